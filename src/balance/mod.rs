@@ -1,0 +1,137 @@
+//! How backends are chosen: the [`Strategy`] trait and the strategies that come with `lb`.
+//!
+//! A strategy is pure. It sees [`Candidate`]s and a key, returns one candidate, and is told of
+//! every exchange that has been settled. It never sees sockets or a clock, it allocates nothing
+//! while picking, and with the same seed and the same calls it makes the same picks.
+//! What every strategy may rely on (how many exchanges are in flight where, when a backend was
+//! last picked, when it last answered) is kept once, by the upstream, in the candidates.
+
+use crate::time::Timestamp;
+use std::time::Duration;
+
+/// Names one backend of an upstream. The generation tells it from an earlier backend that had
+/// the same slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BackendId {
+    slot: u32,
+    generation: u32,
+}
+
+impl BackendId {
+    /// The backend in `slot`, the `generation`th to live there.
+    #[must_use]
+    pub const fn new(slot: u32, generation: u32) -> Self {
+        Self { slot, generation }
+    }
+
+    /// Index into per-backend arrays.
+    #[must_use]
+    pub const fn slot(self) -> usize {
+        self.slot as usize
+    }
+
+    /// How many backends had this slot before.
+    #[must_use]
+    pub const fn generation(self) -> u32 {
+        self.generation
+    }
+}
+
+/// What a strategy may know of a backend. The candidates of an upstream are one flat array;
+/// `candidates[id.slot()].id == id` for every live backend.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Which backend this is.
+    pub id: BackendId,
+    /// Whether it may be picked now. A strategy never returns a candidate that may not.
+    pub pickable: bool,
+    /// Its configured share relative to the others, 1 to 256.
+    pub weight: u32,
+    /// Exchanges dispatched to it and not yet settled.
+    pub in_flight: u32,
+    /// The pick that chose it last, counted over the whole upstream: smaller is longer ago.
+    /// Before its first pick, a number below every real pick that keeps the configured order.
+    pub last_pick: u64,
+    /// When it was last picked; [`Timestamp::ZERO`] before the first.
+    pub last_picked_at: Timestamp,
+    /// When an exchange there was last completed; `None` before the first.
+    pub last_completed_at: Option<Timestamp>,
+    /// When the oldest exchange that is in flight there was dispatched; `None` when idle.
+    pub oldest_dispatched_at: Option<Timestamp>,
+}
+
+/// What a strategy is told when an exchange at a backend is over.
+#[derive(Clone, Copy, Debug)]
+pub struct Settlement {
+    /// Where the exchange was.
+    pub backend: BackendId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When it was dispatched.
+    pub dispatched_at: Timestamp,
+    /// Exchanges in flight at that backend when it was dispatched, itself not counted.
+    pub ahead_at_dispatch: u32,
+    /// Whether an exchange dispatched there earlier is still in flight.
+    pub overtook: bool,
+    /// Exchanges still in flight there, itself no longer counted.
+    pub remaining: u32,
+    /// When the backend last completed an exchange before this one.
+    pub previous_completion: Option<Timestamp>,
+}
+
+/// How an exchange ended, as far as its backend is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The backend answered as it should.
+    Success {
+        /// From dispatch to the first byte of the response (in TCP mode: from the first client
+        /// byte forwarded to the first backend byte, else the life of the connection).
+        /// `None` where no response time can be told.
+        response_time: Option<Duration>,
+    },
+    /// It could not be reached, broke off, timed out, or answered with an error (4xx or 5xx;
+    /// rules that use this are relative to the pool).
+    Failure,
+    /// The exchange ended for reasons that say nothing about the backend.
+    Neutral,
+}
+
+/// Where the key comes from by which a hashing strategy keeps clients at one backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// The strategy does not look at the request.
+    None,
+    /// The client's IP address.
+    ClientAddress,
+    /// The request target (path and query).
+    Target,
+    /// The value of a request header field.
+    Header(String),
+    /// The value of a cookie.
+    Cookie(String),
+}
+
+/// Chooses among backends. Implement it to bring your own rule.
+pub trait Strategy: Send {
+    /// The name it is known by, as in `--strategy NAME`.
+    fn name(&self) -> &'static str;
+
+    /// Which part of a request it wants as a key. Asked once.
+    fn key_source(&self) -> KeySource {
+        KeySource::None
+    }
+
+    /// Chooses one candidate with `pickable`, or `None` if there is none.
+    ///
+    /// `key` is the hash of what [`key_source`](Self::key_source) asked for, 0 if nothing.
+    fn pick(&mut self, candidates: &[Candidate], key: u64, now: Timestamp) -> Option<BackendId>;
+
+    /// An exchange that a pick led to is over. `candidates` are as they are afterwards.
+    fn settled(&mut self, _candidates: &[Candidate], _settlement: &Settlement, _now: Timestamp) {}
+
+    /// A backend passed an active check: what is held against it may be forgotten.
+    fn cleared(&mut self, _backend: BackendId) {}
+
+    /// Backends were added, removed or given another weight. Called once before the first pick.
+    fn changed(&mut self, _candidates: &[Candidate], _now: Timestamp) {}
+}

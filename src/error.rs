@@ -1,0 +1,171 @@
+//! Everything that can go wrong with one exchange, as one value.
+//!
+//! A [`Fault`] says what happened; from it follow which [`Side`] is to blame, whether another
+//! backend may be tried, what the client is answered, and the word in the log. Keeping these
+//! four answers in one place is what keeps them consistent.
+
+/// Whose doing a fault is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The client, or the network between it and us.
+    Client,
+    /// The backend, or the network between it and us.
+    Backend,
+    /// The balancer itself: its limits, its state.
+    Balancer,
+}
+
+/// Why an exchange did not end with the backend's complete answer delivered to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The request was refused before a backend was chosen.
+    Refused(Refusal),
+    /// The client closed or reset its connection before the exchange was over.
+    ClientGone,
+    /// The client stopped sending its request body, or stopped reading the response.
+    ClientTimeout,
+    /// No backend may be picked.
+    NoBackend,
+    /// The backend refused the connection, or the network said it cannot be reached.
+    ConnectFailed,
+    /// The connection was not established in time.
+    ConnectTimeout,
+    /// The backend closed or reset the connection before its response was complete.
+    BackendGone,
+    /// The backend's response cannot be trusted.
+    BadResponse,
+    /// The backend did not answer, or stopped answering, in time.
+    BackendTimeout,
+    /// The balancer is at its limit of connections or descriptors.
+    Overloaded,
+    /// The balancer was told to stop before the exchange was over.
+    ShuttingDown,
+}
+
+/// Why a request is refused without asking a backend. The sections are of RFC 9112 unless said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The request line or a header line is not well-formed (sections 2.2, 3, 5).
+    BadSyntax,
+    /// A line ends with a bare LF, or CR appears without LF (section 2.2).
+    BadLineEnd,
+    /// `Host` is missing, repeated or malformed (section 3.2).
+    BadHost,
+    /// `Content-Length` is not one number, or comes with `Transfer-Encoding` (section 6.3).
+    BadContentLength,
+    /// `Transfer-Encoding` is not exactly one final `chunked` (section 6.1).
+    BadTransferEncoding,
+    /// A chunk of the body is malformed (section 7.1).
+    BadChunk,
+    /// A transfer coding that is not implemented (section 6.1).
+    UnknownTransferCoding,
+    /// The client speaks HTTP/2 (with prior knowledge) or HTTP/0.9 on this port.
+    NotHttp1,
+    /// A major version other than 1 (RFC 9110, section 15.6.6).
+    UnsupportedVersion,
+    /// The request target is longer than the limit (section 3).
+    TargetTooLong,
+    /// The header block has too many bytes or too many fields (RFC 6585, section 5).
+    HeadTooLarge,
+    /// The request head did not arrive in time (RFC 9110, section 15.5.9).
+    HeadTimeout,
+    /// An expectation other than `100-continue` (RFC 9110, section 10.1.1).
+    ExpectationFailed,
+    /// `CONNECT` is not served here (RFC 9110, section 9.3.6).
+    ConnectMethod,
+}
+
+impl Refusal {
+    /// The status that tells the client what it did wrong.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::BadSyntax
+            | Self::BadLineEnd
+            | Self::BadHost
+            | Self::BadContentLength
+            | Self::BadTransferEncoding
+            | Self::BadChunk
+            | Self::NotHttp1 => 400,
+            Self::ConnectMethod => 405,
+            Self::HeadTimeout => 408,
+            Self::TargetTooLong => 414,
+            Self::ExpectationFailed => 417,
+            Self::HeadTooLarge => 431,
+            Self::UnknownTransferCoding => 501,
+            Self::UnsupportedVersion => 505,
+        }
+    }
+
+    /// One word for logs and counters.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BadSyntax => "bad_syntax",
+            Self::BadLineEnd => "bad_line_end",
+            Self::BadHost => "bad_host",
+            Self::BadContentLength => "bad_content_length",
+            Self::BadTransferEncoding => "bad_transfer_encoding",
+            Self::BadChunk => "bad_chunk",
+            Self::UnknownTransferCoding => "unknown_transfer_coding",
+            Self::NotHttp1 => "not_http1",
+            Self::UnsupportedVersion => "unsupported_version",
+            Self::TargetTooLong => "target_too_long",
+            Self::HeadTooLarge => "head_too_large",
+            Self::HeadTimeout => "head_timeout",
+            Self::ExpectationFailed => "expectation_failed",
+            Self::ConnectMethod => "connect_method",
+        }
+    }
+}
+
+impl Fault {
+    /// Whose doing it is.
+    #[must_use]
+    pub const fn side(self) -> Side {
+        match self {
+            Self::Refused(_) | Self::ClientGone | Self::ClientTimeout => Side::Client,
+            Self::ConnectFailed
+            | Self::ConnectTimeout
+            | Self::BackendGone
+            | Self::BadResponse
+            | Self::BackendTimeout => Side::Backend,
+            Self::NoBackend | Self::Overloaded | Self::ShuttingDown => Side::Balancer,
+        }
+    }
+
+    /// The status of the local answer, if nothing of a response has been sent yet.
+    /// `None`: there is nobody left to answer.
+    #[must_use]
+    pub const fn status(self) -> Option<u16> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.status()),
+            Self::ClientGone => None,
+            Self::ClientTimeout => Some(408),
+            Self::BackendGone | Self::BadResponse => Some(502),
+            Self::NoBackend
+            | Self::ConnectFailed
+            | Self::Overloaded
+            | Self::ShuttingDown => Some(503),
+            Self::ConnectTimeout | Self::BackendTimeout => Some(504),
+        }
+    }
+
+    /// One word for logs and counters.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.word(),
+            Self::ClientGone => "client_gone",
+            Self::ClientTimeout => "client_timeout",
+            Self::NoBackend => "no_backend",
+            Self::ConnectFailed => "connect_failed",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::BackendGone => "backend_gone",
+            Self::BadResponse => "bad_response",
+            Self::BackendTimeout => "backend_timeout",
+            Self::Overloaded => "overloaded",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+}

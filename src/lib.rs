@@ -1,0 +1,8 @@
+//! `lb`: a load balancer.
+
+pub mod balance;
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod observe;
+pub mod time;
