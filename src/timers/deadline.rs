@@ -1,0 +1,148 @@
+//! One owner's deadline, and what it has armed on the wheel for it.
+//!
+//! It never sees the wheel: it answers what to arm. Invariant: while a deadline is set, an entry
+//! of the wheel comes out no later than the tick in which it is due; at most one entry of the
+//! wheel is the one counted on, all others have been overtaken by an earlier one.
+
+use super::tick_after;
+use crate::time::Timestamp;
+
+/// When something has to have happened. [`Timestamp::NEVER`] while nothing is awaited.
+///
+/// Moving it later, which is what every event does, costs a store and a comparison. Only a
+/// deadline that is earlier, by a tick or more, than what is armed asks for the wheel again. The
+/// entry it overtakes stays there until its time comes, and is then recognised as idle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    at: Timestamp,
+    /// What the entry counted on was armed for; `NEVER` if there is none.
+    armed_for: Timestamp,
+}
+
+/// What it means for its owner that a key came out of the wheel.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fired {
+    /// The deadline is over. It is no longer set.
+    Due,
+    /// The deadline has been moved on since: arm the wheel at this instant.
+    Rearm(Timestamp),
+    /// Nothing to do: no deadline is set, or another entry will come out for it.
+    Idle,
+}
+
+impl Default for Deadline {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Deadline {
+    /// Not set, nothing armed.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            at: Timestamp::NEVER,
+            armed_for: Timestamp::NEVER,
+        }
+    }
+
+    /// When it is due; [`Timestamp::NEVER`] if it is not set.
+    #[must_use]
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Sets or moves it. `Some(instant)`: the wheel must now be armed at that instant.
+    #[must_use = "a deadline that is not armed when it asks to be never comes"]
+    pub fn set(&mut self, at: Timestamp) -> Option<Timestamp> {
+        self.at = at;
+        self.wants_arming()
+    }
+
+    /// Nothing is awaited any more. What is armed for it comes out idle, or serves the next.
+    pub fn clear(&mut self) {
+        self.at = Timestamp::NEVER;
+    }
+
+    /// The wheel handed the owner's key out. `now` is what the wheel was expired with.
+    pub fn fired(&mut self, now: Timestamp) -> Fired {
+        if self.armed_for <= now {
+            self.armed_for = Timestamp::NEVER;
+        }
+        if self.at <= now {
+            self.at = Timestamp::NEVER;
+            return Fired::Due;
+        }
+        self.wants_arming().map_or(Fired::Idle, Fired::Rearm)
+    }
+
+    /// Ticks are compared, not instants: within a tick an earlier entry would come out with the
+    /// one that is there.
+    fn wants_arming(&mut self) -> Option<Timestamp> {
+        let is_served = self.at >= self.armed_for;
+        if is_served || tick_after(self.at) == tick_after(self.armed_for) {
+            return None;
+        }
+        self.armed_for = self.at;
+        Some(self.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Timestamp {
+        Timestamp::from_nanos(ms * 1_000_000)
+    }
+
+    #[test]
+    fn a_deadline_that_only_moves_later_is_armed_once_and_then_for_the_rest() {
+        let mut deadline = Deadline::new();
+        assert_eq!(deadline.set(ms(1_000)), Some(ms(1_000)));
+        assert_eq!(deadline.set(ms(1_500)), None);
+        assert_eq!(deadline.set(ms(2_000)), None);
+        assert_eq!(deadline.fired(ms(1_000)), Fired::Rearm(ms(2_000)));
+        assert_eq!(deadline.fired(ms(2_000)), Fired::Due);
+        assert_eq!(deadline.at(), Timestamp::NEVER);
+        assert_eq!(deadline.fired(ms(2_001)), Fired::Idle);
+    }
+
+    #[test]
+    fn an_earlier_deadline_is_armed_and_what_it_overtook_is_idle() {
+        let mut deadline = Deadline::new();
+        assert_eq!(deadline.set(ms(5_000)), Some(ms(5_000)));
+        assert_eq!(deadline.set(ms(1_000)), Some(ms(1_000)));
+        assert_eq!(deadline.fired(ms(1_000)), Fired::Due);
+        assert_eq!(deadline.set(ms(9_000)), Some(ms(9_000)));
+        assert_eq!(deadline.fired(ms(5_000)), Fired::Idle, "9,000 is armed");
+        assert_eq!(deadline.fired(ms(9_000)), Fired::Due);
+    }
+
+    #[test]
+    fn within_a_tick_nothing_is_armed_twice() {
+        let mut deadline = Deadline::new();
+        assert_eq!(deadline.set(ms(1_008)), Some(ms(1_008)));
+        assert_eq!(deadline.set(ms(1_001)), None, "both come out at 1,008");
+        assert_eq!(deadline.fired(ms(1_008)), Fired::Due);
+    }
+
+    #[test]
+    fn a_cleared_deadline_is_idle_and_its_entry_serves_the_next() {
+        let mut deadline = Deadline::new();
+        assert_eq!(deadline.set(ms(1_000)), Some(ms(1_000)));
+        deadline.clear();
+        assert_eq!(deadline.set(ms(1_200)), None);
+        deadline.clear();
+        assert_eq!(deadline.fired(ms(1_000)), Fired::Idle);
+        assert_eq!(deadline.set(ms(1_300)), Some(ms(1_300)));
+    }
+
+    #[test]
+    fn never_is_not_armed() {
+        let mut deadline = Deadline::new();
+        assert_eq!(deadline.set(Timestamp::NEVER), None);
+        assert_eq!(deadline.fired(ms(1)), Fired::Idle);
+    }
+}
