@@ -1,0 +1,60 @@
+//! What the relay needs of a connection, so that it can be driven by real sockets and by
+//! scripted ones alike.
+
+use std::io::{self, IoSlice};
+
+/// A non-blocking byte stream. Errors are those of the system; [`io::ErrorKind::WouldBlock`]
+/// means nothing was done and an event will tell when to try again.
+pub trait Transport {
+    /// Where bulk bytes wait between two connections without visiting user space.
+    type Pipe;
+
+    /// Reads into `into`; 0 means the peer will send no more.
+    ///
+    /// # Errors
+    /// Those of `recv(2)`.
+    fn recv(&mut self, into: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes from `parts`, in order, as much as fits.
+    ///
+    /// # Errors
+    /// Those of `writev(2)`.
+    fn send(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Tells the peer that nothing more will be sent; receiving goes on.
+    ///
+    /// # Errors
+    /// Those of `shutdown(2)`.
+    fn finish(&mut self) -> io::Result<()>;
+
+    /// Makes closing the connection reset it, so that the peer can tell a break from an end.
+    fn reset_on_close(&mut self);
+
+    /// Why the connection failed, if it did.
+    fn take_error(&mut self) -> Option<io::Error>;
+
+    /// Moves up to `max` bytes from the connection into `pipe`; 0 means the peer will send no
+    /// more.
+    ///
+    /// # Errors
+    /// Those of `splice(2)`.
+    fn fill(&mut self, pipe: &mut Self::Pipe, max: usize) -> io::Result<usize>;
+
+    /// Moves up to `max` bytes from `pipe` to the connection.
+    ///
+    /// # Errors
+    /// Those of `splice(2)`.
+    fn drain(&mut self, pipe: &mut Self::Pipe, max: usize) -> io::Result<usize>;
+}
+
+/// Where pipes come from. `None` from [`take`](Self::take): bytes are copied instead.
+pub trait Pipes {
+    /// What is lent.
+    type Pipe;
+
+    /// An empty pipe, if one can be had.
+    fn take(&mut self) -> Option<Self::Pipe>;
+
+    /// Takes back a pipe; one that still holds `left` bytes cannot be used again.
+    fn give(&mut self, pipe: Self::Pipe, left: usize);
+}

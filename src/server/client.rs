@@ -1,0 +1,49 @@
+//! The frontend side: one connection accepted from a client, from accept to close.
+
+use super::arena::ExchangeId;
+use crate::relay::{Peer, Transport};
+use crate::timers::Deadline;
+use std::net::SocketAddr;
+
+/// A session: one client connection and where it stands.
+///
+/// Between requests it is nothing but this slot: no buffer, no exchange.
+#[derive(Debug)]
+pub struct Client<T> {
+    pub(super) peer: Peer<T>,
+    pub(super) address: SocketAddr,
+    pub(super) state: ClientState,
+    pub(super) deadline: Deadline,
+}
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClientState {
+    /// Nothing of a next request has arrived.
+    Idle,
+    /// Part of a request head has arrived and waits in `peer.unread`. The deadline is fixed when
+    /// the first byte arrives, so that dripping bytes does not help.
+    Head,
+    /// An exchange is under way.
+    Busy(ExchangeId),
+    /// The last answer has been written and the sending side ended; what the client still sends
+    /// is thrown away for a while, because closing with unread bytes would reset the connection
+    /// and could destroy the answer (RFC 9112, section 9.6).
+    Lingering {
+        /// Bytes thrown away so far.
+        dropped: usize,
+    },
+    /// Closed in the last phase of this turn.
+    Closed,
+}
+
+impl<T: Transport> Client<T> {
+    pub(super) fn new(io: T, address: SocketAddr) -> Self {
+        Self {
+            peer: Peer::new(io),
+            address,
+            state: ClientState::Idle,
+            deadline: Deadline::default(),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Closing: decided anywhere, done in one phase at the end of the turn.
+
+use super::arena::{ClientId, LinkId};
+use super::client::ClientState;
+use super::link::LinkState;
+use super::network::{Network, Token};
+use super::Server;
+use crate::relay::Received;
+use crate::time::Timestamp;
+use std::mem;
+use std::time::Duration;
+
+/// How long a client that may still be sending is listened to after its last answer.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How much of what it still sends is thrown away before it is cut off.
+const LINGER_MAX_BYTES: usize = 1024 * 1024;
+/// Reads of thrown-away bytes in one go, so that others have their turn.
+const LINGER_READS: usize = 4;
+
+impl<N: Network> Server<N> {
+    /// Closes a client connection at the end of this turn.
+    pub(super) fn close_client(&mut self, id: ClientId) {
+        let Some(client) = self.slots.clients.get_mut(id) else {
+            return;
+        };
+        if client.state == ClientState::Closed {
+            return;
+        }
+        client.state = ClientState::Closed;
+        let unread = client.peer.unread.take();
+        self.work.buffers.give_some(unread);
+        self.closing.push(Token::Client(id));
+    }
+
+    /// Closes a connection to a backend at the end of this turn.
+    pub(super) fn close_link(&mut self, id: LinkId) {
+        let Some(link) = self.slots.links.get_mut(id) else {
+            return;
+        };
+        let state = mem::replace(&mut link.state, LinkState::Closed);
+        let (backend, unread) = (link.backend, link.peer.unread.take());
+        self.work.buffers.give_some(unread);
+        match state {
+            LinkState::Closed => return,
+            LinkState::Idle { place } => {
+                let moved = self.idle.remove(backend, place);
+                if let Some(moved) = moved.and_then(|id| self.slots.links.get_mut(id)) {
+                    moved.state = LinkState::Idle { place };
+                }
+            }
+            LinkState::Connecting(_) | LinkState::Busy(_) => {}
+        }
+        self.closing.push(Token::Link(id));
+    }
+
+    /// Ends the sending side and listens on for a while, so that the answer is not lost.
+    pub(super) fn linger(&mut self, id: ClientId, now: Timestamp) {
+        let Some(client) = self.slots.clients.get_mut(id) else {
+            return;
+        };
+        client.peer.socket.finish();
+        client.state = ClientState::Lingering { dropped: 0 };
+        let unread = client.peer.unread.take();
+        self.work.buffers.give_some(unread);
+        self.set_client_deadline(id, now + LINGER_TIMEOUT);
+        self.discard(id);
+    }
+
+    /// Throws away what a lingering client sends.
+    pub(super) fn discard(&mut self, id: ClientId) {
+        let Some(client) = self.slots.clients.get_mut(id) else {
+            return;
+        };
+        let ClientState::Lingering { mut dropped } = client.state else {
+            return;
+        };
+        for _ in 0..LINGER_READS {
+            if !client.peer.socket.may_read() {
+                break;
+            }
+            match client.peer.socket.recv(&mut self.work.scratch) {
+                Received::Bytes(count) => dropped += count,
+                Received::Blocked => break,
+                Received::End | Received::Failed => dropped = usize::MAX,
+            }
+            if dropped >= LINGER_MAX_BYTES {
+                self.close_client(id);
+                return;
+            }
+        }
+        client.state = ClientState::Lingering { dropped };
+        if client.peer.socket.may_read() {
+            self.again.push(super::Again::Lingering(id));
+        }
+    }
+
+    /// The closing phase.
+    pub(super) fn close_all(&mut self) {
+        for token in mem::take(&mut self.closing) {
+            match token {
+                Token::Client(id) => drop(self.slots.clients.remove(id)),
+                Token::Link(id) => drop(self.slots.links.remove(id)),
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The end of an exchange: the backend is given back, the record is made, and the client asks
+//! again or is seen off.
+
+use super::arena::{ExchangeId, LinkId};
+use super::exchange::{Attempt, Exchange, Phase};
+use super::link::LinkState;
+use super::network::Network;
+use super::Server;
+use crate::balance::{BackendId, Outcome};
+use crate::observe::Record;
+use crate::time::Timestamp;
+use std::mem;
+use std::time::Duration;
+
+/// What becomes of a client connection.
+enum Farewell {
+    NextRequest,
+    Linger,
+    Close,
+}
+
+impl<N: Network> Server<N> {
+    /// The backend has delivered: its lease is settled and its link may serve others, even if
+    /// the client has not taken everything yet.
+    pub(super) fn release_backend(&mut self, id: ExchangeId, now: Timestamp) {
+        let Some(exchange) = self.slots.exchanges.get_mut(id) else {
+            return;
+        };
+        let Attempt::At { lease, link, .. } = mem::replace(&mut exchange.attempt, Attempt::Idle)
+        else {
+            return;
+        };
+        let outcome = outcome(exchange, now.since(lease.dispatched_at()));
+        let reusable = match exchange.phase {
+            Phase::Responding { reusable, .. } => reusable,
+            Phase::AwaitingHead | Phase::Answering { .. } | Phase::Tunnel { .. } => false,
+        };
+        let backend = lease.backend();
+        self.upstream.settle(lease, outcome, now);
+        if reusable {
+            self.pool(backend, link, now);
+        } else {
+            self.close_link(link);
+        }
+    }
+
+    /// Puts a link where the next exchange finds it, unless it is spoilt or there are enough.
+    fn pool(&mut self, backend: BackendId, id: LinkId, now: Timestamp) {
+        let room = self.idle.len(backend) < self.settings.limits.max_idle_per_backend;
+        let Some(link) = self.slots.links.get_mut(id) else {
+            return;
+        };
+        let is_clean = link.peer.unread.is_none()
+            && !link.peer.socket.may_read()
+            && !link.peer.socket.is_read_closed()
+            && !link.peer.socket.is_broken();
+        if !(room && is_clean) || self.stopping {
+            self.close_link(id);
+            return;
+        }
+        let place = self.idle.push(backend, id);
+        link.state = LinkState::Idle { place };
+        self.set_link_deadline(id, now + self.settings.timeouts.pool_idle);
+    }
+
+    /// Ends an exchange for good.
+    pub(super) fn conclude(&mut self, id: ExchangeId, now: Timestamp) {
+        self.release_backend(id, now);
+        let Some(mut exchange) = self.slots.exchanges.remove(id) else {
+            return;
+        };
+        self.record(&exchange, now);
+        let farewell = farewell(&exchange);
+        exchange.upload.release(&mut self.work);
+        exchange.download.release(&mut self.work);
+        if let Some((label, _)) = exchange.notes.label.take() {
+            self.work.buffers.give(label);
+        }
+        match farewell {
+            Farewell::NextRequest if self.stopping => self.close_client(exchange.client),
+            Farewell::NextRequest => self.await_request(exchange.client, now),
+            Farewell::Linger => self.linger(exchange.client, now),
+            Farewell::Close => self.close_client(exchange.client),
+        }
+    }
+
+    /// Makes the one record of an exchange and shows it to everybody who learns from it.
+    fn record(&mut self, exchange: &Exchange<N::Pipe>, now: Timestamp) {
+        let notes = &exchange.notes;
+        let Some(client) = self.slots.clients.get(exchange.client) else {
+            return;
+        };
+        let (method, target) = match &notes.label {
+            Some((label, at)) => label.pending().split_at_checked(*at).unwrap_or_default(),
+            None => Default::default(),
+        };
+        let record = Record {
+            started_at: notes.started_at,
+            client: client.address,
+            method,
+            target,
+            status: notes.status,
+            bytes_in: notes.head_bytes as u64 + exchange.upload.received(),
+            bytes_out: notes.interim_bytes + exchange.download.passed(),
+            backend: notes.backend,
+            connect_time: notes.connect_time,
+            first_byte_time: notes.first_byte_time,
+            total_time: now.since(notes.started_at),
+            retries: notes.retries,
+            fault: notes.fault,
+        };
+        self.metrics.record(&record);
+        if self.access_log.is_on() {
+            let name = notes.backend.and_then(|id| self.upstream.name(id));
+            let name = name.unwrap_or("-");
+            self.access_log.write(&record, name, &mut self.log_lines);
+        }
+    }
+}
+
+/// What an exchange that came to its end says of its backend. Errors are no samples: a fast
+/// failure must not look like a fast backend.
+fn outcome<Pipe>(exchange: &Exchange<Pipe>, life: Duration) -> Outcome {
+    match (exchange.phase, exchange.notes.status) {
+        (Phase::Tunnel { .. }, None) => Outcome::Success {
+            response_time: Some(exchange.notes.first_byte_time.unwrap_or(life)),
+        },
+        (_, Some(400..)) => Outcome::Failure,
+        _ => Outcome::Success {
+            response_time: exchange.notes.first_byte_time,
+        },
+    }
+}
+
+fn farewell<Pipe>(exchange: &Exchange<Pipe>) -> Farewell {
+    let delivered = exchange.download.is_done();
+    match exchange.phase {
+        Phase::Responding { persistent, .. } | Phase::Answering { persistent }
+            if delivered && persistent =>
+        {
+            Farewell::NextRequest
+        }
+        // The client may be in the middle of sending: closing now would reset the connection.
+        Phase::Answering { .. } if delivered => Farewell::Linger,
+        Phase::Responding { .. } if delivered && !exchange.upload.is_done() => Farewell::Linger,
+        Phase::AwaitingHead
+        | Phase::Responding { .. }
+        | Phase::Answering { .. }
+        | Phase::Tunnel { .. } => Farewell::Close,
+    }
+}

@@ -1,0 +1,184 @@
+//! From a request to a connection: picking a backend, and finding or opening a link to it.
+
+use super::arena::{ExchangeId, LinkId};
+use super::exchange::{Attempt, Phase};
+use super::link::{Link, LinkState};
+use super::network::{Network, Token};
+use super::Server;
+use crate::balance::BackendId;
+use crate::error::Fault;
+use crate::relay::Transport;
+use crate::time::Timestamp;
+use crate::upstream::Lease;
+use std::io;
+
+impl<N: Network> Server<N> {
+    /// Picks a backend for an exchange and gives it a connection, which may still be opening.
+    ///
+    /// # Errors
+    /// There is nobody to pick, or everybody who was picked could not be reached.
+    pub(super) fn dispatch(&mut self, id: ExchangeId, now: Timestamp) -> Result<(), Fault> {
+        let mut fault = Fault::NoBackend;
+        loop {
+            let Some(exchange) = self.slots.exchanges.get_mut(id) else {
+                return Ok(());
+            };
+            let tried = exchange.tried.as_slice();
+            let Some(lease) = self.upstream.pick(exchange.key, tried, now) else {
+                return Err(exchange.notes.fault.unwrap_or(fault));
+            };
+            let backend = lease.backend();
+            exchange.notes.backend = Some(backend);
+            self.metrics.picked(backend);
+            let reusable = matches!(exchange.phase, Phase::AwaitingHead) && !exchange.needs_new_link;
+            let pooled = if reusable { self.take_idle(backend, id) } else { None };
+            let link = match pooled {
+                Some(link) => Ok(link),
+                None => self.connect(backend, id, now),
+            };
+            match link {
+                Ok(link) => {
+                    self.attach(id, lease, link, pooled.is_some());
+                    return Ok(());
+                }
+                Err(error) => {
+                    fault = self.could_not_connect(id, lease, &error, now);
+                    if fault == Fault::Overloaded {
+                        return Err(fault);
+                    }
+                }
+            }
+        }
+    }
+
+    fn attach(&mut self, id: ExchangeId, lease: Lease, link: LinkId, reused: bool) {
+        if let Some(exchange) = self.slots.exchanges.get_mut(id) {
+            exchange.attempt = Attempt::At {
+                lease,
+                link,
+                reused,
+            };
+        }
+    }
+
+    /// Takes a link from the pool: changes two ids, makes no system call.
+    fn take_idle(&mut self, backend: BackendId, exchange: ExchangeId) -> Option<LinkId> {
+        let id = self.idle.pop(backend)?;
+        let link = self.slots.links.get_mut(id)?;
+        link.state = LinkState::Busy(exchange);
+        link.deadline.clear();
+        Some(id)
+    }
+
+    /// Opens a connection to the first address of a backend that does not fail at once.
+    fn connect(
+        &mut self,
+        backend: BackendId,
+        exchange: ExchangeId,
+        now: Timestamp,
+    ) -> io::Result<LinkId> {
+        self.connect_from(backend, 0, exchange, now)
+    }
+
+    /// The same, beginning with the address at `first`.
+    pub(super) fn connect_from(
+        &mut self,
+        backend: BackendId,
+        first: usize,
+        exchange: ExchangeId,
+        now: Timestamp,
+    ) -> io::Result<LinkId> {
+        let addresses = self.addresses.get(backend.slot());
+        let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
+        for (place, address) in addresses.into_iter().flatten().enumerate().skip(first) {
+            match self.network.connect(*address) {
+                Ok(stream) => {
+                    let mut link = Link::new(stream, backend, exchange, now);
+                    link.address = place;
+                    return self.insert_link(link, now);
+                }
+                Err(error) => result = Err(error),
+            }
+        }
+        result
+    }
+
+    fn insert_link(&mut self, link: Link<N::Stream>, now: Timestamp) -> io::Result<LinkId> {
+        let id = self.slots.links.insert(link);
+        if let Some(link) = self.slots.links.get_mut(id) {
+            let stream = link.peer.socket.io_mut();
+            if let Err(error) = self.network.register(stream, Token::Link(id)) {
+                self.slots.links.remove(id);
+                return Err(error);
+            }
+        }
+        self.set_link_deadline(id, now + self.settings.timeouts.connect);
+        Ok(id)
+    }
+
+    /// A connection could not even be started. Says what that means for the exchange.
+    fn could_not_connect(
+        &mut self,
+        id: ExchangeId,
+        lease: Lease,
+        error: &io::Error,
+        now: Timestamp,
+    ) -> Fault {
+        let backend = lease.backend();
+        if is_shortage(error) {
+            self.upstream.settle(lease, Outcome::Neutral, now);
+            return Fault::Overloaded;
+        }
+        self.metrics.backend_error(backend);
+        self.upstream.settle(lease, Outcome::Unreachable, now);
+        if let Some(exchange) = self.slots.exchanges.get_mut(id) {
+            exchange.tried.add(backend);
+            exchange.notes.retries += 1;
+        }
+        Fault::ConnectFailed
+    }
+
+    /// An event says that a link is established.
+    pub(super) fn connected(&mut self, id: LinkId, now: Timestamp) {
+        let Some(link) = self.slots.links.get_mut(id) else {
+            return;
+        };
+        let LinkState::Connecting(exchange) = link.state else {
+            return;
+        };
+        link.state = LinkState::Busy(exchange);
+        link.deadline.clear();
+        if let Some(exchange) = self.slots.exchanges.get_mut(exchange) {
+            exchange.notes.connect_time = Some(now.since(link.opened_at));
+        }
+    }
+
+    /// An event says that a link could not be established. The other addresses of the backend
+    /// come next, then other backends.
+    pub(super) fn connect_failed(&mut self, id: LinkId, exchange: ExchangeId, now: Timestamp) {
+        let Some(link) = self.slots.links.get(id) else {
+            return;
+        };
+        let (backend, next) = (link.backend, link.address + 1);
+        match self.connect_from(backend, next, exchange, now) {
+            Ok(other) => {
+                self.close_link(id);
+                if let Some(exchange) = self.slots.exchanges.get_mut(exchange)
+                    && let Attempt::At { link, .. } = &mut exchange.attempt
+                {
+                    *link = other;
+                }
+            }
+            Err(_) => self.fail(exchange, Fault::ConnectFailed, now),
+        }
+    }
+}
+
+/// Whether an error says that we, not the backend, are at the end of our means.
+fn is_shortage(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    const ENOBUFS: i32 = 105;
+    error.kind() == io::ErrorKind::OutOfMemory
+        || matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOBUFS))
+}

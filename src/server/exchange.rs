@@ -1,0 +1,191 @@
+//! One request and its answer, or one tunnel: the automaton that ties a client to a backend.
+//!
+//! An exchange holds two flows. The *upload* starts as the rewritten request head and whatever of
+//! the body came with it; the *download* first waits for a response head, then carries the body.
+//! A tunnel (TCP mode, or after 101) is the same with both flows ending where their sources end.
+//! The exchange knows what was promised and what was delivered; it never touches a socket except
+//! through the flows.
+
+use super::arena::{ClientId, LinkId};
+use crate::balance::BackendId;
+use crate::error::Fault;
+use crate::http::{Body, Method, Version};
+use crate::relay::{Buffer, Flow};
+use crate::time::Timestamp;
+use crate::upstream::Lease;
+use std::time::Duration;
+
+/// An exchange under way.
+#[derive(Debug)]
+pub struct Exchange<Pipe> {
+    pub(super) client: ClientId,
+    pub(super) request: Request,
+    pub(super) upload: Flow<Pipe>,
+    pub(super) download: Flow<Pipe>,
+    pub(super) phase: Phase,
+    pub(super) attempt: Attempt,
+    pub(super) tried: Tried,
+    /// A pooled connection turned out to be dead: the next attempt opens a new one.
+    pub(super) needs_new_link: bool,
+    /// The backend listens no longer; only its answer is awaited.
+    pub(super) upload_stopped: bool,
+    pub(super) key: u64,
+    pub(super) notes: Notes,
+}
+
+/// What has to be remembered of the request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    pub(super) method: Method,
+    pub(super) version: Version,
+    /// Whether the client connection may carry another request after this one.
+    pub(super) persistent: bool,
+    pub(super) upgrade: bool,
+}
+
+impl Request {
+    /// Of a request that could not be read, or none in TCP mode.
+    pub(super) fn unknown() -> Self {
+        Self {
+            method: Method::Other,
+            version: Version::Http11,
+            persistent: false,
+            upgrade: false,
+        }
+    }
+}
+
+/// How far the answer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nothing of a final answer has been sent to the client. Interim answers may have been.
+    AwaitingHead,
+    /// The answer of the backend is on its way to the client.
+    Responding {
+        /// Whether the connection to the backend may be used again afterwards.
+        reusable: bool,
+        /// Whether the client connection may be used again afterwards.
+        persistent: bool,
+        /// Whether the client can tell where the answer ends without the connection closing.
+        delimited: bool,
+    },
+    /// An answer of our own is on its way to the client.
+    Answering {
+        /// Whether the client connection may be used again afterwards.
+        persistent: bool,
+    },
+    /// Bytes go both ways until both sides have ended.
+    Tunnel {
+        /// Whether the backend has been told that the client ended.
+        upload_finished: bool,
+        /// Whether the client has been told that the backend ended.
+        download_finished: bool,
+    },
+}
+
+/// The try that is under way.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    /// None: not started, answered by ourselves, or the backend has delivered.
+    Idle,
+    /// A backend was picked and a connection to it is open or opening.
+    At {
+        lease: Lease,
+        link: LinkId,
+        /// Whether the connection had served other exchanges before. Its end may then have
+        /// crossed the request on the way and says nothing about the backend.
+        reused: bool,
+    },
+}
+
+/// Backends this exchange has failed at. They are not picked again for it.
+#[derive(Debug, Default)]
+pub(super) struct Tried(Vec<BackendId>);
+
+impl<Pipe> Exchange<Pipe> {
+    /// An exchange that has just begun.
+    pub(super) fn new(
+        client: ClientId,
+        request: Request,
+        upload: Flow<Pipe>,
+        key: u64,
+        notes: Notes,
+    ) -> Self {
+        Self {
+            client,
+            request,
+            upload,
+            download: Flow::new(Body::Empty),
+            phase: Phase::AwaitingHead,
+            attempt: Attempt::Idle,
+            tried: Tried::default(),
+            needs_new_link: false,
+            upload_stopped: false,
+            key,
+            notes,
+        }
+    }
+
+    /// Whether anything has been sent to the client.
+    pub(super) fn has_answered(&self) -> bool {
+        self.notes.interim_bytes > 0 || self.download.is_touched()
+    }
+}
+
+impl Tried {
+    pub(super) fn add(&mut self, backend: BackendId) {
+        if !self.0.contains(&backend) {
+            self.0.push(backend);
+        }
+    }
+
+    pub(super) fn as_slice(&self) -> &[BackendId] {
+        &self.0
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// What the record will say.
+#[derive(Debug)]
+pub(super) struct Notes {
+    pub(super) started_at: Timestamp,
+    pub(super) head_bytes: usize,
+    pub(super) connect_time: Option<Duration>,
+    /// When the first byte of the request was given to the backend.
+    pub(super) sent_at: Option<Timestamp>,
+    /// From dispatch to the first byte of the response.
+    pub(super) first_byte_time: Option<Duration>,
+    /// Bytes the client was sent before the present download: interim answers.
+    pub(super) interim_bytes: u64,
+    pub(super) status: Option<u16>,
+    pub(super) backend: Option<BackendId>,
+    pub(super) retries: u32,
+    pub(super) fault: Option<Fault>,
+    /// Method and target for the access log, and where the target begins.
+    pub(super) label: Option<(Buffer, usize)>,
+}
+
+impl Notes {
+    pub(super) fn new(
+        now: Timestamp,
+        head_bytes: usize,
+        label: Option<(Buffer, usize)>,
+    ) -> Self {
+        Self {
+            started_at: now,
+            head_bytes,
+            connect_time: None,
+            sent_at: None,
+            first_byte_time: None,
+            interim_bytes: 0,
+            status: None,
+            backend: None,
+            retries: 0,
+            fault: None,
+            label,
+        }
+    }
+}

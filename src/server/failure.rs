@@ -1,0 +1,172 @@
+//! What follows when an exchange cannot go on: another backend, an answer of our own, or a cut.
+
+use super::arena::ExchangeId;
+use super::exchange::{Attempt, Phase};
+use super::network::Network;
+use super::Server;
+use crate::balance::Outcome;
+use crate::error::{Fault, Side};
+use crate::http::{ConnectionOption, LocalAnswer, Method, write_local_answer};
+use crate::relay::Flow;
+use crate::time::Timestamp;
+use std::mem;
+
+/// What a client is told to wait when nobody can serve it.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+impl<N: Network> Server<N> {
+    /// Ends the attempt under way. Afterwards the exchange waits for another backend, carries an
+    /// answer of our own, or is gone.
+    pub(super) fn fail(&mut self, id: ExchangeId, fault: Fault, now: Timestamp) {
+        let reused = self.end_attempt(id, fault, now);
+        let Some(exchange) = self.slots.exchanges.get_mut(id) else {
+            return;
+        };
+        exchange.notes.fault = Some(fault);
+        if self.may_retry(id, fault) {
+            self.retry(id, reused);
+        } else if let Some(status) = self.status_for(id, fault) {
+            self.answer(id, fault, status);
+        } else {
+            self.cut(id, now);
+        }
+    }
+
+    /// Gives the lease back and closes the link. Returns whether the link had served others
+    /// before and nothing of an answer came: then it was dead already.
+    fn end_attempt(&mut self, id: ExchangeId, fault: Fault, now: Timestamp) -> bool {
+        let Some(exchange) = self.slots.exchanges.get_mut(id) else {
+            return false;
+        };
+        let attempt = mem::replace(&mut exchange.attempt, Attempt::Idle);
+        let Attempt::At {
+            lease,
+            link,
+            reused,
+        } = attempt
+        else {
+            return false;
+        };
+        let was_dead =
+            reused && fault == Fault::BackendGone && exchange.notes.first_byte_time.is_none();
+        let outcome = match fault {
+            Fault::ConnectFailed | Fault::ConnectTimeout => Outcome::Unreachable,
+            _ if was_dead || fault.side() != Side::Backend => Outcome::Neutral,
+            _ => Outcome::Failure,
+        };
+        if matches!(exchange.phase, Phase::Tunnel { .. })
+            && let Some(link) = self.slots.links.get_mut(link)
+        {
+            link.peer.socket.reset_on_close();
+        }
+        if outcome != Outcome::Neutral {
+            self.metrics.backend_error(lease.backend());
+            exchange.tried.add(lease.backend());
+        }
+        self.upstream.settle(lease, outcome, now);
+        self.close_link(link);
+        was_dead
+    }
+
+    /// A request is sent again only if nothing of an answer has reached the client and either no
+    /// byte of it has been sent, or its method allows repeating it and all of it is at hand
+    /// (RFC 9110, section 9.2.2).
+    fn may_retry(&self, id: ExchangeId, fault: Fault) -> bool {
+        let Some(exchange) = self.slots.exchanges.get(id) else {
+            return false;
+        };
+        if exchange.has_answered() || !exchange.upload.can_rewind() || self.gave_up_on(id) {
+            return false;
+        }
+        match fault {
+            // Bounded by the number of backends: each is tried once.
+            Fault::ConnectFailed => true,
+            Fault::ConnectTimeout | Fault::BackendGone => {
+                exchange.notes.retries < self.settings.limits.max_retries
+            }
+            Fault::Refused(_)
+            | Fault::ClientGone
+            | Fault::ClientTimeout
+            | Fault::NoBackend
+            | Fault::BadResponse
+            | Fault::BackendTimeout
+            | Fault::Overloaded
+            | Fault::ShuttingDown => false,
+        }
+    }
+
+    /// Whether the client is not there to be answered any more.
+    fn gave_up_on(&self, id: ExchangeId) -> bool {
+        self.slots
+            .exchanges
+            .get(id)
+            .and_then(|exchange| self.slots.clients.get(exchange.client))
+            .is_none_or(|client| client.peer.socket.is_broken())
+    }
+
+    fn retry(&mut self, id: ExchangeId, was_dead: bool) {
+        let Some(exchange) = self.slots.exchanges.get_mut(id) else {
+            return;
+        };
+        exchange.upload.rewind();
+        exchange.upload_stopped = false;
+        exchange.needs_new_link |= was_dead;
+        exchange.notes.retries += 1;
+        exchange.notes.connect_time = None;
+        exchange.notes.first_byte_time = None;
+    }
+
+    /// The status of the local answer, if one can still be given.
+    fn status_for(&self, id: ExchangeId, fault: Fault) -> Option<u16> {
+        let exchange = self.slots.exchanges.get(id)?;
+        match exchange.phase {
+            Phase::AwaitingHead if !self.gave_up_on(id) => fault.status(),
+            Phase::AwaitingHead
+            | Phase::Responding { .. }
+            | Phase::Answering { .. }
+            | Phase::Tunnel { .. } => None,
+        }
+    }
+
+    /// Starts an answer of our own. The client connection goes on only if the request was read
+    /// to its end and could be understood.
+    fn answer(&mut self, id: ExchangeId, fault: Fault, status: u16) {
+        let Some(exchange) = self.slots.exchanges.get_mut(id) else {
+            return;
+        };
+        let persistent = exchange.request.persistent
+            && exchange.upload.is_received()
+            && !matches!(fault, Fault::Refused(_))
+            && !self.stopping;
+        let answer = LocalAnswer {
+            status,
+            word: fault.word(),
+            connection: ConnectionOption::of(exchange.request.version, persistent),
+            is_for_head: exchange.request.method == Method::Head,
+            retry_after: (status == 503).then_some(RETRY_AFTER_SECONDS),
+        };
+        // What is pending belongs to an interim answer and goes first.
+        let mut page = self.work.buffers.take(0);
+        write_local_answer(&answer, page.as_vec_mut());
+        exchange.download.append(page, &mut self.work.buffers);
+        exchange.notes.status = Some(status);
+        exchange.phase = Phase::Answering { persistent };
+    }
+
+    /// Nothing can be said any more: the client sees the connection break. Where an answer would
+    /// otherwise seem complete, it is reset.
+    fn cut(&mut self, id: ExchangeId, now: Timestamp) {
+        let Some(exchange) = self.slots.exchanges.get(id) else {
+            return;
+        };
+        let seems_complete = match exchange.phase {
+            Phase::Responding { delimited, .. } => !delimited,
+            Phase::Tunnel { .. } => exchange.has_answered(),
+            Phase::AwaitingHead | Phase::Answering { .. } => false,
+        };
+        if seems_complete && let Some(client) = self.slots.clients.get_mut(exchange.client) {
+            client.peer.socket.reset_on_close();
+        }
+        self.conclude(id, now);
+    }
+}

@@ -1,0 +1,253 @@
+//! The server: owns every connection and exchange, and turns events into actions.
+//!
+//! It is the whole balancer but for the system calls: readiness, accepted connections and `now`
+//! go in through a few methods, and everything it does to the outside goes through a
+//! [`Network`]. So the same code runs on real sockets (see `net`) and in a simulation with
+//! scripted ones and a manual clock.
+//!
+//! A turn of the loop has named phases: events ([`Server::accepted`], [`Server::ready`]), then
+//! [`Server::finish_turn`]: work that had to yield, deadlines, closing. Nothing is freed before
+//! the last of them, so an id that is good at the start of a phase is good to its end.
+//!
+//! The path of a request: `request` (read and parse a head, start an exchange), `dispatch` (pick a
+//! backend, find or open a link), `drive` (the transition function of an exchange), `response`
+//! (read the head of the answer), `conclude` (record, and what becomes of the client).
+
+mod arena;
+mod client;
+mod closing;
+mod conclude;
+mod deadlines;
+mod dispatch;
+mod drive;
+mod exchange;
+mod failure;
+mod idle;
+mod link;
+mod network;
+mod request;
+mod response;
+mod slots;
+mod tunnel;
+
+#[cfg(test)]
+mod tests;
+
+pub use arena::{ClientId, ExchangeId, LinkId};
+pub use network::{Network, Token};
+
+use crate::balance::KeySource;
+use crate::config::{Limits, Mode, Timeouts};
+use crate::http::HeadParser;
+use crate::observe::{AccessLog, Metrics};
+use crate::relay::{Readiness, Workspace};
+use crate::time::Timestamp;
+use crate::timers::Wheel;
+use crate::upstream::Upstream;
+use client::{Client, ClientState};
+use idle::IdleLinks;
+use link::LinkState;
+use slots::Slots;
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+
+/// What a server is told at its start.
+#[derive(Debug)]
+pub struct Settings {
+    /// What is balanced.
+    pub mode: Mode,
+    /// How long it waits for what.
+    pub timeouts: Timeouts,
+    /// How much of what is allowed.
+    pub limits: Limits,
+}
+
+/// All connections and exchanges of one loop.
+pub struct Server<N: Network> {
+    network: N,
+    settings: Settings,
+    slots: Slots<N>,
+    idle: IdleLinks,
+    upstream: Upstream,
+    key_source: KeySource,
+    /// Where each backend is, by slot. All addresses of a name are tried.
+    addresses: Vec<Vec<SocketAddr>>,
+    wheel: Wheel<Token>,
+    due: Vec<Token>,
+    work: Workspace<N::Pipes>,
+    parser: HeadParser,
+    /// Where the head of a response is put together.
+    head_out: Vec<u8>,
+    again: Vec<Again>,
+    closing: Vec<Token>,
+    metrics: Metrics,
+    access_log: AccessLog,
+    log_lines: Vec<u8>,
+    stopping: bool,
+}
+
+/// Something that can go on at once, but lets others have their turn first.
+#[derive(Clone, Copy, Debug)]
+enum Again {
+    /// Look for the next request.
+    Client(ClientId),
+    /// Go on with an exchange.
+    Exchange(ExchangeId),
+    /// Throw away more of what a client sends.
+    Lingering(ClientId),
+}
+
+/// What a server is made of, besides its settings.
+pub struct Parts<N: Network> {
+    /// The outside.
+    pub network: N,
+    /// Where pipes come from.
+    pub pipes: N::Pipes,
+    /// The pool of backends.
+    pub upstream: Upstream,
+    /// Which part of a request the strategy wants as a key.
+    pub key_source: KeySource,
+    /// The addresses of each backend, in the order of the pool.
+    pub addresses: Vec<Vec<SocketAddr>>,
+    /// Where records are counted.
+    pub metrics: Metrics,
+    /// Where records are written down.
+    pub access_log: AccessLog,
+}
+
+impl<N: Network> Server<N> {
+    /// A server without connections.
+    pub fn new(settings: Settings, parts: Parts<N>, now: Timestamp) -> Self {
+        Self {
+            parser: HeadParser::new(settings.limits.head()),
+            settings,
+            slots: Slots::new(),
+            idle: IdleLinks::new(parts.addresses.len()),
+            upstream: parts.upstream,
+            key_source: parts.key_source,
+            addresses: parts.addresses,
+            wheel: Wheel::new(now),
+            due: Vec::new(),
+            work: Workspace::new(parts.pipes),
+            head_out: Vec::new(),
+            again: Vec::new(),
+            closing: Vec::new(),
+            metrics: parts.metrics,
+            access_log: parts.access_log,
+            log_lines: Vec::new(),
+            stopping: false,
+            network: parts.network,
+        }
+    }
+
+    /// Client connections open now.
+    #[must_use]
+    pub fn open_clients(&self) -> usize {
+        self.slots.clients.len()
+    }
+
+    /// Takes over a connection that was accepted from `address`. In TCP mode a backend is picked
+    /// at once: the server side may be the one that speaks first.
+    ///
+    /// # Errors
+    /// The system has no room to watch the connection; it is closed.
+    pub fn accepted(
+        &mut self,
+        io: N::Stream,
+        address: SocketAddr,
+        now: Timestamp,
+    ) -> io::Result<()> {
+        let id = self.slots.clients.insert(Client::new(io, address));
+        if let Some(client) = self.slots.clients.get_mut(id) {
+            let stream = client.peer.socket.io_mut();
+            if let Err(error) = self.network.register(stream, Token::Client(id)) {
+                self.slots.clients.remove(id);
+                return Err(error);
+            }
+        }
+        self.metrics.client_accepted();
+        match self.settings.mode {
+            Mode::Http => self.await_request(id, now),
+            Mode::Tcp => self.begin_tunnel(id, now),
+        }
+        Ok(())
+    }
+
+    /// Passes on what an event says of a socket. Late events for a socket that is gone, or about
+    /// to be, are ignored.
+    pub fn ready(&mut self, token: Token, ready: Readiness, now: Timestamp) {
+        match token {
+            Token::Client(id) => self.client_ready(id, ready, now),
+            Token::Link(id) => self.link_ready(id, ready, now),
+        }
+    }
+
+    fn client_ready(&mut self, id: ClientId, ready: Readiness, now: Timestamp) {
+        let Some(client) = self.slots.clients.get_mut(id) else {
+            return;
+        };
+        client.peer.socket.note(ready);
+        match client.state {
+            ClientState::Idle | ClientState::Head => self.read_request(id, true, now),
+            ClientState::Busy(exchange) => self.drive(exchange, now),
+            ClientState::Lingering { .. } => self.discard(id),
+            ClientState::Closed => {}
+        }
+    }
+
+    fn link_ready(&mut self, id: LinkId, ready: Readiness, now: Timestamp) {
+        let Some(link) = self.slots.links.get_mut(id) else {
+            return;
+        };
+        link.peer.socket.note(ready);
+        match link.state {
+            LinkState::Connecting(exchange) => {
+                if ready.broken {
+                    self.connect_failed(id, exchange, now);
+                } else if ready.writable || ready.readable {
+                    self.connected(id, exchange, now);
+                }
+                self.drive(exchange, now);
+            }
+            LinkState::Busy(exchange) => self.drive(exchange, now),
+            // Closed by the backend, or bytes nobody asked for: of no use either way.
+            LinkState::Idle { .. } => self.close_link(id),
+            LinkState::Closed => {}
+        }
+    }
+
+    /// The last phases of a turn: work that had to yield, deadlines, closing.
+    pub fn finish_turn(&mut self, now: Timestamp) {
+        self.go_on(now);
+        self.expire_deadlines(now);
+        self.close_all();
+    }
+
+    /// Takes up what yielded in an earlier phase; what yields again waits for the next turn.
+    fn go_on(&mut self, now: Timestamp) {
+        for work in mem::take(&mut self.again) {
+            match work {
+                Again::Client(id) => {
+                    if let Some(client) = self.slots.clients.get(id)
+                        && client.state == ClientState::Idle
+                    {
+                        self.read_request(id, false, now);
+                    }
+                }
+                Again::Exchange(id) => self.drive(id, now),
+                Again::Lingering(id) => self.discard(id),
+            }
+        }
+    }
+
+    /// When the server must be called again at the latest, event or not. `None`: only on events.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Timestamp> {
+        if self.again.is_empty() {
+            self.wheel.next_wakeup()
+        } else {
+            Some(Timestamp::ZERO)
+        }
+    }
+}

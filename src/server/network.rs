@@ -1,0 +1,62 @@
+//! What the server needs of the outside: connections to backends, and events for its sockets.
+
+use super::arena::{ClientId, LinkId};
+use crate::relay::{Pipes, Transport};
+use std::fmt::Debug;
+use std::io;
+use std::net::SocketAddr;
+
+/// Which of the server's sockets an event is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// A connection accepted from a client.
+    Client(ClientId),
+    /// A connection made to a backend.
+    Link(LinkId),
+}
+
+impl Token {
+    /// Packs the token into 63 bits, for an event queue.
+    #[must_use]
+    pub fn to_bits(self) -> u64 {
+        match self {
+            Self::Client(id) => id.to_bits(),
+            Self::Link(id) => id.to_bits() | LINK_BIT,
+        }
+    }
+
+    /// Unpacks what [`to_bits`](Self::to_bits) packed.
+    #[must_use]
+    pub fn from_bits(bits: u64) -> Self {
+        if bits & LINK_BIT == 0 {
+            Self::Client(ClientId::from_bits(bits))
+        } else {
+            Self::Link(LinkId::from_bits(bits & !LINK_BIT))
+        }
+    }
+}
+
+const LINK_BIT: u64 = 1 << 62;
+
+/// The outside world as the server sees it. Dropping a stream closes it.
+pub trait Network {
+    /// A connection.
+    type Stream: Transport<Pipe = Self::Pipe>;
+    /// Carries bulk bytes between two connections.
+    type Pipe: Debug;
+    /// Where pipes come from.
+    type Pipes: Pipes<Pipe = Self::Pipe>;
+
+    /// Starts connecting to a backend. The connection may still be under way when this returns;
+    /// an event tells how it ended.
+    ///
+    /// # Errors
+    /// The connection failed at once, or no descriptor is left.
+    fn connect(&mut self, address: SocketAddr) -> io::Result<Self::Stream>;
+
+    /// Asks for events of `stream`, edge-triggered, for reading and writing, for its whole life.
+    ///
+    /// # Errors
+    /// The system has no room for another registration.
+    fn register(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
+}

@@ -1,0 +1,214 @@
+//! The start of an exchange: reading and parsing a request head.
+
+use super::arena::{ClientId, ExchangeId};
+use super::client::ClientState;
+use super::exchange::{Exchange, Notes, Request};
+use super::network::Network;
+use super::Server;
+use crate::balance::KeySource;
+use crate::balance::key::key_of;
+use crate::error::{Fault, Refusal};
+use crate::http::{Body, ClientIp, Forward, Parsed, RequestHead};
+use crate::relay::{Buffer, Flow, Gathered};
+use crate::time::Timestamp;
+use std::mem;
+use std::net::{IpAddr, SocketAddr};
+
+impl<N: Network> Server<N> {
+    /// A new client connection, or one whose exchange is over, has its full time to ask.
+    pub(super) fn await_request(&mut self, id: ClientId, now: Timestamp) {
+        let Some(client) = self.slots.clients.get_mut(id) else {
+            return;
+        };
+        client.state = ClientState::Idle;
+        if client.peer.unread.is_some() || client.peer.socket.may_read() {
+            self.again.push(super::Again::Client(id));
+        }
+        self.set_client_deadline(id, now + self.settings.timeouts.client);
+    }
+
+    /// Reads until a head is complete, and starts its exchange. `more`: what is unread was looked
+    /// at before and is not enough.
+    pub(super) fn read_request(&mut self, id: ClientId, mut more: bool, now: Timestamp) {
+        // Lent to this call, so that a head can be read from it while the rest is in use.
+        let mut scratch = mem::take(&mut self.work.scratch);
+        let mut started = None;
+        while started.is_none() {
+            let Some(client) = self.slots.clients.get_mut(id) else {
+                break;
+            };
+            match client.peer.gather(&mut scratch, &mut self.work.buffers, more) {
+                Gathered::Blocked => break,
+                Gathered::End | Gathered::Failed => {
+                    self.client_left(id, now);
+                    break;
+                }
+                Gathered::Input(input) => {
+                    let (used, exchange) = self.take_request(id, input.bytes(&scratch), now);
+                    if let Some(client) = self.slots.clients.get_mut(id) {
+                        let buffers = &mut self.work.buffers;
+                        client.peer.used(input, used, &scratch, buffers);
+                    }
+                    started = exchange;
+                    more = true;
+                }
+            }
+        }
+        self.work.scratch = scratch;
+        if let Some(exchange) = started {
+            self.drive(exchange, now);
+        }
+    }
+
+    /// The client ended or broke the connection between requests, or within a head.
+    fn client_left(&mut self, id: ClientId, now: Timestamp) {
+        let Some(client) = self.slots.clients.get_mut(id) else {
+            return;
+        };
+        if client.state == ClientState::Head && !client.peer.socket.is_broken() {
+            self.refuse(id, Refusal::BadSyntax, now);
+        } else {
+            self.close_client(id);
+        }
+    }
+
+    /// Looks for a request at the front of `input`. Returns how much of it was used, and the
+    /// exchange if one was started.
+    fn take_request(
+        &mut self,
+        id: ClientId,
+        input: &[u8],
+        now: Timestamp,
+    ) -> (usize, Option<ExchangeId>) {
+        match self.parser.request(input) {
+            Ok(Parsed::Complete(head)) => self.begin(id, &head, input, now),
+            Ok(Parsed::Partial) => {
+                self.await_rest_of_head(id, now);
+                (0, None)
+            }
+            Err(refusal) => (input.len(), self.begin_refused(id, refusal, input, now)),
+        }
+    }
+
+    fn await_rest_of_head(&mut self, id: ClientId, now: Timestamp) {
+        if let Some(client) = self.slots.clients.get_mut(id)
+            && client.state == ClientState::Idle
+        {
+            client.state = ClientState::Head;
+            self.set_client_deadline(id, now + self.settings.timeouts.client);
+        }
+    }
+
+    /// Starts the exchange of a request whose head is complete.
+    fn begin(
+        &mut self,
+        id: ClientId,
+        head: &RequestHead,
+        input: &[u8],
+        now: Timestamp,
+    ) -> (usize, Option<ExchangeId>) {
+        let Some(client) = self.slots.clients.get_mut(id) else {
+            return (0, None);
+        };
+        let address = client.address;
+        let mut first = self.work.buffers.take(head.len);
+        let ip = ClientIp::from(address.ip());
+        let forward = Forward {
+            policy: &self.forward,
+            client_ip: ip.as_bytes(),
+            request_id: None,
+            host: None,
+        };
+        self.parser
+            .write_request(head, input, &forward, first.as_vec_mut());
+        let mut upload = Flow::new(Body::new(head.body));
+        let body = input.get(head.len..).unwrap_or_default();
+        let used = upload.prepare(first, body, head.method.is_idempotent());
+        let key = self.key(head, input, address);
+        let label = self.label(head, input);
+        let request = Request {
+            method: head.method,
+            version: head.version,
+            persistent: head.persistent,
+            upgrade: head.upgrade,
+        };
+        let notes = Notes::new(now, head.len, label);
+        let exchange = Exchange::new(id, request, upload, key, notes);
+        let exchange = self.slots.exchanges.insert(exchange);
+        client.state = ClientState::Busy(exchange);
+        match used {
+            Ok(used) => (head.len + used, Some(exchange)),
+            Err(_) => {
+                self.fail(exchange, Fault::Refused(Refusal::BadChunk), now);
+                (input.len(), Some(exchange))
+            }
+        }
+    }
+}
+
+/// Requests that are refused without asking a backend.
+impl<N: Network> Server<N> {
+    /// Answers what arrived so far with a refusal, and closes.
+    pub(super) fn refuse(&mut self, id: ClientId, refusal: Refusal, now: Timestamp) {
+        let Some(client) = self.slots.clients.get_mut(id) else {
+            return;
+        };
+        let unread = client.peer.unread.take();
+        let seen = unread.as_ref().map(|bytes| bytes.pending());
+        let exchange = self.begin_refused(id, refusal, seen.unwrap_or_default(), now);
+        self.work.buffers.give_some(unread);
+        if let Some(exchange) = exchange {
+            self.drive(exchange, now);
+        }
+    }
+
+    fn begin_refused(
+        &mut self,
+        id: ClientId,
+        refusal: Refusal,
+        input: &[u8],
+        now: Timestamp,
+    ) -> Option<ExchangeId> {
+        let client = self.slots.clients.get_mut(id)?;
+        let request = Request::unknown();
+        let notes = Notes::new(now, input.len(), None);
+        let exchange = Exchange::new(id, request, Flow::new(Body::Empty), 0, notes);
+        let exchange = self.slots.exchanges.insert(exchange);
+        client.state = ClientState::Busy(exchange);
+        self.fail(exchange, Fault::Refused(refusal), now);
+        Some(exchange)
+    }
+}
+
+/// What is remembered of a request beyond its framing.
+impl<N: Network> Server<N> {
+    /// The hash by which the strategy keeps requests together, 0 if it does not want one.
+    fn key(&self, head: &RequestHead, input: &[u8], address: SocketAddr) -> u64 {
+        match &self.key_source {
+            KeySource::None => 0,
+            KeySource::ClientAddress => key_of_address(address),
+            KeySource::Target => key_of(head.target.of(input)),
+            KeySource::Header(name) => self.parser.field(input, name.as_bytes()).map_or(0, key_of),
+            KeySource::Cookie(name) => self.parser.cookie(input, name.as_bytes()).map_or(0, key_of),
+        }
+    }
+
+    /// Method and target, kept for the access log if there is one.
+    fn label(&mut self, head: &RequestHead, input: &[u8]) -> Option<(Buffer, usize)> {
+        if !self.access_log.is_on() {
+            return None;
+        }
+        let method = head.method_span.of(input);
+        let mut label = self.work.buffers.take_with(method);
+        label.append(head.target.of(input));
+        Some((label, method.len()))
+    }
+}
+
+/// The key of a client address, where that is what a strategy wants.
+pub(super) fn key_of_address(address: SocketAddr) -> u64 {
+    match address.ip() {
+        IpAddr::V4(ip) => key_of(&ip.octets()),
+        IpAddr::V6(ip) => key_of(&ip.octets()),
+    }
+}

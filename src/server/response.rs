@@ -1,0 +1,234 @@
+//! The answer of a backend: reading its head, and what follows from it.
+
+use super::arena::ExchangeId;
+use super::drive::Verdict;
+use super::exchange::{Attempt, Phase};
+use super::network::Network;
+use super::Server;
+use crate::error::Fault;
+use crate::http::{
+    Body, BodyLength, ConnectionOption, Parsed, Reframe, ResponseHead, ResponseRewrite, Version,
+};
+use crate::relay::{Break, Flow, Gathered};
+use crate::time::Timestamp;
+use std::mem;
+
+impl<N: Network> Server<N> {
+    /// Reads until the head of the final answer is complete. Interim answers are passed on.
+    pub(super) fn await_response(&mut self, id: ExchangeId, now: Timestamp) -> Verdict {
+        let mut scratch = mem::take(&mut self.work.scratch);
+        let verdict = self.read_response(id, &mut scratch, now);
+        self.work.scratch = scratch;
+        verdict
+    }
+
+    fn read_response(&mut self, id: ExchangeId, scratch: &mut [u8], now: Timestamp) -> Verdict {
+        let mut more = true;
+        loop {
+            let Some(parties) = self.slots.parties(id) else {
+                return Verdict::Gone;
+            };
+            if parties.exchange.download.has_pending() {
+                // An interim answer the client has not taken: no more are read until it has.
+                match self.deliver(id) {
+                    Verdict::Finished => continue,
+                    other => return other,
+                }
+            }
+            let buffers = &mut self.work.buffers;
+            let input = match parties.link.peer.gather(scratch, buffers, more) {
+                Gathered::Input(input) => input,
+                Gathered::Blocked => return Verdict::Wait,
+                Gathered::End | Gathered::Failed => return Verdict::Failed(Fault::BackendGone),
+            };
+            let bytes = input.bytes(scratch);
+            self.note_first_byte(id, now);
+            let taken = self.take_response(id, bytes);
+            let used = taken.as_ref().map_or(bytes.len(), |(used, _)| *used);
+            if let Some(parties) = self.slots.parties(id) {
+                let buffers = &mut self.work.buffers;
+                parties.link.peer.used(input, used, scratch, buffers);
+            }
+            match taken {
+                Ok((_, Head::Final)) => return Verdict::Continue,
+                Ok((_, Head::Interim)) => more = false,
+                Ok((_, Head::Partial)) => more = true,
+                Err(fault) => return Verdict::Failed(fault),
+            }
+        }
+    }
+
+    fn note_first_byte(&mut self, id: ExchangeId, now: Timestamp) {
+        if let Some(exchange) = self.slots.exchanges.get_mut(id)
+            && exchange.notes.first_byte_time.is_none()
+            && let Attempt::At { lease, .. } = &exchange.attempt
+        {
+            exchange.notes.first_byte_time = Some(now.since(lease.dispatched_at()));
+        }
+    }
+
+    /// Looks for the head of an answer at the front of `input`. Returns how much was used.
+    fn take_response(&mut self, id: ExchangeId, input: &[u8]) -> Result<(usize, Head), Fault> {
+        let Some(exchange) = self.slots.exchanges.get(id) else {
+            return Err(Fault::BackendGone);
+        };
+        let method = exchange.request.method;
+        let head = match self.parser.response(input, method) {
+            Ok(Parsed::Complete(head)) => head,
+            Ok(Parsed::Partial) => return Ok((0, Head::Partial)),
+            Err(_) => return Err(Fault::BadResponse),
+        };
+        match head.status {
+            101 if exchange.request.upgrade && head.upgrade => self.upgrade(id, &head, input),
+            101 => Err(Fault::BadResponse),
+            100..200 => self.interim(id, &head, input),
+            _ => self.respond(id, &head, input),
+        }
+    }
+
+    /// Passes on an interim answer; an HTTP/1.0 client does not know them (RFC 9110, 15.2).
+    fn interim(
+        &mut self,
+        id: ExchangeId,
+        head: &ResponseHead,
+        input: &[u8],
+    ) -> Result<(usize, Head), Fault> {
+        let Some(parties) = self.slots.parties(id) else {
+            return Err(Fault::BackendGone);
+        };
+        let exchange = parties.exchange;
+        if exchange.request.version == Version::Http11 {
+            let rewrite = ResponseRewrite::default();
+            self.head_out.clear();
+            self.parser
+                .write_response(head, input, &rewrite, &mut self.head_out);
+            let to = &mut parties.client.peer.socket;
+            exchange
+                .download
+                .accept(&self.head_out, b"", to, &mut self.work.buffers)
+                .map_err(|_| Fault::ClientGone)?;
+        }
+        Ok((head.len, Head::Interim))
+    }
+
+    /// Passes on the final answer: its head, and what of the body came with it.
+    fn respond(
+        &mut self,
+        id: ExchangeId,
+        head: &ResponseHead,
+        input: &[u8],
+    ) -> Result<(usize, Head), Fault> {
+        let Some(parties) = self.slots.parties(id) else {
+            return Err(Fault::BackendGone);
+        };
+        let exchange = parties.exchange;
+        let uploaded = exchange.upload.is_done();
+        let plan = Plan::new(head, exchange.request.version);
+        let persistent =
+            exchange.request.persistent && uploaded && plan.delimited && !self.stopping;
+        let rewrite = ResponseRewrite {
+            connection: ConnectionOption::of(exchange.request.version, persistent),
+            reframe: plan.reframe,
+        };
+        self.head_out.clear();
+        self.parser
+            .write_response(head, input, &rewrite, &mut self.head_out);
+        let mut download = plan.flow(head);
+        let body = input.get(head.len..).unwrap_or_default();
+        let to = &mut parties.client.peer.socket;
+        let used = download.accept(&self.head_out, body, to, &mut self.work.buffers);
+        exchange.notes.interim_bytes += exchange.download.passed();
+        exchange.notes.status = Some(head.status);
+        exchange.download = download;
+        exchange.phase = Phase::Responding {
+            reusable: head.persistent && uploaded,
+            persistent,
+            delimited: plan.delimited,
+        };
+        match used {
+            Ok(used) => Ok((head.len + used, Head::Final)),
+            Err(Break::SinkFailed) => Err(Fault::ClientGone),
+            Err(_) => Err(Fault::BadResponse),
+        }
+    }
+
+    /// Turns the exchange into a tunnel after 101 (RFC 9110, section 7.8).
+    fn upgrade(
+        &mut self,
+        id: ExchangeId,
+        head: &ResponseHead,
+        input: &[u8],
+    ) -> Result<(usize, Head), Fault> {
+        let Some(parties) = self.slots.parties(id) else {
+            return Err(Fault::BackendGone);
+        };
+        let exchange = parties.exchange;
+        if !exchange.upload.is_done() {
+            return Err(Fault::BadResponse);
+        }
+        let rewrite = ResponseRewrite {
+            connection: ConnectionOption::Upgrade,
+            ..ResponseRewrite::default()
+        };
+        self.head_out.clear();
+        self.parser
+            .write_response(head, input, &rewrite, &mut self.head_out);
+        let mut download = Flow::tunnel();
+        let body = input.get(head.len..).unwrap_or_default();
+        let to = &mut parties.client.peer.socket;
+        let used = download.accept(&self.head_out, body, to, &mut self.work.buffers);
+        exchange.notes.status = Some(head.status);
+        exchange.notes.interim_bytes += exchange.download.passed();
+        exchange.notes.head_bytes += exchange.upload.received() as usize;
+        exchange.download = download;
+        let mut upload = mem::replace(&mut exchange.upload, Flow::tunnel());
+        upload.release(&mut self.work);
+        exchange.phase = Phase::Tunnel {
+            upload_finished: false,
+            download_finished: false,
+        };
+        let used = used.map_err(|_| Fault::ClientGone)?;
+        Ok((head.len + used, Head::Final))
+    }
+}
+
+/// What was found at the front of the bytes a backend sent.
+enum Head {
+    Partial,
+    Interim,
+    Final,
+}
+
+/// How a response body is passed on.
+struct Plan {
+    reframe: Reframe,
+    /// Whether the client can tell where the body ends without the connection closing.
+    delimited: bool,
+}
+
+impl Plan {
+    /// A client that speaks HTTP/1.0 is never sent chunks; one that speaks HTTP/1.1 is sent
+    /// chunks where the backend only closes, so that its connection goes on and a break shows.
+    fn new(head: &ResponseHead, client: Version) -> Self {
+        let (reframe, delimited) = match (head.body, client) {
+            (BodyLength::None | BodyLength::Length(_), _) => (Reframe::Keep, true),
+            (BodyLength::Chunked, Version::Http11) => (Reframe::Keep, true),
+            (BodyLength::UntilClose, Version::Http11) => (Reframe::Chunked, true),
+            (BodyLength::Chunked, Version::Http10) => (Reframe::Identity, false),
+            (BodyLength::UntilClose, Version::Http10) => (Reframe::Keep, false),
+        };
+        Self { reframe, delimited }
+    }
+
+    fn flow<Pipe>(&self, head: &ResponseHead) -> Flow<Pipe> {
+        match self.reframe {
+            Reframe::Keep => Flow::new(Body::new(head.body)),
+            Reframe::Identity => Flow::new(Body::unframed(head.body)),
+            Reframe::Chunked => {
+                let mut flow = Flow::new(Body::new(head.body));
+                flow.encode_chunks();
+                flow
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Tunnels: a connection in TCP mode, or any connection after 101.
+//!
+//! Both directions are relayed independently. When one side ends, the other is told and goes on
+//! until it ends too (half-close); when one side breaks, the other is reset, so that nobody takes
+//! a break for an end.
+
+use super::arena::{ClientId, ExchangeId};
+use super::client::ClientState;
+use super::drive::Verdict;
+use super::exchange::{Attempt, Exchange, Notes, Phase, Request};
+use super::link::LinkState;
+use super::network::Network;
+use super::{Again, Server};
+use crate::balance::KeySource;
+use crate::error::Fault;
+use crate::relay::{Break, Flow, Pumped};
+use crate::time::Timestamp;
+
+impl<N: Network> Server<N> {
+    /// Starts the exchange of a TCP connection, which is all of it.
+    pub(super) fn begin_tunnel(&mut self, id: ClientId, now: Timestamp) {
+        let Some(client) = self.slots.clients.get_mut(id) else {
+            return;
+        };
+        let key = match self.key_source {
+            KeySource::ClientAddress => super::request::key_of_address(client.address),
+            KeySource::None
+            | KeySource::Target
+            | KeySource::Header(_)
+            | KeySource::Cookie(_) => 0,
+        };
+        let notes = Notes::new(now, 0, None);
+        let mut exchange = Exchange::new(id, Request::unknown(), Flow::tunnel(), key, notes);
+        exchange.download = Flow::tunnel();
+        exchange.phase = Phase::Tunnel {
+            upload_finished: false,
+            download_finished: false,
+        };
+        let exchange = self.slots.exchanges.insert(exchange);
+        client.state = ClientState::Busy(exchange);
+        self.drive(exchange, now);
+    }
+
+    /// Moves bytes both ways.
+    pub(super) fn tunnel(&mut self, id: ExchangeId, now: Timestamp) -> Verdict {
+        let Some(parties) = self.slots.parties(id) else {
+            return Verdict::Gone;
+        };
+        let (exchange, client, link) = (parties.exchange, parties.client, parties.link);
+        let Phase::Tunnel {
+            upload_finished,
+            download_finished,
+        } = &mut exchange.phase
+        else {
+            return Verdict::Gone;
+        };
+        let to = &mut link.peer.socket;
+        let up = exchange.upload.pump(&mut client.peer, to, &mut self.work);
+        if up == Pumped::Done && !*upload_finished && link.state != LinkState::Connecting(id) {
+            link.peer.socket.finish();
+            *upload_finished = true;
+        }
+        let to = &mut client.peer.socket;
+        let down = exchange.download.pump(&mut link.peer, to, &mut self.work);
+        if down == Pumped::Done && !*download_finished {
+            client.peer.socket.finish();
+            *download_finished = true;
+        }
+        let is_over = *upload_finished && *download_finished;
+        let connecting = matches!(link.state, LinkState::Connecting(_));
+        if connecting && (exchange.upload.is_touched() || exchange.download.received() > 0) {
+            self.connected(parties.link_id, now);
+        }
+        self.note_tunnel_times(id, now);
+        match (up, down) {
+            (Pumped::Broken(Break::SinkFailed), _) if connecting => {
+                Verdict::Failed(Fault::ConnectFailed)
+            }
+            (_, Pumped::Broken(Break::SourceFailed)) if connecting => {
+                Verdict::Failed(Fault::ConnectFailed)
+            }
+            (Pumped::Broken(Break::SourceFailed), _) | (_, Pumped::Broken(Break::SinkFailed)) => {
+                Verdict::Failed(Fault::ClientGone)
+            }
+            (Pumped::Broken(_), _) | (_, Pumped::Broken(_)) => Verdict::Failed(Fault::BackendGone),
+            _ if is_over => Verdict::Finished,
+            (Pumped::Yielded, _) | (_, Pumped::Yielded) => {
+                self.again.push(Again::Exchange(id));
+                Verdict::Wait
+            }
+            _ => Verdict::Wait,
+        }
+    }
+
+    /// In TCP mode the response time runs from the first client byte passed on to the first
+    /// backend byte that follows.
+    fn note_tunnel_times(&mut self, id: ExchangeId, now: Timestamp) {
+        let Some(exchange) = self.slots.exchanges.get_mut(id) else {
+            return;
+        };
+        if exchange.notes.status.is_some() || !matches!(exchange.attempt, Attempt::At { .. }) {
+            return;
+        }
+        if exchange.notes.sent_at.is_none() && exchange.upload.is_touched() {
+            exchange.notes.sent_at = Some(now);
+        } else if exchange.notes.first_byte_time.is_none()
+            && let Some(sent_at) = exchange.notes.sent_at
+            && exchange.download.received() > 0
+        {
+            exchange.notes.first_byte_time = Some(now.since(sent_at));
+        }
+    }
+}
