@@ -2,7 +2,7 @@
 //!
 //! Owns the syntax of a weight and of the two together. A [`Weight`] that exists is in range.
 
-use super::{HostPort, Invalid};
+use super::{HostPort, Invalid, number};
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
@@ -80,9 +80,7 @@ impl FromStr for Weight {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        let weight = if digits { text.parse().ok() } else { None };
-        weight
+        number::digits(text)
             .and_then(|weight| Self::new(weight).ok())
             .ok_or_else(|| out_of_range().with_value(text))
     }

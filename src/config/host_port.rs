@@ -4,7 +4,7 @@
 //! machine. Does not resolve names. A [`HostPort`] that exists is well-formed and in one
 //! spelling, so equal servers compare equal as far as that can be told without asking DNS.
 
-use super::Invalid;
+use super::{Invalid, number};
 use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -73,7 +73,7 @@ fn parse(text: &str) -> Result<HostPort, Invalid> {
             "write HOST:PORT, as in 127.0.0.1:5000",
         ));
     }
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+    if number::is_digits(text) {
         let host = Host::Ip(Ipv4Addr::LOCALHOST.into());
         return Ok(HostPort {
             host,
@@ -141,33 +141,33 @@ fn parse_host(text: &str) -> Result<Host, Invalid> {
 
 /// The address that `text` is, `None` if it is not meant to be one.
 pub(super) fn parse_ip(text: &str) -> Result<Option<IpAddr>, Invalid> {
-    if let Some(inner) = text
+    let bracketed = text
         .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-    {
-        let refused = |_| {
-            Invalid::new(
-                "not an IPv6 address in the brackets",
-                "write it as in [::1]:5000",
-            )
-        };
-        return inner
-            .parse::<Ipv6Addr>()
-            .map(|ip| Some(ip.into()))
-            .map_err(refused);
+        .and_then(|rest| rest.strip_suffix(']'));
+    if let Some(inner) = bracketed {
+        return parse_ipv6(inner).map(Some);
     }
     if let Ok(ip) = text.parse::<Ipv4Addr>() {
         return Ok(Some(ip.into()));
     }
     // No top-level domain is a number (RFC 1123, section 2.1), so this was meant as an address.
     let last = text.rsplit('.').next().unwrap_or(text);
-    if last.bytes().all(|byte| byte.is_ascii_digit()) && !last.is_empty() {
+    if number::is_digits(last) {
         return Err(Invalid::new(
             "not an IPv4 address",
             "write four numbers from 0 to 255, as in 127.0.0.1:5000",
         ));
     }
     Ok(None)
+}
+
+fn parse_ipv6(text: &str) -> Result<IpAddr, Invalid> {
+    text.parse::<Ipv6Addr>().map(IpAddr::V6).map_err(|_| {
+        Invalid::new(
+            "not an IPv6 address in the brackets",
+            "write it as in [::1]:5000",
+        )
+    })
 }
 
 /// Reads a port from 1 to 65535.
@@ -181,11 +181,10 @@ fn parse_port(text: &str) -> Result<u16, Invalid> {
     }
 }
 
-/// Reads a port from 0 to 65535: digits only, where Rust's own parser would take a sign.
+/// Reads a port from 0 to 65535.
 pub(super) fn parse_port_or_zero(text: &str) -> Result<u16, Invalid> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let port = if digits { text.parse().ok() } else { None };
-    port.ok_or_else(|| Invalid::new("not a port number", "give a port from 1 to 65535"))
+    number::digits(text)
+        .ok_or_else(|| Invalid::new("not a port number", "give a port from 1 to 65535"))
 }
 
 /// Whether `text` is a host name: labels of letters, digits, `-` and `_`, none over 63 bytes or

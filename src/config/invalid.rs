@@ -65,8 +65,8 @@ impl Invalid {
 impl Display for Invalid {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match (&self.flag, &self.value) {
-            (Some(flag), Some(value)) => write!(f, "{flag} '{}': ", Printable(value))?,
-            (Some(flag), None) => write!(f, "{flag}: ")?,
+            (Some(flag), Some(value)) => write!(f, "{} '{}': ", Printable(flag), Printable(value))?,
+            (Some(flag), None) => write!(f, "{}: ", Printable(flag))?,
             (None, Some(value)) => write!(f, "'{}': ", Printable(value))?,
             (None, None) => {}
         }
@@ -112,8 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn is_one_line_whatever_the_value() {
-        let invalid = Invalid::new("bad", "mend it").with_value("a\nb\r\u{1b}[31m'é");
-        assert_eq!(invalid.to_string(), "'a\\nb\\r\\u{1b}[31m'é': bad; mend it");
+    fn is_one_line_whatever_flag_and_value() {
+        let invalid = Invalid::new("bad", "mend it")
+            .with_flag("--\n")
+            .with_value("a\nb\r\u{1b}[31m'é");
+        assert_eq!(
+            invalid.to_string(),
+            "--\\n 'a\\nb\\r\\u{1b}[31m'é': bad; mend it"
+        );
     }
 }

@@ -3,7 +3,7 @@
 //! Owns the shorthands for this machine and for every address. A listener is bound at once, so
 //! unlike a backend it is an address, never a name, and its port may be 0.
 
-use super::{Invalid, host_port};
+use super::{Invalid, host_port, number};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Reads the address of a listener.
@@ -20,7 +20,7 @@ pub fn parse_listener(text: &str) -> Result<SocketAddr, Invalid> {
 }
 
 fn parse(text: &str) -> Result<SocketAddr, Invalid> {
-    let (host, port) = if text.bytes().all(|byte| byte.is_ascii_digit()) {
+    let (host, port) = if number::is_digits(text) {
         ("localhost", text)
     } else {
         host_port::split(text)?
@@ -85,6 +85,10 @@ mod tests {
         assert_eq!(
             refusal("127.0.0.1"),
             "'127.0.0.1': the port is missing; write HOST:PORT, as in 127.0.0.1:5000"
+        );
+        assert_eq!(
+            refusal(""),
+            "'': the port is missing; write HOST:PORT, as in 127.0.0.1:5000"
         );
         for text in ["127.0.0.1:", "*:http", "70000", "*:+80", "[::1]:-1"] {
             let expected = format!("'{text}': not a port number; give a port from 1 to 65535");

@@ -25,6 +25,7 @@ mod host_port;
 mod invalid;
 mod limits;
 mod listener;
+mod number;
 mod strategy;
 mod timeouts;
 
@@ -35,6 +36,7 @@ pub use host_port::{Host, HostPort};
 pub use invalid::Invalid;
 pub use limits::Limits;
 pub use listener::parse_listener;
+pub use number::parse_number;
 pub use strategy::StrategyKind;
 pub use timeouts::Timeouts;
 
