@@ -1,17 +1,10 @@
-//! One backend as the user writes it.
+//! One backend as the user writes it: `HOST:PORT` or `HOST:PORT=WEIGHT`.
+//!
+//! Owns the syntax of a weight and of the two together. A [`Weight`] that exists is in range.
 
-/// Where a backend is: a host name or address, and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostPort {
-    /// A name, an IPv4 address, or an IPv6 address without its brackets.
-    pub host: String,
-    /// The TCP port.
-    pub port: u16,
-}
-
-/// A backend's share relative to the others: 1 to 256.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Weight(u16);
+use super::{HostPort, Invalid, number};
+use std::fmt::{self, Display, Formatter};
+use std::str::FromStr;
 
 /// One backend: where it is and its share.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,4 +13,141 @@ pub struct BackendSpec {
     pub address: HostPort,
     /// Its share relative to the others.
     pub weight: Weight,
+}
+
+impl FromStr for BackendSpec {
+    type Err = Invalid;
+
+    /// Reads `HOST:PORT` or `PORT`, with `=WEIGHT` behind it or not.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let (address, weight) = match text.split_once('=') {
+            Some((address, weight)) => (address.parse(), weight.parse()),
+            None => (text.parse(), Ok(Weight::default())),
+        };
+        let whole = |invalid: Invalid| invalid.with_value(text);
+        Ok(Self {
+            address: address.map_err(whole)?,
+            weight: weight.map_err(whole)?,
+        })
+    }
+}
+
+impl Display for BackendSpec {
+    /// As it can be read again; a weight of 1 goes without saying.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.weight == Weight::default() {
+            write!(f, "{}", self.address)
+        } else {
+            write!(f, "{}={}", self.address, self.weight.get())
+        }
+    }
+}
+
+/// A backend's share relative to the others: 1 to 256, 1 where nothing is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Weight(u16);
+
+impl Weight {
+    /// The greatest weight.
+    pub const MAX: u16 = 256;
+
+    /// A weight.
+    ///
+    /// # Errors
+    ///
+    /// 0 or more than 256.
+    pub fn new(weight: u16) -> Result<Self, Invalid> {
+        match weight {
+            1..=Self::MAX => Ok(Self(weight)),
+            _ => Err(out_of_range().with_value(weight)),
+        }
+    }
+
+    /// The number, 1 to 256.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl Default for Weight {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl FromStr for Weight {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        number::digits(text)
+            .and_then(|weight| Self::new(weight).ok())
+            .ok_or_else(|| out_of_range().with_value(text))
+    }
+}
+
+fn out_of_range() -> Invalid {
+    Invalid::new(
+        "not a weight",
+        "give a whole number from 1 to 256, or leave =WEIGHT out for 1",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        text.parse::<BackendSpec>().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn weight_is_1_to_256() {
+        assert_eq!(Weight::default().get(), 1);
+        for weight in [1, 2, 256] {
+            assert_eq!(Weight::new(weight).unwrap().get(), weight);
+        }
+        for weight in [0, 257, u16::MAX] {
+            let expected = format!(
+                "'{weight}': not a weight; \
+                 give a whole number from 1 to 256, or leave =WEIGHT out for 1"
+            );
+            assert_eq!(Weight::new(weight).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn reads_address_and_weight() {
+        let spec: BackendSpec = "example.com:80=3".parse().unwrap();
+        assert_eq!(spec.address, "example.com:80".parse().unwrap());
+        assert_eq!(spec.weight, Weight::new(3).unwrap());
+        let bare: BackendSpec = "5000=256".parse().unwrap();
+        assert_eq!(bare.to_string(), "127.0.0.1:5000=256");
+        let plain: BackendSpec = "[::1]:5000".parse().unwrap();
+        assert_eq!(plain.weight, Weight::default());
+    }
+
+    #[test]
+    fn is_shown_as_it_is_read() {
+        for text in ["127.0.0.1:5000", "[::1]:5000=2", "db-1.internal:1=256"] {
+            assert_eq!(text.parse::<BackendSpec>().unwrap().to_string(), text);
+        }
+        let one: BackendSpec = "a:1=1".parse().unwrap();
+        assert_eq!(one.to_string(), "a:1");
+    }
+
+    #[test]
+    fn an_error_quotes_address_and_weight() {
+        for weight in ["", "0", "257", "-1", "+1", "1.5", "99999", "1=1", "many"] {
+            let expected = format!(
+                "'127.0.0.1:5000={weight}': not a weight; \
+                 give a whole number from 1 to 256, or leave =WEIGHT out for 1"
+            );
+            assert_eq!(refusal(&format!("127.0.0.1:5000={weight}")), expected);
+        }
+        assert_eq!(
+            refusal("127.0.0.1=3"),
+            "'127.0.0.1=3': the port is missing; write HOST:PORT, as in 127.0.0.1:5000"
+        );
+    }
 }

@@ -1,119 +1,186 @@
 //! What a balancer is told to do, checked: a [`Config`] that exists cannot be wrong.
+//!
+//! Owns the defaults, the ranges and the notation of every setting, and the words that refuse
+//! one ([`Invalid`]). Knows nothing of the command line beyond the names of its flags, by which
+//! settings are called, and opens nothing: whether a name resolves or a port is free shows at
+//! start.
+//!
+//! What any value of its type suits is a public field; what could be wrong is private and goes
+//! through a setter that refuses it. A builder that is checked at its end was the other choice:
+//! it takes a second type and tells of a mistake far from where it was made.
+//!
+//! ```
+//! use lb::config::{Config, Limits, StrategyKind};
+//!
+//! let mut config = Config::new(["127.0.0.1:5000".parse()?, "127.0.0.1:5001=2".parse()?])?;
+//! config.strategy = StrategyKind::RoundRobin;
+//! config.set_limits(Limits { max_retries: 0, ..Limits::default() })?;
+//! # Ok::<(), lb::config::Invalid>(())
+//! ```
 
 mod backend;
+mod choice;
 mod duration;
+mod host_port;
+mod invalid;
+mod limits;
+mod listener;
+mod number;
+mod strategy;
+mod timeouts;
 
-pub use backend::{BackendSpec, HostPort, Weight};
+pub use backend::{BackendSpec, Weight};
+pub use choice::{AccessLogFormat, Mode};
+pub use duration::HumanDuration;
+pub use host_port::{Host, HostPort};
+pub use invalid::Invalid;
+pub use limits::Limits;
+pub use listener::parse_listener;
+pub use number::parse_number;
+pub use strategy::StrategyKind;
+pub use timeouts::Timeouts;
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::collections::HashSet;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+/// Where lb listens unless told otherwise: this machine alone, port 8080.
+pub const DEFAULT_LISTENER: SocketAddr =
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080));
+
+/// The most backends of one balancer.
+pub const MAX_BACKENDS: usize = 4096;
 
 /// Everything a balancer needs to know before it starts.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Addresses to accept clients on. Port 0 asks the system for a free one.
-    pub listeners: Vec<SocketAddr>,
-    /// What is balanced: requests or connections.
+    /// What is balanced: requests or connections. Default HTTP.
     pub mode: Mode,
-    /// How backends are picked.
+    /// How backends are picked. Default by least response time.
     pub strategy: StrategyKind,
-    /// The backends, in the order in which ties are broken.
-    pub backends: Vec<BackendSpec>,
-    /// How long lb waits for what.
-    pub timeouts: Timeouts,
-    /// How much of what is allowed.
-    pub limits: Limits,
-    /// Whether and how each exchange is logged.
+    /// Whether and how each exchange is logged. Default off.
     pub access_log: AccessLogFormat,
+    listeners: Vec<SocketAddr>,
+    backends: Vec<BackendSpec>,
+    timeouts: Timeouts,
+    limits: Limits,
 }
 
-/// What is balanced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Each HTTP/1.1 request on its own; client and backend connections are kept alive.
-    Http,
-    /// Each TCP connection, byte for byte.
-    Tcp,
-}
+impl Config {
+    /// A configuration with these backends, in the order in which ties are broken, and the
+    /// default of everything else.
+    ///
+    /// # Errors
+    ///
+    /// No backend, more than [`MAX_BACKENDS`], or one address twice.
+    pub fn new(backends: impl IntoIterator<Item = BackendSpec>) -> Result<Self, Invalid> {
+        Ok(Self {
+            mode: Mode::default(),
+            strategy: StrategyKind::default(),
+            access_log: AccessLogFormat::default(),
+            listeners: vec![DEFAULT_LISTENER],
+            backends: checked_backends(backends.into_iter().collect())?,
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+        })
+    }
 
-/// The strategies that can be named on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StrategyKind {
-    /// Everything to the first backend that may be picked.
-    NToOne,
-    /// Each in turn, in proportion to the weights.
-    RoundRobin,
-    /// The one with the fewest exchanges in flight.
-    LeastConnections,
-    /// The one expected to finish soonest, learned from response times.
-    LeastResponseTime,
-}
+    /// The backends, in the order in which ties are broken: at least one, none twice.
+    #[must_use]
+    pub fn backends(&self) -> &[BackendSpec] {
+        &self.backends
+    }
 
-/// The format of the access log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccessLogFormat {
-    /// None is written.
-    Off,
-    /// One line of words, for people.
-    Text,
-    /// One JSON object a line, for programs.
-    Json,
-}
+    /// The addresses to accept clients on: at least one, none twice. Port 0 asks the system for
+    /// a free port.
+    #[must_use]
+    pub fn listeners(&self) -> &[SocketAddr] {
+        &self.listeners
+    }
 
-/// How long lb waits for what.
-#[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
-    /// For a backend to accept a connection, each attempt. Default 3 s.
-    pub connect: Duration,
-    /// For a client to send the next bytes it owes (head, body), to take the bytes it is sent,
-    /// and between two requests on a connection. Default 60 s.
-    pub client: Duration,
-    /// For a backend to answer, and between two parts of an answer. Default 60 s.
-    pub server: Duration,
-    /// For open exchanges to finish after a stop was asked for. Default 30 s.
-    pub shutdown: Duration,
-    /// For an idle backend connection before it is closed. Default 30 s.
-    pub pool_idle: Duration,
-}
+    /// How long lb waits for what.
+    #[must_use]
+    pub const fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
 
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(3),
-            client: Duration::from_secs(60),
-            server: Duration::from_secs(60),
-            shutdown: Duration::from_secs(30),
-            pool_idle: Duration::from_secs(30),
-        }
+    /// How much of what is allowed.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Listens on these addresses instead.
+    ///
+    /// # Errors
+    ///
+    /// No address, or one twice; port 0 may be asked for any number of times.
+    pub fn set_listeners(
+        &mut self,
+        listeners: impl IntoIterator<Item = SocketAddr>,
+    ) -> Result<(), Invalid> {
+        self.listeners = checked_listeners(listeners.into_iter().collect())?;
+        Ok(())
+    }
+
+    /// Waits this long instead.
+    ///
+    /// # Errors
+    ///
+    /// A timeout that is zero or longer than 30 days.
+    pub fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), Invalid> {
+        self.timeouts = timeouts.checked()?;
+        Ok(())
+    }
+
+    /// Allows this much instead.
+    ///
+    /// # Errors
+    ///
+    /// A limit outside the range that [`Limits`] gives for it.
+    pub fn set_limits(&mut self, limits: Limits) -> Result<(), Invalid> {
+        self.limits = limits.checked()?;
+        Ok(())
     }
 }
 
-/// How much of what is allowed.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Client connections open at once; more wait in the kernel's queue. Default 10,000.
-    pub max_connections: usize,
-    /// Bytes of a request or response head. Default 16 KiB.
-    pub max_head_bytes: usize,
-    /// Fields in a request or response head. Default 100.
-    pub max_head_fields: usize,
-    /// Bytes of a request target. Default 8 KiB.
-    pub max_target_bytes: usize,
-    /// Times a request that may already have been seen by a backend is repeated. Default 2.
-    pub max_retries: u32,
-    /// Idle connections kept per backend. Default 1,024.
-    pub max_idle_per_backend: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_connections: 10_000,
-            max_head_bytes: 16 * 1024,
-            max_head_fields: 100,
-            max_target_bytes: 8 * 1024,
-            max_retries: 2,
-            max_idle_per_backend: 1024,
-        }
+fn checked_backends(backends: Vec<BackendSpec>) -> Result<Vec<BackendSpec>, Invalid> {
+    const FLAG: &str = "--backends";
+    if backends.is_empty() {
+        let remedy = "name at least one, as in --backends 127.0.0.1:5000";
+        return Err(Invalid::new("no backend given", remedy).with_flag(FLAG));
+    }
+    if backends.len() > MAX_BACKENDS {
+        let problem = format!("{} backends are too many", backends.len());
+        let remedy = format!("give at most {MAX_BACKENDS}");
+        return Err(Invalid::new(problem, remedy).with_flag(FLAG));
+    }
+    let mut seen = HashSet::new();
+    match backends.iter().find(|spec| !seen.insert(&spec.address)) {
+        Some(twice) => Err(Invalid::new(
+            "this backend is given twice",
+            "name it once, with =WEIGHT for a larger share",
+        )
+        .with_flag(FLAG)
+        .with_value(&twice.address)),
+        None => Ok(backends),
     }
 }
+
+fn checked_listeners(listeners: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Invalid> {
+    const FLAG: &str = "--listen";
+    if listeners.is_empty() {
+        let remedy = format!("name at least one, as in {FLAG} {DEFAULT_LISTENER}");
+        return Err(Invalid::new("no address given", remedy).with_flag(FLAG));
+    }
+    let mut seen = HashSet::new();
+    let mut twice = |listener: &&SocketAddr| listener.port() != 0 && !seen.insert(**listener);
+    match listeners.iter().find(|listener| twice(listener)) {
+        Some(twice) => Err(Invalid::new("this address is given twice", "name it once")
+            .with_flag(FLAG)
+            .with_value(twice)),
+        None => Ok(listeners),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! What clap finds wrong, in one line.
+//!
+//! Owns the translation of clap's errors, which take a paragraph and name no remedy, to the
+//! form that all other complaints have: flag, value, problem, remedy.
+
+use clap::Error;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use lb::config::Invalid;
+use std::error::Error as _;
+
+/// The one-line form of `error`.
+pub(super) fn of(error: &Error) -> Invalid {
+    let argument = Argument::of(error);
+    match error.kind() {
+        ErrorKind::ValueValidation => bad_value(error).with_flag(argument.flag),
+        ErrorKind::UnknownArgument => unknown(error, argument.flag),
+        ErrorKind::InvalidValue => {
+            let remedy = format!("write {} {}", argument.flag, argument.placeholder);
+            Invalid::new("no value given", remedy).with_flag(argument.flag)
+        }
+        ErrorKind::TooManyValues => {
+            let remedy = format!("write {} alone", argument.flag);
+            Invalid::new("takes no value", remedy).with_flag(argument.flag)
+        }
+        ErrorKind::ArgumentConflict => {
+            Invalid::new("given more than once", "give it once").with_flag(argument.flag)
+        }
+        ErrorKind::InvalidUtf8 => Invalid::new("an argument is not UTF-8", "write it in UTF-8"),
+        _ => other(error),
+    }
+}
+
+/// What a parser said of a value.
+fn bad_value(error: &Error) -> Invalid {
+    match error.source().and_then(|source| source.downcast_ref()) {
+        Some(invalid) => Invalid::clone(invalid),
+        None => other(error),
+    }
+}
+
+fn unknown(error: &Error, argument: String) -> Invalid {
+    if !argument.starts_with('-') {
+        return Invalid::new(
+            "belongs to no flag",
+            "separate the values of a flag by commas without spaces; see lb --help",
+        )
+        .with_value(argument);
+    }
+    let remedy = match text(error, ContextKind::SuggestedArg) {
+        Some(similar) => format!("did you mean {similar}?"),
+        None => "lb --help shows the flags".to_owned(),
+    };
+    Invalid::new("unknown flag", remedy).with_flag(argument)
+}
+
+/// The first line of what clap itself would print.
+fn other(error: &Error) -> Invalid {
+    let paragraph = error.to_string();
+    let line = paragraph.lines().next().unwrap_or_default();
+    let problem = line.strip_prefix("error: ").unwrap_or(line).to_owned();
+    Invalid::new(problem, "lb --help shows what is possible")
+}
+
+/// An argument as clap names it, `--flag <PLACEHOLDER>`, taken apart.
+struct Argument {
+    flag: String,
+    placeholder: String,
+}
+
+impl Argument {
+    fn of(error: &Error) -> Self {
+        let argument = text(error, ContextKind::InvalidArg).unwrap_or_default();
+        let (flag, placeholder) = argument.split_once(" <").unwrap_or((argument, ""));
+        let placeholder = placeholder
+            .rsplit_once('>')
+            .map_or(placeholder, |(name, _)| name);
+        Self {
+            flag: flag.to_owned(),
+            placeholder: placeholder.to_owned(),
+        }
+    }
+}
+
+fn text(error: &Error, kind: ContextKind) -> Option<&str> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text),
+        _ => None,
+    }
+}

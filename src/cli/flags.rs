@@ -1,0 +1,201 @@
+//! The flags, one struct for each heading of the help page.
+//!
+//! Owns their names, their help and how their text becomes values. Every default is taken from
+//! the library, so that the page cannot disagree with it. The first paragraph of a comment is
+//! what `-h` shows; `--help` shows all of it.
+
+use super::help;
+use clap::{Args, Parser};
+use lb::config::{
+    AccessLogFormat, BackendSpec, DEFAULT_LISTENER, HumanDuration, Limits, Mode, StrategyKind,
+    Timeouts, parse_listener, parse_number,
+};
+use std::net::SocketAddr;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "lb",
+    version,
+    about = help::ABOUT,
+    long_about = help::LONG_ABOUT,
+    override_usage = help::USAGE,
+    after_help = help::AFTER_SHORT,
+    after_long_help = help::after_long(),
+    max_term_width = 100,
+    allow_negative_numbers = true
+)]
+pub(super) struct Flags {
+    #[command(flatten)]
+    pub(super) pool: PoolFlags,
+    #[command(flatten)]
+    pub(super) traffic: TrafficFlags,
+    #[command(flatten)]
+    pub(super) timeouts: TimeoutFlags,
+    #[command(flatten)]
+    pub(super) limits: LimitFlags,
+    #[command(flatten)]
+    pub(super) output: OutputFlags,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Backends")]
+pub(super) struct PoolFlags {
+    /// Servers to balance over, separated by commas: at least one
+    ///
+    /// HOST is a name, an IPv4 address or an IPv6 address in brackets; a bare PORT is on this
+    /// machine. WEIGHT, from 1 to 256, is the share relative to the others, 1 unless given. The
+    /// flag can be repeated.
+    #[arg(long, value_name = "HOST:PORT[=WEIGHT],...", value_delimiter = ',')]
+    pub(super) backends: Vec<BackendSpec>,
+
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = StrategyKind::default().name(),
+        help = help::strategy(),
+        long_help = help::strategy_long()
+    )]
+    pub(super) strategy: StrategyKind,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Traffic")]
+pub(super) struct TrafficFlags {
+    /// Address to accept clients on
+    ///
+    /// IP:PORT or [IPv6]:PORT; a bare PORT is on this machine alone, *:PORT is on every IPv4
+    /// address, port 0 is any free one. The flag can be repeated.
+    #[arg(
+        long,
+        value_name = "IP:PORT",
+        value_delimiter = ',',
+        value_parser = parse_listener,
+        default_values_t = [DEFAULT_LISTENER]
+    )]
+    pub(super) listen: Vec<SocketAddr>,
+
+    /// What is balanced: http or tcp
+    ///
+    /// http balances each HTTP/1.1 request on its own and keeps connections alive on both
+    /// sides; tcp balances whole connections, whatever they carry.
+    #[arg(long, value_name = "http|tcp", default_value = Mode::default().name())]
+    pub(super) mode: Mode,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Timeouts (as in 500ms, 3s, 2m, 1h)")]
+pub(super) struct TimeoutFlags {
+    /// For a backend to accept a connection
+    ///
+    /// Each attempt has this long; another backend is tried after it.
+    #[arg(long, value_name = "TIME",
+        default_value_t = HumanDuration(Timeouts::default().connect))]
+    connect_timeout: HumanDuration,
+
+    /// For a client to send or take the next bytes
+    ///
+    /// Counted while it owes the rest of a request, while it does not take the response, and
+    /// between two requests on a connection.
+    #[arg(long, value_name = "TIME",
+        default_value_t = HumanDuration(Timeouts::default().client))]
+    client_timeout: HumanDuration,
+
+    /// For a backend to send the next bytes of an answer
+    ///
+    /// Counted from the request to the first byte, and between two parts of the answer.
+    #[arg(long, value_name = "TIME",
+        default_value_t = HumanDuration(Timeouts::default().server))]
+    server_timeout: HumanDuration,
+
+    /// For open exchanges to finish after a signal to stop
+    #[arg(long, value_name = "TIME",
+        default_value_t = HumanDuration(Timeouts::default().shutdown))]
+    shutdown_timeout: HumanDuration,
+
+    /// For an idle backend connection to be used again
+    ///
+    /// It is closed after this. Stay below the time after which the servers close theirs.
+    #[arg(long, value_name = "TIME",
+        default_value_t = HumanDuration(Timeouts::default().pool_idle))]
+    pool_idle_timeout: HumanDuration,
+}
+
+impl From<TimeoutFlags> for Timeouts {
+    fn from(flags: TimeoutFlags) -> Self {
+        Self {
+            connect: flags.connect_timeout.0,
+            client: flags.client_timeout.0,
+            server: flags.server_timeout.0,
+            shutdown: flags.shutdown_timeout.0,
+            pool_idle: flags.pool_idle_timeout.0,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct LimitFlags {
+    /// Client connections open at once
+    ///
+    /// More wait in the kernel's queue until one is closed.
+    #[arg(long, value_name = "N", value_parser = parse_number::<usize>,
+        default_value_t = Limits::default().max_connections)]
+    max_connections: usize,
+
+    /// Idle connections kept per backend
+    ///
+    /// 0 keeps none: every request gets a new connection.
+    #[arg(long, value_name = "N", value_parser = parse_number::<usize>,
+        default_value_t = Limits::default().max_idle_per_backend)]
+    max_idle_per_backend: usize,
+
+    /// Times a failed request is repeated
+    ///
+    /// Only a request that is safe to repeat is sent again once a backend may have seen it.
+    #[arg(long, value_name = "N", value_parser = parse_number::<u32>,
+        default_value_t = Limits::default().max_retries)]
+    max_retries: u32,
+
+    /// Bytes of a request or response head
+    #[arg(long, value_name = "BYTES", value_parser = parse_number::<usize>,
+        default_value_t = Limits::default().max_head_bytes)]
+    max_head_bytes: usize,
+
+    /// Fields in a request or response head
+    #[arg(long, value_name = "N", value_parser = parse_number::<usize>,
+        default_value_t = Limits::default().max_head_fields)]
+    max_head_fields: usize,
+
+    /// Bytes of a request target
+    #[arg(long, value_name = "BYTES", value_parser = parse_number::<usize>,
+        default_value_t = Limits::default().max_target_bytes)]
+    max_target_bytes: usize,
+}
+
+impl From<LimitFlags> for Limits {
+    fn from(flags: LimitFlags) -> Self {
+        Self {
+            max_connections: flags.max_connections,
+            max_head_bytes: flags.max_head_bytes,
+            max_head_fields: flags.max_head_fields,
+            max_target_bytes: flags.max_target_bytes,
+            max_retries: flags.max_retries,
+            max_idle_per_backend: flags.max_idle_per_backend,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputFlags {
+    /// Log of exchanges on stdout: off, text or json
+    ///
+    /// One line each: text is for people, json is one object a line, for programs.
+    #[arg(long, value_name = "off|text|json",
+        default_value = AccessLogFormat::default().name())]
+    pub(super) access_log: AccessLogFormat,
+
+    /// Print no start line and no summary
+    #[arg(long)]
+    pub(super) quiet: bool,
+}

@@ -1,0 +1,82 @@
+//! The parts of the help page that are not one flag's.
+//!
+//! Owns the prose around the flags. The strategies are listed from the library's own table.
+
+use clap::builder::{StyledStr, Styles};
+use lb::config::StrategyKind;
+use std::fmt::Write as _;
+
+pub(super) const ABOUT: &str = "A small, fast TCP and HTTP load balancer";
+
+pub(super) const LONG_ABOUT: &str = "\
+A small, fast TCP and HTTP load balancer.
+
+lb accepts clients and spreads their requests, or their connections, over several servers:
+the backends. --backends is all it needs; everything else has a default.";
+
+pub(super) const USAGE: &str = "lb [OPTIONS] --backends HOST:PORT,HOST:PORT...";
+
+/// The sections that end the page, each a title and its lines.
+const SECTIONS: [(&str, &str); 3] = [
+    (
+        "Examples",
+        "
+  Two servers on this machine, clients on 127.0.0.1:8080:
+    lb --backends 5000,5001
+  Clients from everywhere; three requests to the first server for each one to the second:
+    lb --listen '*:80' --strategy round-robin --backends a.example:80=3,b.example:80
+  A database with a standby:
+    lb --mode tcp --listen 5432 --strategy n-to-1 --backends 10.0.0.1:5432,10.0.0.2:5432
+  Log lines for a program and nothing else:
+    lb --backends 5000,5001 --access-log json --quiet",
+    ),
+    (
+        "Signals",
+        "
+  SIGINT, SIGTERM  Accept no more, let open exchanges finish, exit; a second one exits at once
+  SIGUSR1          Print the table of backends",
+    ),
+    (
+        "Exit codes",
+        "
+  0  Stopped as it was told to
+  1  Could not start, or could not go on
+  2  The command line is wrong; one line on stderr says what would be right",
+    ),
+];
+
+/// What ends `-h`: how to start, and where there is more.
+pub(super) const AFTER_SHORT: &str = "\
+Example: lb --backends 127.0.0.1:5000,127.0.0.1:5001
+--help tells more: strategies, examples, signals, exit codes.";
+
+/// What ends `--help`.
+pub(super) fn after_long() -> StyledStr {
+    let styles = Styles::styled();
+    let header = styles.get_header();
+    let mut page = StyledStr::new();
+    for (nth, (title, lines)) in SECTIONS.into_iter().enumerate() {
+        let gap = if nth == 0 { "" } else { "\n\n" };
+        // Writing to a string cannot fail.
+        let _ = write!(page, "{gap}{header}{title}:{header:#}{lines}");
+    }
+    page
+}
+
+/// What `-h` says of `--strategy`.
+pub(super) fn strategy() -> String {
+    let names = StrategyKind::ALL.map(StrategyKind::name).join(", ");
+    format!("How a backend is picked: {names}")
+}
+
+/// What `--help` says of `--strategy`: each with when to use it, and its other name.
+pub(super) fn strategy_long() -> String {
+    let mut text = String::from("How a backend is picked\n");
+    for kind in StrategyKind::ALL {
+        let (name, when) = (kind.name(), kind.when_to_use());
+        let _ = write!(text, "\n{name:<12} {when}");
+    }
+    let aliases = StrategyKind::ALL.map(StrategyKind::alias).join(", ");
+    let _ = write!(text, "\n\nAlso understood: {aliases}.");
+    text
+}

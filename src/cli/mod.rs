@@ -1,0 +1,60 @@
+//! The command line: arguments in, an [`Order`] out.
+//!
+//! Owns the flags, the help page and the one-line form of every complaint about them. What a
+//! setting may be is `lb::config`'s to know; nothing is printed, opened or run here.
+
+mod complaint;
+mod flags;
+mod help;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use flags::Flags;
+use lb::config::{Config, Invalid};
+use std::ffi::OsString;
+
+/// What the user wants.
+#[derive(Debug)]
+pub(crate) enum Invocation {
+    /// A balancer.
+    Balance(Order),
+    /// A page, such as the help, to be printed to stdout.
+    Show(clap::Error),
+}
+
+/// A balancer as it was ordered.
+#[derive(Debug)]
+pub(crate) struct Order {
+    /// What it is told to do.
+    pub(crate) config: Config,
+    /// Whether it keeps its start line and its summary to itself.
+    pub(crate) quiet: bool,
+}
+
+/// Reads the arguments, the first of which is the name of the program.
+pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Invalid> {
+    match Flags::try_parse_from(args) {
+        Ok(flags) => order(flags).map(Invocation::Balance),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Invocation::Show(error)),
+            _ => Err(complaint::of(&error)),
+        },
+    }
+}
+
+fn order(flags: Flags) -> Result<Order, Invalid> {
+    let mut config = Config::new(flags.pool.backends)?;
+    config.strategy = flags.pool.strategy;
+    config.mode = flags.traffic.mode;
+    config.access_log = flags.output.access_log;
+    config.set_listeners(flags.traffic.listen)?;
+    config.set_timeouts(flags.timeouts.into())?;
+    config.set_limits(flags.limits.into())?;
+    Ok(Order {
+        config,
+        quiet: flags.output.quiet,
+    })
+}
+
+#[cfg(test)]
+mod tests;

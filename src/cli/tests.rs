@@ -1,0 +1,304 @@
+use super::*;
+use clap::CommandFactory as _;
+use lb::config::{AccessLogFormat, Limits, Mode, StrategyKind, Timeouts};
+use std::time::Duration;
+
+/// Reads what a shell would make of `line`, which has no quotes.
+fn read_line(line: &str) -> Result<Invocation, Invalid> {
+    read(line.split_whitespace().map(OsString::from))
+}
+
+fn ordered(line: &str) -> Order {
+    match read_line(line) {
+        Ok(Invocation::Balance(order)) => order,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn complaint(line: &str) -> String {
+    read_line(line).unwrap_err().to_string()
+}
+
+fn page(line: &str) -> String {
+    match read_line(line) {
+        Ok(Invocation::Show(page)) => page.to_string(),
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn backends_are_all_that_is_needed() {
+    let order = ordered("lb --backends 127.0.0.1:5000,127.0.0.1:5001");
+    let config = Config::new([
+        "127.0.0.1:5000".parse().unwrap(),
+        "127.0.0.1:5001".parse().unwrap(),
+    ]);
+    // Every field of a Config shows in its Debug form.
+    assert_eq!(
+        format!("{:?}", order.config),
+        format!("{:?}", config.unwrap())
+    );
+    assert!(!order.quiet);
+}
+
+#[test]
+fn every_flag_reaches_its_setting() {
+    let order = ordered(
+        "lb --backends 1=2 --backends [::1]:2,c:3 --strategy RoundRobin --mode tcp \
+         --listen 80,*:81 --listen [::1]:82 --access-log json --quiet \
+         --connect-timeout 1ms --client-timeout 2s --server-timeout 3m --shutdown-timeout 4h \
+         --pool-idle-timeout 5s --max-connections 6 --max-head-bytes 700 --max-head-fields 8 \
+         --max-target-bytes 9 --max-retries 10 --max-idle-per-backend 11",
+    );
+    let config = &order.config;
+    let backends: Vec<String> = config.backends().iter().map(ToString::to_string).collect();
+    assert_eq!(backends, ["127.0.0.1:1=2", "[::1]:2", "c:3"]);
+    let listeners: Vec<String> = config.listeners().iter().map(ToString::to_string).collect();
+    assert_eq!(listeners, ["127.0.0.1:80", "0.0.0.0:81", "[::1]:82"]);
+    assert_eq!(config.strategy, StrategyKind::RoundRobin);
+    assert_eq!(config.mode, Mode::Tcp);
+    assert_eq!(config.access_log, AccessLogFormat::Json);
+    assert!(order.quiet);
+    assert_eq!(
+        config.timeouts(),
+        &Timeouts {
+            connect: Duration::from_millis(1),
+            client: Duration::from_secs(2),
+            server: Duration::from_secs(180),
+            shutdown: Duration::from_secs(14_400),
+            pool_idle: Duration::from_secs(5),
+        }
+    );
+    assert_eq!(
+        config.limits(),
+        &Limits {
+            max_connections: 6,
+            max_head_bytes: 700,
+            max_head_fields: 8,
+            max_target_bytes: 9,
+            max_retries: 10,
+            max_idle_per_backend: 11,
+        }
+    );
+}
+
+#[test]
+fn every_mistake_is_one_line_with_a_remedy() {
+    for (line, message) in [
+        (
+            "lb",
+            "--backends: no backend given; name at least one, as in --backends 127.0.0.1:5000",
+        ),
+        (
+            "lb --strategy fastest --backends 1",
+            "--strategy 'fastest': unknown strategy; \
+             use one of n-to-1, round-robin, least-conn, least-rt",
+        ),
+        (
+            "lb --strategy",
+            "--strategy: no value given; write --strategy NAME",
+        ),
+        (
+            "lb --backends --quiet",
+            "--backends: no value given; write --backends HOST:PORT[=WEIGHT],...",
+        ),
+        (
+            "lb --backends=",
+            "--backends '': empty; write HOST:PORT, as in 127.0.0.1:5000",
+        ),
+        (
+            "lb --backends 1,,2",
+            "--backends '': empty; write HOST:PORT, as in 127.0.0.1:5000",
+        ),
+        (
+            "lb --backends 1,a:2=0",
+            "--backends 'a:2=0': not a weight; \
+             give a whole number from 1 to 256, or leave =WEIGHT out for 1",
+        ),
+        (
+            "lb --backends 1,1",
+            "--backends '127.0.0.1:1': this backend is given twice; \
+             name it once, with =WEIGHT for a larger share",
+        ),
+        (
+            "lb --backends 1 2",
+            "'2': belongs to no flag; \
+             separate the values of a flag by commas without spaces; see lb --help",
+        ),
+        (
+            "lb --strat x",
+            "--strat: unknown flag; did you mean --strategy?",
+        ),
+        (
+            "lb --frob",
+            "--frob: unknown flag; lb --help shows the flags",
+        ),
+        ("lb -x", "-x: unknown flag; lb --help shows the flags"),
+        (
+            "lb --backends 1 --quiet=yes",
+            "--quiet: takes no value; write --quiet alone",
+        ),
+        (
+            "lb --mode tcp --mode http",
+            "--mode: given more than once; give it once",
+        ),
+        ("lb --mode", "--mode: no value given; write --mode http|tcp"),
+        (
+            "lb --mode udp",
+            "--mode 'udp': unknown mode; use one of http, tcp",
+        ),
+        (
+            "lb --access-log xml",
+            "--access-log 'xml': unknown format; use one of off, text, json",
+        ),
+        (
+            "lb --listen :80",
+            "--listen ':80': no address before the colon; \
+             write the port alone for this machine, *:PORT for every address",
+        ),
+        (
+            "lb --backends 1 --listen 80,localhost:80",
+            "--listen '127.0.0.1:80': this address is given twice; name it once",
+        ),
+        (
+            "lb --backends 1 --max-retries -1",
+            "--max-retries '-1': not a usable number; write it in digits, as in 100",
+        ),
+        (
+            "lb --backends 1 --max-retries 17",
+            "--max-retries '17': out of range; give 0 to 16",
+        ),
+        (
+            "lb --backends 1 --client-timeout 0ms",
+            "--client-timeout '0s': zero would give up before it began; \
+             give a longer time, as in 500ms or 3s",
+        ),
+        (
+            "lb --connect-timeout 3",
+            "--connect-timeout '3': the unit is missing; \
+             write a whole number and ms, s, m or h, as in 500ms or 3s",
+        ),
+    ] {
+        assert_eq!(complaint(line), message, "{line}");
+    }
+}
+
+#[test]
+fn arguments_cannot_break_the_line() {
+    for arg in ["--a\nb", "a\nb", "--mode=a\nb"] {
+        let args = ["lb", arg].map(OsString::from);
+        let complaint = read(args).unwrap_err().to_string();
+        assert!(complaint.contains("a\\nb"), "{complaint}");
+        assert_eq!(complaint.lines().count(), 1, "{complaint}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn arguments_that_are_not_utf8_are_refused() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let broken = OsString::from_vec(vec![0xff]);
+    let args = ["lb".into(), "--mode".into(), broken];
+    assert_eq!(
+        read(args).unwrap_err().to_string(),
+        "an argument is not UTF-8; write it in UTF-8"
+    );
+}
+
+/// Every flag that has a default, and the default as the user would write it.
+const DEFAULTS: [(&str, &str); 15] = [
+    ("strategy", "least-rt"),
+    ("listen", "127.0.0.1:8080"),
+    ("mode", "http"),
+    ("connect-timeout", "3s"),
+    ("client-timeout", "1m"),
+    ("server-timeout", "1m"),
+    ("shutdown-timeout", "30s"),
+    ("pool-idle-timeout", "30s"),
+    ("max-connections", "10000"),
+    ("max-idle-per-backend", "1024"),
+    ("max-retries", "2"),
+    ("max-head-bytes", "16384"),
+    ("max-head-fields", "100"),
+    ("max-target-bytes", "8192"),
+    ("access-log", "off"),
+];
+
+/// What `page` says of a flag: from its name to the next flag.
+fn section<'a>(page: &'a str, flag: &str) -> &'a str {
+    let start = page.find(&format!("\n      --{flag} ")).expect(flag) + 1;
+    let rest = &page[start..];
+    &rest[..rest.find("\n      --").unwrap_or(rest.len())]
+}
+
+#[test]
+fn help_tells_the_default_of_every_flag() {
+    for page in [page("lb --help"), page("lb -h")] {
+        for (flag, default) in DEFAULTS {
+            let said = format!("[default: {default}]");
+            assert!(section(&page, flag).contains(&said), "--{flag}: {said}");
+        }
+        assert_eq!(page.matches("[default: ").count(), DEFAULTS.len());
+    }
+}
+
+#[test]
+fn only_backends_and_quiet_have_no_default() {
+    let command = Flags::command();
+    let without: Vec<&str> = command
+        .get_arguments()
+        .filter_map(|arg| arg.get_long())
+        .filter(|long| DEFAULTS.iter().all(|(flag, _)| flag != long))
+        .collect();
+    assert_eq!(without, ["backends", "quiet"]);
+}
+
+#[test]
+fn help_can_be_learned_from_and_fits_the_screen() {
+    let long = page("lb --help");
+    for kind in StrategyKind::ALL {
+        assert!(long.contains(kind.when_to_use()), "{}", kind.name());
+        assert!(long.contains(kind.alias()), "{}", kind.alias());
+    }
+    for title in [
+        "Backends:",
+        "Traffic:",
+        "Limits:",
+        "Output:",
+        "Examples:",
+        "Signals:",
+        "Exit codes:",
+    ] {
+        assert!(long.lines().any(|line| line == title), "{title}");
+    }
+    assert!(long.lines().all(|line| line.chars().count() <= 100));
+    let short = page("lb -h");
+    assert!(short.lines().count() < long.lines().count() / 2);
+}
+
+#[test]
+fn every_example_of_the_help_is_understood() {
+    let long = page("lb --help");
+    let short = page("lb -h");
+    let examples = long.lines().filter_map(|line| line.strip_prefix("    lb "));
+    let starts = short
+        .lines()
+        .filter_map(|line| line.strip_prefix("Example: lb "));
+    let all: Vec<&str> = examples.chain(starts).collect();
+    assert_eq!(all.len(), 5);
+    for example in all {
+        ordered(&format!("lb {}", example.replace('\'', "")));
+    }
+}
+
+#[test]
+fn version_is_the_package_version() {
+    let version = concat!("lb ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(page("lb --version"), version);
+    assert_eq!(page("lb -V"), version);
+}
+
+#[test]
+fn flags_are_consistent() {
+    Flags::command().debug_assert();
+}

@@ -1,0 +1,123 @@
+//! Settings that are one of a few words.
+//!
+//! Owns how such a word is looked up and refused, so that all of them read the same way.
+
+use super::Invalid;
+use std::str::FromStr;
+
+/// What is balanced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Each HTTP/1.1 request on its own; client and backend connections are kept alive.
+    #[default]
+    Http,
+    /// Each TCP connection, byte for byte.
+    Tcp,
+}
+
+/// The format of the access log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccessLogFormat {
+    /// None is written.
+    #[default]
+    Off,
+    /// One line of words, for people.
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Self; 2] = [Self::Http, Self::Tcp];
+
+    /// The word for it, as in `--mode WORD`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+impl AccessLogFormat {
+    /// Every format.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Text, Self::Json];
+
+    /// The word for it, as in `--access-log WORD`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+impl FromStr for Mode {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        choose(text, "mode", &Self::ALL.map(|mode| (mode, mode.name())))
+    }
+}
+
+impl FromStr for AccessLogFormat {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let formats = Self::ALL.map(|format| (format, format.name()));
+        choose(text, "format", &formats)
+    }
+}
+
+/// The choice that `text` names, in any case of letters. `what` is the word for all of them.
+pub(super) fn choose<T: Copy>(
+    text: &str,
+    what: &str,
+    choices: &[(T, &'static str)],
+) -> Result<T, Invalid> {
+    let named = choices
+        .iter()
+        .find(|(_, name)| name.eq_ignore_ascii_case(text));
+    match named {
+        Some(&(choice, _)) => Ok(choice),
+        None => {
+            let names: Vec<&str> = choices.iter().map(|&(_, name)| name).collect();
+            let remedy = format!("use one of {}", names.join(", "));
+            Err(Invalid::new(format!("unknown {what}"), remedy).with_value(text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_understood_in_any_case() {
+        for mode in Mode::ALL {
+            assert_eq!(mode.name().parse(), Ok(mode));
+            assert_eq!(mode.name().to_uppercase().parse(), Ok(mode));
+        }
+        for format in AccessLogFormat::ALL {
+            assert_eq!(format.name().parse(), Ok(format));
+        }
+    }
+
+    #[test]
+    fn other_words_are_refused_with_the_choice() {
+        let mode = "udp".parse::<Mode>().unwrap_err();
+        assert_eq!(
+            mode.to_string(),
+            "'udp': unknown mode; use one of http, tcp"
+        );
+        let format = "".parse::<AccessLogFormat>().unwrap_err();
+        assert_eq!(
+            format.to_string(),
+            "'': unknown format; use one of off, text, json"
+        );
+    }
+}

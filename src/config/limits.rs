@@ -1,0 +1,79 @@
+//! How much of what is allowed.
+//!
+//! Owns the default and the range of every limit. There is no "unlimited": each limit is a
+//! number that memory or descriptors can bear.
+
+use super::Invalid;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+/// How much of what is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Client connections open at once; more wait in the kernel's queue. 1 to 1,000,000,
+    /// default 10,000.
+    pub max_connections: usize,
+    /// Bytes of a request or response head. 256 to 1 MiB, default 16 KiB.
+    pub max_head_bytes: usize,
+    /// Fields in a request or response head. 1 to 128, default 100.
+    pub max_head_fields: usize,
+    /// Bytes of a request target. 1 to 1 MiB, default 8 KiB.
+    pub max_target_bytes: usize,
+    /// Times a request that may already have been seen by a backend is repeated. 0 to 16,
+    /// default 2.
+    pub max_retries: u32,
+    /// Idle connections kept per backend; 0 keeps none. 0 to 1,000,000, default 1,024.
+    pub max_idle_per_backend: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            max_head_bytes: 16 * 1024,
+            max_head_fields: 100,
+            max_target_bytes: 8 * 1024,
+            max_retries: 2,
+            max_idle_per_backend: 1024,
+        }
+    }
+}
+
+/// The most connections of one kind: what Linux lets one process open where nothing was tuned
+/// is close to it (`fs.nr_open` is 1,048,576).
+const MOST_CONNECTIONS: usize = 1_000_000;
+const MIB: usize = 1024 * 1024;
+
+impl Limits {
+    /// These limits, if each is within its range.
+    pub(super) fn checked(self) -> Result<Self, Invalid> {
+        check(
+            "--max-connections",
+            self.max_connections,
+            1..=MOST_CONNECTIONS,
+        )?;
+        check("--max-head-bytes", self.max_head_bytes, 256..=MIB)?;
+        check("--max-head-fields", self.max_head_fields, 1..=128)?;
+        check("--max-target-bytes", self.max_target_bytes, 1..=MIB)?;
+        check("--max-retries", self.max_retries, 0..=16)?;
+        check(
+            "--max-idle-per-backend",
+            self.max_idle_per_backend,
+            0..=MOST_CONNECTIONS,
+        )?;
+        Ok(self)
+    }
+}
+
+fn check<T: PartialOrd + Display>(
+    flag: &'static str,
+    limit: T,
+    range: RangeInclusive<T>,
+) -> Result<(), Invalid> {
+    if range.contains(&limit) {
+        return Ok(());
+    }
+    let remedy = format!("give {} to {}", range.start(), range.end());
+    let invalid = Invalid::new("out of range", remedy);
+    Err(invalid.with_flag(flag).with_value(limit))
+}

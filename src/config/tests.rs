@@ -1,0 +1,205 @@
+use super::*;
+use std::time::Duration;
+
+fn config() -> Config {
+    Config::new(["127.0.0.1:5000".parse().unwrap()]).unwrap()
+}
+
+fn backends(texts: &[&str]) -> Vec<BackendSpec> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+#[test]
+fn backends_alone_make_a_config() {
+    let config = config();
+    assert_eq!(config.backends(), backends(&["127.0.0.1:5000"]));
+    assert_eq!(config.listeners(), ["127.0.0.1:8080".parse().unwrap()]);
+    assert_eq!(config.mode, Mode::Http);
+    assert_eq!(config.strategy, StrategyKind::LeastResponseTime);
+    assert_eq!(config.access_log, AccessLogFormat::Off);
+    assert_eq!(config.timeouts(), &Timeouts::default());
+    assert_eq!(config.limits(), &Limits::default());
+}
+
+#[test]
+fn the_defaults_are_within_their_ranges() {
+    assert!(Timeouts::default().checked().is_ok());
+    assert!(Limits::default().checked().is_ok());
+}
+
+#[test]
+fn no_backend_is_refused() {
+    assert_eq!(
+        Config::new([]).unwrap_err().to_string(),
+        "--backends: no backend given; name at least one, as in --backends 127.0.0.1:5000"
+    );
+}
+
+#[test]
+fn one_backend_twice_is_refused_however_it_is_spelled() {
+    for (texts, address) in [
+        (["5000", "127.0.0.1:5000=2"], "127.0.0.1:5000"),
+        (["[::1]:80", "[0::1]:80"], "[::1]:80"),
+        (["Db.internal:1", "db.INTERNAL:1"], "db.internal:1"),
+    ] {
+        assert_eq!(
+            Config::new(backends(&texts)).unwrap_err().to_string(),
+            format!(
+                "--backends '{address}': this backend is given twice; \
+                 name it once, with =WEIGHT for a larger share"
+            )
+        );
+    }
+    assert!(Config::new(backends(&["a:1", "a:2", "b:1"])).is_ok());
+}
+
+#[test]
+fn backends_are_counted() {
+    let many = |count: usize| (1..=count).map(|port| port.to_string().parse().unwrap());
+    assert!(Config::new(many(MAX_BACKENDS)).is_ok());
+    assert_eq!(
+        Config::new(many(MAX_BACKENDS + 1)).unwrap_err().to_string(),
+        "--backends: 4097 backends are too many; give at most 4096"
+    );
+}
+
+#[test]
+fn listeners_are_at_least_one_and_none_twice() {
+    let mut config = config();
+    let listener: SocketAddr = "127.0.0.1:80".parse().unwrap();
+    assert_eq!(
+        config.set_listeners([]).unwrap_err().to_string(),
+        "--listen: no address given; name at least one, as in --listen 127.0.0.1:8080"
+    );
+    assert_eq!(
+        config.set_listeners([listener; 2]).unwrap_err().to_string(),
+        "--listen '127.0.0.1:80': this address is given twice; name it once"
+    );
+    assert_eq!(
+        config.listeners(),
+        [DEFAULT_LISTENER],
+        "a refusal changes nothing"
+    );
+
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    config.set_listeners([any, any, listener]).unwrap();
+    assert_eq!(config.listeners(), [any, any, listener]);
+}
+
+/// Sets one timeout of `Timeouts::default()`.
+type SetTimeout = fn(&mut Timeouts, Duration);
+
+#[test]
+fn every_timeout_is_checked_at_both_ends() {
+    const TIMEOUTS: [(&str, SetTimeout); 5] = [
+        ("--connect-timeout", |timeouts, to| timeouts.connect = to),
+        ("--client-timeout", |timeouts, to| timeouts.client = to),
+        ("--server-timeout", |timeouts, to| timeouts.server = to),
+        ("--shutdown-timeout", |timeouts, to| timeouts.shutdown = to),
+        ("--pool-idle-timeout", |timeouts, to| {
+            timeouts.pool_idle = to
+        }),
+    ];
+    const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+    for (flag, set) in TIMEOUTS {
+        let try_set = |to| {
+            let mut timeouts = Timeouts::default();
+            set(&mut timeouts, to);
+            config()
+                .set_timeouts(timeouts)
+                .map_err(|invalid| invalid.to_string())
+        };
+        assert_eq!(try_set(Duration::from_nanos(1)), Ok(()));
+        assert_eq!(try_set(LONGEST), Ok(()));
+        assert_eq!(
+            try_set(Duration::ZERO),
+            Err(format!(
+                "{flag} '0s': zero would give up before it began; \
+                 give a longer time, as in 500ms or 3s"
+            ))
+        );
+        assert_eq!(
+            try_set(LONGEST + Duration::from_secs(1)),
+            Err(format!(
+                "{flag} '2592001s': longer than 30 days; give at most 720h"
+            ))
+        );
+    }
+}
+
+/// Sets one limit of `Limits::default()`.
+type SetLimit = fn(&mut Limits, usize);
+
+#[test]
+fn every_limit_is_checked_at_both_ends() {
+    const LIMITS: [(&str, SetLimit, usize, usize); 6] = [
+        (
+            "--max-connections",
+            |limits, to| limits.max_connections = to,
+            1,
+            1_000_000,
+        ),
+        (
+            "--max-head-bytes",
+            |limits, to| limits.max_head_bytes = to,
+            256,
+            1 << 20,
+        ),
+        (
+            "--max-head-fields",
+            |limits, to| limits.max_head_fields = to,
+            1,
+            128,
+        ),
+        (
+            "--max-target-bytes",
+            |limits, to| limits.max_target_bytes = to,
+            1,
+            1 << 20,
+        ),
+        (
+            "--max-retries",
+            |limits, to| limits.max_retries = to as u32,
+            0,
+            16,
+        ),
+        (
+            "--max-idle-per-backend",
+            |limits, to| limits.max_idle_per_backend = to,
+            0,
+            1_000_000,
+        ),
+    ];
+    for (flag, set, least, most) in LIMITS {
+        let try_set = |to| {
+            let mut limits = Limits::default();
+            set(&mut limits, to);
+            config()
+                .set_limits(limits)
+                .map_err(|invalid| invalid.to_string())
+        };
+        assert_eq!(try_set(least), Ok(()));
+        assert_eq!(try_set(most), Ok(()));
+        for outside in least.checked_sub(1).into_iter().chain([most + 1]) {
+            let message = format!("{flag} '{outside}': out of range; give {least} to {most}");
+            assert_eq!(try_set(outside), Err(message));
+        }
+    }
+}
+
+#[test]
+fn what_is_set_is_what_is_had() {
+    let mut config = config();
+    let timeouts = Timeouts {
+        connect: Duration::from_millis(7),
+        ..Timeouts::default()
+    };
+    let limits = Limits {
+        max_retries: 0,
+        ..Limits::default()
+    };
+    config.set_timeouts(timeouts).unwrap();
+    config.set_limits(limits).unwrap();
+    assert_eq!(config.timeouts(), &timeouts);
+    assert_eq!(config.limits(), &limits);
+}

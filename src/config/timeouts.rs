@@ -1,0 +1,64 @@
+//! How long lb waits for what.
+//!
+//! Owns the defaults and the range of every timeout. A zero would give up before it began, so
+//! none is zero.
+
+use super::{HumanDuration, Invalid};
+use std::time::Duration;
+
+/// The longest timeout, 30 days: far more than anyone waits, far less than clocks can count.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How long lb waits for what. Each is more than zero and at most 30 days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a backend to accept a connection, each attempt. Default 3 s.
+    pub connect: Duration,
+    /// For a client to send the next bytes it owes (head, body), to take the bytes it is sent,
+    /// and between two requests on a connection. Default 60 s.
+    pub client: Duration,
+    /// For a backend to answer, and between two parts of an answer. Default 60 s.
+    pub server: Duration,
+    /// For open exchanges to finish after a stop was asked for. Default 30 s.
+    pub shutdown: Duration,
+    /// For an idle backend connection before it is closed. Default 30 s.
+    pub pool_idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            client: Duration::from_secs(60),
+            server: Duration::from_secs(60),
+            shutdown: Duration::from_secs(30),
+            pool_idle: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Timeouts {
+    /// These timeouts, if each is within its range.
+    pub(super) fn checked(self) -> Result<Self, Invalid> {
+        check("--connect-timeout", self.connect)?;
+        check("--client-timeout", self.client)?;
+        check("--server-timeout", self.server)?;
+        check("--shutdown-timeout", self.shutdown)?;
+        check("--pool-idle-timeout", self.pool_idle)?;
+        Ok(self)
+    }
+}
+
+fn check(flag: &'static str, timeout: Duration) -> Result<(), Invalid> {
+    let invalid = if timeout.is_zero() {
+        Invalid::new(
+            "zero would give up before it began",
+            "give a longer time, as in 500ms or 3s",
+        )
+    } else if timeout > LONGEST {
+        Invalid::new("longer than 30 days", "give at most 720h")
+    } else {
+        return Ok(());
+    };
+    Err(invalid.with_flag(flag).with_value(HumanDuration(timeout)))
+}
