@@ -3,6 +3,7 @@
 mod backend;
 mod duration;
 
+pub use crate::balance::Kind as StrategyKind;
 pub use backend::{BackendSpec, HostPort, Weight};
 
 use std::net::SocketAddr;
@@ -34,19 +35,6 @@ pub enum Mode {
     Http,
     /// Each TCP connection, byte for byte.
     Tcp,
-}
-
-/// The strategies that can be named on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StrategyKind {
-    /// Everything to the first backend that may be picked.
-    NToOne,
-    /// Each in turn, in proportion to the weights.
-    RoundRobin,
-    /// The one with the fewest exchanges in flight.
-    LeastConnections,
-    /// The one expected to finish soonest, learned from response times.
-    LeastResponseTime,
 }
 
 /// The format of the access log.
