@@ -6,6 +6,24 @@
 //! What every strategy may rely on (how many exchanges are in flight where, when a backend was
 //! last picked, when it last answered) is kept once, by the upstream, in the candidates.
 
+//!
+//! One rule is one file; [`registry`] knows them all by name. A rule of your own is a type that
+//! implements [`Strategy`].
+
+pub mod key;
+mod least_connections;
+mod n_to_one;
+pub mod registry;
+mod rng;
+mod round_robin;
+mod sample;
+
+pub use least_connections::LeastConnections;
+pub use n_to_one::NToOne;
+pub use registry::{Kind, build};
+pub(crate) use rng::Rng;
+pub use round_robin::RoundRobin;
+
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -38,11 +56,17 @@ impl BackendId {
 }
 
 /// What a strategy may know of a backend. The candidates of an upstream are one flat array;
-/// `candidates[id.slot()].id == id` for every live backend.
+/// `candidates[id.slot()].id == id` for every live backend. A slot whose backend was removed stays
+/// in the array, neither live nor pickable, until another backend takes it.
 #[derive(Clone, Debug)]
 pub struct Candidate {
     /// Which backend this is.
     pub id: BackendId,
+    /// A hash of its name: the same in every process, so that several balancers agree on where
+    /// a key belongs.
+    pub identity: u64,
+    /// Whether it belongs to the upstream: true from its addition to its removal.
+    pub live: bool,
     /// Whether it may be picked now. A strategy never returns a candidate that may not.
     pub pickable: bool,
     /// Its configured share relative to the others, 1 to 256.
@@ -54,7 +78,8 @@ pub struct Candidate {
     pub last_pick: u64,
     /// When it was last picked; [`Timestamp::ZERO`] before the first.
     pub last_picked_at: Timestamp,
-    /// When an exchange there was last completed; `None` before the first.
+    /// When it last answered an exchange, well or badly; `None` before the first. An exchange
+    /// that never reached it, or was given up, does not count.
     pub last_completed_at: Option<Timestamp>,
     /// When the oldest exchange that is in flight there was dispatched; `None` when idle.
     pub oldest_dispatched_at: Option<Timestamp>,
@@ -75,7 +100,7 @@ pub struct Settlement {
     pub overtook: bool,
     /// Exchanges still in flight there, itself no longer counted.
     pub remaining: u32,
-    /// When the backend last completed an exchange before this one.
+    /// When the backend had last answered an exchange before this one.
     pub previous_completion: Option<Timestamp>,
 }
 
@@ -89,9 +114,12 @@ pub enum Outcome {
         /// `None` where no response time can be told.
         response_time: Option<Duration>,
     },
-    /// It could not be reached, broke off, timed out, or answered with an error (4xx or 5xx;
-    /// rules that use this are relative to the pool).
+    /// It was reached, but broke off, timed out, or answered with an error (4xx or 5xx; rules
+    /// that use this are relative to the pool).
     Failure,
+    /// No connection to it could be made. To a strategy this is a failure like any other; the
+    /// life cycle of the backend turns on the difference.
+    Unreachable,
     /// The exchange ended for reasons that say nothing about the backend.
     Neutral,
 }
@@ -121,12 +149,13 @@ pub trait Strategy: Send {
         KeySource::None
     }
 
-    /// Chooses one candidate with `pickable`, or `None` if there is none.
+    /// Chooses one candidate with `pickable`, or `None` if there is none. Each choice leads to
+    /// one exchange, which [`settled`](Self::settled) reports once.
     ///
     /// `key` is the hash of what [`key_source`](Self::key_source) asked for, 0 if nothing.
     fn pick(&mut self, candidates: &[Candidate], key: u64, now: Timestamp) -> Option<BackendId>;
 
-    /// An exchange that a pick led to is over. `candidates` are as they are afterwards.
+    /// The exchange that a pick led to is over. `candidates` are as they are afterwards.
     fn settled(&mut self, _candidates: &[Candidate], _settlement: &Settlement, _now: Timestamp) {}
 
     /// A backend passed an active check: what is held against it may be forgotten.

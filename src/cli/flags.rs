@@ -8,7 +8,7 @@ use super::help;
 use clap::{Args, Parser};
 use lb::config::{
     AccessLogFormat, BackendSpec, DEFAULT_LISTENER, HumanDuration, Limits, Mode, StrategyKind,
-    Timeouts, parse_listener, parse_number,
+    Timeouts, parse_listener, parse_number, parse_strategy,
 };
 use std::net::SocketAddr;
 
@@ -52,6 +52,7 @@ pub(super) struct PoolFlags {
         long,
         value_name = "NAME",
         default_value = StrategyKind::default().name(),
+        value_parser = parse_strategy,
         help = help::strategy(),
         long_help = help::strategy_long()
     )]

@@ -3,7 +3,7 @@
 //! Owns the prose around the flags. The strategies are listed from the library's own table.
 
 use clap::builder::{StyledStr, Styles};
-use lb::config::StrategyKind;
+use lb::balance::registry::ENTRIES;
 use std::fmt::Write as _;
 
 pub(super) const ABOUT: &str = "A small, fast TCP and HTTP load balancer";
@@ -65,18 +65,18 @@ pub(super) fn after_long() -> StyledStr {
 
 /// What `-h` says of `--strategy`.
 pub(super) fn strategy() -> String {
-    let names = StrategyKind::ALL.map(StrategyKind::name).join(", ");
-    format!("How a backend is picked: {names}")
+    let names: Vec<_> = ENTRIES.iter().map(|entry| entry.name).collect();
+    format!("How a backend is picked: {}", names.join(", "))
 }
 
-/// What `--help` says of `--strategy`: each with when to use it, and its other name.
+/// What `--help` says of `--strategy`: each with when to use it, and its other names.
 pub(super) fn strategy_long() -> String {
     let mut text = String::from("How a backend is picked\n");
-    for kind in StrategyKind::ALL {
-        let (name, when) = (kind.name(), kind.when_to_use());
-        let _ = write!(text, "\n{name:<12} {when}");
+    for entry in &ENTRIES {
+        let _ = write!(text, "\n{:<12} {}", entry.name, entry.when);
     }
-    let aliases = StrategyKind::ALL.map(StrategyKind::alias).join(", ");
-    let _ = write!(text, "\n\nAlso understood: {aliases}.");
+    let aliases = ENTRIES.iter().flat_map(|entry| entry.aliases);
+    let aliases: Vec<_> = aliases.copied().collect();
+    let _ = write!(text, "\n\nAlso understood: {}.", aliases.join(", "));
     text
 }

@@ -37,7 +37,8 @@ pub use invalid::Invalid;
 pub use limits::Limits;
 pub use listener::parse_listener;
 pub use number::parse_number;
-pub use strategy::StrategyKind;
+pub use crate::balance::Kind as StrategyKind;
+pub use strategy::parse_strategy;
 pub use timeouts::Timeouts;
 
 use std::collections::HashSet;

@@ -1,0 +1,195 @@
+//! The upstream against scripts, and against a shadow that counts everything the slow way.
+
+use super::*;
+use crate::balance::{Kind, Rng, build};
+use std::time::Duration;
+
+const SUCCESS: Outcome = Outcome::Success {
+    response_time: Some(Duration::from_millis(5)),
+};
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::ZERO + Duration::from_millis(millis)
+}
+
+fn pool(count: usize, kind: &Kind, seed: u64) -> Upstream {
+    let backends = (0..count).map(|n| (format!("s{n}"), 1));
+    Upstream::new(backends, build(kind, seed), seed)
+}
+
+fn slot(lease: &Lease) -> usize {
+    lease.backend().slot()
+}
+
+#[test]
+fn a_retry_goes_elsewhere_and_leaves_no_trace() {
+    let mut upstream = pool(2, &Kind::NToOne, 0);
+    let first = upstream.pick(0, &[], at(0)).unwrap();
+    let second = upstream.pick(0, &[first.backend()], at(0)).unwrap();
+    assert_eq!((slot(&first), slot(&second)), (0, 1));
+    let tried = [first.backend(), second.backend()];
+    assert!(upstream.pick(0, &tried, at(0)).is_none());
+    assert!(upstream.candidates().iter().all(|c| c.pickable));
+    assert_eq!(upstream.in_flight(), 2);
+    upstream.settle(first, SUCCESS, at(1));
+    upstream.settle(second, SUCCESS, at(1));
+    assert_eq!(upstream.in_flight(), 0);
+    assert_eq!(upstream.picks_in_need(), 0);
+}
+
+#[test]
+fn an_unreachable_backend_is_left_alone_then_tried_once_then_healthy() {
+    let mut upstream = pool(2, &Kind::NToOne, 0);
+    let first = upstream.pick(0, &[], at(0)).unwrap();
+    let broken = first.backend();
+    upstream.settle(first, Outcome::Unreachable, at(0));
+    let meanwhile = upstream.pick(0, &[], at(999)).unwrap();
+    assert_eq!(slot(&meanwhile), 1);
+    let trial = upstream.pick(0, &[], at(1_000)).unwrap();
+    assert_eq!(trial.backend(), broken, "its cooldown of 1 s is over");
+    let beside = upstream.pick(0, &[], at(1_000)).unwrap();
+    assert_eq!(slot(&beside), 1, "one trial at a time");
+    upstream.settle(trial, Outcome::Unreachable, at(1_001));
+    let after = upstream.pick(0, &[], at(3_000)).unwrap();
+    assert_eq!(slot(&after), 1, "the cooldown has doubled");
+    let trial = upstream.pick(0, &[], at(3_001)).unwrap();
+    assert_eq!(trial.backend(), broken);
+    upstream.settle(trial, SUCCESS, at(3_002));
+    assert_eq!(upstream.state(broken), Some(State::Healthy));
+    for lease in [meanwhile, beside, after] {
+        upstream.settle(lease, SUCCESS, at(3_003));
+    }
+}
+
+#[test]
+fn when_all_are_ejected_somebody_is_picked_but_never_the_tried_or_drained() {
+    let mut upstream = pool(3, &Kind::RoundRobin, 0);
+    let ids: Vec<BackendId> = upstream.candidates().iter().map(|c| c.id).collect();
+    for _ in 0..3 {
+        let lease = upstream.pick(0, &[], at(0)).unwrap();
+        upstream.settle(lease, Outcome::Unreachable, at(0));
+    }
+    assert!(upstream.candidates().iter().all(|c| !c.pickable));
+    assert!(upstream.drain(ids[0], at(1)));
+    let lease = upstream.pick(0, &[ids[1]], at(1)).unwrap();
+    assert_eq!(lease.backend(), ids[2]);
+    assert_eq!(upstream.picks_in_need(), 1);
+    assert!(upstream.pick(0, &[ids[1], ids[2]], at(1)).is_none());
+    upstream.settle(lease, SUCCESS, at(2));
+    assert_eq!(upstream.state(ids[2]), Some(State::Healthy));
+}
+
+#[test]
+fn a_removed_backend_finishes_its_work_before_its_slot_is_given_away() {
+    let mut upstream = pool(1, &Kind::LeastConnections, 0);
+    let lease = upstream.pick(0, &[], at(0)).unwrap();
+    let old = lease.backend();
+    assert!(upstream.remove(old, at(1)));
+    assert!(!upstream.remove(old, at(1)), "it is gone already");
+    assert!(upstream.pick(0, &[], at(1)).is_none());
+    let other = upstream.add("other".into(), 1, at(2));
+    assert_ne!(other.slot(), old.slot());
+    upstream.settle(lease, SUCCESS, at(3));
+    let third = upstream.add("third".into(), 1, at(4));
+    assert_eq!(third.slot(), old.slot());
+    assert_eq!(third.generation(), old.generation() + 1);
+    assert_eq!(upstream.name(old), None, "the old id names nobody");
+    assert_eq!(upstream.name(third), Some("third"));
+    assert!(!upstream.drain(old, at(5)) && !upstream.set_weight(old, 2, at(5)));
+}
+
+#[test]
+fn draining_gives_nothing_new_until_it_is_taken_back() {
+    let mut upstream = pool(2, &Kind::NToOne, 0);
+    let first = upstream.candidates()[0].id;
+    assert!(upstream.drain(first, at(0)));
+    let lease = upstream.pick(0, &[], at(0)).unwrap();
+    assert_eq!(slot(&lease), 1);
+    assert!(upstream.undrain(first, at(1)));
+    let back = upstream.pick(0, &[], at(1)).unwrap();
+    assert_eq!(slot(&back), 0);
+    upstream.settle(lease, Outcome::Neutral, at(2));
+    upstream.settle(back, Outcome::Neutral, at(2));
+}
+
+#[test]
+fn large_pools_start_where_the_seed_says() {
+    let first_of = |seed| {
+        let mut upstream = pool(9, &Kind::RoundRobin, seed);
+        let lease = upstream.pick(0, &[], at(0)).unwrap();
+        let first = slot(&lease);
+        upstream.settle(lease, SUCCESS, at(0));
+        first
+    };
+    assert_eq!(first_of(1), first_of(1));
+    let starts: std::collections::HashSet<usize> = (0..50).map(first_of).collect();
+    assert!(starts.len() >= 7, "{starts:?}");
+}
+
+/// Steps an upstream at random and checks it against the leases held after each step.
+#[test]
+fn in_flight_is_what_is_held_after_every_step() {
+    let outcomes = [
+        SUCCESS,
+        Outcome::Failure,
+        Outcome::Neutral,
+        Outcome::Unreachable,
+    ];
+    for seed in 0..8 {
+        let mut rng = Rng::new(seed);
+        let mut upstream = pool(5, &Kind::LeastConnections, seed);
+        let mut held: Vec<Lease> = Vec::new();
+        for step in 0..5_000_u64 {
+            let now = at(step * 37);
+            let ids: Vec<BackendId> = upstream.candidates().iter().map(|c| c.id).collect();
+            let some_id = ids[rng.below(ids.len())];
+            match rng.below(40) {
+                0 => drop(upstream.add(format!("added{step}"), 1 + rng.below(4) as u32, now)),
+                1 if ids.len() > 3 => drop(upstream.remove(some_id, now)),
+                2 => drop(upstream.drain(some_id, now)),
+                3 => drop(upstream.undrain(some_id, now)),
+                4 => upstream.probe_passed(some_id, now),
+                5..22 if held.len() < 40 => {
+                    let tried = if rng.below(4) == 0 { &ids[..1] } else { &[] };
+                    let lease = upstream.pick(step, tried, now);
+                    assert!(lease.iter().all(|l| !tried.contains(&l.backend())));
+                    held.extend(lease);
+                }
+                _ if !held.is_empty() => {
+                    let lease = held.remove(rng.below(held.len()));
+                    upstream.settle(lease, outcomes[rng.below(4)], now);
+                }
+                _ => {}
+            }
+            check(&upstream, &held, seed, step);
+        }
+    }
+}
+
+fn check(upstream: &Upstream, held: &[Lease], seed: u64, step: u64) {
+    assert_eq!(upstream.in_flight(), held.len(), "seed {seed} step {step}");
+    for candidate in upstream.candidates() {
+        let here = || held.iter().filter(|l| l.backend() == candidate.id);
+        assert_eq!(
+            candidate.in_flight as usize,
+            here().count(),
+            "seed {seed} step {step}"
+        );
+        let oldest = here().map(Lease::dispatched_at).min();
+        assert_eq!(
+            candidate.oldest_dispatched_at, oldest,
+            "seed {seed} step {step}"
+        );
+        let state = upstream.state(candidate.id).unwrap();
+        assert_eq!(
+            candidate.pickable,
+            state.pickable(),
+            "seed {seed} step {step}"
+        );
+        assert_eq!(
+            candidate.live,
+            state != State::Gone,
+            "seed {seed} step {step}"
+        );
+    }
+}
