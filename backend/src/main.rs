@@ -16,6 +16,7 @@ mod answer;
 mod format;
 mod json;
 mod page;
+mod panics;
 mod pi;
 mod refusal;
 mod routes;
@@ -60,6 +61,7 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    panics::park_broken_connections();
     let start = match server::listen(SocketAddr::new(args.host, args.port)) {
         Ok(start) => start,
         Err(error) => return fail(2, &error),

@@ -77,12 +77,16 @@ pub(crate) fn serve(start: Start, service: Service, threads: NonZeroU8) -> Strin
     let (stopped, first_stop) = mpsc::channel();
     for _ in 0..threads.get() {
         let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
-        thread::spawn(move || {
+        let worker = thread::Builder::new().name("worker".to_owned());
+        let spawned = worker.spawn(move || {
             let (server, service) = &*shared;
             let error = work(server, service);
             // Only the first to stop is heard; the process ends with it.
             let _ = stopped.send(error);
         });
+        if let Err(error) = spawned {
+            return format!("cannot start a worker: {error}");
+        }
     }
     drop(stopped);
     match first_stop.recv() {
