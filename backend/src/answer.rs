@@ -13,7 +13,7 @@ use crate::routes::Route;
 /// A result, or the refusal to give one.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Answer {
-    Index { term_cost: Duration },
+    Index { term_ms: f64 },
     Pong,
     Sum(Sum),
     Pi(Estimate),
@@ -34,7 +34,9 @@ impl Answer {
     /// Works out what was asked for. Blocks for as long as the terms cost.
     pub(crate) fn work_out(asked: Result<Route, Refusal>, term_cost: Duration) -> Self {
         match asked {
-            Ok(Route::Index) => Answer::Index { term_cost },
+            Ok(Route::Index) => Answer::Index {
+                term_ms: term_cost.as_secs_f64() * 1000.0,
+            },
             Ok(Route::Ping) => Answer::Pong,
             Ok(Route::Sum { first, second }) => Answer::Sum(Sum::of(first, second, random_bits())),
             Ok(Route::Pi(precision)) => Answer::Pi(pi::compute(precision, term_cost)),

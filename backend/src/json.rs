@@ -9,13 +9,10 @@ use crate::answer::Answer;
 pub(crate) fn write(answer: &Answer, server: &str) -> String {
     let server = string(server);
     match answer {
-        Answer::Index { term_cost } => {
-            let ms = term_cost.as_secs_f64() * 1000.0;
-            format!(
-                "{{\"urls\":[\"/N\",\"/?first=A&second=B\",\"/ping\"],\"server\":{server},\
-                 \"term_ms\":{ms}}}\n"
-            )
-        }
+        Answer::Index { term_ms } => format!(
+            "{{\"urls\":[\"/N\",\"/?first=A&second=B\",\"/ping\"],\"server\":{server},\
+                 \"term_ms\":{term_ms}}}\n"
+        ),
         Answer::Pong => format!("{{\"ping\":\"pong\",\"server\":{server}}}\n"),
         Answer::Sum(sum) => format!(
             "{{\"first\":{},\"second\":{},\"sum\":{},\"random\":{},\"server\":{server}}}\n",

@@ -29,7 +29,7 @@ enum Slot {
 /// The answer's body, a whole page.
 pub(crate) fn write(answer: &Answer, server: &str) -> String {
     let (title, body) = match answer {
-        Answer::Index { term_cost } => ("Pi, slowly".to_owned(), index(&format!("{term_cost:?}"))),
+        Answer::Index { term_ms } => ("Pi, slowly".to_owned(), index(*term_ms)),
         // Never asked for: pong is sent as text.
         Answer::Pong => ("pong".to_owned(), String::new()),
         Answer::Sum(sum) => (format!("{} + {}", sum.first, sum.second), self::sum(sum)),
@@ -69,20 +69,26 @@ fn estimate(estimate: &Estimate) -> String {
                 "terms",
                 Slot::Text(if precision == 1 { "term" } else { "terms" }.to_owned()),
             ),
-            (
-                "error",
-                Slot::Text(format!("{:.2e}", (estimate.pi - PI).abs())),
-            ),
+            ("error", Slot::Text(off_by(estimate.pi))),
             ("ms", Slot::Text(format!("{:.1}", estimate.took_ms()))),
         ],
     )
 }
 
-fn index(term_cost: &str) -> String {
+/// The error with two digits that count, as a plain decimal.
+fn off_by(pi: f64) -> String {
+    let error = (pi - PI).abs();
+    let decimals = (1..=12)
+        .find(|decimals| error * 10_f64.powi(*decimals) >= 0.995)
+        .unwrap_or(12);
+    format!("{error:.*}", usize::try_from(decimals).unwrap_or(0) + 1)
+}
+
+fn index(term_ms: f64) -> String {
     fill(
         INDEX,
         &[
-            ("term_cost", Slot::Text(term_cost.to_owned())),
+            ("term_ms", Slot::Text(term_ms.to_string())),
             ("max", Slot::Text(Precision::MAX.to_string())),
         ],
     )
@@ -204,7 +210,7 @@ mod tests {
     fn places_and_values_agree() {
         for (template, names) in [
             (FRAME, &["title", "body", "links", "server", "hue"][..]),
-            (INDEX, &["term_cost", "max"]),
+            (INDEX, &["term_ms", "max"]),
             (
                 ESTIMATE,
                 &["correct", "wrong", "precision", "terms", "error", "ms"],
@@ -230,6 +236,14 @@ mod tests {
             page.contains(r#"<a href="/100" aria-current="page">100</a>"#),
             "{page}"
         );
+    }
+
+    #[test]
+    fn an_error_has_two_digits_that_count() {
+        assert_eq!(off_by(4.0), "0.86");
+        assert_eq!(off_by(PI + 0.01), "0.010");
+        assert_eq!(off_by(PI - 0.000_012), "0.000012");
+        assert_eq!(off_by(PI), "0.0000000000000");
     }
 
     #[test]
