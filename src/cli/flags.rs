@@ -108,6 +108,13 @@ pub(super) struct TimeoutFlags {
         default_value_t = HumanDuration(Timeouts::default().server))]
     server_timeout: HumanDuration,
 
+    /// For either side of a tunnel to send something
+    ///
+    /// A tunnel is a connection in tcp mode, or one that was upgraded, as for a WebSocket.
+    #[arg(long, value_name = "TIME",
+        default_value_t = HumanDuration(Timeouts::default().tunnel))]
+    tunnel_timeout: HumanDuration,
+
     /// For open exchanges to finish after a signal to stop
     #[arg(long, value_name = "TIME",
         default_value_t = HumanDuration(Timeouts::default().shutdown))]
@@ -127,6 +134,7 @@ impl From<TimeoutFlags> for Timeouts {
             connect: flags.connect_timeout.0,
             client: flags.client_timeout.0,
             server: flags.server_timeout.0,
+            tunnel: flags.tunnel_timeout.0,
             shutdown: flags.shutdown_timeout.0,
             pool_idle: flags.pool_idle_timeout.0,
         }

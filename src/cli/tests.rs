@@ -213,6 +213,7 @@ const DEFAULTS: [(&str, &str); 15] = [
     ("connect-timeout", "3s"),
     ("client-timeout", "1m"),
     ("server-timeout", "1m"),
+    ("tunnel-timeout", "1h"),
     ("shutdown-timeout", "30s"),
     ("pool-idle-timeout", "30s"),
     ("max-connections", "10000"),
@@ -257,8 +258,10 @@ fn only_backends_and_quiet_have_no_default() {
 fn help_can_be_learned_from_and_fits_the_screen() {
     let long = page("lb --help");
     for entry in &lb::balance::registry::ENTRIES {
-        assert!(long.contains(kind.when_to_use()), "{}", kind.name());
-        assert!(long.contains(kind.alias()), "{}", kind.alias());
+        assert!(long.contains(entry.when), "{}", entry.name);
+        for alias in entry.aliases {
+            assert!(long.contains(alias), "{alias}");
+        }
     }
     for title in [
         "Backends:",

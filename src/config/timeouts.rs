@@ -19,6 +19,9 @@ pub struct Timeouts {
     pub client: Duration,
     /// For a backend to answer, and between two parts of an answer. Default 60 s.
     pub server: Duration,
+    /// For either side of a tunnel (a connection in TCP mode, or after an upgrade) to send
+    /// something. Default 1 h.
+    pub tunnel: Duration,
     /// For open exchanges to finish after a stop was asked for. Default 30 s.
     pub shutdown: Duration,
     /// For an idle backend connection before it is closed. Default 30 s.
@@ -31,6 +34,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(3),
             client: Duration::from_secs(60),
             server: Duration::from_secs(60),
+            tunnel: Duration::from_secs(3600),
             shutdown: Duration::from_secs(30),
             pool_idle: Duration::from_secs(30),
         }
@@ -43,6 +47,7 @@ impl Timeouts {
         check("--connect-timeout", self.connect)?;
         check("--client-timeout", self.client)?;
         check("--server-timeout", self.server)?;
+        check("--tunnel-timeout", self.tunnel)?;
         check("--shutdown-timeout", self.shutdown)?;
         check("--pool-idle-timeout", self.pool_idle)?;
         Ok(self)

@@ -89,13 +89,6 @@ impl<Pipe> Flow<Pipe> {
         Self::new(Body::UntilClose)
     }
 
-    /// A finished message in a buffer, which only has to be written.
-    pub fn of_bytes(bytes: Buffer) -> Self {
-        let mut flow = Self::new(Body::Empty);
-        flow.pending = Some(bytes);
-        flow
-    }
-
     /// Puts the bytes of the source, which ends by closing, into chunks.
     pub fn encode_chunks(&mut self) {
         self.encoder = Some(ChunkedEncoder::default());
@@ -157,6 +150,17 @@ impl<Pipe> Flow<Pipe> {
         self.keep = keep && self.is_received();
         self.received += *used.as_ref().unwrap_or(&0) as u64;
         used
+    }
+
+    /// Adds a finished message behind what is pending. Only when nothing is to be received.
+    pub fn append(&mut self, message: Buffer, buffers: &mut Buffers) {
+        match &mut self.pending {
+            Some(pending) => {
+                pending.append(message.pending());
+                buffers.give(message);
+            }
+            None => self.pending = Some(message),
+        }
     }
 
     /// Gives everything back.

@@ -130,13 +130,15 @@ impl<Tag, T> Arena<Tag, T> {
         self.slots.len()
     }
 
-    /// All ids, in slot order.
+    /// All ids, in slot order, as of now.
     pub(crate) fn ids(&self) -> impl Iterator<Item = Id<Tag>> + '_ {
-        self.slots.iter().map(|(index, (generation, _))| Id {
+        let entries = self.slots.iter();
+        let ids = entries.map(|(index, (generation, _))| Id {
             index: index as u32,
             generation: *generation,
             of: PhantomData,
-        })
+        });
+        ids.collect()
     }
 }
 

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 ///
 /// Between requests it is nothing but this slot: no buffer, no exchange.
 #[derive(Debug)]
-pub struct Client<T> {
+pub(super) struct Client<T> {
     pub(super) peer: Peer<T>,
     pub(super) address: SocketAddr,
     pub(super) state: ClientState,

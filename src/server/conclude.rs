@@ -110,11 +110,10 @@ impl<N: Network> Server<N> {
             fault: notes.fault,
         };
         self.metrics.record(&record);
-        if self.access_log.is_on() {
-            let name = notes.backend.and_then(|id| self.upstream.name(id));
-            let name = name.unwrap_or("-");
-            self.access_log.write(&record, name, &mut self.log_lines);
-        }
+        let name = notes.backend.and_then(|id| self.upstream.name(id));
+        let wall = self.wall_at_zero + now.since(Timestamp::ZERO);
+        self.access_log
+            .append(&mut self.log_lines, wall, &record, name);
     }
 }
 

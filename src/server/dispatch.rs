@@ -5,9 +5,8 @@ use super::exchange::{Attempt, Phase};
 use super::link::{Link, LinkState};
 use super::network::{Network, Token};
 use super::Server;
-use crate::balance::BackendId;
+use crate::balance::{BackendId, Outcome};
 use crate::error::Fault;
-use crate::relay::Transport;
 use crate::time::Timestamp;
 use crate::upstream::Lease;
 use std::io;
@@ -129,7 +128,7 @@ impl<N: Network> Server<N> {
             self.upstream.settle(lease, Outcome::Neutral, now);
             return Fault::Overloaded;
         }
-        self.metrics.backend_error(backend);
+        self.metrics.retried(backend, Fault::ConnectFailed);
         self.upstream.settle(lease, Outcome::Unreachable, now);
         if let Some(exchange) = self.slots.exchanges.get_mut(id) {
             exchange.tried.add(backend);
@@ -139,17 +138,9 @@ impl<N: Network> Server<N> {
     }
 
     /// An event says that a link is established.
-    pub(super) fn connected(&mut self, id: LinkId, now: Timestamp) {
-        let Some(link) = self.slots.links.get_mut(id) else {
-            return;
-        };
-        let LinkState::Connecting(exchange) = link.state else {
-            return;
-        };
-        link.state = LinkState::Busy(exchange);
-        link.deadline.clear();
-        if let Some(exchange) = self.slots.exchanges.get_mut(exchange) {
-            exchange.notes.connect_time = Some(now.since(link.opened_at));
+    pub(super) fn connected(&mut self, exchange: ExchangeId, now: Timestamp) {
+        if let Some(parties) = self.slots.parties(exchange) {
+            parties.exchange.notes.connect_time = parties.link.established(now);
         }
     }
 

@@ -6,7 +6,6 @@
 
 use super::arena::ExchangeId;
 use super::exchange::{Attempt, Phase};
-use super::link::LinkState;
 use super::network::Network;
 use super::{Again, Server};
 use crate::error::{Fault, Refusal};
@@ -84,9 +83,9 @@ impl<N: Network> Server<N> {
         let pumped = exchange
             .upload
             .pump(&mut client.peer, &mut link.peer.socket, &mut self.work);
-        let connecting = matches!(link.state, LinkState::Connecting(_));
-        if connecting && exchange.upload.is_touched() {
-            self.connected(parties.link_id, now);
+        let connecting = link.is_connecting() && !exchange.upload.is_touched();
+        if link.is_connecting() && !connecting {
+            exchange.notes.connect_time = link.established(now);
         }
         match pumped {
             Pumped::Blocked | Pumped::Done => Verdict::Wait,
@@ -136,7 +135,7 @@ impl<N: Network> Server<N> {
     }
 
     /// Writes what is left of an answer that has been received, or is our own.
-    fn deliver(&mut self, id: ExchangeId) -> Verdict {
+    pub(super) fn deliver(&mut self, id: ExchangeId) -> Verdict {
         let Some(exchange) = self.slots.exchanges.get_mut(id) else {
             return Verdict::Gone;
         };

@@ -9,7 +9,7 @@
 use super::arena::{ClientId, LinkId};
 use crate::balance::BackendId;
 use crate::error::Fault;
-use crate::http::{Body, Method, Version};
+use crate::http::{Body, ConnectionOption, Method, Version};
 use crate::relay::{Buffer, Flow};
 use crate::time::Timestamp;
 use crate::upstream::Lease;
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// An exchange under way.
 #[derive(Debug)]
-pub struct Exchange<Pipe> {
+pub(super) struct Exchange<Pipe> {
     pub(super) client: ClientId,
     pub(super) request: Request,
     pub(super) upload: Flow<Pipe>,
@@ -44,6 +44,15 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// What the client is told about its connection.
+    pub(super) fn connection(&self, persistent: bool) -> ConnectionOption {
+        match (persistent, self.version) {
+            (false, _) => ConnectionOption::Close,
+            (true, Version::Http10) => ConnectionOption::KeepAlive,
+            (true, Version::Http11) => ConnectionOption::Implied,
+        }
+    }
+
     /// Of a request that could not be read, or none in TCP mode.
     pub(super) fn unknown() -> Self {
         Self {
@@ -141,10 +150,6 @@ impl Tried {
 
     pub(super) fn as_slice(&self) -> &[BackendId] {
         &self.0
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
     }
 }
 

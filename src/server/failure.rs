@@ -6,8 +6,7 @@ use super::network::Network;
 use super::Server;
 use crate::balance::Outcome;
 use crate::error::{Fault, Side};
-use crate::http::{ConnectionOption, LocalAnswer, Method, write_local_answer};
-use crate::relay::Flow;
+use crate::http::{LocalAnswer, Method, write_local_answer};
 use crate::time::Timestamp;
 use std::mem;
 
@@ -18,13 +17,13 @@ impl<N: Network> Server<N> {
     /// Ends the attempt under way. Afterwards the exchange waits for another backend, carries an
     /// answer of our own, or is gone.
     pub(super) fn fail(&mut self, id: ExchangeId, fault: Fault, now: Timestamp) {
-        let reused = self.end_attempt(id, fault, now);
+        let was_dead = self.end_attempt(id, fault, now);
         let Some(exchange) = self.slots.exchanges.get_mut(id) else {
             return;
         };
         exchange.notes.fault = Some(fault);
         if self.may_retry(id, fault) {
-            self.retry(id, reused);
+            self.retry(id, fault, was_dead);
         } else if let Some(status) = self.status_for(id, fault) {
             self.answer(id, fault, status);
         } else {
@@ -60,7 +59,6 @@ impl<N: Network> Server<N> {
             link.peer.socket.reset_on_close();
         }
         if outcome != Outcome::Neutral {
-            self.metrics.backend_error(lease.backend());
             exchange.tried.add(lease.backend());
         }
         self.upstream.settle(lease, outcome, now);
@@ -104,10 +102,13 @@ impl<N: Network> Server<N> {
             .is_none_or(|client| client.peer.socket.is_broken())
     }
 
-    fn retry(&mut self, id: ExchangeId, was_dead: bool) {
+    fn retry(&mut self, id: ExchangeId, fault: Fault, was_dead: bool) {
         let Some(exchange) = self.slots.exchanges.get_mut(id) else {
             return;
         };
+        if let Some(backend) = exchange.notes.backend {
+            self.metrics.retried(backend, fault);
+        }
         exchange.upload.rewind();
         exchange.upload_stopped = false;
         exchange.needs_new_link |= was_dead;
@@ -141,7 +142,7 @@ impl<N: Network> Server<N> {
         let answer = LocalAnswer {
             status,
             word: fault.word(),
-            connection: ConnectionOption::of(exchange.request.version, persistent),
+            connection: exchange.request.connection(persistent),
             is_for_head: exchange.request.method == Method::Head,
             retry_after: (status == 503).then_some(RETRY_AFTER_SECONDS),
         };

@@ -5,10 +5,11 @@ use crate::balance::BackendId;
 use crate::relay::{Peer, Transport};
 use crate::time::Timestamp;
 use crate::timers::Deadline;
+use std::time::Duration;
 
 /// A connection to a backend and where it stands.
 #[derive(Debug)]
-pub struct Link<T> {
+pub(super) struct Link<T> {
     pub(super) peer: Peer<T>,
     pub(super) backend: BackendId,
     /// Which of the backend's addresses it leads to.
@@ -48,11 +49,18 @@ impl<T: Transport> Link<T> {
         }
     }
 
-    /// The exchange that uses it.
-    pub(super) fn exchange(&self) -> Option<ExchangeId> {
-        match self.state {
-            LinkState::Connecting(exchange) | LinkState::Busy(exchange) => Some(exchange),
-            LinkState::Idle { .. } | LinkState::Closed => None,
-        }
+    /// Whether it is not established yet.
+    pub(super) fn is_connecting(&self) -> bool {
+        matches!(self.state, LinkState::Connecting(_))
+    }
+
+    /// It turned out to be established. Returns how long that took, the first time.
+    pub(super) fn established(&mut self, now: Timestamp) -> Option<Duration> {
+        let LinkState::Connecting(exchange) = self.state else {
+            return None;
+        };
+        self.state = LinkState::Busy(exchange);
+        self.deadline.clear();
+        Some(now.since(self.opened_at))
     }
 }

@@ -28,6 +28,7 @@ mod network;
 mod request;
 mod response;
 mod slots;
+mod stopping;
 mod tunnel;
 
 #[cfg(test)]
@@ -38,7 +39,7 @@ pub use network::{Network, Token};
 
 use crate::balance::KeySource;
 use crate::config::{Limits, Mode, Timeouts};
-use crate::http::HeadParser;
+use crate::http::{ForwardPolicy, HeadLimits, HeadParser};
 use crate::observe::{AccessLog, Metrics};
 use crate::relay::{Readiness, Workspace};
 use crate::time::Timestamp;
@@ -51,6 +52,7 @@ use slots::Slots;
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// What a server is told at its start.
 #[derive(Debug)]
@@ -77,6 +79,7 @@ pub struct Server<N: Network> {
     due: Vec<Token>,
     work: Workspace<N::Pipes>,
     parser: HeadParser,
+    forward: ForwardPolicy,
     /// Where the head of a response is put together.
     head_out: Vec<u8>,
     again: Vec<Again>,
@@ -84,6 +87,8 @@ pub struct Server<N: Network> {
     metrics: Metrics,
     access_log: AccessLog,
     log_lines: Vec<u8>,
+    /// The wall-clock time at [`Timestamp::ZERO`], since the Unix epoch.
+    wall_at_zero: Duration,
     stopping: bool,
 }
 
@@ -104,6 +109,8 @@ pub struct Parts<N: Network> {
     pub network: N,
     /// Where pipes come from.
     pub pipes: N::Pipes,
+    /// What backends are told of the clients.
+    pub forward: ForwardPolicy,
     /// The pool of backends.
     pub upstream: Upstream,
     /// Which part of a request the strategy wants as a key.
@@ -120,7 +127,8 @@ impl<N: Network> Server<N> {
     /// A server without connections.
     pub fn new(settings: Settings, parts: Parts<N>, now: Timestamp) -> Self {
         Self {
-            parser: HeadParser::new(settings.limits.head()),
+            parser: HeadParser::new(head_limits(&settings.limits)),
+            forward: parts.forward,
             settings,
             slots: Slots::new(),
             idle: IdleLinks::new(parts.addresses.len()),
@@ -136,6 +144,7 @@ impl<N: Network> Server<N> {
             metrics: parts.metrics,
             access_log: parts.access_log,
             log_lines: Vec::new(),
+            wall_at_zero: Duration::ZERO,
             stopping: false,
             network: parts.network,
         }
@@ -166,7 +175,7 @@ impl<N: Network> Server<N> {
                 return Err(error);
             }
         }
-        self.metrics.client_accepted();
+        self.metrics.accepted();
         match self.settings.mode {
             Mode::Http => self.await_request(id, now),
             Mode::Tcp => self.begin_tunnel(id, now),
@@ -206,7 +215,7 @@ impl<N: Network> Server<N> {
                 if ready.broken {
                     self.connect_failed(id, exchange, now);
                 } else if ready.writable || ready.readable {
-                    self.connected(id, exchange, now);
+                    self.connected(exchange, now);
                 }
                 self.drive(exchange, now);
             }
@@ -249,5 +258,14 @@ impl<N: Network> Server<N> {
         } else {
             Some(Timestamp::ZERO)
         }
+    }
+}
+
+fn head_limits(limits: &Limits) -> HeadLimits {
+    HeadLimits {
+        max_bytes: limits.max_head_bytes,
+        max_fields: limits.max_head_fields,
+        max_target_bytes: limits.max_target_bytes,
+        ..HeadLimits::default()
     }
 }

@@ -107,7 +107,7 @@ impl<N: Network> Server<N> {
         input: &[u8],
         now: Timestamp,
     ) -> (usize, Option<ExchangeId>) {
-        let Some(client) = self.slots.clients.get_mut(id) else {
+        let Some(client) = self.slots.clients.get(id) else {
             return (0, None);
         };
         let address = client.address;
@@ -135,7 +135,9 @@ impl<N: Network> Server<N> {
         let notes = Notes::new(now, head.len, label);
         let exchange = Exchange::new(id, request, upload, key, notes);
         let exchange = self.slots.exchanges.insert(exchange);
-        client.state = ClientState::Busy(exchange);
+        if let Some(client) = self.slots.clients.get_mut(id) {
+            client.state = ClientState::Busy(exchange);
+        }
         match used {
             Ok(used) => (head.len + used, Some(exchange)),
             Err(_) => {

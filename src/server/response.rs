@@ -127,7 +127,7 @@ impl<N: Network> Server<N> {
         let persistent =
             exchange.request.persistent && uploaded && plan.delimited && !self.stopping;
         let rewrite = ResponseRewrite {
-            connection: ConnectionOption::of(exchange.request.version, persistent),
+            connection: exchange.request.connection(persistent),
             reframe: plan.reframe,
         };
         self.head_out.clear();
@@ -139,6 +139,7 @@ impl<N: Network> Server<N> {
         let used = download.accept(&self.head_out, body, to, &mut self.work.buffers);
         exchange.notes.interim_bytes += exchange.download.passed();
         exchange.notes.status = Some(head.status);
+        exchange.notes.fault = None;
         exchange.download = download;
         exchange.phase = Phase::Responding {
             reusable: head.persistent && uploaded,

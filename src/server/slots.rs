@@ -1,6 +1,6 @@
 //! Everything that has an id: clients, links, exchanges.
 
-use super::arena::{Arena, ExchangeId, LinkId, OfClient, OfExchange, OfLink};
+use super::arena::{Arena, ExchangeId, OfClient, OfExchange, OfLink};
 use super::client::Client;
 use super::exchange::{Attempt, Exchange};
 use super::link::Link;
@@ -18,7 +18,6 @@ pub(super) struct Parties<'a, N: Network> {
     pub(super) exchange: &'a mut Exchange<N::Pipe>,
     pub(super) client: &'a mut Client<N::Stream>,
     pub(super) link: &'a mut Link<N::Stream>,
-    pub(super) link_id: LinkId,
 }
 
 impl<N: Network> Slots<N> {
@@ -33,14 +32,12 @@ impl<N: Network> Slots<N> {
     /// Borrows an exchange with its client and its link, if it is at a backend.
     pub(super) fn parties(&mut self, id: ExchangeId) -> Option<Parties<'_, N>> {
         let exchange = self.exchanges.get_mut(id)?;
-        let link_id = match exchange.attempt {
-            Attempt::At { link, .. } => link,
-            Attempt::Idle => return None,
+        let Attempt::At { link, .. } = exchange.attempt else {
+            return None;
         };
         Some(Parties {
             client: self.clients.get_mut(exchange.client)?,
-            link: self.links.get_mut(link_id)?,
-            link_id,
+            link: self.links.get_mut(link)?,
             exchange,
         })
     }

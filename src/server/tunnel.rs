@@ -8,7 +8,6 @@ use super::arena::{ClientId, ExchangeId};
 use super::client::ClientState;
 use super::drive::Verdict;
 use super::exchange::{Attempt, Exchange, Notes, Phase, Request};
-use super::link::LinkState;
 use super::network::Network;
 use super::{Again, Server};
 use crate::balance::KeySource;
@@ -56,7 +55,7 @@ impl<N: Network> Server<N> {
         };
         let to = &mut link.peer.socket;
         let up = exchange.upload.pump(&mut client.peer, to, &mut self.work);
-        if up == Pumped::Done && !*upload_finished && link.state != LinkState::Connecting(id) {
+        if up == Pumped::Done && !*upload_finished && !link.is_connecting() {
             link.peer.socket.finish();
             *upload_finished = true;
         }
@@ -67,9 +66,10 @@ impl<N: Network> Server<N> {
             *download_finished = true;
         }
         let is_over = *upload_finished && *download_finished;
-        let connecting = matches!(link.state, LinkState::Connecting(_));
-        if connecting && (exchange.upload.is_touched() || exchange.download.received() > 0) {
-            self.connected(parties.link_id, now);
+        let moved = exchange.upload.is_touched() || exchange.download.received() > 0;
+        let connecting = link.is_connecting() && !moved;
+        if link.is_connecting() && moved {
+            exchange.notes.connect_time = link.established(now);
         }
         self.note_tunnel_times(id, now);
         match (up, down) {

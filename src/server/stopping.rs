@@ -1,0 +1,76 @@
+//! What is asked of a server from outside: to stop, and to say how it is.
+
+use super::client::ClientState;
+use super::link::LinkState;
+use super::network::Network;
+use super::Server;
+use crate::error::Fault;
+use crate::observe::{BackendView, Snapshot};
+use crate::time::Timestamp;
+use std::mem;
+use std::time::Duration;
+
+impl<N: Network> Server<N> {
+    /// Begins to stop: idle connections are closed now, the others after the exchange they serve.
+    /// No connection may be handed over from now on.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+        for id in self.slots.clients.ids() {
+            let state = self.slots.clients.get(id).map(|client| client.state);
+            if state == Some(ClientState::Idle) {
+                self.close_client(id);
+            }
+        }
+        for id in self.slots.links.ids() {
+            let state = self.slots.links.get(id).map(|link| link.state);
+            if matches!(state, Some(LinkState::Idle { .. })) {
+                self.close_link(id);
+            }
+        }
+    }
+
+    /// Cuts what is still open off. Every exchange gets its record.
+    pub fn abandon(&mut self, now: Timestamp) {
+        self.stopping = true;
+        for id in self.slots.exchanges.ids() {
+            self.fail(id, Fault::ShuttingDown, now);
+            // One try to deliver the answer that was just made.
+            self.drive(id, now);
+            self.conclude(id, now);
+        }
+        for id in self.slots.clients.ids() {
+            self.close_client(id);
+        }
+        self.close_all();
+    }
+
+    /// Whether a stopped server has nothing left to finish.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.slots.clients.len() == 0
+    }
+
+    /// How it is, as of `now`.
+    #[must_use]
+    pub fn snapshot(&self, now: Timestamp) -> Snapshot {
+        let live = self.upstream.candidates().iter().filter(|c| c.live);
+        let views = live.map(|candidate| BackendView {
+            id: candidate.id,
+            name: self.upstream.name(candidate.id).unwrap_or("?"),
+            state: self.upstream.state(candidate.id).map_or("gone", |s| s.word()),
+            in_flight: candidate.in_flight,
+        });
+        let open = self.slots.clients.len() as u64;
+        self.metrics.snapshot(now, open, views)
+    }
+
+    /// Tells the server what the wall clock showed at `now`, for its log lines.
+    pub fn set_wall_clock(&mut self, wall: Duration, now: Timestamp) {
+        self.wall_at_zero = wall.saturating_sub(now.since(Timestamp::ZERO));
+    }
+
+    /// Takes the log lines written since the last time; empty if there is no access log.
+    pub fn take_log_lines(&mut self) -> Vec<u8> {
+        mem::take(&mut self.log_lines)
+    }
+}
