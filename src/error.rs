@@ -143,10 +143,9 @@ impl Fault {
             Self::ClientGone => None,
             Self::ClientTimeout => Some(408),
             Self::BackendGone | Self::BadResponse => Some(502),
-            Self::NoBackend
-            | Self::ConnectFailed
-            | Self::Overloaded
-            | Self::ShuttingDown => Some(503),
+            Self::NoBackend | Self::ConnectFailed | Self::Overloaded | Self::ShuttingDown => {
+                Some(503)
+            }
             Self::ConnectTimeout | Self::BackendTimeout => Some(504),
         }
     }

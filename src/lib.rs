@@ -4,5 +4,6 @@ pub mod balance;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod http;
 pub mod observe;
 pub mod time;

@@ -1,0 +1,153 @@
+//! Following a body through the bytes that carry it.
+//!
+//! The relay passes bytes on from where they lie; a [`Body`] only says how many of them, after
+//! having looked at those that matter. It never sees the same byte twice, keeps none, and gives
+//! the same verdict however the bytes are cut.
+
+use super::chunked::{BadChunk, ChunkedDecoder};
+use super::framing::BodyLength;
+
+/// A body on its way, and how far along it is.
+#[derive(Clone, Copy, Debug)]
+pub enum Body {
+    /// There is nothing, or nothing is left, to come.
+    Empty,
+    /// So many bytes are still to come, at least one.
+    Length(u64),
+    /// Chunks.
+    Chunked(ChunkedDecoder),
+    /// Whatever comes until the connection is closed.
+    UntilClose,
+}
+
+/// What to do with the bytes at the front of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Pass on the first so many bytes, at least one, as they are.
+    Forward(usize),
+    /// Drop the first so many bytes, at least one.
+    Skip(usize),
+    /// The input is used up, and the body is not over.
+    NeedMore,
+    /// The body is over; what is left of the input belongs to the next message.
+    End,
+}
+
+impl Body {
+    /// A body of this length, passed on in the framing it comes in.
+    #[must_use]
+    pub const fn new(length: BodyLength) -> Self {
+        Self::framed(length, ChunkedDecoder::new())
+    }
+
+    /// A body of this length, of which only the content is passed on.
+    #[must_use]
+    pub const fn unframed(length: BodyLength) -> Self {
+        Self::framed(length, ChunkedDecoder::content_only())
+    }
+
+    const fn framed(length: BodyLength, decoder: ChunkedDecoder) -> Self {
+        match length {
+            BodyLength::None | BodyLength::Length(0) => Self::Empty,
+            BodyLength::Length(bytes) => Self::Length(bytes),
+            BodyLength::Chunked => Self::Chunked(decoder),
+            BodyLength::UntilClose => Self::UntilClose,
+        }
+    }
+
+    /// Takes what it can of `input` and says what to do with it, in pieces as long as can be: a
+    /// chunked body without extensions is one piece for all of the input. Call it again with
+    /// what comes after the piece, until it says [`Piece::NeedMore`] or [`Piece::End`].
+    ///
+    /// # Errors
+    /// The framing is malformed. The body cannot be followed any further.
+    pub fn next(&mut self, input: &[u8]) -> Result<Piece, BadChunk> {
+        if self.is_complete() {
+            return Ok(Piece::End);
+        }
+        if input.is_empty() {
+            return Ok(Piece::NeedMore);
+        }
+        match self {
+            Self::Chunked(decoder) => decoder.next(input),
+            Self::Empty => Ok(Piece::End),
+            Self::UntilClose => Ok(Piece::Forward(input.len())),
+            Self::Length(remaining) => {
+                let bytes = clamp(*remaining, input.len());
+                self.advance(bytes as u64);
+                Ok(Piece::Forward(bytes))
+            }
+        }
+    }
+
+    /// Whether all of it has gone by. A body that ends with its connection never has.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Chunked(decoder) => decoder.is_complete(),
+            Self::Length(_) | Self::UntilClose => false,
+        }
+    }
+
+    /// How many content bytes come next with nothing between them, so that they may be moved
+    /// unseen. `None` if that is not known, or if something has to be looked at first.
+    #[must_use]
+    pub const fn remaining(&self) -> Option<u64> {
+        match self {
+            Self::Empty | Self::UntilClose => None,
+            Self::Length(remaining) => Some(*remaining),
+            Self::Chunked(decoder) => decoder.remaining(),
+        }
+    }
+
+    /// Notes that `bytes` content bytes went by unseen: no more than
+    /// [`remaining`](Self::remaining) says, if it says.
+    pub fn advance(&mut self, bytes: u64) {
+        match self {
+            Self::Length(remaining) if *remaining > bytes => *remaining -= bytes,
+            Self::Length(_) => *self = Self::Empty,
+            Self::Chunked(decoder) => decoder.advance(bytes),
+            Self::Empty | Self::UntilClose => {}
+        }
+    }
+}
+
+/// The smaller of the two.
+pub(super) fn clamp(remaining: u64, available: usize) -> usize {
+    usize::try_from(remaining).map_or(available, |remaining| remaining.min(available))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_of_known_length_ends_where_the_next_message_starts() {
+        let mut body = Body::new(BodyLength::Length(5));
+        assert_eq!(body.next(b"ab"), Ok(Piece::Forward(2)));
+        assert_eq!(body.remaining(), Some(3));
+        assert_eq!(body.next(b""), Ok(Piece::NeedMore));
+        body.advance(2);
+        assert_eq!(body.next(b"eGET /"), Ok(Piece::Forward(1)));
+        assert_eq!(body.next(b"GET /"), Ok(Piece::End));
+        assert!(body.is_complete());
+    }
+
+    #[test]
+    fn no_body_is_over_at_once() {
+        for length in [BodyLength::None, BodyLength::Length(0)] {
+            let mut body = Body::new(length);
+            assert!(body.is_complete());
+            assert_eq!(body.next(b"GET /"), Ok(Piece::End));
+        }
+    }
+
+    #[test]
+    fn a_body_until_close_never_ends() {
+        let mut body = Body::new(BodyLength::UntilClose);
+        assert_eq!(body.next(b"abc"), Ok(Piece::Forward(3)));
+        assert_eq!(body.remaining(), None);
+        assert!(!body.is_complete());
+    }
+}

@@ -1,0 +1,99 @@
+//! The options of the `Connection` field (RFC 9110, section 7.6.1).
+
+use super::fields::{FieldKind, FieldTable};
+use super::syntax::members;
+
+/// The most options a head may list that name other fields: each is looked for in all fields.
+pub(super) const MAX_NOMINATIONS: usize = 32;
+
+/// What a message sent on has to say about its connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ConnectionOption {
+    /// Nothing: an HTTP/1.1 connection persists.
+    #[default]
+    Implied,
+    /// `Connection: close`: this is the last message on it.
+    Close,
+    /// `Connection: keep-alive`: it persists although the client speaks HTTP/1.0.
+    KeepAlive,
+    /// `Connection: Upgrade`: the `Upgrade` field is passed on and meant.
+    Upgrade,
+}
+
+impl ConnectionOption {
+    /// The field line that says so.
+    pub(super) const fn line(self) -> &'static [u8] {
+        match self {
+            Self::Implied => b"",
+            Self::Close => b"Connection: close\r\n",
+            Self::KeepAlive => b"Connection: keep-alive\r\n",
+            Self::Upgrade => b"Connection: Upgrade\r\n",
+        }
+    }
+}
+
+/// The options a head lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ConnectionOptions {
+    pub(super) close: bool,
+    pub(super) keep_alive: bool,
+    pub(super) upgrade: bool,
+    /// How many options name other fields.
+    pub(super) nominations: usize,
+}
+
+impl ConnectionOptions {
+    /// Takes in the value of one `Connection` field.
+    pub(super) fn add(&mut self, value: &[u8]) {
+        for option in members(value) {
+            match option.len() {
+                0 => {}
+                // Names a field, but one that has its own rules.
+                2 if option.eq_ignore_ascii_case(b"te") => {}
+                5 if option.eq_ignore_ascii_case(b"close") => self.close = true,
+                7 if option.eq_ignore_ascii_case(b"upgrade") => self.upgrade = true,
+                10 if option.eq_ignore_ascii_case(b"keep-alive") => self.keep_alive = true,
+                _ => self.nominations += 1,
+            }
+        }
+    }
+}
+
+/// Marks the fields that `Connection` names, which must not travel further.
+///
+/// The sender could also name what the recipient behind us decides by, and so have us remove it.
+/// Fields for all recipients must not be named there, so such a request is not followed.
+#[cold]
+pub(super) fn nominate(fields: &mut FieldTable, input: &[u8]) {
+    let mut names: [&[u8]; MAX_NOMINATIONS] = [b""; MAX_NOMINATIONS];
+    let listed = fields
+        .values(FieldKind::Connection, input)
+        .flat_map(members);
+    let wanted = listed.filter(|name| !name.is_empty() && !is_for_all(name));
+    for (slot, name) in names.iter_mut().zip(wanted) {
+        *slot = name;
+    }
+    for name in names.into_iter().filter(|name| !name.is_empty()) {
+        fields.nominate(name, input);
+    }
+}
+
+/// Whether a field is for all recipients on the way, so that `Connection` cannot name it.
+fn is_for_all(name: &[u8]) -> bool {
+    const END_TO_END: [&[u8]; 11] = [
+        b"authorization",
+        b"cache-control",
+        b"content-encoding",
+        b"content-range",
+        b"content-type",
+        b"cookie",
+        b"date",
+        b"location",
+        b"range",
+        b"set-cookie",
+        b"www-authenticate",
+    ];
+    END_TO_END
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(name))
+}

@@ -1,0 +1,51 @@
+//! Copying the fields of a head, but for those that must not travel.
+
+use super::fields::{FieldTable, KindSet};
+use super::syntax::trim;
+
+/// Appends to `out` what lies between `from` and the blank line, but for the fields of the kinds
+/// in `dropped`. What is kept is copied in runs as long as can be, byte for byte.
+pub(super) fn copy_fields(
+    fields: &FieldTable,
+    input: &[u8],
+    from: usize,
+    dropped: KindSet,
+    out: &mut Vec<u8>,
+) {
+    let mut run = Some(from);
+    for field in fields.iter() {
+        let start = field.name.start();
+        match (run, dropped.contains(field.kind)) {
+            (Some(from), true) => {
+                out.extend_from_slice(input.get(from..start).unwrap_or_default());
+                run = None;
+            }
+            (None, false) => run = Some(start),
+            (Some(_), false) | (None, true) => {}
+        }
+    }
+    if let Some(from) = run {
+        out.extend_from_slice(input.get(from..fields.end()).unwrap_or_default());
+    }
+}
+
+/// Appends one field line.
+pub(super) fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    for part in [name, b": ", value, b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+}
+
+/// Appends a `Content-Length` line.
+pub(super) fn write_length(length: u64, out: &mut Vec<u8>) {
+    let mut digits = itoa::Buffer::new();
+    write_field(b"Content-Length", digits.format(length).as_bytes(), out);
+}
+
+/// Appends `values` as one comma-separated list, each followed by a comma; empty ones left out.
+pub(super) fn write_members<'i>(values: impl Iterator<Item = &'i [u8]>, out: &mut Vec<u8>) {
+    for value in values.map(trim).filter(|value| !value.is_empty()) {
+        out.extend_from_slice(value);
+        out.extend_from_slice(b", ");
+    }
+}

@@ -1,0 +1,287 @@
+//! The request head a backend is sent.
+//!
+//! The request line and the fields of the client, less what was meant for this hop alone, plus
+//! what the backend can no longer see for itself: who asked, for which host, by which protocol.
+//! What is the same for every request of a listener is written once, into a [`ForwardPolicy`].
+
+use super::Version;
+use super::connection::ConnectionOption;
+use super::copy::{copy_fields, write_field, write_length, write_members};
+use super::fields::{FieldKind, FieldTable, KindSet};
+use super::request::RequestHead;
+use super::target::TargetForm;
+
+/// How the client's address is told to the backend in `X-Forwarded-For`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ForwardedFor {
+    /// Added after what the request already says: for a balancer behind another proxy.
+    #[default]
+    Append,
+    /// Said instead of what the request says, `Forwarded` included: clients are not believed.
+    Replace,
+    /// The field is passed on as it came.
+    Leave,
+}
+
+/// What of the client's side is told to the backend, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForwardOptions {
+    /// `X-Forwarded-For`.
+    pub x_forwarded_for: ForwardedFor,
+    /// Whether `X-Forwarded-Host` is replaced by the host the client asked.
+    pub x_forwarded_host: bool,
+    /// Whether `X-Forwarded-Proto` is replaced by the protocol the client spoke.
+    pub x_forwarded_proto: bool,
+    /// Whether `X-Forwarded-Port` is replaced by the port of the listener.
+    pub x_forwarded_port: bool,
+    /// Whether `Forwarded` gets an element for this hop (RFC 7239).
+    pub forwarded: bool,
+    /// Whether `Via` gets a member for this hop (RFC 9110, section 7.6.3).
+    pub via: bool,
+}
+
+impl Default for ForwardOptions {
+    /// Everything but `Forwarded`, which says the same again.
+    fn default() -> Self {
+        Self {
+            x_forwarded_for: ForwardedFor::Append,
+            x_forwarded_host: true,
+            x_forwarded_proto: true,
+            x_forwarded_port: true,
+            forwarded: false,
+            via: true,
+        }
+    }
+}
+
+/// What a listener does to every request head, with the lines that are always the same written
+/// out. Made once for each listener.
+#[derive(Clone, Debug)]
+pub struct ForwardPolicy {
+    options: ForwardOptions,
+    proto: &'static str,
+    /// The unchanging lines, for a client that speaks HTTP/1.1.
+    lines: Vec<u8>,
+    /// The same for HTTP/1.0: `Via` names the version that was received.
+    lines_10: Vec<u8>,
+    dropped: KindSet,
+}
+
+impl ForwardPolicy {
+    /// The policy of a listener on `port` whose clients speak `proto`: `http` or `https`.
+    #[must_use]
+    pub fn new(options: ForwardOptions, proto: &'static str, port: u16) -> Self {
+        Self {
+            options,
+            proto,
+            lines: lines(options, proto, port, b"1.1 lb"),
+            lines_10: lines(options, proto, port, b"1.0 lb"),
+            dropped: dropped(options),
+        }
+    }
+}
+
+fn lines(options: ForwardOptions, proto: &str, port: u16, via: &[u8]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    if options.x_forwarded_proto {
+        write_field(b"X-Forwarded-Proto", proto.as_bytes(), &mut lines);
+    }
+    if options.x_forwarded_port {
+        let mut digits = itoa::Buffer::new();
+        write_field(
+            b"X-Forwarded-Port",
+            digits.format(port).as_bytes(),
+            &mut lines,
+        );
+    }
+    if options.via {
+        write_field(b"Via", via, &mut lines);
+    }
+    lines
+}
+
+/// The kinds that no request keeps (RFC 9110, section 7.6.1, and credentials that are for this
+/// hop by section 11.7), and those said anew under `options`.
+fn dropped(options: ForwardOptions) -> KindSet {
+    const HOP_BY_HOP: KindSet = KindSet::of(&[
+        FieldKind::Nominated,
+        FieldKind::Connection,
+        FieldKind::KeepAlive,
+        FieldKind::ProxyConnection,
+        FieldKind::ProxyAuthorization,
+        FieldKind::Te,
+    ]);
+    HOP_BY_HOP
+        .with_if(
+            options.x_forwarded_for != ForwardedFor::Leave,
+            FieldKind::XForwardedFor,
+        )
+        .with_if(
+            options.x_forwarded_for == ForwardedFor::Replace,
+            FieldKind::Forwarded,
+        )
+        .with_if(options.x_forwarded_host, FieldKind::XForwardedHost)
+        .with_if(options.x_forwarded_proto, FieldKind::XForwardedProto)
+        .with_if(options.x_forwarded_port, FieldKind::XForwardedPort)
+}
+
+/// How one request is to be forwarded. Nothing in it is checked: it comes from the balancer.
+#[derive(Clone, Copy, Debug)]
+pub struct Forward<'a> {
+    /// What the listener does to every request.
+    pub policy: &'a ForwardPolicy,
+    /// The client's address as text: see [`ClientIp`](super::ClientIp).
+    pub client_ip: &'a [u8],
+    /// The `X-Request-Id` of a request that comes without.
+    pub request_id: Option<&'a [u8]>,
+    /// The `Host` the backend is asked for, instead of the one the client asked.
+    pub host: Option<&'a [u8]>,
+}
+
+pub(super) fn write_request(
+    fields: &FieldTable,
+    head: &RequestHead,
+    input: &[u8],
+    forward: &Forward<'_>,
+    out: &mut Vec<u8>,
+) {
+    const ROOM_FOR_ADDITIONS: usize = 512;
+    out.reserve(head.len + ROOM_FOR_ADDITIONS);
+    let host = new_host(fields, head, input, forward);
+    let dropped = forward
+        .policy
+        .dropped
+        .with_if(host.is_some(), FieldKind::Host)
+        .with_if(!head.upgrade, FieldKind::Upgrade)
+        .with_if(head.version == Version::Http10, FieldKind::Expect)
+        .with_if(head.folded_length.is_some(), FieldKind::ContentLength);
+
+    let is_line_kept = head.version == Version::Http11 && head.form == TargetForm::Origin;
+    let from = if is_line_kept {
+        head.method_span.start()
+    } else {
+        write_request_line(head, input, out);
+        fields.start()
+    };
+    if let Some(host) = host {
+        // Section 3.2 of RFC 9112 wants it first; so the line cannot be part of a run.
+        out.extend_from_slice(input.get(from..fields.start()).unwrap_or_default());
+        write_field(b"Host", host, out);
+        copy_fields(fields, input, fields.start(), dropped, out);
+    } else {
+        copy_fields(fields, input, from, dropped, out);
+    }
+    if let Some(length) = head.folded_length {
+        write_length(length, out);
+    }
+    write_identity(fields, head, input, forward, out);
+    write_connection(head, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The request line for a target that is not sent as it came, or a version that is not.
+fn write_request_line(head: &RequestHead, input: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(head.method_span.of(input));
+    out.push(b' ');
+    match head.form {
+        TargetForm::Origin | TargetForm::Asterisk => {
+            out.extend_from_slice(head.target.of(input));
+        }
+        TargetForm::Absolute { path, .. } => {
+            let path = path.of(input);
+            let is_server_asked = path.is_empty() && head.method == super::Method::Options;
+            if is_server_asked {
+                out.push(b'*');
+            } else if !path.starts_with(b"/") {
+                out.push(b'/');
+            }
+            out.extend_from_slice(path);
+        }
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+}
+
+/// The `Host` to send, if it is not the field that came: HTTP/1.1 cannot do without one.
+fn new_host<'a>(
+    fields: &FieldTable,
+    head: &RequestHead,
+    input: &'a [u8],
+    forward: &Forward<'a>,
+) -> Option<&'a [u8]> {
+    let is_field_meant = match head.form {
+        TargetForm::Origin | TargetForm::Asterisk => fields.has(FieldKind::Host),
+        TargetForm::Absolute { .. } => false,
+    };
+    forward
+        .host
+        .or_else(|| (!is_field_meant).then(|| head.host.of(input)))
+}
+
+/// Who asked, for what, through whom.
+fn write_identity(
+    fields: &FieldTable,
+    head: &RequestHead,
+    input: &[u8],
+    forward: &Forward<'_>,
+    out: &mut Vec<u8>,
+) {
+    let policy = forward.policy;
+    if policy.options.x_forwarded_for != ForwardedFor::Leave {
+        out.extend_from_slice(b"X-Forwarded-For: ");
+        if policy.options.x_forwarded_for == ForwardedFor::Append {
+            // In one line: many recipients read only the first or the last of several.
+            write_members(fields.values(FieldKind::XForwardedFor, input), out);
+        }
+        out.extend_from_slice(forward.client_ip);
+        out.extend_from_slice(b"\r\n");
+    }
+    let host = head.host.of(input);
+    if policy.options.x_forwarded_host && !host.is_empty() {
+        write_field(b"X-Forwarded-Host", host, out);
+    }
+    out.extend_from_slice(match head.version {
+        Version::Http11 => &policy.lines,
+        Version::Http10 => &policy.lines_10,
+    });
+    if policy.options.forwarded {
+        write_forwarded(policy.proto, host, forward.client_ip, out);
+    }
+    if let Some(id) = forward.request_id
+        && !fields.has(FieldKind::XRequestId)
+    {
+        write_field(b"X-Request-Id", id, out);
+    }
+}
+
+/// One element of `Forwarded` (RFC 7239, section 4). What holds colons must be quoted; a host
+/// that was found well-formed holds neither quotes nor backslashes.
+fn write_forwarded(proto: &str, host: &[u8], client_ip: &[u8], out: &mut Vec<u8>) {
+    let (open, close): (&[u8], &[u8]) = if client_ip.contains(&b':') {
+        (b"\"[", b"]\"")
+    } else {
+        (b"", b"")
+    };
+    for part in [b"Forwarded: for=", open, client_ip, close] {
+        out.extend_from_slice(part);
+    }
+    if !host.is_empty() {
+        for part in [b";host=\"", host, b"\""] {
+            out.extend_from_slice(part);
+        }
+    }
+    for part in [b";proto=", proto.as_bytes(), b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+}
+
+/// What this hop has to say about its own connection. Persistence goes without saying, and a
+/// connection that may become another protocol has no trailers to wait for.
+fn write_connection(head: &RequestHead, out: &mut Vec<u8>) {
+    out.extend_from_slice(if head.upgrade {
+        ConnectionOption::Upgrade.line()
+    } else if head.takes_trailers {
+        b"TE: trailers\r\nConnection: TE\r\n"
+    } else {
+        b""
+    });
+}

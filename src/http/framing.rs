@@ -1,0 +1,160 @@
+//! How long a body is (RFC 9112, section 6.3), decided in one place for both directions.
+
+use super::Version;
+use super::flaw::Flaw;
+use super::method::Method;
+use super::syntax::members;
+
+/// How the end of a body is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BodyLength {
+    /// There is no body.
+    None,
+    /// So many bytes.
+    Length(u64),
+    /// Chunks, until one of size zero and the trailer section.
+    Chunked,
+    /// All bytes until the connection is closed. Responses only.
+    UntilClose,
+}
+
+/// What the body belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Message {
+    Request,
+    Response {
+        status: u16,
+        /// The method of the request it answers.
+        to: Method,
+    },
+}
+
+impl Message {
+    /// Whether there is no body, whatever the fields say.
+    pub(super) const fn is_bodyless(self) -> bool {
+        match self {
+            Self::Request => false,
+            Self::Response {
+                to: Method::Head, ..
+            } => true,
+            Self::Response { status, .. } => matches!(status, 100..=199 | 204 | 304),
+        }
+    }
+}
+
+/// The rules of RFC 9112, section 6.3, in an order that lets nothing ambiguous through: first
+/// what makes the framing fields untrustworthy, then what they mean.
+pub(super) const fn body_length(
+    message: Message,
+    version: Version,
+    length: ContentLength,
+    coding: TransferCoding,
+) -> Result<BodyLength, Flaw> {
+    match (coding, length, version) {
+        (TransferCoding::Malformed | TransferCoding::Unfinished, ..) => {
+            return Err(Flaw::TransferEncoding);
+        }
+        (TransferCoding::Layered, ..) => return Err(Flaw::UnknownCoding),
+        // Section 6.1: faulty framing; a 1.0 recipient on the way may not have seen the chunks.
+        (TransferCoding::Chunked, _, Version::Http10) => return Err(Flaw::TransferEncoding),
+        (_, ContentLength::Malformed, _) => return Err(Flaw::ContentLength),
+        (TransferCoding::Chunked, ContentLength::Bytes { .. }, _) => {
+            return Err(Flaw::ContentLength);
+        }
+        (TransferCoding::Chunked | TransferCoding::Absent, ..) => {}
+    }
+    Ok(match (message, coding, length) {
+        (message, ..) if message.is_bodyless() => BodyLength::None,
+        (_, TransferCoding::Chunked, _) => BodyLength::Chunked,
+        (_, _, ContentLength::Bytes { count: 0, .. }) => BodyLength::None,
+        (_, _, ContentLength::Bytes { count, .. }) => BodyLength::Length(count),
+        (Message::Request, ..) => BodyLength::None,
+        (Message::Response { .. }, ..) => BodyLength::UntilClose,
+    })
+}
+
+/// What the `Content-Length` fields of a head say together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum ContentLength {
+    #[default]
+    Absent,
+    Bytes {
+        count: u64,
+        /// Whether it is said in one field, in the plainest way. If not, it is said anew when the
+        /// head is passed on, so that no recipient has to fold repetitions as we did.
+        plain: bool,
+    },
+    Malformed,
+}
+
+impl ContentLength {
+    /// Takes in the value of one field: a number, or repetitions of the same one.
+    pub(super) fn add(&mut self, value: &[u8]) {
+        for member in members(value) {
+            *self = match (*self, decimal(member)) {
+                (Self::Absent, Some(count)) => Self::Bytes {
+                    count,
+                    plain: member.len() == 1 || !member.starts_with(b"0"),
+                },
+                (Self::Bytes { count, .. }, Some(again)) if count == again => Self::Bytes {
+                    count,
+                    plain: false,
+                },
+                _ => Self::Malformed,
+            };
+        }
+    }
+
+    /// The number, if it has to be said anew.
+    pub(super) const fn folded(self) -> Option<u64> {
+        match self {
+            Self::Bytes {
+                count,
+                plain: false,
+            } => Some(count),
+            Self::Bytes { plain: true, .. } | Self::Absent | Self::Malformed => None,
+        }
+    }
+}
+
+/// A number made of digits alone, as long as a signed 64-bit recipient can hold it.
+fn decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    let number = text.iter().try_fold(0u64, |number, &byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })?;
+    i64::try_from(number).is_ok().then_some(number)
+}
+
+/// What the `Transfer-Encoding` fields of a head say together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum TransferCoding {
+    #[default]
+    Absent,
+    /// `chunked`, once, and nothing else.
+    Chunked,
+    /// Codings other than `chunked`, so far.
+    Unfinished,
+    /// Other codings and then `chunked`: the end can be found, the meaning cannot.
+    Layered,
+    /// Something after `chunked`, or an empty member.
+    Malformed,
+}
+
+impl TransferCoding {
+    /// Takes in the value of one field.
+    pub(super) fn add(&mut self, value: &[u8]) {
+        for member in members(value) {
+            let is_chunked = member.eq_ignore_ascii_case(b"chunked");
+            *self = match (*self, is_chunked) {
+                (Self::Absent, true) => Self::Chunked,
+                (Self::Unfinished, true) => Self::Layered,
+                (Self::Absent | Self::Unfinished, false) if !member.is_empty() => Self::Unfinished,
+                _ => Self::Malformed,
+            };
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The syntax of `Host` and of an authority: `uri-host [ ":" port ]` (RFC 9112, section 3.2).
+
+/// Whether `text` is a host, perhaps with a port. An empty text is not.
+pub(super) fn is_authority(text: &[u8]) -> bool {
+    match text {
+        [] => false,
+        [b'[', rest @ ..] => match rest.iter().position(|&byte| byte == b']') {
+            Some(end) => {
+                let (address, after) = rest.split_at(end);
+                is_ip_literal(address) && after.get(1..).is_some_and(is_port_part)
+            }
+            None => false,
+        },
+        _ => {
+            let end = text
+                .iter()
+                .position(|&byte| byte == b':')
+                .unwrap_or(text.len());
+            let (name, port) = text.split_at(end);
+            !name.is_empty() && is_name(name) && is_port_part(port)
+        }
+    }
+}
+
+/// What stands between brackets: an IPv6 address. Its digits and colons are checked, their
+/// arrangement is not: no recipient can take it for something else. Zones do not travel.
+fn is_ip_literal(text: &[u8]) -> bool {
+    text.len() >= 2
+        && text
+            .iter()
+            .all(|byte| matches!(byte, b':' | b'.') || byte.is_ascii_hexdigit())
+}
+
+/// `[":" port]`; the port may be empty (RFC 3986, section 3.2.3).
+fn is_port_part(text: &[u8]) -> bool {
+    match text {
+        [] => true,
+        [b':', digits @ ..] => {
+            let port = digits.iter().try_fold(0u32, |port, byte| {
+                byte.is_ascii_digit()
+                    .then(|| port.saturating_mul(10) + u32::from(byte - b'0'))
+            });
+            port.is_some_and(|port| port <= u32::from(u16::MAX))
+        }
+        _ => false,
+    }
+}
+
+/// `reg-name` (RFC 3986, section 3.2.2), which a dotted address is as well. A percent sign is
+/// let pass without its digits being checked: it means nothing to us.
+fn is_name(text: &[u8]) -> bool {
+    text.iter().all(|byte| {
+        matches!(byte,
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%'
+            | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_authority;
+
+    #[test]
+    fn hosts_with_and_without_ports() {
+        for good in [
+            "a",
+            "a.example:80",
+            "127.0.0.1:8080",
+            "[::1]",
+            "[::1]:80",
+            "a_b",
+            "a:",
+        ] {
+            assert!(is_authority(good.as_bytes()), "{good}");
+        }
+        let bad = [
+            "",
+            ":80",
+            "a:b",
+            "a:65536",
+            "a:99999999999",
+            "a:1:2",
+            "a b",
+            "a/b",
+            "u@h",
+            "[::1",
+            "[]",
+            "[::1]x",
+            "[::g]",
+            "a\"",
+            "a\\",
+            "a\u{e9}",
+            "a?",
+            "a#",
+        ];
+        for bad in bad {
+            assert!(!is_authority(bad.as_bytes()), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! How large a head may be.
+
+/// The most fields a head can have, whatever the limits say: the table on the stack ends here.
+pub const MAX_FIELDS: usize = 128;
+
+/// The most bytes a head can have, whatever the limits say: offsets are 32 bits wide.
+const MAX_BYTES: usize = 1 << 24;
+
+/// Bounds of one head. They hold for what has arrived of an unfinished head as well, so that an
+/// endless one is refused as soon as it passes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes of the whole head, blank line included. At most 16 MiB.
+    pub max_bytes: usize,
+    /// Field lines. At most [`MAX_FIELDS`].
+    pub max_fields: usize,
+    /// Bytes of the request target.
+    pub max_target_bytes: usize,
+    /// Bytes of one field line, its CRLF not counted.
+    pub max_field_bytes: usize,
+}
+
+impl Default for HeadLimits {
+    /// 16 KiB of head, 100 fields, 8 KiB of target and 8 KiB of any field: room for the cookies
+    /// browsers send (4 KiB each) and what other servers allow (8 KiB in nginx and Apache).
+    fn default() -> Self {
+        Self {
+            max_bytes: 16 * 1024,
+            max_fields: 100,
+            max_target_bytes: 8 * 1024,
+            max_field_bytes: 8 * 1024,
+        }
+    }
+}
+
+impl HeadLimits {
+    /// The same limits, brought within what the parser can hold.
+    pub(super) fn capped(self) -> Self {
+        Self {
+            max_bytes: self.max_bytes.min(MAX_BYTES),
+            max_fields: self.max_fields.min(MAX_FIELDS),
+            ..self
+        }
+    }
+
+    /// What of `input` may belong to the head.
+    pub(super) fn window(self, input: &[u8]) -> &[u8] {
+        input.get(..self.max_bytes).unwrap_or(input)
+    }
+
+    /// An unfinished head of no more bytes than this passes no limit.
+    pub(super) fn smallest(self) -> usize {
+        self.max_bytes
+            .min(self.max_target_bytes)
+            .min(self.max_field_bytes)
+    }
+}

@@ -1,0 +1,198 @@
+//! Reading heads.
+//!
+//! Owns the tokeniser and the table of the fields it found. Knows what may be a head at all; what
+//! a request or a response means is `request` and `response`.
+//!
+//! httparse finds the tokens, with vector instructions and without copying. What it tolerates and
+//! an intermediary may not is checked here: cheaply for every head, and by the strict scanner for
+//! those that fail the cheap check. The tokens land in an uninitialised array on the stack, as
+//! clearing room for 128 of them would cost more than parsing.
+
+use super::facts::Facts;
+use super::fields::FieldTable;
+use super::flaw::{BadResponse, Flaw};
+use super::forward::{self, Forward};
+use super::limits::{HeadLimits, MAX_FIELDS};
+use super::method::Method;
+use super::request::{RequestHead, RequestLine};
+use super::response::{ResponseHead, StatusLine};
+use super::rewrite::{self, ResponseRewrite};
+use super::scan::{StartLine, first_flaw};
+use super::span::Span;
+use super::target::is_clean;
+use super::{Version, lookup};
+use crate::error::Refusal;
+use std::mem::MaybeUninit;
+
+/// What a parser makes of the bytes it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed<T> {
+    /// All of it is there.
+    Complete(T),
+    /// Well-formed so far, and more is needed.
+    Partial,
+}
+
+/// Room for the tokens of one head.
+type Slots<'i> = [MaybeUninit<httparse::Header<'i>>; MAX_FIELDS];
+
+/// Reads heads, and writes those to send in their place.
+///
+/// One is owned by the loop and reused for every head: it remembers where the fields of the head
+/// it read last lie. [`write_request`](Self::write_request), [`field`](Self::field) and the like
+/// speak of that head and need the very input it was read from; whoever kept an input for later
+/// parses it again.
+#[derive(Debug)]
+pub struct HeadParser {
+    limits: HeadLimits,
+    fields: FieldTable,
+}
+
+impl HeadParser {
+    /// A parser of heads within `limits`.
+    #[must_use]
+    pub fn new(limits: HeadLimits) -> Self {
+        Self {
+            limits: limits.capped(),
+            fields: FieldTable::new(),
+        }
+    }
+
+    /// Reads the request head at the start of `input`, which may go on after it.
+    ///
+    /// # Errors
+    /// The first thing wrong with it, in the order of its bytes; then what is wrong with it as
+    /// a whole. A head that arrives in parts gets the verdict it would have got whole.
+    pub fn request(&mut self, input: &[u8]) -> Result<Parsed<RequestHead>, Refusal> {
+        let input = self.limits.window(input);
+        let mut slots: Slots<'_> = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let slots = slots.get_mut(..self.limits.max_fields).unwrap_or_default();
+        let mut raw = httparse::Request::new(&mut []);
+        let status = raw.parse_with_uninit_headers(input, slots);
+        let Some(len) = self.progress(status, input, StartLine::Request)? else {
+            return Ok(Parsed::Partial);
+        };
+        let head = input.get(..len).unwrap_or(input);
+        let line = RequestLine {
+            method: Span::locate(raw.method.unwrap_or_default().as_bytes(), head),
+            target: Span::locate(raw.path.unwrap_or_default().as_bytes(), head),
+            version: version(raw.version),
+        };
+        let target = line.target.of(head);
+        let sound = self.fields.record(head, raw.headers, self.limits)
+            & (line.method.start() == 0)
+            & (target.len() <= self.limits.max_target_bytes)
+            & is_clean(target);
+        if !sound {
+            self.examine(head, StartLine::Request)?;
+        }
+        let facts = Facts::gather(&mut self.fields, head)?;
+        RequestHead::judge(len, line, &facts, head).map(Parsed::Complete)
+    }
+
+    /// Reads the response head at the start of `input`, which answers a request made with
+    /// `request_method`.
+    ///
+    /// # Errors
+    /// The first thing wrong with it, as [`request`](Self::request) does.
+    pub fn response(
+        &mut self,
+        input: &[u8],
+        request_method: Method,
+    ) -> Result<Parsed<ResponseHead>, BadResponse> {
+        let input = self.limits.window(input);
+        let mut slots: Slots<'_> = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let slots = slots.get_mut(..self.limits.max_fields).unwrap_or_default();
+        let mut raw = httparse::Response::new(&mut []);
+        let status = httparse::ParserConfig::default()
+            .parse_response_with_uninit_headers(&mut raw, input, slots);
+        let Some(len) = self.progress(status, input, StartLine::Status)? else {
+            return Ok(Parsed::Partial);
+        };
+        let head = input.get(..len).unwrap_or(input);
+        let sound = self.fields.record(head, raw.headers, self.limits)
+            & head.starts_with(b"HTTP/")
+            & (self.fields.start() <= self.limits.max_field_bytes.saturating_add(2));
+        if !sound {
+            self.examine(head, StartLine::Status)?;
+        }
+        let facts = Facts::gather(&mut self.fields, head)?;
+        let line = StatusLine {
+            status: raw.code.unwrap_or_default(),
+            version: version(raw.version),
+        };
+        ResponseHead::judge(len, line, &facts, request_method).map(Parsed::Complete)
+    }
+
+    /// Appends to `out` the head to send to a backend for the request read last, from `input`.
+    pub fn write_request(
+        &self,
+        head: &RequestHead,
+        input: &[u8],
+        forward: &Forward<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        forward::write_request(&self.fields, head, input, forward, out);
+    }
+
+    /// Appends to `out` the head to send to the client for the response read last, from `input`.
+    pub fn write_response(
+        &self,
+        head: &ResponseHead,
+        input: &[u8],
+        rewrite: &ResponseRewrite,
+        out: &mut Vec<u8>,
+    ) {
+        rewrite::write_response(&self.fields, head, input, rewrite, out);
+    }
+
+    /// The value of the first field called `name` (in any case) in the head read last.
+    #[must_use]
+    pub fn field<'i>(&self, input: &'i [u8], name: &[u8]) -> Option<&'i [u8]> {
+        lookup::field(&self.fields, input, name)
+    }
+
+    /// The value of the first cookie called `name` in the request read last.
+    #[must_use]
+    pub fn cookie<'i>(&self, input: &'i [u8], name: &[u8]) -> Option<&'i [u8]> {
+        lookup::cookie(&self.fields, input, name)
+    }
+
+    /// How long the head is, if the tokeniser saw its end; `None` if more may come.
+    fn progress(
+        &self,
+        status: httparse::Result<usize>,
+        input: &[u8],
+        start: StartLine,
+    ) -> Result<Option<usize>, Flaw> {
+        match status {
+            Ok(httparse::Status::Complete(len)) => Ok(Some(len)),
+            Ok(httparse::Status::Partial) => {
+                if input.len() > self.limits.smallest() {
+                    self.examine(input, start)?;
+                }
+                if input.len() < self.limits.max_bytes {
+                    Ok(None)
+                } else {
+                    Err(Flaw::TooLarge)
+                }
+            }
+            Err(_) => self.examine(input, start).and(Err(Flaw::Syntax)),
+        }
+    }
+
+    /// Looks at `input` as strictly as can be.
+    #[cold]
+    fn examine(&self, input: &[u8], start: StartLine) -> Result<(), Flaw> {
+        first_flaw(input, start, self.limits).map_or(Ok(()), Err)
+    }
+}
+
+/// The tokeniser knows no other versions than these two.
+fn version(minor: Option<u8>) -> Version {
+    if minor == Some(0) {
+        Version::Http10
+    } else {
+        Version::Http11
+    }
+}

@@ -1,0 +1,117 @@
+//! What a request head means.
+
+use super::Version;
+use super::facts::{Expect, Facts, HostField};
+use super::framing::{BodyLength, Message, body_length};
+use super::host::is_authority;
+use super::method::Method;
+use super::span::Span;
+use super::target::TargetForm;
+use crate::error::Refusal;
+
+/// The request line, in tokens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RequestLine {
+    pub(super) method: Span,
+    pub(super) target: Span,
+    pub(super) version: Version,
+}
+
+/// A request head that may be passed on. Spans are of the input it was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestHead {
+    /// Bytes of input the head takes, blank line included.
+    pub len: usize,
+    /// The method.
+    pub method: Method,
+    /// The method as it came.
+    pub method_span: Span,
+    /// The target as it came.
+    pub target: Span,
+    /// The host that is asked: from the target if it is a whole URI, else from `Host`. May be
+    /// empty.
+    pub host: Span,
+    /// The version the client speaks.
+    pub version: Version,
+    /// How the end of the body is found; never [`BodyLength::UntilClose`].
+    pub body: BodyLength,
+    /// Whether the client connection may carry another request (RFC 9112, section 9.3).
+    pub persistent: bool,
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    pub expects_continue: bool,
+    /// Whether the client asks to change the protocol, in a way that may be passed on.
+    pub upgrade: bool,
+    pub(super) form: TargetForm,
+    pub(super) takes_trailers: bool,
+    /// The length to say anew, if the client said it in a way that has to be folded.
+    pub(super) folded_length: Option<u64>,
+}
+
+impl RequestHead {
+    /// Judges a head whose every line is well-formed.
+    pub(super) fn judge(
+        len: usize,
+        line: RequestLine,
+        facts: &Facts,
+        input: &[u8],
+    ) -> Result<Self, Refusal> {
+        let method = Method::of(line.method.of(input));
+        if method == Method::Connect {
+            return Err(Refusal::ConnectMethod);
+        }
+        let form = TargetForm::of(method, line.target, input).ok_or(Refusal::BadSyntax)?;
+        let host = host(facts.host, form, line.version, input)?;
+        let body = body_length(Message::Request, line.version, facts.length, facts.coding)?;
+        let expects_continue = expectation(facts.expect, line.version)?;
+        Ok(Self {
+            len,
+            method,
+            method_span: line.method,
+            target: line.target,
+            host,
+            version: line.version,
+            body,
+            persistent: facts.is_persistent(line.version),
+            expects_continue: expects_continue && body != BodyLength::None,
+            // Until the body is over the bytes are still HTTP: an upgrade with one is ignored.
+            upgrade: facts.is_upgrade(line.version) && body == BodyLength::None,
+            form,
+            takes_trailers: facts.takes_trailers,
+            folded_length: facts.length.folded(),
+        })
+    }
+}
+
+/// RFC 9112, section 3.2: exactly one `Host`, unless the request is HTTP/1.0; and section 3.2.2:
+/// a whole URI wins over it. An empty one is what a client sends whose URI has no authority.
+fn host(
+    field: HostField,
+    form: TargetForm,
+    version: Version,
+    input: &[u8],
+) -> Result<Span, Refusal> {
+    let given = match (field, version) {
+        (HostField::Given(host), _) => host,
+        (HostField::Absent, Version::Http10) => Span::default(),
+        (HostField::Absent, Version::Http11) | (HostField::Repeated, _) => {
+            return Err(Refusal::BadHost);
+        }
+    };
+    let text = given.of(input);
+    if !text.is_empty() && !is_authority(text) {
+        return Err(Refusal::BadHost);
+    }
+    match form {
+        TargetForm::Absolute { authority, .. } => Ok(authority),
+        TargetForm::Origin | TargetForm::Asterisk => Ok(given),
+    }
+}
+
+/// RFC 9110, section 10.1.1: an HTTP/1.0 client cannot expect anything.
+fn expectation(expect: Expect, version: Version) -> Result<bool, Refusal> {
+    match (version, expect) {
+        (Version::Http10, _) | (Version::Http11, Expect::Nothing) => Ok(false),
+        (Version::Http11, Expect::Continue) => Ok(true),
+        (Version::Http11, Expect::Unknown) => Err(Refusal::ExpectationFailed),
+    }
+}

@@ -1,0 +1,87 @@
+//! What a response head means.
+
+use super::Version;
+use super::facts::{Facts, UpgradeField};
+use super::flaw::BadResponse;
+use super::framing::{BodyLength, ContentLength, Message, TransferCoding, body_length};
+use super::method::Method;
+
+/// The status line, in tokens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StatusLine {
+    pub(super) status: u16,
+    pub(super) version: Version,
+}
+
+/// A response head that may be passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseHead {
+    /// Bytes of input the head takes, blank line included.
+    pub len: usize,
+    /// The status, 100 to 599. Below 200 it is interim, and another response follows, but for
+    /// 101.
+    pub status: u16,
+    /// The version the backend speaks.
+    pub version: Version,
+    /// How the end of the body is found.
+    pub body: BodyLength,
+    /// Whether the backend connection may be reused after the body.
+    pub persistent: bool,
+    /// Whether this is a well-formed `101 Switching Protocols`.
+    pub upgrade: bool,
+    /// The length to say anew, if the backend said it in a way that has to be folded.
+    pub(super) folded_length: Option<u64>,
+}
+
+impl ResponseHead {
+    /// Judges a head whose every line is well-formed.
+    pub(super) fn judge(
+        len: usize,
+        line: StatusLine,
+        facts: &Facts,
+        request_method: Method,
+    ) -> Result<Self, BadResponse> {
+        let StatusLine { status, version } = line;
+        if !matches!(status, 100..=599) {
+            return Err(BadResponse::Status);
+        }
+        let upgrade = status == 101;
+        if upgrade && !(facts.options.upgrade && facts.upgrade != UpgradeField::Absent) {
+            return Err(BadResponse::Upgrade);
+        }
+        let message = Message::Response {
+            status,
+            to: request_method,
+        };
+        let body = body_length(message, version, facts.length, facts.coding)?;
+        Ok(Self {
+            len,
+            status,
+            version,
+            body,
+            persistent: facts.is_persistent(version)
+                && !upgrade
+                && body != BodyLength::UntilClose
+                && !announces_forbidden_body(status, facts),
+            upgrade,
+            folded_length: facts.length.folded(),
+        })
+    }
+
+    /// Whether it may not have framing fields at all (RFC 9110, section 8.6; RFC 9112, 6.1).
+    pub(super) const fn must_not_be_framed(&self) -> bool {
+        is_never_framed(self.status)
+    }
+}
+
+const fn is_never_framed(status: u16) -> bool {
+    matches!(status, 100..=199 | 204)
+}
+
+/// Whether a response that cannot have a body says it has one. It is believed to have none, but
+/// what comes next on its connection is anyone's guess.
+fn announces_forbidden_body(status: u16, facts: &Facts) -> bool {
+    let announces = facts.coding != TransferCoding::Absent
+        || matches!(facts.length, ContentLength::Bytes { count: 1.., .. });
+    announces && is_never_framed(status)
+}

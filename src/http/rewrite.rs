@@ -1,0 +1,104 @@
+//! The response head a client is sent.
+
+use super::Version;
+use super::connection::ConnectionOption;
+use super::copy::{copy_fields, write_length};
+use super::fields::{FieldKind, FieldTable, KindSet};
+use super::response::ResponseHead;
+
+/// Whether the body travels as it came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Reframe {
+    /// As it came.
+    #[default]
+    Keep,
+    /// In chunks, though it came without: for a body that ends with its connection, to a client
+    /// whose connection goes on.
+    Chunked,
+    /// Without chunks, though it came in some: for an HTTP/1.0 client. It ends with the
+    /// connection.
+    Identity,
+}
+
+/// How a response is changed on its way to the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ResponseRewrite {
+    /// What the client is told about its connection.
+    pub connection: ConnectionOption,
+    /// Whether the body travels as it came.
+    pub reframe: Reframe,
+}
+
+/// The kinds no response keeps (RFC 9110, section 7.6.1, and challenges that are for this hop
+/// by section 11.7).
+const HOP_BY_HOP: KindSet = KindSet::of(&[
+    FieldKind::Nominated,
+    FieldKind::Connection,
+    FieldKind::KeepAlive,
+    FieldKind::ProxyConnection,
+    FieldKind::ProxyAuthenticate,
+    FieldKind::ProxyAuthenticationInfo,
+]);
+
+const VERSION: &[u8] = b"HTTP/1.1";
+
+pub(super) fn write_response(
+    fields: &FieldTable,
+    head: &ResponseHead,
+    input: &[u8],
+    rewrite: &ResponseRewrite,
+    out: &mut Vec<u8>,
+) {
+    const ROOM_FOR_ADDITIONS: usize = 128;
+    out.reserve(head.len + ROOM_FOR_ADDITIONS);
+    let is_unframed = head.must_not_be_framed();
+    let is_length_gone = is_unframed || rewrite.reframe == Reframe::Chunked;
+    let is_coding_gone = is_unframed || rewrite.reframe != Reframe::Keep;
+    let dropped = HOP_BY_HOP
+        .with_if(
+            rewrite.connection != ConnectionOption::Upgrade,
+            FieldKind::Upgrade,
+        )
+        .with_if(is_coding_gone, FieldKind::TransferEncoding)
+        .with_if(
+            is_length_gone || head.folded_length.is_some(),
+            FieldKind::ContentLength,
+        );
+
+    let from = write_status_line(fields, head, input, out);
+    copy_fields(fields, input, from, dropped, out);
+    if let Some(length) = head.folded_length
+        && !is_length_gone
+    {
+        write_length(length, out);
+    }
+    if rewrite.reframe == Reframe::Chunked {
+        out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    }
+    out.extend_from_slice(rewrite.connection.line());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes what of the status line cannot be copied; returns where to copy from. The version is
+/// that of the balancer, and the blank after the status is due even without a reason.
+fn write_status_line(
+    fields: &FieldTable,
+    head: &ResponseHead,
+    input: &[u8],
+    out: &mut Vec<u8>,
+) -> usize {
+    const SHORTEST: usize = b"HTTP/1.1 200\r\n".len();
+    if fields.start() == SHORTEST {
+        out.extend_from_slice(VERSION);
+        out.extend_from_slice(input.get(VERSION.len()..SHORTEST - 2).unwrap_or_default());
+        out.extend_from_slice(b" \r\n");
+        return SHORTEST;
+    }
+    match head.version {
+        Version::Http11 => 0,
+        Version::Http10 => {
+            out.extend_from_slice(VERSION);
+            VERSION.len()
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The first flaw of a head, in the order of its bytes.
+//!
+//! The tokeniser is fast, but it neither says where it stopped nor minds a bare LF or a limit.
+//! When it objects, when it wants more than a limit allows, or when a cheap check smells
+//! something, this slow scanner reads the same bytes with the strict grammar and names the
+//! first flaw. As the verdict depends on the first offending byte alone, a head that trickles in
+//! gets the same one as a head that arrives whole.
+
+use super::flaw::Flaw;
+use super::limits::HeadLimits;
+use super::syntax::{is_target, is_token, is_value};
+
+/// Empty lines tolerated before a request line (RFC 9112, section 2.2).
+const MAX_EMPTY_LINES: usize = 4;
+
+/// How a head begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum StartLine {
+    /// `method SP target SP version`, perhaps after empty lines.
+    Request,
+    /// `version SP status [SP reason]`.
+    Status,
+}
+
+/// The first flaw in what there is of the head that starts `input`.
+pub(super) fn first_flaw(input: &[u8], start: StartLine, limits: HeadLimits) -> Option<Flaw> {
+    let mut scan = Scan {
+        rest: input,
+        limits,
+    };
+    let verdict = match start {
+        StartLine::Request => scan.request_line(),
+        StartLine::Status => scan.status_line(),
+    };
+    match verdict.and_then(|()| scan.fields()) {
+        Ok(()) | Err(Stop::InputEnded) => None,
+        Err(Stop::Flaw(flaw)) => Some(flaw),
+    }
+}
+
+/// Why a scan did not reach the end of the head.
+enum Stop {
+    InputEnded,
+    Flaw(Flaw),
+}
+
+impl From<Flaw> for Stop {
+    fn from(flaw: Flaw) -> Self {
+        Self::Flaw(flaw)
+    }
+}
+
+struct Scan<'a> {
+    rest: &'a [u8],
+    limits: HeadLimits,
+}
+
+impl<'a> Scan<'a> {
+    fn next(&mut self) -> Result<u8, Stop> {
+        let (&byte, rest) = self.rest.split_first().ok_or(Stop::InputEnded)?;
+        self.rest = rest;
+        Ok(byte)
+    }
+
+    /// The rest of a line end whose first byte has been read.
+    fn line_end(&mut self, first: u8) -> Result<(), Stop> {
+        if first == b'\r' && self.next()? == b'\n' {
+            Ok(())
+        } else {
+            Err(Flaw::LineEnd.into())
+        }
+    }
+
+    fn request_line(&mut self) -> Result<(), Stop> {
+        let first = self.empty_lines()?;
+        let method = self.method(first)?;
+        self.target()?;
+        self.version(method)?;
+        let end = self.next()?;
+        match end {
+            b'\r' | b'\n' => self.line_end(end),
+            _ => Err(Flaw::Syntax.into()),
+        }
+    }
+
+    /// Passes empty lines; returns the first byte of the line that is not.
+    fn empty_lines(&mut self) -> Result<u8, Stop> {
+        for _ in 0..=MAX_EMPTY_LINES {
+            let byte = self.next()?;
+            if !matches!(byte, b'\r' | b'\n') {
+                return Ok(byte);
+            }
+            self.line_end(byte)?;
+        }
+        Err(Flaw::Syntax.into())
+    }
+
+    fn method(&mut self, first: u8) -> Result<&'a [u8], Stop> {
+        let from = self.rest;
+        let mut byte = first;
+        let mut more = 0;
+        while is_token(byte) {
+            byte = self.next()?;
+            more += 1;
+        }
+        match (byte, more) {
+            (b' ', 1..) => Ok(from.get(..more - 1).unwrap_or_default()),
+            _ => Err(Flaw::Syntax.into()),
+        }
+    }
+
+    fn target(&mut self) -> Result<(), Stop> {
+        for length in 0.. {
+            match self.next()? {
+                byte if is_target(byte) => {
+                    if length >= self.limits.max_target_bytes {
+                        return Err(Flaw::TargetTooLong.into());
+                    }
+                }
+                b' ' if length > 0 => return Ok(()),
+                // A line that ends after the target is how HTTP/0.9 asked.
+                b'\r' | b'\n' if length > 0 => return Err(Flaw::NotHttp1.into()),
+                _ => return Err(Flaw::Syntax.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// `method_tail` is the method without its first letter, as the preface of HTTP/2 begins
+    /// with a line that says `PRI * HTTP/2.0` (RFC 9113, section 3.4).
+    fn version(&mut self, method_tail: &[u8]) -> Result<(), Stop> {
+        for expected in *b"HTTP/" {
+            if self.next()? != expected {
+                return Err(Flaw::Syntax.into());
+            }
+        }
+        match self.next()? {
+            b'1' => {}
+            b'2' if method_tail == b"RI" => return Err(Flaw::NotHttp1.into()),
+            b'0'..=b'9' => return Err(Flaw::Version.into()),
+            _ => return Err(Flaw::Syntax.into()),
+        }
+        if self.next()? != b'.' {
+            return Err(Flaw::Syntax.into());
+        }
+        match self.next()? {
+            b'0' | b'1' => Ok(()),
+            b'2'..=b'9' => Err(Flaw::Version.into()),
+            _ => Err(Flaw::Syntax.into()),
+        }
+    }
+
+    fn status_line(&mut self) -> Result<(), Stop> {
+        self.version(b"")?;
+        if self.next()? != b' ' {
+            return Err(Flaw::Syntax.into());
+        }
+        for _ in 0..3 {
+            if !self.next()?.is_ascii_digit() {
+                return Err(Flaw::Syntax.into());
+            }
+        }
+        match self.next()? {
+            b' ' => self.text(b"HTTP/1.1 200 ".len()),
+            end @ (b'\r' | b'\n') => self.line_end(end),
+            _ => Err(Flaw::Syntax.into()),
+        }
+    }
+
+    /// The rest of a line made of value bytes; `used` of its bytes have been read.
+    fn text(&mut self, used: usize) -> Result<(), Stop> {
+        for length in used.. {
+            match self.next()? {
+                byte if is_value(byte) => {
+                    if length >= self.limits.max_field_bytes {
+                        return Err(Flaw::TooLarge.into());
+                    }
+                }
+                end @ (b'\r' | b'\n') => return self.line_end(end),
+                _ => return Err(Flaw::Syntax.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn fields(&mut self) -> Result<(), Stop> {
+        for count in 0.. {
+            let first = self.next()?;
+            if matches!(first, b'\r' | b'\n') {
+                return self.line_end(first);
+            }
+            let used = self.name(first)?;
+            self.text(used)?;
+            if count >= self.limits.max_fields {
+                return Err(Flaw::TooLarge.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// A field name and its colon; returns how many bytes they are.
+    fn name(&mut self, first: u8) -> Result<usize, Stop> {
+        let mut byte = first;
+        for length in 1.. {
+            let is_end = byte == b':' && length > 1;
+            if !is_end && !is_token(byte) {
+                return Err(Flaw::Syntax.into());
+            }
+            if length > self.limits.max_field_bytes {
+                return Err(Flaw::TooLarge.into());
+            }
+            if is_end {
+                return Ok(length);
+            }
+            byte = self.next()?;
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,40 @@
+//! The character classes of HTTP and the lists fields are made of.
+
+/// Whether `byte` may be part of a token: a method or a field name (RFC 9110, section 5.6.2).
+pub(super) const fn is_token(byte: u8) -> bool {
+    matches!(byte,
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9'
+        | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+'
+        | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+}
+
+/// Whether `byte` may be part of a field value or a reason phrase: visible, blank, or beyond
+/// ASCII (RFC 9110, section 5.5). Every control character but the tab is out.
+pub(super) const fn is_value(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
+}
+
+/// Whether `byte` may be part of a request target. Fragments never travel (RFC 9112, section
+/// 3.2), and bytes beyond ASCII are not URI characters: recipients differ in how they decode
+/// them, so they are refused, as HAProxy does by default. The few ASCII characters that
+/// RFC 3986 leaves out (such as `|` and `"`) are harmless and common in the wild: they may pass.
+pub(super) const fn is_target(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && byte != b'#'
+}
+
+/// `text` without blanks at its ends.
+pub(super) fn trim(text: &[u8]) -> &[u8] {
+    let mut text = text;
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
+/// The members of a comma-separated list, trimmed; empty ones included.
+pub(super) fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|&byte| byte == b',').map(trim)
+}

@@ -1,0 +1,97 @@
+//! The trailer section of a chunked body (RFC 9112, section 7.1.2).
+//!
+//! Its fields are passed on, so they are held to the syntax of fields, and none may have a name
+//! that frames the message, routes it, or speaks of the connection: a recipient that merges
+//! trailers into the head would believe it (RFC 9110, section 6.5.1).
+
+use super::chunked::BadChunk;
+use super::fields::FieldKind;
+use super::syntax::{is_token, is_value};
+
+/// The most bytes of a trailer section, blank line included.
+pub(super) const MAX_TRAILER_BYTES: u32 = 8192;
+
+/// As long as the longest name that is forbidden.
+const MAX_FORBIDDEN_NAME: usize = b"proxy-authentication-info".len();
+
+/// Where in the trailer section the next byte is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trailer {
+    seen: u32,
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    LineStart,
+    /// In a name of which this is the beginning. Longer ones are not forbidden.
+    Name {
+        start: [u8; MAX_FORBIDDEN_NAME],
+        len: u32,
+    },
+    Value,
+    /// After the CR of a field line.
+    LineLf,
+    /// After the CR of the blank line.
+    LastLf,
+}
+
+/// What a byte led to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum TrailerStep {
+    More(Trailer),
+    Over,
+}
+
+impl Trailer {
+    /// Before its first byte.
+    pub(super) const fn new() -> Self {
+        Self {
+            seen: 0,
+            place: Place::LineStart,
+        }
+    }
+
+    /// Takes in the next byte.
+    pub(super) fn step(self, byte: u8) -> Result<TrailerStep, BadChunk> {
+        if self.seen >= MAX_TRAILER_BYTES {
+            return Err(BadChunk::Trailer);
+        }
+        let place = match (self.place, byte) {
+            (Place::LastLf, b'\n') => return Ok(TrailerStep::Over),
+            (Place::LineLf, b'\n') => Place::LineStart,
+            (Place::LineLf | Place::LastLf, _) => return Err(BadChunk::LineEnd),
+            (Place::LineStart, b'\r') => Place::LastLf,
+            (Place::Value, b'\r') => Place::LineLf,
+            (Place::LineStart | Place::Value, b'\n') => return Err(BadChunk::LineEnd),
+            (Place::LineStart, _) if is_token(byte) => longer([0; MAX_FORBIDDEN_NAME], 0, byte),
+            (Place::Name { start, len }, _) if is_token(byte) => longer(start, len, byte),
+            (Place::Name { start, len }, b':') if !is_forbidden(&start, len) => Place::Value,
+            (Place::Name { .. }, b':') => return Err(BadChunk::ForbiddenTrailer),
+            (Place::Value, _) if is_value(byte) => Place::Value,
+            (Place::LineStart | Place::Name { .. } | Place::Value, _) => {
+                return Err(BadChunk::Trailer);
+            }
+        };
+        Ok(TrailerStep::More(Self {
+            seen: self.seen + 1,
+            place,
+        }))
+    }
+}
+
+fn longer(mut start: [u8; MAX_FORBIDDEN_NAME], len: u32, byte: u8) -> Place {
+    if let Some(slot) = start.get_mut(len as usize) {
+        *slot = byte;
+    }
+    Place::Name {
+        start,
+        len: len + 1,
+    }
+}
+
+fn is_forbidden(start: &[u8], len: u32) -> bool {
+    start
+        .get(..len as usize)
+        .is_some_and(|name| FieldKind::of(name) != FieldKind::Other)
+}
