@@ -80,7 +80,7 @@ impl Facts {
                 }
             }
             FieldKind::Upgrade => {
-                let is_http2 = members(value).any(|protocol| is_http2(protocol));
+                let is_http2 = members(value).any(is_http2);
                 if is_http2 {
                     self.upgrade = UpgradeField::Http2;
                 } else if self.upgrade == UpgradeField::Absent {

@@ -37,8 +37,10 @@ fn is_port_part(text: &[u8]) -> bool {
         [] => true,
         [b':', digits @ ..] => {
             let port = digits.iter().try_fold(0u32, |port, byte| {
-                byte.is_ascii_digit()
-                    .then(|| port.saturating_mul(10) + u32::from(byte - b'0'))
+                byte.is_ascii_digit().then(|| {
+                    port.saturating_mul(10)
+                        .saturating_add(u32::from(byte - b'0'))
+                })
             });
             port.is_some_and(|port| port <= u32::from(u16::MAX))
         }

@@ -1,0 +1,252 @@
+//! Chunked bodies: what passes, what is passed on of it, what does not pass.
+
+use super::super::chunked::MAX_EXTENSION_BYTES;
+use super::super::trailer::MAX_TRAILER_BYTES;
+use super::super::{BadChunk, Body, BodyLength, Piece};
+
+/// What is passed on of `input` when it arrives in `parts`, and how many bytes were used.
+pub(super) fn relay<'a>(
+    mut body: Body,
+    parts: impl Iterator<Item = &'a [u8]>,
+) -> Result<(Vec<u8>, usize), BadChunk> {
+    let mut out = Vec::new();
+    let mut used = 0;
+    for part in parts {
+        let mut rest = part;
+        loop {
+            let bytes = match body.next(rest)? {
+                Piece::Forward(bytes) => {
+                    out.extend_from_slice(&rest[..bytes]);
+                    bytes
+                }
+                Piece::Skip(bytes) => bytes,
+                Piece::NeedMore => {
+                    assert!(rest.is_empty(), "needs more before it has used {rest:?}");
+                    break;
+                }
+                Piece::End => break,
+            };
+            assert!(bytes > 0, "a piece of no bytes of {rest:?}");
+            used += bytes;
+            rest = &rest[bytes..];
+        }
+    }
+    assert!(body.is_complete(), "not over");
+    Ok((out, used))
+}
+
+/// Input, what is passed on as chunks, what is passed on as content.
+pub(super) const GOOD: &[(&str, &str, &str)] = &[
+    ("0\r\n\r\n", "0\r\n\r\n", ""),
+    (
+        "5\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\r\n0\r\n\r\n",
+        "hello",
+    ),
+    (
+        "2\r\nhe\r\n003\r\nllo\r\n000\r\n\r\n",
+        "2\r\nhe\r\n003\r\nllo\r\n000\r\n\r\n",
+        "hello",
+    ),
+    (
+        "A\r\n0123\r\n\r\n89\r\n0\r\n\r\n",
+        "A\r\n0123\r\n\r\n89\r\n0\r\n\r\n",
+        "0123\r\n\r\n89",
+    ),
+    (
+        "5;a=b;c=\"d;\u{e9}\"\r\nhello\r\n0;x\r\n\r\n",
+        "5\r\nhello\r\n0\r\n\r\n",
+        "hello",
+    ),
+    (
+        "5 \t;a\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\r\n0\r\n\r\n",
+        "hello",
+    ),
+    (
+        "1\r\nx\r\n0\r\nA: b\r\nETag:\r\n\r\n",
+        "1\r\nx\r\n0\r\nA: b\r\nETag:\r\n\r\n",
+        "x",
+    ),
+];
+
+pub(super) const BAD: &[(&str, &str, BadChunk)] = &[
+    ("no size", "\r\nhello", BadChunk::Size),
+    ("a sign", "+5\r\nhello", BadChunk::Size),
+    ("a negative size", "-5\r\n", BadChunk::Size),
+    ("0x", "0x5\r\nhello", BadChunk::Size),
+    ("underscore", "1_0\r\n", BadChunk::Size),
+    ("blank before the size", " 5\r\nhello", BadChunk::Size),
+    ("blank after the size", "5 \r\nhello", BadChunk::Extension),
+    ("a word after the size", "5 x\r\nhello", BadChunk::Extension),
+    ("a size of 64 bits", "8000000000000000\r\n", BadChunk::Size),
+    (
+        "a size of 17 digits",
+        "00000000000000005\r\n",
+        BadChunk::Size,
+    ),
+    ("bare LF after the size", "5\nhello\r\n", BadChunk::LineEnd),
+    ("bare CR after the size", "5\rhello\r\n", BadChunk::LineEnd),
+    (
+        "bare LF after an extension",
+        "5;a\nhello\r\n",
+        BadChunk::LineEnd,
+    ),
+    ("bare CR in an extension", "5;a\rb\r\n", BadChunk::LineEnd),
+    ("NUL in an extension", "5;a\0\r\n", BadChunk::Extension),
+    (
+        "a chunk longer than its size",
+        "2\r\nhello\r\n",
+        BadChunk::LineEnd,
+    ),
+    (
+        "bare LF after a chunk",
+        "5\r\nhello\n0\r\n\r\n",
+        BadChunk::LineEnd,
+    ),
+    ("CR CR after a chunk", "5\r\nhello\r\r", BadChunk::LineEnd),
+    ("bare LF after the last chunk", "0\n\n", BadChunk::LineEnd),
+    ("bare LF as the last line", "0\r\n\n", BadChunk::LineEnd),
+    ("bare CR as the last line", "0\r\n\rX", BadChunk::LineEnd),
+    (
+        "a trailer without name",
+        "0\r\n: a\r\n\r\n",
+        BadChunk::Trailer,
+    ),
+    (
+        "a trailer without colon",
+        "0\r\nA\r\n\r\n",
+        BadChunk::Trailer,
+    ),
+    (
+        "a folded trailer",
+        "0\r\nA: b\r\n c\r\n\r\n",
+        BadChunk::Trailer,
+    ),
+    ("NUL in a trailer", "0\r\nA: \0\r\n\r\n", BadChunk::Trailer),
+    (
+        "bare LF after a trailer",
+        "0\r\nA: b\n\r\n",
+        BadChunk::LineEnd,
+    ),
+    (
+        "bare CR in a trailer",
+        "0\r\nA: b\rc\r\n\r\n",
+        BadChunk::LineEnd,
+    ),
+    (
+        "length as a trailer",
+        "0\r\nContent-Length: 1\r\n\r\n",
+        BadChunk::ForbiddenTrailer,
+    ),
+    (
+        "coding as a trailer",
+        "0\r\nA: b\r\ntransfer-encoding: x\r\n\r\n",
+        BadChunk::ForbiddenTrailer,
+    ),
+    (
+        "host as a trailer",
+        "0\r\nHOST: x\r\n\r\n",
+        BadChunk::ForbiddenTrailer,
+    ),
+    (
+        "connection as a trailer",
+        "0\r\nConnection: x\r\n\r\n",
+        BadChunk::ForbiddenTrailer,
+    ),
+    (
+        "the next request as a trailer",
+        "0\r\nGET / HTTP/1.1\r\n",
+        BadChunk::Trailer,
+    ),
+];
+
+#[test]
+fn what_passes() {
+    for (input, chunks, content) in GOOD {
+        let longer = format!("{input}GET / HTTP/1.1\r\n");
+        let whole = || std::iter::once(longer.as_bytes());
+        let (out, used) = relay(Body::new(BodyLength::Chunked), whole()).unwrap();
+        assert_eq!(
+            (out, used),
+            (chunks.as_bytes().to_vec(), input.len()),
+            "{input:?}"
+        );
+        let (out, used) = relay(Body::unframed(BodyLength::Chunked), whole()).unwrap();
+        assert_eq!(
+            (out, used),
+            (content.as_bytes().to_vec(), input.len()),
+            "{input:?}"
+        );
+    }
+}
+
+#[test]
+fn what_does_not_pass() {
+    for (rule, input, verdict) in BAD {
+        for body in [
+            Body::new(BodyLength::Chunked),
+            Body::unframed(BodyLength::Chunked),
+        ] {
+            let result = relay(body, std::iter::once(input.as_bytes()));
+            assert_eq!(result, Err(*verdict), "{rule}: {input:?}");
+        }
+    }
+}
+
+#[test]
+fn a_body_without_extensions_is_one_piece() {
+    let input = b"5\r\nhello\r\n1\r\nx\r\n0\r\nA: b\r\n\r\n";
+    let mut body = Body::new(BodyLength::Chunked);
+    assert_eq!(body.next(input), Ok(Piece::Forward(input.len())));
+    assert_eq!(body.next(b"GET"), Ok(Piece::End));
+}
+
+#[test]
+fn content_may_go_by_unseen() {
+    let mut body = Body::new(BodyLength::Chunked);
+    assert_eq!(body.remaining(), None);
+    assert_eq!(body.next(b"ff\r\nab"), Ok(Piece::Forward(6)));
+    assert_eq!(body.remaining(), Some(253));
+    body.advance(250);
+    assert_eq!(body.remaining(), Some(3));
+    body.advance(3);
+    assert_eq!(body.remaining(), None);
+    assert_eq!(body.next(b"\r\n0\r\n\r\n"), Ok(Piece::Forward(7)));
+    assert!(body.is_complete());
+}
+
+#[test]
+fn a_chunk_as_long_as_63_bits_can_tell() {
+    let mut body = Body::new(BodyLength::Chunked);
+    assert_eq!(body.next(b"7fffffffffffffff\r\n"), Ok(Piece::Forward(18)));
+    assert_eq!(body.remaining(), Some(i64::MAX as u64));
+}
+
+#[test]
+fn extensions_have_a_limit_to_the_byte() {
+    let run = |bytes: usize| {
+        let input = format!("0;{}\r\n\r\n", "x".repeat(bytes - 1));
+        relay(
+            Body::new(BodyLength::Chunked),
+            std::iter::once(input.as_bytes()),
+        )
+    };
+    let limit = MAX_EXTENSION_BYTES as usize;
+    assert!(run(limit).is_ok());
+    assert_eq!(run(limit + 1), Err(BadChunk::Extension));
+}
+
+#[test]
+fn trailers_have_a_limit_to_the_byte() {
+    let run = |bytes: usize| {
+        let input = format!("0\r\nA:{}\r\n\r\n", "x".repeat(bytes - "A:\r\n\r\n".len()));
+        relay(
+            Body::new(BodyLength::Chunked),
+            std::iter::once(input.as_bytes()),
+        )
+    };
+    let limit = MAX_TRAILER_BYTES as usize;
+    assert!(run(limit).is_ok());
+    assert_eq!(run(limit + 1), Err(BadChunk::Trailer));
+}

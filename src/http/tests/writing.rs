@@ -1,0 +1,315 @@
+//! The heads that are sent in place of those that came.
+
+use super::super::{
+    ConnectionOption, Forward, ForwardOptions, ForwardPolicy, ForwardedFor, Reframe,
+    ResponseRewrite,
+};
+use super::*;
+
+/// Nothing is added: what is left is what the client said.
+const SILENT: ForwardOptions = ForwardOptions {
+    x_forwarded_for: ForwardedFor::Leave,
+    x_forwarded_host: false,
+    x_forwarded_proto: false,
+    x_forwarded_port: false,
+    forwarded: false,
+    via: false,
+};
+
+fn sent_with(input: &str, options: ForwardOptions, more: impl Fn(&mut Forward<'_>)) -> String {
+    let policy = ForwardPolicy::new(options, "http", 8080);
+    let mut forward = Forward {
+        policy: &policy,
+        client_ip: b"192.0.2.7",
+        request_id: None,
+        host: None,
+    };
+    more(&mut forward);
+    let mut parser = HeadParser::new(HeadLimits::default());
+    let Ok(Parsed::Complete(head)) = parser.request(input.as_bytes()) else {
+        panic!("not acceptable: {input:?}");
+    };
+    let mut out = b"before".to_vec();
+    parser.write_request(&head, input.as_bytes(), &forward, &mut out);
+    let text = String::from_utf8(out)
+        .unwrap()
+        .strip_prefix("before")
+        .unwrap()
+        .to_owned();
+    assert!(
+        matches!(parse(text.as_bytes()), Ok(Parsed::Complete(_))),
+        "unreadable: {text:?}"
+    );
+    text
+}
+
+fn sent(input: &str) -> String {
+    sent_with(input, SILENT, |_| {})
+}
+
+#[test]
+fn what_means_nothing_to_us_is_copied_byte_for_byte() {
+    let input = "GET /a?b HTTP/1.1\r\nhost:a\r\nX-Odd:   b \t\r\nACCEPT: */*\r\n\r\n";
+    assert_eq!(sent(input), input);
+}
+
+#[test]
+fn empty_lines_and_bodies_are_not() {
+    let input = "\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
+    assert_eq!(
+        sent(input),
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"
+    );
+}
+
+#[test]
+fn fields_for_this_hop_are_dropped_wherever_they_are() {
+    let input = "GET / HTTP/1.1\r\nConnection: keep-alive, X-Mine\r\nx-mine: 1\r\nHost: a\r\n\
+        Keep-Alive: 5\r\nProxy-Connection: close\r\nProxy-Authorization: secret\r\nA: b\r\n\
+        Upgrade: h2c\r\nTE: gzip\r\nX-MINE: 2\r\n\r\n";
+    assert_eq!(sent(input), "GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n\r\n");
+}
+
+#[test]
+fn connection_cannot_name_what_everyone_needs() {
+    let input = "POST / HTTP/1.1\r\nHost: a\r\nConnection: Host, Content-Length, Cookie, \
+        Authorization, X-Request-Id, close\r\nContent-Length: 1\r\nCookie: a=b\r\n\
+        Authorization: c\r\nX-Request-Id: d\r\n\r\n";
+    let output = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nCookie: a=b\r\n\
+        Authorization: c\r\nX-Request-Id: d\r\n\r\n";
+    assert_eq!(sent(input), output);
+}
+
+#[test]
+fn trailers_are_asked_for_on_behalf_of_the_client() {
+    let input = "GET / HTTP/1.1\r\nHost: a\r\nTE: gzip, trailers\r\nConnection: TE\r\n\r\n";
+    let output = "GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n\r\n";
+    assert_eq!(sent(input), output);
+}
+
+#[test]
+fn an_upgrade_is_passed_on_as_one() {
+    let input = "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, upgrade\r\n\
+        Upgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n";
+    let output = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\
+        Connection: Upgrade\r\n\r\n";
+    assert_eq!(sent(input), output);
+}
+
+#[test]
+fn http_1_0_becomes_http_1_1() {
+    let input = "POST /x HTTP/1.0\r\nConnection: keep-alive\r\nExpect: 100-continue\r\n\
+        Content-Length: 1\r\n\r\n";
+    assert_eq!(
+        sent(input),
+        "POST /x HTTP/1.1\r\nHost: \r\nContent-Length: 1\r\n\r\n"
+    );
+}
+
+#[test]
+fn an_expectation_is_passed_on() {
+    let input = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n";
+    assert_eq!(sent(input), input);
+}
+
+#[test]
+fn a_whole_uri_becomes_path_and_host() {
+    let cases = [
+        ("GET http://b/x?y", "GET /x?y"),
+        ("GET https://b", "GET /"),
+        ("GET http://b?y", "GET /?y"),
+        ("OPTIONS http://b", "OPTIONS *"),
+        ("OPTIONS http://b/", "OPTIONS /"),
+    ];
+    for (asked, line) in cases {
+        let input = format!("{asked} HTTP/1.1\r\nA: 1\r\nHost: a\r\nB: 2\r\n\r\n");
+        let output = format!("{line} HTTP/1.1\r\nHost: b\r\nA: 1\r\nB: 2\r\n\r\n");
+        assert_eq!(sent(&input), output);
+    }
+}
+
+#[test]
+fn a_length_said_twice_is_sent_once() {
+    let output = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+    for said in [
+        "Content-Length: 5\r\nContent-Length: 5",
+        "Content-Length: 5, 5",
+        "Content-Length: 05",
+    ] {
+        assert_eq!(
+            sent(&format!("POST / HTTP/1.1\r\nHost: a\r\n{said}\r\n\r\n")),
+            output
+        );
+    }
+}
+
+#[test]
+fn who_asked_is_told() {
+    let input = "GET / HTTP/1.1\r\nHost: a:80\r\nX-Forwarded-For: 10.0.0.1\r\n\
+        X-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\n\
+        X-Forwarded-For: 10.0.0.2\r\n\r\n";
+    let output = "GET / HTTP/1.1\r\nHost: a:80\r\nX-Forwarded-For: 10.0.0.1, 10.0.0.2, 192.0.2.7\r\n\
+        X-Forwarded-Host: a:80\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: 8080\r\n\
+        Via: 1.1 lb\r\n\r\n";
+    assert_eq!(sent_with(input, ForwardOptions::default(), |_| {}), output);
+}
+
+#[test]
+fn clients_that_are_not_believed() {
+    let input = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.0.0.1\r\n\
+        Forwarded: for=10.0.0.1\r\n\r\n";
+    let options = ForwardOptions {
+        x_forwarded_for: ForwardedFor::Replace,
+        forwarded: true,
+        ..SILENT
+    };
+    let output = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.7\r\n\
+        Forwarded: for=192.0.2.7;host=\"a\";proto=http\r\n\r\n";
+    assert_eq!(sent_with(input, options, |_| {}), output);
+}
+
+#[test]
+fn an_ipv6_client_is_quoted() {
+    let options = ForwardOptions {
+        forwarded: true,
+        ..SILENT
+    };
+    let text = sent_with("GET / HTTP/1.1\r\nHost:\r\n\r\n", options, |forward| {
+        forward.client_ip = b"2001:db8::1";
+    });
+    let line = "Forwarded: for=\"[2001:db8::1]\";proto=http\r\n";
+    assert_eq!(text, format!("GET / HTTP/1.1\r\nHost:\r\n{line}\r\n"));
+}
+
+#[test]
+fn a_request_gets_an_id_unless_it_has_one() {
+    let id = |forward: &mut Forward<'_>| forward.request_id = Some(b"id-1");
+    let without = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let with = "GET / HTTP/1.1\r\nHost: a\r\nX-Request-ID: mine\r\n\r\n";
+    let added = "GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: id-1\r\n\r\n";
+    assert_eq!(sent_with(without, SILENT, id), added);
+    assert_eq!(sent_with(with, SILENT, id), with);
+}
+
+#[test]
+fn another_host_may_be_asked() {
+    let options = ForwardOptions {
+        x_forwarded_host: true,
+        ..SILENT
+    };
+    let text = sent_with(
+        "GET / HTTP/1.1\r\nA: b\r\nHost: a\r\n\r\n",
+        options,
+        |forward| {
+            forward.host = Some(b"inner:81");
+        },
+    );
+    let output = "GET / HTTP/1.1\r\nHost: inner:81\r\nA: b\r\nX-Forwarded-Host: a\r\n\r\n";
+    assert_eq!(text, output);
+}
+
+#[test]
+fn via_names_the_version_that_came() {
+    let options = ForwardOptions {
+        via: true,
+        ..SILENT
+    };
+    let text = sent_with(
+        "GET / HTTP/1.0\r\nVia: 1.1 x\r\nHost: a\r\n\r\n",
+        options,
+        |_| {},
+    );
+    assert_eq!(
+        text,
+        "GET / HTTP/1.1\r\nVia: 1.1 x\r\nHost: a\r\nVia: 1.0 lb\r\n\r\n"
+    );
+}
+
+fn answered(input: &str, rewrite: ResponseRewrite) -> String {
+    let mut parser = HeadParser::new(HeadLimits::default());
+    let Ok(Parsed::Complete(head)) = parser.response(input.as_bytes(), Method::Get) else {
+        panic!("not trusted: {input:?}");
+    };
+    let mut out = Vec::new();
+    parser.write_response(&head, input.as_bytes(), &rewrite, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_response_is_copied_but_for_this_hop() {
+    let input = "HTTP/1.1 200 Fine, \u{fc}\r\nConnection: close, X-Mine\r\nA: b\r\nX-Mine: 1\r\n\
+        Keep-Alive: 5\r\nProxy-Authenticate: x\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nhi";
+    let output = "HTTP/1.1 200 Fine, \u{fc}\r\nA: b\r\nContent-Length: 2\r\n\r\n";
+    assert_eq!(answered(input, ResponseRewrite::default()), output);
+}
+
+#[test]
+fn the_status_line_is_ours() {
+    let cases = [
+        ("HTTP/1.0 200 OK", "HTTP/1.1 200 OK"),
+        ("HTTP/1.1 200", "HTTP/1.1 200 "),
+        ("HTTP/1.0 200", "HTTP/1.1 200 "),
+        ("HTTP/1.1 200 ", "HTTP/1.1 200 "),
+    ];
+    for (came, line) in cases {
+        let rewrite = ResponseRewrite::default();
+        assert_eq!(
+            answered(&format!("{came}\r\n\r\n"), rewrite),
+            format!("{line}\r\n\r\n")
+        );
+        let with_field = answered(&format!("{came}\r\nA: b\r\n\r\n"), rewrite);
+        assert_eq!(with_field, format!("{line}\r\nA: b\r\n\r\n"));
+    }
+}
+
+#[test]
+fn a_response_is_framed_anew() {
+    let plain = "HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
+    let chunked = "HTTP/1.1 200 OK\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let reframe = |reframe| ResponseRewrite {
+        reframe,
+        ..ResponseRewrite::default()
+    };
+    assert_eq!(answered(plain, reframe(Reframe::Chunked)), chunked);
+    assert_eq!(answered(chunked, reframe(Reframe::Chunked)), chunked);
+    assert_eq!(answered(chunked, reframe(Reframe::Keep)), chunked);
+    assert_eq!(answered(chunked, reframe(Reframe::Identity)), plain);
+}
+
+#[test]
+fn framing_is_kept_from_responses_that_may_have_none() {
+    let input = "HTTP/1.1 204 X\r\nContent-Length: 0, 0\r\n\r\n";
+    assert_eq!(
+        answered(input, ResponseRewrite::default()),
+        "HTTP/1.1 204 X\r\n\r\n"
+    );
+    let input = "HTTP/1.1 204 X\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(
+        answered(input, ResponseRewrite::default()),
+        "HTTP/1.1 204 X\r\n\r\n"
+    );
+}
+
+#[test]
+fn what_the_client_is_told_of_its_connection() {
+    let input = "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n";
+    let cases = [
+        (ConnectionOption::Implied, ""),
+        (ConnectionOption::Close, "Connection: close\r\n"),
+        (ConnectionOption::KeepAlive, "Connection: keep-alive\r\n"),
+        (
+            ConnectionOption::Upgrade,
+            "Upgrade: websocket\r\nConnection: Upgrade\r\n",
+        ),
+    ];
+    for (connection, lines) in cases {
+        let rewrite = ResponseRewrite {
+            connection,
+            ..ResponseRewrite::default()
+        };
+        assert_eq!(
+            answered(input, rewrite),
+            format!("HTTP/1.1 101 X\r\n{lines}\r\n")
+        );
+    }
+}
