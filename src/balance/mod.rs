@@ -12,14 +12,22 @@
 
 pub mod key;
 mod least_connections;
+mod least_response_time;
 mod n_to_one;
+mod p2c;
+mod random;
 pub mod registry;
 mod rng;
 mod round_robin;
 mod sample;
+#[cfg(test)]
+mod tests;
 
 pub use least_connections::LeastConnections;
+pub use least_response_time::LeastResponseTime;
 pub use n_to_one::NToOne;
+pub use p2c::TwoChoices;
+pub use random::Random;
 pub use registry::{Kind, build};
 pub(crate) use rng::Rng;
 pub use round_robin::RoundRobin;

@@ -4,7 +4,9 @@
 //! test go by. A strategy that is not in it can still be handed to the library as a
 //! `Box<dyn Strategy>`.
 
-use super::{LeastConnections, NToOne, RoundRobin, Strategy};
+use super::{
+    LeastConnections, LeastResponseTime, NToOne, Random, RoundRobin, Strategy, TwoChoices,
+};
 use std::fmt;
 use std::str::FromStr;
 
@@ -20,6 +22,10 @@ pub enum Kind {
     /// The one expected to finish soonest, learned from response times.
     #[default]
     LeastResponseTime,
+    /// Any, in proportion to the weights.
+    Random,
+    /// The less busy of two random ones.
+    TwoChoices,
 }
 
 /// One row of the table.
@@ -38,7 +44,7 @@ pub struct Entry {
 }
 
 /// Every strategy, in the order in which they are shown.
-pub static ENTRIES: [Entry; 4] = [
+pub static ENTRIES: [Entry; 6] = [
     Entry {
         kind: Kind::NToOne,
         name: "n-to-1",
@@ -67,6 +73,20 @@ pub static ENTRIES: [Entry; 4] = [
         when: "the default: backends or requests that differ, and backends that may go bad",
         cost: "one look a backend, at most 500",
     },
+    Entry {
+        kind: Kind::Random,
+        name: "random",
+        aliases: &[],
+        when: "many balancers that must not act alike, or a baseline to compare with",
+        cost: "constant",
+    },
+    Entry {
+        kind: Kind::TwoChoices,
+        name: "p2c",
+        aliases: &["TwoChoices"],
+        when: "pools of thousands, or comparing with balancers that do so",
+        cost: "constant",
+    },
 ];
 
 impl Kind {
@@ -84,7 +104,10 @@ pub fn build(kind: &Kind, seed: u64) -> Box<dyn Strategy> {
     match kind {
         Kind::NToOne => Box::new(NToOne),
         Kind::RoundRobin => Box::new(RoundRobin::default()),
-        Kind::LeastConnections | Kind::LeastResponseTime => Box::new(LeastConnections::new(seed)),
+        Kind::LeastConnections => Box::new(LeastConnections::new(seed)),
+        Kind::LeastResponseTime => Box::new(LeastResponseTime::new(seed)),
+        Kind::Random => Box::new(Random::new(seed)),
+        Kind::TwoChoices => Box::new(TwoChoices::new(seed)),
     }
 }
 

@@ -1,0 +1,223 @@
+//! What is remembered of one backend, and the [`Score`] that follows from it.
+//!
+//! Everything here decays: the slowness of a backend nobody asks drifts to the pool's average, and
+//! what is held against it is forgotten, so that no bad minute is for ever.
+
+use super::tuning::{
+    FAILURE_HALF_LIFE_S, FORGOTTEN, IN_ORDER_LEAST, MEMORY_HALF_LIFE_S, MOST_RESPONSES,
+    MOST_SAMPLES, OVERTAKING_FULL, OVERTAKING_STEP, PENALTY, PENALTY_DEVIATIONS, PRIOR_SAMPLES,
+    decay, seconds,
+};
+use crate::balance::BackendId;
+use crate::time::Timestamp;
+
+/// What a pick reads of a backend. Computed when something is learned, not when it is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Score {
+    /// Its expected service time, in mean service times of the pool.
+    pub(super) slowness: f64,
+    /// The reciprocal.
+    pub(super) per_slowness: f64,
+    /// What its failures cost, in mean service times of the pool.
+    pub(super) penalty: f64,
+    /// How far it seems to serve in order of arrival, 0.3 to 1.
+    pub(super) in_order: f64,
+    /// Whether it has ever answered, or failed to.
+    pub(super) heard: bool,
+}
+
+/// What is remembered of a backend.
+#[derive(Clone, Debug)]
+pub(super) struct History {
+    /// Whose it is.
+    pub(super) id: BackendId,
+    /// Decayed sum of how far the logarithms of its service times were above the pool's mean.
+    log_sum: f64,
+    /// Of how many.
+    samples: f64,
+    /// What its weight says, as a sum of logarithms over the samples it is credited with.
+    prior: f64,
+    /// Decayed counts of failures and of all responses.
+    failures: f64,
+    responses: f64,
+    /// Recent share of responses that overtook an older request.
+    overtaking: f64,
+    heard: bool,
+    decayed_at: Timestamp,
+}
+
+impl History {
+    pub(super) const fn new(id: BackendId, now: Timestamp) -> Self {
+        Self {
+            id,
+            log_sum: 0.0,
+            samples: 0.0,
+            prior: 0.0,
+            failures: 0.0,
+            responses: 0.0,
+            overtaking: 0.0,
+            heard: false,
+            decayed_at: now,
+        }
+    }
+
+    /// Whether the last decay is longer ago than `limit_s`.
+    pub(super) fn is_older_than(&self, limit_s: f64, now: Timestamp) -> bool {
+        seconds(self.decayed_at, now) > limit_s
+    }
+
+    /// Takes the weight as a guess of the speed: twice the weight, half the service time.
+    pub(super) fn set_weight(&mut self, weight: f64, mean_weight: f64) {
+        self.prior = PRIOR_SAMPLES * (mean_weight / weight).ln();
+    }
+
+    /// Forgets as much as the time since the last call has it.
+    pub(super) fn decay(&mut self, now: Timestamp) {
+        let elapsed_s = seconds(self.decayed_at, now);
+        self.decayed_at = now;
+        let left = decay(elapsed_s, MEMORY_HALF_LIFE_S);
+        self.log_sum *= left;
+        self.samples *= left;
+        let left = decay(elapsed_s, FAILURE_HALF_LIFE_S);
+        self.failures = forget(self.failures * left);
+        self.responses = forget(self.responses * left);
+    }
+
+    /// Counts a response.
+    pub(super) fn count(&mut self, failed: bool) {
+        self.heard = true;
+        self.failures += f64::from(u8::from(failed));
+        self.responses += 1.0;
+        if self.responses > MOST_RESPONSES {
+            self.failures *= MOST_RESPONSES / self.responses;
+            self.responses = MOST_RESPONSES;
+        }
+    }
+
+    /// Learns by how much the logarithm of a service time was above the pool's mean.
+    pub(super) fn learn(&mut self, log_above: f64) {
+        self.log_sum += log_above;
+        self.samples += 1.0;
+        if self.samples > MOST_SAMPLES {
+            self.log_sum *= MOST_SAMPLES / self.samples;
+            self.samples = MOST_SAMPLES;
+        }
+    }
+
+    /// Learns whether a response overtook an older request; asked only when others remain.
+    pub(super) fn learn_order(&mut self, overtook: bool) {
+        let overtook = f64::from(u8::from(overtook));
+        self.overtaking += OVERTAKING_STEP * (overtook - self.overtaking);
+    }
+
+    /// Drops what is held against it.
+    pub(super) fn forgive(&mut self) {
+        self.failures = 0.0;
+        self.responses = 0.0;
+    }
+
+    /// What a pick is to read, given the pool's rate of failures.
+    pub(super) fn score(&self, pool_failure_rate: f64) -> Score {
+        let log = (self.log_sum + self.prior) / (self.samples + PRIOR_SAMPLES);
+        Score {
+            slowness: log.exp(),
+            per_slowness: (-log).exp(),
+            penalty: self.penalty(pool_failure_rate),
+            in_order: IN_ORDER_LEAST.max(1.0 - self.overtaking / OVERTAKING_FULL),
+            heard: self.heard,
+        }
+    }
+
+    /// Charges the rate of failures above the pool's that chance does not explain. An error that
+    /// every backend returns is charged to none.
+    fn penalty(&self, pool_rate: f64) -> f64 {
+        let responses = self.responses + 1.0;
+        let own_rate = (self.failures + pool_rate) / responses;
+        let deviation = (pool_rate * (1.0 - pool_rate) / responses).max(0.0).sqrt();
+        PENALTY * (own_rate - pool_rate - PENALTY_DEVIATIONS * deviation).max(0.0)
+    }
+}
+
+fn forget(count: f64) -> f64 {
+    if count < FORGOTTEN { 0.0 } else { count }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_nanos(seconds * 1_000_000_000)
+    }
+
+    fn history() -> History {
+        History::new(BackendId::new(0, 0), at(0))
+    }
+
+    #[test]
+    fn an_unknown_backend_is_average() {
+        let score = history().score(0.0);
+        assert_eq!(
+            (score.slowness, score.penalty, score.in_order),
+            (1.0, 0.0, 1.0)
+        );
+        assert!(!score.heard);
+    }
+
+    #[test]
+    fn slowness_is_learned_against_a_prior_and_drifts_back() {
+        let mut history = history();
+        (0..6).for_each(|_| history.learn(4.0_f64.ln()));
+        // Six samples of 4 against six of 1: the geometric mean.
+        assert!((history.score(0.0).slowness - 2.0).abs() < 1e-9);
+        (0..1_000).for_each(|_| history.learn(4.0_f64.ln()));
+        let learned = history.score(0.0).slowness;
+        assert!((3.5..4.0).contains(&learned), "{learned}");
+        history.decay(at(400));
+        let drifted = history.score(0.0).slowness;
+        assert!((1.0..1.1).contains(&drifted), "{drifted}");
+    }
+
+    #[test]
+    fn a_weight_is_a_guess_that_samples_overrule() {
+        let mut history = history();
+        history.set_weight(4.0, 2.0);
+        assert!((history.score(0.0).slowness - 0.5).abs() < 1e-9);
+        (0..64).for_each(|_| history.learn(0.0));
+        assert!(history.score(0.0).slowness > 0.9);
+    }
+
+    #[test]
+    fn only_failures_beyond_the_pools_are_charged() {
+        let mut failing = history();
+        (0..50).for_each(|_| failing.count(true));
+        assert!(failing.score(0.05).penalty > 80.0);
+        assert_eq!(
+            failing.score(1.0).penalty,
+            0.0,
+            "all fail: nobody is to blame"
+        );
+        failing.forgive();
+        assert_eq!(failing.score(0.05).penalty, 0.0);
+    }
+
+    #[test]
+    fn failures_are_forgotten_in_time() {
+        let mut failing = history();
+        (0..50).for_each(|_| failing.count(true));
+        failing.decay(at(30));
+        let faded = failing.score(0.02).penalty;
+        assert!((40.0..70.0).contains(&faded), "{faded}");
+        failing.decay(at(60));
+        assert_eq!(failing.score(0.02).penalty, 0.0);
+    }
+
+    #[test]
+    fn overtaking_lowers_the_trust_in_order_to_its_floor() {
+        let mut history = history();
+        history.learn_order(true);
+        assert!((history.score(0.0).in_order - 0.8).abs() < 1e-9);
+        (0..20).for_each(|_| history.learn_order(true));
+        assert_eq!(history.score(0.0).in_order, IN_ORDER_LEAST);
+    }
+}

@@ -1,0 +1,81 @@
+//! Every constant of the rule, with its unit, and the one function of time they share.
+//!
+//! The values were tuned together in simulation; changing one alone makes the rule worse before
+//! it makes it better. "Service times" are multiples of the pool's mean.
+
+use crate::time::Timestamp;
+
+/// Average samples every backend is credited with, so that few real ones decide little. Samples.
+pub(super) const PRIOR_SAMPLES: f64 = 6.0;
+/// Samples at which a backend's memory is full, and new ones displace old ones. Samples.
+pub(super) const MOST_SAMPLES: f64 = 64.0;
+/// Half-life of what is known of response times. Seconds.
+pub(super) const MEMORY_HALF_LIFE_S: f64 = 40.0;
+
+/// The pool's mean of logarithms is over this many responses per backend...
+pub(super) const LOG_MEAN_PER_SERVER: f64 = 20.0;
+/// ...but no fewer than this...
+pub(super) const LOG_MEAN_LEAST: f64 = 100.0;
+/// ...and no more than this.
+pub(super) const LOG_MEAN_MOST: f64 = 2_000.0;
+/// The pool's mean service time is over this many responses per backend...
+pub(super) const MEAN_PER_SERVER: f64 = 64.0;
+/// ...but no fewer than this.
+pub(super) const MEAN_LEAST: f64 = 1_000.0;
+
+/// What failing always, where others never do, adds to the cost. Service times.
+pub(super) const PENALTY: f64 = 100.0;
+/// How many standard deviations above the pool's rate of failures are put down to chance.
+pub(super) const PENALTY_DEVIATIONS: f64 = 2.0;
+/// Half-life of what is held against a backend. Seconds.
+pub(super) const FAILURE_HALF_LIFE_S: f64 = 7.0;
+/// Responses at which a backend's memory of failures is full. Responses.
+pub(super) const MOST_RESPONSES: f64 = 50.0;
+/// A remainder of failures or responses below this is forgotten.
+pub(super) const FORGOTTEN: f64 = 0.001;
+/// What each response leaves of the pool's memory of failures.
+pub(super) const POOL_FAILURE_DECAY: f64 = 0.998;
+
+/// What one response contributes to a backend's share of overtaking ones.
+pub(super) const OVERTAKING_STEP: f64 = 0.01;
+/// The share of overtaking responses at which a backend plainly does not serve in order.
+pub(super) const OVERTAKING_FULL: f64 = 0.05;
+/// What the age of the oldest request counts, at least, even where order tells nothing.
+pub(super) const IN_ORDER_LEAST: f64 = 0.3;
+
+/// A request in service longer than this, at least, is a hang. Service times.
+pub(super) const HANG_LEAST: f64 = 8.0;
+/// ...and longer than all but this share of the completed ones.
+pub(super) const HANG_SHARE: f64 = 0.001;
+
+/// Requests an unheard-of backend may have outstanding while the pool is new.
+pub(super) const COLD_BUDGET_AT_START: u32 = 3;
+/// ...and later.
+pub(super) const COLD_BUDGET: u32 = 1;
+/// The pool is new during this many responses, or one per backend if there are fewer.
+pub(super) const START_RESPONSES: u64 = 8;
+
+/// By how much the slowness of an idle backend is cut at most, so that it is tried again.
+pub(super) const IDLE_CUT: f64 = 0.2;
+/// After how long without a pick the whole cut is given. Seconds.
+pub(super) const IDLE_FULL_S: f64 = 60.0;
+
+/// What is known of a backend is aged in a pick only when it is older than this: far less than
+/// the half-lives above, and it spares a busy pool the exponentials. Seconds.
+pub(super) const REFRESH_AFTER_S: f64 = 0.1;
+
+/// The time from `earlier` to `later`, in seconds; 0 if `earlier` is not earlier.
+pub(super) fn seconds(earlier: Timestamp, later: Timestamp) -> f64 {
+    later.as_nanos().saturating_sub(earlier.as_nanos()) as f64 * 1e-9
+}
+
+/// What is left after `elapsed_s` of a quantity that halves every `half_life_s`.
+pub(super) fn decay(elapsed_s: f64, half_life_s: f64) -> f64 {
+    let halvings = elapsed_s / half_life_s;
+    if halvings < 1e-3 {
+        // The tangent: wrong by less than 3e-7, and most calls are this close together.
+        1.0 - halvings * std::f64::consts::LN_2
+    } else {
+        (-halvings).exp2()
+    }
+}

@@ -1,0 +1,111 @@
+//! The picks that the rules prescribe, one by one.
+
+use crate::balance::{Kind, Outcome, build};
+use crate::time::Timestamp;
+use crate::upstream::{Lease, Upstream};
+use std::time::Duration;
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::ZERO + Duration::from_millis(millis)
+}
+
+fn upstream(kind: &Kind, weights: &[u32]) -> Upstream {
+    let backends = weights.iter().enumerate();
+    let backends = backends.map(|(n, &weight)| (format!("s{n}"), weight));
+    Upstream::new(backends, build(kind, 0), 0)
+}
+
+fn settle(upstream: &mut Upstream, lease: Lease, now: Timestamp) {
+    let response_time = Some(now.since(lease.dispatched_at()));
+    upstream.settle(lease, Outcome::Success { response_time }, now);
+}
+
+/// Picks every 100 ms; `completions` says at which slot, after which pick, the oldest completes.
+fn picks(kind: &Kind, weights: &[u32], count: usize, completions: &[(usize, usize)]) -> Vec<usize> {
+    let mut upstream = upstream(kind, weights);
+    let mut held: Vec<Lease> = Vec::new();
+    let mut picked = Vec::new();
+    for nth in 1..=count {
+        let now = at(nth as u64 * 100);
+        let lease = upstream.pick(0, &[], now).unwrap();
+        picked.push(lease.backend().slot());
+        held.push(lease);
+        for (_, slot) in completions.iter().filter(|(after, _)| *after == nth) {
+            let oldest = held
+                .iter()
+                .position(|l| l.backend().slot() == *slot)
+                .unwrap();
+            settle(&mut upstream, held.remove(oldest), now);
+        }
+    }
+    picked
+}
+
+const FOUR: &[u32] = &[1, 1, 1, 1];
+const COMPLETIONS: &[(usize, usize)] = &[(5, 0), (6, 3), (7, 2), (8, 0)];
+
+#[test]
+fn with_nothing_completed_they_take_turns() {
+    for kind in [
+        Kind::RoundRobin,
+        Kind::LeastConnections,
+        Kind::LeastResponseTime,
+    ] {
+        assert_eq!(
+            picks(&kind, FOUR, 8, &[]),
+            [0, 1, 2, 3, 0, 1, 2, 3],
+            "{kind:?}"
+        );
+    }
+}
+
+#[test]
+fn n_to_one_is_always_the_first() {
+    assert_eq!(picks(&Kind::NToOne, FOUR, 4, &[]), [0, 0, 0, 0]);
+}
+
+#[test]
+fn least_conn_prefers_the_idle_then_the_last_to_answer() {
+    let picked = picks(&Kind::LeastConnections, FOUR, 8, COMPLETIONS);
+    assert_eq!(picked, [0, 1, 2, 3, 0, 0, 3, 2]);
+}
+
+#[test]
+fn least_rt_gives_the_unheard_of_their_trial_first() {
+    let picked = picks(&Kind::LeastResponseTime, FOUR, 8, COMPLETIONS);
+    assert_eq!(picked, [0, 1, 2, 3, 0, 1, 2, 1]);
+}
+
+#[test]
+fn weighted_round_robin_interleaves() {
+    let picked = picks(&Kind::RoundRobin, &[5, 1, 1], 14, &[]);
+    assert_eq!(picked, [0, 0, 1, 0, 2, 0, 0, 0, 0, 1, 0, 2, 0, 0]);
+}
+
+#[test]
+fn round_robin_skips_who_may_not_be_picked_and_goes_on() {
+    let mut upstream = upstream(&Kind::RoundRobin, FOUR);
+    let second = upstream.candidates()[1].id;
+    upstream.drain(second, at(0));
+    let mut next = || {
+        let lease = upstream.pick(0, &[], at(0)).unwrap();
+        let slot = lease.backend().slot();
+        settle(&mut upstream, lease, at(1));
+        slot
+    };
+    assert_eq!([next(), next(), next(), next()], [0, 2, 3, 0]);
+}
+
+#[test]
+fn n_to_one_falls_to_the_next_and_returns() {
+    let mut upstream = upstream(&Kind::NToOne, FOUR);
+    let first = upstream.candidates()[0].id;
+    upstream.drain(first, at(0));
+    let lease = upstream.pick(0, &[], at(0)).unwrap();
+    assert_eq!(lease.backend().slot(), 1);
+    upstream.undrain(first, at(1));
+    let again = upstream.pick(0, &[], at(1)).unwrap();
+    assert_eq!(again.backend(), first);
+    settle(&mut upstream, lease, at(2));
+    settle(&mut upstream, again, at(2));
+}
