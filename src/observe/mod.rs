@@ -1,5 +1,31 @@
 //! What can be seen of the balancer: records, access log, counters, summary.
+//!
+//! Everything here learns from the [`Record`] of a finished exchange and is pure: the wall clock,
+//! the names of backends and where the bytes go are the caller's.
+//!
+//! | file | owns |
+//! |---|---|
+//! | [`record`](Record) | what is known of one finished exchange |
+//! | [`access_log`](AccessLog) | one line for each exchange, as text or JSON |
+//! | [`metrics`](Metrics) | the counters, of the whole balancer and of each backend |
+//! | [`counters`](Counters) | what is counted, in the same words for both |
+//! | [`response_times`](ResponseTimes) | quantiles of response times |
+//! | [`snapshot`](Snapshot) | everything above at one moment, as plain data |
+//! | [`summary`](Summary) | a snapshot as a table for people |
 
+mod access_log;
+mod backend_stats;
+mod counters;
+mod metrics;
 mod record;
+mod response_times;
+mod snapshot;
+mod summary;
 
+pub use access_log::AccessLog;
+pub use counters::{Counters, FaultCounts, StatusCounts};
+pub use metrics::Metrics;
 pub use record::Record;
+pub use response_times::ResponseTimes;
+pub use snapshot::{BackendSnapshot, BackendView, Snapshot};
+pub use summary::Summary;

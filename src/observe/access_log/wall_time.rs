@@ -1,0 +1,138 @@
+//! The wall clock as RFC 3339 writes it, in UTC with milliseconds: `2026-11-21T09:00:00.125Z`.
+//!
+//! It is told the time and never asks. Formatted once a second; within a second only the
+//! milliseconds are written again.
+
+use super::line::{digit, three_digits};
+use std::time::Duration;
+
+const SECONDS_PER_DAY: u64 = 86_400;
+
+/// The last second that four digits of year can tell: 9999-12-31T23:59:59Z.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// The time that was formatted last.
+#[derive(Clone, Debug)]
+pub(super) struct WallTime {
+    second: u64,
+    text: [u8; 24],
+}
+
+impl Default for WallTime {
+    fn default() -> Self {
+        Self {
+            second: 0,
+            text: *b"1970-01-01T00:00:00.000Z",
+        }
+    }
+}
+
+impl WallTime {
+    /// `wall` is the time since the Unix epoch. What is after the year 9999 stays in it.
+    pub(super) fn format(&mut self, wall: Duration) -> &[u8] {
+        let second = wall.as_secs().min(LAST_SECOND);
+        if second != self.second {
+            self.second = second;
+            self.write_second();
+        }
+        let [.., hundreds, tens, ones, _] = &mut self.text;
+        [*hundreds, *tens, *ones] = three_digits(wall.subsec_millis().into());
+        &self.text
+    }
+
+    fn write_second(&mut self) {
+        let (year, month, day) = civil_date(self.second / SECONDS_PER_DAY);
+        let of_day = self.second % SECONDS_PER_DAY;
+        let fields = [
+            year / 100,
+            year % 100,
+            month,
+            day,
+            of_day / 3_600,
+            of_day / 60 % 60,
+            of_day % 60,
+        ];
+        // Where the two digits of each begin in `text`.
+        for (start, field) in [0, 2, 5, 8, 11, 14, 17].into_iter().zip(fields) {
+            if let Some([tens, ones]) = self.text.get_mut(start..start + 2) {
+                (*tens, *ones) = (digit(field / 10), digit(field));
+            }
+        }
+    }
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
+///
+/// H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`: years begin in
+/// March, so that the leap day is the last of its year, and repeat every 400 years (an era).
+const fn civil_date(days_since_epoch: u64) -> (u64, u64, u64) {
+    const DAYS_BEFORE_EPOCH: u64 = 719_468; // from 0000-03-01
+    const DAYS_PER_ERA: u64 = 146_097;
+    let days = days_since_epoch + DAYS_BEFORE_EPOCH;
+    let era = days / DAYS_PER_ERA;
+    let day_of_era = days % DAYS_PER_ERA;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + (month <= 2) as u64;
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn formatted(wall: Duration) -> String {
+        String::from_utf8(WallTime::default().format(wall).to_vec()).expect("ASCII")
+    }
+
+    #[test]
+    fn instants_that_are_known() {
+        for (millis, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_709_251_199_007, "2024-02-29T23:59:59.007Z"),
+            (1_709_251_200_000, "2024-03-01T00:00:00.000Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+            (253_402_300_800_000, "9999-12-31T23:59:59.000Z"),
+        ] {
+            assert_eq!(formatted(Duration::from_millis(millis)), expected);
+        }
+        assert!(formatted(Duration::MAX).starts_with("9999-12-31T23:59:59."));
+    }
+
+    #[test]
+    fn every_day_of_an_era_follows_the_one_before() {
+        let is_leap =
+            |y: u64| y.is_multiple_of(4) && !y.is_multiple_of(100) || y.is_multiple_of(400);
+        let mut expected = (1970, 1, 1);
+        for days in 0..146_097 {
+            assert_eq!(civil_date(days), expected);
+            let (year, month, day) = expected;
+            let days_in_month = match month {
+                2 => 28 + u64::from(is_leap(year)),
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            expected = match (month, day) {
+                (12, 31) => (year + 1, 1, 1),
+                (_, day) if day == days_in_month => (year, month + 1, 1),
+                _ => (year, month, day + 1),
+            };
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_the_last_second_is_never_shown_for_another() {
+        let mut time = WallTime::default();
+        for millis in [1_000, 1_999, 2_001, 500, 86_400_000, 0] {
+            let wall = Duration::from_millis(millis);
+            assert_eq!(time.format(wall), formatted(wall).as_bytes());
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What is counted of one backend.
+//!
+//! It does not know its name, its state or what is in flight there: those are the upstream's.
+
+use super::response_times::ResponseTimeHistogram;
+use super::{Counters, FaultCounts, Record};
+use crate::error::{Fault, Side};
+
+/// The counters of one backend, from when it was added.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BackendStats {
+    pub(super) picks: u64,
+    pub(super) counters: Counters,
+    pub(super) faults: FaultCounts,
+    pub(super) response_times: ResponseTimeHistogram,
+}
+
+impl BackendStats {
+    /// An exchange that this backend answered, or was asked last for, is over.
+    pub(super) fn observe(&mut self, record: &Record) {
+        self.counters.observe(record);
+        if let Some(response_time) = record.first_byte_time {
+            self.response_times.record(response_time);
+        }
+        if let Some(fault) = record.fault.filter(|f| f.side() == Side::Backend) {
+            self.faults.observe(fault);
+        }
+    }
+
+    /// An attempt failed here and is repeated, here or elsewhere.
+    pub(super) fn observe_retry(&mut self, fault: Fault) {
+        self.counters.observe_retry();
+        self.faults.observe(fault);
+    }
+}

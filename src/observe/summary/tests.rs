@@ -1,0 +1,147 @@
+//! Golden tables.
+
+use super::*;
+use crate::balance::BackendId;
+use crate::error::{Fault, Refusal};
+use crate::observe::{BackendView, Metrics, Record};
+use crate::time::Timestamp;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+const NAMES: [&str; 2] = ["127.0.0.1:8001", "pi-2.example.net:80"];
+
+fn views() -> [BackendView<'static>; 2] {
+    let mut slot = 0..;
+    NAMES.map(|name| BackendView {
+        id: BackendId::new(slot.next().expect("slots are many"), 0),
+        name,
+        state: "healthy",
+        in_flight: 2,
+    })
+}
+
+fn shown(snapshot: &Snapshot) -> String {
+    Summary(snapshot).to_string()
+}
+
+fn answered(backend: BackendId, response_time: Duration) -> Record<'static> {
+    Record {
+        started_at: Timestamp::ZERO,
+        client: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+        method: b"GET",
+        target: b"/100",
+        status: Some(200),
+        bytes_in: 80,
+        bytes_out: 3_000,
+        backend: Some(backend),
+        connect_time: None,
+        first_byte_time: Some(response_time),
+        total_time: response_time,
+        retries: 0,
+        fault: None,
+    }
+}
+
+/// 1,200 exchanges at the first backend, 400 at the second, and something of everything else.
+fn busy() -> Snapshot {
+    let mut metrics = Metrics::new(Timestamp::ZERO);
+    let [first, second] = views().map(|view| view.id);
+    let dispatches = std::iter::repeat_n(first, 1_200).chain(std::iter::repeat_n(second, 400));
+    for (i, backend) in (1..).zip(dispatches) {
+        metrics.picked(backend);
+        metrics.record(&answered(backend, Duration::from_micros(i * 10)));
+    }
+    metrics.retried(second, Fault::ConnectFailed);
+    for fault in [
+        Fault::BackendTimeout,
+        Fault::Refused(Refusal::BadHost),
+        Fault::BackendTimeout,
+    ] {
+        metrics.record(&Record {
+            status: fault.status(),
+            fault: Some(fault),
+            first_byte_time: None,
+            backend: (fault == Fault::BackendTimeout).then_some(second),
+            ..answered(second, Duration::ZERO)
+        });
+    }
+    metrics.accepted();
+    metrics.snapshot(Timestamp::ZERO + Duration::from_secs(3_723), 1, views())
+}
+
+#[test]
+fn a_busy_balancer() {
+    assert_eq!(shown(&busy()), BUSY);
+}
+
+#[test]
+fn before_the_first_exchange() {
+    let metrics = Metrics::new(Timestamp::ZERO);
+    let snapshot = metrics.snapshot(Timestamp::ZERO, 0, views());
+    assert_eq!(shown(&snapshot), IDLE);
+}
+
+#[test]
+fn without_backends() {
+    assert_eq!(shown(&Snapshot::default()), EMPTY);
+}
+
+#[test]
+fn one_backend_needs_no_total() {
+    let metrics = Metrics::new(Timestamp::ZERO);
+    let snapshot = metrics.snapshot(Timestamp::ZERO, 0, views().into_iter().take(1));
+    assert!(!shown(&snapshot).contains("total"));
+}
+
+#[test]
+fn large_numbers_stay_in_their_columns() {
+    let mut snapshot = busy();
+    for backend in &mut snapshot.backends {
+        backend.picks = u64::MAX / 4;
+        backend.counters.bytes_out = u64::MAX / 4;
+    }
+    let text = shown(&snapshot);
+    let table: Vec<&str> = text
+        .lines()
+        .skip_while(|line| !line.starts_with("backend"))
+        .collect();
+    let widths: Vec<usize> = table.iter().map(|line| line.chars().count()).collect();
+    assert_eq!(table.len(), 4, "head, two backends, total");
+    assert!(widths.iter().all(|width| *width == widths[0]), "{text}");
+}
+
+const BUSY: &str = "\
+uptime       1h 02m 03s
+connections  1 accepted, 1 open
+exchanges    1,603 (2xx 1,600, 4xx 1, 5xx 2)
+bytes        125.2 KiB in, 4.6 MiB out
+faults       backend_timeout 2, bad_host 1
+
+backend              state    picks   share  in flight  errors  retries         in      out       p50       p90       p99       max
+127.0.0.1:8001       healthy  1,200   75.0%          2       0        0   93.8 KiB  3.4 MiB   6.00 ms  10.81 ms  11.89 ms  12.01 ms
+pi-2.example.net:80  healthy    400   25.0%          2       3        1   31.4 KiB  1.2 MiB  14.01 ms  15.61 ms  15.97 ms  16.01 ms
+total                         1,600  100.0%          4       3        1  125.2 KiB  4.6 MiB   8.00 ms  14.41 ms  15.85 ms  16.01 ms
+";
+
+const IDLE: &str = "\
+uptime       0s
+connections  0 accepted, 0 open
+exchanges    0
+bytes        0 B in, 0 B out
+faults       none
+
+backend              state    picks  share  in flight  errors  retries   in  out  p50  p90  p99  max
+127.0.0.1:8001       healthy      0      -          2       0        0  0 B  0 B    -    -    -    -
+pi-2.example.net:80  healthy      0      -          2       0        0  0 B  0 B    -    -    -    -
+total                             0      -          4       0        0  0 B  0 B    -    -    -    -
+";
+
+const EMPTY: &str = "\
+uptime       0s
+connections  0 accepted, 0 open
+exchanges    0
+bytes        0 B in, 0 B out
+faults       none
+
+no backends
+";
