@@ -1,13 +1,17 @@
 //! `lb`: a load balancer.
 
 pub mod balance;
+mod balancer;
 pub mod clock;
 pub mod config;
 pub mod error;
 pub mod http;
+mod net;
 pub mod observe;
 pub mod relay;
 pub mod server;
 pub mod time;
 pub mod timers;
 pub mod upstream;
+
+pub use balancer::{Balancer, Ended, Handle, Running};

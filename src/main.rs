@@ -4,9 +4,13 @@
 //! to stderr as one line that begins with `lb: `.
 
 mod cli;
+mod signals;
+mod start_line;
 
 use cli::{Invocation, Order};
-use lb::config::Invalid;
+use lb::Balancer;
+use lb::observe::Summary;
+use start_line::StartLine;
 use std::fmt::Display;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -18,10 +22,7 @@ const FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
     match cli::read(std::env::args_os()) {
-        Ok(Invocation::Balance(order)) => match run(order) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(invalid) => fail(FAILURE, &invalid),
-        },
+        Ok(Invocation::Balance(order)) => run(&order),
         Ok(Invocation::Show(page)) => {
             // Nobody is left to tell if stdout is closed, as by `lb --help | head`.
             let _ = page.print();
@@ -32,13 +33,36 @@ fn main() -> ExitCode {
 }
 
 /// Balances until told to stop.
-fn run(order: Order) -> Result<(), Invalid> {
-    let Order {
-        config,
-        quiet: _quiet,
-    } = order;
-    let problem = format!("cannot balance over {} yet", config.backends().len());
-    Err(Invalid::new(problem, "wait for the next version"))
+fn run(order: &Order) -> ExitCode {
+    let balancer = match Balancer::bind(&order.config) {
+        Ok(balancer) => balancer,
+        Err(invalid) => return fail(USAGE, &invalid),
+    };
+    if let Err(error) = signals::obey(balancer.handle()) {
+        return fail(FAILURE, &format!("signals cannot be watched: {error}"));
+    }
+    if !order.quiet {
+        say(&StartLine::new(&order.config, balancer.addresses()));
+    }
+    match balancer.run() {
+        Ok(ended) => {
+            if !order.quiet {
+                say(&Summary(&ended.snapshot));
+            }
+            if ended.dropped_log_lines > 0 {
+                let lines = ended.dropped_log_lines;
+                say(&format!("{lines} log lines were dropped: stdout was not read fast enough"));
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(FAILURE, &format!("cannot go on: {error}")),
+    }
+}
+
+/// Says something to people: stdout is kept for the access log.
+fn say(text: &impl Display) {
+    // If stderr is closed there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn fail(code: u8, reason: &impl Display) -> ExitCode {

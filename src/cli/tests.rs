@@ -216,7 +216,7 @@ const DEFAULTS: [(&str, &str); 15] = [
     ("tunnel-timeout", "1h"),
     ("shutdown-timeout", "30s"),
     ("pool-idle-timeout", "30s"),
-    ("max-connections", "10000"),
+    ("max-connections", "8000"),
     ("max-idle-per-backend", "1024"),
     ("max-retries", "2"),
     ("max-head-bytes", "16384"),

@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Client connections open at once; more wait in the kernel's queue. 1 to 1,000,000,
-    /// default 10,000.
+    /// default 8,000.
     pub max_connections: usize,
     /// Bytes of a request or response head. 256 to 1 MiB, default 16 KiB.
     pub max_head_bytes: usize,
@@ -29,7 +29,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_connections: 10_000,
+            max_connections: 8_000,
             max_head_bytes: 16 * 1024,
             max_head_fields: 100,
             max_target_bytes: 8 * 1024,

@@ -43,17 +43,13 @@ impl ResponseTimeHistogram {
     /// What is shown of it; `None` before the first sample.
     pub(super) fn quantiles(&self) -> Option<ResponseTimes> {
         let histogram = self.0.as_ref()?;
-        let max = histogram.max();
-        let at = |quantile| {
-            // A bucket answers with its upper end, which nothing may have reached.
-            Duration::from_micros(histogram.value_at_quantile(quantile).min(max))
-        };
+        let at = |quantile| Duration::from_micros(histogram.value_at_quantile(quantile));
         Some(ResponseTimes {
             samples: histogram.len(),
             p50: at(0.50),
             p90: at(0.90),
             p99: at(0.99),
-            max: Duration::from_micros(max.min(MAX_MICROS)),
+            max: Duration::from_micros(histogram.max()),
         })
     }
 
@@ -66,7 +62,8 @@ impl ResponseTimeHistogram {
     }
 }
 
-/// Quantiles of response times: from dispatch to the first byte of the response.
+/// Quantiles of response times, from dispatch to the first byte of the response; exact to three
+/// digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseTimes {
     /// How many were measured.

@@ -131,7 +131,7 @@ impl<Tag, T> Arena<Tag, T> {
     }
 
     /// All ids, in slot order, as of now.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = Id<Tag>> + '_ {
+    pub(crate) fn ids(&self) -> Vec<Id<Tag>> {
         let entries = self.slots.iter();
         let ids = entries.map(|(index, (generation, _))| Id {
             index: index as u32,

@@ -69,6 +69,19 @@ pub(super) enum Event {
 }
 
 impl State {
+    /// The state in one word, for people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Joining => "joining",
+            Self::Healthy => "healthy",
+            Self::Ejected { .. } => "ejected",
+            Self::Probation { .. } => "probation",
+            Self::Draining => "draining",
+            Self::Gone => "gone",
+        }
+    }
+
     /// Whether it may be picked.
     pub(super) const fn pickable(self) -> bool {
         match self {

@@ -116,7 +116,9 @@ fn push_address(out: &mut Vec<u8>, address: SocketAddr) {
             }
         }
         // The rules for runs of zeros (RFC 5952) are not worth repeating. A vector takes all.
-        IpAddr::V6(ip) => drop(write!(out, "[{ip}]")),
+        IpAddr::V6(ip) => {
+            let _ = write!(out, "[{ip}]");
+        }
     }
     out.push(b':');
     push_number(out, address.port().into());

@@ -71,19 +71,19 @@ fn busy() -> Snapshot {
 
 #[test]
 fn a_busy_balancer() {
-    assert_eq!(shown(&busy()), "");
+    assert_eq!(shown(&busy()), BUSY);
 }
 
 #[test]
 fn before_the_first_exchange() {
     let metrics = Metrics::new(Timestamp::ZERO);
     let snapshot = metrics.snapshot(Timestamp::ZERO, 0, views());
-    assert_eq!(shown(&snapshot), "");
+    assert_eq!(shown(&snapshot), IDLE);
 }
 
 #[test]
 fn without_backends() {
-    assert_eq!(shown(&Snapshot::default()), "");
+    assert_eq!(shown(&Snapshot::default()), EMPTY);
 }
 
 #[test]
@@ -109,3 +109,39 @@ fn large_numbers_stay_in_their_columns() {
     assert_eq!(table.len(), 4, "head, two backends, total");
     assert!(widths.iter().all(|width| *width == widths[0]), "{text}");
 }
+
+const BUSY: &str = "\
+uptime       1h 02m 03s
+connections  1 accepted, 1 open
+exchanges    1,603 (2xx 1,600, 4xx 1, 5xx 2)
+bytes        125.2 KiB in, 4.6 MiB out
+faults       backend_timeout 2, bad_host 1
+
+backend              state    picks   share  in flight  errors  retries         in      out       p50       p90       p99       max
+127.0.0.1:8001       healthy  1,200   75.0%          2       0        0   93.8 KiB  3.4 MiB   6.00 ms  10.81 ms  11.89 ms  12.01 ms
+pi-2.example.net:80  healthy    400   25.0%          2       3        1   31.4 KiB  1.2 MiB  14.01 ms  15.61 ms  15.97 ms  16.01 ms
+total                         1,600  100.0%          4       3        1  125.2 KiB  4.6 MiB   8.00 ms  14.41 ms  15.85 ms  16.01 ms
+";
+
+const IDLE: &str = "\
+uptime       0s
+connections  0 accepted, 0 open
+exchanges    0
+bytes        0 B in, 0 B out
+faults       none
+
+backend              state    picks  share  in flight  errors  retries   in  out  p50  p90  p99  max
+127.0.0.1:8001       healthy      0      -          2       0        0  0 B  0 B    -    -    -    -
+pi-2.example.net:80  healthy      0      -          2       0        0  0 B  0 B    -    -    -    -
+total                             0      -          4       0        0  0 B  0 B    -    -    -    -
+";
+
+const EMPTY: &str = "\
+uptime       0s
+connections  0 accepted, 0 open
+exchanges    0
+bytes        0 B in, 0 B out
+faults       none
+
+no backends
+";

@@ -1,0 +1,255 @@
+//! The balancer as users of the library see it: made from a [`Config`], run, watched, stopped.
+
+use crate::balance::{Strategy, registry};
+use crate::clock::Clock;
+use crate::config::{AccessLogFormat, Config, Invalid};
+use crate::http::{ForwardOptions, ForwardPolicy};
+use crate::net::{self, Command, EventLoop, LoopParts, SystemNetwork, SystemPipes};
+use crate::observe::{AccessLog, Metrics, Snapshot};
+use crate::server::{Parts, Server, Settings};
+use crate::upstream::Upstream;
+use mio::{Poll, Waker};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{self, JoinHandle};
+
+/// A balancer whose addresses are bound: clients can connect, and are served as soon as it runs.
+///
+/// ```
+/// use lb::{Balancer, config::Config};
+///
+/// let mut config = Config::new(["127.0.0.1:5000".parse()?])?;
+/// config.set_listeners(["127.0.0.1:0".parse()?])?;
+/// let running = Balancer::bind(&config)?.spawn()?;
+/// println!("listens on {}", running.addresses()[0]);
+/// let ended = running.stop()?;
+/// assert_eq!(ended.snapshot.totals.exchanges, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Balancer {
+    event_loop: EventLoop,
+    addresses: Vec<SocketAddr>,
+    handle: Handle,
+}
+
+/// What a balancer leaves when it has ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// All it has counted.
+    pub snapshot: Snapshot,
+    /// Lines of the access log that could not be written, because nobody read fast enough.
+    pub dropped_log_lines: u64,
+}
+
+/// Reaches a balancer from any thread.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    commands: Sender<Command>,
+    waker: Arc<Waker>,
+}
+
+/// A balancer on a thread of its own.
+#[derive(Debug)]
+pub struct Running {
+    thread: JoinHandle<io::Result<Ended>>,
+    addresses: Vec<SocketAddr>,
+    handle: Handle,
+}
+
+impl Balancer {
+    /// Binds the listeners, resolves the backends and makes sure of file descriptors.
+    ///
+    /// # Errors
+    /// One of these is refused by the system; says which setting, why, and what to do.
+    pub fn bind(config: &Config) -> Result<Self, Invalid> {
+        let strategy = registry::build(&config.strategy, seed());
+        Self::bind_with(config, strategy)
+    }
+
+    /// The same with a strategy of your own in place of `config.strategy`.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub fn bind_with(config: &Config, strategy: Box<dyn Strategy>) -> Result<Self, Invalid> {
+        net::allow_connections(config.limits().max_connections)?;
+        let backends = config.backends().iter();
+        let addresses: Vec<_> = backends
+            .map(|backend| net::resolve(&backend.address))
+            .collect::<Result<_, _>>()?;
+        let listeners: Vec<_> = config
+            .listeners()
+            .iter()
+            .map(|address| net::bind(*address))
+            .collect::<Result<_, _>>()?;
+        let bound: Vec<_> = listeners.iter().map(net::Listener::address).collect();
+        net::refuse_own_address(config, &addresses, &bound)?;
+
+        let (poll, waker) = events().map_err(|error| no_events(&error))?;
+        let (sender, commands) = channel();
+        let clock = Clock::start();
+        let network = SystemNetwork::new(&poll).map_err(|error| no_events(&error))?;
+        let server = server(config, strategy, network, addresses, &bound, clock);
+        let event_loop = EventLoop::new(LoopParts {
+            poll,
+            clock,
+            listeners,
+            server,
+            commands,
+            max_connections: config.limits().max_connections,
+            shutdown_timeout: config.timeouts().shutdown,
+            has_log: config.access_log != AccessLogFormat::Off,
+        })
+        .map_err(|error| no_events(&error))?;
+        Ok(Self {
+            event_loop,
+            addresses: bound,
+            handle: Handle {
+                commands: sender,
+                waker: Arc::new(waker),
+            },
+        })
+    }
+
+    /// The addresses clients connect to, with the ports the system chose for port 0.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Reaches this balancer while it runs.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Serves on this thread until told to stop, by [`Handle::stop`].
+    ///
+    /// # Errors
+    /// The system failed to report events. Nothing that clients or backends do leads here.
+    pub fn run(self) -> io::Result<Ended> {
+        self.event_loop.run()
+    }
+
+    /// Serves on a thread of its own.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn spawn(self) -> io::Result<Running> {
+        let addresses = self.addresses.clone();
+        let handle = self.handle();
+        let thread = thread::Builder::new()
+            .name("lb".to_owned())
+            .spawn(move || self.run())?;
+        Ok(Running {
+            thread,
+            addresses,
+            handle,
+        })
+    }
+}
+
+impl Handle {
+    /// Tells the balancer to stop: it accepts no more, finishes what is open within the shutdown
+    /// timeout, and ends. Returns at once.
+    pub fn stop(&self) {
+        self.send(Command::Stop);
+    }
+
+    /// How the balancer is; `None` if it has ended.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        let (sender, reply) = channel();
+        self.send(Command::Snapshot(sender));
+        reply.recv().ok()
+    }
+
+    fn send(&self, command: Command) {
+        // Fails if the balancer has ended: then there is nobody to tell.
+        if self.commands.send(command).is_ok() {
+            let _ = self.waker.wake();
+        }
+    }
+}
+
+impl Running {
+    /// The addresses clients connect to.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Reaches the balancer from any thread.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// How the balancer is; `None` if it has ended.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        self.handle.snapshot()
+    }
+
+    /// Stops the balancer and waits until it has ended.
+    ///
+    /// # Errors
+    /// The balancer ended with an error, or its thread panicked (in a strategy of your own).
+    pub fn stop(self) -> io::Result<Ended> {
+        self.handle.stop();
+        match self.thread.join() {
+            Ok(ended) => ended,
+            Err(_) => Err(io::Error::other("the balancer's thread panicked")),
+        }
+    }
+}
+
+fn server(
+    config: &Config,
+    strategy: Box<dyn Strategy>,
+    network: SystemNetwork,
+    addresses: Vec<Vec<SocketAddr>>,
+    bound: &[SocketAddr],
+    clock: Clock,
+) -> Server<SystemNetwork> {
+    let now = clock.now();
+    let settings = Settings {
+        mode: config.mode,
+        timeouts: *config.timeouts(),
+        limits: *config.limits(),
+    };
+    let backends = config.backends().iter();
+    let members = backends.map(|spec| (spec.address.to_string(), spec.weight.get().into()));
+    let port = bound.first().map_or(0, SocketAddr::port);
+    let parts = Parts {
+        network,
+        pipes: SystemPipes::default(),
+        forward: ForwardPolicy::new(ForwardOptions::default(), "http", port),
+        key_source: strategy.key_source(),
+        upstream: Upstream::new(members, strategy, seed()),
+        addresses,
+        metrics: Metrics::new(now),
+        access_log: AccessLog::new(config.access_log),
+    };
+    let mut server = Server::new(settings, parts, now);
+    server.set_wall_clock(clock.wall(), now);
+    server
+}
+
+fn events() -> io::Result<(Poll, Waker)> {
+    let poll = Poll::new()?;
+    let waker = Waker::new(poll.registry(), net::WAKER)?;
+    Ok((poll, waker))
+}
+
+fn no_events(error: &io::Error) -> Invalid {
+    let problem = format!("the system refuses to report events: {error}");
+    Invalid::new(problem, "raise the limit of open files (ulimit -n)")
+}
+
+/// Different in every process, so that several balancers do not move in step.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0)
+}

@@ -1,0 +1,36 @@
+//! File descriptors: as many as the connections may need.
+
+use crate::config::Invalid;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Descriptors beside those of connections: listeners, events, standard streams, pipes.
+const OTHERS: u64 = 640;
+
+/// Raises the limit of open files so that `max_connections` clients, and as many connections to
+/// backends, can be open at once.
+///
+/// # Errors
+/// The system does not allow that many; says how many it needs.
+pub(crate) fn allow_connections(max_connections: usize) -> Result<(), Invalid> {
+    let needed = max_connections as u64 * 2 + OTHERS;
+    let limit = getrlimit(Resource::Nofile);
+    let current = limit.current.unwrap_or(u64::MAX);
+    if current >= needed {
+        return Ok(());
+    }
+    let maximum = limit.maximum.unwrap_or(u64::MAX);
+    let raised = Rlimit {
+        current: Some(needed),
+        maximum: limit.maximum,
+    };
+    if maximum >= needed && setrlimit(Resource::Nofile, raised).is_ok() {
+        return Ok(());
+    }
+    let fits = maximum.saturating_sub(OTHERS) / 2;
+    Err(Invalid::new(
+        format!("needs {needed} file descriptors, and the limit is {maximum}"),
+        format!("raise the limit with ulimit -n {needed}, or give at most {fits}"),
+    )
+    .with_flag("--max-connections")
+    .with_value(max_connections))
+}

@@ -1,0 +1,244 @@
+//! The loop: waits for events and passes them to the server.
+//!
+//! A turn has named phases: wait, events, accept, the server's own last phases, log. Each is
+//! bounded, so that a flood of one kind delays the others by no more than a turn.
+
+use super::listener::Listener;
+use super::log_writer::LogWriter;
+use super::network::SystemNetwork;
+use crate::balancer::Ended;
+use crate::clock::Clock;
+use crate::observe::Snapshot;
+use crate::relay::Readiness;
+use crate::server::{Server, Token};
+use crate::time::Timestamp;
+use mio::event::Event;
+use mio::{Events, Interest, Poll};
+use std::io;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+/// Events taken from the system in one turn.
+const EVENTS_PER_TURN: usize = 1024;
+/// Connections accepted on one listener in one turn.
+const ACCEPTS_PER_TURN: usize = 64;
+/// How long no connection is accepted after the system had no room for one.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Tokens with this bit are the loop's own; the others are the server's.
+const OWN_BIT: usize = 1 << 63;
+/// Wakes the loop for commands.
+pub(crate) const WAKER: mio::Token = mio::Token(usize::MAX);
+
+/// What the loop can be asked from other threads.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Stop accepting, finish, return.
+    Stop,
+    /// Say how it is.
+    Snapshot(Sender<Snapshot>),
+}
+
+/// One loop and everything it owns.
+pub(crate) struct EventLoop {
+    poll: Poll,
+    clock: Clock,
+    listeners: Vec<Listener>,
+    server: Server<SystemNetwork>,
+    commands: Receiver<Command>,
+    log: Option<LogWriter>,
+    max_connections: usize,
+    shutdown_timeout: Duration,
+    /// Until when nothing is accepted, after a shortage.
+    accepts_from: Timestamp,
+    stopping_until: Option<Timestamp>,
+}
+
+/// What a loop is made of.
+pub(crate) struct LoopParts {
+    pub(crate) poll: Poll,
+    pub(crate) clock: Clock,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) server: Server<SystemNetwork>,
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) max_connections: usize,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) has_log: bool,
+}
+
+impl EventLoop {
+    /// A loop that is ready to run.
+    pub(crate) fn new(mut parts: LoopParts) -> io::Result<Self> {
+        for (index, listener) in parts.listeners.iter_mut().enumerate() {
+            let token = mio::Token(OWN_BIT | index);
+            let registry = parts.poll.registry();
+            registry.register(&mut listener.socket, token, Interest::READABLE)?;
+        }
+        let log = if parts.has_log {
+            Some(LogWriter::to_stdout()?)
+        } else {
+            None
+        };
+        Ok(Self {
+            poll: parts.poll,
+            clock: parts.clock,
+            listeners: parts.listeners,
+            server: parts.server,
+            commands: parts.commands,
+            log,
+            max_connections: parts.max_connections,
+            shutdown_timeout: parts.shutdown_timeout,
+            accepts_from: Timestamp::ZERO,
+            stopping_until: None,
+        })
+    }
+
+    /// Runs until told to stop and everything is finished or the time for that is over.
+    pub(crate) fn run(mut self) -> io::Result<Ended> {
+        let mut events = Events::with_capacity(EVENTS_PER_TURN);
+        while !self.is_over() {
+            self.wait(&mut events)?;
+            for event in &events {
+                self.dispatch(event);
+            }
+            self.accept();
+            self.obey();
+            self.server.finish_turn(self.clock.now());
+            self.write_log();
+        }
+        Ok(self.end())
+    }
+
+    fn is_over(&self) -> bool {
+        match self.stopping_until {
+            Some(until) => self.server.is_idle() || self.clock.now() >= until,
+            None => false,
+        }
+    }
+
+    /// Waits for events, no longer than until something is due.
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        let now = self.clock.now();
+        let accepting = self.can_accept() && self.listeners.iter().any(|l| l.ready);
+        let due = [
+            self.server.next_wakeup(),
+            accepting.then_some(self.accepts_from),
+            self.stopping_until,
+        ];
+        let timeout = due.into_iter().flatten().min().map(|at| at.since(now));
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                events.clear();
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn dispatch(&mut self, event: &Event) {
+        let token = event.token();
+        if token == WAKER {
+            return;
+        }
+        if token.0 & OWN_BIT != 0 {
+            if let Some(listener) = self.listeners.get_mut(token.0 & !OWN_BIT) {
+                listener.ready = true;
+            }
+            return;
+        }
+        let ready = Readiness {
+            readable: event.is_readable(),
+            writable: event.is_writable(),
+            read_closed: event.is_read_closed(),
+            broken: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
+        };
+        let token = Token::from_bits(token.0 as u64);
+        self.server.ready(token, ready, self.clock.now());
+    }
+
+    fn can_accept(&self) -> bool {
+        self.server.open_clients() < self.max_connections
+    }
+
+    fn accept(&mut self) {
+        let now = self.clock.now();
+        if now < self.accepts_from {
+            return;
+        }
+        for index in 0..self.listeners.len() {
+            for _ in 0..ACCEPTS_PER_TURN {
+                if !self.can_accept() {
+                    return;
+                }
+                let Some(listener) = self.listeners.get_mut(index).filter(|l| l.ready) else {
+                    break;
+                };
+                let accepted = match listener.accept() {
+                    Ok(None) => break,
+                    Ok(Some((stream, address))) => self.server.accepted(stream, address, now),
+                    Err(error) => Err(error),
+                };
+                if accepted.is_err_and(|error| is_shortage(&error)) {
+                    // Trying again at once would spin; what waits is in the kernel's queue.
+                    self.accepts_from = now + SHORTAGE_PAUSE;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Does what other threads asked.
+    fn obey(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Stop => self.stop(),
+                // Whoever asked may have gone.
+                Command::Snapshot(reply) => drop(reply.send(self.snapshot())),
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        if self.stopping_until.is_none() {
+            self.listeners.clear();
+            self.server.stop();
+            self.stopping_until = Some(self.clock.now() + self.shutdown_timeout);
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.server.snapshot(self.clock.now())
+    }
+
+    fn write_log(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.write(self.server.take_log_lines());
+            self.server
+                .set_wall_clock(self.clock.wall(), self.clock.now());
+        }
+    }
+
+    fn end(mut self) -> Ended {
+        self.server.abandon(self.clock.now());
+        self.write_log();
+        let mut dropped_log_lines = 0;
+        if let Some(log) = &mut self.log {
+            log.finish();
+            dropped_log_lines = log.dropped_lines();
+        }
+        Ended {
+            snapshot: self.snapshot(),
+            dropped_log_lines,
+        }
+    }
+}
+
+/// Whether an error of accepting is about means, not about one connection (`accept(2)`).
+fn is_shortage(error: &io::Error) -> bool {
+    !matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,46 @@
+//! Connections to backends, and registration of all connections, by mio.
+
+use super::pipe::{Pipe, SystemPipes};
+use super::stream::Stream;
+use crate::server::{Network, Token};
+use mio::net::TcpStream;
+use mio::{Interest, Poll, Registry};
+use std::io;
+use std::net::SocketAddr;
+
+/// The outside world of a [`Server`](crate::server::Server).
+#[derive(Debug)]
+pub(crate) struct SystemNetwork {
+    registry: Registry,
+}
+
+impl SystemNetwork {
+    /// Registers with `poll`.
+    ///
+    /// # Errors
+    /// The system has no room for another descriptor.
+    pub(crate) fn new(poll: &Poll) -> io::Result<Self> {
+        Ok(Self {
+            registry: poll.registry().try_clone()?,
+        })
+    }
+}
+
+impl Network for SystemNetwork {
+    type Stream = Stream;
+    type Pipe = Pipe;
+    type Pipes = SystemPipes;
+
+    fn connect(&mut self, address: SocketAddr) -> io::Result<Stream> {
+        let stream = TcpStream::connect(address)?;
+        // Requests are written whole; waiting for more only adds latency.
+        stream.set_nodelay(true)?;
+        Ok(Stream(stream))
+    }
+
+    fn register(&mut self, stream: &mut Stream, token: Token) -> io::Result<()> {
+        let token = mio::Token(token.to_bits() as usize);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.registry.register(&mut stream.0, token, interest)
+    }
+}

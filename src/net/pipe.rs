@@ -1,0 +1,95 @@
+//! Pipes for `splice(2)`, and their pool.
+//!
+//! Linux moves pages from one socket to another through a pipe without copying them to user
+//! space. Elsewhere no pipe is ever lent, and the relay copies.
+
+use crate::relay::Pipes;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Bytes a pipe is asked to hold: as much as the relay fills at once. The system may grant less.
+const PIPE_BYTES: usize = 256 * 1024;
+/// Pipes lent at once. Beyond, bytes are copied: two descriptors each, and the system bounds the
+/// memory of all pipes of a user.
+const MAX_LENT: usize = 256;
+/// Pipes kept for reuse.
+const MAX_KEPT: usize = 32;
+
+/// Bytes on their way from one socket to another.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    read: OwnedFd,
+    write: OwnedFd,
+}
+
+/// Lends pipes.
+#[derive(Debug, Default)]
+pub(crate) struct SystemPipes {
+    kept: Vec<Pipe>,
+    lent: usize,
+}
+
+impl Pipes for SystemPipes {
+    type Pipe = Pipe;
+
+    fn take(&mut self) -> Option<Pipe> {
+        if self.lent >= MAX_LENT {
+            return None;
+        }
+        let pipe = self.kept.pop().or_else(open)?;
+        self.lent += 1;
+        Some(pipe)
+    }
+
+    fn give(&mut self, pipe: Pipe, left: usize) {
+        self.lent = self.lent.saturating_sub(1);
+        if left == 0 && self.kept.len() < MAX_KEPT {
+            self.kept.push(pipe);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn open() -> Option<Pipe> {
+    use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+
+    let (read, write) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).ok()?;
+    // Refused when the user's share of pipe memory is used up: then it holds 64 KiB.
+    let _ = fcntl_setpipe_size(&write, PIPE_BYTES);
+    Some(Pipe { read, write })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open() -> Option<Pipe> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+impl Pipe {
+    pub(super) fn fill_from(&mut self, socket: &impl AsFd, max: usize) -> io::Result<usize> {
+        splice(socket, &self.write, max)
+    }
+
+    pub(super) fn drain_to(&mut self, socket: &impl AsFd, max: usize) -> io::Result<usize> {
+        splice(&self.read, socket, max)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn splice(from: &impl AsFd, to: &impl AsFd, max: usize) -> io::Result<usize> {
+    use rustix::pipe::{SpliceFlags, splice};
+
+    let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
+    Ok(splice(from, None, to, None, max, flags)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Pipe {
+    pub(super) fn fill_from(&mut self, _socket: &impl AsFd, _max: usize) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn drain_to(&mut self, _socket: &impl AsFd, _max: usize) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}

@@ -1,0 +1,74 @@
+//! The one line that says what was started.
+
+use lb::config::{Config, Mode};
+use std::fmt;
+use std::net::SocketAddr;
+
+/// Backends named in the line; a longer list is cut.
+const NAMED: usize = 8;
+
+/// What listens, with which strategy, over which backends.
+pub(crate) struct StartLine<'a> {
+    config: &'a Config,
+    addresses: &'a [SocketAddr],
+}
+
+impl<'a> StartLine<'a> {
+    /// The line of a balancer that listens on `addresses`.
+    pub(crate) fn new(config: &'a Config, addresses: &'a [SocketAddr]) -> Self {
+        Self { config, addresses }
+    }
+}
+
+impl fmt::Display for StartLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let backends = self.config.backends();
+        let names = backends.iter().take(NAMED).map(|spec| spec.address.to_string());
+        let what = match self.config.mode {
+            Mode::Http => "http",
+            Mode::Tcp => "tcp",
+        };
+        write!(
+            f,
+            "lb listens on {} ({what}), {} over {} backend{}: {}",
+            join(self.addresses.iter().map(SocketAddr::to_string)),
+            self.config.strategy.name(),
+            backends.len(),
+            if backends.len() == 1 { "" } else { "s" },
+            join(names),
+        )?;
+        match backends.len().checked_sub(NAMED) {
+            None | Some(0) => Ok(()),
+            Some(more) => write!(f, " and {more} more"),
+        }
+    }
+}
+
+fn join(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(backends: u16) -> String {
+        let specs = (0..backends).map(|nth| (5000 + nth).to_string().parse().unwrap());
+        let config = Config::new(specs).unwrap();
+        let addresses = ["127.0.0.1:8080".parse().unwrap()];
+        StartLine::new(&config, &addresses).to_string()
+    }
+
+    #[test]
+    fn says_what_listens_and_over_what() {
+        let expected = "lb listens on 127.0.0.1:8080 (http), least-rt over 2 backends: ";
+        assert!(line(2).starts_with(expected), "{}", line(2));
+        assert!(line(1).contains(" over 1 backend: "), "{}", line(1));
+    }
+
+    #[test]
+    fn a_long_list_is_cut() {
+        assert!(line(12).ends_with(" and 4 more"), "{}", line(12));
+        assert!(!line(8).contains("more"), "{}", line(8));
+    }
+}
