@@ -51,7 +51,9 @@ fn run(order: &Order) -> ExitCode {
             }
             if ended.dropped_log_lines > 0 {
                 let lines = ended.dropped_log_lines;
-                say(&format!("{lines} log lines were dropped: stdout was not read fast enough"));
+                say(&format!(
+                    "{lines} log lines were dropped: stdout was not read fast enough"
+                ));
             }
             ExitCode::SUCCESS
         }

@@ -23,7 +23,10 @@ impl<'a> StartLine<'a> {
 impl fmt::Display for StartLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let backends = self.config.backends();
-        let names = backends.iter().take(NAMED).map(|spec| spec.address.to_string());
+        let names = backends
+            .iter()
+            .take(NAMED)
+            .map(|spec| spec.address.to_string());
         let what = match self.config.mode {
             Mode::Http => "http",
             Mode::Tcp => "tcp",

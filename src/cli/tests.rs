@@ -48,7 +48,7 @@ fn every_flag_reaches_its_setting() {
          --listen 80,*:81 --listen [::1]:82 --access-log json --quiet \
          --connect-timeout 1ms --client-timeout 2s --server-timeout 3m --shutdown-timeout 4h \
          --pool-idle-timeout 5s --max-connections 6 --max-head-bytes 700 --max-head-fields 8 \
-         --max-target-bytes 9 --max-retries 10 --max-idle-per-backend 11",
+         --tunnel-timeout 6m --max-target-bytes 9 --max-retries 10 --max-idle-per-backend 11",
     );
     let config = &order.config;
     let backends: Vec<String> = config.backends().iter().map(ToString::to_string).collect();
@@ -67,6 +67,7 @@ fn every_flag_reaches_its_setting() {
             server: Duration::from_secs(180),
             shutdown: Duration::from_secs(14_400),
             pool_idle: Duration::from_secs(5),
+            tunnel: Duration::from_secs(360),
         }
     );
     assert_eq!(
@@ -206,7 +207,7 @@ fn arguments_that_are_not_utf8_are_refused() {
 }
 
 /// Every flag that has a default, and the default as the user would write it.
-const DEFAULTS: [(&str, &str); 15] = [
+const DEFAULTS: [(&str, &str); 16] = [
     ("strategy", "least-rt"),
     ("listen", "127.0.0.1:8080"),
     ("mode", "http"),

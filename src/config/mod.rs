@@ -29,6 +29,7 @@ mod number;
 mod strategy;
 mod timeouts;
 
+pub use crate::balance::Kind as StrategyKind;
 pub use backend::{BackendSpec, Weight};
 pub use choice::{AccessLogFormat, Mode};
 pub use duration::HumanDuration;
@@ -37,7 +38,6 @@ pub use invalid::Invalid;
 pub use limits::Limits;
 pub use listener::parse_listener;
 pub use number::parse_number;
-pub use crate::balance::Kind as StrategyKind;
 pub use strategy::parse_strategy;
 pub use timeouts::Timeouts;
 

@@ -32,7 +32,10 @@ mod tests {
             }
         }
         assert_eq!(parse_strategy("N2One"), Ok(StrategyKind::NToOne));
-        assert_eq!(parse_strategy("least-rt"), Ok(StrategyKind::LeastResponseTime));
+        assert_eq!(
+            parse_strategy("least-rt"),
+            Ok(StrategyKind::LeastResponseTime)
+        );
     }
 
     #[test]

@@ -59,7 +59,10 @@ pub(crate) fn bind(address: SocketAddr) -> Result<Listener, Invalid> {
                 "this machine does not have the address".to_owned(),
                 "choose one of its own, or *:PORT for all",
             ),
-            _ => (format!("cannot listen there: {error}"), "choose another address"),
+            _ => (
+                format!("cannot listen there: {error}"),
+                "choose another address",
+            ),
         };
         Invalid::new(problem, remedy)
             .with_flag("--listen")

@@ -97,9 +97,10 @@ impl Buffers {
         let mut bytes = buffer.bytes;
         bytes.clear();
         let (list, kept) = match bytes.capacity() {
-            0..SMALL_BYTES => return,
             SMALL_BYTES => (&mut self.small, SMALL_KEPT),
-            ..=LARGE_BYTES => (&mut self.large, LARGE_KEPT),
+            capacity if capacity > SMALL_BYTES && capacity <= LARGE_BYTES => {
+                (&mut self.large, LARGE_KEPT)
+            }
             _ => return,
         };
         if list.len() < kept {

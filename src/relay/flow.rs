@@ -393,7 +393,11 @@ impl<Pipe> Flow<Pipe> {
     ///
     /// # Errors
     /// The sink failed.
-    pub fn flush<T, P>(&mut self, to: &mut Socket<T>, work: &mut Workspace<P>) -> Result<bool, Break>
+    pub fn flush<T, P>(
+        &mut self,
+        to: &mut Socket<T>,
+        work: &mut Workspace<P>,
+    ) -> Result<bool, Break>
     where
         T: Transport<Pipe = Pipe>,
         P: Pipes<Pipe = Pipe>,

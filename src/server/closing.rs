@@ -1,10 +1,10 @@
 //! Closing: decided anywhere, done in one phase at the end of the turn.
 
+use super::Server;
 use super::arena::{ClientId, LinkId};
 use super::client::ClientState;
 use super::link::LinkState;
 use super::network::{Network, Token};
-use super::Server;
 use crate::relay::Received;
 use crate::time::Timestamp;
 use std::mem;

@@ -1,11 +1,11 @@
 //! The end of an exchange: the backend is given back, the record is made, and the client asks
 //! again or is seen off.
 
+use super::Server;
 use super::arena::{ExchangeId, LinkId};
 use super::exchange::{Attempt, Exchange, Phase};
 use super::link::LinkState;
 use super::network::Network;
-use super::Server;
 use crate::balance::{BackendId, Outcome};
 use crate::observe::Record;
 use crate::time::Timestamp;

@@ -1,11 +1,11 @@
 //! Deadlines: what each connection is waited for, and what follows when the wait is over.
 
+use super::Server;
 use super::arena::{ClientId, ExchangeId, LinkId};
 use super::client::ClientState;
 use super::exchange::{Attempt, Exchange, Phase};
 use super::link::LinkState;
 use super::network::{Network, Token};
-use super::Server;
 use crate::error::{Fault, Refusal};
 use crate::time::Timestamp;
 use crate::timers::Fired;

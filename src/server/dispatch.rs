@@ -1,10 +1,10 @@
 //! From a request to a connection: picking a backend, and finding or opening a link to it.
 
+use super::Server;
 use super::arena::{ExchangeId, LinkId};
 use super::exchange::{Attempt, Phase};
 use super::link::{Link, LinkState};
 use super::network::{Network, Token};
-use super::Server;
 use crate::balance::{BackendId, Outcome};
 use crate::error::Fault;
 use crate::time::Timestamp;
@@ -29,8 +29,13 @@ impl<N: Network> Server<N> {
             let backend = lease.backend();
             exchange.notes.backend = Some(backend);
             self.metrics.picked(backend);
-            let reusable = matches!(exchange.phase, Phase::AwaitingHead) && !exchange.needs_new_link;
-            let pooled = if reusable { self.take_idle(backend, id) } else { None };
+            let reusable =
+                matches!(exchange.phase, Phase::AwaitingHead) && !exchange.needs_new_link;
+            let pooled = if reusable {
+                self.take_idle(backend, id)
+            } else {
+                None
+            };
             let link = match pooled {
                 Some(link) => Ok(link),
                 None => self.connect(backend, id, now),

@@ -96,9 +96,7 @@ impl<N: Network> Server<N> {
             Pumped::Broken(Break::SourceFailed | Break::Truncated) => {
                 Verdict::Failed(Fault::ClientGone)
             }
-            Pumped::Broken(Break::BadFraming) => {
-                Verdict::Failed(Fault::Refused(Refusal::BadChunk))
-            }
+            Pumped::Broken(Break::BadFraming) => Verdict::Failed(Fault::Refused(Refusal::BadChunk)),
             Pumped::Broken(Break::SinkFailed) if connecting => {
                 Verdict::Failed(Fault::ConnectFailed)
             }

@@ -174,11 +174,7 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    pub(super) fn new(
-        now: Timestamp,
-        head_bytes: usize,
-        label: Option<(Buffer, usize)>,
-    ) -> Self {
+    pub(super) fn new(now: Timestamp, head_bytes: usize, label: Option<(Buffer, usize)>) -> Self {
         Self {
             started_at: now,
             head_bytes,

@@ -1,9 +1,9 @@
 //! What follows when an exchange cannot go on: another backend, an answer of our own, or a cut.
 
+use super::Server;
 use super::arena::ExchangeId;
 use super::exchange::{Attempt, Phase};
 use super::network::Network;
-use super::Server;
 use crate::balance::Outcome;
 use crate::error::{Fault, Side};
 use crate::http::{LocalAnswer, Method, write_local_answer};

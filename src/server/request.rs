@@ -1,10 +1,10 @@
 //! The start of an exchange: reading and parsing a request head.
 
+use super::Server;
 use super::arena::{ClientId, ExchangeId};
 use super::client::ClientState;
 use super::exchange::{Exchange, Notes, Request};
 use super::network::Network;
-use super::Server;
 use crate::balance::KeySource;
 use crate::balance::key::key_of;
 use crate::error::{Fault, Refusal};
@@ -37,7 +37,10 @@ impl<N: Network> Server<N> {
             let Some(client) = self.slots.clients.get_mut(id) else {
                 break;
             };
-            match client.peer.gather(&mut scratch, &mut self.work.buffers, more) {
+            match client
+                .peer
+                .gather(&mut scratch, &mut self.work.buffers, more)
+            {
                 Gathered::Blocked => break,
                 Gathered::End | Gathered::Failed => {
                     self.client_left(id, now);

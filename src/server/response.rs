@@ -1,10 +1,10 @@
 //! The answer of a backend: reading its head, and what follows from it.
 
+use super::Server;
 use super::arena::ExchangeId;
 use super::drive::Verdict;
 use super::exchange::{Attempt, Phase};
 use super::network::Network;
-use super::Server;
 use crate::error::Fault;
 use crate::http::{
     Body, BodyLength, ConnectionOption, Parsed, Reframe, ResponseHead, ResponseRewrite, Version,

@@ -1,9 +1,9 @@
 //! What is asked of a server from outside: to stop, and to say how it is.
 
+use super::Server;
 use super::client::ClientState;
 use super::link::LinkState;
 use super::network::Network;
-use super::Server;
 use crate::error::Fault;
 use crate::observe::{BackendView, Snapshot};
 use crate::time::Timestamp;
@@ -57,7 +57,10 @@ impl<N: Network> Server<N> {
         let views = live.map(|candidate| BackendView {
             id: candidate.id,
             name: self.upstream.name(candidate.id).unwrap_or("?"),
-            state: self.upstream.state(candidate.id).map_or("gone", |s| s.word()),
+            state: self
+                .upstream
+                .state(candidate.id)
+                .map_or("gone", |s| s.word()),
             in_flight: candidate.in_flight,
         });
         let open = self.slots.clients.len() as u64;

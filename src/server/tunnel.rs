@@ -23,10 +23,7 @@ impl<N: Network> Server<N> {
         };
         let key = match self.key_source {
             KeySource::ClientAddress => super::request::key_of_address(client.address),
-            KeySource::None
-            | KeySource::Target
-            | KeySource::Header(_)
-            | KeySource::Cookie(_) => 0,
+            KeySource::None | KeySource::Target | KeySource::Header(_) | KeySource::Cookie(_) => 0,
         };
         let notes = Notes::new(now, 0, None);
         let mut exchange = Exchange::new(id, Request::unknown(), Flow::tunnel(), key, notes);
