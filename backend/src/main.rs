@@ -15,6 +15,7 @@
 mod answer;
 mod format;
 mod json;
+mod knock;
 mod page;
 mod panics;
 mod pi;

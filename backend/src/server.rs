@@ -17,6 +17,7 @@ use tiny_http::{Header, Request, Response, Server};
 
 use crate::answer::Answer;
 use crate::format::Format;
+use crate::knock::Knocker;
 use crate::refusal::Refusal;
 use crate::routes::route;
 
@@ -73,14 +74,19 @@ fn in_words(error: &io::Error) -> String {
 
 /// Serves until accepting fails, and returns why.
 pub(crate) fn serve(start: Start, service: Service, threads: NonZeroU8) -> String {
+    let knocker = match Knocker::start(start.address) {
+        Ok(knocker) => knocker,
+        Err(error) => return format!("cannot start a thread: {error}"),
+    };
     let shared = Arc::new((start.server, service));
     let (stopped, first_stop) = mpsc::channel();
     for _ in 0..threads.get() {
         let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
+        let knocker = knocker.clone();
         let worker = thread::Builder::new().name("worker".to_owned());
         let spawned = worker.spawn(move || {
             let (server, service) = &*shared;
-            let error = work(server, service);
+            let error = work(server, service, &knocker);
             // Only the first to stop is heard; the process ends with it.
             let _ = stopped.send(error);
         });
@@ -96,11 +102,14 @@ pub(crate) fn serve(start: Start, service: Service, threads: NonZeroU8) -> Strin
 }
 
 /// One worker: takes requests one after another.
-fn work(server: &Server, service: &Service) -> io::Error {
+fn work(server: &Server, service: &Service, knocker: &Knocker) -> io::Error {
     loop {
         match server.recv() {
-            // A client that has gone away is its own loss.
-            Ok(request) => _ = answer(request, service),
+            Ok(request) => {
+                knocker.ask();
+                // A client that has gone away is its own loss.
+                let _ = answer(request, service);
+            }
             Err(error) => return error,
         }
     }
