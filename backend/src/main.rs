@@ -15,6 +15,7 @@
 mod answer;
 mod format;
 mod json;
+mod knock;
 mod page;
 mod panics;
 mod pi;
@@ -74,7 +75,7 @@ fn main() -> ExitCode {
     };
     announce(&service, &start);
     let error = server::serve(start, service, args.threads);
-    fail(1, &error)
+    fail(1, &format!("stopped serving: {error}"))
 }
 
 /// Says on stdout that the server is up, at once even into a pipe: scripts read the port here.

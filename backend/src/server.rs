@@ -8,7 +8,8 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU8;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use tiny_http::{Header, Request, Response, Server};
 
 use crate::answer::Answer;
 use crate::format::Format;
+use crate::knock::Knocker;
 use crate::refusal::Refusal;
 use crate::routes::route;
 
@@ -71,36 +73,47 @@ fn in_words(error: &io::Error) -> String {
     }
 }
 
-/// Serves until accepting fails, and returns why.
-pub(crate) fn serve(start: Start, service: Service, threads: NonZeroU8) -> String {
-    let shared = Arc::new((start.server, service));
-    let (stopped, first_stop) = mpsc::channel();
-    for _ in 0..threads.get() {
-        let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
-        let worker = thread::Builder::new().name("worker".to_owned());
-        let spawned = worker.spawn(move || {
-            let (server, service) = &*shared;
-            let error = work(server, service);
-            // Only the first to stop is heard; the process ends with it.
-            let _ = stopped.send(error);
-        });
-        if let Err(error) = spawned {
-            return format!("cannot start a worker: {error}");
-        }
-    }
-    drop(stopped);
-    match first_stop.recv() {
-        Ok(error) => format!("accepting connections failed: {error}"),
-        Err(mpsc::RecvError) => "all workers are gone".to_owned(),
+/// Serves until a worker stops, and returns why it did.
+pub(crate) fn serve(start: Start, service: Service, threads: NonZeroU8) -> io::Error {
+    match start_workers(start, service, threads) {
+        // Only the first to stop is heard: the process ends with it.
+        Ok(stops) => stops
+            .recv()
+            .unwrap_or_else(|_| io::Error::other("the workers are gone")),
+        Err(error) => error,
     }
 }
 
+fn start_workers(
+    start: Start,
+    service: Service,
+    threads: NonZeroU8,
+) -> io::Result<Receiver<io::Error>> {
+    let knocker = Knocker::start(start.address)?;
+    let shared = Arc::new((start.server, service));
+    let (stopped, stops) = mpsc::channel();
+    for _ in 0..threads.get() {
+        let (shared, knocker, stopped) = (Arc::clone(&shared), knocker.clone(), stopped.clone());
+        thread::Builder::new()
+            .name("worker".to_owned())
+            .spawn(move || {
+                let (server, service) = &*shared;
+                // Fails when another worker was heard first.
+                let _ = stopped.send(work(server, service, &knocker));
+            })?;
+    }
+    Ok(stops)
+}
+
 /// One worker: takes requests one after another.
-fn work(server: &Server, service: &Service) -> io::Error {
+fn work(server: &Server, service: &Service, knocker: &Knocker) -> io::Error {
     loop {
         match server.recv() {
-            // A client that has gone away is its own loss.
-            Ok(request) => _ = answer(request, service),
+            Ok(request) => {
+                knocker.ask();
+                // A client that has gone away is its own loss.
+                let _ = answer(request, service);
+            }
             Err(error) => return error,
         }
     }

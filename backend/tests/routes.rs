@@ -122,18 +122,38 @@ fn a_request_id_is_echoed() {
 fn sixty_four_kept_connections_are_served_in_turn() {
     let backend = Backend::start(&["--term-us", "0"]);
     let mut clients: Vec<Client> = (0..64).map(|_| backend.connect()).collect();
-    for round in 1..=3 {
-        let target = format!("/{round}");
-        clients
-            .iter_mut()
-            .for_each(|client| client.send_get(&target, ""));
-        for client in &mut clients {
-            let answer = client.receive(true);
-            assert_eq!(answer.status, 200);
-            let pi: f64 = answer.body.trim().parse().expect("a number");
-            let error = (pi - std::f64::consts::PI).abs();
-            assert!(error < 1.0 / f64::from(round), "{pi} is not {round} terms");
-        }
+    for terms in 1..=3 {
+        ask_all(&mut clients, terms);
+    }
+}
+
+/// tiny_http strands connections of a burst that follows on closed ones.
+#[test]
+fn regression_a_burst_after_closed_connections_is_served_whole() {
+    let backend = Backend::start(&["--term-us", "0"]);
+    for round in 1..=10 {
+        let mut few: Vec<Client> = (0..2).map(|_| backend.connect()).collect();
+        ask_all(&mut few, round);
+        drop(few);
+        let mut burst: Vec<Client> = (0..32).map(|_| backend.connect()).collect();
+        ask_all(&mut burst, round);
+    }
+}
+
+/// Sends on every connection first, then reads every answer.
+fn ask_all(clients: &mut [Client], terms: u32) {
+    clients
+        .iter_mut()
+        .for_each(|client| client.send_get(&format!("/{terms}"), ""));
+    for client in clients {
+        let answer = client.receive(true);
+        assert_eq!(answer.status, 200);
+        let pi: f64 = answer.body.trim().parse().expect("a number");
+        let error = (pi - std::f64::consts::PI).abs();
+        assert!(
+            error < 1.0 / f64::from(terms),
+            "{pi} is not Pi of {terms} terms"
+        );
     }
 }
 

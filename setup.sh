@@ -1,0 +1,191 @@
+#!/usr/bin/env bash
+# Builds everything, starts Pi backends and lb in front of them, and stops them all at the end.
+# It ends only what it started, by process id.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+Usage: ./setup.sh [N_BACKENDS] [STRATEGY]
+
+Builds lb and the Pi backends, starts N_BACKENDS backends (4) on ports 5000, 5001, ... and lb on
+port 8080 with STRATEGY (least-rt). Ctrl-C stops everything.
+
+Environment:
+  BASE_PORT  port of the first backend (5000)
+  LB_PORT    port of lb (8080)
+  TERM_US    what one term of Pi costs a backend, in microseconds (1000)
+  LB_ARGS    more arguments for lb, split at blanks, such as "--access-log text"
+  LB_BIN     another lb to start; only the backends are built then
+TEXT
+}
+
+fail() {
+    echo "setup.sh: $*" >&2
+    exit 1
+}
+
+# whole NAME VALUE MIN MAX: fails unless VALUE is a whole number within the limits.
+whole() {
+    if ! [[ $2 =~ ^(0|[1-9][0-9]{0,8})$ ]] || (($2 < $3 || $2 > $4)); then
+        fail "$1 is a whole number from $3 to $4, not \"$2\" (see --help)"
+    fi
+}
+
+if [[ ${1:-} == -h || ${1:-} == --help ]]; then
+    usage
+    exit
+fi
+(($# <= 2)) || fail "at most two arguments, not $# (see --help)"
+backends=${1:-4}
+strategy=${2:-least-rt}
+base_port=${BASE_PORT:-5000}
+lb_port=${LB_PORT:-8080}
+term_us=${TERM_US:-1000}
+whole N_BACKENDS "$backends" 1 64
+whole BASE_PORT "$base_port" 1 $((65536 - backends))
+whole LB_PORT "$lb_port" 1 65535
+whole TERM_US "$term_us" 0 1000000
+# Which strategies there are is lb's to say; this only keeps flags and blanks out.
+[[ $strategy =~ ^[a-z][a-z0-9-]*$ ]] || fail "STRATEGY is a name such as least-rt, not \"$strategy\""
+((lb_port < base_port || lb_port >= base_port + backends)) ||
+    fail "LB_PORT $lb_port is one of the backends' ports, $base_port to $((base_port + backends - 1))"
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+bin=${CARGO_TARGET_DIR:-target}/release
+lb=${LB_BIN:-$bin/lb}
+
+build() {
+    [[ -z ${LB_BIN:-} || -x $LB_BIN ]] || fail "LB_BIN is no program: $LB_BIN"
+    command -v cargo >/dev/null ||
+        fail "cargo is missing: install Rust from https://rustup.rs and run this again"
+    if [[ -n ${LB_BIN:-} ]]; then
+        cargo build --release --package pi-backend
+    else
+        cargo build --release --workspace --bins
+    fi || fail "the build failed"
+}
+
+# What was started: process ids, and a name for each.
+pids=()
+names=()
+
+start() {
+    local name=$1
+    shift
+    "$@" &
+    pids+=($!)
+    names+=("$name")
+}
+
+# By the shell's own list of children, so a process id that was reused is never taken for ours.
+running() {
+    [[ $'\n'$(jobs -pr)$'\n' == *$'\n'$1$'\n'* ]]
+}
+
+# shellcheck disable=SC2317 # called by the trap
+signal_all() {
+    local pid
+    for pid in $(jobs -pr); do
+        kill "-$1" "$pid" 2>/dev/null || true
+    done
+}
+
+# shellcheck disable=SC2317 # called by the trap
+stop() {
+    trap '' INT TERM
+    signal_all TERM
+    # lb finishes what it has begun; five seconds are enough for that.
+    for ((tenths = 0; tenths < 50; tenths++)); do
+        [[ -n $(jobs -pr) ]] || break
+        sleep 0.1
+    done
+    signal_all KILL
+    wait 2>/dev/null || true
+    ((${#pids[@]} == 0)) || echo "setup.sh: stopped."
+}
+
+listening() {
+    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+# Whether GET /ping on the port is answered with 200 within a second. Needs no curl.
+answers() {
+    (
+        exec 3<>"/dev/tcp/127.0.0.1/$1"
+        printf 'GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >&3
+        read -r -t 1 line <&3
+        [[ $line == 'HTTP/1.'?' 200'* ]]
+    ) 2>/dev/null
+}
+
+# await NAME PID PORT: returns when the part answers, fails when it ends or takes too long.
+await() {
+    local deadline=$((SECONDS + 10))
+    until answers "$3"; do
+        running "$2" || fail "$1 did not start on port $3; its message is above"
+        ((SECONDS < deadline)) || fail "$1 does not answer GET /ping on port $3"
+        sleep 0.05
+    done
+}
+
+start_backends() {
+    local port
+    addresses=
+    for ((port = base_port; port < base_port + backends; port++)); do
+        start "pi-$port" "$bin/pi-backend" --port "$port" --term-us "$term_us"
+        addresses+=${addresses:+,}127.0.0.1:$port
+    done
+    for ((port = base_port; port < base_port + backends; port++)); do
+        await "pi-$port" "${pids[port - base_port]}" "$port"
+    done
+}
+
+start_lb() {
+    local more=()
+    read -ra more <<<"${LB_ARGS:-}"
+    [[ " ${more[*]:-} " == *" --access-log"* ]] || more+=(--access-log off)
+    start lb "$lb" --listen "127.0.0.1:$lb_port" --strategy "$strategy" --backends "$addresses" \
+        "${more[@]}"
+    lb_pid=${pids[${#pids[@]} - 1]}
+    await lb "$lb_pid" "$lb_port"
+}
+
+# Until lb ends. A backend may be ended by hand, to see what lb makes of it.
+watch() {
+    local part
+    while running "$lb_pid"; do
+        for part in "${!pids[@]}"; do
+            if ! running "${pids[part]}" && [[ ${names[part]} != lb ]]; then
+                echo "setup.sh: ${names[part]} has ended; the rest goes on"
+                unset "pids[part]"
+            fi
+        done
+        sleep 0.5
+    done
+    fail "lb has ended"
+}
+
+build
+for ((port = base_port; port < base_port + backends; port++)); do
+    ! listening "$port" || fail "port $port is in use (set BASE_PORT to start elsewhere)"
+done
+! listening "$lb_port" || fail "port $lb_port is in use (set LB_PORT for another)"
+
+trap stop EXIT
+trap 'exit 0' INT
+trap 'exit 143' TERM
+start_backends
+start_lb
+
+cat <<TEXT
+
+  lb ($strategy) serves $backends backends.
+
+  In a browser   http://localhost:$lb_port/100
+  With curl      curl -i http://localhost:$lb_port/100
+  Under load     ./stress_test.sh
+
+  Ctrl-C stops everything.
+
+TEXT
+watch
