@@ -44,7 +44,7 @@ mod tests {
         assert_eq!(
             invalid.with_flag("--strategy").to_string(),
             "--strategy 'fastest': unknown strategy; \
-             use one of n-to-1, round-robin, least-conn, least-rt"
+             use one of n-to-1, round-robin, least-conn, least-rt, random, p2c"
         );
     }
 }
