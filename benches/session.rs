@@ -4,7 +4,7 @@
 //! A turn is what the event loop makes of it: the client's bytes, the backend's answer, the end of
 //! the turn. Connections are warm: both were used before, and are used again.
 //!
-//! `cargo bench --bench session -- keep-alive` runs one of them.
+//! `cargo bench --bench session -- keep_alive_get` runs one of them.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lb::balance::LeastResponseTime;
@@ -23,7 +23,7 @@ use std::time::Duration;
 
 const SHORT: &[u8] = b"GET /100 HTTP/1.1\r\nHost: localhost:8080\r\n\r\n";
 
-/// As Firefox asks for a page: 607 bytes.
+/// As a browser asks for a page: 591 bytes.
 const BROWSER: &[u8] = b"GET /articles/2026/the-shape-of-a-request?page=2 HTTP/1.1\r\n\
     Host: www.example.org\r\n\
     User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\
@@ -218,15 +218,16 @@ fn deliver<'a>(server: &mut Server<Wired<'a>>, from: &Memory<'a>, bytes: &'a [u8
 fn requests(criterion: &mut Criterion) {
     let (small, large) = (answer(128), answer(1_000_000));
     let mut group = criterion.benchmark_group("session");
-    for (name, request, answer) in [
-        ("keep-alive GET, 128 bytes back", SHORT, &small),
-        ("browser GET, 128 bytes back", BROWSER, &small),
-        ("keep-alive GET, 1 MB copied back", SHORT, &large),
+    let megabyte = Throughput::Bytes(large.len() as u64);
+    for (name, request, answer, throughput) in [
+        ("keep_alive_get", SHORT, &small, Throughput::Elements(1)),
+        ("browser_get", BROWSER, &small, Throughput::Elements(1)),
+        ("copy_1_mb", SHORT, &large, megabyte),
     ] {
         let mut session = Session::new();
         session.exchange(request, answer);
         session.check(request, answer);
-        group.throughput(Throughput::Bytes(answer.len() as u64));
+        group.throughput(throughput);
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 session.exchange(request, answer);
