@@ -139,7 +139,6 @@ impl<N: Network> Server<N> {
         let used = download.accept(&self.head_out, body, to, &mut self.work.buffers);
         exchange.notes.interim_bytes += exchange.download.passed();
         exchange.notes.status = Some(head.status);
-        exchange.notes.fault = None;
         exchange.download = download;
         exchange.phase = Phase::Responding {
             reusable: head.persistent && uploaded,
