@@ -45,7 +45,8 @@ impl Strategy for LeastConnections {
     }
 }
 
-fn least<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> Option<BackendId> {
+/// The one with the fewest exchanges in flight of some candidates.
+pub(super) fn least<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> Option<BackendId> {
     candidates
         .filter(|c| c.pickable)
         .min_by(|a, b| compare(a, b))

@@ -25,6 +25,7 @@
 //! It sees the upstream's candidates and nothing else. Scores are kept up to date as responses
 //! come in; a pick only reads them, and ages at most one, round robin.
 
+mod cost;
 mod history;
 mod pool;
 mod residual;
@@ -33,14 +34,12 @@ mod tuning;
 use super::sample::{SAMPLED_ABOVE, block, draw_blocks};
 use super::{BackendId, Candidate, Outcome, Rng, Settlement, Strategy};
 use crate::time::Timestamp;
-use history::{History, Score};
+use cost::{Best, Standing};
+use history::History;
 use pool::Pool;
 use residual::Residual;
 use std::time::Duration;
-use tuning::{
-    COLD_BUDGET, COLD_BUDGET_AT_START, COLD_CREDIT, IDLE_CUT, IDLE_FULL_S, REFRESH_AFTER_S,
-    START_RESPONSES, seconds,
-};
+use tuning::{COLD_BUDGET, COLD_BUDGET_AT_START, REFRESH_AFTER_S, START_RESPONSES, seconds};
 
 /// The backend expected to finish soonest.
 #[derive(Clone, Debug)]
@@ -60,30 +59,6 @@ pub struct LeastResponseTime {
     rng: Rng,
 }
 
-/// What a pick reads of one backend, beside its candidate.
-#[derive(Clone, Copy, Debug)]
-struct Standing {
-    score: Score,
-    /// While busy: since when its oldest request can have been in service. While idle: when it
-    /// was last picked.
-    since: Timestamp,
-}
-
-/// The best candidate so far, and what it is judged by.
-struct Best {
-    cost: f64,
-    last_pick: u64,
-    id: Option<BackendId>,
-}
-
-impl Best {
-    const NONE: Self = Self {
-        cost: f64::INFINITY,
-        last_pick: u64::MAX,
-        id: None,
-    };
-}
-
 impl LeastResponseTime {
     /// `seed` decides which part of a huge pool each pick looks at.
     #[must_use]
@@ -98,49 +73,6 @@ impl LeastResponseTime {
             start_responses: 0,
             rng: Rng::new(seed),
         }
-    }
-
-    /// The best of some candidates and the best so far.
-    fn better(
-        &self,
-        mut best: Best,
-        candidates: &[Candidate],
-        standings: &[Standing],
-        now: Timestamp,
-    ) -> Best {
-        for (candidate, standing) in candidates.iter().zip(standings) {
-            if !candidate.pickable {
-                continue;
-            }
-            let (cost, last_pick) = (self.cost(candidate, standing, now), candidate.last_pick);
-            if cost < best.cost || (cost == best.cost && last_pick < best.last_pick) {
-                let id = Some(candidate.id);
-                best = Best {
-                    cost,
-                    last_pick,
-                    id,
-                };
-            }
-        }
-        best
-    }
-
-    /// When the next request would be finished there, in mean service times of the pool; for a
-    /// backend on its cold trial, less than for any other.
-    fn cost(&self, candidate: &Candidate, standing: &Standing, now: Timestamp) -> f64 {
-        let Standing { score, since } = standing;
-        let in_flight = f64::from(candidate.in_flight);
-        if !score.heard && candidate.in_flight < self.cold_budget {
-            return in_flight - COLD_CREDIT;
-        }
-        let elapsed_s = seconds(*since, now);
-        let services = if candidate.in_flight == 0 {
-            1.0 - IDLE_CUT * (elapsed_s * IDLE_FULL_S.recip()).min(1.0)
-        } else {
-            let age = elapsed_s * score.per_slowness * self.pool.per_second();
-            in_flight + self.residual.expected(age, score.in_order)
-        };
-        score.slowness * services + score.penalty
     }
 
     /// Ages the next backend in turn, if that makes a difference.
@@ -206,7 +138,7 @@ impl LeastResponseTime {
         let history = History::new(candidate.id, now);
         let standing = Standing {
             score: history.score(0.0),
-            since: since(candidate),
+            since: cost::since(candidate),
         };
         match (self.histories.get_mut(slot), self.standings.get_mut(slot)) {
             (Some(old_history), Some(old_standing)) => {
@@ -242,15 +174,6 @@ impl LeastResponseTime {
     }
 }
 
-/// Since when the oldest request at a busy backend can have been in service; when an idle one was
-/// last picked.
-fn since(candidate: &Candidate) -> Timestamp {
-    let oldest = candidate.oldest_dispatched_at;
-    oldest.map_or(candidate.last_picked_at, |dispatched_at| {
-        dispatched_at.max(candidate.last_completed_at.unwrap_or_default())
-    })
-}
-
 impl Strategy for LeastResponseTime {
     fn name(&self) -> &'static str {
         "least-rt"
@@ -275,7 +198,7 @@ impl Strategy for LeastResponseTime {
         ) else {
             return;
         };
-        standing.since = since(candidate);
+        standing.since = cost::since(candidate);
         let (failed, response_time) = match settlement.outcome {
             Outcome::Success { response_time } => (false, response_time),
             Outcome::Failure | Outcome::Unreachable => (true, None),
