@@ -7,7 +7,7 @@
 //! `cargo bench --bench session -- keep_alive_get` runs one of them.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lb::balance::LeastResponseTime;
+use lb::balance::{KeySource, LeastResponseTime};
 use lb::config::{AccessLogFormat, Limits, Mode, Timeouts};
 use lb::http::{ForwardOptions, ForwardPolicy};
 use lb::observe::{AccessLog, Metrics};
@@ -153,9 +153,9 @@ impl<'a> Session<'a> {
         let parts = Parts {
             network: Wired(backend.clone()),
             pipes: Copying,
-            forward: ForwardPolicy::new(ForwardOptions::default(), "http", 8080),
+            forward: vec![ForwardPolicy::new(ForwardOptions::default(), "http", 8080)],
             upstream: Upstream::new(members, strategy, 1),
-            key_source: lb::balance::KeySource::None,
+            key_source: KeySource::None,
             addresses: vec![vec![address]],
             metrics: Metrics::new(now),
             access_log: AccessLog::new(AccessLogFormat::Off),
@@ -166,7 +166,7 @@ impl<'a> Session<'a> {
             limits: Limits::default(),
         };
         let mut server = Server::new(settings, parts, now);
-        let accepted = server.accepted(client.clone(), address, now);
+        let accepted = server.accepted(client.clone(), address, 0, now);
         assert!(accepted.is_ok(), "a connection in memory is accepted");
         Self {
             server,

@@ -221,11 +221,11 @@ fn server(
     };
     let backends = config.backends().iter();
     let members = backends.map(|spec| (spec.address.to_string(), spec.weight.get().into()));
-    let port = bound.first().map_or(0, SocketAddr::port);
+    let policy = |port| ForwardPolicy::new(ForwardOptions::default(), "http", port);
     let parts = Parts {
         network,
         pipes: SystemPipes::default(),
-        forward: ForwardPolicy::new(ForwardOptions::default(), "http", port),
+        forward: bound.iter().map(|bound| policy(bound.port())).collect(),
         key_source: strategy.key_source(),
         upstream: Upstream::new(members, strategy, seed()),
         addresses,

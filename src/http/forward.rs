@@ -41,7 +41,8 @@ pub struct ForwardOptions {
 }
 
 impl Default for ForwardOptions {
-    /// Everything but `Forwarded`, which says the same again.
+    /// Everything but `Forwarded`, which says the same again, and `Via`, which makes some servers
+    /// compress no more (nginx, `gzip_proxied`).
     fn default() -> Self {
         Self {
             x_forwarded_for: ForwardedFor::Append,
@@ -49,7 +50,7 @@ impl Default for ForwardOptions {
             x_forwarded_proto: true,
             x_forwarded_port: true,
             forwarded: false,
-            via: true,
+            via: false,
         }
     }
 }

@@ -12,12 +12,13 @@ pub(super) fn is_authority(text: &[u8]) -> bool {
             None => false,
         },
         _ => {
-            let end = text
-                .iter()
-                .position(|&byte| byte == b':')
-                .unwrap_or(text.len());
-            let (name, port) = text.split_at(end);
-            !name.is_empty() && is_name(name) && is_port_part(port)
+            let mut rest = text;
+            while let [byte, after @ ..] = rest
+                && is_name(*byte)
+            {
+                rest = after;
+            }
+            rest.len() < text.len() && is_port_part(rest)
         }
     }
 }
@@ -48,14 +49,12 @@ fn is_port_part(text: &[u8]) -> bool {
     }
 }
 
-/// `reg-name` (RFC 3986, section 3.2.2), which a dotted address is as well. A percent sign is
-/// let pass without its digits being checked: it means nothing to us.
-fn is_name(text: &[u8]) -> bool {
-    text.iter().all(|byte| {
-        matches!(byte,
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%'
-            | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
-    })
+/// Whether `byte` may be part of a `reg-name` (RFC 3986, section 3.2.2), which a dotted address is
+/// as well. A percent sign may pass without its digits being checked: it means nothing to us.
+const fn is_name(byte: u8) -> bool {
+    matches!(byte,
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%'
+        | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }
 
 #[cfg(test)]

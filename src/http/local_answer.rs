@@ -144,11 +144,7 @@ mod tests {
             is_for_head: true,
             ..BUSY
         });
-        let (whole, _) = written(BUSY)
-            .split_at_checked(text.len())
-            .map(|(a, b)| (a.to_owned(), b.to_owned()))
-            .unwrap();
-        assert_eq!(text, whole);
+        assert!(written(BUSY).starts_with(&text), "{text}");
         assert!(text.ends_with("\r\n\r\n"));
     }
 

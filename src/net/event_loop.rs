@@ -175,7 +175,9 @@ impl EventLoop {
                 };
                 let accepted = match listener.accept() {
                     Ok(None) => break,
-                    Ok(Some((stream, address))) => self.server.accepted(stream, address, now),
+                    Ok(Some((stream, address))) => {
+                        self.server.accepted(stream, address, index as u16, now)
+                    }
                     Err(error) => Err(error),
                 };
                 if accepted.is_err_and(|error| is_shortage(&error)) {

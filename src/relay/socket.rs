@@ -140,6 +140,12 @@ impl<T: Transport> Socket<T> {
         }
     }
 
+    /// Whether the peer has sent nothing beyond what was read. Asks the system only if the last
+    /// read did not show it.
+    pub fn is_drained(&mut self, scratch: &mut [u8]) -> bool {
+        !self.may_read() || self.recv(scratch) == Received::Blocked
+    }
+
     /// Writes `parts` once and tells how many bytes were taken, possibly none.
     ///
     /// # Errors

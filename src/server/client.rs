@@ -12,6 +12,8 @@ use std::net::SocketAddr;
 pub(super) struct Client<T> {
     pub(super) peer: Peer<T>,
     pub(super) address: SocketAddr,
+    /// Which listener it came by.
+    pub(super) listener: u16,
     pub(super) state: ClientState,
     pub(super) deadline: Deadline,
 }
@@ -38,10 +40,11 @@ pub(super) enum ClientState {
 }
 
 impl<T: Transport> Client<T> {
-    pub(super) fn new(io: T, address: SocketAddr) -> Self {
+    pub(super) fn new(io: T, address: SocketAddr, listener: u16) -> Self {
         Self {
             peer: Peer::new(io),
             address,
+            listener,
             state: ClientState::Idle,
             deadline: Deadline::default(),
         }

@@ -96,11 +96,13 @@ impl<N: Network> Server<N> {
 
     /// The closing phase.
     pub(super) fn close_all(&mut self) {
-        for token in mem::take(&mut self.closing) {
+        let mut closing = mem::take(&mut self.closing);
+        for token in closing.drain(..) {
             match token {
                 Token::Client(id) => drop(self.slots.clients.remove(id)),
                 Token::Link(id) => drop(self.slots.links.remove(id)),
             }
         }
+        self.closing = closing;
     }
 }

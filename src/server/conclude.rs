@@ -51,9 +51,9 @@ impl<N: Network> Server<N> {
             return;
         };
         let is_clean = link.peer.unread.is_none()
-            && !link.peer.socket.may_read()
             && !link.peer.socket.is_read_closed()
-            && !link.peer.socket.is_broken();
+            && !link.peer.socket.is_broken()
+            && link.peer.socket.is_drained(&mut self.work.scratch);
         if !(room && is_clean) || self.stopping {
             self.close_link(id);
             return;
@@ -106,7 +106,7 @@ impl<N: Network> Server<N> {
             connect_time: notes.connect_time,
             first_byte_time: notes.first_byte_time,
             total_time: now.since(notes.started_at),
-            retries: notes.retries,
+            retries: notes.retries(),
             fault: notes.fault,
         };
         self.metrics.record(&record);

@@ -17,18 +17,19 @@ impl<N: Network> Server<N> {
     /// # Errors
     /// There is nobody to pick, or everybody who was picked could not be reached.
     pub(super) fn dispatch(&mut self, id: ExchangeId, now: Timestamp) -> Result<(), Fault> {
-        let mut fault = Fault::NoBackend;
         loop {
             let Some(exchange) = self.slots.exchanges.get_mut(id) else {
                 return Ok(());
             };
             let tried = exchange.tried.as_slice();
             let Some(lease) = self.upstream.pick(exchange.key, tried, now) else {
-                return Err(exchange.notes.fault.unwrap_or(fault));
+                return Err(exchange.notes.fault.unwrap_or(Fault::NoBackend));
             };
             let backend = lease.backend();
-            exchange.notes.backend = Some(backend);
             self.metrics.picked(backend);
+            if let Some((failed_at, fault)) = exchange.notes.begin_attempt(backend) {
+                self.metrics.retried(failed_at, fault);
+            }
             let reusable =
                 matches!(exchange.phase, Phase::AwaitingHead) && !exchange.needs_new_link;
             let pooled = if reusable {
@@ -45,12 +46,11 @@ impl<N: Network> Server<N> {
                     self.attach(id, lease, link, pooled.is_some());
                     return Ok(());
                 }
-                Err(error) => {
-                    fault = self.could_not_connect(id, lease, &error, now);
-                    if fault == Fault::Overloaded {
-                        return Err(fault);
-                    }
+                Err(error) if is_shortage(&error) => {
+                    self.upstream.settle(lease, Outcome::Neutral, now);
+                    return Err(Fault::Overloaded);
                 }
+                Err(_) => self.could_not_connect(id, lease, now),
             }
         }
     }
@@ -120,26 +120,13 @@ impl<N: Network> Server<N> {
         Ok(id)
     }
 
-    /// A connection could not even be started. Says what that means for the exchange.
-    fn could_not_connect(
-        &mut self,
-        id: ExchangeId,
-        lease: Lease,
-        error: &io::Error,
-        now: Timestamp,
-    ) -> Fault {
-        let backend = lease.backend();
-        if is_shortage(error) {
-            self.upstream.settle(lease, Outcome::Neutral, now);
-            return Fault::Overloaded;
-        }
-        self.metrics.retried(backend, Fault::ConnectFailed);
-        self.upstream.settle(lease, Outcome::Unreachable, now);
+    /// A connection was refused before it was under way.
+    fn could_not_connect(&mut self, id: ExchangeId, lease: Lease, now: Timestamp) {
         if let Some(exchange) = self.slots.exchanges.get_mut(id) {
-            exchange.tried.add(backend);
-            exchange.notes.retries += 1;
+            exchange.tried.add(lease.backend());
+            exchange.notes.fault = Some(Fault::ConnectFailed);
         }
-        Fault::ConnectFailed
+        self.upstream.settle(lease, Outcome::Unreachable, now);
     }
 
     /// An event says that a link is established.

@@ -167,7 +167,8 @@ pub(super) struct Notes {
     pub(super) interim_bytes: u64,
     pub(super) status: Option<u16>,
     pub(super) backend: Option<BackendId>,
-    pub(super) retries: u32,
+    /// Backends asked so far, the same one again included.
+    pub(super) attempts: u32,
     pub(super) fault: Option<Fault>,
     /// Method and target for the access log, and where the target begins.
     pub(super) label: Option<(Buffer, usize)>,
@@ -184,9 +185,23 @@ impl Notes {
             interim_bytes: 0,
             status: None,
             backend: None,
-            retries: 0,
+            attempts: 0,
             fault: None,
             label,
         }
+    }
+
+    /// Another backend is asked. Returns where the attempt before failed, and how.
+    pub(super) fn begin_attempt(&mut self, backend: BackendId) -> Option<(BackendId, Fault)> {
+        self.attempts += 1;
+        self.connect_time = None;
+        self.first_byte_time = None;
+        let before = self.backend.replace(backend);
+        before.zip(self.fault.take())
+    }
+
+    /// Further attempts after the first.
+    pub(super) fn retries(&self) -> u32 {
+        self.attempts.saturating_sub(1)
     }
 }

@@ -13,17 +13,26 @@ use std::mem;
 /// What a client is told to wait when nobody can serve it.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
+/// What the link of an attempt that ended was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    /// It came from the pool and brought nothing: its end had crossed the request on the way.
+    WasDead,
+    /// It did not do what was asked of it.
+    Failed,
+}
+
 impl<N: Network> Server<N> {
     /// Ends the attempt under way. Afterwards the exchange waits for another backend, carries an
     /// answer of our own, or is gone.
     pub(super) fn fail(&mut self, id: ExchangeId, fault: Fault, now: Timestamp) {
-        let was_dead = self.end_attempt(id, fault, now);
+        let ended = self.end_attempt(id, fault, now);
         let Some(exchange) = self.slots.exchanges.get_mut(id) else {
             return;
         };
         exchange.notes.fault = Some(fault);
-        if self.may_retry(id, fault) {
-            self.retry(id, fault, was_dead);
+        if ended.is_some() && self.may_retry(id, fault) {
+            self.retry(id, ended);
         } else if let Some(status) = self.status_for(id, fault) {
             self.answer(id, fault, status);
         } else {
@@ -31,12 +40,9 @@ impl<N: Network> Server<N> {
         }
     }
 
-    /// Gives the lease back and closes the link. Returns whether the link had served others
-    /// before and nothing of an answer came: then it was dead already.
-    fn end_attempt(&mut self, id: ExchangeId, fault: Fault, now: Timestamp) -> bool {
-        let Some(exchange) = self.slots.exchanges.get_mut(id) else {
-            return false;
-        };
+    /// Gives the lease back and closes the link. `None` if no attempt was under way.
+    fn end_attempt(&mut self, id: ExchangeId, fault: Fault, now: Timestamp) -> Option<Link> {
+        let exchange = self.slots.exchanges.get_mut(id)?;
         let attempt = mem::replace(&mut exchange.attempt, Attempt::Idle);
         let Attempt::At {
             lease,
@@ -44,26 +50,29 @@ impl<N: Network> Server<N> {
             reused,
         } = attempt
         else {
-            return false;
+            return None;
         };
-        let was_dead =
-            reused && fault == Fault::BackendGone && exchange.notes.first_byte_time.is_none();
+        let silent = exchange.notes.first_byte_time.is_none();
+        let was = match fault {
+            Fault::BackendGone if reused && silent => Link::WasDead,
+            _ => Link::Failed,
+        };
         let outcome = match fault {
             Fault::ConnectFailed | Fault::ConnectTimeout => Outcome::Unreachable,
-            _ if was_dead || fault.side() != Side::Backend => Outcome::Neutral,
+            _ if was == Link::WasDead || fault.side() != Side::Backend => Outcome::Neutral,
             _ => Outcome::Failure,
         };
+        if outcome != Outcome::Neutral {
+            exchange.tried.add(lease.backend());
+        }
         if matches!(exchange.phase, Phase::Tunnel { .. })
             && let Some(link) = self.slots.links.get_mut(link)
         {
             link.peer.socket.reset_on_close();
         }
-        if outcome != Outcome::Neutral {
-            exchange.tried.add(lease.backend());
-        }
         self.upstream.settle(lease, outcome, now);
         self.close_link(link);
-        was_dead
+        Some(was)
     }
 
     /// A request is sent again only if nothing of an answer has reached the client and either no
@@ -80,7 +89,7 @@ impl<N: Network> Server<N> {
             // Bounded by the number of backends: each is tried once.
             Fault::ConnectFailed => true,
             Fault::ConnectTimeout | Fault::BackendGone => {
-                exchange.notes.retries < self.settings.limits.max_retries
+                exchange.notes.retries() < self.settings.limits.max_retries
             }
             Fault::Refused(_)
             | Fault::ClientGone
@@ -102,19 +111,18 @@ impl<N: Network> Server<N> {
             .is_none_or(|client| client.peer.socket.is_broken())
     }
 
-    fn retry(&mut self, id: ExchangeId, fault: Fault, was_dead: bool) {
+    /// Makes the exchange wait for another backend. A pooled link that was dead already is
+    /// nobody's fault: it leaves no trace but the count, and a new link is opened instead.
+    fn retry(&mut self, id: ExchangeId, ended: Option<Link>) {
         let Some(exchange) = self.slots.exchanges.get_mut(id) else {
             return;
         };
-        if let Some(backend) = exchange.notes.backend {
-            self.metrics.retried(backend, fault);
-        }
         exchange.upload.rewind();
         exchange.upload_stopped = false;
-        exchange.needs_new_link |= was_dead;
-        exchange.notes.retries += 1;
-        exchange.notes.connect_time = None;
-        exchange.notes.first_byte_time = None;
+        if ended == Some(Link::WasDead) {
+            exchange.needs_new_link = true;
+            exchange.notes.fault = None;
+        }
     }
 
     /// The status of the local answer, if one can still be given.

@@ -76,10 +76,11 @@ pub struct Server<N: Network> {
     due: Vec<Token>,
     work: Workspace<N::Pipes>,
     parser: HeadParser,
-    forward: ForwardPolicy,
+    forward: Vec<ForwardPolicy>,
     /// Where the head of a response is put together.
     head_out: Vec<u8>,
     again: Vec<Again>,
+    again_spare: Vec<Again>,
     closing: Vec<Token>,
     metrics: Metrics,
     access_log: AccessLog,
@@ -106,8 +107,8 @@ pub struct Parts<N: Network> {
     pub network: N,
     /// Where pipes come from.
     pub pipes: N::Pipes,
-    /// What backends are told of the clients.
-    pub forward: ForwardPolicy,
+    /// What backends are told of the clients, for each listener.
+    pub forward: Vec<ForwardPolicy>,
     /// The pool of backends.
     pub upstream: Upstream,
     /// Which part of a request the strategy wants as a key.
@@ -137,6 +138,7 @@ impl<N: Network> Server<N> {
             work: Workspace::new(parts.pipes),
             head_out: Vec::new(),
             again: Vec::new(),
+            again_spare: Vec::new(),
             closing: Vec::new(),
             metrics: parts.metrics,
             access_log: parts.access_log,
@@ -153,7 +155,7 @@ impl<N: Network> Server<N> {
         self.slots.clients.len()
     }
 
-    /// Takes over a connection that was accepted from `address`. In TCP mode a backend is picked
+    /// Takes over a connection that was accepted from `address` by a listener (an index). In TCP mode a backend is picked
     /// at once: the server side may be the one that speaks first.
     ///
     /// # Errors
@@ -162,9 +164,11 @@ impl<N: Network> Server<N> {
         &mut self,
         io: N::Stream,
         address: SocketAddr,
+        listener: u16,
         now: Timestamp,
     ) -> io::Result<()> {
-        let id = self.slots.clients.insert(Client::new(io, address));
+        let client = Client::new(io, address, listener);
+        let id = self.slots.clients.insert(client);
         if let Some(client) = self.slots.clients.get_mut(id) {
             let stream = client.peer.socket.io_mut();
             if let Err(error) = self.network.register(stream, Token::Client(id)) {
@@ -232,7 +236,8 @@ impl<N: Network> Server<N> {
 
     /// Takes up what yielded in an earlier phase; what yields again waits for the next turn.
     fn go_on(&mut self, now: Timestamp) {
-        for work in mem::take(&mut self.again) {
+        let mut again = mem::replace(&mut self.again, mem::take(&mut self.again_spare));
+        for work in again.drain(..) {
             match work {
                 Again::Client(id) => {
                     if let Some(client) = self.slots.clients.get(id)
@@ -245,6 +250,7 @@ impl<N: Network> Server<N> {
                 Again::Lingering(id) => self.discard(id),
             }
         }
+        self.again_spare = again;
     }
 
     /// When the server must be called again at the latest, event or not. `None`: only on events.

@@ -113,17 +113,19 @@ impl<N: Network> Server<N> {
         let Some(client) = self.slots.clients.get(id) else {
             return (0, None);
         };
-        let address = client.address;
+        let (address, listener) = (client.address, usize::from(client.listener));
         let mut first = self.work.buffers.take(head.len);
         let ip = ClientIp::from(address.ip());
-        let forward = Forward {
-            policy: &self.forward,
-            client_ip: ip.as_bytes(),
-            request_id: None,
-            host: None,
-        };
-        self.parser
-            .write_request(head, input, &forward, first.as_vec_mut());
+        if let Some(policy) = self.forward.get(listener) {
+            let forward = Forward {
+                policy,
+                client_ip: ip.as_bytes(),
+                request_id: None,
+                host: None,
+            };
+            self.parser
+                .write_request(head, input, &forward, first.as_vec_mut());
+        }
         let mut upload = Flow::new(Body::new(head.body));
         let body = input.get(head.len..).unwrap_or_default();
         let used = upload.prepare(first, body, head.method.is_idempotent());

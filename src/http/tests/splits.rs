@@ -1,5 +1,6 @@
 //! Whole, byte by byte and cut anywhere, an input leads to the same end.
 
+use super::super::scan::{StartLine, first_flaw};
 use super::super::{BadChunk, Body, BodyLength, Forward, ForwardPolicy};
 use super::chunks::{BAD, GOOD, relay};
 use super::random::Random;
@@ -136,6 +137,27 @@ fn mutated_responses_byte_by_byte() {
             parser.response(part, Method::Get)
         });
         assert_eq!(bytes, whole, "seed {seed}: \"{}\"", input.escape_ascii());
+    }
+}
+
+/// The cheap checks that every head passes must miss nothing that the strict grammar minds.
+#[test]
+fn what_is_accepted_has_no_flaw() {
+    let (requests, responses) = (requests(), responses());
+    for seed in 0..ROUNDS {
+        let mut random = Random::new(seed);
+        let limits = random_limits(&mut random);
+        let mut parser = HeadParser::new(limits);
+        let input = mutated(&mut random, &requests);
+        if let Ok(Parsed::Complete(head)) = parser.request(&input) {
+            let flaw = first_flaw(&input[..head.len], StartLine::Request, limits);
+            assert_eq!(flaw, None, "seed {seed}: \"{}\"", input.escape_ascii());
+        }
+        let input = mutated(&mut random, &responses);
+        if let Ok(Parsed::Complete(head)) = parser.response(&input, Method::Get) {
+            let flaw = first_flaw(&input[..head.len], StartLine::Status, limits);
+            assert_eq!(flaw, None, "seed {seed}: \"{}\"", input.escape_ascii());
+        }
     }
 }
 

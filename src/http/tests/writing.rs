@@ -151,7 +151,11 @@ fn who_asked_is_told() {
     let output = "GET / HTTP/1.1\r\nHost: a:80\r\nX-Forwarded-For: 10.0.0.1, 10.0.0.2, 192.0.2.7\r\n\
         X-Forwarded-Host: a:80\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: 8080\r\n\
         Via: 1.1 lb\r\n\r\n";
-    assert_eq!(sent_with(input, ForwardOptions::default(), |_| {}), output);
+    let options = ForwardOptions {
+        via: true,
+        ..ForwardOptions::default()
+    };
+    assert_eq!(sent_with(input, options, |_| {}), output);
 }
 
 #[test]
