@@ -48,7 +48,8 @@ fn every_flag_reaches_its_setting() {
          --listen 80,*:81 --listen [::1]:82 --access-log json --quiet \
          --connect-timeout 1ms --client-timeout 2s --server-timeout 3m --shutdown-timeout 4h \
          --pool-idle-timeout 5s --max-connections 6 --max-head-bytes 700 --max-head-fields 8 \
-         --tunnel-timeout 6m --max-target-bytes 9 --max-retries 10 --max-idle-per-backend 11",
+         --tunnel-timeout 6m --backend-max-connections 12 --queue-limit 13 --queue-timeout 7s \
+         --max-target-bytes 9 --max-retries 10 --max-idle-per-backend 11",
     );
     let config = &order.config;
     let backends: Vec<String> = config.backends().iter().map(ToString::to_string).collect();
@@ -68,6 +69,7 @@ fn every_flag_reaches_its_setting() {
             shutdown: Duration::from_secs(14_400),
             pool_idle: Duration::from_secs(5),
             tunnel: Duration::from_secs(360),
+            queue: Duration::from_secs(7),
         }
     );
     assert_eq!(
@@ -78,6 +80,8 @@ fn every_flag_reaches_its_setting() {
             max_head_fields: 8,
             max_target_bytes: 9,
             max_retries: 10,
+            backend_max_connections: Some(12),
+            queue_limit: 13,
             max_idle_per_backend: 11,
         }
     );
@@ -103,7 +107,7 @@ fn every_mistake_is_one_line_with_a_remedy() {
         ),
         (
             "lb --backends --quiet",
-            "--backends: no value given; write --backends HOST:PORT[=WEIGHT],...",
+            "--backends: no value given; write --backends HOST:PORT[=WEIGHT[/MAX]],...",
         ),
         (
             "lb --backends=",
@@ -209,7 +213,7 @@ fn arguments_that_are_not_utf8_are_refused() {
 }
 
 /// Every flag that has a default, and the default as the user would write it.
-const DEFAULTS: [(&str, &str); 16] = [
+const DEFAULTS: [(&str, &str); 19] = [
     ("strategy", "least-rt"),
     ("listen", "127.0.0.1:8080"),
     ("mode", "http"),
@@ -225,6 +229,9 @@ const DEFAULTS: [(&str, &str); 16] = [
     ("max-head-bytes", "16384"),
     ("max-head-fields", "100"),
     ("max-target-bytes", "8192"),
+    ("queue-timeout", "10s"),
+    ("queue-limit", "1024"),
+    ("backend-max-connections", "any number"),
     ("access-log", "off"),
 ];
 

@@ -10,7 +10,6 @@ use crate::error::{Fault, Refusal};
 use crate::time::Timestamp;
 use crate::timers::Fired;
 use std::mem;
-use std::time::Duration;
 
 /// Whom an exchange waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +18,17 @@ enum Awaited {
     Backend,
     /// Either side of a tunnel.
     Both,
+    /// A backend with room.
+    Room,
 }
 
 fn awaited<Pipe>(exchange: &Exchange<Pipe>) -> Awaited {
+    if let Attempt::Queued { .. } = exchange.attempt {
+        return Awaited::Room;
+    }
     match exchange.phase {
         Phase::Tunnel { .. } => match exchange.attempt {
-            Attempt::Idle => Awaited::Backend,
+            Attempt::Idle | Attempt::Queued { .. } => Awaited::Backend,
             Attempt::At { .. } => Awaited::Both,
         },
         Phase::Answering { .. } => Awaited::Client,
@@ -60,16 +64,16 @@ impl<N: Network> Server<N> {
         let Some(exchange) = self.slots.exchanges.get(id) else {
             return;
         };
-        let wait = self.timeout_of(awaited(exchange));
-        self.set_client_deadline(exchange.client, now + wait);
-    }
-
-    fn timeout_of(&self, awaited: Awaited) -> Duration {
-        match awaited {
-            Awaited::Client => self.settings.timeouts.client,
-            Awaited::Backend => self.settings.timeouts.server,
-            Awaited::Both => self.settings.timeouts.tunnel,
-        }
+        let timeouts = &self.settings.timeouts;
+        let at = match (awaited(exchange), &exchange.attempt) {
+            // Nothing that happens meanwhile makes the wait in the queue longer.
+            (Awaited::Room, Attempt::Queued { until }) => *until,
+            (Awaited::Room, _) => now + timeouts.queue,
+            (Awaited::Client, _) => now + timeouts.client,
+            (Awaited::Backend, _) => now + timeouts.server,
+            (Awaited::Both, _) => now + timeouts.tunnel,
+        };
+        self.set_client_deadline(exchange.client, at);
     }
 
     /// The deadline phase of a turn.
@@ -108,6 +112,7 @@ impl<N: Network> Server<N> {
         let fault = match awaited(exchange) {
             Awaited::Client | Awaited::Both => Fault::ClientTimeout,
             Awaited::Backend => Fault::BackendTimeout,
+            Awaited::Room => Fault::QueueTimeout,
         };
         self.fail(id, fault, now);
         self.drive(id, now);

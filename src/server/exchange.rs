@@ -97,6 +97,11 @@ pub(super) enum Phase {
 pub(super) enum Attempt {
     /// None: not started, answered by ourselves, or the backend has delivered.
     Idle,
+    /// Every backend is at its limit; the exchange waits its turn in the queue.
+    Queued {
+        /// When it has waited long enough.
+        until: Timestamp,
+    },
     /// A backend was picked and a connection to it is open or opening.
     At {
         lease: Lease,

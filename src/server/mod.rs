@@ -25,6 +25,7 @@ mod failure;
 mod idle;
 mod link;
 mod network;
+mod queue;
 mod request;
 mod response;
 mod slots;
@@ -45,6 +46,7 @@ use crate::upstream::Upstream;
 use client::{Client, ClientState};
 use idle::IdleLinks;
 use link::LinkState;
+use queue::Queue;
 use slots::Slots;
 use std::io;
 use std::mem;
@@ -68,6 +70,7 @@ pub struct Server<N: Network> {
     settings: Settings,
     slots: Slots<N>,
     idle: IdleLinks,
+    queue: Queue,
     upstream: Upstream,
     key_source: KeySource,
     /// Where each backend is, by slot. All addresses of a name are tried.
@@ -130,6 +133,7 @@ impl<N: Network> Server<N> {
             settings,
             slots: Slots::new(),
             idle: IdleLinks::new(parts.addresses.len()),
+            queue: Queue::default(),
             upstream: parts.upstream,
             key_source: parts.key_source,
             addresses: parts.addresses,
@@ -227,9 +231,10 @@ impl<N: Network> Server<N> {
         }
     }
 
-    /// The last phases of a turn: work that had to yield, deadlines, closing.
+    /// The last phases of a turn: work that had to yield, the queue, deadlines, closing.
     pub fn finish_turn(&mut self, now: Timestamp) {
         self.go_on(now);
+        self.serve_queue(now);
         self.expire_deadlines(now);
         self.close_all();
     }
