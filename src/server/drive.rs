@@ -35,7 +35,10 @@ impl<N: Network> Server<N> {
         loop {
             match self.step(id, now) {
                 Verdict::Wait => return self.renew_deadline(id, now),
-                Verdict::Yield => return self.again.push(Again::Exchange(id)),
+                Verdict::Yield => {
+                    self.again.push(Again::Exchange(id));
+                    return self.renew_deadline(id, now);
+                }
                 Verdict::Continue => {}
                 Verdict::Finished => return self.conclude(id, now),
                 Verdict::Failed(fault) => self.fail(id, fault, now),
