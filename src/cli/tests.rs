@@ -138,7 +138,9 @@ fn every_mistake_is_one_line_with_a_remedy() {
         (
             "lb --strategy fastest --backends 1",
             "--strategy 'fastest': unknown strategy; \
-             use one of n-to-1, round-robin, least-conn, least-rt, random, p2c",
+             use one of n-to-1, round-robin, least-conn, least-rt, random, p2c, \
+             ip-hash, uri-hash, header-hash, cookie-hash, ip-maglev, uri-maglev, \
+             header-maglev, cookie-maglev",
         ),
         (
             "lb --strategy",
