@@ -30,6 +30,10 @@ pub struct Limits {
     pub queue_limit: usize,
     /// Idle connections kept per backend; 0 keeps none. 0 to 1,000,000, default 1,024.
     pub max_idle_per_backend: usize,
+    /// Bytes of a request body that a client must send each second, measured over 5 s after a
+    /// grace of 5 s while nobody but the client is waited for; 0 asks for nothing. 0 to 1 GiB,
+    /// default 0.
+    pub min_body_rate: u64,
 }
 
 impl Default for Limits {
@@ -43,6 +47,7 @@ impl Default for Limits {
             backend_max_connections: None,
             queue_limit: 1024,
             max_idle_per_backend: 1024,
+            min_body_rate: 0,
         }
     }
 }
@@ -51,6 +56,7 @@ impl Default for Limits {
 /// is close to it (`fs.nr_open` is 1,048,576).
 const MOST_CONNECTIONS: usize = 1_000_000;
 const MIB: usize = 1024 * 1024;
+const GIB: u64 = 1024 * 1024 * 1024;
 
 impl Limits {
     /// These limits, if each is within its range.
@@ -77,6 +83,7 @@ impl Limits {
             self.max_idle_per_backend,
             0..=MOST_CONNECTIONS,
         )?;
+        check("--min-body-rate", self.min_body_rate, 0..=GIB)?;
         Ok(self)
     }
 }

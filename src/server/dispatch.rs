@@ -20,7 +20,7 @@ enum Dispatched {
 }
 
 fn is_queued<Pipe>(exchange: Option<&Exchange<Pipe>>) -> bool {
-    exchange.is_some_and(|exchange| matches!(exchange.attempt, Attempt::Queued { .. }))
+    exchange.is_some_and(|exchange| matches!(exchange.attempt, Attempt::Queued))
 }
 
 impl<N: Network> Server<N> {
@@ -31,21 +31,20 @@ impl<N: Network> Server<N> {
     /// As [`try_dispatch`](Self::try_dispatch), or the queue is full.
     pub(super) fn dispatch(&mut self, id: ExchangeId, now: Timestamp) -> Result<(), Fault> {
         if !self.queue.is_empty() {
-            return self.enqueue(id, now);
+            return self.enqueue(id);
         }
         match self.try_dispatch(id, now)? {
             Dispatched::Attached => Ok(()),
-            Dispatched::AllFull => self.enqueue(id, now),
+            Dispatched::AllFull => self.enqueue(id),
         }
     }
 
-    fn enqueue(&mut self, id: ExchangeId, now: Timestamp) -> Result<(), Fault> {
+    fn enqueue(&mut self, id: ExchangeId) -> Result<(), Fault> {
         if self.queue.len() >= self.settings.limits.queue_limit {
             return Err(Fault::QueueFull);
         }
-        let until = now + self.settings.timeouts.queue;
         if let Some(exchange) = self.slots.exchanges.get_mut(id) {
-            exchange.attempt = Attempt::Queued { until };
+            exchange.attempt = Attempt::Queued;
             let exchanges = &self.slots.exchanges;
             self.queue.join(id, |id| is_queued(exchanges.get(id)));
         }

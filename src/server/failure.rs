@@ -46,7 +46,7 @@ impl<N: Network> Server<N> {
         let attempt = mem::replace(&mut exchange.attempt, Attempt::Idle);
         let (lease, link, reused) = match attempt {
             Attempt::Idle => return None,
-            Attempt::Queued { .. } => {
+            Attempt::Queued => {
                 self.queue.leave();
                 return None;
             }

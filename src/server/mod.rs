@@ -14,6 +14,7 @@
 //! (read the head of the answer), `conclude` (record, and what becomes of the client).
 
 mod arena;
+mod awaited;
 mod client;
 mod closing;
 mod conclude;
