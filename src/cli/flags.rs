@@ -9,9 +9,10 @@ use clap::builder::ArgPredicate;
 use clap::{Args, Parser};
 use lb::config::{
     AccessLogFormat, BackendSpec, DEFAULT_LISTENER, HumanDuration, Limits, Mode, StrategyKind,
-    Timeouts, parse_listener, parse_number, parse_strategy,
+    Timeouts, parse_cookie_name, parse_listener, parse_number, parse_strategy,
 };
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Debug, Parser)]
@@ -63,6 +64,20 @@ pub(super) struct PoolFlags {
         long_help = help::strategy_long()
     )]
     pub(super) strategy: StrategyKind,
+
+    /// Cookie that brings a browser back to its backend
+    ///
+    /// The first answer sets it; as long as its backend may be picked, later requests go there,
+    /// whatever the strategy. Its value names no address and cannot be made up.
+    #[arg(long, value_name = "COOKIE", value_parser = parse_cookie_name)]
+    pub(super) sticky: Option<String>,
+
+    /// File with the secret that signs the sticky cookie
+    ///
+    /// With the same secret, cookies are good across restarts and among several lb. Without,
+    /// each start makes up its own.
+    #[arg(long, value_name = "FILE", requires = "sticky")]
+    pub(super) sticky_secret: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -311,7 +311,16 @@ fn only_what_can_be_left_out_has_no_default() {
         .filter_map(|arg| arg.get_long())
         .filter(|long| DEFAULTS.iter().all(|(flag, _)| flag != long))
         .collect();
-    assert_eq!(without, ["backends", "client-timeout", "quiet"]);
+    assert_eq!(
+        without,
+        [
+            "backends",
+            "sticky",
+            "sticky-secret",
+            "client-timeout",
+            "quiet"
+        ]
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@
 
 use super::arena::{ClientId, LinkId};
 use super::awaited::Wait;
-use crate::balance::BackendId;
+use crate::balance::{BackendId, Sticky};
 use crate::error::Fault;
 use crate::http::{Body, ConnectionOption, Method, Version};
 use crate::relay::{Buffer, Flow};
@@ -33,6 +33,8 @@ pub(super) struct Exchange<Pipe> {
     /// Whom it waits for; `None` before it first waits.
     pub(super) wait: Option<Wait>,
     pub(super) key: u64,
+    /// The backend the client is bound to by its cookie.
+    pub(super) bound: Option<BackendId>,
     pub(super) notes: Notes,
 }
 
@@ -137,6 +139,7 @@ impl<Pipe> Exchange<Pipe> {
             upload_stopped: false,
             wait: None,
             key,
+            bound: None,
             notes,
         }
     }
@@ -146,6 +149,15 @@ impl<Pipe> Exchange<Pipe> {
         let flows = [&self.upload, &self.download];
         let moved = flows.map(|flow| flow.received() + flow.passed());
         self.notes.interim_bytes + moved.iter().sum::<u64>()
+    }
+
+    /// The field line by which the client is bound to the backend that answers; nothing if it
+    /// is already.
+    pub(super) fn sticky_line<'s>(&self, sticky: &'s Sticky) -> &'s [u8] {
+        match self.notes.backend {
+            Some(backend) if self.bound != Some(backend) => sticky.line(backend),
+            _ => b"",
+        }
     }
 
     /// Whether anything has been sent to the client.

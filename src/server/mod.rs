@@ -36,7 +36,7 @@ mod tunnel;
 pub use arena::{ClientId, ExchangeId, LinkId};
 pub use network::{Network, Token};
 
-use crate::balance::KeySource;
+use crate::balance::{KeySource, Sticky};
 use crate::config::{Limits, Mode, Timeouts};
 use crate::http::{ForwardPolicy, HeadLimits, HeadParser};
 use crate::observe::{AccessLog, Metrics};
@@ -81,6 +81,7 @@ pub struct Server<N: Network> {
     work: Workspace<N::Pipes>,
     parser: HeadParser,
     forward: Vec<ForwardPolicy>,
+    sticky: Option<Sticky>,
     /// Where the head of a response is put together.
     head_out: Vec<u8>,
     again: Vec<Again>,
@@ -113,6 +114,8 @@ pub struct Parts<N: Network> {
     pub pipes: N::Pipes,
     /// What backends are told of the clients, for each listener.
     pub forward: Vec<ForwardPolicy>,
+    /// Which cookie binds a client to a backend, if any does.
+    pub sticky: Option<Sticky>,
     /// The pool of backends.
     pub upstream: Upstream,
     /// Which part of a request the strategy wants as a key.
@@ -131,6 +134,7 @@ impl<N: Network> Server<N> {
         Self {
             parser: HeadParser::new(head_limits(&settings.limits)),
             forward: parts.forward,
+            sticky: parts.sticky,
             settings,
             slots: Slots::new(),
             idle: IdleLinks::new(parts.addresses.len()),
