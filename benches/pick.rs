@@ -4,8 +4,8 @@
 //! `cargo bench --bench pick -- least-rt/4` runs one of them.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use lb::balance::registry::{ENTRIES, Kind, build};
-use lb::balance::{Outcome, key::key_of};
+use lb::balance::registry::ENTRIES;
+use lb::balance::{Kind, Outcome, build, key::key_of};
 use lb::time::Timestamp;
 use lb::upstream::{Lease, Upstream};
 use std::collections::VecDeque;

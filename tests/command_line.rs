@@ -15,7 +15,9 @@ fn a_mistake_is_one_line_on_stderr_and_exit_code_2() -> io::Result<()> {
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
         "lb: --strategy 'fastest': unknown strategy; \
-         use one of n-to-1, round-robin, least-conn, least-rt, random, p2c\n"
+         use one of n-to-1, round-robin, least-conn, least-rt, random, p2c, \
+         ip-hash, uri-hash, header-hash, cookie-hash, ip-maglev, uri-maglev, \
+         header-maglev, cookie-maglev\n"
     );
     Ok(())
 }

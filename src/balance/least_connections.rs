@@ -7,7 +7,7 @@
 //! longest ago is taken, which spreads. Among busy ones the one that answered most recently: what
 //! it works on now is the youngest there is to say about it, and it has shown that it works.
 
-use super::sample::{SAMPLED_ABOVE, sample};
+use super::sample::{SAMPLED_ABOVE, block, draw_blocks};
 use super::{BackendId, Candidate, Rng, Strategy};
 use crate::time::Timestamp;
 use std::cmp::Ordering;
@@ -35,7 +35,8 @@ impl Strategy for LeastConnections {
 
     fn pick(&mut self, candidates: &[Candidate], _: u64, _: Timestamp) -> Option<BackendId> {
         if candidates.len() > SAMPLED_ABOVE {
-            let best = least(sample(candidates, &mut self.rng));
+            let blocks = draw_blocks(&mut self.rng, candidates.len());
+            let best = least(blocks.iter().flat_map(|&number| block(candidates, number)));
             if best.is_some() {
                 return best;
             }
@@ -44,7 +45,8 @@ impl Strategy for LeastConnections {
     }
 }
 
-fn least<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> Option<BackendId> {
+/// The one with the fewest exchanges in flight of some candidates.
+pub(super) fn least<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> Option<BackendId> {
     candidates
         .filter(|c| c.pickable)
         .min_by(|a, b| compare(a, b))

@@ -10,7 +10,9 @@
 //! One rule is one file; [`registry`] knows them all by name. A rule of your own is a type that
 //! implements [`Strategy`].
 
+pub mod hashing;
 pub mod key;
+pub mod kind;
 mod least_connections;
 mod least_response_time;
 mod n_to_one;
@@ -23,12 +25,14 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use hashing::{Hashing, Maglev, Ring};
+pub use kind::{BadStrategy, Kind, Table};
 pub use least_connections::LeastConnections;
 pub use least_response_time::LeastResponseTime;
 pub use n_to_one::NToOne;
 pub use p2c::TwoChoices;
 pub use random::Random;
-pub use registry::{Kind, build};
+pub use registry::build;
 pub(crate) use rng::Rng;
 pub use round_robin::RoundRobin;
 

@@ -4,99 +4,162 @@
 //! test go by. A strategy that is not in it can still be handed to the library as a
 //! `Box<dyn Strategy>`.
 
+use super::kind::{Kind, Table, hashing_name};
 use super::{
-    LeastConnections, LeastResponseTime, NToOne, Random, RoundRobin, Strategy, TwoChoices,
+    Hashing, KeySource, LeastConnections, LeastResponseTime, Maglev, NToOne, Random, Ring,
+    RoundRobin, Strategy, TwoChoices,
 };
-use std::fmt;
-use std::str::FromStr;
-
-/// The strategies that come with `lb`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Kind {
-    /// Everything to the first backend that may be picked.
-    NToOne,
-    /// Each in turn, in proportion to the weights.
-    RoundRobin,
-    /// The one with the fewest exchanges in flight.
-    LeastConnections,
-    /// The one expected to finish soonest, learned from response times.
-    #[default]
-    LeastResponseTime,
-    /// Any, in proportion to the weights.
-    Random,
-    /// The less busy of two random ones.
-    TwoChoices,
-}
 
 /// One row of the table.
 #[derive(Debug)]
 pub struct Entry {
-    /// What it makes.
+    /// What it makes. Where an argument is needed, its name is empty.
     pub kind: Kind,
     /// What it is called, as in `--strategy NAME`.
     pub name: &'static str,
     /// Other names it answers to.
     pub aliases: &'static [&'static str],
+    /// What must follow the name and a colon, if anything: `header-hash:FIELD`.
+    pub argument: Option<&'static str>,
     /// When to use it, in one line.
     pub when: &'static str,
     /// What a pick costs as the pool grows, in a few words.
     pub cost: &'static str,
 }
 
-/// Every strategy, in the order in which they are shown.
-pub static ENTRIES: [Entry; 6] = [
-    Entry {
-        kind: Kind::NToOne,
-        name: "n-to-1",
-        aliases: &["N2One"],
-        when: "a primary with standbys, or finding out what one backend can carry",
-        cost: "constant",
-    },
-    Entry {
-        kind: Kind::RoundRobin,
-        name: "round-robin",
-        aliases: &["RoundRobin"],
-        when: "backends and requests that are alike, or an order that must be foreseeable",
-        cost: "constant; one look a backend when weights differ",
-    },
-    Entry {
-        kind: Kind::LeastConnections,
-        name: "least-conn",
-        aliases: &["LeastConnections"],
-        when: "long-lived connections, where response times tell nothing",
-        cost: "one look a backend, at most 500",
-    },
-    Entry {
-        kind: Kind::LeastResponseTime,
-        name: "least-rt",
-        aliases: &["LeastResponseTime"],
-        when: "the default: backends or requests that differ, and backends that may go bad",
-        cost: "one look a backend, at most 500",
-    },
-    Entry {
-        kind: Kind::Random,
-        name: "random",
-        aliases: &[],
-        when: "many balancers that must not act alike, or a baseline to compare with",
-        cost: "constant",
-    },
-    Entry {
-        kind: Kind::TwoChoices,
-        name: "p2c",
-        aliases: &["TwoChoices"],
-        when: "pools of thousands, or comparing with balancers that do so",
-        cost: "constant",
-    },
-];
-
-impl Kind {
-    /// The name it is known by, as in `--strategy NAME`.
+impl Entry {
+    /// How it is written, with the name of its argument if it takes one.
     #[must_use]
-    pub fn name(&self) -> &'static str {
-        let entry = ENTRIES.iter().find(|entry| entry.kind == *self);
-        entry.map_or("?", |entry| entry.name)
+    pub fn usage(&self) -> String {
+        match self.argument {
+            Some(argument) => format!("{}:{argument}", self.name),
+            None => self.name.to_owned(),
+        }
     }
 }
+
+const fn row(
+    kind: Kind,
+    name: &'static str,
+    aliases: &'static [&'static str],
+    when: &'static str,
+    cost: &'static str,
+) -> Entry {
+    let argument = match &kind {
+        Kind::Hashing {
+            key: KeySource::Header(_),
+            ..
+        } => Some("FIELD"),
+        Kind::Hashing {
+            key: KeySource::Cookie(_),
+            ..
+        } => Some("COOKIE"),
+        _ => None,
+    };
+    Entry {
+        kind,
+        name,
+        aliases,
+        argument,
+        when,
+        cost,
+    }
+}
+
+const fn hashing(table: Table, key: KeySource, when: &'static str) -> Entry {
+    let name = hashing_name(table, &key);
+    let cost = match table {
+        Table::Ring => "one binary search",
+        Table::Maglev => "constant",
+    };
+    row(Kind::Hashing { table, key }, name, &[], when, cost)
+}
+
+/// Every strategy, in the order in which they are shown.
+pub static ENTRIES: [Entry; 14] = [
+    row(
+        Kind::NToOne,
+        "n-to-1",
+        &["N2One"],
+        "a primary with standbys, or finding out what one backend can carry",
+        "constant",
+    ),
+    row(
+        Kind::RoundRobin,
+        "round-robin",
+        &["RoundRobin"],
+        "equal backends and requests, or an order that must be foreseeable",
+        "constant; one look a backend when weights differ",
+    ),
+    row(
+        Kind::LeastConnections,
+        "least-conn",
+        &["LeastConnections"],
+        "long-lived connections, where response times tell nothing",
+        "one look a backend, at most 500",
+    ),
+    row(
+        Kind::LeastResponseTime,
+        "least-rt",
+        &["LeastResponseTime"],
+        "the default: backends or requests that differ, or may go bad",
+        "one look a backend, at most 500",
+    ),
+    row(
+        Kind::Random,
+        "random",
+        &[],
+        "many balancers that must not act alike, or a baseline",
+        "constant",
+    ),
+    row(
+        Kind::TwoChoices,
+        "p2c",
+        &["TwoChoices"],
+        "pools of thousands, or comparing with balancers that do so",
+        "constant",
+    ),
+    hashing(
+        Table::Ring,
+        KeySource::ClientAddress,
+        "backends that keep something for a client",
+    ),
+    hashing(
+        Table::Ring,
+        KeySource::Target,
+        "caches: each object is kept by one backend",
+    ),
+    hashing(
+        Table::Ring,
+        KeySource::Header(String::new()),
+        "a tenant or a user, named by a header field, belongs to a backend",
+    ),
+    hashing(
+        Table::Ring,
+        KeySource::Cookie(String::new()),
+        "a browser session, named by a cookie, belongs to a backend",
+    ),
+    hashing(
+        Table::Maglev,
+        KeySource::ClientAddress,
+        "as ip-hash, with evener shares; changes move a few more keys",
+    ),
+    hashing(
+        Table::Maglev,
+        KeySource::Target,
+        "as uri-hash, with evener shares; changes move a few more keys",
+    ),
+    hashing(
+        Table::Maglev,
+        KeySource::Header(String::new()),
+        "as header-hash, with evener shares; changes move a few more keys",
+    ),
+    hashing(
+        Table::Maglev,
+        KeySource::Cookie(String::new()),
+        "as cookie-hash, with evener shares; changes move a few more keys",
+    ),
+];
 
 /// Makes a strategy. `seed` decides all its random choices.
 #[must_use]
@@ -108,36 +171,17 @@ pub fn build(kind: &Kind, seed: u64) -> Box<dyn Strategy> {
         Kind::LeastResponseTime => Box::new(LeastResponseTime::new(seed)),
         Kind::Random => Box::new(Random::new(seed)),
         Kind::TwoChoices => Box::new(TwoChoices::new(seed)),
+        Kind::Hashing { table, key } => match table {
+            Table::Ring => Box::new(Hashing::<Ring>::new(key.clone())),
+            Table::Maglev => Box::new(Hashing::<Maglev>::new(key.clone())),
+        },
     }
 }
 
-impl FromStr for Kind {
-    type Err = UnknownStrategy;
-
-    /// Finds a strategy by its name or an alias, in any case.
-    fn from_str(text: &str) -> Result<Self, UnknownStrategy> {
-        let answers = |entry: &&Entry| {
-            let mut names = entry.aliases.iter().chain([&entry.name]);
-            names.any(|name| name.eq_ignore_ascii_case(text))
-        };
-        let entry = ENTRIES.iter().find(answers).ok_or(UnknownStrategy)?;
-        Ok(entry.kind.clone())
+impl Entry {
+    /// Whether it goes by this name, in any case.
+    pub(super) fn answers_to(&self, name: &str) -> bool {
+        let mut names = self.aliases.iter().chain([&self.name]);
+        names.any(|own| own.eq_ignore_ascii_case(name))
     }
 }
-
-/// No strategy has this name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownStrategy;
-
-impl fmt::Display for UnknownStrategy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unknown strategy; use one of ")?;
-        for (nth, entry) in ENTRIES.iter().enumerate() {
-            let comma = if nth == 0 { "" } else { ", " };
-            write!(f, "{comma}{}", entry.name)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for UnknownStrategy {}

@@ -65,15 +65,15 @@ pub(super) fn after_long() -> StyledStr {
 
 /// What `-h` says of `--strategy`.
 pub(super) fn strategy() -> String {
-    let names: Vec<_> = ENTRIES.iter().map(|entry| entry.name).collect();
-    format!("How a backend is picked: {}", names.join(", "))
+    let names: Vec<_> = ENTRIES.iter().take(4).map(|entry| entry.name).collect();
+    format!("How a backend is picked: {}, or another", names.join(", "))
 }
 
 /// What `--help` says of `--strategy`: each with when to use it, and its other names.
 pub(super) fn strategy_long() -> String {
     let mut text = String::from("How a backend is picked\n");
     for entry in &ENTRIES {
-        let _ = write!(text, "\n{:<12} {}", entry.name, entry.when);
+        let _ = write!(text, "\n{:<21} {}", entry.usage(), entry.when);
     }
     let aliases = ENTRIES.iter().flat_map(|entry| entry.aliases);
     let aliases: Vec<_> = aliases.copied().collect();

@@ -17,7 +17,7 @@ use std::ffi::OsString;
 #[derive(Debug)]
 pub(crate) enum Invocation {
     /// A balancer.
-    Balance(Order),
+    Balance(Box<Order>),
     /// A page, such as the help, to be printed to stdout.
     Show(clap::Error),
 }
@@ -34,7 +34,7 @@ pub(crate) struct Order {
 /// Reads the arguments, the first of which is the name of the program.
 pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Invalid> {
     match Flags::try_parse_from(args) {
-        Ok(flags) => order(flags).map(Invocation::Balance),
+        Ok(flags) => Ok(Invocation::Balance(Box::new(order(flags)?))),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Invocation::Show(error)),
             _ => Err(complaint::of(&error)),

@@ -10,7 +10,7 @@ fn read_line(line: &str) -> Result<Invocation, Invalid> {
 
 fn ordered(line: &str) -> Order {
     match read_line(line) {
-        Ok(Invocation::Balance(order)) => order,
+        Ok(Invocation::Balance(order)) => *order,
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -93,7 +93,9 @@ fn every_mistake_is_one_line_with_a_remedy() {
         (
             "lb --strategy fastest --backends 1",
             "--strategy 'fastest': unknown strategy; \
-             use one of n-to-1, round-robin, least-conn, least-rt, random, p2c",
+             use one of n-to-1, round-robin, least-conn, least-rt, random, p2c, \
+             ip-hash, uri-hash, header-hash, cookie-hash, ip-maglev, uri-maglev, \
+             header-maglev, cookie-maglev",
         ),
         (
             "lb --strategy",

@@ -4,31 +4,34 @@
 //! the refusal are made here.
 
 use super::{Invalid, StrategyKind};
-use crate::balance::registry;
+use crate::balance::BadStrategy;
 
-/// Finds a strategy by its name or its alias, in any case of letters.
+/// Finds a strategy by its name or its alias, in any case of letters, with its argument after a
+/// colon where it takes one.
 ///
 /// # Errors
-/// There is none of this name; the remedy lists those there are.
+/// There is none of this name, or the argument is not as it should be.
 pub fn parse_strategy(text: &str) -> Result<StrategyKind, Invalid> {
-    text.parse().map_err(|_| {
-        let names: Vec<_> = registry::ENTRIES.iter().map(|entry| entry.name).collect();
-        let remedy = format!("use one of {}", names.join(", "));
-        Invalid::new("unknown strategy", remedy).with_value(text)
-    })
+    text.parse()
+        .map_err(|bad: BadStrategy| Invalid::new(bad.problem(), bad.remedy()).with_value(text))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::balance::registry;
 
     #[test]
     fn names_and_aliases_are_understood_in_any_case() {
         for entry in &registry::ENTRIES {
+            if entry.argument.is_some() {
+                continue;
+            }
             for name in entry.aliases.iter().chain([&entry.name]) {
-                assert_eq!(parse_strategy(name), Ok(entry.kind.clone()));
-                assert_eq!(parse_strategy(&name.to_lowercase()), Ok(entry.kind.clone()));
-                assert_eq!(parse_strategy(&name.to_uppercase()), Ok(entry.kind.clone()));
+                let kind = Ok(entry.kind.clone());
+                assert_eq!(parse_strategy(name), kind);
+                assert_eq!(parse_strategy(&name.to_lowercase()), kind);
+                assert_eq!(parse_strategy(&name.to_uppercase()), kind);
             }
         }
         assert_eq!(parse_strategy("N2One"), Ok(StrategyKind::NToOne));
@@ -39,12 +42,20 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_answered_with_the_known_ones() {
-        let invalid = parse_strategy("fastest").unwrap_err();
+    fn what_is_wrong_is_said_with_a_remedy() {
+        let said = |text: &str| parse_strategy(text).unwrap_err().to_string();
+        let unknown = said("fastest");
+        assert!(
+            unknown.starts_with("'fastest': unknown strategy; use one of n-to-1, round-robin, "),
+            "{unknown}"
+        );
         assert_eq!(
-            invalid.with_flag("--strategy").to_string(),
-            "--strategy 'fastest': unknown strategy; \
-             use one of n-to-1, round-robin, least-conn, least-rt, random, p2c"
+            said("header-hash"),
+            "'header-hash': needs a name after a colon; write header-hash:FIELD"
+        );
+        assert_eq!(
+            said("p2c:x"),
+            "'p2c:x': takes nothing after a colon; write p2c"
         );
     }
 }

@@ -205,10 +205,10 @@ impl Upstream {
         else {
             return;
         };
-        let state = backend.state.after(event, now);
-        if state == backend.state {
-            return;
+        if backend.state == State::Healthy && event == Event::Answered {
+            return; // what nearly always happens
         }
+        let state = backend.state.after(event, now);
         backend.state = state;
         candidate.pickable = state.pickable();
         if let Some(until) = state.cooled_down_at() {

@@ -119,11 +119,12 @@ impl History {
     /// What a pick is to read, given the pool's rate of failures.
     pub(super) fn score(&self, pool_failure_rate: f64) -> Score {
         let log = (self.log_sum + self.prior) / (self.samples + PRIOR_SAMPLES);
+        let slowness = log.exp();
         Score {
-            slowness: log.exp(),
-            per_slowness: (-log).exp(),
+            slowness,
+            per_slowness: slowness.recip(),
             penalty: self.penalty(pool_failure_rate),
-            in_order: IN_ORDER_LEAST.max(1.0 - self.overtaking / OVERTAKING_FULL),
+            in_order: IN_ORDER_LEAST.max(1.0 - self.overtaking * OVERTAKING_FULL.recip()),
             heard: self.heard,
         }
     }
@@ -131,6 +132,9 @@ impl History {
     /// Charges the rate of failures above the pool's that chance does not explain. An error that
     /// every backend returns is charged to none.
     fn penalty(&self, pool_rate: f64) -> f64 {
+        if self.failures == 0.0 {
+            return 0.0;
+        }
         let responses = self.responses + 1.0;
         let own_rate = (self.failures + pool_rate) / responses;
         let deviation = (pool_rate * (1.0 - pool_rate) / responses).max(0.0).sqrt();

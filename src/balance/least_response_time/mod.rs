@@ -25,22 +25,21 @@
 //! It sees the upstream's candidates and nothing else. Scores are kept up to date as responses
 //! come in; a pick only reads them, and ages at most one, round robin.
 
+mod cost;
 mod history;
 mod pool;
 mod residual;
 mod tuning;
 
-use super::sample::{SAMPLED_ABOVE, sample};
+use super::sample::{SAMPLED_ABOVE, block, draw_blocks};
 use super::{BackendId, Candidate, Outcome, Rng, Settlement, Strategy};
 use crate::time::Timestamp;
-use history::{History, Score};
+use cost::{Best, Standing};
+use history::History;
 use pool::Pool;
 use residual::Residual;
 use std::time::Duration;
-use tuning::{
-    COLD_BUDGET, COLD_BUDGET_AT_START, IDLE_CUT, IDLE_FULL_S, REFRESH_AFTER_S, START_RESPONSES,
-    seconds,
-};
+use tuning::{COLD_BUDGET, COLD_BUDGET_AT_START, REFRESH_AFTER_S, START_RESPONSES, seconds};
 
 /// The backend expected to finish soonest.
 #[derive(Clone, Debug)]
@@ -48,7 +47,7 @@ pub struct LeastResponseTime {
     pool: Pool,
     residual: Residual,
     /// What a pick reads, by slot.
-    scores: Vec<Score>,
+    standings: Vec<Standing>,
     /// What it follows from, by slot.
     histories: Vec<History>,
     /// The slot that is aged next.
@@ -60,13 +59,6 @@ pub struct LeastResponseTime {
     rng: Rng,
 }
 
-/// The best candidate so far, by cost.
-struct Best {
-    cost: f64,
-    last_pick: u64,
-    id: BackendId,
-}
-
 impl LeastResponseTime {
     /// `seed` decides which part of a huge pool each pick looks at.
     #[must_use]
@@ -74,70 +66,13 @@ impl LeastResponseTime {
         Self {
             pool: Pool::default(),
             residual: Residual::new(),
-            scores: Vec::new(),
+            standings: Vec::new(),
             histories: Vec::new(),
             next_aged: 0,
             cold_budget: COLD_BUDGET_AT_START,
             start_responses: 0,
             rng: Rng::new(seed),
         }
-    }
-
-    /// The best of some candidates.
-    fn best<'a>(
-        &'a self,
-        candidates: impl Iterator<Item = (&'a Candidate, &'a Score)>,
-        now: Timestamp,
-    ) -> Option<BackendId> {
-        let mut cold: Option<(u32, u64, BackendId)> = None;
-        let mut best: Option<Best> = None;
-        for (candidate, score) in candidates.filter(|(candidate, _)| candidate.pickable) {
-            let Candidate {
-                id,
-                in_flight,
-                last_pick,
-                ..
-            } = *candidate;
-            if !score.heard && in_flight < self.cold_budget {
-                if cold.is_none_or(|(q, last, _)| (in_flight, last_pick) < (q, last)) {
-                    cold = Some((in_flight, last_pick, id));
-                }
-                continue;
-            }
-            let cost = self.cost(candidate, score, now);
-            let better = best.as_ref().is_none_or(|best| {
-                cost < best.cost || (cost == best.cost && last_pick < best.last_pick)
-            });
-            if better {
-                best = Some(Best {
-                    cost,
-                    last_pick,
-                    id,
-                });
-            }
-        }
-        cold.map(|(_, _, id)| id).or(best.map(|best| best.id))
-    }
-
-    /// When the next request would be finished there, in mean service times of the pool.
-    fn cost(&self, candidate: &Candidate, score: &Score, now: Timestamp) -> f64 {
-        if candidate.in_flight == 0 {
-            let unpicked = seconds(candidate.last_picked_at, now) / IDLE_FULL_S;
-            return score.slowness * (1.0 - IDLE_CUT * unpicked.min(1.0)) + score.penalty;
-        }
-        // `None` is less than any instant.
-        let began = candidate
-            .oldest_dispatched_at
-            .max(candidate.last_completed_at);
-        let age = self.age(began, score, now);
-        let residual = self.residual.expected(age, score.in_order);
-        score.slowness * (f64::from(candidate.in_flight) + residual) + score.penalty
-    }
-
-    /// How long a request has been in service that `began` then, in the service times that are
-    /// expected there.
-    fn age(&self, began: Option<Timestamp>, score: &Score, now: Timestamp) -> f64 {
-        seconds(began.unwrap_or(now), now) * score.per_slowness * self.pool.per_second()
     }
 
     /// Ages the next backend in turn, if that makes a difference.
@@ -165,7 +100,7 @@ impl LeastResponseTime {
         now: Timestamp,
     ) {
         let slot = settlement.backend.slot();
-        let Some(score) = self.scores.get(slot) else {
+        let Some(standing) = self.standings.get(slot) else {
             return;
         };
         // What was oldest there a moment ago: still is if it was overtaken, else it was this one.
@@ -173,9 +108,10 @@ impl LeastResponseTime {
             true => candidate.oldest_dispatched_at,
             false => Some(settlement.dispatched_at),
         };
-        let age = self.age(oldest.max(settlement.previous_completion), score, now);
+        let began = oldest.max(settlement.previous_completion).unwrap_or(now);
         if self.pool.per_second() > 0.0 {
-            self.residual.learn(age);
+            let pace = standing.score.per_slowness * self.pool.per_second();
+            self.residual.learn(seconds(began, now) * pace);
         }
         // A response within the clock's resolution still took some time.
         let response_s = response_time.as_secs_f64().max(1e-9);
@@ -189,11 +125,52 @@ impl LeastResponseTime {
         }
     }
 
-    fn rescore(&mut self, slot: usize) {
-        if let (Some(score), Some(history)) = (self.scores.get_mut(slot), self.histories.get(slot))
-        {
-            *score = history.score(self.pool.failure_rate());
+    /// Makes sure that the history in a slot is that of its backend.
+    fn seat(&mut self, candidate: &Candidate, now: Timestamp) {
+        let slot = candidate.id.slot();
+        let known = self
+            .histories
+            .get(slot)
+            .is_some_and(|h| h.id == candidate.id);
+        if known {
+            return;
         }
+        let history = History::new(candidate.id, now);
+        let standing = Standing {
+            score: history.score(0.0),
+            since: cost::since(candidate),
+        };
+        match (self.histories.get_mut(slot), self.standings.get_mut(slot)) {
+            (Some(old_history), Some(old_standing)) => {
+                *old_history = history;
+                *old_standing = standing;
+            }
+            _ => {
+                self.histories.push(history);
+                self.standings.push(standing);
+            }
+        }
+    }
+
+    fn rescore(&mut self, slot: usize) {
+        let standing = self.standings.get_mut(slot);
+        if let (Some(standing), Some(history)) = (standing, self.histories.get(slot)) {
+            standing.score = history.score(self.pool.failure_rate());
+        }
+    }
+
+    fn choose(&mut self, candidates: &[Candidate], now: Timestamp) -> Option<BackendId> {
+        if candidates.len() > SAMPLED_ABOVE {
+            let blocks = draw_blocks(&mut self.rng, candidates.len());
+            let best = blocks.iter().fold(Best::NONE, |best, &number| {
+                let standings = block(&self.standings, number);
+                self.better(best, block(candidates, number), standings, now)
+            });
+            if best.id.is_some() {
+                return best.id;
+            }
+        }
+        self.better(Best::NONE, candidates, &self.standings, now).id
     }
 }
 
@@ -204,25 +181,24 @@ impl Strategy for LeastResponseTime {
 
     fn pick(&mut self, candidates: &[Candidate], _: u64, now: Timestamp) -> Option<BackendId> {
         self.age_one(now);
-        if candidates.len() > SAMPLED_ABOVE {
-            let mut rng = self.rng.clone();
-            let drawn = sample(candidates, &mut rng)
-                .filter_map(|candidate| Some((candidate, self.scores.get(candidate.id.slot())?)));
-            let best = self.best(drawn, now);
-            self.rng = rng;
-            if best.is_some() {
-                return best;
-            }
+        let chosen = self.choose(candidates, now)?;
+        let standing = self.standings.get_mut(chosen.slot())?;
+        if candidates.get(chosen.slot())?.in_flight == 0 {
+            standing.since = now;
         }
-        self.best(candidates.iter().zip(&self.scores), now)
+        Some(chosen)
     }
 
     fn settled(&mut self, candidates: &[Candidate], settlement: &Settlement, now: Timestamp) {
         let slot = settlement.backend.slot();
-        let (Some(candidate), Some(history)) = (candidates.get(slot), self.histories.get_mut(slot))
-        else {
+        let (Some(candidate), Some(standing), Some(history)) = (
+            candidates.get(slot),
+            self.standings.get_mut(slot),
+            self.histories.get_mut(slot),
+        ) else {
             return;
         };
+        standing.since = cost::since(candidate);
         let (failed, response_time) = match settlement.outcome {
             Outcome::Success { response_time } => (false, response_time),
             Outcome::Failure | Outcome::Unreachable => (true, None),
@@ -253,20 +229,10 @@ impl Strategy for LeastResponseTime {
         let mean_weight = live.map(|c| f64::from(c.weight)).sum::<f64>() / servers.max(1) as f64;
         self.pool.set_servers(servers);
         self.start_responses = START_RESPONSES.min(servers as u64);
-        let failure_rate = self.pool.failure_rate();
         for (slot, candidate) in candidates.iter().enumerate() {
-            if self.histories.get(slot).is_none() {
-                let history = History::new(candidate.id, now);
-                self.scores.push(history.score(failure_rate));
-                self.histories.push(history);
-            }
-            if let Some(history) = self.histories.get_mut(slot) {
-                if history.id != candidate.id {
-                    *history = History::new(candidate.id, now);
-                }
-                if candidate.live {
-                    history.set_weight(f64::from(candidate.weight), mean_weight);
-                }
+            self.seat(candidate, now);
+            if let Some(history) = self.histories.get_mut(slot).filter(|_| candidate.live) {
+                history.set_weight(f64::from(candidate.weight), mean_weight);
             }
             self.rescore(slot);
         }

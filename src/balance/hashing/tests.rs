@@ -1,0 +1,131 @@
+//! Where keys go, and what moves when the pool changes.
+
+use super::*;
+use crate::balance::key::key_of;
+use crate::balance::{Kind, Outcome, build};
+use crate::upstream::{Lease, Upstream};
+
+const NOW: Timestamp = Timestamp::ZERO;
+
+fn upstream(table: Table, weights: &[u32]) -> Upstream {
+    let key = KeySource::ClientAddress;
+    let backends = weights.iter().enumerate();
+    let backends = backends.map(|(n, &weight)| (format!("10.0.0.{n}:80"), weight));
+    Upstream::new(backends, build(&Kind::Hashing { table, key }, 1), 1)
+}
+
+fn key(n: usize) -> u64 {
+    key_of(format!("192.0.2.{n}").as_bytes())
+}
+
+/// Where each key goes when nothing else is in flight.
+fn homes(upstream: &mut Upstream, keys: usize) -> Vec<BackendId> {
+    let home = |n| {
+        let lease = upstream.pick(key(n), &[], NOW).unwrap();
+        let home = lease.backend();
+        upstream.settle(lease, Outcome::Neutral, NOW);
+        home
+    };
+    (0..keys).map(home).collect()
+}
+
+const BOTH: [Table; 2] = [Table::Ring, Table::Maglev];
+
+#[test]
+fn shares_follow_weights() {
+    for (table, tolerance) in [(Table::Ring, 0.15), (Table::Maglev, 0.05)] {
+        let mut upstream = upstream(table, &[1, 1, 2, 4]);
+        let homes = homes(&mut upstream, 40_000);
+        for candidate in upstream.candidates() {
+            let here = homes.iter().filter(|&&home| home == candidate.id).count();
+            let share = here as f64 / 40_000.0;
+            let due = f64::from(candidate.weight) / 8.0;
+            assert!(
+                (share / due - 1.0).abs() < tolerance,
+                "{table:?} {share} for {due}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_removed_backend_moves_its_own_keys() {
+    for (table, tolerated) in [(Table::Ring, 0), (Table::Maglev, 400)] {
+        let mut upstream = upstream(table, &[1; 10]);
+        let before = homes(&mut upstream, 10_000);
+        let removed = before[0];
+        upstream.remove(removed, NOW);
+        let after = homes(&mut upstream, 10_000);
+        let pairs = || before.iter().zip(&after);
+        assert!(after.iter().all(|&home| home != removed));
+        let others = pairs().filter(|(b, a)| **b != removed && a != b).count();
+        assert!(others <= tolerated, "{table:?} moved {others} of others");
+        upstream.add(format!("10.0.0.{}:80", removed.slot()), 1, NOW);
+        let back = homes(&mut upstream, 10_000);
+        let slots = |homes: &[BackendId]| homes.iter().map(|home| home.slot()).collect::<Vec<_>>();
+        assert_eq!(
+            slots(&back),
+            slots(&before),
+            "its name brings its keys back"
+        );
+    }
+}
+
+#[test]
+fn who_may_not_be_picked_is_passed_over_and_gets_its_keys_back() {
+    for table in BOTH {
+        let mut upstream = upstream(table, &[1; 5]);
+        let before = homes(&mut upstream, 1_000);
+        upstream.drain(before[0], NOW);
+        let meanwhile = homes(&mut upstream, 1_000);
+        assert!(meanwhile.iter().all(|&home| home != before[0]));
+        let pairs = before.iter().zip(&meanwhile);
+        assert!(pairs.filter(|(b, _)| **b != before[0]).all(|(b, m)| b == m));
+        upstream.undrain(before[0], NOW);
+        assert_eq!(homes(&mut upstream, 1_000), before);
+    }
+}
+
+#[test]
+fn one_key_fills_nobody_beyond_the_bound() {
+    for table in BOTH {
+        let mut upstream = upstream(table, &[1; 4]);
+        let held: Vec<Lease> = (0..400)
+            .filter_map(|_| upstream.pick(key(7), &[], NOW))
+            .collect();
+        assert_eq!(held.len(), 400);
+        let most = upstream.candidates().iter().map(|c| c.in_flight).max();
+        assert_eq!(most, Some(125), "{table:?}: 1.25 times 400 / 4");
+        held.into_iter()
+            .for_each(|lease| upstream.settle(lease, Outcome::Neutral, NOW));
+    }
+}
+
+#[test]
+fn a_request_without_a_key_goes_where_least_is_in_flight() {
+    let mut upstream = upstream(Table::Ring, &[1; 3]);
+    let held: Vec<Lease> = (0..6).filter_map(|_| upstream.pick(0, &[], NOW)).collect();
+    assert!(upstream.candidates().iter().all(|c| c.in_flight == 2));
+    held.into_iter()
+        .for_each(|lease| upstream.settle(lease, Outcome::Neutral, NOW));
+}
+
+#[test]
+fn balancers_agree_whatever_their_seed_and_order() {
+    for table in BOTH {
+        let key_source = KeySource::Target;
+        let kind = Kind::Hashing {
+            table,
+            key: key_source,
+        };
+        let names = |order: [&str; 3], seed| {
+            let backends = order.map(|name| (name.to_owned(), 1));
+            let mut upstream = Upstream::new(backends, build(&kind, seed), seed);
+            let homes = homes(&mut upstream, 500);
+            let name = |id: &BackendId| upstream.name(*id).unwrap().to_owned();
+            homes.iter().map(name).collect::<Vec<_>>()
+        };
+        let (one, other) = (names(["a", "b", "c"], 1), names(["c", "a", "b"], 2));
+        assert_eq!(one, other, "{table:?}");
+    }
+}
