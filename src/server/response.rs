@@ -9,7 +9,7 @@ use crate::error::Fault;
 use crate::http::{
     Body, BodyLength, ConnectionOption, Parsed, Reframe, ResponseHead, ResponseRewrite, Version,
 };
-use crate::relay::{Break, Flow, Gathered};
+use crate::relay::{Flow, Gathered};
 use crate::time::Timestamp;
 use std::mem;
 
@@ -106,7 +106,7 @@ impl<N: Network> Server<N> {
             exchange
                 .download
                 .accept(&mut self.head_out, b"", to, &mut self.work.buffers)
-                .map_err(|_| Fault::ClientGone)?;
+                .map_err(|_| Fault::BadResponse)?;
         }
         Ok((head.len, Head::Interim))
     }
@@ -151,7 +151,6 @@ impl<N: Network> Server<N> {
         };
         match used {
             Ok(used) => Ok((head.len + used, Head::Final)),
-            Err(Break::SinkFailed) => Err(Fault::ClientGone),
             Err(_) => Err(Fault::BadResponse),
         }
     }
@@ -191,7 +190,7 @@ impl<N: Network> Server<N> {
             upload_finished: false,
             download_finished: false,
         };
-        let used = used.map_err(|_| Fault::ClientGone)?;
+        let used = used.map_err(|_| Fault::BadResponse)?;
         Ok((head.len + used, Head::Final))
     }
 }
