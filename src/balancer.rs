@@ -11,6 +11,7 @@ use crate::upstream::Upstream;
 use mio::{Poll, Waker};
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -221,13 +222,16 @@ fn server(
     };
     let backends = config.backends().iter();
     let members = backends.map(|spec| (spec.address.to_string(), spec.weight.get().into()));
+    let key_source = strategy.key_source();
+    let mut upstream = Upstream::new(members, strategy, seed());
+    limit_backends(&mut upstream, config);
     let policy = |port| ForwardPolicy::new(ForwardOptions::default(), "http", port);
     let parts = Parts {
         network,
         pipes: SystemPipes::default(),
         forward: bound.iter().map(|bound| policy(bound.port())).collect(),
-        key_source: strategy.key_source(),
-        upstream: Upstream::new(members, strategy, seed()),
+        key_source,
+        upstream,
         addresses,
         metrics: Metrics::new(now),
         access_log: AccessLog::new(config.access_log),
@@ -235,6 +239,17 @@ fn server(
     let mut server = Server::new(settings, parts, now);
     server.set_wall_clock(clock.wall(), now);
     server
+}
+
+/// Tells the upstream how many exchanges each backend is given at once.
+fn limit_backends(upstream: &mut Upstream, config: &Config) {
+    let ids: Vec<_> = upstream.candidates().iter().map(|c| c.id).collect();
+    for (id, spec) in ids.into_iter().zip(config.backends()) {
+        let own = spec.max_connections.map(NonZeroU32::get);
+        if let Some(most) = own.or(config.limits().backend_max_connections) {
+            upstream.set_max_in_flight(id, most);
+        }
+    }
 }
 
 fn events() -> io::Result<(Poll, Waker)> {

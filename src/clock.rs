@@ -6,12 +6,17 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use crate::time::Timestamp;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use rustix::time::{ClockId, clock_gettime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Nanoseconds in a second.
+const SECOND: u64 = 1_000_000_000;
 
 /// Where [`Timestamp`]s come from.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    start: Instant,
+    /// What the system's monotonic clock showed at [`Timestamp::ZERO`], in nanoseconds.
+    start: u64,
 }
 
 impl Clock {
@@ -19,16 +24,15 @@ impl Clock {
     /// expressed.
     #[must_use]
     pub fn start() -> Self {
-        let now = Instant::now();
-        let start = now.checked_sub(Duration::from_secs(1)).unwrap_or(now);
-        Self { start }
+        Self {
+            start: monotonic().saturating_sub(SECOND),
+        }
     }
 
     /// The present instant.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        let nanos = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        Timestamp::from_nanos(nanos)
+        Timestamp::from_nanos(monotonic().saturating_sub(self.start))
     }
 
     /// The present wall-clock time, as the time since the Unix epoch.
@@ -38,4 +42,11 @@ impl Clock {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
     }
+}
+
+/// The system's monotonic clock, in nanoseconds since an unknown instant. Read for every event,
+/// so without the checks of `std::time::Instant`.
+fn monotonic() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    (now.tv_sec as u64) * SECOND + now.tv_nsec as u64
 }

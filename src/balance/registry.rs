@@ -88,7 +88,7 @@ pub static ENTRIES: [Entry; 14] = [
         Kind::RoundRobin,
         "round-robin",
         &["RoundRobin"],
-        "backends and requests that are alike, or an order that must be foreseeable",
+        "equal backends and requests, or an order that must be foreseeable",
         "constant; one look a backend when weights differ",
     ),
     row(
@@ -102,14 +102,14 @@ pub static ENTRIES: [Entry; 14] = [
         Kind::LeastResponseTime,
         "least-rt",
         &["LeastResponseTime"],
-        "the default: backends or requests that differ, and backends that may go bad",
+        "the default: backends or requests that differ, or may go bad",
         "one look a backend, at most 500",
     ),
     row(
         Kind::Random,
         "random",
         &[],
-        "many balancers that must not act alike, or a baseline to compare with",
+        "many balancers that must not act alike, or a baseline",
         "constant",
     ),
     row(

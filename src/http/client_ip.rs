@@ -1,7 +1,10 @@
-//! A client's address as text, written once for each connection.
+//! A client's address as text, written for every request.
+//!
+//! Keeping the text with the connection would cost every idle one 46 bytes; writing four numbers
+//! by hand costs less than reading them back.
 
 use std::io::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// The longest text of an address: IPv6 with an IPv4 tail.
 const MAX_TEXT: usize = 45;
@@ -19,14 +22,46 @@ impl ClientIp {
     pub fn as_bytes(&self) -> &[u8] {
         self.text.get(..usize::from(self.len)).unwrap_or_default()
     }
+
+    /// Four numbers with dots between them.
+    fn dotted(address: Ipv4Addr) -> Self {
+        let mut ip = Self {
+            text: [0; MAX_TEXT],
+            len: 0,
+        };
+        for (nth, number) in address.octets().into_iter().enumerate() {
+            if nth > 0 {
+                ip.push(b'.');
+            }
+            if number >= 100 {
+                ip.push(b'0' + number / 100);
+            }
+            if number >= 10 {
+                ip.push(b'0' + number / 10 % 10);
+            }
+            ip.push(b'0' + number % 10);
+        }
+        ip
+    }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.text.get_mut(usize::from(self.len)) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
 }
 
 impl From<IpAddr> for ClientIp {
     fn from(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        if let IpAddr::V4(address) = address {
+            return Self::dotted(address);
+        }
         let mut text = [0; MAX_TEXT];
         let mut room = text.as_mut_slice();
         // It always fits; if it did not, what fits would be kept.
-        let _ = write!(room, "{}", address.to_canonical());
+        let _ = write!(room, "{address}");
         let len = MAX_TEXT - room.len();
         Self {
             text,
@@ -43,6 +78,8 @@ mod tests {
     fn the_longest_and_the_mapped() {
         let cases = [
             ("192.0.2.1", "192.0.2.1"),
+            ("255.100.99.10", "255.100.99.10"),
+            ("0.0.0.0", "0.0.0.0"),
             ("::ffff:192.0.2.1", "192.0.2.1"),
             ("2001:db8::1", "2001:db8::1"),
             (

@@ -1,10 +1,15 @@
 //! A TCP connection as the relay wants it.
+//!
+//! Reading and writing go to the kernel by rustix, not through the C library: in a process with
+//! several threads each of its calls makes itself a point where the thread may be cancelled.
 
 use super::pipe::Pipe;
 use crate::relay::Transport;
 use mio::net::TcpStream;
+use rustix::io::writev;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::SockRef;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::time::Duration;
 
@@ -16,7 +21,7 @@ impl Transport for Stream {
     type Pipe = Pipe;
 
     fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.read(into)
+        Ok(recv(&self.0, into, RecvFlags::empty())?.0)
     }
 
     fn send(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -24,8 +29,8 @@ impl Transport for Stream {
         match (filled.next(), filled.next()) {
             (None, _) => Ok(0),
             // One part is sent without the vector: the kernel has less to look at.
-            (Some(only), None) => self.0.write(only),
-            (Some(_), Some(_)) => self.0.write_vectored(parts),
+            (Some(only), None) => Ok(send(&self.0, only, SendFlags::NOSIGNAL)?),
+            (Some(_), Some(_)) => Ok(writev(&self.0, parts)?),
         }
     }
 

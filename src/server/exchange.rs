@@ -7,6 +7,7 @@
 //! through the flows.
 
 use super::arena::{ClientId, LinkId};
+use super::awaited::Wait;
 use crate::balance::BackendId;
 use crate::error::Fault;
 use crate::http::{Body, ConnectionOption, Method, Version};
@@ -29,6 +30,8 @@ pub(super) struct Exchange<Pipe> {
     pub(super) needs_new_link: bool,
     /// The backend listens no longer; only its answer is awaited.
     pub(super) upload_stopped: bool,
+    /// Whom it waits for; `None` before it first waits.
+    pub(super) wait: Option<Wait>,
     pub(super) key: u64,
     pub(super) notes: Notes,
 }
@@ -97,6 +100,8 @@ pub(super) enum Phase {
 pub(super) enum Attempt {
     /// None: not started, answered by ourselves, or the backend has delivered.
     Idle,
+    /// Every backend is at its limit; the exchange waits its turn in the queue.
+    Queued,
     /// A backend was picked and a connection to it is open or opening.
     At {
         lease: Lease,
@@ -130,9 +135,17 @@ impl<Pipe> Exchange<Pipe> {
             tried: Tried::default(),
             needs_new_link: false,
             upload_stopped: false,
+            wait: None,
             key,
             notes,
         }
+    }
+
+    /// Bytes moved so far, in either direction: what tells progress from mere events.
+    pub(super) fn moved(&self) -> u64 {
+        let flows = [&self.upload, &self.download];
+        let moved = flows.map(|flow| flow.received() + flow.passed());
+        self.notes.interim_bytes + moved.iter().sum::<u64>()
     }
 
     /// Whether anything has been sent to the client.

@@ -14,6 +14,7 @@
 //! (read the head of the answer), `conclude` (record, and what becomes of the client).
 
 mod arena;
+mod awaited;
 mod client;
 mod closing;
 mod conclude;
@@ -25,6 +26,7 @@ mod failure;
 mod idle;
 mod link;
 mod network;
+mod queue;
 mod request;
 mod response;
 mod slots;
@@ -48,6 +50,7 @@ use crate::upstream::Upstream;
 use client::{Client, ClientState};
 use idle::IdleLinks;
 use link::LinkState;
+use queue::Queue;
 use slots::Slots;
 use std::io;
 use std::mem;
@@ -71,6 +74,7 @@ pub struct Server<N: Network> {
     settings: Settings,
     slots: Slots<N>,
     idle: IdleLinks,
+    queue: Queue,
     upstream: Upstream,
     key_source: KeySource,
     /// Where each backend is, by slot. All addresses of a name are tried.
@@ -133,6 +137,7 @@ impl<N: Network> Server<N> {
             settings,
             slots: Slots::new(),
             idle: IdleLinks::new(parts.addresses.len()),
+            queue: Queue::default(),
             upstream: parts.upstream,
             key_source: parts.key_source,
             addresses: parts.addresses,
@@ -230,9 +235,10 @@ impl<N: Network> Server<N> {
         }
     }
 
-    /// The last phases of a turn: work that had to yield, deadlines, closing.
+    /// The last phases of a turn: work that had to yield, the queue, deadlines, closing.
     pub fn finish_turn(&mut self, now: Timestamp) {
         self.go_on(now);
+        self.serve_queue(now);
         self.expire_deadlines(now);
         self.close_all();
     }

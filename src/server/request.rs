@@ -24,7 +24,7 @@ impl<N: Network> Server<N> {
         if client.peer.unread.is_some() || client.peer.socket.may_read() {
             self.again.push(super::Again::Client(id));
         }
-        self.set_client_deadline(id, now + self.settings.timeouts.client);
+        self.set_client_deadline(id, now + self.settings.timeouts.keep_alive);
     }
 
     /// Reads until a head is complete, and starts its exchange. `more`: what is unread was looked
@@ -98,7 +98,7 @@ impl<N: Network> Server<N> {
             && client.state == ClientState::Idle
         {
             client.state = ClientState::Head;
-            self.set_client_deadline(id, now + self.settings.timeouts.client);
+            self.set_client_deadline(id, now + self.settings.timeouts.head);
         }
     }
 

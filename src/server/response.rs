@@ -105,7 +105,7 @@ impl<N: Network> Server<N> {
             let to = &mut parties.client.peer.socket;
             exchange
                 .download
-                .accept(&self.head_out, b"", to, &mut self.work.buffers)
+                .accept(&mut self.head_out, b"", to, &mut self.work.buffers)
                 .map_err(|_| Fault::ClientGone)?;
         }
         Ok((head.len, Head::Interim))
@@ -136,7 +136,7 @@ impl<N: Network> Server<N> {
         let mut download = plan.flow(head);
         let body = input.get(head.len..).unwrap_or_default();
         let to = &mut parties.client.peer.socket;
-        let used = download.accept(&self.head_out, body, to, &mut self.work.buffers);
+        let used = download.accept(&mut self.head_out, body, to, &mut self.work.buffers);
         exchange.notes.interim_bytes += exchange.download.passed();
         exchange.notes.status = Some(head.status);
         exchange.download = download;
@@ -176,7 +176,7 @@ impl<N: Network> Server<N> {
         let mut download = Flow::tunnel();
         let body = input.get(head.len..).unwrap_or_default();
         let to = &mut parties.client.peer.socket;
-        let used = download.accept(&self.head_out, body, to, &mut self.work.buffers);
+        let used = download.accept(&mut self.head_out, body, to, &mut self.work.buffers);
         exchange.notes.status = Some(head.status);
         exchange.notes.interim_bytes += exchange.download.passed();
         exchange.notes.head_bytes += exchange.upload.received() as usize;
