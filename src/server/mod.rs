@@ -33,6 +33,9 @@ mod slots;
 mod stopping;
 mod tunnel;
 
+#[cfg(test)]
+mod tests;
+
 pub use arena::{ClientId, ExchangeId, LinkId};
 pub use network::{Network, Token};
 
