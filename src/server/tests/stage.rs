@@ -53,6 +53,7 @@ impl Setup {
             network: SimNetwork(Rc::clone(&world)),
             pipes: SimPipes::new(&world),
             forward: vec![ForwardPolicy::new(SILENT, "http", 80)],
+            sticky: None,
             key_source: strategy.key_source(),
             upstream: Upstream::new(names, Box::new(strategy), 0),
             addresses: addresses.iter().map(|address| vec![*address]).collect(),

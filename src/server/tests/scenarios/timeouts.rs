@@ -7,10 +7,10 @@ use crate::config::Mode;
 fn a_head_has_to_arrive_in_time_however_it_drips() {
     let mut stage = Stage::http(1);
     let client = stage.client();
-    for byte in GET.bytes().take(6) {
+    for byte in GET.bytes().take(5) {
         assert_eq!(stage.heard(client), "");
         stage.send(client, [byte]);
-        stage.seconds(11);
+        stage.seconds(2);
     }
     assert_eq!(status(&stage.heard(client)), "HTTP/1.1 408 Request Timeout");
     assert_eq!(stage.reason(), "head_timeout");
@@ -31,11 +31,11 @@ fn a_client_that_asks_nothing_is_closed_without_a_word() {
 fn a_body_that_stops_coming_ends_the_exchange() {
     let mut stage = Stage::http(1);
     let client = stage.ask(POST.strip_suffix("llo").unwrap());
-    stage.seconds(40);
-    stage.send(client, "l");
-    stage.seconds(40);
-    assert_eq!(stage.heard(client), "");
     stage.seconds(20);
+    stage.send(client, "l");
+    stage.seconds(20);
+    assert_eq!(stage.heard(client), "");
+    stage.seconds(10);
     assert_eq!(status(&stage.heard(client)), "HTTP/1.1 408 Request Timeout");
     assert!(stage.is_closed(stage.link()));
     assert_eq!(stage.reason(), "client_timeout");
@@ -160,7 +160,7 @@ fn a_silent_tunnel_is_closed() {
 #[test]
 fn each_timeout_is_the_one_that_was_set() {
     let mut setup = Setup::new(Mode::Http, 1);
-    setup.timeouts.server = std::time::Duration::from_secs(7);
+    setup.timeouts.first_byte = std::time::Duration::from_secs(7);
     let mut stage = setup.raise();
     let client = stage.ask(GET);
     stage.seconds(7);
