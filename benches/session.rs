@@ -155,6 +155,7 @@ impl<'a> Session<'a> {
             pipes: Copying,
             forward: vec![ForwardPolicy::new(ForwardOptions::default(), "http", 8080)],
             upstream: Upstream::new(members, strategy, 1),
+            sticky: None,
             key_source: KeySource::None,
             addresses: vec![vec![address]],
             metrics: Metrics::new(now),
