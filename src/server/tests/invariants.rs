@@ -15,6 +15,7 @@ pub(super) fn check(server: &Sim) {
     leases_are_held_by_exchanges(server);
     clients_and_exchanges_belong_together(server);
     idle_links_are_in_the_pool(server);
+    the_queue_is_who_waits(server);
     buffers_have_owners(server);
 }
 
@@ -91,6 +92,13 @@ fn idle_links_are_in_the_pool(server: &Sim) {
     let backends: HashSet<BackendId> = server.upstream.candidates().iter().map(|c| c.id).collect();
     let stacked: usize = backends.iter().map(|id| server.idle.len(*id)).sum();
     assert_eq!(stacked, pooled, "links in the pool");
+}
+
+fn the_queue_is_who_waits(server: &Sim) {
+    let exchanges = &server.slots.exchanges;
+    let ids = exchanges.ids().into_iter();
+    let waiting = ids.filter(|id| matches!(exchanges.get(*id).unwrap().attempt, Attempt::Queued));
+    assert_eq!(server.queue.len(), waiting.count(), "waiting in the queue");
 }
 
 /// A client or a link holds at most what is unread, an exchange at most a request, an answer and
