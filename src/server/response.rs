@@ -23,7 +23,8 @@ impl<N: Network> Server<N> {
     }
 
     fn read_response(&mut self, id: ExchangeId, scratch: &mut [u8], now: Timestamp) -> Verdict {
-        let mut more = true;
+        // What is unread may not have been looked at yet: an interim answer held it up.
+        let mut more = false;
         loop {
             let Some(parties) = self.slots.parties(id) else {
                 return Verdict::Gone;
