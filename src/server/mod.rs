@@ -207,7 +207,7 @@ impl<N: Network> Server<N> {
         };
         client.peer.socket.note(ready);
         match client.state {
-            ClientState::Idle | ClientState::Head => self.read_request(id, true, now),
+            ClientState::Idle | ClientState::Head => self.read_request(id, now),
             ClientState::Busy(exchange) => self.drive(exchange, now),
             ClientState::Lingering { .. } => self.discard(id),
             ClientState::Closed => {}
@@ -252,7 +252,7 @@ impl<N: Network> Server<N> {
                     if let Some(client) = self.slots.clients.get(id)
                         && client.state == ClientState::Idle
                     {
-                        self.read_request(id, false, now);
+                        self.read_request(id, now);
                     }
                 }
                 Again::Exchange(id) => self.drive(id, now),

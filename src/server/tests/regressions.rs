@@ -2,6 +2,17 @@
 
 use super::scenarios::{GET, OK};
 use super::stage::Stage;
+use super::world::WireId;
+
+/// The events of the peers' doings come to the server in the order in which these are named.
+fn turn_with(stage: &mut Stage, order: [WireId; 2]) {
+    let mut events = stage.world.borrow_mut().poll();
+    assert_eq!(events.len(), 2);
+    if order[0] > order[1] {
+        events.reverse();
+    }
+    stage.turn(events);
+}
 
 #[test]
 fn a_slow_client_gets_interim_and_final_answer_that_came_together() {
@@ -12,4 +23,17 @@ fn a_slow_client_gets_interim_and_final_answer_that_came_together() {
     stage.send(stage.link(), [HINTS, OK].concat());
     stage.resume(client);
     assert_eq!(stage.heard(client), [HINTS, OK].concat());
+}
+
+#[test]
+fn a_client_that_ends_behind_a_pipelined_request_is_answered() {
+    let mut stage = Stage::http(1);
+    let client = stage.ask([GET, GET].concat());
+    let link = stage.link();
+    stage.world.borrow_mut().deliver(link, OK.as_bytes());
+    stage.world.borrow_mut().end(client);
+    turn_with(&mut stage, [link, client]);
+    stage.run();
+    stage.send(link, OK);
+    assert_eq!(stage.heard(client), [OK, OK].concat());
 }
