@@ -229,8 +229,13 @@ impl<N: Network> Server<N> {
                 self.drive(exchange, now);
             }
             LinkState::Busy(exchange) => self.drive(exchange, now),
-            // Closed by the backend, or bytes nobody asked for: of no use either way.
-            LinkState::Idle { .. } => self.close_link(id),
+            // Closed by the backend, or bytes nobody asked for: of no use either way. But the
+            // event may only tell of bytes that were read before it came.
+            LinkState::Idle { .. } => {
+                if !link.peer.socket.is_drained(&mut self.work.scratch) {
+                    self.close_link(id);
+                }
+            }
             LinkState::Closed => {}
         }
     }

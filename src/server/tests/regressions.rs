@@ -37,3 +37,36 @@ fn a_client_that_ends_behind_a_pipelined_request_is_answered() {
     stage.send(link, OK);
     assert_eq!(stage.heard(client), [OK, OK].concat());
 }
+
+#[test]
+fn an_event_for_bytes_that_were_read_already_does_not_close_an_idle_link() {
+    let (head, body) = OK.split_at(OK.len() - 2);
+    let mut stage = Stage::http(1);
+    let client = stage.ask(GET);
+    let link = stage.link();
+    stage.world.borrow_mut().deliver(link, head.as_bytes());
+    let events = stage.world.borrow_mut().poll();
+    stage.world.borrow_mut().deliver(link, body.as_bytes());
+    stage.turn(events);
+    stage.run();
+    assert_eq!(stage.heard(client), OK);
+    assert!(!stage.is_closed(link));
+}
+
+#[test]
+fn an_event_that_another_one_overtook_does_not_close_an_idle_link() {
+    let mut stage = Stage::http(1);
+    let client = stage.ask(GET);
+    let link = stage.link();
+    stage.stall(client, 10_000);
+    let (first, rest) = (vec![b'x'; 40_000], vec![b'y'; 20_000]);
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n";
+    stage.send(link, [head.as_bytes(), &first].concat());
+    stage.world.borrow_mut().deliver(link, &rest);
+    stage.world.borrow_mut().wire_mut(client).room = 100_000;
+    stage.world.borrow_mut().take(client, usize::MAX);
+    turn_with(&mut stage, [client, link]);
+    stage.resume(client);
+    assert_eq!(stage.heard(client).len(), head.len() + 60_000);
+    assert!(!stage.is_closed(link));
+}
