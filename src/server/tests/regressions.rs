@@ -2,7 +2,7 @@
 
 use super::scenarios::{GET, OK};
 use super::stage::Stage;
-use super::world::WireId;
+use super::world::{Dial, WireId};
 
 /// The events of the peers' doings come to the server in the order in which these are named.
 fn turn_with(stage: &mut Stage, order: [WireId; 2]) {
@@ -69,4 +69,18 @@ fn an_event_that_another_one_overtook_does_not_close_an_idle_link() {
     stage.resume(client);
     assert_eq!(stage.heard(client).len(), head.len() + 60_000);
     assert!(!stage.is_closed(link));
+}
+
+#[test]
+fn what_a_failed_write_did_not_take_goes_to_the_next_backend() {
+    let mut stage = Stage::tcp(2);
+    stage.dial(0, Dial::Later);
+    let client = stage.client();
+    let link = stage.link();
+    stage.world.borrow_mut().deliver(client, b"hello");
+    stage.world.borrow_mut().refuse(link);
+    turn_with(&mut stage, [client, link]);
+    stage.run();
+    assert_eq!(stage.links().len(), 2);
+    assert_eq!(stage.heard(stage.link()), "hello");
 }
