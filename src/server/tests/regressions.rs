@@ -2,7 +2,7 @@
 
 use super::scenarios::{GET, OK};
 use super::stage::Stage;
-use super::world::{Dial, WireId};
+use super::world::{Dial, End, WireId};
 
 /// The events of the peers' doings come to the server in the order in which these are named.
 fn turn_with(stage: &mut Stage, order: [WireId; 2]) {
@@ -83,4 +83,15 @@ fn what_a_failed_write_did_not_take_goes_to_the_next_backend() {
     stage.run();
     assert_eq!(stage.links().len(), 2);
     assert_eq!(stage.heard(stage.link()), "hello");
+}
+
+#[test]
+fn the_next_backend_of_a_tunnel_is_told_of_an_end_as_well() {
+    let mut stage = Stage::tcp(2);
+    let client = stage.client();
+    stage.end(client);
+    assert_eq!(stage.fate(stage.link()), End::Finished);
+    stage.reset(stage.link());
+    assert_eq!(stage.links().len(), 2);
+    assert_eq!(stage.fate(stage.link()), End::Finished);
 }
