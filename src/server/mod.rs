@@ -260,7 +260,12 @@ impl<N: Network> Server<N> {
                         self.read_request(id, now);
                     }
                 }
-                Again::Exchange(id) => self.drive(id, now),
+                Again::Exchange(id) => {
+                    if let Some(exchange) = self.slots.exchanges.get_mut(id) {
+                        exchange.has_yielded = false;
+                    }
+                    self.drive(id, now);
+                }
                 Again::Lingering(id) => self.discard(id),
             }
         }

@@ -95,3 +95,57 @@ fn the_next_backend_of_a_tunnel_is_told_of_an_end_as_well() {
     assert_eq!(stage.links().len(), 2);
     assert_eq!(stage.fate(stage.link()), End::Finished);
 }
+
+#[test]
+fn a_flood_in_both_directions_lets_others_have_their_turn() {
+    let mut stage = Stage::tcp(1);
+    stage.world.borrow_mut().pipes = true;
+    let client = stage.ask("hello");
+    let link = stage.link();
+    let flood = vec![b'x'; 8 << 20];
+    for id in [client, link] {
+        let mut world = stage.world.borrow_mut();
+        world.wire_mut(id).room = 16 << 20;
+        world.deliver(id, &flood);
+    }
+    for _ in 0..3 {
+        let events = stage.world.borrow_mut().poll();
+        stage.turn(events);
+        assert!(stage.server.again.len() <= 1);
+    }
+    assert!(
+        stage.world.borrow().wire(client).unread() > 1 << 20,
+        "a turn has its bound"
+    );
+    stage.run();
+    assert_eq!(stage.heard(client).len(), flood.len());
+    assert_eq!(stage.heard(link).len(), 5 + flood.len());
+}
+
+#[test]
+fn a_large_upload_and_a_large_answer_at_once_let_others_have_their_turn() {
+    let mut stage = Stage::http(1);
+    let flood = vec![b'x'; 8 << 20];
+    let length = flood.len();
+    let client = stage.ask(format!(
+        "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
+    ));
+    let link = stage.link();
+    stage.send(
+        link,
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"),
+    );
+    for id in [client, link] {
+        let mut world = stage.world.borrow_mut();
+        world.wire_mut(id).room = 16 << 20;
+        world.deliver(id, &flood);
+    }
+    for _ in 0..3 {
+        let events = stage.world.borrow_mut().poll();
+        stage.turn(events);
+        assert!(stage.server.again.len() <= 1);
+    }
+    assert!(stage.world.borrow().wire(client).unread() > 1 << 20);
+    stage.run();
+    assert!(stage.heard(client).len() > length);
+}
