@@ -149,3 +149,32 @@ fn a_large_upload_and_a_large_answer_at_once_let_others_have_their_turn() {
     stage.run();
     assert!(stage.heard(client).len() > length);
 }
+
+#[test]
+fn what_is_pipelined_behind_the_last_answer_does_not_destroy_it() {
+    let mut stage = Stage::http(1);
+    let last = "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let client = stage.ask(last);
+    stage.send(client, GET);
+    stage.stall(client, 1000);
+    stage.send(stage.link(), OK);
+    assert_eq!(stage.fate(client), End::Open, "it has not read all yet");
+    stage.resume(client);
+    assert!(stage.heard(client).ends_with("ok"));
+    assert_eq!(stage.fate(client), End::Finished);
+}
+
+#[test]
+fn a_request_that_came_too_late_for_a_stopping_server_does_not_destroy_the_answer() {
+    let mut stage = Stage::http(1);
+    let client = stage.ask(GET);
+    let (head, body) = OK.split_at(OK.len() - 2);
+    stage.send(stage.link(), head);
+    stage.stop();
+    stage.send(client, GET);
+    stage.stall(client, 1000);
+    stage.send(stage.link(), body);
+    stage.resume(client);
+    assert_eq!(stage.heard(client), OK);
+    assert_eq!(stage.fate(client), End::Finished);
+}
