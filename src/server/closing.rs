@@ -86,6 +86,10 @@ impl<N: Network> Server<N> {
         let ClientState::Lingering { mut dropped } = client.state else {
             return;
         };
+        if client.peer.socket.has_ended() {
+            self.close_client(id);
+            return;
+        }
         for _ in 0..LINGER_READS {
             if !client.peer.socket.may_read() {
                 break;

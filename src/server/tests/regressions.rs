@@ -1,6 +1,6 @@
 //! What broke once, told as what must be.
 
-use super::scenarios::{GET, OK};
+use super::scenarios::{GET, OK, status};
 use super::stage::Stage;
 use super::world::{Dial, End, WireId};
 
@@ -177,4 +177,13 @@ fn a_request_that_came_too_late_for_a_stopping_server_does_not_destroy_the_answe
     stage.resume(client);
     assert_eq!(stage.heard(client), OK);
     assert_eq!(stage.fate(client), End::Finished);
+}
+
+#[test]
+fn a_client_that_has_ended_does_not_linger() {
+    let mut stage = Stage::http(1);
+    let client = stage.client();
+    stage.send_and_end(client, "GET /a HTT");
+    assert_eq!(status(&stage.heard(client)), "HTTP/1.1 400 Bad Request");
+    assert!(stage.is_closed(client));
 }
