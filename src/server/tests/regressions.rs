@@ -1,6 +1,6 @@
 //! What broke once, told as what must be.
 
-use super::scenarios::{GET, OK, status};
+use super::scenarios::{GET, GET_10, OK, status};
 use super::stage::Stage;
 use super::world::{Dial, End, WireId};
 
@@ -186,4 +186,19 @@ fn a_client_that_has_ended_does_not_linger() {
     stage.send_and_end(client, "GET /a HTT");
     assert_eq!(status(&stage.heard(client)), "HTTP/1.1 400 Bad Request");
     assert!(stage.is_closed(client));
+}
+
+#[test]
+fn a_flood_of_interim_answers_lets_others_have_their_turn() {
+    let mut stage = Stage::http(1);
+    let client = stage.ask(GET_10);
+    let link = stage.link();
+    let flood = "HTTP/1.1 102 Processing\r\n\r\n".repeat(1000);
+    stage.world.borrow_mut().deliver(link, flood.as_bytes());
+    let events = stage.world.borrow_mut().poll();
+    stage.turn(events);
+    assert_eq!(stage.server.again.len(), 1, "not all in one turn");
+    stage.run();
+    stage.send(link, OK);
+    assert!(stage.heard(client).ends_with("ok"));
 }
