@@ -74,6 +74,11 @@ impl<N: Network> Server<N> {
         let ClientState::Lingering { mut dropped } = client.state else {
             return;
         };
+        if client.peer.socket.has_ended() {
+            // Nothing can come any more that closing could answer with a reset.
+            self.close_client(id);
+            return;
+        }
         for _ in 0..LINGER_READS {
             if !client.peer.socket.may_read() {
                 break;

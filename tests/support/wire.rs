@@ -129,7 +129,8 @@ impl Wire {
                 self.fill()?;
             }
             let some = left.min(self.unread.len());
-            out.extend(self.unread.drain(..some));
+            out.extend_from_slice(&self.unread[..some]);
+            self.unread.drain(..some);
             left -= some;
         }
         Ok(())
