@@ -11,10 +11,9 @@
 mod support;
 
 use rustix::process::{Pid, Signal, kill_process};
-use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::{Backend, Client, Gate, Lb, Refusing, Stopwatch, Wire, until};
+use support::{Backend, Client, Gate, Lb, Refusing, Stopwatch, Wire, listens, until};
 
 /// Within this, what is to happen at once has happened.
 const SOON: Duration = Duration::from_secs(5);
@@ -32,7 +31,7 @@ fn answers_when_open(gate: &Gate) -> Backend {
 }
 
 fn no_longer_listens(lb: &Lb) -> bool {
-    TcpStream::connect(lb.address).is_err()
+    !listens(lb.address)
 }
 
 #[test]
@@ -209,7 +208,7 @@ fn a_quiet_balancer_says_nothing() {
         .arg(backend.address.to_string())
         .stderr(Stdio::piped());
     let process = command.spawn().expect("lb starts");
-    until("it listens", || TcpStream::connect(free).is_ok());
+    until("it listens", || listens(free));
     assert_eq!(Client::connect(free).get("/").status, 200);
     kill_process(Pid::from_child(&process), Signal::TERM).expect("a process");
     let output = process.wait_with_output().expect("a process");

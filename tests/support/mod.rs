@@ -35,7 +35,7 @@ mod wait;
 mod wire;
 
 pub(crate) use backend::Backend;
-pub(crate) use client::Client;
+pub(crate) use client::{Client, listens};
 pub(crate) use content::{Content, Matcher};
 pub(crate) use lb::{Ended, Lb};
 pub(crate) use message::{Broken, Message, Response};
