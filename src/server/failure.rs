@@ -44,13 +44,17 @@ impl<N: Network> Server<N> {
     fn end_attempt(&mut self, id: ExchangeId, fault: Fault, now: Timestamp) -> Option<Link> {
         let exchange = self.slots.exchanges.get_mut(id)?;
         let attempt = mem::replace(&mut exchange.attempt, Attempt::Idle);
-        let Attempt::At {
-            lease,
-            link,
-            reused,
-        } = attempt
-        else {
-            return None;
+        let (lease, link, reused) = match attempt {
+            Attempt::Idle => return None,
+            Attempt::Queued => {
+                self.queue.leave();
+                return None;
+            }
+            Attempt::At {
+                lease,
+                link,
+                reused,
+            } => (lease, link, reused),
         };
         let silent = exchange.notes.first_byte_time.is_none();
         let was = match fault {
@@ -95,6 +99,8 @@ impl<N: Network> Server<N> {
             | Fault::ClientGone
             | Fault::ClientTimeout
             | Fault::NoBackend
+            | Fault::QueueFull
+            | Fault::QueueTimeout
             | Fault::BadResponse
             | Fault::BackendTimeout
             | Fault::Overloaded

@@ -129,6 +129,10 @@ impl<N: Network> Server<N> {
         let rewrite = ResponseRewrite {
             connection: exchange.request.connection(persistent),
             reframe: plan.reframe,
+            line: self
+                .sticky
+                .as_ref()
+                .map_or(b"", |s| exchange.sticky_line(s)),
         };
         self.head_out.clear();
         self.parser
