@@ -3,10 +3,10 @@
 use crate::balance::{Strategy, registry};
 use crate::clock::Clock;
 use crate::config::{AccessLogFormat, Config, Invalid};
-use crate::http::{ForwardOptions, ForwardPolicy};
+use crate::http::ForwardPolicy;
 use crate::net::{self, Command, EventLoop, LoopParts, SystemNetwork, SystemPipes};
 use crate::observe::{AccessLog, Metrics, Snapshot};
-use crate::server::{Parts, Server, Settings};
+use crate::server::{Parts, RequestIds, Server, Settings};
 use crate::upstream::Upstream;
 use mio::{Poll, Waker};
 use std::io;
@@ -218,14 +218,16 @@ fn server(
         mode: config.mode,
         timeouts: *config.timeouts(),
         limits: *config.limits(),
+        host: config.host().map(str::to_owned),
     };
     let backends = config.backends().iter();
     let members = backends.map(|spec| (spec.address.to_string(), spec.weight.get().into()));
-    let policy = |port| ForwardPolicy::new(ForwardOptions::default(), "http", port);
+    let policy = |port| ForwardPolicy::new(config.forward, "http", port);
     let parts = Parts {
         network,
         pipes: SystemPipes::default(),
         forward: bound.iter().map(|bound| policy(bound.port())).collect(),
+        request_ids: config.request_id.then(|| RequestIds::new(seed())),
         key_source: strategy.key_source(),
         upstream: Upstream::new(members, strategy, seed()),
         addresses,

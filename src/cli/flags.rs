@@ -4,6 +4,7 @@
 //! the library, so that the page cannot disagree with it. The first paragraph of a comment is
 //! what `-h` shows; `--help` shows all of it.
 
+use super::forward_flags::ForwardFlags;
 use super::help;
 use clap::builder::ArgPredicate;
 use clap::{Args, Parser};
@@ -31,6 +32,8 @@ pub(super) struct Flags {
     pub(super) pool: PoolFlags,
     #[command(flatten)]
     pub(super) traffic: TrafficFlags,
+    #[command(flatten)]
+    pub(super) forward: ForwardFlags,
     #[command(flatten)]
     pub(super) timeouts: TimeoutFlags,
     #[command(flatten)]

@@ -1,6 +1,8 @@
 use super::*;
 use clap::CommandFactory as _;
-use lb::config::{AccessLogFormat, Limits, Mode, StrategyKind, Timeouts};
+use lb::config::{
+    AccessLogFormat, ForwardOptions, ForwardedFor, Limits, Mode, StrategyKind, Timeouts,
+};
 use std::time::Duration;
 
 /// Reads what a shell would make of `line`, which has no quotes.
@@ -50,7 +52,8 @@ fn every_flag_reaches_its_setting() {
          --head-timeout 7s --body-timeout 8s --write-timeout 9s --first-byte-timeout 10s \
          --pool-idle-timeout 5s --max-connections 6 --max-head-bytes 700 --max-head-fields 8 \
          --tunnel-timeout 6m --max-target-bytes 9 --max-retries 10 --max-idle-per-backend 11 \
-         --min-body-rate 12",
+         --min-body-rate 12 --x-forwarded-for leave --x-forwarded off --forwarded on --via on \
+         --request-id off --host a:1",
     );
     let config = &order.config;
     let backends: Vec<String> = config.backends().iter().map(ToString::to_string).collect();
@@ -61,6 +64,19 @@ fn every_flag_reaches_its_setting() {
     assert_eq!(config.mode, Mode::Tcp);
     assert_eq!(config.access_log, AccessLogFormat::Json);
     assert!(order.quiet);
+    assert_eq!(
+        config.forward,
+        ForwardOptions {
+            x_forwarded_for: ForwardedFor::Leave,
+            x_forwarded_host: false,
+            x_forwarded_proto: false,
+            x_forwarded_port: false,
+            forwarded: true,
+            via: true,
+        }
+    );
+    assert!(!config.request_id);
+    assert_eq!(config.host(), Some("a:1"));
     assert_eq!(
         config.timeouts(),
         &Timeouts {
@@ -254,11 +270,16 @@ fn arguments_that_are_not_utf8_are_refused() {
 }
 
 /// Every flag that has a default, and the default as the user would write it.
-const DEFAULTS: [(&str, &str); 21] = [
+const DEFAULTS: [(&str, &str); 26] = [
     ("strategy", "least-rt"),
     ("listen", "127.0.0.1:8080"),
     ("mode", "http"),
     ("connect-timeout", "3s"),
+    ("x-forwarded-for", "append"),
+    ("x-forwarded", "on"),
+    ("forwarded", "off"),
+    ("via", "off"),
+    ("request-id", "on"),
     ("keep-alive-timeout", "1m"),
     ("head-timeout", "10s"),
     ("body-timeout", "30s"),
@@ -305,7 +326,7 @@ fn only_what_can_be_left_out_has_no_default() {
         .filter_map(|arg| arg.get_long())
         .filter(|long| DEFAULTS.iter().all(|(flag, _)| flag != long))
         .collect();
-    assert_eq!(without, ["backends", "client-timeout", "quiet"]);
+    assert_eq!(without, ["backends", "host", "client-timeout", "quiet"]);
 }
 
 #[test]

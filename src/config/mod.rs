@@ -30,8 +30,9 @@ mod strategy;
 mod timeouts;
 
 pub use crate::balance::Kind as StrategyKind;
+pub use crate::http::{ForwardOptions, ForwardedFor};
 pub use backend::{BackendSpec, Weight};
-pub use choice::{AccessLogFormat, Mode};
+pub use choice::{AccessLogFormat, Mode, parse_forwarded_for, parse_switch};
 pub use duration::HumanDuration;
 pub use host_port::{Host, HostPort};
 pub use invalid::Invalid;
@@ -41,6 +42,7 @@ pub use number::parse_number;
 pub use strategy::parse_strategy;
 pub use timeouts::Timeouts;
 
+use crate::http::is_authority;
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
@@ -60,6 +62,11 @@ pub struct Config {
     pub strategy: StrategyKind,
     /// Whether and how each exchange is logged. Default off.
     pub access_log: AccessLogFormat,
+    /// What backends are told of clients, in HTTP mode.
+    pub forward: ForwardOptions,
+    /// Whether a request that comes without `X-Request-Id` is given one. Default yes.
+    pub request_id: bool,
+    host: Option<String>,
     listeners: Vec<SocketAddr>,
     backends: Vec<BackendSpec>,
     timeouts: Timeouts,
@@ -78,6 +85,9 @@ impl Config {
             mode: Mode::default(),
             strategy: StrategyKind::default(),
             access_log: AccessLogFormat::default(),
+            forward: ForwardOptions::default(),
+            request_id: true,
+            host: None,
             listeners: vec![DEFAULT_LISTENER],
             backends: checked_backends(backends.into_iter().collect())?,
             timeouts: Timeouts::default(),
@@ -96,6 +106,12 @@ impl Config {
     #[must_use]
     pub fn listeners(&self) -> &[SocketAddr] {
         &self.listeners
+    }
+
+    /// The `Host` that backends are asked for; `None`: the one the client asked.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
     }
 
     /// How long lb waits for what.
@@ -120,6 +136,22 @@ impl Config {
         listeners: impl IntoIterator<Item = SocketAddr>,
     ) -> Result<(), Invalid> {
         self.listeners = checked_listeners(listeners.into_iter().collect())?;
+        Ok(())
+    }
+
+    /// Asks backends for this `Host`, or for the one the client asked.
+    ///
+    /// # Errors
+    ///
+    /// Not a host, or one with a malformed port.
+    pub fn set_host(&mut self, host: Option<String>) -> Result<(), Invalid> {
+        if let Some(host) = host.as_ref().filter(|host| !is_authority(host.as_bytes())) {
+            let remedy = "write a name or an address, with :PORT or without";
+            return Err(Invalid::new("not a host", remedy)
+                .with_flag("--host")
+                .with_value(host));
+        }
+        self.host = host;
         Ok(())
     }
 

@@ -86,6 +86,27 @@ fn listeners_are_at_least_one_and_none_twice() {
     assert_eq!(config.listeners(), [any, any, listener]);
 }
 
+#[test]
+fn a_host_is_what_a_request_could_ask_for() {
+    let mut config = config();
+    for host in [
+        None,
+        Some("a.example".to_owned()),
+        Some("[::1]:80".to_owned()),
+    ] {
+        config.set_host(host.clone()).unwrap();
+        assert_eq!(config.host(), host.as_deref());
+    }
+    assert_eq!(
+        config
+            .set_host(Some("a\r\nb".to_owned()))
+            .unwrap_err()
+            .to_string(),
+        "--host 'a\\r\\nb': not a host; write a name or an address, with :PORT or without"
+    );
+    assert_eq!(config.host(), Some("[::1]:80"), "a refusal changes nothing");
+}
+
 /// Sets one timeout of `Timeouts::default()`.
 type SetTimeout = fn(&mut Timeouts, Duration);
 

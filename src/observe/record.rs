@@ -16,6 +16,9 @@ pub struct Record<'a> {
     pub started_at: Timestamp,
     /// Who asked.
     pub client: SocketAddr,
+    /// The `X-Request-Id`: the client's, up to 128 bytes, or the one made for it. Empty if there
+    /// is none, and where nobody keeps it because there is no access log.
+    pub request_id: &'a [u8],
     /// The request method; empty in TCP mode and when no head could be read.
     pub method: &'a [u8],
     /// The request target as it came; empty in TCP mode and when no head could be read.

@@ -24,9 +24,11 @@ mod drive;
 mod exchange;
 mod failure;
 mod idle;
+mod label;
 mod link;
 mod network;
 mod request;
+mod request_id;
 mod response;
 mod slots;
 mod stopping;
@@ -34,6 +36,7 @@ mod tunnel;
 
 pub use arena::{ClientId, ExchangeId, LinkId};
 pub use network::{Network, Token};
+pub use request_id::RequestIds;
 
 use crate::balance::KeySource;
 use crate::config::{Limits, Mode, Timeouts};
@@ -61,6 +64,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How much of what is allowed.
     pub limits: Limits,
+    /// The `Host` that backends are asked for; `None`: the one the client asked.
+    pub host: Option<String>,
 }
 
 /// All connections and exchanges of one loop.
@@ -78,6 +83,7 @@ pub struct Server<N: Network> {
     work: Workspace<N::Pipes>,
     parser: HeadParser,
     forward: Vec<ForwardPolicy>,
+    request_ids: Option<RequestIds>,
     /// Where the head of a response is put together.
     head_out: Vec<u8>,
     again: Vec<Again>,
@@ -110,6 +116,8 @@ pub struct Parts<N: Network> {
     pub pipes: N::Pipes,
     /// What backends are told of the clients, for each listener.
     pub forward: Vec<ForwardPolicy>,
+    /// Names requests that come without a name, if they are to be named.
+    pub request_ids: Option<RequestIds>,
     /// The pool of backends.
     pub upstream: Upstream,
     /// Which part of a request the strategy wants as a key.
@@ -128,6 +136,7 @@ impl<N: Network> Server<N> {
         Self {
             parser: HeadParser::new(head_limits(&settings.limits)),
             forward: parts.forward,
+            request_ids: parts.request_ids,
             settings,
             slots: Slots::new(),
             idle: IdleLinks::new(parts.addresses.len()),

@@ -4,6 +4,7 @@ use super::Server;
 use super::arena::{ClientId, ExchangeId};
 use super::client::ClientState;
 use super::exchange::{Exchange, Notes, Request};
+use super::label::Label;
 use super::network::Network;
 use crate::balance::KeySource;
 use crate::balance::key::key_of;
@@ -114,23 +115,18 @@ impl<N: Network> Server<N> {
             return (0, None);
         };
         let (address, listener) = (client.address, usize::from(client.listener));
-        let mut first = self.work.buffers.take(head.len);
-        let ip = ClientIp::from(address.ip());
-        if let Some(policy) = self.forward.get(listener) {
-            let forward = Forward {
-                policy,
-                client_ip: ip.as_bytes(),
-                request_id: None,
-                host: None,
-            };
-            self.parser
-                .write_request(head, input, &forward, first.as_vec_mut());
-        }
+        let sent_id = self.parser.request_id(input);
+        let made_id = match (&mut self.request_ids, sent_id) {
+            (Some(ids), None) => Some(ids.take()),
+            _ => None,
+        };
+        let made_id = made_id.as_ref().map(|id| id.as_slice());
+        let first = self.rewrite(head, input, address, listener, made_id);
         let mut upload = Flow::new(Body::new(head.body));
         let body = input.get(head.len..).unwrap_or_default();
         let used = upload.prepare(first, body, head.method.is_idempotent());
         let key = self.key(head, input, address);
-        let label = self.label(head, input);
+        let label = self.label(head, input, sent_id.or(made_id));
         let request = Request {
             method: head.method,
             version: head.version,
@@ -150,6 +146,30 @@ impl<N: Network> Server<N> {
                 (input.len(), Some(exchange))
             }
         }
+    }
+
+    /// The head that a backend is sent, in a buffer of its own.
+    fn rewrite(
+        &mut self,
+        head: &RequestHead,
+        input: &[u8],
+        address: SocketAddr,
+        listener: usize,
+        request_id: Option<&[u8]>,
+    ) -> Buffer {
+        let mut first = self.work.buffers.take(head.len);
+        let ip = ClientIp::from(address.ip());
+        if let Some(policy) = self.forward.get(listener) {
+            let forward = Forward {
+                policy,
+                client_ip: ip.as_bytes(),
+                request_id,
+                host: self.settings.host.as_deref().map(str::as_bytes),
+            };
+            self.parser
+                .write_request(head, input, &forward, first.as_vec_mut());
+        }
+        first
     }
 }
 
@@ -200,15 +220,15 @@ impl<N: Network> Server<N> {
         }
     }
 
-    /// Method and target, kept for the access log if there is one.
-    fn label(&mut self, head: &RequestHead, input: &[u8]) -> Option<(Buffer, usize)> {
+    /// What the access log will say of the request, if there is one.
+    fn label(&mut self, head: &RequestHead, input: &[u8], id: Option<&[u8]>) -> Option<Label> {
         if !self.access_log.is_on() {
             return None;
         }
         let method = head.method_span.of(input);
-        let mut label = self.work.buffers.take_with(method);
-        label.append(head.target.of(input));
-        Some((label, method.len()))
+        let target = head.target.of(input);
+        let buffers = &mut self.work.buffers;
+        Some(Label::new(id.unwrap_or_default(), method, target, buffers))
     }
 }
 

@@ -12,6 +12,7 @@ fn record(backend: Option<BackendId>, fault: Option<Fault>) -> Record<'static> {
     Record {
         started_at: Timestamp::ZERO,
         client: SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000)),
+        request_id: b"",
         method: b"GET",
         target: b"/",
         status: fault.map_or(Some(200), Fault::status),

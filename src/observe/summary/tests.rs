@@ -28,6 +28,7 @@ fn answered(backend: BackendId, response_time: Duration) -> Record<'static> {
     Record {
         started_at: Timestamp::ZERO,
         client: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+        request_id: b"",
         method: b"GET",
         target: b"/100",
         status: Some(200),
