@@ -8,6 +8,7 @@ pub mod error;
 pub mod http;
 mod net;
 pub mod observe;
+pub mod proxy_protocol;
 pub mod relay;
 pub mod server;
 pub mod time;
