@@ -81,7 +81,7 @@ impl Balancer {
         let listeners: Vec<_> = config
             .listeners()
             .iter()
-            .map(|address| net::bind(*address))
+            .map(|spec| net::bind(spec.address))
             .collect::<Result<_, _>>()?;
         let bound: Vec<_> = listeners.iter().map(net::Listener::address).collect();
         net::refuse_own_address(config, &addresses, &bound)?;
@@ -219,6 +219,7 @@ fn server(
         timeouts: *config.timeouts(),
         limits: *config.limits(),
         host: config.host().map(str::to_owned),
+        send_proxy: config.send_proxy,
     };
     let backends = config.backends().iter();
     let members = backends.map(|spec| (spec.address.to_string(), spec.weight.get().into()));
@@ -227,6 +228,11 @@ fn server(
         network,
         pipes: SystemPipes::default(),
         forward: bound.iter().map(|bound| policy(bound.port())).collect(),
+        accepts_proxy: config
+            .listeners()
+            .iter()
+            .map(|spec| spec.accepts_proxy)
+            .collect(),
         request_ids: config.request_id.then(|| RequestIds::new(seed())),
         key_source: strategy.key_source(),
         upstream: Upstream::new(members, strategy, seed()),

@@ -9,10 +9,9 @@ use super::help;
 use clap::builder::ArgPredicate;
 use clap::{Args, Parser};
 use lb::config::{
-    AccessLogFormat, BackendSpec, DEFAULT_LISTENER, HumanDuration, Limits, Mode, StrategyKind,
-    Timeouts, parse_listener, parse_number, parse_strategy,
+    AccessLogFormat, BackendSpec, DEFAULT_LISTENER, HumanDuration, Limits, ListenerSpec, Mode,
+    StrategyKind, Timeouts, parse_number, parse_strategy,
 };
-use std::net::SocketAddr;
 use std::time::Duration;
 
 #[derive(Debug, Parser)]
@@ -70,15 +69,16 @@ pub(super) struct TrafficFlags {
     /// Address to accept clients on
     ///
     /// IP:PORT or [IPv6]:PORT; a bare PORT is on this machine alone, *:PORT is on every IPv4
-    /// address, port 0 is any free one. The flag can be repeated.
+    /// address, port 0 is any free one. With proxy+ in front, as in proxy+*:80, each connection
+    /// must begin with a PROXY header (version 1 or 2), which says whose it is. The flag can be
+    /// repeated.
     #[arg(
         long,
-        value_name = "IP:PORT",
+        value_name = "[proxy+]IP:PORT",
         value_delimiter = ',',
-        value_parser = parse_listener,
-        default_values_t = [DEFAULT_LISTENER]
+        default_values_t = [ListenerSpec::from(DEFAULT_LISTENER)]
     )]
-    pub(super) listen: Vec<SocketAddr>,
+    pub(super) listen: Vec<ListenerSpec>,
 
     /// What is balanced: http or tcp
     ///

@@ -3,12 +3,20 @@
 
 use clap::{ArgAction, Args};
 use lb::config::{
-    Config, ForwardOptions, ForwardedFor, Invalid, parse_forwarded_for, parse_switch,
+    Config, ForwardOptions, ForwardedFor, Invalid, ProxyVersion, parse_forwarded_for,
+    parse_proxy_version, parse_switch,
 };
 
 #[derive(Args, Debug)]
-#[command(next_help_heading = "What backends are told (HTTP mode)")]
+#[command(next_help_heading = "What backends are told of clients")]
 pub(super) struct ForwardFlags {
+    /// PROXY header ahead of everything else: v1 or v2
+    ///
+    /// For backends that ask for it, in both modes; the other flags here are for http mode.
+    /// Connections to backends are then not shared, which costs time.
+    #[arg(long, value_name = "v1|v2", value_parser = parse_proxy_version)]
+    send_proxy: Option<ProxyVersion>,
+
     /// What becomes of X-Forwarded-For: append, replace or leave
     ///
     /// append adds the client's address to what the request says; replace says it instead, for
@@ -55,6 +63,7 @@ impl ForwardFlags {
             forwarded: self.forwarded,
             via: self.via,
         };
+        config.send_proxy = self.send_proxy;
         config.request_id = self.request_id;
         config.set_host(self.host)
     }

@@ -1,7 +1,8 @@
 use super::*;
 use clap::CommandFactory as _;
 use lb::config::{
-    AccessLogFormat, ForwardOptions, ForwardedFor, Limits, Mode, StrategyKind, Timeouts,
+    AccessLogFormat, ForwardOptions, ForwardedFor, Limits, Mode, ProxyVersion, StrategyKind,
+    Timeouts,
 };
 use std::time::Duration;
 
@@ -47,19 +48,19 @@ fn backends_are_all_that_is_needed() {
 fn every_flag_reaches_its_setting() {
     let order = ordered(
         "lb --backends 1=2 --backends [::1]:2,c:3 --strategy RoundRobin --mode tcp \
-         --listen 80,*:81 --listen [::1]:82 --access-log json --quiet \
+         --listen 80,*:81 --listen proxy+[::1]:82 --access-log json --quiet \
          --connect-timeout 1ms --keep-alive-timeout 2s --server-timeout 3m --shutdown-timeout 4h \
          --head-timeout 7s --body-timeout 8s --write-timeout 9s --first-byte-timeout 10s \
          --pool-idle-timeout 5s --max-connections 6 --max-head-bytes 700 --max-head-fields 8 \
          --tunnel-timeout 6m --max-target-bytes 9 --max-retries 10 --max-idle-per-backend 11 \
          --min-body-rate 12 --x-forwarded-for leave --x-forwarded off --forwarded on --via on \
-         --request-id off --host a:1",
+         --request-id off --host a:1 --send-proxy v2",
     );
     let config = &order.config;
     let backends: Vec<String> = config.backends().iter().map(ToString::to_string).collect();
     assert_eq!(backends, ["127.0.0.1:1=2", "[::1]:2", "c:3"]);
     let listeners: Vec<String> = config.listeners().iter().map(ToString::to_string).collect();
-    assert_eq!(listeners, ["127.0.0.1:80", "0.0.0.0:81", "[::1]:82"]);
+    assert_eq!(listeners, ["127.0.0.1:80", "0.0.0.0:81", "proxy+[::1]:82"]);
     assert_eq!(config.strategy, StrategyKind::RoundRobin);
     assert_eq!(config.mode, Mode::Tcp);
     assert_eq!(config.access_log, AccessLogFormat::Json);
@@ -76,6 +77,7 @@ fn every_flag_reaches_its_setting() {
         }
     );
     assert!(!config.request_id);
+    assert_eq!(config.send_proxy, Some(ProxyVersion::V2));
     assert_eq!(config.host(), Some("a:1"));
     assert_eq!(
         config.timeouts(),
@@ -326,7 +328,10 @@ fn only_what_can_be_left_out_has_no_default() {
         .filter_map(|arg| arg.get_long())
         .filter(|long| DEFAULTS.iter().all(|(flag, _)| flag != long))
         .collect();
-    assert_eq!(without, ["backends", "host", "client-timeout", "quiet"]);
+    assert_eq!(
+        without,
+        ["backends", "send-proxy", "host", "client-timeout", "quiet"]
+    );
 }
 
 #[test]

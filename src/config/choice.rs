@@ -2,7 +2,7 @@
 //!
 //! Owns how such a word is looked up and refused, so that all of them read the same way.
 
-use super::{ForwardedFor, Invalid};
+use super::{ForwardedFor, Invalid, ProxyVersion};
 use std::str::FromStr;
 
 /// What is balanced.
@@ -88,6 +88,15 @@ pub fn parse_forwarded_for(text: &str) -> Result<ForwardedFor, Invalid> {
     choose(text, "treatment", &FORWARDED_FOR)
 }
 
+/// Reads a version of the PROXY protocol.
+///
+/// # Errors
+/// Another word than `v1` or `v2`.
+pub fn parse_proxy_version(text: &str) -> Result<ProxyVersion, Invalid> {
+    let versions = [(ProxyVersion::V1, "v1"), (ProxyVersion::V2, "v2")];
+    choose(text, "version", &versions)
+}
+
 /// Reads `on` or `off`.
 ///
 /// # Errors
@@ -135,6 +144,7 @@ mod tests {
         for (treatment, name) in FORWARDED_FOR {
             assert_eq!(parse_forwarded_for(name), Ok(treatment));
         }
+        assert_eq!(parse_proxy_version("V2"), Ok(ProxyVersion::V2));
         assert_eq!(parse_switch("ON"), Ok(true));
         assert_eq!(parse_switch("off"), Ok(false));
         assert_eq!(

@@ -4,19 +4,61 @@
 //! unlike a backend it is an address, never a name, and its port may be 0.
 
 use super::{Invalid, host_port, number};
+use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
 
-/// Reads the address of a listener.
-///
-/// `IP:PORT` and `[IPv6]:PORT` mean what they say; a bare `PORT` and `localhost:PORT` mean
-/// 127.0.0.1, so that nobody opens a port to the world by leaving something out; `*:PORT` means
-/// every IPv4 address. Port 0 asks the system for a free one.
-///
-/// # Errors
-///
-/// Anything else, with the remedy.
-pub fn parse_listener(text: &str) -> Result<SocketAddr, Invalid> {
-    parse(text).map_err(|invalid| invalid.with_value(text))
+/// What stands before the address of a listener that asks for PROXY headers.
+const PROXY: &str = "proxy+";
+
+/// Where clients are accepted, and whether another proxy stands in front.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ListenerSpec {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Whether each connection begins with a PROXY header, which says whose it is.
+    pub accepts_proxy: bool,
+}
+
+impl From<SocketAddr> for ListenerSpec {
+    /// A listener whose clients connect themselves.
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            address,
+            accepts_proxy: false,
+        }
+    }
+}
+
+impl FromStr for ListenerSpec {
+    type Err = Invalid;
+
+    /// Reads `ADDRESS` or `proxy+ADDRESS`.
+    ///
+    /// `IP:PORT` and `[IPv6]:PORT` mean what they say; a bare `PORT` and `localhost:PORT` mean
+    /// 127.0.0.1, so that nobody opens a port to the world by leaving something out; `*:PORT`
+    /// means every IPv4 address. Port 0 asks the system for a free one.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let (address, accepts_proxy) = match text.strip_prefix(PROXY) {
+            Some(address) => (address, true),
+            None => (text, false),
+        };
+        match parse(address) {
+            Ok(address) => Ok(Self {
+                address,
+                accepts_proxy,
+            }),
+            Err(invalid) => Err(invalid.with_value(text)),
+        }
+    }
+}
+
+impl Display for ListenerSpec {
+    /// As it can be read again.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let prefix = if self.accepts_proxy { PROXY } else { "" };
+        write!(f, "{prefix}{}", self.address)
+    }
 }
 
 fn parse(text: &str) -> Result<SocketAddr, Invalid> {
@@ -51,7 +93,7 @@ mod tests {
     use super::*;
 
     fn refusal(text: &str) -> String {
-        parse_listener(text).unwrap_err().to_string()
+        text.parse::<ListenerSpec>().unwrap_err().to_string()
     }
 
     #[test]
@@ -66,7 +108,18 @@ mod tests {
             ("0", "127.0.0.1:0"),
             ("*:0", "0.0.0.0:0"),
         ] {
-            assert_eq!(parse_listener(text), Ok(meaning.parse().unwrap()), "{text}");
+            let address: SocketAddr = meaning.parse().unwrap();
+            assert_eq!(text.parse(), Ok(ListenerSpec::from(address)), "{text}");
+            let proxied = ListenerSpec {
+                address,
+                accepts_proxy: true,
+            };
+            assert_eq!(
+                format!("proxy+{text}").parse(),
+                Ok(proxied.clone()),
+                "{text}"
+            );
+            assert_eq!(proxied.to_string(), format!("proxy+{meaning}"));
         }
     }
 
@@ -90,7 +143,14 @@ mod tests {
             refusal(""),
             "'': the port is missing; write HOST:PORT, as in 127.0.0.1:5000"
         );
-        for text in ["127.0.0.1:", "*:http", "70000", "*:+80", "[::1]:-1"] {
+        for text in [
+            "127.0.0.1:",
+            "proxy+1.1.1.1:x",
+            "*:http",
+            "70000",
+            "*:+80",
+            "[::1]:-1",
+        ] {
             let expected = format!("'{text}': not a port number; give a port from 1 to 65535");
             assert_eq!(refusal(text), expected);
         }

@@ -31,13 +31,14 @@ mod timeouts;
 
 pub use crate::balance::Kind as StrategyKind;
 pub use crate::http::{ForwardOptions, ForwardedFor};
+pub use crate::proxy_protocol::Version as ProxyVersion;
 pub use backend::{BackendSpec, Weight};
-pub use choice::{AccessLogFormat, Mode, parse_forwarded_for, parse_switch};
+pub use choice::{AccessLogFormat, Mode, parse_forwarded_for, parse_proxy_version, parse_switch};
 pub use duration::HumanDuration;
 pub use host_port::{Host, HostPort};
 pub use invalid::Invalid;
 pub use limits::Limits;
-pub use listener::parse_listener;
+pub use listener::ListenerSpec;
 pub use number::parse_number;
 pub use strategy::parse_strategy;
 pub use timeouts::Timeouts;
@@ -62,12 +63,15 @@ pub struct Config {
     pub strategy: StrategyKind,
     /// Whether and how each exchange is logged. Default off.
     pub access_log: AccessLogFormat,
+    /// Whether and how backends are told of clients ahead of everything else, in both modes.
+    /// Their connections are then not shared. Default no.
+    pub send_proxy: Option<ProxyVersion>,
     /// What backends are told of clients, in HTTP mode.
     pub forward: ForwardOptions,
     /// Whether a request that comes without `X-Request-Id` is given one. Default yes.
     pub request_id: bool,
     host: Option<String>,
-    listeners: Vec<SocketAddr>,
+    listeners: Vec<ListenerSpec>,
     backends: Vec<BackendSpec>,
     timeouts: Timeouts,
     limits: Limits,
@@ -85,10 +89,11 @@ impl Config {
             mode: Mode::default(),
             strategy: StrategyKind::default(),
             access_log: AccessLogFormat::default(),
+            send_proxy: None,
             forward: ForwardOptions::default(),
             request_id: true,
             host: None,
-            listeners: vec![DEFAULT_LISTENER],
+            listeners: vec![DEFAULT_LISTENER.into()],
             backends: checked_backends(backends.into_iter().collect())?,
             timeouts: Timeouts::default(),
             limits: Limits::default(),
@@ -104,7 +109,7 @@ impl Config {
     /// The addresses to accept clients on: at least one, none twice. Port 0 asks the system for
     /// a free port.
     #[must_use]
-    pub fn listeners(&self) -> &[SocketAddr] {
+    pub fn listeners(&self) -> &[ListenerSpec] {
         &self.listeners
     }
 
@@ -133,7 +138,7 @@ impl Config {
     /// No address, or one twice; port 0 may be asked for any number of times.
     pub fn set_listeners(
         &mut self,
-        listeners: impl IntoIterator<Item = SocketAddr>,
+        listeners: impl IntoIterator<Item = ListenerSpec>,
     ) -> Result<(), Invalid> {
         self.listeners = checked_listeners(listeners.into_iter().collect())?;
         Ok(())
@@ -199,18 +204,18 @@ fn checked_backends(backends: Vec<BackendSpec>) -> Result<Vec<BackendSpec>, Inva
     }
 }
 
-fn checked_listeners(listeners: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Invalid> {
+fn checked_listeners(listeners: Vec<ListenerSpec>) -> Result<Vec<ListenerSpec>, Invalid> {
     const FLAG: &str = "--listen";
     if listeners.is_empty() {
         let remedy = format!("name at least one, as in {FLAG} {DEFAULT_LISTENER}");
         return Err(Invalid::new("no address given", remedy).with_flag(FLAG));
     }
     let mut seen = HashSet::new();
-    let mut twice = |listener: &&SocketAddr| listener.port() != 0 && !seen.insert(**listener);
-    match listeners.iter().find(|listener| twice(listener)) {
+    let mut twice = |spec: &&ListenerSpec| spec.address.port() != 0 && !seen.insert(spec.address);
+    match listeners.iter().find(|spec| twice(spec)) {
         Some(twice) => Err(Invalid::new("this address is given twice", "name it once")
             .with_flag(FLAG)
-            .with_value(twice)),
+            .with_value(twice.address)),
         None => Ok(listeners),
     }
 }

@@ -10,7 +10,7 @@ use rustix::io::writev;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::SockRef;
 use std::io::{self, IoSlice};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 /// A non-blocking TCP connection.
@@ -45,6 +45,10 @@ impl Transport for Stream {
 
     fn take_error(&mut self) -> Option<io::Error> {
         self.0.take_error().ok().flatten()
+    }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        self.0.local_addr().ok()
     }
 
     fn fill(&mut self, pipe: &mut Pipe, max: usize) -> io::Result<usize> {

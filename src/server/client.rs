@@ -12,6 +12,8 @@ use std::net::SocketAddr;
 pub(super) struct Client<T> {
     pub(super) peer: Peer<T>,
     pub(super) address: SocketAddr,
+    /// What it connected to, if it is known without asking the system.
+    pub(super) local: Option<SocketAddr>,
     /// Which listener it came by.
     pub(super) listener: u16,
     pub(super) state: ClientState,
@@ -21,6 +23,8 @@ pub(super) struct Client<T> {
 /// Where a session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientState {
+    /// The PROXY header has not arrived, or not all of it.
+    Introducing,
     /// Nothing of a next request has arrived.
     Idle,
     /// Part of a request head has arrived and waits in `peer.unread`. The deadline is fixed when
@@ -44,6 +48,7 @@ impl<T: Transport> Client<T> {
         Self {
             peer: Peer::new(io),
             address,
+            local: None,
             listener,
             state: ClientState::Idle,
             deadline: Deadline::default(),

@@ -33,7 +33,8 @@ impl<N: Network> Server<N> {
         };
         let outcome = outcome(exchange, now.since(lease.dispatched_at()));
         let reusable = match exchange.phase {
-            Phase::Responding { reusable, .. } => reusable,
+            // A link that was introduced speaks for one client only.
+            Phase::Responding { reusable, .. } => reusable && self.settings.send_proxy.is_none(),
             Phase::AwaitingHead | Phase::Answering { .. } | Phase::Tunnel { .. } => false,
         };
         let backend = lease.backend();

@@ -24,6 +24,7 @@ mod drive;
 mod exchange;
 mod failure;
 mod idle;
+mod introduction;
 mod label;
 mod link;
 mod network;
@@ -42,6 +43,7 @@ use crate::balance::KeySource;
 use crate::config::{Limits, Mode, Timeouts};
 use crate::http::{ForwardPolicy, HeadLimits, HeadParser};
 use crate::observe::{AccessLog, Metrics};
+use crate::proxy_protocol;
 use crate::relay::{Readiness, Workspace};
 use crate::time::Timestamp;
 use crate::timers::Wheel;
@@ -66,6 +68,9 @@ pub struct Settings {
     pub limits: Limits,
     /// The `Host` that backends are asked for; `None`: the one the client asked.
     pub host: Option<String>,
+    /// The form in which backends are told of clients ahead of everything else, if they are.
+    /// Their connections then serve one client each.
+    pub send_proxy: Option<proxy_protocol::Version>,
 }
 
 /// All connections and exchanges of one loop.
@@ -83,6 +88,7 @@ pub struct Server<N: Network> {
     work: Workspace<N::Pipes>,
     parser: HeadParser,
     forward: Vec<ForwardPolicy>,
+    accepts_proxy: Vec<bool>,
     request_ids: Option<RequestIds>,
     /// Where the head of a response is put together.
     head_out: Vec<u8>,
@@ -116,6 +122,8 @@ pub struct Parts<N: Network> {
     pub pipes: N::Pipes,
     /// What backends are told of the clients, for each listener.
     pub forward: Vec<ForwardPolicy>,
+    /// Whether a PROXY header comes first, for each listener; it does not where nothing is said.
+    pub accepts_proxy: Vec<bool>,
     /// Names requests that come without a name, if they are to be named.
     pub request_ids: Option<RequestIds>,
     /// The pool of backends.
@@ -136,6 +144,7 @@ impl<N: Network> Server<N> {
         Self {
             parser: HeadParser::new(head_limits(&settings.limits)),
             forward: parts.forward,
+            accepts_proxy: parts.accepts_proxy,
             request_ids: parts.request_ids,
             settings,
             slots: Slots::new(),
@@ -187,11 +196,19 @@ impl<N: Network> Server<N> {
             }
         }
         self.metrics.accepted();
+        match self.accepts_proxy.get(usize::from(listener)) {
+            Some(true) => self.await_introduction(id, now),
+            Some(false) | None => self.welcome(id, now),
+        }
+        Ok(())
+    }
+
+    /// Begins to serve a client whose address is known.
+    fn welcome(&mut self, id: ClientId, now: Timestamp) {
         match self.settings.mode {
             Mode::Http => self.await_request(id, now),
             Mode::Tcp => self.begin_tunnel(id, now),
         }
-        Ok(())
     }
 
     /// Passes on what an event says of a socket. Late events for a socket that is gone, or about
@@ -209,6 +226,7 @@ impl<N: Network> Server<N> {
         };
         client.peer.socket.note(ready);
         match client.state {
+            ClientState::Introducing => self.read_introduction(id, now),
             ClientState::Idle | ClientState::Head => self.read_request(id, true, now),
             ClientState::Busy(exchange) => self.drive(exchange, now),
             ClientState::Lingering { .. } => self.discard(id),

@@ -114,14 +114,14 @@ impl<N: Network> Server<N> {
         let Some(client) = self.slots.clients.get(id) else {
             return (0, None);
         };
-        let (address, listener) = (client.address, usize::from(client.listener));
+        let address = client.address;
         let sent_id = self.parser.request_id(input);
         let made_id = match (&mut self.request_ids, sent_id) {
             (Some(ids), None) => Some(ids.take()),
             _ => None,
         };
         let made_id = made_id.as_ref().map(|id| id.as_slice());
-        let first = self.rewrite(head, input, address, listener, made_id);
+        let first = self.rewrite(id, head, input, made_id);
         let mut upload = Flow::new(Body::new(head.body));
         let body = input.get(head.len..).unwrap_or_default();
         let used = upload.prepare(first, body, head.method.is_idempotent());
@@ -148,18 +148,21 @@ impl<N: Network> Server<N> {
         }
     }
 
-    /// The head that a backend is sent, in a buffer of its own.
+    /// What a backend is sent first, in a buffer of its own.
     fn rewrite(
         &mut self,
+        id: ClientId,
         head: &RequestHead,
         input: &[u8],
-        address: SocketAddr,
-        listener: usize,
         request_id: Option<&[u8]>,
     ) -> Buffer {
         let mut first = self.work.buffers.take(head.len);
-        let ip = ClientIp::from(address.ip());
-        if let Some(policy) = self.forward.get(listener) {
+        self.introduce(id, first.as_vec_mut());
+        let Some(client) = self.slots.clients.get(id) else {
+            return first;
+        };
+        let ip = ClientIp::from(client.address.ip());
+        if let Some(policy) = self.forward.get(usize::from(client.listener)) {
             let forward = Forward {
                 policy,
                 client_ip: ip.as_bytes(),
