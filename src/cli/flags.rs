@@ -10,8 +10,9 @@ use clap::builder::ArgPredicate;
 use clap::{Args, Parser};
 use lb::config::{
     AccessLogFormat, BackendSpec, DEFAULT_LISTENER, HumanDuration, Limits, ListenerSpec, Mode,
-    StrategyKind, Timeouts, parse_number, parse_strategy,
+    StrategyKind, Timeouts, parse_cookie_name, parse_number, parse_strategy,
 };
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Debug, Parser)]
@@ -47,9 +48,13 @@ pub(super) struct PoolFlags {
     /// Servers to balance over, separated by commas: at least one
     ///
     /// HOST is a name, an IPv4 address or an IPv6 address in brackets; a bare PORT is on this
-    /// machine. WEIGHT, from 1 to 256, is the share relative to the others, 1 unless given. The
-    /// flag can be repeated.
-    #[arg(long, value_name = "HOST:PORT[=WEIGHT],...", value_delimiter = ',')]
+    /// machine. WEIGHT, from 1 to 256, is the share relative to the others, 1 unless given. MAX
+    /// is how many requests it is given at once. The flag can be repeated.
+    #[arg(
+        long,
+        value_name = "HOST:PORT[=WEIGHT[/MAX]],...",
+        value_delimiter = ','
+    )]
     pub(super) backends: Vec<BackendSpec>,
 
     #[arg(
@@ -61,6 +66,20 @@ pub(super) struct PoolFlags {
         long_help = help::strategy_long()
     )]
     pub(super) strategy: StrategyKind,
+
+    /// Cookie that brings a browser back to its backend
+    ///
+    /// The first answer sets it; as long as its backend may be picked, later requests go there,
+    /// whatever the strategy. Its value names no address and cannot be made up.
+    #[arg(long, value_name = "COOKIE", value_parser = parse_cookie_name)]
+    pub(super) sticky: Option<String>,
+
+    /// File with the secret that signs the sticky cookie
+    ///
+    /// With the same secret, cookies are good across restarts and among several lb. Without,
+    /// each start makes up its own.
+    #[arg(long, value_name = "FILE", requires = "sticky")]
+    pub(super) sticky_secret: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -160,6 +179,13 @@ pub(super) struct TimeoutFlags {
         default_value_t = HumanDuration(Timeouts::default().shutdown))]
     shutdown_timeout: HumanDuration,
 
+    /// For a backend to have room while all are at their limit
+    ///
+    /// A request that waited this long is answered 503.
+    #[arg(long, value_name = "TIME",
+        default_value_t = HumanDuration(Timeouts::default().queue))]
+    queue_timeout: HumanDuration,
+
     /// For an idle backend connection to be used again
     ///
     /// It is closed after this. Stay below the time after which the servers close theirs.
@@ -190,6 +216,7 @@ impl From<TimeoutFlags> for Timeouts {
             server: flags.server_timeout.0,
             tunnel: flags.tunnel_timeout.0,
             shutdown: flags.shutdown_timeout.0,
+            queue: flags.queue_timeout.0,
             pool_idle: flags.pool_idle_timeout.0,
         }
     }
@@ -211,6 +238,21 @@ pub(super) struct LimitFlags {
     #[arg(long, value_name = "N", value_parser = parse_number::<usize>,
         default_value_t = Limits::default().max_idle_per_backend)]
     max_idle_per_backend: usize,
+
+    /// Requests a backend is given at once [default: any number]
+    ///
+    /// When all backends are at their limit, requests wait and go to whichever is free first.
+    /// Set it to what a backend really works on at once, never below. A backend's own MAX, in
+    /// --backends, goes first.
+    #[arg(long, value_name = "N", value_parser = parse_number::<u32>)]
+    backend_max_connections: Option<u32>,
+
+    /// Requests that wait while every backend is at its limit
+    ///
+    /// More are answered 503 at once. 0 lets none wait.
+    #[arg(long, value_name = "N", value_parser = parse_number::<usize>,
+        default_value_t = Limits::default().queue_limit)]
+    queue_limit: usize,
 
     /// Times a failed request is repeated
     ///
@@ -251,6 +293,8 @@ impl From<LimitFlags> for Limits {
             max_head_fields: flags.max_head_fields,
             max_target_bytes: flags.max_target_bytes,
             max_retries: flags.max_retries,
+            backend_max_connections: flags.backend_max_connections,
+            queue_limit: flags.queue_limit,
             max_idle_per_backend: flags.max_idle_per_backend,
             min_body_rate: flags.min_body_rate,
         }

@@ -53,7 +53,8 @@ fn every_flag_reaches_its_setting() {
          --head-timeout 7s --body-timeout 8s --write-timeout 9s --first-byte-timeout 10s \
          --pool-idle-timeout 5s --max-connections 6 --max-head-bytes 700 --max-head-fields 8 \
          --tunnel-timeout 6m --max-target-bytes 9 --max-retries 10 --max-idle-per-backend 11 \
-         --min-body-rate 12 --x-forwarded-for leave --x-forwarded off --forwarded on --via on \
+         --backend-max-connections 12 --queue-limit 13 --queue-timeout 11s --min-body-rate 12 \
+         --x-forwarded-for leave --x-forwarded off --forwarded on --via on \
          --request-id off --host a:1 --send-proxy v2",
     );
     let config = &order.config;
@@ -92,6 +93,7 @@ fn every_flag_reaches_its_setting() {
             shutdown: Duration::from_secs(14_400),
             pool_idle: Duration::from_secs(5),
             tunnel: Duration::from_secs(360),
+            queue: Duration::from_secs(11),
         }
     );
     assert_eq!(
@@ -102,6 +104,8 @@ fn every_flag_reaches_its_setting() {
             max_head_fields: 8,
             max_target_bytes: 9,
             max_retries: 10,
+            backend_max_connections: Some(12),
+            queue_limit: 13,
             max_idle_per_backend: 11,
             min_body_rate: 12,
         }
@@ -166,7 +170,7 @@ fn every_mistake_is_one_line_with_a_remedy() {
         ),
         (
             "lb --backends --quiet",
-            "--backends: no value given; write --backends HOST:PORT[=WEIGHT],...",
+            "--backends: no value given; write --backends HOST:PORT[=WEIGHT[/MAX]],...",
         ),
         (
             "lb --backends=",
@@ -272,7 +276,7 @@ fn arguments_that_are_not_utf8_are_refused() {
 }
 
 /// Every flag that has a default, and the default as the user would write it.
-const DEFAULTS: [(&str, &str); 26] = [
+const DEFAULTS: [(&str, &str); 29] = [
     ("strategy", "least-rt"),
     ("listen", "127.0.0.1:8080"),
     ("mode", "http"),
@@ -298,6 +302,9 @@ const DEFAULTS: [(&str, &str); 26] = [
     ("max-head-fields", "100"),
     ("max-target-bytes", "8192"),
     ("min-body-rate", "0"),
+    ("queue-timeout", "10s"),
+    ("queue-limit", "1024"),
+    ("backend-max-connections", "any number"),
     ("access-log", "off"),
 ];
 
@@ -330,7 +337,15 @@ fn only_what_can_be_left_out_has_no_default() {
         .collect();
     assert_eq!(
         without,
-        ["backends", "send-proxy", "host", "client-timeout", "quiet"]
+        [
+            "backends",
+            "sticky",
+            "sticky-secret",
+            "send-proxy",
+            "host",
+            "client-timeout",
+            "quiet"
+        ]
     );
 }
 

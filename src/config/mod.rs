@@ -26,6 +26,7 @@ mod invalid;
 mod limits;
 mod listener;
 mod number;
+mod sticky;
 mod strategy;
 mod timeouts;
 
@@ -40,6 +41,7 @@ pub use invalid::Invalid;
 pub use limits::Limits;
 pub use listener::ListenerSpec;
 pub use number::parse_number;
+pub use sticky::{StickyCookie, parse_cookie_name};
 pub use strategy::parse_strategy;
 pub use timeouts::Timeouts;
 
@@ -71,6 +73,7 @@ pub struct Config {
     /// Whether a request that comes without `X-Request-Id` is given one. Default yes.
     pub request_id: bool,
     host: Option<String>,
+    sticky: Option<StickyCookie>,
     listeners: Vec<ListenerSpec>,
     backends: Vec<BackendSpec>,
     timeouts: Timeouts,
@@ -93,6 +96,7 @@ impl Config {
             forward: ForwardOptions::default(),
             request_id: true,
             host: None,
+            sticky: None,
             listeners: vec![DEFAULT_LISTENER.into()],
             backends: checked_backends(backends.into_iter().collect())?,
             timeouts: Timeouts::default(),
@@ -129,6 +133,17 @@ impl Config {
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The cookie that binds clients to backends, if any does.
+    #[must_use]
+    pub const fn sticky(&self) -> Option<&StickyCookie> {
+        self.sticky.as_ref()
+    }
+
+    /// Binds clients to backends by a cookie.
+    pub fn set_sticky(&mut self, cookie: StickyCookie) {
+        self.sticky = Some(cookie);
     }
 
     /// Listens on these addresses instead.

@@ -34,6 +34,8 @@ pub struct Timeouts {
     pub tunnel: Duration,
     /// For open exchanges to finish after a stop was asked for. Default 30 s.
     pub shutdown: Duration,
+    /// For a backend to have room while all are at their limits. Default 10 s.
+    pub queue: Duration,
     /// For an idle backend connection before it is closed. Default 30 s.
     pub pool_idle: Duration,
 }
@@ -50,6 +52,7 @@ impl Default for Timeouts {
             write: Duration::from_secs(30),
             tunnel: Duration::from_secs(3600),
             shutdown: Duration::from_secs(30),
+            queue: Duration::from_secs(10),
             pool_idle: Duration::from_secs(30),
         }
     }
@@ -67,6 +70,7 @@ impl Timeouts {
         check("--write-timeout", self.write)?;
         check("--tunnel-timeout", self.tunnel)?;
         check("--shutdown-timeout", self.shutdown)?;
+        check("--queue-timeout", self.queue)?;
         check("--pool-idle-timeout", self.pool_idle)?;
         Ok(self)
     }

@@ -4,7 +4,7 @@
 //! that move buy time. An event alone (a pipelined request, say, while the backend is silent)
 //! leaves the end of the wait where it is.
 
-use super::exchange::{Exchange, Phase};
+use super::exchange::{Attempt, Exchange, Phase};
 use crate::config::Timeouts;
 use crate::error::Fault;
 use crate::time::Timestamp;
@@ -18,6 +18,8 @@ const RATE_WINDOW: Duration = Duration::from_secs(5);
 /// What an exchange waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Awaited {
+    /// A backend with room for one more exchange.
+    Turn,
     /// The connection to the backend, which has a deadline of its own.
     Connection,
     /// More of the request body.
@@ -38,6 +40,9 @@ impl Awaited {
     /// What `exchange` waits for now.
     pub(super) fn of<Pipe>(exchange: &Exchange<Pipe>, is_connecting: bool) -> Self {
         let upload = &exchange.upload;
+        if let Attempt::Queued = exchange.attempt {
+            return Self::Turn;
+        }
         match exchange.phase {
             Phase::Answering { .. } => Self::ClientRoom,
             Phase::Responding { .. } if exchange.download.has_pending() => Self::ClientRoom,
@@ -55,6 +60,7 @@ impl Awaited {
     /// How long it is waited for; `None` if something else limits it.
     const fn timeout(self, timeouts: &Timeouts) -> Option<Duration> {
         match self {
+            Self::Turn => Some(timeouts.queue),
             Self::Connection => None,
             Self::Body => Some(timeouts.body),
             Self::BackendRoom | Self::ClientRoom => Some(timeouts.write),
@@ -67,6 +73,7 @@ impl Awaited {
     /// What it means that it did not come.
     pub(super) const fn fault(self) -> Fault {
         match self {
+            Self::Turn => Fault::QueueTimeout,
             Self::Body | Self::ClientRoom | Self::Tunnel => Fault::ClientTimeout,
             Self::BackendRoom | Self::Answer | Self::Rest => Fault::BackendTimeout,
             Self::Connection => Fault::ConnectTimeout,
@@ -206,9 +213,11 @@ mod tests {
             first_byte: of(3),
             server: of(4),
             tunnel: of(5),
+            queue: of(6),
             ..Timeouts::default()
         };
         for (awaited, seconds, fault) in [
+            (Awaited::Turn, 6, Fault::QueueTimeout),
             (Awaited::Body, 1, Fault::ClientTimeout),
             (Awaited::ClientRoom, 2, Fault::ClientTimeout),
             (Awaited::BackendRoom, 2, Fault::BackendTimeout),

@@ -42,7 +42,7 @@ impl<N: Network> Server<N> {
                 let link = self.slots.links.get(link);
                 link.is_some_and(Link::is_connecting)
             }
-            Attempt::Idle => false,
+            Attempt::Idle | Attempt::Queued => false,
         };
         let (awaited, moved) = (Awaited::of(exchange, is_connecting), exchange.moved());
         let timeouts = &self.settings.timeouts;

@@ -9,7 +9,7 @@
 use super::arena::{ClientId, LinkId};
 use super::awaited::Wait;
 use super::label::Label;
-use crate::balance::BackendId;
+use crate::balance::{BackendId, Sticky};
 use crate::error::Fault;
 use crate::http::{Body, ConnectionOption, Method, Version};
 use crate::relay::Flow;
@@ -34,6 +34,8 @@ pub(super) struct Exchange<Pipe> {
     /// Whom it waits for; `None` before it first waits.
     pub(super) wait: Option<Wait>,
     pub(super) key: u64,
+    /// The backend the client is bound to by its cookie.
+    pub(super) bound: Option<BackendId>,
     pub(super) notes: Notes,
 }
 
@@ -101,6 +103,8 @@ pub(super) enum Phase {
 pub(super) enum Attempt {
     /// None: not started, answered by ourselves, or the backend has delivered.
     Idle,
+    /// Every backend is at its limit; the exchange waits its turn in the queue.
+    Queued,
     /// A backend was picked and a connection to it is open or opening.
     At {
         lease: Lease,
@@ -136,6 +140,7 @@ impl<Pipe> Exchange<Pipe> {
             upload_stopped: false,
             wait: None,
             key,
+            bound: None,
             notes,
         }
     }
@@ -145,6 +150,15 @@ impl<Pipe> Exchange<Pipe> {
         let flows = [&self.upload, &self.download];
         let moved = flows.map(|flow| flow.received() + flow.passed());
         self.notes.interim_bytes + moved.iter().sum::<u64>()
+    }
+
+    /// The field line by which the client is bound to the backend that answers; nothing if it
+    /// is already.
+    pub(super) fn sticky_line<'s>(&self, sticky: &'s Sticky) -> &'s [u8] {
+        match self.notes.backend {
+            Some(backend) if self.bound != Some(backend) => sticky.line(backend),
+            _ => b"",
+        }
     }
 
     /// Whether anything has been sent to the client.

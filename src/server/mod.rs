@@ -28,6 +28,7 @@ mod introduction;
 mod label;
 mod link;
 mod network;
+mod queue;
 mod request;
 mod request_id;
 mod response;
@@ -35,11 +36,14 @@ mod slots;
 mod stopping;
 mod tunnel;
 
+#[cfg(test)]
+mod tests;
+
 pub use arena::{ClientId, ExchangeId, LinkId};
 pub use network::{Network, Token};
 pub use request_id::RequestIds;
 
-use crate::balance::KeySource;
+use crate::balance::{KeySource, Sticky};
 use crate::config::{Limits, Mode, Timeouts};
 use crate::http::{ForwardPolicy, HeadLimits, HeadParser};
 use crate::observe::{AccessLog, Metrics};
@@ -51,6 +55,7 @@ use crate::upstream::Upstream;
 use client::{Client, ClientState};
 use idle::IdleLinks;
 use link::LinkState;
+use queue::Queue;
 use slots::Slots;
 use std::io;
 use std::mem;
@@ -79,6 +84,7 @@ pub struct Server<N: Network> {
     settings: Settings,
     slots: Slots<N>,
     idle: IdleLinks,
+    queue: Queue,
     upstream: Upstream,
     key_source: KeySource,
     /// Where each backend is, by slot. All addresses of a name are tried.
@@ -90,6 +96,7 @@ pub struct Server<N: Network> {
     forward: Vec<ForwardPolicy>,
     accepts_proxy: Vec<bool>,
     request_ids: Option<RequestIds>,
+    sticky: Option<Sticky>,
     /// Where the head of a response is put together.
     head_out: Vec<u8>,
     again: Vec<Again>,
@@ -126,6 +133,8 @@ pub struct Parts<N: Network> {
     pub accepts_proxy: Vec<bool>,
     /// Names requests that come without a name, if they are to be named.
     pub request_ids: Option<RequestIds>,
+    /// Which cookie binds a client to a backend, if any does.
+    pub sticky: Option<Sticky>,
     /// The pool of backends.
     pub upstream: Upstream,
     /// Which part of a request the strategy wants as a key.
@@ -146,9 +155,11 @@ impl<N: Network> Server<N> {
             forward: parts.forward,
             accepts_proxy: parts.accepts_proxy,
             request_ids: parts.request_ids,
+            sticky: parts.sticky,
             settings,
             slots: Slots::new(),
             idle: IdleLinks::new(parts.addresses.len()),
+            queue: Queue::default(),
             upstream: parts.upstream,
             key_source: parts.key_source,
             addresses: parts.addresses,
@@ -255,9 +266,10 @@ impl<N: Network> Server<N> {
         }
     }
 
-    /// The last phases of a turn: work that had to yield, deadlines, closing.
+    /// The last phases of a turn: work that had to yield, the queue, deadlines, closing.
     pub fn finish_turn(&mut self, now: Timestamp) {
         self.go_on(now);
+        self.serve_queue(now);
         self.expire_deadlines(now);
         self.close_all();
     }

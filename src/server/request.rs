@@ -6,8 +6,8 @@ use super::client::ClientState;
 use super::exchange::{Exchange, Notes, Request};
 use super::label::Label;
 use super::network::Network;
-use crate::balance::KeySource;
 use crate::balance::key::key_of;
+use crate::balance::{BackendId, KeySource};
 use crate::error::{Fault, Refusal};
 use crate::http::{Body, ClientIp, Forward, Parsed, RequestHead};
 use crate::relay::{Buffer, Flow, Gathered};
@@ -134,7 +134,8 @@ impl<N: Network> Server<N> {
             upgrade: head.upgrade,
         };
         let notes = Notes::new(now, head.len, label);
-        let exchange = Exchange::new(id, request, upload, key, notes);
+        let mut exchange = Exchange::new(id, request, upload, key, notes);
+        exchange.bound = self.bound(input);
         let exchange = self.slots.exchanges.insert(exchange);
         if let Some(client) = self.slots.clients.get_mut(id) {
             client.state = ClientState::Busy(exchange);
@@ -221,6 +222,13 @@ impl<N: Network> Server<N> {
             KeySource::Header(name) => self.parser.field(input, name.as_bytes()).map_or(0, key_of),
             KeySource::Cookie(name) => self.parser.cookie(input, name.as_bytes()).map_or(0, key_of),
         }
+    }
+
+    /// The backend this client was bound to by a cookie.
+    fn bound(&self, input: &[u8]) -> Option<BackendId> {
+        let sticky = self.sticky.as_ref()?;
+        let value = self.parser.cookie(input, sticky.cookie().as_bytes())?;
+        sticky.backend(value)
     }
 
     /// What the access log will say of the request, if there is one.

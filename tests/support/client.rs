@@ -29,6 +29,16 @@ impl Client {
         self.receive()
     }
 
+    /// Sends a GET whose answer must break off.
+    #[track_caller]
+    pub(crate) fn get_broken(&mut self, target: &str) -> Broken {
+        self.send(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        match self.try_receive() {
+            Ok(response) => panic!("ended in order: {response:?}"),
+            Err(broken) => broken,
+        }
+    }
+
     /// Sends a POST with a body and reads the response.
     #[track_caller]
     pub(crate) fn post(&mut self, target: &str, body: &[u8]) -> Response {

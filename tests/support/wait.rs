@@ -1,6 +1,6 @@
 //! Waiting: until a condition holds, or until a deadline says that it never will.
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ impl Stopwatch {
     }
 }
 
-/// Holds a script until the test opens it.
+/// Holds one thread until another opens it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
@@ -55,11 +55,20 @@ impl Gate {
         changed.notify_all();
     }
 
-    /// Waits until it is open; for ever is no longer than the longest test.
-    pub(crate) fn wait(&self) {
+    /// Waits until it is open. Returns whether it was opened in time.
+    pub(crate) fn wait(&self) -> bool {
+        *self.wait_open()
+    }
+
+    /// The same, and shuts it again, for the next time.
+    pub(crate) fn wait_and_shut(&self) -> bool {
+        std::mem::take(&mut *self.wait_open())
+    }
+
+    fn wait_open(&self) -> MutexGuard<'_, bool> {
         let (open, changed) = &*self.0;
         let guard = open.lock().unwrap();
-        let waited = changed.wait_timeout_while(guard, 3 * PATIENCE, |open| !*open);
-        drop(waited.unwrap());
+        let waited = changed.wait_timeout_while(guard, PATIENCE, |open| !*open);
+        waited.unwrap().0
     }
 }
