@@ -7,6 +7,7 @@
 //! `cargo bench --bench session -- keep_alive_get` runs one of them.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use lb::address::Address;
 use lb::balance::{KeySource, LeastResponseTime};
 use lb::config::{AccessLogFormat, Limits, Mode, Timeouts};
 use lb::http::{ForwardOptions, ForwardPolicy};
@@ -125,7 +126,7 @@ impl<'a> Network for Wired<'a> {
     type Pipe = ();
     type Pipes = Copying;
 
-    fn connect(&mut self, _: SocketAddr) -> io::Result<Memory<'a>> {
+    fn connect(&mut self, _: &Address) -> io::Result<Memory<'a>> {
         Ok(self.0.clone())
     }
 
@@ -159,7 +160,7 @@ impl<'a> Session<'a> {
             request_ids: Some(RequestIds::new(1)),
             sticky: None,
             key_source: KeySource::None,
-            addresses: vec![vec![address]],
+            addresses: vec![vec![address.into()]],
             metrics: Metrics::new(now),
             access_log: AccessLog::new(AccessLogFormat::Off),
         };

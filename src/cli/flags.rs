@@ -48,7 +48,7 @@ pub(super) struct PoolFlags {
     /// Servers to balance over, separated by commas: at least one
     ///
     /// HOST is a name, an IPv4 address or an IPv6 address in brackets; a bare PORT is on this
-    /// machine. WEIGHT, from 1 to 256, is the share relative to the others, 1 unless given. MAX
+    /// machine, as is a UNIX socket, written unix:PATH. WEIGHT, from 1 to 256, is the share relative to the others, 1 unless given. MAX
     /// is how many requests it is given at once. The flag can be repeated.
     #[arg(
         long,
@@ -88,12 +88,12 @@ pub(super) struct TrafficFlags {
     /// Address to accept clients on
     ///
     /// IP:PORT or [IPv6]:PORT; a bare PORT is on this machine alone, *:PORT is on every IPv4
-    /// address, port 0 is any free one. With proxy+ in front, as in proxy+*:80, each connection
+    /// address, port 0 is any free one. unix:PATH is a UNIX socket. With proxy+ in front, as in proxy+*:80, each connection
     /// must begin with a PROXY header (version 1 or 2), which says whose it is. The flag can be
     /// repeated.
     #[arg(
         long,
-        value_name = "[proxy+]IP:PORT",
+        value_name = "[proxy+]IP:PORT|unix:PATH",
         value_delimiter = ',',
         default_values_t = [ListenerSpec::from(DEFAULT_LISTENER)]
     )]

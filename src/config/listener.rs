@@ -3,7 +3,8 @@
 //! Owns the shorthands for this machine and for every address. A listener is bound at once, so
 //! unlike a backend it is an address, never a name, and its port may be 0.
 
-use super::{Invalid, host_port, number};
+use super::{Invalid, SocketPath, host_port, number};
+use crate::address::Address;
 use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
@@ -15,7 +16,7 @@ const PROXY: &str = "proxy+";
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ListenerSpec {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Whether each connection begins with a PROXY header, which says whose it is.
     pub accepts_proxy: bool,
 }
@@ -24,7 +25,7 @@ impl From<SocketAddr> for ListenerSpec {
     /// A listener whose clients connect themselves.
     fn from(address: SocketAddr) -> Self {
         Self {
-            address,
+            address: address.into(),
             accepts_proxy: false,
         }
     }
@@ -37,7 +38,8 @@ impl FromStr for ListenerSpec {
     ///
     /// `IP:PORT` and `[IPv6]:PORT` mean what they say; a bare `PORT` and `localhost:PORT` mean
     /// 127.0.0.1, so that nobody opens a port to the world by leaving something out; `*:PORT`
-    /// means every IPv4 address. Port 0 asks the system for a free one.
+    /// means every IPv4 address. Port 0 asks the system for a free one. `unix:PATH` is a UNIX
+    /// socket.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let (address, accepts_proxy) = match text.strip_prefix(PROXY) {
             Some(address) => (address, true),
@@ -61,14 +63,18 @@ impl Display for ListenerSpec {
     }
 }
 
-fn parse(text: &str) -> Result<SocketAddr, Invalid> {
+fn parse(text: &str) -> Result<Address, Invalid> {
+    if let Some(path) = SocketPath::parse(text) {
+        return path.map(Address::Unix);
+    }
     let (host, port) = if number::is_digits(text) {
         ("localhost", text)
     } else {
         host_port::split(text)?
     };
     let ip = parse_ip(host)?;
-    Ok(SocketAddr::new(ip, host_port::parse_port_or_zero(port)?))
+    let port = host_port::parse_port_or_zero(port)?;
+    Ok(Address::Tcp(SocketAddr::new(ip, port)))
 }
 
 fn parse_ip(host: &str) -> Result<IpAddr, Invalid> {
@@ -111,7 +117,7 @@ mod tests {
             let address: SocketAddr = meaning.parse().unwrap();
             assert_eq!(text.parse(), Ok(ListenerSpec::from(address)), "{text}");
             let proxied = ListenerSpec {
-                address,
+                address: address.into(),
                 accepts_proxy: true,
             };
             assert_eq!(
@@ -121,6 +127,19 @@ mod tests {
             );
             assert_eq!(proxied.to_string(), format!("proxy+{meaning}"));
         }
+    }
+
+    #[test]
+    fn a_unix_socket_is_a_listener_too() {
+        for text in ["unix:/run/lb.sock", "proxy+unix:lb.sock"] {
+            let spec: ListenerSpec = text.parse().unwrap();
+            assert_eq!(spec.address.tcp(), None);
+            assert_eq!(spec.to_string(), text);
+        }
+        assert_eq!(
+            refusal("unix:"),
+            "'unix:': not a path; write unix:PATH, as in unix:/run/app.sock"
+        );
     }
 
     #[test]

@@ -19,6 +19,7 @@
 //! ```
 
 mod backend;
+mod backend_address;
 mod choice;
 mod duration;
 mod host_port;
@@ -26,6 +27,7 @@ mod invalid;
 mod limits;
 mod listener;
 mod number;
+mod socket_path;
 mod sticky;
 mod strategy;
 mod timeouts;
@@ -34,6 +36,7 @@ pub use crate::balance::Kind as StrategyKind;
 pub use crate::http::{ForwardOptions, ForwardedFor};
 pub use crate::proxy_protocol::Version as ProxyVersion;
 pub use backend::{BackendSpec, Weight};
+pub use backend_address::BackendAddress;
 pub use choice::{AccessLogFormat, Mode, parse_forwarded_for, parse_proxy_version, parse_switch};
 pub use duration::HumanDuration;
 pub use host_port::{Host, HostPort};
@@ -41,10 +44,12 @@ pub use invalid::Invalid;
 pub use limits::Limits;
 pub use listener::ListenerSpec;
 pub use number::parse_number;
+pub use socket_path::SocketPath;
 pub use sticky::{StickyCookie, parse_cookie_name};
 pub use strategy::parse_strategy;
 pub use timeouts::Timeouts;
 
+use crate::address::Address;
 use crate::http::is_authority;
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -226,11 +231,12 @@ fn checked_listeners(listeners: Vec<ListenerSpec>) -> Result<Vec<ListenerSpec>, 
         return Err(Invalid::new("no address given", remedy).with_flag(FLAG));
     }
     let mut seen = HashSet::new();
-    let mut twice = |spec: &&ListenerSpec| spec.address.port() != 0 && !seen.insert(spec.address);
-    match listeners.iter().find(|spec| twice(spec)) {
+    let is_any_port = |address: &Address| address.tcp().is_some_and(|tcp| tcp.port() == 0);
+    let mut addresses = listeners.iter().map(|spec| &spec.address);
+    match addresses.find(|address| !is_any_port(address) && !seen.insert(*address)) {
         Some(twice) => Err(Invalid::new("this address is given twice", "name it once")
             .with_flag(FLAG)
-            .with_value(twice.address)),
+            .with_value(twice)),
         None => Ok(listeners),
     }
 }

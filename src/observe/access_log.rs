@@ -30,7 +30,7 @@ use std::time::Duration;
 /// | field | what it is |
 /// |---|---|
 /// | `time` | when the exchange was over: RFC 3339, UTC, milliseconds |
-/// | `client` | address and port; an IPv4 client of an IPv6 listener is shown as IPv4 |
+/// | `client` | address and port; an IPv4 client of an IPv6 listener is shown as IPv4, one of a UNIX socket as `unix:` |
 /// | `id` | the `X-Request-Id`, the client's or the one made for it; absent in TCP mode |
 /// | `method`, `target` | of the request; absent in TCP mode and when no head could be read |
 /// | `status` | what the client was answered; absent if it was not |

@@ -62,7 +62,7 @@ impl<N: Network> Server<N> {
                 Ok(Parsed::Partial) => {}
                 Ok(Parsed::Complete { ends, .. }) => {
                     if let Some(ends) = ends {
-                        client.address = ends.source;
+                        client.address = ends.source.into();
                         client.local = Some(ends.destination);
                     }
                     return Introduced::Yes;
@@ -82,8 +82,9 @@ impl<N: Network> Server<N> {
         let local = client
             .local
             .or_else(|| client.peer.socket.io().local_address());
-        let ends = local.map(|destination| Ends {
-            source: client.address,
+        let ends = client.address.tcp().zip(local);
+        let ends = ends.map(|(source, destination)| Ends {
+            source,
             destination,
         });
         proxy_protocol::write(version, ends, out);

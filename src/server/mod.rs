@@ -43,6 +43,7 @@ pub use arena::{ClientId, ExchangeId, LinkId};
 pub use network::{Network, Token};
 pub use request_id::RequestIds;
 
+use crate::address::{Address, ClientAddress};
 use crate::balance::{KeySource, Sticky};
 use crate::config::{Limits, Mode, Timeouts};
 use crate::http::{ForwardPolicy, HeadLimits, HeadParser};
@@ -59,7 +60,6 @@ use queue::Queue;
 use slots::Slots;
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// What a server is told at its start.
@@ -88,7 +88,7 @@ pub struct Server<N: Network> {
     upstream: Upstream,
     key_source: KeySource,
     /// Where each backend is, by slot. All addresses of a name are tried.
-    addresses: Vec<Vec<SocketAddr>>,
+    addresses: Vec<Vec<Address>>,
     wheel: Wheel<Token>,
     due: Vec<Token>,
     work: Workspace<N::Pipes>,
@@ -140,7 +140,7 @@ pub struct Parts<N: Network> {
     /// Which part of a request the strategy wants as a key.
     pub key_source: KeySource,
     /// The addresses of each backend, in the order of the pool.
-    pub addresses: Vec<Vec<SocketAddr>>,
+    pub addresses: Vec<Vec<Address>>,
     /// Where records are counted.
     pub metrics: Metrics,
     /// Where records are written down.
@@ -193,11 +193,11 @@ impl<N: Network> Server<N> {
     pub fn accepted(
         &mut self,
         io: N::Stream,
-        address: SocketAddr,
+        address: impl Into<ClientAddress>,
         listener: u16,
         now: Timestamp,
     ) -> io::Result<()> {
-        let client = Client::new(io, address, listener);
+        let client = Client::new(io, address.into(), listener);
         let id = self.slots.clients.insert(client);
         if let Some(client) = self.slots.clients.get_mut(id) {
             let stream = client.peer.socket.io_mut();

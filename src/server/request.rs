@@ -6,6 +6,7 @@ use super::client::ClientState;
 use super::exchange::{Exchange, Notes, Request};
 use super::label::Label;
 use super::network::Network;
+use crate::address::{ClientAddress, UNIX_CLIENT};
 use crate::balance::key::key_of;
 use crate::balance::{BackendId, KeySource};
 use crate::error::{Fault, Refusal};
@@ -13,7 +14,7 @@ use crate::http::{Body, ClientIp, Forward, Parsed, RequestHead};
 use crate::relay::{Buffer, Flow, Gathered};
 use crate::time::Timestamp;
 use std::mem;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 impl<N: Network> Server<N> {
     /// A new client connection, or one whose exchange is over, has its full time to ask.
@@ -162,7 +163,7 @@ impl<N: Network> Server<N> {
         let Some(client) = self.slots.clients.get(id) else {
             return first;
         };
-        let ip = ClientIp::from(client.address.ip());
+        let ip = ClientIp::from(client.address);
         if let Some(policy) = self.forward.get(usize::from(client.listener)) {
             let forward = Forward {
                 policy,
@@ -214,7 +215,7 @@ impl<N: Network> Server<N> {
 /// What is remembered of a request beyond its framing.
 impl<N: Network> Server<N> {
     /// The hash by which the strategy keeps requests together, 0 if it does not want one.
-    fn key(&self, head: &RequestHead, input: &[u8], address: SocketAddr) -> u64 {
+    fn key(&self, head: &RequestHead, input: &[u8], address: ClientAddress) -> u64 {
         match &self.key_source {
             KeySource::None => 0,
             KeySource::ClientAddress => key_of_address(address),
@@ -244,9 +245,10 @@ impl<N: Network> Server<N> {
 }
 
 /// The key of a client address, where that is what a strategy wants.
-pub(super) fn key_of_address(address: SocketAddr) -> u64 {
+pub(super) fn key_of_address(address: ClientAddress) -> u64 {
     match address.ip() {
-        IpAddr::V4(ip) => key_of(&ip.octets()),
-        IpAddr::V6(ip) => key_of(&ip.octets()),
+        Some(IpAddr::V4(ip)) => key_of(&ip.octets()),
+        Some(IpAddr::V6(ip)) => key_of(&ip.octets()),
+        None => key_of(UNIX_CLIENT.as_bytes()),
     }
 }

@@ -106,6 +106,15 @@ fn an_ipv4_client_of_an_ipv6_listener_is_shown_as_ipv4() {
 }
 
 #[test]
+fn a_client_of_a_unix_socket_has_no_name() {
+    let record = Record {
+        client: crate::address::ClientAddress::Unix,
+        ..answered()
+    };
+    assert_eq!(parsed(&record)["client"], "unix:");
+}
+
+#[test]
 fn a_hostile_target_cannot_forge_a_line_or_a_field() {
     let target = b"/\" status=200\r\ntime=0\x1b[2J\\x\xff\xc3\xa9\x7f";
     let record = Record {

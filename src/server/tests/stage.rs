@@ -58,7 +58,10 @@ impl Setup {
             sticky: None,
             key_source: strategy.key_source(),
             upstream: Upstream::new(names, Box::new(strategy), 0),
-            addresses: addresses.iter().map(|address| vec![*address]).collect(),
+            addresses: addresses
+                .iter()
+                .map(|address| vec![(*address).into()])
+                .collect(),
             metrics: Metrics::new(now),
             access_log: AccessLog::new(AccessLogFormat::Text),
         };
