@@ -197,12 +197,12 @@ fn a_connection_seen_to_be_closed_is_not_used_for_a_post() {
         }
     });
     let lb = Lb::start(&[backend.address], &[]);
+    let with_client = lb.usage().open_fds() + 1;
     let mut client = lb.connect();
     client.get("/");
-    let without_link = lb.usage().open_fds() - 1;
     for nth in 0..20 {
         until("the closed connection is dropped", || {
-            lb.usage().open_fds() <= without_link
+            lb.usage().open_fds() <= with_client
         });
         let answer = client.post("/", b"body");
         assert_eq!(answer.status, 200, "request {nth}: {answer:?}");
