@@ -202,3 +202,15 @@ fn a_flood_of_interim_answers_lets_others_have_their_turn() {
     stage.send(link, OK);
     assert!(stage.heard(client).ends_with("ok"));
 }
+
+#[test]
+fn an_interim_answer_that_is_not_read_does_not_keep_its_client_for_ever() {
+    let mut stage = Stage::http(1);
+    let client = stage.ask(GET);
+    stage.stall(client, 10);
+    stage.send(stage.link(), "HTTP/1.1 103 Early Hints\r\n\r\n");
+    stage.seconds(30);
+    assert!(stage.is_closed(stage.link()));
+    stage.seconds(30);
+    assert!(stage.is_closed(client));
+}
