@@ -214,3 +214,18 @@ fn an_interim_answer_that_is_not_read_does_not_keep_its_client_for_ever() {
     stage.seconds(30);
     assert!(stage.is_closed(client));
 }
+
+#[test]
+fn an_error_that_a_write_has_met_is_not_read_as_an_end() {
+    let mut stage = Stage::http(1);
+    let client = stage.ask("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc");
+    let link = stage.link();
+    stage.send(link, "HTTP/1.1 200 OK\r\n\r\npart of it");
+    stage.world.borrow_mut().deliver(client, b"def");
+    stage.world.borrow_mut().reset(link, false);
+    turn_with(&mut stage, [client, link]);
+    stage.run();
+    let heard = stage.heard(client);
+    assert!(heard.ends_with("part of it"), "{heard}");
+    assert!(stage.is_closed(client));
+}
