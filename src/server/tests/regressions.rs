@@ -229,3 +229,16 @@ fn an_error_that_a_write_has_met_is_not_read_as_an_end() {
     assert!(heard.ends_with("part of it"), "{heard}");
     assert!(stage.is_closed(client));
 }
+
+#[test]
+fn a_client_that_counts_on_its_connection_is_listened_to_after_the_last_answer() {
+    let mut stage = Stage::http(1);
+    let keep_alive = "GET /a HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\n";
+    let client = stage.ask(keep_alive);
+    stage.stall(client, 1000);
+    stage.send_and_end(stage.link(), "HTTP/1.1 200 OK\r\n\r\nall of it");
+    stage.send(client, keep_alive);
+    stage.resume(client);
+    assert!(stage.heard(client).ends_with("all of it"));
+    assert_eq!(stage.fate(client), End::Finished);
+}
