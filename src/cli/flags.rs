@@ -9,7 +9,7 @@ use clap::builder::ArgPredicate;
 use clap::{Args, Parser};
 use lb::config::{
     AccessLogFormat, BackendSpec, DEFAULT_LISTENER, HumanDuration, Limits, Mode, StrategyKind,
-    Timeouts, parse_cookie_name, parse_listener, parse_number, parse_strategy,
+    Timeouts, parse_cookie_name, parse_listener, parse_number, parse_strategy, parse_timeout,
 };
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -147,7 +147,7 @@ pub(super) struct TimeoutFlags {
     /// Sets the keep-alive, head, body and write timeouts at once
     ///
     /// Those that are given as well keep what they are given.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout)]
     client_timeout: Option<HumanDuration>,
 
     /// For a backend to begin its answer
@@ -160,7 +160,7 @@ pub(super) struct TimeoutFlags {
     first_byte_timeout: Option<HumanDuration>,
 
     /// For a backend to send the next part of an answer
-    #[arg(long, value_name = "TIME",
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
         default_value_t = HumanDuration(Timeouts::default().server))]
     server_timeout: HumanDuration,
 

@@ -41,7 +41,7 @@ pub use listener::parse_listener;
 pub use number::parse_number;
 pub use sticky::{StickyCookie, parse_cookie_name};
 pub use strategy::parse_strategy;
-pub use timeouts::Timeouts;
+pub use timeouts::{Timeouts, parse_timeout};
 
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};

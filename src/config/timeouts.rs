@@ -76,16 +76,31 @@ impl Timeouts {
     }
 }
 
+/// Reads a timeout that sets several at once: were only these checked, one of them would be
+/// blamed, which nobody has given.
+///
+/// # Errors
+/// It is no duration, or out of range.
+pub fn parse_timeout(text: &str) -> Result<HumanDuration, Invalid> {
+    let timeout: HumanDuration = text.parse()?;
+    check_range(timeout.0).map_err(|invalid| invalid.with_value(text))?;
+    Ok(timeout)
+}
+
 fn check(flag: &'static str, timeout: Duration) -> Result<(), Invalid> {
-    let invalid = if timeout.is_zero() {
-        Invalid::new(
+    check_range(timeout)
+        .map_err(|invalid| invalid.with_flag(flag).with_value(HumanDuration(timeout)))
+}
+
+fn check_range(timeout: Duration) -> Result<(), Invalid> {
+    if timeout.is_zero() {
+        return Err(Invalid::new(
             "zero would give up before it began",
             "give a longer time, as in 500ms or 3s",
-        )
-    } else if timeout > LONGEST {
-        Invalid::new("longer than 30 days", "give at most 720h")
-    } else {
-        return Ok(());
-    };
-    Err(invalid.with_flag(flag).with_value(HumanDuration(timeout)))
+        ));
+    }
+    if timeout > LONGEST {
+        return Err(Invalid::new("longer than 30 days", "give at most 720h"));
+    }
+    Ok(())
 }
