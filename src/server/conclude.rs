@@ -15,7 +15,11 @@ use std::time::Duration;
 /// What becomes of a client connection.
 enum Farewell {
     NextRequest,
+    /// It has its last answer.
+    SeeOff,
+    /// It has its last answer and is known to be still sending.
     Linger,
+    /// Its answer was cut.
     Close,
 }
 
@@ -77,8 +81,8 @@ impl<N: Network> Server<N> {
             self.work.buffers.give(label);
         }
         match farewell {
-            Farewell::NextRequest if self.stopping => self.close_client(exchange.client),
-            Farewell::NextRequest => self.await_request(exchange.client, now),
+            Farewell::NextRequest if !self.stopping => self.await_request(exchange.client, now),
+            Farewell::NextRequest | Farewell::SeeOff => self.see_off(exchange.client, now),
             Farewell::Linger => self.linger(exchange.client, now),
             Farewell::Close => self.close_client(exchange.client),
         }
@@ -142,6 +146,7 @@ fn farewell<Pipe>(exchange: &Exchange<Pipe>) -> Farewell {
         // The client may be in the middle of sending: closing now would reset the connection.
         Phase::Answering { .. } if delivered => Farewell::Linger,
         Phase::Responding { .. } if delivered && !exchange.upload.is_done() => Farewell::Linger,
+        Phase::Responding { .. } if delivered => Farewell::SeeOff,
         Phase::AwaitingHead
         | Phase::Responding { .. }
         | Phase::Answering { .. }

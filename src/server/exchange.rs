@@ -30,6 +30,8 @@ pub(super) struct Exchange<Pipe> {
     pub(super) needs_new_link: bool,
     /// The backend listens no longer; only its answer is awaited.
     pub(super) upload_stopped: bool,
+    /// Whether it goes on in the next turn, event or not.
+    pub(super) has_yielded: bool,
     /// Whom it waits for; `None` before it first waits.
     pub(super) wait: Option<Wait>,
     pub(super) key: u64,
@@ -137,6 +139,7 @@ impl<Pipe> Exchange<Pipe> {
             tried: Tried::default(),
             needs_new_link: false,
             upload_stopped: false,
+            has_yielded: false,
             wait: None,
             key,
             bound: None,

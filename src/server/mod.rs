@@ -211,7 +211,7 @@ impl<N: Network> Server<N> {
         };
         client.peer.socket.note(ready);
         match client.state {
-            ClientState::Idle | ClientState::Head => self.read_request(id, true, now),
+            ClientState::Idle | ClientState::Head => self.read_request(id, now),
             ClientState::Busy(exchange) => self.drive(exchange, now),
             ClientState::Lingering { .. } => self.discard(id),
             ClientState::Closed => {}
@@ -233,8 +233,13 @@ impl<N: Network> Server<N> {
                 self.drive(exchange, now);
             }
             LinkState::Busy(exchange) => self.drive(exchange, now),
-            // Closed by the backend, or bytes nobody asked for: of no use either way.
-            LinkState::Idle { .. } => self.close_link(id),
+            // Closed by the backend, or bytes nobody asked for: of no use either way. But the
+            // event may only tell of bytes that were read before it came.
+            LinkState::Idle { .. } => {
+                if !link.peer.socket.is_drained(&mut self.work.scratch) {
+                    self.close_link(id);
+                }
+            }
             LinkState::Closed => {}
         }
     }
@@ -256,10 +261,15 @@ impl<N: Network> Server<N> {
                     if let Some(client) = self.slots.clients.get(id)
                         && client.state == ClientState::Idle
                     {
-                        self.read_request(id, false, now);
+                        self.read_request(id, now);
                     }
                 }
-                Again::Exchange(id) => self.drive(id, now),
+                Again::Exchange(id) => {
+                    if let Some(exchange) = self.slots.exchanges.get_mut(id) {
+                        exchange.has_yielded = false;
+                    }
+                    self.drive(id, now);
+                }
                 Again::Lingering(id) => self.discard(id),
             }
         }

@@ -27,12 +27,13 @@ impl<N: Network> Server<N> {
         self.set_client_deadline(id, now + self.settings.timeouts.keep_alive);
     }
 
-    /// Reads until a head is complete, and starts its exchange. `more`: what is unread was looked
-    /// at before and is not enough.
-    pub(super) fn read_request(&mut self, id: ClientId, mut more: bool, now: Timestamp) {
+    /// Reads until a head is complete, and starts its exchange. What is unread comes first: it
+    /// may hold a request that is to be answered though the client has ended since.
+    pub(super) fn read_request(&mut self, id: ClientId, now: Timestamp) {
         // Lent to this call, so that a head can be read from it while the rest is in use.
         let mut scratch = mem::take(&mut self.work.scratch);
         let mut started = None;
+        let mut more = false;
         while started.is_none() {
             let Some(client) = self.slots.clients.get_mut(id) else {
                 break;

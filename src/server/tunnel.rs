@@ -4,12 +4,12 @@
 //! until it ends too (half-close); when one side breaks, the other is reset, so that nobody takes
 //! a break for an end.
 
+use super::Server;
 use super::arena::{ClientId, ExchangeId};
 use super::client::ClientState;
 use super::drive::Verdict;
 use super::exchange::{Attempt, Exchange, Notes, Phase, Request};
 use super::network::Network;
-use super::{Again, Server};
 use crate::balance::KeySource;
 use crate::error::Fault;
 use crate::relay::{Break, Flow, Pumped};
@@ -85,7 +85,7 @@ impl<N: Network> Server<N> {
             (Pumped::Broken(_), _) | (_, Pumped::Broken(_)) => Verdict::Failed(Fault::BackendGone),
             _ if is_over => Verdict::Finished,
             (Pumped::Yielded, _) | (_, Pumped::Yielded) => {
-                self.again.push(Again::Exchange(id));
+                self.go_on_later(id);
                 Verdict::Wait
             }
             _ => Verdict::Wait,
