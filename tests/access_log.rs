@@ -102,7 +102,7 @@ fn text_has_the_same_fields_and_splits_at_its_spaces() {
         .filter_map(|field| field.split_once('='))
         .collect();
     let keys: Vec<_> = fields.iter().map(|(key, _)| *key).collect();
-    let expected = "time client method target status bytes_in bytes_out backend connect_ms \
+    let expected = "time client id method target status bytes_in bytes_out backend connect_ms \
                     first_byte_ms total_ms retries reason";
     assert_eq!(keys.join(" "), expected);
     let value = |name| {

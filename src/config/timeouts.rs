@@ -76,31 +76,33 @@ impl Timeouts {
     }
 }
 
-/// Reads a timeout that sets several at once: were only these checked, one of them would be
-/// blamed, which nobody has given.
+/// Reads a timeout.
 ///
 /// # Errors
-/// It is no duration, or out of range.
+///
+/// It is not a duration, or outside its range.
 pub fn parse_timeout(text: &str) -> Result<HumanDuration, Invalid> {
     let timeout: HumanDuration = text.parse()?;
-    check_range(timeout.0).map_err(|invalid| invalid.with_value(text))?;
-    Ok(timeout)
+    match out_of_range(timeout.0) {
+        Some(invalid) => Err(invalid.with_value(text)),
+        None => Ok(timeout),
+    }
 }
 
 fn check(flag: &'static str, timeout: Duration) -> Result<(), Invalid> {
-    check_range(timeout)
-        .map_err(|invalid| invalid.with_flag(flag).with_value(HumanDuration(timeout)))
+    match out_of_range(timeout) {
+        Some(invalid) => Err(invalid.with_flag(flag).with_value(HumanDuration(timeout))),
+        None => Ok(()),
+    }
 }
 
-fn check_range(timeout: Duration) -> Result<(), Invalid> {
+fn out_of_range(timeout: Duration) -> Option<Invalid> {
     if timeout.is_zero() {
-        return Err(Invalid::new(
-            "zero would give up before it began",
-            "give a longer time, as in 500ms or 3s",
-        ));
+        let remedy = "give a longer time, as in 500ms or 3s";
+        Some(Invalid::new("zero would give up before it began", remedy))
+    } else if timeout > LONGEST {
+        Some(Invalid::new("longer than 30 days", "give at most 720h"))
+    } else {
+        None
     }
-    if timeout > LONGEST {
-        return Err(Invalid::new("longer than 30 days", "give at most 720h"));
-    }
-    Ok(())
 }

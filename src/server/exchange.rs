@@ -8,10 +8,11 @@
 
 use super::arena::{ClientId, LinkId};
 use super::awaited::Wait;
+use super::label::Label;
 use crate::balance::{BackendId, Sticky};
 use crate::error::Fault;
 use crate::http::{Body, ConnectionOption, Method, Version};
-use crate::relay::{Buffer, Flow};
+use crate::relay::Flow;
 use crate::time::Timestamp;
 use crate::upstream::Lease;
 use std::time::Duration;
@@ -198,12 +199,12 @@ pub(super) struct Notes {
     /// Backends asked so far, the same one again included.
     pub(super) attempts: u32,
     pub(super) fault: Option<Fault>,
-    /// Method and target for the access log, and where the target begins.
-    pub(super) label: Option<(Buffer, usize)>,
+    /// For the access log, if there is one.
+    pub(super) label: Option<Label>,
 }
 
 impl Notes {
-    pub(super) fn new(now: Timestamp, head_bytes: usize, label: Option<(Buffer, usize)>) -> Self {
+    pub(super) fn new(now: Timestamp, head_bytes: usize, label: Option<Label>) -> Self {
         Self {
             started_at: now,
             head_bytes,

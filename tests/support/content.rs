@@ -28,6 +28,16 @@ impl Default for Content {
 }
 
 impl Content {
+    /// The first `count` bytes, at once.
+    pub(crate) fn first(count: usize) -> Vec<u8> {
+        let mut content = Self::default();
+        let mut bytes = Vec::with_capacity(count);
+        while bytes.len() < count {
+            bytes.extend_from_slice(content.next(count - bytes.len()));
+        }
+        bytes
+    }
+
     /// The next bytes, at least one and at most `max`.
     pub(crate) fn next(&mut self, max: usize) -> &[u8] {
         if self.used == BLOCK_BYTES {

@@ -34,7 +34,7 @@ mod process;
 mod wait;
 mod wire;
 
-pub(crate) use backend::Backend;
+pub(crate) use backend::{Backend, echo};
 pub(crate) use client::{Client, listens};
 pub(crate) use content::{Content, Matcher};
 pub(crate) use lb::{Ended, Lb};
