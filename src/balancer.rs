@@ -1,12 +1,13 @@
 //! The balancer as users of the library see it: made from a [`Config`], run, watched, stopped.
 
-use crate::balance::{Strategy, registry};
+use crate::address::Address;
+use crate::balance::{Sticky, Strategy, registry};
 use crate::clock::Clock;
-use crate::config::{AccessLogFormat, Config, Invalid};
-use crate::http::{ForwardOptions, ForwardPolicy};
+use crate::config::{AccessLogFormat, Config, Invalid, StickyCookie};
+use crate::http::ForwardPolicy;
 use crate::net::{self, Command, EventLoop, LoopParts, SystemNetwork, SystemPipes};
 use crate::observe::{AccessLog, Metrics, Snapshot};
-use crate::server::{Parts, Server, Settings};
+use crate::server::{Parts, RequestIds, Server, Settings};
 use crate::upstream::Upstream;
 use mio::{Poll, Waker};
 use std::io;
@@ -82,9 +83,9 @@ impl Balancer {
         let listeners: Vec<_> = config
             .listeners()
             .iter()
-            .map(|address| net::bind(*address))
+            .map(|spec| net::bind(&spec.address))
             .collect::<Result<_, _>>()?;
-        let bound: Vec<_> = listeners.iter().map(net::Listener::address).collect();
+        let bound: Vec<_> = listeners.iter().map(|l| l.address().clone()).collect();
         net::refuse_own_address(config, &addresses, &bound)?;
 
         let (poll, waker) = events().map_err(|error| no_events(&error))?;
@@ -105,7 +106,7 @@ impl Balancer {
         .map_err(|error| no_events(&error))?;
         Ok(Self {
             event_loop,
-            addresses: bound,
+            addresses: bound.iter().filter_map(Address::tcp).collect(),
             handle: Handle {
                 commands: sender,
                 waker: Arc::new(waker),
@@ -113,7 +114,8 @@ impl Balancer {
         })
     }
 
-    /// The addresses clients connect to, with the ports the system chose for port 0.
+    /// The TCP addresses clients connect to, with the ports the system chose for port 0. UNIX
+    /// sockets are where the [`Config`] says.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -175,7 +177,7 @@ impl Handle {
 }
 
 impl Running {
-    /// The addresses clients connect to.
+    /// The TCP addresses clients connect to.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -210,8 +212,8 @@ fn server(
     config: &Config,
     strategy: Box<dyn Strategy>,
     network: SystemNetwork,
-    addresses: Vec<Vec<SocketAddr>>,
-    bound: &[SocketAddr],
+    addresses: Vec<Vec<Address>>,
+    bound: &[Address],
     clock: Clock,
 ) -> Server<SystemNetwork> {
     let now = clock.now();
@@ -219,17 +221,27 @@ fn server(
         mode: config.mode,
         timeouts: *config.timeouts(),
         limits: *config.limits(),
+        host: config.host().map(str::to_owned),
+        send_proxy: config.send_proxy,
     };
     let backends = config.backends().iter();
     let members = backends.map(|spec| (spec.address.to_string(), spec.weight.get().into()));
     let key_source = strategy.key_source();
     let mut upstream = Upstream::new(members, strategy, seed());
     limit_backends(&mut upstream, config);
-    let policy = |port| ForwardPolicy::new(ForwardOptions::default(), "http", port);
+    let sticky = config.sticky().map(|cookie| bindings(cookie, &upstream));
+    let policy = |bound: &Address| forward_policy(config, bound);
     let parts = Parts {
         network,
         pipes: SystemPipes::default(),
-        forward: bound.iter().map(|bound| policy(bound.port())).collect(),
+        forward: bound.iter().map(policy).collect(),
+        accepts_proxy: config
+            .listeners()
+            .iter()
+            .map(|spec| spec.accepts_proxy)
+            .collect(),
+        request_ids: config.request_id.then(|| RequestIds::new(seed())),
+        sticky,
         key_source,
         upstream,
         addresses,
@@ -239,6 +251,16 @@ fn server(
     let mut server = Server::new(settings, parts, now);
     server.set_wall_clock(clock.wall(), now);
     server
+}
+
+/// Gives each backend its value of the sticky cookie.
+fn bindings(cookie: &StickyCookie, upstream: &Upstream) -> Sticky {
+    let ids = upstream.candidates().iter().map(|c| c.id);
+    let named = ids.map(|id| (id, upstream.name(id).unwrap_or_default()));
+    match cookie.secret() {
+        Some(secret) => Sticky::new(cookie.name(), secret, named),
+        None => Sticky::new(cookie.name(), &random_secret(), named),
+    }
 }
 
 /// Tells the upstream how many exchanges each backend is given at once.
@@ -252,6 +274,14 @@ fn limit_backends(upstream: &mut Upstream, config: &Config) {
     }
 }
 
+/// A UNIX socket has no port to tell of.
+fn forward_policy(config: &Config, bound: &Address) -> ForwardPolicy {
+    let mut options = config.forward;
+    options.x_forwarded_port &= bound.tcp().is_some();
+    let port = bound.tcp().map_or(0, |address| address.port());
+    ForwardPolicy::new(options, "http", port)
+}
+
 fn events() -> io::Result<(Poll, Waker)> {
     let poll = Poll::new()?;
     let waker = Waker::new(poll.registry(), net::WAKER)?;
@@ -261,6 +291,11 @@ fn events() -> io::Result<(Poll, Waker)> {
 fn no_events(error: &io::Error) -> Invalid {
     let problem = format!("the system refuses to report events: {error}");
     Invalid::new(problem, "raise the limit of open files (ulimit -n)")
+}
+
+/// Nobody can guess it, and it is forgotten at the end of the process.
+fn random_secret() -> Vec<u8> {
+    (0..4).flat_map(|_| seed().to_le_bytes()).collect()
 }
 
 /// Different in every process, so that several balancers do not move in step.

@@ -22,6 +22,7 @@ pub mod registry;
 mod rng;
 mod round_robin;
 mod sample;
+mod sticky;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +36,7 @@ pub use random::Random;
 pub use registry::build;
 pub(crate) use rng::Rng;
 pub use round_robin::RoundRobin;
+pub use sticky::Sticky;
 
 use crate::time::Timestamp;
 use std::time::Duration;

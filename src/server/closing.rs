@@ -87,6 +87,7 @@ impl<N: Network> Server<N> {
             return;
         };
         if client.peer.socket.has_ended() {
+            // Nothing can come any more that closing could answer with a reset.
             self.close_client(id);
             return;
         }

@@ -4,6 +4,7 @@
 use super::Server;
 use super::arena::{ExchangeId, LinkId};
 use super::exchange::{Attempt, Exchange, Phase};
+use super::label::Label;
 use super::link::LinkState;
 use super::network::Network;
 use crate::balance::{BackendId, Outcome};
@@ -36,7 +37,8 @@ impl<N: Network> Server<N> {
         };
         let outcome = outcome(exchange, now.since(lease.dispatched_at()));
         let reusable = match exchange.phase {
-            Phase::Responding { reusable, .. } => reusable,
+            // A link that was introduced speaks for one client only.
+            Phase::Responding { reusable, .. } => reusable && self.settings.send_proxy.is_none(),
             Phase::AwaitingHead | Phase::Answering { .. } | Phase::Tunnel { .. } => false,
         };
         let backend = lease.backend();
@@ -77,8 +79,8 @@ impl<N: Network> Server<N> {
         let farewell = farewell(&exchange);
         exchange.upload.release(&mut self.work);
         exchange.download.release(&mut self.work);
-        if let Some((label, _)) = exchange.notes.label.take() {
-            self.work.buffers.give(label);
+        if let Some(label) = exchange.notes.label.take() {
+            self.work.buffers.give(label.into_buffer());
         }
         match farewell {
             Farewell::NextRequest if !self.stopping => self.await_request(exchange.client, now),
@@ -94,13 +96,12 @@ impl<N: Network> Server<N> {
         let Some(client) = self.slots.clients.get(exchange.client) else {
             return;
         };
-        let (method, target) = match &notes.label {
-            Some((label, at)) => label.pending().split_at_checked(*at).unwrap_or_default(),
-            None => Default::default(),
-        };
+        let label = notes.label.as_ref().map(Label::parts);
+        let (request_id, method, target) = label.unwrap_or_default();
         let record = Record {
             started_at: notes.started_at,
             client: client.address,
+            request_id,
             method,
             target,
             status: notes.status,

@@ -77,7 +77,10 @@ impl<N: Network> Server<N> {
                 return Ok(Dispatched::Attached);
             };
             let tried = exchange.tried.as_slice();
-            let Some(lease) = self.upstream.pick(exchange.key, tried, now) else {
+            let bound = exchange.bound.filter(|bound| !tried.contains(bound));
+            let bound = bound.and_then(|bound| self.upstream.pick_bound(bound, now));
+            let picked = bound.or_else(|| self.upstream.pick(exchange.key, tried, now));
+            let Some(lease) = picked else {
                 if self.upstream.is_full(tried) {
                     return Ok(Dispatched::AllFull);
                 }
@@ -153,7 +156,7 @@ impl<N: Network> Server<N> {
         let addresses = self.addresses.get(backend.slot());
         let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
         for (place, address) in addresses.into_iter().flatten().enumerate().skip(first) {
-            match self.network.connect(*address) {
+            match self.network.connect(address) {
                 Ok(stream) => {
                     let mut link = Link::new(stream, backend, exchange, now);
                     link.address = place;

@@ -8,10 +8,11 @@
 
 use super::arena::{ClientId, LinkId};
 use super::awaited::Wait;
-use crate::balance::BackendId;
+use super::label::Label;
+use crate::balance::{BackendId, Sticky};
 use crate::error::Fault;
 use crate::http::{Body, ConnectionOption, Method, Version};
-use crate::relay::{Buffer, Flow};
+use crate::relay::Flow;
 use crate::time::Timestamp;
 use crate::upstream::Lease;
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub(super) struct Exchange<Pipe> {
     /// Whom it waits for; `None` before it first waits.
     pub(super) wait: Option<Wait>,
     pub(super) key: u64,
+    /// The backend the client is bound to by its cookie.
+    pub(super) bound: Option<BackendId>,
     pub(super) notes: Notes,
 }
 
@@ -140,6 +143,7 @@ impl<Pipe> Exchange<Pipe> {
             has_yielded: false,
             wait: None,
             key,
+            bound: None,
             notes,
         }
     }
@@ -149,6 +153,15 @@ impl<Pipe> Exchange<Pipe> {
         let flows = [&self.upload, &self.download];
         let moved = flows.map(|flow| flow.received() + flow.passed());
         self.notes.interim_bytes + moved.iter().sum::<u64>()
+    }
+
+    /// The field line by which the client is bound to the backend that answers; nothing if it
+    /// is already.
+    pub(super) fn sticky_line<'s>(&self, sticky: &'s Sticky) -> &'s [u8] {
+        match self.notes.backend {
+            Some(backend) if self.bound != Some(backend) => sticky.line(backend),
+            _ => b"",
+        }
     }
 
     /// Whether anything has been sent to the client.
@@ -186,12 +199,12 @@ pub(super) struct Notes {
     /// Backends asked so far, the same one again included.
     pub(super) attempts: u32,
     pub(super) fault: Option<Fault>,
-    /// Method and target for the access log, and where the target begins.
-    pub(super) label: Option<(Buffer, usize)>,
+    /// For the access log, if there is one.
+    pub(super) label: Option<Label>,
 }
 
 impl Notes {
-    pub(super) fn new(now: Timestamp, head_bytes: usize, label: Option<(Buffer, usize)>) -> Self {
+    pub(super) fn new(now: Timestamp, head_bytes: usize, label: Option<Label>) -> Self {
         Self {
             started_at: now,
             head_bytes,

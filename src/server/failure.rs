@@ -175,14 +175,17 @@ impl<N: Network> Server<N> {
     }
 
     /// Nothing can be said any more: the client sees the connection break. Where an answer would
-    /// otherwise seem complete, it is reset.
+    /// otherwise seem complete, it is reset; so is a tunnel once it led to a backend, even if
+    /// that has said nothing yet, because saying nothing can be an answer.
     fn cut(&mut self, id: ExchangeId, now: Timestamp) {
         let Some(exchange) = self.slots.exchanges.get(id) else {
             return;
         };
         let seems_complete = match exchange.phase {
             Phase::Responding { delimited, .. } => !delimited,
-            Phase::Tunnel { .. } => exchange.has_answered(),
+            Phase::Tunnel { .. } => {
+                exchange.has_answered() || exchange.notes.connect_time.is_some()
+            }
             Phase::AwaitingHead | Phase::Answering { .. } => false,
         };
         if seems_complete && let Some(client) = self.slots.clients.get_mut(exchange.client) {

@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 impl<N: Network> Server<N> {
     /// Starts the exchange of a TCP connection, which is all of it.
     pub(super) fn begin_tunnel(&mut self, id: ClientId, now: Timestamp) {
-        let Some(client) = self.slots.clients.get_mut(id) else {
+        let Some(client) = self.slots.clients.get(id) else {
             return;
         };
         let key = match self.key_source {
@@ -26,14 +26,23 @@ impl<N: Network> Server<N> {
             KeySource::None | KeySource::Target | KeySource::Header(_) | KeySource::Cookie(_) => 0,
         };
         let notes = Notes::new(now, 0, None);
-        let mut exchange = Exchange::new(id, Request::unknown(), Flow::tunnel(), key, notes);
+        let mut upload = Flow::tunnel();
+        if self.settings.send_proxy.is_some() {
+            let mut first = self.work.buffers.take(0);
+            self.introduce(id, first.as_vec_mut());
+            // Fails only on malformed framing, and a tunnel has none.
+            let _ = upload.prepare(first, b"", false);
+        }
+        let mut exchange = Exchange::new(id, Request::unknown(), upload, key, notes);
         exchange.download = Flow::tunnel();
         exchange.phase = Phase::Tunnel {
             upload_finished: false,
             download_finished: false,
         };
         let exchange = self.slots.exchanges.insert(exchange);
-        client.state = ClientState::Busy(exchange);
+        if let Some(client) = self.slots.clients.get_mut(id) {
+            client.state = ClientState::Busy(exchange);
+        }
         self.drive(exchange, now);
     }
 
@@ -52,13 +61,19 @@ impl<N: Network> Server<N> {
         };
         let to = &mut link.peer.socket;
         let up = exchange.upload.pump(&mut client.peer, to, &mut self.work);
+        // The system tells of an error once: a link that failed in sending seems to be at its
+        // end when it is read from.
+        let link_failed = up == Pumped::Broken(Break::SinkFailed);
+        if link_failed && link.is_connecting() && !exchange.upload.is_touched() {
+            return Verdict::Failed(Fault::ConnectFailed);
+        }
         if up == Pumped::Done && !*upload_finished && !link.is_connecting() {
             link.peer.socket.finish();
             *upload_finished = true;
         }
         let to = &mut client.peer.socket;
         let down = exchange.download.pump(&mut link.peer, to, &mut self.work);
-        if down == Pumped::Done && !*download_finished {
+        if down == Pumped::Done && !*download_finished && !link_failed {
             client.peer.socket.finish();
             *download_finished = true;
         }
@@ -70,9 +85,6 @@ impl<N: Network> Server<N> {
         }
         self.note_tunnel_times(id, now);
         match (up, down) {
-            (Pumped::Broken(Break::SinkFailed), _) if connecting => {
-                Verdict::Failed(Fault::ConnectFailed)
-            }
             (_, Pumped::Broken(Break::SourceFailed)) if connecting => {
                 Verdict::Failed(Fault::ConnectFailed)
             }
@@ -98,7 +110,8 @@ impl<N: Network> Server<N> {
         if exchange.notes.status.is_some() || !matches!(exchange.attempt, Attempt::At { .. }) {
             return;
         }
-        if exchange.notes.sent_at.is_none() && exchange.upload.is_touched() {
+        let is_sent = exchange.upload.is_touched() && exchange.upload.received() > 0;
+        if exchange.notes.sent_at.is_none() && is_sent {
             exchange.notes.sent_at = Some(now);
         } else if exchange.notes.first_byte_time.is_none()
             && let Some(sent_at) = exchange.notes.sent_at

@@ -85,6 +85,18 @@ impl Upstream {
         self.lease(backend, now)
     }
 
+    /// Picks this backend, to which a client is bound, if it may be picked. The strategy has no
+    /// say, and is told of the exchange all the same when it is settled.
+    pub fn pick_bound(&mut self, backend: BackendId, now: Timestamp) -> Option<Lease> {
+        if now >= self.next_cooled_down {
+            self.end_cooldowns(now);
+        }
+        let may = self
+            .candidate(backend)
+            .is_some_and(|c| c.live && c.pickable);
+        if may { self.lease(backend, now) } else { None }
+    }
+
     /// Ends an exchange. The only way to end one.
     pub fn settle(&mut self, lease: Lease, outcome: Outcome, now: Timestamp) {
         let slot = lease.backend.slot();

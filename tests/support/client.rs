@@ -9,6 +9,11 @@ use std::sync::Arc;
 /// One connection, used for one request after another.
 pub(crate) struct Client(Wire);
 
+/// Whether connections to an address are taken.
+pub(crate) fn listens(address: SocketAddr) -> bool {
+    TcpStream::connect(address).is_ok()
+}
+
 impl Client {
     #[track_caller]
     pub(crate) fn connect(to: SocketAddr) -> Self {
@@ -27,6 +32,16 @@ impl Client {
     pub(crate) fn get_with(&mut self, target: &str, lines: &str) -> Response {
         self.send(format!("GET {target} HTTP/1.1\r\nHost: x\r\n{lines}\r\n"));
         self.receive()
+    }
+
+    /// Sends a GET whose answer must break off.
+    #[track_caller]
+    pub(crate) fn get_broken(&mut self, target: &str) -> Broken {
+        self.send(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        match self.try_receive() {
+            Ok(response) => panic!("ended in order: {response:?}"),
+            Err(broken) => broken,
+        }
     }
 
     /// Sends a POST with a body and reads the response.

@@ -15,8 +15,13 @@ pub(crate) struct Pi {
 impl Pi {
     /// Starts a server that says it is `name` in `X-Served-By`.
     pub(crate) fn start(name: &str, args: &[&str]) -> Self {
+        Self::start_at(0, name, args)
+    }
+
+    /// The same at a certain port.
+    pub(crate) fn start_at(port: u16, name: &str, args: &[&str]) -> Self {
         let mut process = Command::new(binary())
-            .args(["--port", "0", "--name", name])
+            .args(["--port", &port.to_string(), "--name", name])
             .args(args)
             .stdout(Stdio::piped())
             .spawn()

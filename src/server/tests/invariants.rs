@@ -72,7 +72,7 @@ fn clients_and_exchanges_belong_together(server: &Sim) {
                 assert_eq!(slots.exchanges.get(exchange).unwrap().client, id);
             }
             ClientState::Head => assert!(client.peer.unread.is_some()),
-            ClientState::Idle | ClientState::Lingering { .. } => {}
+            ClientState::Introducing | ClientState::Idle | ClientState::Lingering { .. } => {}
             ClientState::Closed => panic!("closed clients are gone at the end of a turn"),
         }
     }
