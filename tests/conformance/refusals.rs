@@ -26,7 +26,10 @@ macro_rules! with {
 /// A request with a chunked body, so far.
 macro_rules! chunks {
     ($body:literal) => {
-        concat!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", $body)
+        concat!(
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+            $body
+        )
     };
 }
 

@@ -116,7 +116,11 @@ impl Stand {
     /// The present end of what the backend was sent.
     pub(crate) fn mark(&self) -> Mark {
         let connections = 0..self.backend.connections();
-        Mark(connections.map(|nth| self.backend.received(nth).len()).collect())
+        Mark(
+            connections
+                .map(|nth| self.backend.received(nth).len())
+                .collect(),
+        )
     }
 
     /// What the backend was sent since `mark`, on whatever connection, but for the id of the

@@ -103,7 +103,9 @@ fn refuse(stand: &Stand, row: &Refused) -> Result<Option<Client>, String> {
     stand.skip_log();
     let mut client = stand.connect();
     client.send(row.asks);
-    let answer = client.try_receive().map_err(|broken| format!("{broken:?}"))?;
+    let answer = client
+        .try_receive()
+        .map_err(|broken| format!("{broken:?}"))?;
     let (rest, end) = client.read_to_end();
     let (reason, page) = (stand.reason(), answer.text());
     same("status", row.status, answer.status)?;
@@ -136,7 +138,10 @@ fn relay(stand: &Stand, row: &Relayed) -> Result<Option<Client>, String> {
     same("the client got", row.receives, &*received)?;
     same("the connection", row.then, end)?;
     let port = stand.lb.address.port().to_string();
-    let arrives = row.arrives.replace("{id}", IDENTITY).replace("{port}", &port);
+    let arrives = row
+        .arrives
+        .replace("{id}", IDENTITY)
+        .replace("{port}", &port);
     same("the backend got", &*arrives, &*stand.arrived_since(&mark))?;
     match row.then {
         Then::Stays => {
@@ -153,4 +158,3 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, expected: T, found: T) -> Re
         false => Err(format!("{what}: expected {expected:?}, found {found:?}")),
     }
 }
-
