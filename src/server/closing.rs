@@ -74,6 +74,11 @@ impl<N: Network> Server<N> {
         let ClientState::Lingering { mut dropped } = client.state else {
             return;
         };
+        if client.peer.socket.has_ended() {
+            // It has sent all it will: there is nothing to wait for.
+            self.close_client(id);
+            return;
+        }
         for _ in 0..LINGER_READS {
             if !client.peer.socket.may_read() {
                 break;
