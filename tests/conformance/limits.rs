@@ -75,6 +75,7 @@ fn a_head_that_comes_too_slowly_is_refused() {
     assert_eq!(stand.reason(), "head_timeout");
     let (rest, end) = client.read_to_end();
     assert_eq!((rest.len(), then(end)), (0, Then::Closes));
+    drop(client);
     stand.assert_sound(None);
 }
 

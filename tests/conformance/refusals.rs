@@ -33,7 +33,7 @@ macro_rules! chunks {
     };
 }
 
-pub(crate) use {refused, with};
+pub(crate) use refused;
 
 #[test]
 fn line_ends_are_crlf_and_nothing_else() {

@@ -42,6 +42,11 @@ impl Wire {
         wire
     }
 
+    /// The same connection once more, to send on one thread and read on another.
+    pub(crate) fn twin(&self) -> Self {
+        Self::new(Arc::clone(&self.stream), Arc::clone(&self.record))
+    }
+
     /// How long a read or write may take.
     pub(crate) fn set_patience(&self, patience: Duration) {
         self.stream
