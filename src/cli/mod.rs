@@ -5,6 +5,7 @@
 
 mod complaint;
 mod flags;
+mod forward_flags;
 mod help;
 
 use clap::Parser as _;
@@ -55,6 +56,7 @@ fn order(flags: Flags) -> Result<Order, Invalid> {
     }
     config.set_timeouts(flags.timeouts.into())?;
     config.set_limits(flags.limits.into())?;
+    flags.forward.apply(&mut config)?;
     Ok(Order {
         config,
         quiet: flags.output.quiet,

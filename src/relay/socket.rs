@@ -66,6 +66,11 @@ impl<T: Transport> Socket<T> {
         }
     }
 
+    /// The connection itself.
+    pub fn io(&self) -> &T {
+        &self.io
+    }
+
     /// The connection itself, to be registered for events.
     pub fn io_mut(&mut self) -> &mut T {
         &mut self.io

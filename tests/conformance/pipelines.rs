@@ -28,7 +28,7 @@ fn two_thousand_pipelined_requests_are_answered_in_order_in_little_memory() {
     let client = stand.connect();
     let before = stand.lb.usage().peak_rss_kib();
     let mut wire = client.into_wire();
-    let mut reader = wire.twin();
+    let mut reader = wire.another();
     let writer = thread::spawn(move || {
         for nth in 0..PIPELINED {
             wire.send(match nth % 3 {

@@ -99,7 +99,7 @@ fn megabytes_pass_both_ways_at_once() {
             return Then::Closes;
         }
         wire.send(SWITCHES);
-        let twin = wire.twin();
+        let twin = wire.another();
         let sender = thread::spawn(move || send(twin, 1));
         check(wire, 2);
         sender.join().unwrap();
@@ -107,7 +107,7 @@ fn megabytes_pass_both_ways_at_once() {
     });
     let client = upgraded(&stand, "");
     let mut wire = client.into_wire();
-    let twin = wire.twin();
+    let twin = wire.another();
     let sender = thread::spawn(move || send(twin, 2));
     check(&mut wire, 1);
     sender.join().unwrap();

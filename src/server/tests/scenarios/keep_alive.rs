@@ -156,12 +156,3 @@ fn a_malformed_request_is_refused_and_its_client_seen_off() {
     assert!(stage.is_closed(client));
     assert!(stage.links().is_empty());
 }
-
-#[test]
-fn a_client_that_has_ended_is_not_listened_to_after_a_refusal() {
-    let mut stage = Stage::http(1);
-    let client = stage.client();
-    stage.send_and_end(client, "GET / HT");
-    assert!(stage.heard(client).starts_with("HTTP/1.1 400 "));
-    assert!(stage.is_closed(client));
-}
