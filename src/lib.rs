@@ -89,3 +89,8 @@ pub mod timers;
 pub mod upstream;
 
 pub use balancer::{Balancer, Ended, Handle, Running};
+
+/// The examples of the README are compiled and run with those of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

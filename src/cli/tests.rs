@@ -240,7 +240,7 @@ fn every_mistake_is_one_line_with_a_remedy() {
         ),
         (
             "lb --backends 1 --head-timeout 0ms",
-            "--head-timeout '0s': zero would give up before it began; \
+            "--head-timeout '0ms': zero would give up before it began; \
              give a longer time, as in 500ms or 3s",
         ),
         (

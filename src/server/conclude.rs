@@ -18,7 +18,7 @@ enum Farewell {
     NextRequest,
     /// It has its last answer.
     SeeOff,
-    /// It has its last answer and is known to be still sending.
+    /// It has its last answer and may not know that it is the last.
     Linger,
     /// Its answer was cut.
     Close,
@@ -84,8 +84,8 @@ impl<N: Network> Server<N> {
         }
         match farewell {
             Farewell::NextRequest if !self.stopping => self.await_request(exchange.client, now),
-            Farewell::NextRequest | Farewell::SeeOff => self.see_off(exchange.client, now),
-            Farewell::Linger => self.linger(exchange.client, now),
+            Farewell::SeeOff => self.see_off(exchange.client, now),
+            Farewell::NextRequest | Farewell::Linger => self.linger(exchange.client, now),
             Farewell::Close => self.close_client(exchange.client),
         }
     }
@@ -138,15 +138,17 @@ fn outcome<Pipe>(exchange: &Exchange<Pipe>, life: Duration) -> Outcome {
 
 fn farewell<Pipe>(exchange: &Exchange<Pipe>) -> Farewell {
     let delivered = exchange.download.is_done();
+    // A client that counts on its connection may be sending its next request by now.
+    let may_be_sending = exchange.request.persistent || !exchange.upload.is_done();
     match exchange.phase {
         Phase::Responding { persistent, .. } | Phase::Answering { persistent }
             if delivered && persistent =>
         {
             Farewell::NextRequest
         }
-        // The client may be in the middle of sending: closing now would reset the connection.
+        // Closing while the client sends would reset the connection.
         Phase::Answering { .. } if delivered => Farewell::Linger,
-        Phase::Responding { .. } if delivered && !exchange.upload.is_done() => Farewell::Linger,
+        Phase::Responding { .. } if delivered && may_be_sending => Farewell::Linger,
         Phase::Responding { .. } if delivered => Farewell::SeeOff,
         Phase::AwaitingHead
         | Phase::Responding { .. }

@@ -102,6 +102,8 @@ impl<N: Network> Server<N> {
                 self.set_client_deadline(client, at);
             }
             Waited::InVain(fault) => {
+                // What follows, an answer of our own for instance, is a wait of its own.
+                exchange.wait = None;
                 self.fail(id, fault, now);
                 self.drive(id, now);
             }

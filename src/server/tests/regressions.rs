@@ -202,3 +202,43 @@ fn a_flood_of_interim_answers_lets_others_have_their_turn() {
     stage.send(link, OK);
     assert!(stage.heard(client).ends_with("ok"));
 }
+
+#[test]
+fn an_interim_answer_that_is_not_read_does_not_keep_its_client_for_ever() {
+    let mut stage = Stage::http(1);
+    let client = stage.ask(GET);
+    stage.stall(client, 10);
+    stage.send(stage.link(), "HTTP/1.1 103 Early Hints\r\n\r\n");
+    stage.seconds(30);
+    assert!(stage.is_closed(stage.link()));
+    stage.seconds(30);
+    assert!(stage.is_closed(client));
+}
+
+#[test]
+fn an_error_that_a_write_has_met_is_not_read_as_an_end() {
+    let mut stage = Stage::http(1);
+    let client = stage.ask("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc");
+    let link = stage.link();
+    stage.send(link, "HTTP/1.1 200 OK\r\n\r\npart of it");
+    stage.world.borrow_mut().deliver(client, b"def");
+    stage.world.borrow_mut().reset(link, false);
+    turn_with(&mut stage, [client, link]);
+    stage.run();
+    let heard = stage.heard(client);
+    assert!(heard.ends_with("part of it"), "{heard}");
+    assert!(stage.is_closed(client));
+}
+
+#[test]
+fn a_client_that_counts_on_its_connection_is_listened_to_after_the_last_answer() {
+    let mut stage = Stage::http(1);
+    let keep_alive = "GET /a HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\n";
+    let client = stage.ask(keep_alive);
+    stage.stall(client, 1000);
+    stage.send_and_end(stage.link(), "HTTP/1.1 200 OK\r\n\r\nall of it");
+    stage.send(client, keep_alive);
+    stage.resume(client);
+    assert!(stage.heard(client).ends_with("all of it"));
+    assert_eq!(stage.fate(client), End::Finished);
+}
