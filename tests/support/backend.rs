@@ -84,6 +84,13 @@ impl Backend {
         self.shared.connections.lock().unwrap().len()
     }
 
+    /// Connections whose script has not ended.
+    pub(crate) fn open_connections(&self) -> usize {
+        let connections = self.shared.connections.lock().unwrap();
+        let open = connections.iter().filter(|c| c.stream.strong_count() > 0);
+        open.count()
+    }
+
     /// What arrived so far on the connection of this number, exactly; the first MiB of it.
     pub(crate) fn received(&self, nth: usize) -> Vec<u8> {
         let connections = self.shared.connections.lock().unwrap();

@@ -46,9 +46,28 @@ impl Usage {
         TICK * (ticks(11) + ticks(12))
     }
 
+    /// The same to the nanosecond, as the scheduler counts it (schedstat in proc(5)).
+    pub(crate) fn busy(self) -> Duration {
+        let threads = fs::read_dir(self.path("task")).expect("a process");
+        let nanos = threads.filter_map(|thread| {
+            // A thread may end while we look.
+            let stat = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            stat.split(' ').next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(nanos.sum())
+    }
+
     /// File descriptors open now.
     pub(crate) fn open_fds(self) -> usize {
         fs::read_dir(self.path("fd")).expect("a process").count()
+    }
+
+    /// Those of them that are sockets.
+    pub(crate) fn open_sockets(self) -> usize {
+        let descriptors = fs::read_dir(self.path("fd")).expect("a process");
+        let names = descriptors.filter_map(|fd| fs::read_link(fd.ok()?.path()).ok());
+        let sockets = names.filter(|name| name.to_string_lossy().starts_with("socket:"));
+        sockets.count()
     }
 
     fn status(self, key: &str) -> u64 {

@@ -168,6 +168,12 @@ impl Wire {
         (std::mem::take(&mut self.unread), end)
     }
 
+    /// The next `count` bytes, which stay unread; fewer if no more come.
+    pub(crate) fn peek(&mut self, count: usize) -> &[u8] {
+        while self.unread.len() < count && self.fill().is_ok() {}
+        &self.unread[..count.min(self.unread.len())]
+    }
+
     /// What has been read and not used.
     pub(crate) fn unread(&self) -> &[u8] {
         &self.unread
