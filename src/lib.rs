@@ -10,6 +10,8 @@ mod net;
 pub mod observe;
 pub mod relay;
 pub mod server;
+#[cfg(feature = "simulate")]
+pub mod simulate;
 pub mod time;
 pub mod timers;
 pub mod upstream;
