@@ -22,9 +22,14 @@ use std::net::SocketAddr;
     after_help = help::AFTER_SHORT,
     after_long_help = help::after_long(),
     max_term_width = 100,
-    allow_negative_numbers = true
+    allow_negative_numbers = true,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
 )]
 pub(super) struct Flags {
+    #[cfg(feature = "simulate")]
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
     #[command(flatten)]
     pub(super) pool: PoolFlags,
     #[command(flatten)]
@@ -35,6 +40,13 @@ pub(super) struct Flags {
     pub(super) limits: LimitFlags,
     #[command(flatten)]
     pub(super) output: OutputFlags,
+}
+
+/// What else `lb` can do.
+#[cfg(feature = "simulate")]
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    Simulate(super::simulate::SimulateFlags),
 }
 
 #[derive(Args, Debug)]

@@ -6,6 +6,11 @@
 mod complaint;
 mod flags;
 mod help;
+#[cfg(feature = "simulate")]
+mod simulate;
+
+#[cfg(feature = "simulate")]
+pub(crate) use simulate::{Experiment, Source, Task};
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
@@ -18,6 +23,9 @@ use std::ffi::OsString;
 pub(crate) enum Invocation {
     /// A balancer.
     Balance(Box<Order>),
+    /// Simulated traffic.
+    #[cfg(feature = "simulate")]
+    Simulate(Box<Experiment>),
     /// A page, such as the help, to be printed to stdout.
     Show(clap::Error),
 }
@@ -34,6 +42,11 @@ pub(crate) struct Order {
 /// Reads the arguments, the first of which is the name of the program.
 pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Invalid> {
     match Flags::try_parse_from(args) {
+        #[cfg(feature = "simulate")]
+        Ok(Flags {
+            command: Some(flags::Command::Simulate(flags)),
+            ..
+        }) => Ok(Invocation::Simulate(Box::new(flags.order()?))),
         Ok(flags) => Ok(Invocation::Balance(Box::new(order(flags)?))),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Invocation::Show(error)),

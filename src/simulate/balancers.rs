@@ -129,7 +129,6 @@ impl Balancers {
         let upstream = self.upstreams.get(demand.balancer)?;
         Some(upstream.explain(demand.key, now))
     }
-
 }
 
 fn name(nth: usize) -> String {

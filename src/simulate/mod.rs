@@ -18,6 +18,7 @@
 mod balancers;
 mod catalog;
 mod chance;
+mod comparison;
 mod engine;
 mod explanation;
 mod fault;
@@ -32,6 +33,7 @@ mod traffic;
 
 pub use balancers::Rule;
 pub use catalog::{BUILT_IN, built_in};
+pub use comparison::{Comparison, Row, compare, geometric_mean};
 pub use explanation::{Explanation, explain};
 pub use fault::{Fault, FaultKind};
 pub use replay::{Recording, read_log};
