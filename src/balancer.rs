@@ -1,8 +1,8 @@
 //! The balancer as users of the library see it: made from a [`Config`], run, watched, stopped.
 
-use crate::balance::{Strategy, registry};
+use crate::balance::{Sticky, Strategy, registry};
 use crate::clock::Clock;
-use crate::config::{AccessLogFormat, Config, Invalid};
+use crate::config::{AccessLogFormat, Config, Invalid, StickyCookie};
 use crate::http::{ForwardOptions, ForwardPolicy};
 use crate::net::{self, Command, EventLoop, LoopParts, SystemNetwork, SystemPipes};
 use crate::observe::{AccessLog, Metrics, Snapshot};
@@ -11,6 +11,7 @@ use crate::upstream::Upstream;
 use mio::{Poll, Waker};
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -221,13 +222,18 @@ fn server(
     };
     let backends = config.backends().iter();
     let members = backends.map(|spec| (spec.address.to_string(), spec.weight.get().into()));
+    let key_source = strategy.key_source();
+    let mut upstream = Upstream::new(members, strategy, seed());
+    limit_backends(&mut upstream, config);
+    let sticky = config.sticky().map(|cookie| bindings(cookie, &upstream));
     let policy = |port| ForwardPolicy::new(ForwardOptions::default(), "http", port);
     let parts = Parts {
         network,
         pipes: SystemPipes::default(),
         forward: bound.iter().map(|bound| policy(bound.port())).collect(),
-        key_source: strategy.key_source(),
-        upstream: Upstream::new(members, strategy, seed()),
+        sticky,
+        key_source,
+        upstream,
         addresses,
         metrics: Metrics::new(now),
         access_log: AccessLog::new(config.access_log),
@@ -235,6 +241,27 @@ fn server(
     let mut server = Server::new(settings, parts, now);
     server.set_wall_clock(clock.wall(), now);
     server
+}
+
+/// Gives each backend its value of the sticky cookie.
+fn bindings(cookie: &StickyCookie, upstream: &Upstream) -> Sticky {
+    let ids = upstream.candidates().iter().map(|c| c.id);
+    let named = ids.map(|id| (id, upstream.name(id).unwrap_or_default()));
+    match cookie.secret() {
+        Some(secret) => Sticky::new(cookie.name(), secret, named),
+        None => Sticky::new(cookie.name(), &random_secret(), named),
+    }
+}
+
+/// Tells the upstream how many exchanges each backend is given at once.
+fn limit_backends(upstream: &mut Upstream, config: &Config) {
+    let ids: Vec<_> = upstream.candidates().iter().map(|c| c.id).collect();
+    for (id, spec) in ids.into_iter().zip(config.backends()) {
+        let own = spec.max_connections.map(NonZeroU32::get);
+        if let Some(most) = own.or(config.limits().backend_max_connections) {
+            upstream.set_max_in_flight(id, most);
+        }
+    }
 }
 
 fn events() -> io::Result<(Poll, Waker)> {
@@ -246,6 +273,11 @@ fn events() -> io::Result<(Poll, Waker)> {
 fn no_events(error: &io::Error) -> Invalid {
     let problem = format!("the system refuses to report events: {error}");
     Invalid::new(problem, "raise the limit of open files (ulimit -n)")
+}
+
+/// Nobody can guess it, and it is forgotten at the end of the process.
+fn random_secret() -> Vec<u8> {
+    (0..4).flat_map(|_| seed().to_le_bytes()).collect()
 }
 
 /// Different in every process, so that several balancers do not move in step.

@@ -26,6 +26,10 @@ pub enum Fault {
     ClientTimeout,
     /// No backend may be picked.
     NoBackend,
+    /// Every backend is at its limit, and so is the queue.
+    QueueFull,
+    /// Every backend was at its limit for as long as a request may wait.
+    QueueTimeout,
     /// The backend refused the connection, or the network said it cannot be reached.
     ConnectFailed,
     /// The connection was not established in time.
@@ -130,7 +134,11 @@ impl Fault {
             | Self::BackendGone
             | Self::BadResponse
             | Self::BackendTimeout => Side::Backend,
-            Self::NoBackend | Self::Overloaded | Self::ShuttingDown => Side::Balancer,
+            Self::NoBackend
+            | Self::QueueFull
+            | Self::QueueTimeout
+            | Self::Overloaded
+            | Self::ShuttingDown => Side::Balancer,
         }
     }
 
@@ -143,9 +151,12 @@ impl Fault {
             Self::ClientGone => None,
             Self::ClientTimeout => Some(408),
             Self::BackendGone | Self::BadResponse => Some(502),
-            Self::NoBackend | Self::ConnectFailed | Self::Overloaded | Self::ShuttingDown => {
-                Some(503)
-            }
+            Self::NoBackend
+            | Self::QueueFull
+            | Self::QueueTimeout
+            | Self::ConnectFailed
+            | Self::Overloaded
+            | Self::ShuttingDown => Some(503),
             Self::ConnectTimeout | Self::BackendTimeout => Some(504),
         }
     }
@@ -158,6 +169,8 @@ impl Fault {
             Self::ClientGone => "client_gone",
             Self::ClientTimeout => "client_timeout",
             Self::NoBackend => "no_backend",
+            Self::QueueFull => "queue_full",
+            Self::QueueTimeout => "queue_timeout",
             Self::ConnectFailed => "connect_failed",
             Self::ConnectTimeout => "connect_timeout",
             Self::BackendGone => "backend_gone",

@@ -1,4 +1,76 @@
-//! `lb`: a load balancer.
+//! `lb` is a load balancer: one event loop that accepts clients, picks a backend for each request
+//! by what the backends really deliver, and relays.
+//!
+//! # Using it
+//!
+//! A [`Config`](config::Config) that exists cannot be wrong; a [`Balancer`] made from one is bound
+//! and then runs, on this thread or on one of its own.
+//!
+//! ```
+//! use lb::{Balancer, config::Config, observe::Summary};
+//!
+//! let mut config = Config::new(["127.0.0.1:5000".parse()?, "127.0.0.1:5001=2".parse()?])?;
+//! config.set_listeners(["127.0.0.1:0".parse()?])?;
+//! let running = Balancer::bind(&config)?.spawn()?;
+//! println!("serving on {:?}", running.addresses());
+//! let ended = running.stop()?;
+//! println!("{}", Summary(&ended.snapshot));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What to hold on to: [`Balancer`], [`Handle`] and [`Running`]; [`config`]; the
+//! [`Strategy`](balance::Strategy) trait and what it sees, for a rule of your own (see
+//! `examples/custom_strategy.rs`); and [`observe::Snapshot`]. Everything else is public so that it
+//! can be read, benched and driven from tests; it is the inside, and changes without notice.
+//!
+//! # The tour of one request
+//!
+//! ```text
+//! accept -> parse -> pick -> connect -> relay -> record -> log
+//! net       http     balance  net       relay    observe   observe
+//! server             upstream server    server   server    net
+//! ```
+//!
+//! 1. **Accept.** `net` waits for events and accepts; it makes every system call there is and
+//!    decides nothing about requests. The connection goes to
+//!    [`Server::accepted`](server::Server::accepted).
+//! 2. **Parse.** An event says that bytes have come. They are read into the one buffer of the loop,
+//!    and [`http::HeadParser`] finds the head and what it means: how long the body is, whether the
+//!    connection goes on. It refuses what two recipients could read differently.
+//! 3. **Pick.** [`Upstream::pick`](upstream::Upstream::pick) asks the
+//!    [`Strategy`](balance::Strategy) for one of its candidates and hands out a
+//!    [`Lease`](upstream::Lease). Until the lease is settled, the exchange counts at its backend.
+//! 4. **Connect.** The server takes an idle link to that backend from the pool, without a system
+//!    call, or opens one. A backend that cannot be reached is left out and another one picked.
+//! 5. **Relay.** Two [`Flow`](relay::Flow)s, one for each direction, move bytes and follow the
+//!    framing of the body, so that both connections can serve again. Long bodies go through a pipe
+//!    and never visit user space.
+//! 6. **Record.** The lease is settled with its [`Outcome`](balance::Outcome), from which the
+//!    strategy learns, and the exchange ends in exactly one [`Record`](observe::Record).
+//! 7. **Log.** Counters and access log learn from that record, and from nothing else.
+//!
+//! In TCP mode the whole connection is one exchange: parsing is left out, the rest is the same.
+//!
+//! # The map
+//!
+//! | module | owns | refuses to know |
+//! |---|---|---|
+//! | [`config`] | settings, their ranges and their words | whether a port is free |
+//! | [`http`] | the wire format of HTTP/1.1 | sockets, backends, time |
+//! | [`balance`] | how one of several backends is chosen | requests, addresses, sockets |
+//! | [`upstream`] | who may be picked, what is in flight where | how a choice is made |
+//! | [`relay`] | moving bytes with bounded memory | what a head is, what a backend is |
+//! | [`timers`] | deadlines and one coarse wheel for all of them | whose they are |
+//! | [`server`] | every connection and exchange, from accept to record | system calls, the clock |
+//! | [`observe`] | records, counters, access log, summary | where any of it is written |
+//! | [`error`] | what can go wrong, whose fault it is, what is answered | how it came about |
+//! | [`time`] | instants as values | where they come from |
+//! | [`clock`] | the only reading of a clock | what the time is for |
+//! | `net` | sockets, events, pipes, descriptors: all system calls | what the bytes mean |
+//!
+//! Only `net` and [`clock`] touch the outside. The rest takes bytes, readiness and `now`, and
+//! gives back actions, so that a test can drive a session byte by byte and run an hour in a
+//! second. The bans that keep it so are in `clippy.toml`.
 
 pub mod balance;
 mod balancer;

@@ -22,6 +22,7 @@ pub mod registry;
 mod rng;
 mod round_robin;
 mod sample;
+mod sticky;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -36,6 +37,7 @@ pub use random::Random;
 pub use registry::build;
 pub(crate) use rng::Rng;
 pub use round_robin::RoundRobin;
+pub use sticky::Sticky;
 pub use verdict::Verdict;
 
 use crate::time::Timestamp;

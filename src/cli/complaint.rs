@@ -22,7 +22,10 @@ pub(super) fn of(error: &Error) -> Invalid {
             let remedy = format!("write {} alone", argument.flag);
             Invalid::new("takes no value", remedy).with_flag(argument.flag)
         }
-        ErrorKind::ArgumentConflict => conflict(error, argument.flag),
+        ErrorKind::ArgumentConflict => match text(error, ContextKind::InvalidSubcommand) {
+            Some(command) => conflict(error, command.to_owned()),
+            None => conflict(error, argument.flag),
+        },
         ErrorKind::InvalidSubcommand => {
             let word = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
             unknown(error, word.to_owned())

@@ -5,12 +5,15 @@
 //! what `-h` shows; `--help` shows all of it.
 
 use super::help;
+use clap::builder::ArgPredicate;
 use clap::{Args, Parser};
 use lb::config::{
     AccessLogFormat, BackendSpec, DEFAULT_LISTENER, HumanDuration, Limits, Mode, StrategyKind,
-    Timeouts, parse_listener, parse_number, parse_strategy,
+    Timeouts, parse_cookie_name, parse_listener, parse_number, parse_strategy,
 };
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -55,9 +58,13 @@ pub(super) struct PoolFlags {
     /// Servers to balance over, separated by commas: at least one
     ///
     /// HOST is a name, an IPv4 address or an IPv6 address in brackets; a bare PORT is on this
-    /// machine. WEIGHT, from 1 to 256, is the share relative to the others, 1 unless given. The
-    /// flag can be repeated.
-    #[arg(long, value_name = "HOST:PORT[=WEIGHT],...", value_delimiter = ',')]
+    /// machine. WEIGHT, from 1 to 256, is the share relative to the others, 1 unless given. MAX
+    /// is how many requests it is given at once. The flag can be repeated.
+    #[arg(
+        long,
+        value_name = "HOST:PORT[=WEIGHT[/MAX]],...",
+        value_delimiter = ','
+    )]
     pub(super) backends: Vec<BackendSpec>,
 
     #[arg(
@@ -69,6 +76,20 @@ pub(super) struct PoolFlags {
         long_help = help::strategy_long()
     )]
     pub(super) strategy: StrategyKind,
+
+    /// Cookie that brings a browser back to its backend
+    ///
+    /// The first answer sets it; as long as its backend may be picked, later requests go there,
+    /// whatever the strategy. Its value names no address and cannot be made up.
+    #[arg(long, value_name = "COOKIE", value_parser = parse_cookie_name)]
+    pub(super) sticky: Option<String>,
+
+    /// File with the secret that signs the sticky cookie
+    ///
+    /// With the same secret, cookies are good across restarts and among several lb. Without,
+    /// each start makes up its own.
+    #[arg(long, value_name = "FILE", requires = "sticky")]
+    pub(super) sticky_secret: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -105,17 +126,52 @@ pub(super) struct TimeoutFlags {
         default_value_t = HumanDuration(Timeouts::default().connect))]
     connect_timeout: HumanDuration,
 
-    /// For a client to send or take the next bytes
+    /// For a client to begin its next request
     ///
-    /// Counted while it owes the rest of a request, while it does not take the response, and
-    /// between two requests on a connection.
+    /// Counted on a new connection, and from each answer; the connection is closed after it.
     #[arg(long, value_name = "TIME",
-        default_value_t = HumanDuration(Timeouts::default().client))]
-    client_timeout: HumanDuration,
+        default_value_if("client_timeout", ArgPredicate::IsPresent, None),
+        default_value = shown(Timeouts::default().keep_alive))]
+    keep_alive_timeout: Option<HumanDuration>,
 
-    /// For a backend to send the next bytes of an answer
+    /// For a client to send the head of a request
     ///
-    /// Counted from the request to the first byte, and between two parts of the answer.
+    /// All of it, from its first byte: sending it drop by drop gains no time.
+    #[arg(long, value_name = "TIME",
+        default_value_if("client_timeout", ArgPredicate::IsPresent, None),
+        default_value = shown(Timeouts::default().head))]
+    head_timeout: Option<HumanDuration>,
+
+    /// For a client to send the next bytes of a request body
+    ///
+    /// See --min-body-rate for clients that send just enough.
+    #[arg(long, value_name = "TIME",
+        default_value_if("client_timeout", ArgPredicate::IsPresent, None),
+        default_value = shown(Timeouts::default().body))]
+    body_timeout: Option<HumanDuration>,
+
+    /// For a client or a backend to take some of what it is sent
+    #[arg(long, value_name = "TIME",
+        default_value_if("client_timeout", ArgPredicate::IsPresent, None),
+        default_value = shown(Timeouts::default().write))]
+    write_timeout: Option<HumanDuration>,
+
+    /// Sets the keep-alive, head, body and write timeouts at once
+    ///
+    /// Those that are given as well keep what they are given.
+    #[arg(long, value_name = "TIME")]
+    client_timeout: Option<HumanDuration>,
+
+    /// For a backend to begin its answer
+    ///
+    /// Counted from the last byte of the request to the end of the answer's head. Unless given,
+    /// it is what --server-timeout is given.
+    #[arg(long, value_name = "TIME",
+        default_value_if("server_timeout", ArgPredicate::IsPresent, None),
+        default_value = shown(Timeouts::default().first_byte))]
+    first_byte_timeout: Option<HumanDuration>,
+
+    /// For a backend to send the next part of an answer
     #[arg(long, value_name = "TIME",
         default_value_t = HumanDuration(Timeouts::default().server))]
     server_timeout: HumanDuration,
@@ -132,6 +188,13 @@ pub(super) struct TimeoutFlags {
         default_value_t = HumanDuration(Timeouts::default().shutdown))]
     shutdown_timeout: HumanDuration,
 
+    /// For a backend to have room while all are at their limit
+    ///
+    /// A request that waited this long is answered 503.
+    #[arg(long, value_name = "TIME",
+        default_value_t = HumanDuration(Timeouts::default().queue))]
+    queue_timeout: HumanDuration,
+
     /// For an idle backend connection to be used again
     ///
     /// It is closed after this. Stay below the time after which the servers close theirs.
@@ -140,14 +203,29 @@ pub(super) struct TimeoutFlags {
     pool_idle_timeout: HumanDuration,
 }
 
+/// A default as the user would write it.
+fn shown(default: Duration) -> &'static str {
+    HumanDuration(default).to_string().leak()
+}
+
 impl From<TimeoutFlags> for Timeouts {
+    /// What has no value, not even its default, is part of a group that was set at once.
     fn from(flags: TimeoutFlags) -> Self {
+        let defaults = Self::default();
+        let of_client = |flag: Option<HumanDuration>, default| {
+            flag.or(flags.client_timeout).map_or(default, |time| time.0)
+        };
         Self {
             connect: flags.connect_timeout.0,
-            client: flags.client_timeout.0,
+            keep_alive: of_client(flags.keep_alive_timeout, defaults.keep_alive),
+            head: of_client(flags.head_timeout, defaults.head),
+            body: of_client(flags.body_timeout, defaults.body),
+            write: of_client(flags.write_timeout, defaults.write),
+            first_byte: flags.first_byte_timeout.unwrap_or(flags.server_timeout).0,
             server: flags.server_timeout.0,
             tunnel: flags.tunnel_timeout.0,
             shutdown: flags.shutdown_timeout.0,
+            queue: flags.queue_timeout.0,
             pool_idle: flags.pool_idle_timeout.0,
         }
     }
@@ -170,6 +248,21 @@ pub(super) struct LimitFlags {
         default_value_t = Limits::default().max_idle_per_backend)]
     max_idle_per_backend: usize,
 
+    /// Requests a backend is given at once [default: any number]
+    ///
+    /// When all backends are at their limit, requests wait and go to whichever is free first.
+    /// Set it to what a backend really works on at once, never below. A backend's own MAX, in
+    /// --backends, goes first.
+    #[arg(long, value_name = "N", value_parser = parse_number::<u32>)]
+    backend_max_connections: Option<u32>,
+
+    /// Requests that wait while every backend is at its limit
+    ///
+    /// More are answered 503 at once. 0 lets none wait.
+    #[arg(long, value_name = "N", value_parser = parse_number::<usize>,
+        default_value_t = Limits::default().queue_limit)]
+    queue_limit: usize,
+
     /// Times a failed request is repeated
     ///
     /// Only a request that is safe to repeat is sent again once a backend may have seen it.
@@ -191,6 +284,14 @@ pub(super) struct LimitFlags {
     #[arg(long, value_name = "BYTES", value_parser = parse_number::<usize>,
         default_value_t = Limits::default().max_target_bytes)]
     max_target_bytes: usize,
+
+    /// Bytes of a request body that a client must send each second
+    ///
+    /// Measured over 5s after a grace of 5s, while nobody but the client is waited for. A client
+    /// that is slower is answered 408. 0 asks for nothing.
+    #[arg(long, value_name = "BYTES", value_parser = parse_number::<u64>,
+        default_value_t = Limits::default().min_body_rate)]
+    min_body_rate: u64,
 }
 
 impl From<LimitFlags> for Limits {
@@ -201,7 +302,10 @@ impl From<LimitFlags> for Limits {
             max_head_fields: flags.max_head_fields,
             max_target_bytes: flags.max_target_bytes,
             max_retries: flags.max_retries,
+            backend_max_connections: flags.backend_max_connections,
+            queue_limit: flags.queue_limit,
             max_idle_per_backend: flags.max_idle_per_backend,
+            min_body_rate: flags.min_body_rate,
         }
     }
 }

@@ -15,8 +15,10 @@ pub(crate) use simulate::{Experiment, Source, Task};
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use flags::Flags;
-use lb::config::{Config, Invalid};
+use lb::config::{Config, Invalid, StickyCookie};
 use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
 
 /// What the user wants.
 #[derive(Debug)]
@@ -61,12 +63,35 @@ fn order(flags: Flags) -> Result<Order, Invalid> {
     config.mode = flags.traffic.mode;
     config.access_log = flags.output.access_log;
     config.set_listeners(flags.traffic.listen)?;
+    if let Some(cookie) = flags.pool.sticky {
+        config.set_sticky(sticky(&cookie, flags.pool.sticky_secret.as_deref())?);
+    }
     config.set_timeouts(flags.timeouts.into())?;
     config.set_limits(flags.limits.into())?;
     Ok(Order {
         config,
         quiet: flags.output.quiet,
     })
+}
+
+/// The sticky cookie, with its secret read from a file if there is one.
+fn sticky(cookie: &str, secret: Option<&Path>) -> Result<StickyCookie, Invalid> {
+    let cookie = StickyCookie::new(cookie)?;
+    let Some(path) = secret else {
+        return Ok(cookie);
+    };
+    let refuse = |problem: String| {
+        Invalid::new(
+            problem,
+            "name a file with at least 16 bytes nobody can guess",
+        )
+        .with_flag("--sticky-secret")
+        .with_value(path.display())
+    };
+    let secret = fs::read(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+    cookie
+        .with_secret(secret.trim_ascii())
+        .ok_or_else(|| refuse("the secret is too short".to_owned()))
 }
 
 #[cfg(test)]

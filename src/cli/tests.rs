@@ -46,9 +46,11 @@ fn every_flag_reaches_its_setting() {
     let order = ordered(
         "lb --backends 1=2 --backends [::1]:2,c:3 --strategy RoundRobin --mode tcp \
          --listen 80,*:81 --listen [::1]:82 --access-log json --quiet \
-         --connect-timeout 1ms --client-timeout 2s --server-timeout 3m --shutdown-timeout 4h \
+         --connect-timeout 1ms --keep-alive-timeout 2s --server-timeout 3m --shutdown-timeout 4h \
+         --head-timeout 7s --body-timeout 8s --write-timeout 9s --first-byte-timeout 10s \
          --pool-idle-timeout 5s --max-connections 6 --max-head-bytes 700 --max-head-fields 8 \
-         --tunnel-timeout 6m --max-target-bytes 9 --max-retries 10 --max-idle-per-backend 11",
+         --tunnel-timeout 6m --max-target-bytes 9 --max-retries 10 --max-idle-per-backend 11 \
+         --backend-max-connections 12 --queue-limit 13 --queue-timeout 11s --min-body-rate 12",
     );
     let config = &order.config;
     let backends: Vec<String> = config.backends().iter().map(ToString::to_string).collect();
@@ -63,11 +65,16 @@ fn every_flag_reaches_its_setting() {
         config.timeouts(),
         &Timeouts {
             connect: Duration::from_millis(1),
-            client: Duration::from_secs(2),
+            keep_alive: Duration::from_secs(2),
+            head: Duration::from_secs(7),
+            body: Duration::from_secs(8),
+            write: Duration::from_secs(9),
+            first_byte: Duration::from_secs(10),
             server: Duration::from_secs(180),
             shutdown: Duration::from_secs(14_400),
             pool_idle: Duration::from_secs(5),
             tunnel: Duration::from_secs(360),
+            queue: Duration::from_secs(11),
         }
     );
     assert_eq!(
@@ -78,7 +85,48 @@ fn every_flag_reaches_its_setting() {
             max_head_fields: 8,
             max_target_bytes: 9,
             max_retries: 10,
+            backend_max_connections: Some(12),
+            queue_limit: 13,
             max_idle_per_backend: 11,
+            min_body_rate: 12,
+        }
+    );
+}
+
+#[test]
+fn a_group_of_timeouts_is_set_at_once_but_for_those_that_are_given() {
+    let seconds = Duration::from_secs;
+    let defaults = Timeouts::default();
+    let timeouts = |flags: &str| {
+        *ordered(&format!("lb --backends 1 {flags}"))
+            .config
+            .timeouts()
+    };
+    assert_eq!(timeouts(""), defaults);
+    assert_eq!(
+        timeouts("--client-timeout 5s --body-timeout 6s"),
+        Timeouts {
+            keep_alive: seconds(5),
+            head: seconds(5),
+            body: seconds(6),
+            write: seconds(5),
+            ..defaults
+        }
+    );
+    assert_eq!(
+        timeouts("--server-timeout 7s"),
+        Timeouts {
+            first_byte: seconds(7),
+            server: seconds(7),
+            ..defaults
+        }
+    );
+    assert_eq!(
+        timeouts("--server-timeout 7s --first-byte-timeout 8s"),
+        Timeouts {
+            first_byte: seconds(8),
+            server: seconds(7),
+            ..defaults
         }
     );
 }
@@ -103,7 +151,7 @@ fn every_mistake_is_one_line_with_a_remedy() {
         ),
         (
             "lb --backends --quiet",
-            "--backends: no value given; write --backends HOST:PORT[=WEIGHT],...",
+            "--backends: no value given; write --backends HOST:PORT[=WEIGHT[/MAX]],...",
         ),
         (
             "lb --backends=",
@@ -172,8 +220,8 @@ fn every_mistake_is_one_line_with_a_remedy() {
             "--max-retries '17': out of range; give 0 to 16",
         ),
         (
-            "lb --backends 1 --client-timeout 0ms",
-            "--client-timeout '0s': zero would give up before it began; \
+            "lb --backends 1 --head-timeout 0ms",
+            "--head-timeout '0s': zero would give up before it began; \
              give a longer time, as in 500ms or 3s",
         ),
         (
@@ -209,12 +257,16 @@ fn arguments_that_are_not_utf8_are_refused() {
 }
 
 /// Every flag that has a default, and the default as the user would write it.
-const DEFAULTS: [(&str, &str); 16] = [
+const DEFAULTS: [(&str, &str); 24] = [
     ("strategy", "least-rt"),
     ("listen", "127.0.0.1:8080"),
     ("mode", "http"),
     ("connect-timeout", "3s"),
-    ("client-timeout", "1m"),
+    ("keep-alive-timeout", "1m"),
+    ("head-timeout", "10s"),
+    ("body-timeout", "30s"),
+    ("write-timeout", "30s"),
+    ("first-byte-timeout", "1m"),
     ("server-timeout", "1m"),
     ("tunnel-timeout", "1h"),
     ("shutdown-timeout", "30s"),
@@ -225,6 +277,10 @@ const DEFAULTS: [(&str, &str); 16] = [
     ("max-head-bytes", "16384"),
     ("max-head-fields", "100"),
     ("max-target-bytes", "8192"),
+    ("min-body-rate", "0"),
+    ("queue-timeout", "10s"),
+    ("queue-limit", "1024"),
+    ("backend-max-connections", "any number"),
     ("access-log", "off"),
 ];
 
@@ -248,14 +304,23 @@ fn help_tells_the_default_of_every_flag() {
 }
 
 #[test]
-fn only_backends_and_quiet_have_no_default() {
+fn only_what_can_be_left_out_has_no_default() {
     let command = Flags::command();
     let without: Vec<&str> = command
         .get_arguments()
         .filter_map(|arg| arg.get_long())
         .filter(|long| DEFAULTS.iter().all(|(flag, _)| flag != long))
         .collect();
-    assert_eq!(without, ["backends", "quiet"]);
+    assert_eq!(
+        without,
+        [
+            "backends",
+            "sticky",
+            "sticky-secret",
+            "client-timeout",
+            "quiet"
+        ]
+    );
 }
 
 #[test]

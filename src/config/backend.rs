@@ -1,9 +1,11 @@
-//! One backend as the user writes it: `HOST:PORT` or `HOST:PORT=WEIGHT`.
+//! One backend as the user writes it: `HOST:PORT`, `HOST:PORT=WEIGHT` or `HOST:PORT=WEIGHT/MAX`.
 //!
-//! Owns the syntax of a weight and of the two together. A [`Weight`] that exists is in range.
+//! Owns the syntax of a weight, of a limit and of all together. A [`Weight`] that exists is in
+//! range.
 
 use super::{HostPort, Invalid, number};
 use std::fmt::{self, Display, Formatter};
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 /// One backend: where it is and its share.
@@ -13,21 +15,31 @@ pub struct BackendSpec {
     pub address: HostPort,
     /// Its share relative to the others.
     pub weight: Weight,
+    /// Exchanges it is given at once; `None` for as many as
+    /// [all backends](super::Limits::backend_max_connections) are.
+    pub max_connections: Option<NonZeroU32>,
 }
 
 impl FromStr for BackendSpec {
     type Err = Invalid;
 
-    /// Reads `HOST:PORT` or `PORT`, with `=WEIGHT` behind it or not.
+    /// Reads `HOST:PORT` or `PORT`, with `=WEIGHT` or `=WEIGHT/MAX` behind it or not.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let (address, weight) = match text.split_once('=') {
-            Some((address, weight)) => (address.parse(), weight.parse()),
-            None => (text.parse(), Ok(Weight::default())),
+        let (address, share) = match text.split_once('=') {
+            Some((address, share)) => (address, Some(share)),
+            None => (text, None),
+        };
+        let (weight, most) = match share.and_then(|share| share.split_once('/')) {
+            Some((weight, most)) => (Some(weight), Some(most)),
+            None => (share, None),
         };
         let whole = |invalid: Invalid| invalid.with_value(text);
         Ok(Self {
-            address: address.map_err(whole)?,
-            weight: weight.map_err(whole)?,
+            address: address.parse().map_err(whole)?,
+            weight: weight
+                .map_or_else(|| Ok(Weight::default()), str::parse)
+                .map_err(whole)?,
+            max_connections: most.map(limit).transpose().map_err(whole)?,
         })
     }
 }
@@ -35,10 +47,11 @@ impl FromStr for BackendSpec {
 impl Display for BackendSpec {
     /// As it can be read again; a weight of 1 goes without saying.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if self.weight == Weight::default() {
-            write!(f, "{}", self.address)
-        } else {
-            write!(f, "{}={}", self.address, self.weight.get())
+        write!(f, "{}", self.address)?;
+        match (self.weight.get(), self.max_connections) {
+            (1, None) => Ok(()),
+            (weight, None) => write!(f, "={weight}"),
+            (weight, Some(most)) => write!(f, "={weight}/{most}"),
         }
     }
 }
@@ -86,6 +99,13 @@ impl FromStr for Weight {
     }
 }
 
+fn limit(text: &str) -> Result<NonZeroU32, Invalid> {
+    number::digits(text).ok_or_else(|| {
+        let remedy = "give a whole number from 1 up, or leave /MAX out for no limit";
+        Invalid::new("not a limit", remedy)
+    })
+}
+
 fn out_of_range() -> Invalid {
     Invalid::new(
         "not a weight",
@@ -129,11 +149,30 @@ mod tests {
 
     #[test]
     fn is_shown_as_it_is_read() {
-        for text in ["127.0.0.1:5000", "[::1]:5000=2", "db-1.internal:1=256"] {
+        for text in [
+            "127.0.0.1:5000",
+            "[::1]:5000=2",
+            "db-1.internal:1=256",
+            "a:1=1/8",
+        ] {
             assert_eq!(text.parse::<BackendSpec>().unwrap().to_string(), text);
         }
         let one: BackendSpec = "a:1=1".parse().unwrap();
         assert_eq!(one.to_string(), "a:1");
+    }
+
+    #[test]
+    fn a_limit_is_read_behind_the_weight() {
+        let spec: BackendSpec = "5000=2/16".parse().unwrap();
+        assert_eq!(spec.weight.get(), 2);
+        assert_eq!(spec.max_connections, NonZeroU32::new(16));
+        for bad in ["5000=2/0", "5000=2/", "5000=2/x"] {
+            let expected = format!(
+                "'{bad}': not a limit; \
+                 give a whole number from 1 up, or leave /MAX out for no limit"
+            );
+            assert_eq!(refusal(bad), expected);
+        }
     }
 
     #[test]

@@ -22,8 +22,18 @@ pub struct Limits {
     /// Times a request that may already have been seen by a backend is repeated. 0 to 16,
     /// default 2.
     pub max_retries: u32,
+    /// Exchanges a backend is given at once, 1 to 1,000,000; `None`, the default, for any number.
+    /// A backend's own [limit](super::BackendSpec::max_connections) goes first.
+    pub backend_max_connections: Option<u32>,
+    /// Requests that wait while every backend is at its limit; 0 lets none wait. 0 to 1,000,000,
+    /// default 1,024.
+    pub queue_limit: usize,
     /// Idle connections kept per backend; 0 keeps none. 0 to 1,000,000, default 1,024.
     pub max_idle_per_backend: usize,
+    /// Bytes of a request body that a client must send each second, measured over 5 s after a
+    /// grace of 5 s while nobody but the client is waited for; 0 asks for nothing. 0 to 1 GiB,
+    /// default 0.
+    pub min_body_rate: u64,
 }
 
 impl Default for Limits {
@@ -34,7 +44,10 @@ impl Default for Limits {
             max_head_fields: 100,
             max_target_bytes: 8 * 1024,
             max_retries: 2,
+            backend_max_connections: None,
+            queue_limit: 1024,
             max_idle_per_backend: 1024,
+            min_body_rate: 0,
         }
     }
 }
@@ -43,6 +56,7 @@ impl Default for Limits {
 /// is close to it (`fs.nr_open` is 1,048,576).
 const MOST_CONNECTIONS: usize = 1_000_000;
 const MIB: usize = 1024 * 1024;
+const GIB: u64 = 1024 * 1024 * 1024;
 
 impl Limits {
     /// These limits, if each is within its range.
@@ -56,11 +70,20 @@ impl Limits {
         check("--max-head-fields", self.max_head_fields, 1..=128)?;
         check("--max-target-bytes", self.max_target_bytes, 1..=MIB)?;
         check("--max-retries", self.max_retries, 0..=16)?;
+        if let Some(most) = self.backend_max_connections {
+            check(
+                "--backend-max-connections",
+                most,
+                1..=MOST_CONNECTIONS as u32,
+            )?;
+        }
+        check("--queue-limit", self.queue_limit, 0..=MOST_CONNECTIONS)?;
         check(
             "--max-idle-per-backend",
             self.max_idle_per_backend,
             0..=MOST_CONNECTIONS,
         )?;
+        check("--min-body-rate", self.min_body_rate, 0..=GIB)?;
         Ok(self)
     }
 }

@@ -26,6 +26,7 @@ mod invalid;
 mod limits;
 mod listener;
 mod number;
+mod sticky;
 mod strategy;
 mod timeouts;
 
@@ -38,6 +39,7 @@ pub use invalid::Invalid;
 pub use limits::Limits;
 pub use listener::parse_listener;
 pub use number::parse_number;
+pub use sticky::{StickyCookie, parse_cookie_name};
 pub use strategy::parse_strategy;
 pub use timeouts::Timeouts;
 
@@ -60,6 +62,7 @@ pub struct Config {
     pub strategy: StrategyKind,
     /// Whether and how each exchange is logged. Default off.
     pub access_log: AccessLogFormat,
+    sticky: Option<StickyCookie>,
     listeners: Vec<SocketAddr>,
     backends: Vec<BackendSpec>,
     timeouts: Timeouts,
@@ -78,6 +81,7 @@ impl Config {
             mode: Mode::default(),
             strategy: StrategyKind::default(),
             access_log: AccessLogFormat::default(),
+            sticky: None,
             listeners: vec![DEFAULT_LISTENER],
             backends: checked_backends(backends.into_iter().collect())?,
             timeouts: Timeouts::default(),
@@ -108,6 +112,17 @@ impl Config {
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The cookie that binds clients to backends, if any does.
+    #[must_use]
+    pub const fn sticky(&self) -> Option<&StickyCookie> {
+        self.sticky.as_ref()
+    }
+
+    /// Binds clients to backends by a cookie.
+    pub fn set_sticky(&mut self, cookie: StickyCookie) {
+        self.sticky = Some(cookie);
     }
 
     /// Listens on these addresses instead.

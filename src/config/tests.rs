@@ -91,9 +91,18 @@ type SetTimeout = fn(&mut Timeouts, Duration);
 
 #[test]
 fn every_timeout_is_checked_at_both_ends() {
-    const TIMEOUTS: [(&str, SetTimeout); 5] = [
+    const TIMEOUTS: [(&str, SetTimeout); 10] = [
         ("--connect-timeout", |timeouts, to| timeouts.connect = to),
-        ("--client-timeout", |timeouts, to| timeouts.client = to),
+        ("--keep-alive-timeout", |timeouts, to| {
+            timeouts.keep_alive = to
+        }),
+        ("--head-timeout", |timeouts, to| timeouts.head = to),
+        ("--body-timeout", |timeouts, to| timeouts.body = to),
+        ("--first-byte-timeout", |timeouts, to| {
+            timeouts.first_byte = to
+        }),
+        ("--write-timeout", |timeouts, to| timeouts.write = to),
+        ("--tunnel-timeout", |timeouts, to| timeouts.tunnel = to),
         ("--server-timeout", |timeouts, to| timeouts.server = to),
         ("--shutdown-timeout", |timeouts, to| timeouts.shutdown = to),
         ("--pool-idle-timeout", |timeouts, to| {
@@ -132,7 +141,7 @@ type SetLimit = fn(&mut Limits, usize);
 
 #[test]
 fn every_limit_is_checked_at_both_ends() {
-    const LIMITS: [(&str, SetLimit, usize, usize); 6] = [
+    const LIMITS: [(&str, SetLimit, usize, usize); 7] = [
         (
             "--max-connections",
             |limits, to| limits.max_connections = to,
@@ -168,6 +177,12 @@ fn every_limit_is_checked_at_both_ends() {
             |limits, to| limits.max_idle_per_backend = to,
             0,
             1_000_000,
+        ),
+        (
+            "--min-body-rate",
+            |limits, to| limits.min_body_rate = to as u64,
+            0,
+            1 << 30,
         ),
     ];
     for (flag, set, least, most) in LIMITS {

@@ -140,7 +140,7 @@ impl HeadParser {
         &self,
         head: &ResponseHead,
         input: &[u8],
-        rewrite: &ResponseRewrite,
+        rewrite: &ResponseRewrite<'_>,
         out: &mut Vec<u8>,
     ) {
         rewrite::write_response(&self.fields, head, input, rewrite, out);

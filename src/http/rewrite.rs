@@ -22,11 +22,13 @@ pub enum Reframe {
 
 /// How a response is changed on its way to the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ResponseRewrite {
+pub struct ResponseRewrite<'a> {
     /// What the client is told about its connection.
     pub connection: ConnectionOption,
     /// Whether the body travels as it came.
     pub reframe: Reframe,
+    /// A field line to add, its CRLF included; nothing if empty.
+    pub line: &'a [u8],
 }
 
 /// The kinds no response keeps (RFC 9110, section 7.6.1, and challenges that are for this hop
@@ -46,7 +48,7 @@ pub(super) fn write_response(
     fields: &FieldTable,
     head: &ResponseHead,
     input: &[u8],
-    rewrite: &ResponseRewrite,
+    rewrite: &ResponseRewrite<'_>,
     out: &mut Vec<u8>,
 ) {
     const ROOM_FOR_ADDITIONS: usize = 128;
@@ -75,6 +77,7 @@ pub(super) fn write_response(
     if rewrite.reframe == Reframe::Chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
+    out.extend_from_slice(rewrite.line);
     out.extend_from_slice(rewrite.connection.line());
     out.extend_from_slice(b"\r\n");
 }

@@ -199,7 +199,7 @@ impl<Pipe> Flow<Pipe> {
     /// it costs less than a vectored write. Returns how much of `input` was used.
     ///
     /// # Errors
-    /// The framing is malformed, or the sink failed.
+    /// The framing is malformed. That the sink failed shows when what waits is flushed.
     pub fn accept<T: Transport<Pipe = Pipe>>(
         &mut self,
         head: &mut Vec<u8>,
@@ -215,9 +215,9 @@ impl<Pipe> Flow<Pipe> {
         match &mut self.encoder {
             Some(encoder) => {
                 let chunk = encoder.chunk(piece.len());
-                self.emit([head, chunk.as_bytes(), piece], to, buffers)?;
+                self.emit([head, chunk.as_bytes(), piece], to, buffers);
             }
-            None => self.emit([head, b"", piece], to, buffers)?,
+            None => self.emit([head, b"", piece], to, buffers),
         }
         let rest = input.get(used..).unwrap_or_default();
         if !rest.is_empty() && !self.body.is_complete() {
@@ -245,23 +245,22 @@ impl<Pipe> Flow<Pipe> {
         }
     }
 
-    /// Writes `parts` if nothing waits before them; what is not taken waits.
+    /// Writes `parts` if nothing waits before them; what is not taken waits. So it does if the
+    /// sink has failed: these bytes are nowhere else any more, and another sink may get them.
     fn emit<T: Transport<Pipe = Pipe>>(
         &mut self,
         parts: [&[u8]; 3],
         to: &mut Socket<T>,
         buffers: &mut Buffers,
-    ) -> Result<(), Break> {
+    ) {
         let total: usize = parts.iter().map(|part| part.len()).sum();
         let mut sent = 0;
         if total > 0 && self.pending.is_none() {
-            sent = to
-                .send(&parts.map(IoSlice::new))
-                .map_err(|_| Break::SinkFailed)?;
+            sent = to.send(&parts.map(IoSlice::new)).unwrap_or(0);
             self.count(sent);
         }
         if sent == total {
-            return Ok(());
+            return;
         }
         let mut out = match self.pending.take() {
             Some(pending) => pending,
@@ -273,7 +272,6 @@ impl<Pipe> Flow<Pipe> {
             sent -= skipped;
         }
         self.pending = Some(out);
-        Ok(())
     }
 
     fn count(&mut self, sent: usize) {

@@ -2,39 +2,15 @@
 
 use super::Server;
 use super::arena::{ClientId, ExchangeId, LinkId};
+use super::awaited::{Awaited, Wait, Waited};
 use super::client::ClientState;
-use super::exchange::{Attempt, Exchange, Phase};
-use super::link::LinkState;
+use super::exchange::Attempt;
+use super::link::{Link, LinkState};
 use super::network::{Network, Token};
 use crate::error::{Fault, Refusal};
 use crate::time::Timestamp;
 use crate::timers::Fired;
 use std::mem;
-use std::time::Duration;
-
-/// Whom an exchange waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Awaited {
-    Client,
-    Backend,
-    /// Either side of a tunnel.
-    Both,
-}
-
-fn awaited<Pipe>(exchange: &Exchange<Pipe>) -> Awaited {
-    match exchange.phase {
-        Phase::Tunnel { .. } => match exchange.attempt {
-            Attempt::Idle => Awaited::Backend,
-            Attempt::At { .. } => Awaited::Both,
-        },
-        Phase::Answering { .. } => Awaited::Client,
-        Phase::Responding { .. } if exchange.download.has_pending() => Awaited::Client,
-        Phase::Responding { .. } => Awaited::Backend,
-        Phase::AwaitingHead if exchange.upload.has_pending() => Awaited::Backend,
-        Phase::AwaitingHead if exchange.upload.is_received() => Awaited::Backend,
-        Phase::AwaitingHead => Awaited::Client,
-    }
-}
 
 impl<N: Network> Server<N> {
     /// Moves the deadline of a client connection.
@@ -55,21 +31,30 @@ impl<N: Network> Server<N> {
         }
     }
 
-    /// Something happened in an exchange: whoever is waited for now has his full time.
+    /// Something happened in an exchange: whoever is waited for now has his full time, if it is
+    /// somebody else than before or bytes have moved.
     pub(super) fn renew_deadline(&mut self, id: ExchangeId, now: Timestamp) {
-        let Some(exchange) = self.slots.exchanges.get(id) else {
+        let Some(exchange) = self.slots.exchanges.get_mut(id) else {
             return;
         };
-        let wait = self.timeout_of(awaited(exchange));
-        self.set_client_deadline(exchange.client, now + wait);
-    }
-
-    fn timeout_of(&self, awaited: Awaited) -> Duration {
-        match awaited {
-            Awaited::Client => self.settings.timeouts.client,
-            Awaited::Backend => self.settings.timeouts.server,
-            Awaited::Both => self.settings.timeouts.tunnel,
+        let is_connecting = match exchange.attempt {
+            Attempt::At { link, .. } => {
+                let link = self.slots.links.get(link);
+                link.is_some_and(Link::is_connecting)
+            }
+            Attempt::Idle | Attempt::Queued => false,
+        };
+        let (awaited, moved) = (Awaited::of(exchange, is_connecting), exchange.moved());
+        let timeouts = &self.settings.timeouts;
+        let measured = self.settings.limits.min_body_rate > 0;
+        match &mut exchange.wait {
+            Some(wait) if wait.is_for(awaited) && !wait.has_moved(moved) => return,
+            Some(wait) if wait.is_for(awaited) => wait.extend(moved, timeouts, now),
+            wait => *wait = Some(Wait::begin(awaited, moved, timeouts, measured, now)),
         }
+        let client = exchange.client;
+        let next_look = exchange.wait.map_or(Timestamp::NEVER, |w| w.next_look());
+        self.set_client_deadline(client, next_look);
     }
 
     /// The deadline phase of a turn.
@@ -95,22 +80,31 @@ impl<N: Network> Server<N> {
             Fired::Due => match client.state {
                 ClientState::Idle | ClientState::Lingering { .. } => self.close_client(id),
                 ClientState::Head => self.refuse(id, Refusal::HeadTimeout, now),
-                ClientState::Busy(exchange) => self.exchange_timed_out(exchange, now),
+                ClientState::Busy(exchange) => self.look_at_wait(exchange, now),
                 ClientState::Closed => {}
             },
         }
     }
 
-    fn exchange_timed_out(&mut self, id: ExchangeId, now: Timestamp) {
-        let Some(exchange) = self.slots.exchanges.get(id) else {
+    /// A wait is over, or a measurement that is part of it.
+    fn look_at_wait(&mut self, id: ExchangeId, now: Timestamp) {
+        let Some(exchange) = self.slots.exchanges.get_mut(id) else {
             return;
         };
-        let fault = match awaited(exchange) {
-            Awaited::Client | Awaited::Both => Fault::ClientTimeout,
-            Awaited::Backend => Fault::BackendTimeout,
+        let Some(wait) = &mut exchange.wait else {
+            return;
         };
-        self.fail(id, fault, now);
-        self.drive(id, now);
+        let least_rate = self.settings.limits.min_body_rate;
+        match wait.look(exchange.upload.received(), least_rate, now) {
+            Waited::Until(at) => {
+                let client = exchange.client;
+                self.set_client_deadline(client, at);
+            }
+            Waited::InVain(fault) => {
+                self.fail(id, fault, now);
+                self.drive(id, now);
+            }
+        }
     }
 
     fn link_fired(&mut self, id: LinkId, now: Timestamp) {

@@ -2,7 +2,7 @@
 
 use super::Server;
 use super::arena::{ExchangeId, LinkId};
-use super::exchange::{Attempt, Phase};
+use super::exchange::{Attempt, Exchange, Phase};
 use super::link::{Link, LinkState};
 use super::network::{Network, Token};
 use crate::balance::{BackendId, Outcome};
@@ -11,18 +11,79 @@ use crate::time::Timestamp;
 use crate::upstream::Lease;
 use std::io;
 
+/// What came of trying to find a backend.
+enum Dispatched {
+    /// The exchange has a backend and a link.
+    Attached,
+    /// Those who could serve it are at their limits.
+    AllFull,
+}
+
+fn is_queued<Pipe>(exchange: Option<&Exchange<Pipe>>) -> bool {
+    exchange.is_some_and(|exchange| matches!(exchange.attempt, Attempt::Queued))
+}
+
 impl<N: Network> Server<N> {
+    /// Finds a backend for an exchange, or a place in the queue. Whoever comes while others wait
+    /// waits behind them.
+    ///
+    /// # Errors
+    /// As [`try_dispatch`](Self::try_dispatch), or the queue is full.
+    pub(super) fn dispatch(&mut self, id: ExchangeId, now: Timestamp) -> Result<(), Fault> {
+        if !self.queue.is_empty() {
+            return self.enqueue(id);
+        }
+        match self.try_dispatch(id, now)? {
+            Dispatched::Attached => Ok(()),
+            Dispatched::AllFull => self.enqueue(id),
+        }
+    }
+
+    fn enqueue(&mut self, id: ExchangeId) -> Result<(), Fault> {
+        if self.queue.len() >= self.settings.limits.queue_limit {
+            return Err(Fault::QueueFull);
+        }
+        if let Some(exchange) = self.slots.exchanges.get_mut(id) {
+            exchange.attempt = Attempt::Queued;
+            let exchanges = &self.slots.exchanges;
+            self.queue.join(id, |id| is_queued(exchanges.get(id)));
+        }
+        Ok(())
+    }
+
+    /// Gives those who wait what has become free.
+    pub(super) fn serve_queue(&mut self, now: Timestamp) {
+        while !self.queue.is_empty() {
+            let exchanges = &self.slots.exchanges;
+            let Some(id) = self.queue.first(|id| is_queued(exchanges.get(id))) else {
+                return;
+            };
+            match self.try_dispatch(id, now) {
+                Ok(Dispatched::AllFull) => return,
+                Ok(Dispatched::Attached) => self.queue.leave(),
+                Err(fault) => self.fail(id, fault, now),
+            }
+            self.drive(id, now);
+        }
+    }
+
     /// Picks a backend for an exchange and gives it a connection, which may still be opening.
     ///
     /// # Errors
     /// There is nobody to pick, or everybody who was picked could not be reached.
-    pub(super) fn dispatch(&mut self, id: ExchangeId, now: Timestamp) -> Result<(), Fault> {
+    fn try_dispatch(&mut self, id: ExchangeId, now: Timestamp) -> Result<Dispatched, Fault> {
         loop {
             let Some(exchange) = self.slots.exchanges.get_mut(id) else {
-                return Ok(());
+                return Ok(Dispatched::Attached);
             };
             let tried = exchange.tried.as_slice();
-            let Some(lease) = self.upstream.pick(exchange.key, tried, now) else {
+            let bound = exchange.bound.filter(|bound| !tried.contains(bound));
+            let bound = bound.and_then(|bound| self.upstream.pick_bound(bound, now));
+            let picked = bound.or_else(|| self.upstream.pick(exchange.key, tried, now));
+            let Some(lease) = picked else {
+                if self.upstream.is_full(tried) {
+                    return Ok(Dispatched::AllFull);
+                }
                 return Err(exchange.notes.fault.unwrap_or(Fault::NoBackend));
             };
             let backend = lease.backend();
@@ -44,7 +105,7 @@ impl<N: Network> Server<N> {
             match link {
                 Ok(link) => {
                     self.attach(id, lease, link, pooled.is_some());
-                    return Ok(());
+                    return Ok(Dispatched::Attached);
                 }
                 Err(error) if is_shortage(&error) => {
                     self.upstream.settle(lease, Outcome::Neutral, now);

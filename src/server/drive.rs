@@ -35,7 +35,10 @@ impl<N: Network> Server<N> {
         loop {
             match self.step(id, now) {
                 Verdict::Wait => return self.renew_deadline(id, now),
-                Verdict::Yield => return self.again.push(Again::Exchange(id)),
+                Verdict::Yield => {
+                    self.again.push(Again::Exchange(id));
+                    return self.renew_deadline(id, now);
+                }
                 Verdict::Continue => {}
                 Verdict::Finished => return self.conclude(id, now),
                 Verdict::Failed(fault) => self.fail(id, fault, now),
@@ -55,6 +58,7 @@ impl<N: Network> Server<N> {
                     Err(fault) => Verdict::Failed(fault),
                 }
             }
+            (Phase::AwaitingHead | Phase::Tunnel { .. }, Attempt::Queued) => self.wait_in_queue(id),
             (Phase::AwaitingHead, Attempt::At { .. }) => match self.upload(id, now) {
                 Verdict::Wait => self.await_response(id, now),
                 other => other,
@@ -65,6 +69,17 @@ impl<N: Network> Server<N> {
             },
             (Phase::Responding { .. } | Phase::Answering { .. }, _) => self.deliver(id),
             (Phase::Tunnel { .. }, Attempt::At { .. }) => self.tunnel(id, now),
+        }
+    }
+
+    /// Whoever has gone does not keep his place.
+    fn wait_in_queue(&self, id: ExchangeId) -> Verdict {
+        let exchange = self.slots.exchanges.get(id);
+        let client = exchange.and_then(|exchange| self.slots.clients.get(exchange.client));
+        match client {
+            Some(client) if client.peer.socket.is_broken() => Verdict::Failed(Fault::ClientGone),
+            Some(_) => Verdict::Wait,
+            None => Verdict::Gone,
         }
     }
 

@@ -7,7 +7,8 @@
 //! through the flows.
 
 use super::arena::{ClientId, LinkId};
-use crate::balance::BackendId;
+use super::awaited::Wait;
+use crate::balance::{BackendId, Sticky};
 use crate::error::Fault;
 use crate::http::{Body, ConnectionOption, Method, Version};
 use crate::relay::{Buffer, Flow};
@@ -29,7 +30,11 @@ pub(super) struct Exchange<Pipe> {
     pub(super) needs_new_link: bool,
     /// The backend listens no longer; only its answer is awaited.
     pub(super) upload_stopped: bool,
+    /// Whom it waits for; `None` before it first waits.
+    pub(super) wait: Option<Wait>,
     pub(super) key: u64,
+    /// The backend the client is bound to by its cookie.
+    pub(super) bound: Option<BackendId>,
     pub(super) notes: Notes,
 }
 
@@ -97,6 +102,8 @@ pub(super) enum Phase {
 pub(super) enum Attempt {
     /// None: not started, answered by ourselves, or the backend has delivered.
     Idle,
+    /// Every backend is at its limit; the exchange waits its turn in the queue.
+    Queued,
     /// A backend was picked and a connection to it is open or opening.
     At {
         lease: Lease,
@@ -130,8 +137,26 @@ impl<Pipe> Exchange<Pipe> {
             tried: Tried::default(),
             needs_new_link: false,
             upload_stopped: false,
+            wait: None,
             key,
+            bound: None,
             notes,
+        }
+    }
+
+    /// Bytes moved so far, in either direction: what tells progress from mere events.
+    pub(super) fn moved(&self) -> u64 {
+        let flows = [&self.upload, &self.download];
+        let moved = flows.map(|flow| flow.received() + flow.passed());
+        self.notes.interim_bytes + moved.iter().sum::<u64>()
+    }
+
+    /// The field line by which the client is bound to the backend that answers; nothing if it
+    /// is already.
+    pub(super) fn sticky_line<'s>(&self, sticky: &'s Sticky) -> &'s [u8] {
+        match self.notes.backend {
+            Some(backend) if self.bound != Some(backend) => sticky.line(backend),
+            _ => b"",
         }
     }
 

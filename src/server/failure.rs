@@ -44,13 +44,17 @@ impl<N: Network> Server<N> {
     fn end_attempt(&mut self, id: ExchangeId, fault: Fault, now: Timestamp) -> Option<Link> {
         let exchange = self.slots.exchanges.get_mut(id)?;
         let attempt = mem::replace(&mut exchange.attempt, Attempt::Idle);
-        let Attempt::At {
-            lease,
-            link,
-            reused,
-        } = attempt
-        else {
-            return None;
+        let (lease, link, reused) = match attempt {
+            Attempt::Idle => return None,
+            Attempt::Queued => {
+                self.queue.leave();
+                return None;
+            }
+            Attempt::At {
+                lease,
+                link,
+                reused,
+            } => (lease, link, reused),
         };
         let silent = exchange.notes.first_byte_time.is_none();
         let was = match fault {
@@ -95,6 +99,8 @@ impl<N: Network> Server<N> {
             | Fault::ClientGone
             | Fault::ClientTimeout
             | Fault::NoBackend
+            | Fault::QueueFull
+            | Fault::QueueTimeout
             | Fault::BadResponse
             | Fault::BackendTimeout
             | Fault::Overloaded
@@ -163,14 +169,17 @@ impl<N: Network> Server<N> {
     }
 
     /// Nothing can be said any more: the client sees the connection break. Where an answer would
-    /// otherwise seem complete, it is reset.
+    /// otherwise seem complete, it is reset; so is a tunnel once it led to a backend, even if
+    /// that has said nothing yet, because saying nothing can be an answer.
     fn cut(&mut self, id: ExchangeId, now: Timestamp) {
         let Some(exchange) = self.slots.exchanges.get(id) else {
             return;
         };
         let seems_complete = match exchange.phase {
             Phase::Responding { delimited, .. } => !delimited,
-            Phase::Tunnel { .. } => exchange.has_answered(),
+            Phase::Tunnel { .. } => {
+                exchange.has_answered() || exchange.notes.connect_time.is_some()
+            }
             Phase::AwaitingHead | Phase::Answering { .. } => false,
         };
         if seems_complete && let Some(client) = self.slots.clients.get_mut(exchange.client) {

@@ -24,6 +24,12 @@ impl IdleLinks {
         self.stacks.get(backend.slot()).map_or(0, Vec::len)
     }
 
+    /// Who is at `place`.
+    #[cfg(test)]
+    pub(super) fn at(&self, backend: BackendId, place: usize) -> Option<LinkId> {
+        self.stacks.get(backend.slot())?.get(place).copied()
+    }
+
     /// Adds a link and returns its place.
     pub(super) fn push(&mut self, backend: BackendId, link: LinkId) -> usize {
         let slot = backend.slot();

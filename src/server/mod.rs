@@ -14,6 +14,7 @@
 //! (read the head of the answer), `conclude` (record, and what becomes of the client).
 
 mod arena;
+mod awaited;
 mod client;
 mod closing;
 mod conclude;
@@ -25,16 +26,20 @@ mod failure;
 mod idle;
 mod link;
 mod network;
+mod queue;
 mod request;
 mod response;
 mod slots;
 mod stopping;
 mod tunnel;
 
+#[cfg(test)]
+mod tests;
+
 pub use arena::{ClientId, ExchangeId, LinkId};
 pub use network::{Network, Token};
 
-use crate::balance::KeySource;
+use crate::balance::{KeySource, Sticky};
 use crate::config::{Limits, Mode, Timeouts};
 use crate::http::{ForwardPolicy, HeadLimits, HeadParser};
 use crate::observe::{AccessLog, Metrics};
@@ -45,6 +50,7 @@ use crate::upstream::Upstream;
 use client::{Client, ClientState};
 use idle::IdleLinks;
 use link::LinkState;
+use queue::Queue;
 use slots::Slots;
 use std::io;
 use std::mem;
@@ -68,6 +74,7 @@ pub struct Server<N: Network> {
     settings: Settings,
     slots: Slots<N>,
     idle: IdleLinks,
+    queue: Queue,
     upstream: Upstream,
     key_source: KeySource,
     /// Where each backend is, by slot. All addresses of a name are tried.
@@ -77,6 +84,7 @@ pub struct Server<N: Network> {
     work: Workspace<N::Pipes>,
     parser: HeadParser,
     forward: Vec<ForwardPolicy>,
+    sticky: Option<Sticky>,
     /// Where the head of a response is put together.
     head_out: Vec<u8>,
     again: Vec<Again>,
@@ -109,6 +117,8 @@ pub struct Parts<N: Network> {
     pub pipes: N::Pipes,
     /// What backends are told of the clients, for each listener.
     pub forward: Vec<ForwardPolicy>,
+    /// Which cookie binds a client to a backend, if any does.
+    pub sticky: Option<Sticky>,
     /// The pool of backends.
     pub upstream: Upstream,
     /// Which part of a request the strategy wants as a key.
@@ -127,9 +137,11 @@ impl<N: Network> Server<N> {
         Self {
             parser: HeadParser::new(head_limits(&settings.limits)),
             forward: parts.forward,
+            sticky: parts.sticky,
             settings,
             slots: Slots::new(),
             idle: IdleLinks::new(parts.addresses.len()),
+            queue: Queue::default(),
             upstream: parts.upstream,
             key_source: parts.key_source,
             addresses: parts.addresses,
@@ -227,9 +239,10 @@ impl<N: Network> Server<N> {
         }
     }
 
-    /// The last phases of a turn: work that had to yield, deadlines, closing.
+    /// The last phases of a turn: work that had to yield, the queue, deadlines, closing.
     pub fn finish_turn(&mut self, now: Timestamp) {
         self.go_on(now);
+        self.serve_queue(now);
         self.expire_deadlines(now);
         self.close_all();
     }

@@ -5,8 +5,8 @@ use super::arena::{ClientId, ExchangeId};
 use super::client::ClientState;
 use super::exchange::{Exchange, Notes, Request};
 use super::network::Network;
-use crate::balance::KeySource;
 use crate::balance::key::key_of;
+use crate::balance::{BackendId, KeySource};
 use crate::error::{Fault, Refusal};
 use crate::http::{Body, ClientIp, Forward, Parsed, RequestHead};
 use crate::relay::{Buffer, Flow, Gathered};
@@ -24,7 +24,7 @@ impl<N: Network> Server<N> {
         if client.peer.unread.is_some() || client.peer.socket.may_read() {
             self.again.push(super::Again::Client(id));
         }
-        self.set_client_deadline(id, now + self.settings.timeouts.client);
+        self.set_client_deadline(id, now + self.settings.timeouts.keep_alive);
     }
 
     /// Reads until a head is complete, and starts its exchange. `more`: what is unread was looked
@@ -98,7 +98,7 @@ impl<N: Network> Server<N> {
             && client.state == ClientState::Idle
         {
             client.state = ClientState::Head;
-            self.set_client_deadline(id, now + self.settings.timeouts.client);
+            self.set_client_deadline(id, now + self.settings.timeouts.head);
         }
     }
 
@@ -138,7 +138,8 @@ impl<N: Network> Server<N> {
             upgrade: head.upgrade,
         };
         let notes = Notes::new(now, head.len, label);
-        let exchange = Exchange::new(id, request, upload, key, notes);
+        let mut exchange = Exchange::new(id, request, upload, key, notes);
+        exchange.bound = self.bound(input);
         let exchange = self.slots.exchanges.insert(exchange);
         if let Some(client) = self.slots.clients.get_mut(id) {
             client.state = ClientState::Busy(exchange);
@@ -198,6 +199,13 @@ impl<N: Network> Server<N> {
             KeySource::Header(name) => self.parser.field(input, name.as_bytes()).map_or(0, key_of),
             KeySource::Cookie(name) => self.parser.cookie(input, name.as_bytes()).map_or(0, key_of),
         }
+    }
+
+    /// The backend this client was bound to by a cookie.
+    fn bound(&self, input: &[u8]) -> Option<BackendId> {
+        let sticky = self.sticky.as_ref()?;
+        let value = self.parser.cookie(input, sticky.cookie().as_bytes())?;
+        sticky.backend(value)
     }
 
     /// Method and target, kept for the access log if there is one.

@@ -9,7 +9,7 @@ use crate::error::Fault;
 use crate::http::{
     Body, BodyLength, ConnectionOption, Parsed, Reframe, ResponseHead, ResponseRewrite, Version,
 };
-use crate::relay::{Break, Flow, Gathered};
+use crate::relay::{Flow, Gathered};
 use crate::time::Timestamp;
 use std::mem;
 
@@ -106,7 +106,7 @@ impl<N: Network> Server<N> {
             exchange
                 .download
                 .accept(&mut self.head_out, b"", to, &mut self.work.buffers)
-                .map_err(|_| Fault::ClientGone)?;
+                .map_err(|_| Fault::BadResponse)?;
         }
         Ok((head.len, Head::Interim))
     }
@@ -129,6 +129,10 @@ impl<N: Network> Server<N> {
         let rewrite = ResponseRewrite {
             connection: exchange.request.connection(persistent),
             reframe: plan.reframe,
+            line: self
+                .sticky
+                .as_ref()
+                .map_or(b"", |s| exchange.sticky_line(s)),
         };
         self.head_out.clear();
         self.parser
@@ -147,7 +151,6 @@ impl<N: Network> Server<N> {
         };
         match used {
             Ok(used) => Ok((head.len + used, Head::Final)),
-            Err(Break::SinkFailed) => Err(Fault::ClientGone),
             Err(_) => Err(Fault::BadResponse),
         }
     }
@@ -187,7 +190,7 @@ impl<N: Network> Server<N> {
             upload_finished: false,
             download_finished: false,
         };
-        let used = used.map_err(|_| Fault::ClientGone)?;
+        let used = used.map_err(|_| Fault::BadResponse)?;
         Ok((head.len + used, Head::Final))
     }
 }

@@ -52,13 +52,19 @@ impl<N: Network> Server<N> {
         };
         let to = &mut link.peer.socket;
         let up = exchange.upload.pump(&mut client.peer, to, &mut self.work);
+        // The system tells of an error once: a link that failed in sending seems to be at its
+        // end when it is read from.
+        let link_failed = up == Pumped::Broken(Break::SinkFailed);
+        if link_failed && link.is_connecting() && !exchange.upload.is_touched() {
+            return Verdict::Failed(Fault::ConnectFailed);
+        }
         if up == Pumped::Done && !*upload_finished && !link.is_connecting() {
             link.peer.socket.finish();
             *upload_finished = true;
         }
         let to = &mut client.peer.socket;
         let down = exchange.download.pump(&mut link.peer, to, &mut self.work);
-        if down == Pumped::Done && !*download_finished {
+        if down == Pumped::Done && !*download_finished && !link_failed {
             client.peer.socket.finish();
             *download_finished = true;
         }
@@ -70,9 +76,6 @@ impl<N: Network> Server<N> {
         }
         self.note_tunnel_times(id, now);
         match (up, down) {
-            (Pumped::Broken(Break::SinkFailed), _) if connecting => {
-                Verdict::Failed(Fault::ConnectFailed)
-            }
             (_, Pumped::Broken(Break::SourceFailed)) if connecting => {
                 Verdict::Failed(Fault::ConnectFailed)
             }

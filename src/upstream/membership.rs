@@ -92,6 +92,20 @@ impl Upstream {
         true
     }
 
+    /// Gives a backend at most so many exchanges at once: at least one, `u32::MAX` for no limit.
+    /// Returns whether there is such a backend.
+    pub fn set_max_in_flight(&mut self, backend: BackendId, max: u32) -> bool {
+        let slot = backend.slot();
+        match (self.candidates.get_mut(slot), self.backends.get_mut(slot)) {
+            (Some(candidate), Some(known)) if candidate.live && candidate.id == backend => {
+                known.max_in_flight = max.max(1);
+                known.judge(candidate);
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn command(&mut self, backend: BackendId, event: Event, now: Timestamp) -> bool {
         let here = self.candidate(backend).is_some_and(|c| c.live);
         if here {
@@ -132,6 +146,7 @@ impl Upstream {
         let backend = Backend {
             name,
             state: State::Joining,
+            max_in_flight: u32::MAX,
             queue: Queue::default(),
         };
         self.joined += 1;

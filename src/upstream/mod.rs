@@ -45,7 +45,16 @@ pub struct Upstream {
 struct Backend {
     name: String,
     state: State,
+    /// Exchanges it is given at once, at most.
+    max_in_flight: u32,
     queue: Queue,
+}
+
+impl Backend {
+    /// Says in its candidate whether it may be picked.
+    fn judge(&self, candidate: &mut Candidate) {
+        candidate.pickable = self.state.pickable() && candidate.in_flight < self.max_in_flight;
+    }
 }
 
 impl Upstream {
@@ -54,7 +63,8 @@ impl Upstream {
     /// `key` is the hash of what the strategy's key source names, 0 if nothing. The backends in
     /// `tried` are left out, so that a retry goes elsewhere. When nobody may be picked, those that
     /// are ejected or on probation are picked all the same: a request that may fail is better
-    /// than one that must.
+    /// than one that must. But where somebody is only [full](Self::is_full), waiting for it is
+    /// better still.
     pub fn pick(&mut self, key: u64, tried: &[BackendId], now: Timestamp) -> Option<Lease> {
         if now >= self.next_cooled_down {
             self.end_cooldowns(now);
@@ -67,9 +77,24 @@ impl Upstream {
         if let Some(backend) = chosen {
             return self.lease(backend, now);
         }
+        if self.is_full(tried) {
+            return None;
+        }
         let backend = self.pick_where(State::pickable_in_need, key, tried, now)?;
         self.picks_in_need += 1;
         self.lease(backend, now)
+    }
+
+    /// Picks this backend, to which a client is bound, if it may be picked. The strategy has no
+    /// say, and is told of the exchange all the same when it is settled.
+    pub fn pick_bound(&mut self, backend: BackendId, now: Timestamp) -> Option<Lease> {
+        if now >= self.next_cooled_down {
+            self.end_cooldowns(now);
+        }
+        let may = self
+            .candidate(backend)
+            .is_some_and(|c| c.live && c.pickable);
+        if may { self.lease(backend, now) } else { None }
     }
 
     /// Ends an exchange. The only way to end one.
@@ -83,6 +108,7 @@ impl Upstream {
         };
         let overtook = self.outstanding.remove(&mut backend.queue, lease.node);
         candidate.in_flight = candidate.in_flight.saturating_sub(1);
+        backend.judge(candidate);
         candidate.oldest_dispatched_at = self.outstanding.oldest(&backend.queue);
         let settlement = Settlement {
             backend: lease.backend,
@@ -107,6 +133,18 @@ impl Upstream {
             self.advance(backend.slot(), Event::ProbePassed, now);
             self.strategy.cleared(backend);
         }
+    }
+
+    /// Whether a backend that may be picked, and is not in `tried`, has all the exchanges it is
+    /// given at once: one that comes now should wait.
+    #[must_use]
+    pub fn is_full(&self, tried: &[BackendId]) -> bool {
+        let mut pool = self.candidates.iter().zip(&self.backends);
+        pool.any(|(candidate, backend)| {
+            backend.state.pickable()
+                && candidate.in_flight >= backend.max_in_flight
+                && !tried.contains(&candidate.id)
+        })
     }
 
     /// What the strategy sees, by slot; the slots of removed backends are not `live`.
@@ -170,11 +208,12 @@ impl Upstream {
         now: Timestamp,
     ) -> Option<BackendId> {
         for (candidate, backend) in self.candidates.iter_mut().zip(&self.backends) {
-            candidate.pickable = may(backend.state) && !tried.contains(&candidate.id);
+            let has_room = candidate.in_flight < backend.max_in_flight;
+            candidate.pickable = may(backend.state) && has_room && !tried.contains(&candidate.id);
         }
         let chosen = self.strategy.pick(&self.candidates, key, now);
         for (candidate, backend) in self.candidates.iter_mut().zip(&self.backends) {
-            candidate.pickable = backend.state.pickable();
+            backend.judge(candidate);
         }
         chosen
     }
@@ -199,6 +238,7 @@ impl Upstream {
         candidate.last_picked_at = now;
         candidate.oldest_dispatched_at.get_or_insert(now);
         self.next_pick += 1;
+        backend.judge(candidate);
         if lease.trial {
             self.advance(slot, Event::Picked, now);
         }
@@ -217,7 +257,7 @@ impl Upstream {
         }
         let state = backend.state.after(event, now);
         backend.state = state;
-        candidate.pickable = state.pickable();
+        backend.judge(candidate);
         if let Some(until) = state.cooled_down_at() {
             self.next_cooled_down = self.next_cooled_down.min(until);
         }

@@ -20,7 +20,7 @@ pub(super) fn of(comparison: &Comparison) -> String {
     let least = points().map(|(_, ms)| *ms).fold(f64::INFINITY, f64::min);
     let most = points().map(|(_, ms)| *ms).fold(0.0, f64::max);
     // The quickest of all requests would stretch the axis and tells nothing.
-    let times = LogAxis::new((least.max(most * 1e-4), most), (LEFT, RIGHT));
+    let times = LogAxis::new((least.max(most * 1e-3), most), (LEFT, RIGHT));
     let rarest = points().map(|(share, _)| 1.0 - share).fold(1.0, f64::min);
     let shares = LogAxis::new((rarest, 1.0), (TOP, BOTTOM));
     let title = format!("{}: {}", comparison.scenario, comparison.about);

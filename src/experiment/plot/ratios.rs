@@ -19,7 +19,7 @@ pub(super) fn of(comparisons: &[Comparison]) -> String {
     let ratios = comparisons.iter().flat_map(|it| &it.rows);
     let most = ratios.map(|row| row.p99_to_oracle).fold(2.0, f64::max);
     let axis = LogAxis::new((0.8, most.min(MOST)), (LEFT, RIGHT));
-    let title = "99th percentile of response times over the oracle's (logarithmic; 1 is ideal)";
+    let title = "99th percentile over the oracle's: 1 is ideal, 100 or more is at the edge";
     svg.text((LEFT, 20.0), Anchor::Start, title);
     for tick in axis.ticks() {
         let x = axis.at(tick);

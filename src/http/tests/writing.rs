@@ -229,7 +229,7 @@ fn via_names_the_version_that_came() {
     );
 }
 
-fn answered(input: &str, rewrite: ResponseRewrite) -> String {
+fn answered(input: &str, rewrite: ResponseRewrite<'_>) -> String {
     let mut parser = HeadParser::new(HeadLimits::default());
     let Ok(Parsed::Complete(head)) = parser.response(input.as_bytes(), Method::Get) else {
         panic!("not trusted: {input:?}");

@@ -1,0 +1,245 @@
+//! What a whole request costs the balancer, system calls left out: the product's own server
+//! between a client and a backend that are buffers in memory.
+//!
+//! A turn is what the event loop makes of it: the client's bytes, the backend's answer, the end of
+//! the turn. Connections are warm: both were used before, and are used again.
+//!
+//! `cargo bench --bench session -- keep_alive_get` runs one of them.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use lb::balance::{KeySource, LeastResponseTime};
+use lb::config::{AccessLogFormat, Limits, Mode, Timeouts};
+use lb::http::{ForwardOptions, ForwardPolicy};
+use lb::observe::{AccessLog, Metrics};
+use lb::relay::{Pipes, Readiness, Transport};
+use lb::server::{Network, Parts, Server, Settings, Token};
+use lb::time::Timestamp;
+use lb::upstream::Upstream;
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+const SHORT: &[u8] = b"GET /100 HTTP/1.1\r\nHost: localhost:8080\r\n\r\n";
+
+/// As a browser asks for a page: 591 bytes.
+const BROWSER: &[u8] = b"GET /articles/2026/the-shape-of-a-request?page=2 HTTP/1.1\r\n\
+    Host: www.example.org\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\
+    Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\
+    Accept-Language: en-GB,en;q=0.7,de;q=0.3\r\n\
+    Accept-Encoding: gzip, deflate, br, zstd\r\n\
+    Referer: https://www.example.org/articles/2026\r\n\
+    Connection: keep-alive\r\n\
+    Cookie: session=6f1d2b9a7c3e4f50; theme=dark; consent=necessary\r\n\
+    Upgrade-Insecure-Requests: 1\r\n\
+    Sec-Fetch-Dest: document\r\n\
+    Sec-Fetch-Mode: navigate\r\n\
+    Sec-Fetch-Site: same-origin\r\n\
+    Priority: u=0, i\r\n\r\n";
+
+fn answer(body_bytes: usize) -> Vec<u8> {
+    let mut answer = format!(
+        "HTTP/1.1 200 OK\r\nServer: pi\r\nContent-Type: text/plain\r\n\
+         Content-Length: {body_bytes}\r\n\r\n"
+    )
+    .into_bytes();
+    answer.resize(answer.len() + body_bytes, b'3');
+    answer
+}
+
+/// One end of a connection: what the server can read of it, and what it has written to it.
+#[derive(Default)]
+struct Wire<'a> {
+    to_server: &'a [u8],
+    from_server: Vec<u8>,
+    token: Option<Token>,
+}
+
+#[derive(Clone, Default)]
+struct Memory<'a>(Rc<RefCell<Wire<'a>>>);
+
+impl Transport for Memory<'_> {
+    type Pipe = ();
+
+    fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut wire = self.0.borrow_mut();
+        let count = wire.to_server.len().min(into.len());
+        if count == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let (now, later) = wire.to_server.split_at(count);
+        if let Some(into) = into.get_mut(..count) {
+            into.copy_from_slice(now);
+        }
+        wire.to_server = later;
+        Ok(count)
+    }
+
+    fn send(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut wire = self.0.borrow_mut();
+        parts
+            .iter()
+            .for_each(|part| wire.from_server.extend_from_slice(part));
+        Ok(parts.iter().map(|part| part.len()).sum())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn reset_on_close(&mut self) {}
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        None
+    }
+
+    fn fill(&mut self, _: &mut (), _: usize) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn drain(&mut self, _: &mut (), _: usize) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// No pipes: every byte is copied.
+struct Copying;
+
+impl Pipes for Copying {
+    type Pipe = ();
+
+    fn take(&mut self) -> Option<()> {
+        None
+    }
+
+    fn give(&mut self, (): (), _: usize) {}
+}
+
+/// A network in which every backend is the same wire.
+struct Wired<'a>(Memory<'a>);
+
+impl<'a> Network for Wired<'a> {
+    type Stream = Memory<'a>;
+    type Pipe = ();
+    type Pipes = Copying;
+
+    fn connect(&mut self, _: SocketAddr) -> io::Result<Memory<'a>> {
+        Ok(self.0.clone())
+    }
+
+    fn register(&mut self, stream: &mut Memory<'a>, token: Token) -> io::Result<()> {
+        stream.0.borrow_mut().token = Some(token);
+        Ok(())
+    }
+}
+
+/// A server between one client and one backend.
+struct Session<'a> {
+    server: Server<Wired<'a>>,
+    client: Memory<'a>,
+    backend: Memory<'a>,
+    now: Timestamp,
+}
+
+impl<'a> Session<'a> {
+    fn new() -> Self {
+        let now = Timestamp::from_nanos(1_000_000_000);
+        let (client, backend) = (Memory::default(), Memory::default());
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 5000));
+        let members = [(address.to_string(), 1)];
+        let strategy = Box::new(LeastResponseTime::new(1));
+        let parts = Parts {
+            network: Wired(backend.clone()),
+            pipes: Copying,
+            forward: vec![ForwardPolicy::new(ForwardOptions::default(), "http", 8080)],
+            upstream: Upstream::new(members, strategy, 1),
+            sticky: None,
+            key_source: KeySource::None,
+            addresses: vec![vec![address]],
+            metrics: Metrics::new(now),
+            access_log: AccessLog::new(AccessLogFormat::Off),
+        };
+        let settings = Settings {
+            mode: Mode::Http,
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+        };
+        let mut server = Server::new(settings, parts, now);
+        let accepted = server.accepted(client.clone(), address, 0, now);
+        assert!(accepted.is_ok(), "a connection in memory is accepted");
+        Self {
+            server,
+            client,
+            backend,
+            now,
+        }
+    }
+
+    /// One request and its answer.
+    fn exchange(&mut self, request: &'a [u8], answer: &'a [u8]) {
+        self.client.0.borrow_mut().from_server.clear();
+        self.backend.0.borrow_mut().from_server.clear();
+        self.now = self.now + Duration::from_micros(20);
+        deliver(&mut self.server, &self.client, request, self.now);
+        deliver(&mut self.server, &self.backend, answer, self.now);
+        self.server.finish_turn(self.now);
+    }
+
+    /// The backend was asked what the client asked, and the client was sent the answer unchanged.
+    fn check(&self, request: &[u8], answer: &[u8]) {
+        let asked = &self.backend.0.borrow().from_server;
+        let line_end = request.iter().position(|byte| *byte == b'\n');
+        assert!(asked.starts_with(request.split_at(line_end.unwrap_or(0)).0));
+        assert!(asked.ends_with(b"\r\n\r\n"));
+        assert!(
+            self.client.0.borrow().from_server == answer,
+            "the answer is unchanged"
+        );
+    }
+}
+
+/// Bytes arrive at the server, and an event says so.
+fn deliver<'a>(server: &mut Server<Wired<'a>>, from: &Memory<'a>, bytes: &'a [u8], now: Timestamp) {
+    let mut wire = from.0.borrow_mut();
+    wire.to_server = bytes;
+    let token = wire.token;
+    drop(wire);
+    let ready = Readiness {
+        readable: true,
+        writable: true,
+        ..Readiness::default()
+    };
+    if let Some(token) = token {
+        server.ready(token, ready, now);
+    }
+}
+
+fn requests(criterion: &mut Criterion) {
+    let (small, large) = (answer(128), answer(1_000_000));
+    let mut group = criterion.benchmark_group("session");
+    let megabyte = Throughput::Bytes(large.len() as u64);
+    for (name, request, answer, throughput) in [
+        ("keep_alive_get", SHORT, &small, Throughput::Elements(1)),
+        ("browser_get", BROWSER, &small, Throughput::Elements(1)),
+        ("copy_1_mb", SHORT, &large, megabyte),
+    ] {
+        let mut session = Session::new();
+        session.exchange(request, answer);
+        session.check(request, answer);
+        group.throughput(throughput);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                session.exchange(request, answer);
+                let received = session.client.0.borrow().from_server.len();
+                assert_eq!(received, answer.len(), "the client has the whole answer");
+            });
+        });
+        session.check(request, answer);
+    }
+    group.finish();
+}
+
+criterion_group!(benches, requests);
+criterion_main!(benches);

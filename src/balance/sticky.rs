@@ -1,0 +1,130 @@
+//! Sticky sessions: a cookie that brings a browser back to the backend it began with, on top of
+//! any strategy.
+//!
+//! The value is a keyed hash (HMAC-SHA-256, RFC 2104) of the backend's name: it names no address,
+//! cannot be made up without the secret, and stays good as long as name and secret do, whatever
+//! else changes. Values are computed once; a request costs one comparison a backend.
+
+use super::BackendId;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::fmt::Write as _;
+
+/// Bytes of the hash that are used: 128 bits cannot be guessed.
+const VALUE_BYTES: usize = 16;
+
+/// Which cookie value stands for which backend.
+#[derive(Debug)]
+pub struct Sticky {
+    cookie: String,
+    values: Vec<Binding>,
+}
+
+#[derive(Debug)]
+struct Binding {
+    backend: BackendId,
+    value: String,
+    /// The field line that sets the cookie.
+    line: Vec<u8>,
+}
+
+impl Sticky {
+    /// Binds each backend, named by its name, to a value of `cookie`.
+    pub fn new<'a>(
+        cookie: &str,
+        secret: &[u8],
+        backends: impl IntoIterator<Item = (BackendId, &'a str)>,
+    ) -> Self {
+        let bind = |(backend, name): (BackendId, &str)| {
+            let value = keyed_hash(secret, name);
+            // For the whole site, out of reach of scripts, and not sent along from other sites.
+            let line = format!("Set-Cookie: {cookie}={value}; Path=/; HttpOnly; SameSite=Lax\r\n");
+            Binding {
+                backend,
+                value,
+                line: line.into_bytes(),
+            }
+        };
+        Self {
+            cookie: cookie.to_owned(),
+            values: backends.into_iter().map(bind).collect(),
+        }
+    }
+
+    /// The name of the cookie.
+    #[must_use]
+    pub fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
+    /// The backend a value stands for; `None` if nobody here made it.
+    #[must_use]
+    pub fn backend(&self, value: &[u8]) -> Option<BackendId> {
+        let found = self.values.iter().find(|b| b.value.as_bytes() == value);
+        found.map(|binding| binding.backend)
+    }
+
+    /// The field line that binds a browser to a backend, its CRLF included.
+    #[must_use]
+    pub fn line(&self, backend: BackendId) -> &[u8] {
+        let found = self.values.iter().find(|b| b.backend == backend);
+        found.map_or(b"", |binding| &binding.line)
+    }
+}
+
+fn keyed_hash(secret: &[u8], name: &str) -> String {
+    // A key of any length is taken; there is nothing to fail.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else {
+        return String::new();
+    };
+    mac.update(name.as_bytes());
+    let mut text = String::new();
+    for byte in mac.finalize().into_bytes().iter().take(VALUE_BYTES) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: BackendId = BackendId::new(0, 0);
+    const B: BackendId = BackendId::new(1, 0);
+
+    fn value(sticky: &Sticky, backend: BackendId) -> Vec<u8> {
+        let line = String::from_utf8(sticky.line(backend).to_vec()).unwrap();
+        let rest = line.strip_prefix("Set-Cookie: lb=").unwrap();
+        rest.split(';').next().unwrap().as_bytes().to_vec()
+    }
+
+    #[test]
+    fn a_value_leads_back_and_survives_a_change_of_the_pool() {
+        let before = Sticky::new("lb", b"secret", [(A, "a:1"), (B, "b:1")]);
+        let after = Sticky::new("lb", b"secret", [(A, "b:1")]);
+        assert_eq!(before.backend(&value(&before, B)), Some(B));
+        assert_eq!(after.backend(&value(&before, B)), Some(A));
+        assert_eq!(after.backend(&value(&before, A)), None);
+    }
+
+    #[test]
+    fn a_value_names_nothing_and_cannot_be_made_up() {
+        let ours = Sticky::new("lb", b"secret", [(A, "10.0.0.7:80")]);
+        let theirs = Sticky::new("lb", b"guess", [(A, "10.0.0.7:80")]);
+        let made = value(&ours, A);
+        assert_eq!(made.len(), 32);
+        assert!(made.iter().all(u8::is_ascii_hexdigit));
+        assert_eq!(ours.backend(&value(&theirs, A)), None);
+        assert_eq!(ours.backend(b""), None);
+    }
+
+    #[test]
+    fn known_answer() {
+        // HMAC-SHA-256, key "Jefe" (RFC 4231, section 4.3), cut to 16 bytes.
+        assert_eq!(
+            keyed_hash(b"Jefe", "what do ya want for nothing?"),
+            "5bdcc146bf60754e6a042426089575c7"
+        );
+    }
+}

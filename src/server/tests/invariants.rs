@@ -1,0 +1,120 @@
+//! What must hold of a server between any two turns, whatever its peers do.
+
+use super::super::Server;
+use super::super::client::ClientState;
+use super::super::exchange::Attempt;
+use super::super::link::LinkState;
+use super::network::SimNetwork;
+use crate::balance::BackendId;
+use std::collections::HashSet;
+
+type Sim = Server<SimNetwork>;
+
+/// Checks all of it.
+pub(super) fn check(server: &Sim) {
+    leases_are_held_by_exchanges(server);
+    clients_and_exchanges_belong_together(server);
+    idle_links_are_in_the_pool(server);
+    buffers_have_owners(server);
+}
+
+/// Checks that a server which everybody has left holds nothing.
+pub(super) fn check_empty(server: &Sim) {
+    check(server);
+    let slots = &server.slots;
+    let left = (
+        slots.clients.len(),
+        slots.links.len(),
+        slots.exchanges.len(),
+    );
+    assert_eq!(left, (0, 0, 0), "clients, links, exchanges left");
+    assert_eq!(server.work.buffers.lent(), 0, "buffers lent");
+    assert_eq!(server.work.pipes.lent(), 0, "pipes lent");
+    assert_eq!(server.upstream.in_flight(), 0, "in flight");
+}
+
+/// Each lease has an exchange, each exchange at a backend a link that serves it and nobody else.
+fn leases_are_held_by_exchanges(server: &Sim) {
+    let slots = &server.slots;
+    let mut held = 0;
+    for id in slots.exchanges.ids() {
+        if let Attempt::At { link, lease, .. } = &slots.exchanges.get(id).unwrap().attempt {
+            held += 1;
+            let link = slots.links.get(*link).expect("an attempt has a link");
+            assert_eq!(link.backend, lease.backend());
+            match link.state {
+                LinkState::Connecting(exchange) | LinkState::Busy(exchange) => {
+                    assert_eq!(exchange, id, "a link serves the exchange that holds it");
+                }
+                LinkState::Idle { .. } | LinkState::Closed => panic!("{id:?} has a lost link"),
+            }
+        }
+    }
+    assert_eq!(server.upstream.in_flight(), held, "leases held");
+    let candidates = server.upstream.candidates().iter();
+    let in_flight: usize = candidates.map(|c| c.in_flight as usize).sum();
+    assert_eq!(in_flight, held, "in flight over all candidates");
+    let serves = |state| matches!(state, LinkState::Connecting(_) | LinkState::Busy(_));
+    let serving = links(server).filter(|(state, _)| serves(*state)).count();
+    assert_eq!(serving, held, "links that serve");
+}
+
+fn clients_and_exchanges_belong_together(server: &Sim) {
+    let slots = &server.slots;
+    let mut busy = 0;
+    for id in slots.clients.ids() {
+        let client = slots.clients.get(id).unwrap();
+        match client.state {
+            ClientState::Busy(exchange) => {
+                busy += 1;
+                assert_eq!(slots.exchanges.get(exchange).unwrap().client, id);
+            }
+            ClientState::Head => assert!(client.peer.unread.is_some()),
+            ClientState::Idle | ClientState::Lingering { .. } => {}
+            ClientState::Closed => panic!("closed clients are gone at the end of a turn"),
+        }
+    }
+    assert_eq!(slots.exchanges.len(), busy, "clients in an exchange");
+}
+
+/// Each idle link is at its place in the stack of its backend, which has no other.
+fn idle_links_are_in_the_pool(server: &Sim) {
+    let mut pooled = 0;
+    for id in server.slots.links.ids() {
+        let link = server.slots.links.get(id).unwrap();
+        if let LinkState::Idle { place } = link.state {
+            pooled += 1;
+            assert_eq!(server.idle.at(link.backend, place), Some(id));
+            assert!(link.peer.unread.is_none(), "an idle link holds no buffer");
+        }
+    }
+    let backends: HashSet<BackendId> = server.upstream.candidates().iter().map(|c| c.id).collect();
+    let stacked: usize = backends.iter().map(|id| server.idle.len(*id)).sum();
+    assert_eq!(stacked, pooled, "links in the pool");
+}
+
+/// A client or a link holds at most what is unread, an exchange at most a request, an answer and
+/// a label for the log.
+fn buffers_have_owners(server: &Sim) {
+    let slots = &server.slots;
+    let clients = slots.clients.ids().into_iter();
+    let unread = clients
+        .filter(|id| slots.clients.get(*id).unwrap().peer.unread.is_some())
+        .count();
+    let links = links(server).filter(|(_, unread)| *unread).count();
+    let exchanges = slots.exchanges.len();
+    let lent = server.work.buffers.lent();
+    assert!(
+        (unread + links..=unread + links + 3 * exchanges).contains(&lent),
+        "{lent} buffers lent to {unread} clients, {links} links and {exchanges} exchanges"
+    );
+    assert!(server.work.pipes.lent() <= 2 * exchanges, "pipes lent");
+}
+
+fn links(server: &Sim) -> impl Iterator<Item = (LinkState, bool)> {
+    let links = server.slots.links.ids().into_iter();
+    links.map(|id| {
+        let link = server.slots.links.get(id).unwrap();
+        (link.state, link.peer.unread.is_some())
+    })
+}

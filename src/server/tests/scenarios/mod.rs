@@ -1,0 +1,36 @@
+//! Whole sessions, each told in a few lines: what a peer does, and what the others see of it.
+
+mod bodies;
+mod interim;
+mod keep_alive;
+mod pressure;
+mod responses;
+mod retries;
+mod stopping;
+mod timeouts;
+mod tunnels;
+mod upgrades;
+
+use super::stage::{Setup, Stage};
+use super::world::{Dial, End, WireId};
+
+pub(super) const GET: &str = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+pub(super) const GET_10: &str = "GET /a HTTP/1.0\r\nHost: x\r\n\r\n";
+pub(super) const POST: &str = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello";
+pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// A stage on which a client has asked and a link is kept from it.
+pub(super) fn warmed_up(mut stage: Stage) -> (Stage, WireId, WireId) {
+    let client = stage.ask(GET);
+    let link = stage.link();
+    assert_eq!(stage.heard(link), GET);
+    stage.send(link, OK);
+    assert_eq!(stage.heard(client), OK);
+    stage.log();
+    (stage, client, link)
+}
+
+/// The status line of what a peer was sent.
+pub(super) fn status(heard: &str) -> &str {
+    heard.split("\r\n").next().unwrap_or_default()
+}

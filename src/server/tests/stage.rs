@@ -1,0 +1,290 @@
+//! A server, the world around it, and a clock moved by hand.
+//!
+//! The server runs until nothing is left to do after each thing that happens, as a loop would,
+//! and what must always hold is checked after each of its turns.
+
+use super::super::network::Token;
+use super::super::{Parts, Server, Settings};
+use super::invariants;
+use super::network::{Shared, SimNetwork, SimPipes, SimStream};
+use super::world::{Dial, End, WireId, World};
+use crate::balance::{RoundRobin, Strategy};
+use crate::config::{AccessLogFormat, Limits, Mode, Timeouts};
+use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor};
+use crate::observe::{AccessLog, Metrics, Snapshot};
+use crate::relay::Readiness;
+use crate::time::Timestamp;
+use crate::upstream::Upstream;
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// More turns than any one event can keep the server busy for.
+const MAX_TURNS: usize = 300;
+/// More calls than any one turn can make here.
+const MAX_CALLS_PER_TURN: usize = 4000;
+
+/// What a server is to be.
+pub(super) struct Setup {
+    pub(super) mode: Mode,
+    pub(super) backends: usize,
+    pub(super) timeouts: Timeouts,
+    pub(super) limits: Limits,
+}
+
+impl Setup {
+    pub(super) fn new(mode: Mode, backends: usize) -> Self {
+        Self {
+            mode,
+            backends,
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+        }
+    }
+
+    pub(super) fn raise(self) -> Stage {
+        let now = Timestamp::from_nanos(1_000_000_000);
+        let world: Shared = Rc::new(RefCell::new(World::default()));
+        let strategy = RoundRobin::default();
+        let addresses: Vec<_> = (0..self.backends).map(backend).collect();
+        let names = addresses.iter().map(|address| (address.to_string(), 1));
+        let parts = Parts {
+            network: SimNetwork(Rc::clone(&world)),
+            pipes: SimPipes::new(&world),
+            forward: vec![ForwardPolicy::new(SILENT, "http", 80)],
+            sticky: None,
+            key_source: strategy.key_source(),
+            upstream: Upstream::new(names, Box::new(strategy), 0),
+            addresses: addresses.iter().map(|address| vec![*address]).collect(),
+            metrics: Metrics::new(now),
+            access_log: AccessLog::new(AccessLogFormat::Text),
+        };
+        let settings = Settings {
+            mode: self.mode,
+            timeouts: self.timeouts,
+            limits: self.limits,
+        };
+        Stage {
+            server: Server::new(settings, parts, now),
+            world,
+            now,
+        }
+    }
+}
+
+/// Requests are passed on as they came, so that scenarios can be read.
+const SILENT: ForwardOptions = ForwardOptions {
+    x_forwarded_for: ForwardedFor::Leave,
+    x_forwarded_host: false,
+    x_forwarded_proto: false,
+    x_forwarded_port: false,
+    forwarded: false,
+    via: false,
+};
+
+/// The address of the backend with this number.
+pub(super) fn backend(number: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, 1], 5000 + number as u16))
+}
+
+/// A server at work.
+pub(super) struct Stage {
+    pub(super) server: Server<SimNetwork>,
+    pub(super) world: Shared,
+    pub(super) now: Timestamp,
+}
+
+/// What happens around the server.
+impl Stage {
+    pub(super) fn http(backends: usize) -> Self {
+        Setup::new(Mode::Http, backends).raise()
+    }
+
+    pub(super) fn tcp(backends: usize) -> Self {
+        Setup::new(Mode::Tcp, backends).raise()
+    }
+
+    /// A client connects.
+    pub(super) fn client(&mut self) -> WireId {
+        let id = self.arrive();
+        self.run();
+        id
+    }
+
+    /// A client connects, and the server is not yet called again.
+    pub(super) fn arrive(&mut self) -> WireId {
+        let id = self.world.borrow_mut().accept();
+        let stream = SimStream::new(&self.world, id);
+        let address = SocketAddr::from(([192, 0, 2, 1], 1024 + id.0 as u16));
+        let accepted = self.server.accepted(stream, address, 0, self.now);
+        assert_eq!(accepted.is_err(), self.world.borrow().full);
+        id
+    }
+
+    /// A client connects and sends `bytes`.
+    pub(super) fn ask(&mut self, bytes: impl AsRef<[u8]>) -> WireId {
+        let id = self.client();
+        self.send(id, bytes);
+        id
+    }
+
+    /// A peer sends bytes, in one packet.
+    pub(super) fn send(&mut self, id: WireId, bytes: impl AsRef<[u8]>) {
+        self.world.borrow_mut().deliver(id, bytes.as_ref());
+        self.run();
+    }
+
+    /// A peer ends what it sends.
+    pub(super) fn end(&mut self, id: WireId) {
+        self.world.borrow_mut().end(id);
+        self.run();
+    }
+
+    /// A peer sends bytes and ends, in one packet.
+    pub(super) fn send_and_end(&mut self, id: WireId, bytes: impl AsRef<[u8]>) {
+        self.world.borrow_mut().deliver(id, bytes.as_ref());
+        self.end(id);
+    }
+
+    /// A peer tears its connection down.
+    pub(super) fn reset(&mut self, id: WireId) {
+        self.world.borrow_mut().reset(id, false);
+        self.run();
+    }
+
+    pub(super) fn dial(&mut self, number: usize, dial: Dial) {
+        self.world.borrow_mut().dial(backend(number), dial);
+    }
+
+    pub(super) fn establish(&mut self, id: WireId) {
+        self.world.borrow_mut().establish(id);
+        self.run();
+    }
+
+    pub(super) fn refuse(&mut self, id: WireId) {
+        self.world.borrow_mut().refuse(id);
+        self.run();
+    }
+
+    /// A peer reads nothing more, and the system takes only `room` bytes for it.
+    pub(super) fn stall(&mut self, id: WireId, room: usize) {
+        let mut world = self.world.borrow_mut();
+        let wire = world.wire_mut(id);
+        (wire.stalled, wire.room) = (true, room);
+    }
+
+    /// A peer that stalled reads on.
+    pub(super) fn resume(&mut self, id: WireId) {
+        self.world.borrow_mut().wire_mut(id).stalled = false;
+        self.run();
+    }
+
+    /// Time passes.
+    pub(super) fn pass(&mut self, time: Duration) {
+        self.now = self.now + time;
+        self.run();
+    }
+
+    pub(super) fn seconds(&mut self, seconds: u64) {
+        // Deadlines are met within a tick of the wheel.
+        self.pass(Duration::from_secs(seconds) + Duration::from_millis(20));
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.server.stop();
+        self.run();
+    }
+}
+
+/// Running the server.
+impl Stage {
+    /// Lets the server work until nothing is due.
+    pub(super) fn run(&mut self) {
+        for _ in 0..MAX_TURNS {
+            self.world.borrow_mut().take_all();
+            let events = self.world.borrow_mut().poll();
+            let quiet = events.is_empty() && !self.is_due();
+            self.turn(events);
+            if quiet && !self.is_due() && !self.has_events() {
+                return;
+            }
+        }
+        panic!("the server finds no rest");
+    }
+
+    /// One turn of the loop.
+    pub(super) fn turn(&mut self, events: Vec<(Token, Readiness)>) {
+        let calls = self.world.borrow().calls;
+        let is_idle = events.is_empty() && !self.is_due();
+        for (token, readiness) in events {
+            self.server.ready(token, readiness, self.now);
+        }
+        self.server.finish_turn(self.now);
+        let calls = self.world.borrow().calls - calls;
+        assert!(calls <= MAX_CALLS_PER_TURN, "{calls} calls in one turn");
+        assert!(!is_idle || calls == 0, "{calls} calls for no reason");
+        invariants::check(&self.server);
+    }
+
+    fn is_due(&self) -> bool {
+        self.server.next_wakeup().is_some_and(|at| at <= self.now)
+    }
+
+    fn has_events(&self) -> bool {
+        let world = self.world.borrow();
+        world.ids().any(|id| world.wire(id).is_due())
+    }
+}
+
+/// What the peers see.
+impl Stage {
+    /// What a peer was sent since it last looked.
+    pub(super) fn heard(&self, id: WireId) -> String {
+        String::from_utf8_lossy(&self.heard_bytes(id)).into_owned()
+    }
+
+    pub(super) fn heard_bytes(&self, id: WireId) -> Vec<u8> {
+        std::mem::take(&mut self.world.borrow_mut().wire_mut(id).taken)
+    }
+
+    /// How the server has ended what it sends to a peer.
+    pub(super) fn fate(&self, id: WireId) -> End {
+        self.world.borrow().wire(id).server_end()
+    }
+
+    pub(super) fn is_closed(&self, id: WireId) -> bool {
+        self.world.borrow().wire(id).is_closed()
+    }
+
+    /// The connections made to backends so far, and the number of the backend of each.
+    pub(super) fn links(&self) -> Vec<(WireId, usize)> {
+        let world = self.world.borrow();
+        let dialled = world.ids().filter_map(|id| {
+            let address = world.wire(id).dialled?;
+            Some((id, usize::from(address.port()) - 5000))
+        });
+        dialled.collect()
+    }
+
+    /// The connection to a backend that was made last.
+    pub(super) fn link(&self) -> WireId {
+        self.links().last().expect("a connection to a backend").0
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        self.server.snapshot(self.now)
+    }
+
+    /// The lines of the access log since it was last read.
+    pub(super) fn log(&mut self) -> String {
+        String::from_utf8(self.server.take_log_lines()).unwrap()
+    }
+
+    /// The reason in the last line of the access log.
+    pub(super) fn reason(&mut self) -> String {
+        let log = self.log();
+        let (_, reason) = log.rsplit_once("reason=").expect("a line in the log");
+        reason.trim_end().to_owned()
+    }
+}
