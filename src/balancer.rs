@@ -1,12 +1,13 @@
 //! The balancer as users of the library see it: made from a [`Config`], run, watched, stopped.
 
+use crate::address::Address;
 use crate::balance::{Sticky, Strategy, registry};
 use crate::clock::Clock;
 use crate::config::{AccessLogFormat, Config, Invalid, StickyCookie};
-use crate::http::{ForwardOptions, ForwardPolicy};
+use crate::http::ForwardPolicy;
 use crate::net::{self, Command, EventLoop, LoopParts, SystemNetwork, SystemPipes};
 use crate::observe::{AccessLog, Metrics, Snapshot};
-use crate::server::{Parts, Server, Settings};
+use crate::server::{Parts, RequestIds, Server, Settings};
 use crate::upstream::Upstream;
 use mio::{Poll, Waker};
 use std::io;
@@ -82,9 +83,9 @@ impl Balancer {
         let listeners: Vec<_> = config
             .listeners()
             .iter()
-            .map(|address| net::bind(*address))
+            .map(|spec| net::bind(&spec.address))
             .collect::<Result<_, _>>()?;
-        let bound: Vec<_> = listeners.iter().map(net::Listener::address).collect();
+        let bound: Vec<_> = listeners.iter().map(|l| l.address().clone()).collect();
         net::refuse_own_address(config, &addresses, &bound)?;
 
         let (poll, waker) = events().map_err(|error| no_events(&error))?;
@@ -105,7 +106,7 @@ impl Balancer {
         .map_err(|error| no_events(&error))?;
         Ok(Self {
             event_loop,
-            addresses: bound,
+            addresses: bound.iter().filter_map(Address::tcp).collect(),
             handle: Handle {
                 commands: sender,
                 waker: Arc::new(waker),
@@ -113,7 +114,8 @@ impl Balancer {
         })
     }
 
-    /// The addresses clients connect to, with the ports the system chose for port 0.
+    /// The TCP addresses clients connect to, with the ports the system chose for port 0. UNIX
+    /// sockets are where the [`Config`] says.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -175,7 +177,7 @@ impl Handle {
 }
 
 impl Running {
-    /// The addresses clients connect to.
+    /// The TCP addresses clients connect to.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -210,8 +212,8 @@ fn server(
     config: &Config,
     strategy: Box<dyn Strategy>,
     network: SystemNetwork,
-    addresses: Vec<Vec<SocketAddr>>,
-    bound: &[SocketAddr],
+    addresses: Vec<Vec<Address>>,
+    bound: &[Address],
     clock: Clock,
 ) -> Server<SystemNetwork> {
     let now = clock.now();
@@ -219,6 +221,8 @@ fn server(
         mode: config.mode,
         timeouts: *config.timeouts(),
         limits: *config.limits(),
+        host: config.host().map(str::to_owned),
+        send_proxy: config.send_proxy,
     };
     let backends = config.backends().iter();
     let members = backends.map(|spec| (spec.address.to_string(), spec.weight.get().into()));
@@ -226,11 +230,17 @@ fn server(
     let mut upstream = Upstream::new(members, strategy, seed());
     limit_backends(&mut upstream, config);
     let sticky = config.sticky().map(|cookie| bindings(cookie, &upstream));
-    let policy = |port| ForwardPolicy::new(ForwardOptions::default(), "http", port);
+    let policy = |bound: &Address| forward_policy(config, bound);
     let parts = Parts {
         network,
         pipes: SystemPipes::default(),
-        forward: bound.iter().map(|bound| policy(bound.port())).collect(),
+        forward: bound.iter().map(policy).collect(),
+        accepts_proxy: config
+            .listeners()
+            .iter()
+            .map(|spec| spec.accepts_proxy)
+            .collect(),
+        request_ids: config.request_id.then(|| RequestIds::new(seed())),
         sticky,
         key_source,
         upstream,
@@ -262,6 +272,14 @@ fn limit_backends(upstream: &mut Upstream, config: &Config) {
             upstream.set_max_in_flight(id, most);
         }
     }
+}
+
+/// A UNIX socket has no port to tell of.
+fn forward_policy(config: &Config, bound: &Address) -> ForwardPolicy {
+    let mut options = config.forward;
+    options.x_forwarded_port &= bound.tcp().is_some();
+    let port = bound.tcp().map_or(0, |address| address.port());
+    ForwardPolicy::new(options, "http", port)
 }
 
 fn events() -> io::Result<(Poll, Waker)> {

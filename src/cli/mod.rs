@@ -5,6 +5,7 @@
 
 mod complaint;
 mod flags;
+mod forward_flags;
 mod help;
 #[cfg(feature = "simulate")]
 mod simulate;
@@ -68,6 +69,7 @@ fn order(flags: Flags) -> Result<Order, Invalid> {
     }
     config.set_timeouts(flags.timeouts.into())?;
     config.set_limits(flags.limits.into())?;
+    flags.forward.apply(&mut config)?;
     Ok(Order {
         config,
         quiet: flags.output.quiet,

@@ -13,7 +13,7 @@ use crate::relay::Readiness;
 use crate::server::{Server, Token};
 use crate::time::Timestamp;
 use mio::event::Event;
-use mio::{Events, Interest, Poll};
+use mio::{Events, Poll};
 use std::io;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
@@ -72,7 +72,7 @@ impl EventLoop {
         for (index, listener) in parts.listeners.iter_mut().enumerate() {
             let token = mio::Token(OWN_BIT | index);
             let registry = parts.poll.registry();
-            registry.register(&mut listener.socket, token, Interest::READABLE)?;
+            listener.register(registry, token)?;
         }
         let log = if parts.has_log {
             Some(LogWriter::to_stdout()?)

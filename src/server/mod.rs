@@ -24,10 +24,13 @@ mod drive;
 mod exchange;
 mod failure;
 mod idle;
+mod introduction;
+mod label;
 mod link;
 mod network;
 mod queue;
 mod request;
+mod request_id;
 mod response;
 mod slots;
 mod stopping;
@@ -38,11 +41,14 @@ mod tests;
 
 pub use arena::{ClientId, ExchangeId, LinkId};
 pub use network::{Network, Token};
+pub use request_id::RequestIds;
 
+use crate::address::{Address, ClientAddress};
 use crate::balance::{KeySource, Sticky};
 use crate::config::{Limits, Mode, Timeouts};
 use crate::http::{ForwardPolicy, HeadLimits, HeadParser};
 use crate::observe::{AccessLog, Metrics};
+use crate::proxy_protocol;
 use crate::relay::{Readiness, Workspace};
 use crate::time::Timestamp;
 use crate::timers::Wheel;
@@ -54,7 +60,6 @@ use queue::Queue;
 use slots::Slots;
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// What a server is told at its start.
@@ -66,6 +71,11 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How much of what is allowed.
     pub limits: Limits,
+    /// The `Host` that backends are asked for; `None`: the one the client asked.
+    pub host: Option<String>,
+    /// The form in which backends are told of clients ahead of everything else, if they are.
+    /// Their connections then serve one client each.
+    pub send_proxy: Option<proxy_protocol::Version>,
 }
 
 /// All connections and exchanges of one loop.
@@ -78,12 +88,14 @@ pub struct Server<N: Network> {
     upstream: Upstream,
     key_source: KeySource,
     /// Where each backend is, by slot. All addresses of a name are tried.
-    addresses: Vec<Vec<SocketAddr>>,
+    addresses: Vec<Vec<Address>>,
     wheel: Wheel<Token>,
     due: Vec<Token>,
     work: Workspace<N::Pipes>,
     parser: HeadParser,
     forward: Vec<ForwardPolicy>,
+    accepts_proxy: Vec<bool>,
+    request_ids: Option<RequestIds>,
     sticky: Option<Sticky>,
     /// Where the head of a response is put together.
     head_out: Vec<u8>,
@@ -117,6 +129,10 @@ pub struct Parts<N: Network> {
     pub pipes: N::Pipes,
     /// What backends are told of the clients, for each listener.
     pub forward: Vec<ForwardPolicy>,
+    /// Whether a PROXY header comes first, for each listener; it does not where nothing is said.
+    pub accepts_proxy: Vec<bool>,
+    /// Names requests that come without a name, if they are to be named.
+    pub request_ids: Option<RequestIds>,
     /// Which cookie binds a client to a backend, if any does.
     pub sticky: Option<Sticky>,
     /// The pool of backends.
@@ -124,7 +140,7 @@ pub struct Parts<N: Network> {
     /// Which part of a request the strategy wants as a key.
     pub key_source: KeySource,
     /// The addresses of each backend, in the order of the pool.
-    pub addresses: Vec<Vec<SocketAddr>>,
+    pub addresses: Vec<Vec<Address>>,
     /// Where records are counted.
     pub metrics: Metrics,
     /// Where records are written down.
@@ -137,6 +153,8 @@ impl<N: Network> Server<N> {
         Self {
             parser: HeadParser::new(head_limits(&settings.limits)),
             forward: parts.forward,
+            accepts_proxy: parts.accepts_proxy,
+            request_ids: parts.request_ids,
             sticky: parts.sticky,
             settings,
             slots: Slots::new(),
@@ -175,11 +193,11 @@ impl<N: Network> Server<N> {
     pub fn accepted(
         &mut self,
         io: N::Stream,
-        address: SocketAddr,
+        address: impl Into<ClientAddress>,
         listener: u16,
         now: Timestamp,
     ) -> io::Result<()> {
-        let client = Client::new(io, address, listener);
+        let client = Client::new(io, address.into(), listener);
         let id = self.slots.clients.insert(client);
         if let Some(client) = self.slots.clients.get_mut(id) {
             let stream = client.peer.socket.io_mut();
@@ -189,11 +207,19 @@ impl<N: Network> Server<N> {
             }
         }
         self.metrics.accepted();
+        match self.accepts_proxy.get(usize::from(listener)) {
+            Some(true) => self.await_introduction(id, now),
+            Some(false) | None => self.welcome(id, now),
+        }
+        Ok(())
+    }
+
+    /// Begins to serve a client whose address is known.
+    fn welcome(&mut self, id: ClientId, now: Timestamp) {
         match self.settings.mode {
             Mode::Http => self.await_request(id, now),
             Mode::Tcp => self.begin_tunnel(id, now),
         }
-        Ok(())
     }
 
     /// Passes on what an event says of a socket. Late events for a socket that is gone, or about
@@ -211,7 +237,8 @@ impl<N: Network> Server<N> {
         };
         client.peer.socket.note(ready);
         match client.state {
-            ClientState::Idle | ClientState::Head => self.read_request(id, true, now),
+            ClientState::Introducing => self.read_introduction(id, now),
+            ClientState::Idle | ClientState::Head => self.read_request(id, now),
             ClientState::Busy(exchange) => self.drive(exchange, now),
             ClientState::Lingering { .. } => self.discard(id),
             ClientState::Closed => {}
@@ -233,8 +260,13 @@ impl<N: Network> Server<N> {
                 self.drive(exchange, now);
             }
             LinkState::Busy(exchange) => self.drive(exchange, now),
-            // Closed by the backend, or bytes nobody asked for: of no use either way.
-            LinkState::Idle { .. } => self.close_link(id),
+            // Closed by the backend, or bytes nobody asked for: of no use either way. But the
+            // event may only tell of bytes that were read before it came.
+            LinkState::Idle { .. } => {
+                if !link.peer.socket.is_drained(&mut self.work.scratch) {
+                    self.close_link(id);
+                }
+            }
             LinkState::Closed => {}
         }
     }
@@ -256,10 +288,15 @@ impl<N: Network> Server<N> {
                     if let Some(client) = self.slots.clients.get(id)
                         && client.state == ClientState::Idle
                     {
-                        self.read_request(id, false, now);
+                        self.read_request(id, now);
                     }
                 }
-                Again::Exchange(id) => self.drive(id, now),
+                Again::Exchange(id) => {
+                    if let Some(exchange) = self.slots.exchanges.get_mut(id) {
+                        exchange.has_yielded = false;
+                    }
+                    self.drive(id, now);
+                }
                 Again::Lingering(id) => self.discard(id),
             }
         }

@@ -4,12 +4,12 @@
 //! until it ends too (half-close); when one side breaks, the other is reset, so that nobody takes
 //! a break for an end.
 
+use super::Server;
 use super::arena::{ClientId, ExchangeId};
 use super::client::ClientState;
 use super::drive::Verdict;
 use super::exchange::{Attempt, Exchange, Notes, Phase, Request};
 use super::network::Network;
-use super::{Again, Server};
 use crate::balance::KeySource;
 use crate::error::Fault;
 use crate::relay::{Break, Flow, Pumped};
@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 impl<N: Network> Server<N> {
     /// Starts the exchange of a TCP connection, which is all of it.
     pub(super) fn begin_tunnel(&mut self, id: ClientId, now: Timestamp) {
-        let Some(client) = self.slots.clients.get_mut(id) else {
+        let Some(client) = self.slots.clients.get(id) else {
             return;
         };
         let key = match self.key_source {
@@ -26,14 +26,23 @@ impl<N: Network> Server<N> {
             KeySource::None | KeySource::Target | KeySource::Header(_) | KeySource::Cookie(_) => 0,
         };
         let notes = Notes::new(now, 0, None);
-        let mut exchange = Exchange::new(id, Request::unknown(), Flow::tunnel(), key, notes);
+        let mut upload = Flow::tunnel();
+        if self.settings.send_proxy.is_some() {
+            let mut first = self.work.buffers.take(0);
+            self.introduce(id, first.as_vec_mut());
+            // Fails only on malformed framing, and a tunnel has none.
+            let _ = upload.prepare(first, b"", false);
+        }
+        let mut exchange = Exchange::new(id, Request::unknown(), upload, key, notes);
         exchange.download = Flow::tunnel();
         exchange.phase = Phase::Tunnel {
             upload_finished: false,
             download_finished: false,
         };
         let exchange = self.slots.exchanges.insert(exchange);
-        client.state = ClientState::Busy(exchange);
+        if let Some(client) = self.slots.clients.get_mut(id) {
+            client.state = ClientState::Busy(exchange);
+        }
         self.drive(exchange, now);
     }
 
@@ -85,7 +94,7 @@ impl<N: Network> Server<N> {
             (Pumped::Broken(_), _) | (_, Pumped::Broken(_)) => Verdict::Failed(Fault::BackendGone),
             _ if is_over => Verdict::Finished,
             (Pumped::Yielded, _) | (_, Pumped::Yielded) => {
-                self.again.push(Again::Exchange(id));
+                self.go_on_later(id);
                 Verdict::Wait
             }
             _ => Verdict::Wait,
@@ -101,7 +110,8 @@ impl<N: Network> Server<N> {
         if exchange.notes.status.is_some() || !matches!(exchange.attempt, Attempt::At { .. }) {
             return;
         }
-        if exchange.notes.sent_at.is_none() && exchange.upload.is_touched() {
+        let is_sent = exchange.upload.is_touched() && exchange.upload.received() > 0;
+        if exchange.notes.sent_at.is_none() && is_sent {
             exchange.notes.sent_at = Some(now);
         } else if exchange.notes.first_byte_time.is_none()
             && let Some(sent_at) = exchange.notes.sent_at

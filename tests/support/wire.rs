@@ -42,6 +42,11 @@ impl Wire {
         wire
     }
 
+    /// The same connection, for another thread to send on.
+    pub(crate) fn another(&self) -> Self {
+        Self::new(Arc::clone(&self.stream), Arc::default())
+    }
+
     /// How long a read or write may take.
     pub(crate) fn set_patience(&self, patience: Duration) {
         self.stream
@@ -66,17 +71,6 @@ impl Wire {
         self.try_send(bytes.as_ref()).expect("sends");
     }
 
-    /// Sends what the peer takes at once, at most all of `bytes`; says how much that was.
-    pub(crate) fn send_some(&mut self, bytes: &[u8]) -> usize {
-        self.stream.set_nonblocking(true).expect("a socket");
-        let sent = (&*self.stream).write(bytes);
-        self.stream.set_nonblocking(false).expect("a socket");
-        match sent {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-            other => other.expect("sends"),
-        }
-    }
-
     /// Ends the sending side.
     pub(crate) fn finish(&mut self) {
         // Fails if the peer has broken the connection: then there is nothing to end.
@@ -87,12 +81,6 @@ impl Wire {
     pub(crate) fn reset(self) {
         let socket = SockRef::from(&*self.stream);
         socket.set_linger(Some(Duration::ZERO)).expect("a socket");
-    }
-
-    /// The kernel takes no more than about this for us while we do not read.
-    pub(crate) fn set_receive_buffer(&self, bytes: usize) {
-        let socket = SockRef::from(&*self.stream);
-        socket.set_recv_buffer_size(bytes).expect("a socket");
     }
 }
 
@@ -141,7 +129,8 @@ impl Wire {
                 self.fill()?;
             }
             let some = left.min(self.unread.len());
-            out.extend(self.unread.drain(..some));
+            out.extend_from_slice(&self.unread[..some]);
+            self.unread.drain(..some);
             left -= some;
         }
         Ok(())

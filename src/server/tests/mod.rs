@@ -6,6 +6,7 @@
 
 mod invariants;
 mod network;
+mod regressions;
 mod scenarios;
 mod stage;
 mod world;

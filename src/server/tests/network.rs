@@ -2,11 +2,11 @@
 
 use super::super::network::{Network, Token};
 use super::world::{WireId, World};
+use crate::address::Address;
 use crate::relay::{Pipes, Transport};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 /// A world that many look at.
@@ -41,7 +41,8 @@ impl Network for SimNetwork {
     type Pipe = SimPipe;
     type Pipes = SimPipes;
 
-    fn connect(&mut self, address: SocketAddr) -> io::Result<SimStream> {
+    fn connect(&mut self, address: &Address) -> io::Result<SimStream> {
+        let address = address.tcp().expect("an address of TCP");
         let id = self.0.borrow_mut().connect(address)?;
         Ok(SimStream::new(&self.0, id))
     }

@@ -53,10 +53,15 @@ impl Setup {
             network: SimNetwork(Rc::clone(&world)),
             pipes: SimPipes::new(&world),
             forward: vec![ForwardPolicy::new(SILENT, "http", 80)],
+            accepts_proxy: Vec::new(),
+            request_ids: None,
             sticky: None,
             key_source: strategy.key_source(),
             upstream: Upstream::new(names, Box::new(strategy), 0),
-            addresses: addresses.iter().map(|address| vec![*address]).collect(),
+            addresses: addresses
+                .iter()
+                .map(|address| vec![(*address).into()])
+                .collect(),
             metrics: Metrics::new(now),
             access_log: AccessLog::new(AccessLogFormat::Text),
         };
@@ -64,6 +69,8 @@ impl Setup {
             mode: self.mode,
             timeouts: self.timeouts,
             limits: self.limits,
+            host: None,
+            send_proxy: None,
         };
         Stage {
             server: Server::new(settings, parts, now),

@@ -403,16 +403,6 @@ impl Wire {
         self.closed
     }
 
-    /// Whether the far end may still send.
-    pub(super) fn may_send(&self) -> bool {
-        self.inbound_end == End::Open && self.opening != Opening::Refused
-    }
-
-    /// Whether the connection is still being established.
-    pub(super) fn is_opening(&self) -> bool {
-        self.opening == Opening::UnderWay
-    }
-
     /// Whether an event is due.
     pub(super) fn is_due(&self) -> bool {
         self.changed && self.token.is_some() && self.readiness() != Readiness::default()
