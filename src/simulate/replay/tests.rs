@@ -16,6 +16,7 @@ fn log(format: AccessLogFormat, exchanges: &[(u64, u64, &str)]) -> String {
     for &(end_ms, took_ms, backend) in exchanges {
         let record = Record {
             started_at: Timestamp::ZERO,
+            request_id: b"7f3a",
             client: "192.0.2.1:51324".parse().unwrap(),
             method: b"GET",
             target: b"/a total_ms=9 \"",
@@ -34,6 +35,7 @@ fn log(format: AccessLogFormat, exchanges: &[(u64, u64, &str)]) -> String {
     }
     let refused = Record {
         started_at: Timestamp::ZERO,
+        request_id: b"7f3a",
         client: "192.0.2.1:51324".parse().unwrap(),
         method: b"",
         target: b"",
