@@ -23,6 +23,8 @@ pub(super) fn of(error: &Error) -> Invalid {
             Invalid::new("takes no value", remedy).with_flag(argument.flag)
         }
         ErrorKind::ArgumentConflict => match text(error, ContextKind::InvalidSubcommand) {
+            // clap says so of any word after a flag.
+            Some(word) if word != "simulate" => unknown(error, word.to_owned()),
             Some(command) => conflict(error, command.to_owned()),
             None => conflict(error, argument.flag),
         },
