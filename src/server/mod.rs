@@ -184,6 +184,12 @@ impl<N: Network> Server<N> {
         self.slots.clients.len()
     }
 
+    /// Buffers taken and not given back. When nobody is connected there are none.
+    #[must_use]
+    pub fn buffers_lent(&self) -> usize {
+        self.work.buffers.lent()
+    }
+
     /// Takes over a connection that was accepted from `address` by a listener (an index). In TCP mode a backend is picked
     /// at once: the server side may be the one that speaks first.
     ///
