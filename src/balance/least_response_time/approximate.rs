@@ -1,7 +1,7 @@
 //! Logarithm and exponential, to nine digits and without a call.
 //!
 //! Every response takes one of each. The C library's are exact to the last bit, which estimates
-//! made of response times have no use for, and cost three times as much.
+//! made of response times have no use for.
 
 use std::f64::consts::{LN_2, LOG2_E, SQRT_2};
 
@@ -22,7 +22,7 @@ pub(super) fn ln(x: f64) -> f64 {
     // ln m = 2 artanh((m - 1) / (m + 1)), whose argument is below 0.172.
     let t = (mantissa - 1.0) / (mantissa + 1.0);
     let tt = t * t;
-    let series = 1.0 + tt * (1.0 / 3.0 + tt * (0.2 + tt * (1.0 / 7.0 + tt * (1.0 / 9.0))));
+    let series = (1.0 + tt * (1.0 / 3.0)) + tt * tt * (0.2 + tt * (1.0 / 7.0 + tt * (1.0 / 9.0)));
     exponent as f64 * LN_2 + 2.0 * t * series
 }
 
@@ -33,10 +33,13 @@ pub(super) fn exp(x: f64) -> f64 {
     let octaves = x.clamp(-700.0, 700.0) * LOG2_E;
     let whole = (octaves + ROUND) - ROUND;
     let z = (octaves - whole) * LN_2;
-    // Taylor's series; |z| is at most ln(2) / 2.
-    let series = (1..=9)
-        .rev()
-        .fold(1.0, |sum, n| 1.0 + sum * z * (1.0 / f64::from(n)));
+    // Taylor's series, |z| at most ln(2) / 2, in pairs that the processor adds up side by side
+    // (Estrin, 1960) rather than in one chain.
+    let (zz, zzzz) = (z * z, z * z * (z * z));
+    let low = (1.0 + z) + zz * (1.0 / 2.0 + z * (1.0 / 6.0));
+    let middle = (1.0 / 24.0 + z * (1.0 / 120.0)) + zz * (1.0 / 720.0 + z * (1.0 / 5_040.0));
+    let high = 1.0 / 40_320.0 + z * (1.0 / 362_880.0);
+    let series = low + zzzz * (middle + zzzz * high);
     let power = (whole as i64 + BIAS) << FRACTION_BITS;
     series * f64::from_bits(power.cast_unsigned())
 }
