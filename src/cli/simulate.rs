@@ -3,7 +3,8 @@
 //! Owns their names, their help and which of them go together. Scenarios are neither read nor
 //! run here.
 
-use super::help;
+mod help;
+
 use clap::Args;
 use lb::config::{Invalid, parse_number, parse_strategy};
 use lb::simulate::Rule;
@@ -15,9 +16,9 @@ const STRATEGIES: [&str; 5] = ["least-rt", "least-conn", "round-robin", "p2c", "
 
 #[derive(Args, Debug)]
 #[command(
-    about = help::SIMULATE_ABOUT,
-    long_about = help::SIMULATE_LONG_ABOUT,
-    after_long_help = help::simulate_after_long(),
+    about = help::ABOUT,
+    long_about = help::LONG_ABOUT,
+    after_long_help = help::after_long(),
     max_term_width = 100
 )]
 pub(super) struct SimulateFlags {
