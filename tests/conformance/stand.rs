@@ -3,7 +3,7 @@
 //! It is kept for all cases of a theme, so that what one of them breaks is met by the next. What
 //! must hold after each is checked here and nowhere else.
 
-use crate::support::{Backend, Client, End, Lb, Usage, Wire, until};
+use crate::support::{Backend, Client, End, Lb, Wire, until};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
@@ -174,17 +174,8 @@ impl Stand {
             let links = self.backend.open_connections();
             self.lb.usage().open_sockets() == self.resting_sockets + clients + links
         });
-        until("lb rests", || is_at_rest(self.lb.usage()));
+        until("lb rests", || self.lb.usage().is_at_rest());
     }
-}
-
-/// A process that spins uses up any time it is given.
-fn is_at_rest(usage: Usage) -> bool {
-    const WINDOW: Duration = Duration::from_millis(4);
-    const NOTHING: Duration = Duration::from_micros(400);
-    let before = usage.busy();
-    thread::sleep(WINDOW);
-    usage.busy() - before < NOTHING
 }
 
 /// Sends a canary on an open connection and expects its answer.

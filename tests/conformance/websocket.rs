@@ -1,5 +1,10 @@
 //! A WebSocket between two ends that know nothing of a balancer (RFC 6455).
 
+#![allow(
+    clippy::disallowed_types,
+    reason = "tungstenite wants sockets of its own"
+)]
+
 use crate::stand::PATIENCE;
 use crate::support::Lb;
 use std::net::{TcpListener, TcpStream};

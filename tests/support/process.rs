@@ -1,6 +1,7 @@
 //! What a process costs, as `/proc` tells it.
 
 use std::fs;
+use std::thread;
 use std::time::Duration;
 
 /// The kernel counts time in ticks of 10 ms here (`sysconf(_SC_CLK_TCK)` on Linux).
@@ -46,8 +47,19 @@ impl Usage {
         TICK * (ticks(11) + ticks(12))
     }
 
-    /// The same to the nanosecond, as the scheduler counts it (schedstat in proc(5)).
-    pub(crate) fn busy(self) -> Duration {
+    /// Whether it does next to nothing for a moment. A process that spins uses up any time it is
+    /// given.
+    pub(crate) fn is_at_rest(self) -> bool {
+        const MOMENT: Duration = Duration::from_millis(4);
+        const NOTHING: Duration = Duration::from_micros(400);
+        let before = self.busy();
+        thread::sleep(MOMENT);
+        self.busy() - before < NOTHING
+    }
+
+    /// Time of all threads so far, to the nanosecond, as the scheduler counts it (schedstat in
+    /// proc(5)).
+    fn busy(self) -> Duration {
         let threads = fs::read_dir(self.path("task")).expect("a process");
         let nanos = threads.filter_map(|thread| {
             // A thread may end while we look.
