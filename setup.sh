@@ -61,7 +61,7 @@ build() {
     if [[ -n ${LB_BIN:-} ]]; then
         cargo build --release --package pi-backend
     else
-        cargo build --release --workspace --bins
+        cargo build --release --package lb --package pi-backend --bins
     fi || fail "the build failed"
 }
 
