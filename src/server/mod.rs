@@ -6,8 +6,8 @@
 //! scripted ones and a manual clock.
 //!
 //! A turn of the loop has named phases: events ([`Server::accepted`], [`Server::ready`]), then
-//! [`Server::finish_turn`]: work that had to yield, deadlines, closing. Nothing is freed before
-//! the last of them, so an id that is good at the start of a phase is good to its end.
+//! [`Server::finish_turn`]: work that had to yield, deadlines, the queue, closing. Nothing is freed
+//! before the last of them, so an id that is good at the start of a phase is good to its end.
 //!
 //! The path of a request: `request` (read and parse a head, start an exchange), `dispatch` (pick a
 //! backend, find or open a link), `drive` (the transition function of an exchange), `response`
@@ -271,11 +271,12 @@ impl<N: Network> Server<N> {
         }
     }
 
-    /// The last phases of a turn: work that had to yield, the queue, deadlines, closing.
+    /// The last phases of a turn: work that had to yield, deadlines, the queue, closing.
     pub fn finish_turn(&mut self, now: Timestamp) {
         self.go_on(now);
-        self.serve_queue(now);
         self.expire_deadlines(now);
+        // After all that gives a backend back: nobody else would call those who wait for it.
+        self.serve_queue(now);
         self.close_all();
     }
 
