@@ -6,8 +6,8 @@
 //! scripted ones and a manual clock.
 //!
 //! A turn of the loop has named phases: events ([`Server::accepted`], [`Server::ready`]), then
-//! [`Server::finish_turn`]: work that had to yield, deadlines, closing. Nothing is freed before
-//! the last of them, so an id that is good at the start of a phase is good to its end.
+//! [`Server::finish_turn`]: work that had to yield, deadlines, the queue, closing. Nothing is freed
+//! before the last of them, so an id that is good at the start of a phase is good to its end.
 //!
 //! The path of a request: `request` (read and parse a head, start an exchange), `dispatch` (pick a
 //! backend, find or open a link), `drive` (the transition function of an exchange), `response`

@@ -59,11 +59,12 @@ impl<N: Network> Server<N> {
         }
     }
 
-    /// The last phases of a turn: work that had to yield, the queue, deadlines, closing.
+    /// The last phases of a turn: work that had to yield, deadlines, the queue, closing.
     pub fn finish_turn(&mut self, now: Timestamp) {
         self.go_on(now);
-        self.serve_queue(now);
         self.expire_deadlines(now);
+        // After all that gives a backend back: nobody else would call those who wait for it.
+        self.serve_queue(now);
         self.close_all();
     }
 

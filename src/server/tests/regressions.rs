@@ -259,3 +259,18 @@ fn a_client_that_counts_on_its_connection_is_listened_to_after_the_last_answer()
     assert!(stage.heard(client).ends_with("all of it"));
     assert_eq!(stage.fate(client), End::Finished);
 }
+
+#[test]
+fn who_waits_in_the_queue_is_served_when_a_timeout_makes_room() {
+    let mut stage = Stage::http(1);
+    stage.limit_backends(1);
+    let _silent = stage.ask(GET);
+    stage.seconds(55);
+    let waiting = stage.ask(GET);
+    assert_eq!(stage.links().len(), 1);
+    stage.now = stage.now + std::time::Duration::from_secs(5);
+    stage.turn(Vec::new());
+    assert_eq!(stage.links().len(), 2, "in the same turn");
+    stage.send(stage.link(), OK);
+    assert_eq!(stage.heard(waiting), OK);
+}
