@@ -101,6 +101,10 @@ fn values_that_mean_nothing() {
              give a longer time, as in 500ms or 3s",
         ),
         (
+            ["--backends", "5000", "--client-timeout", "721h"],
+            "--client-timeout '721h': longer than 30 days; give at most 720h",
+        ),
+        (
             ["--backends", "5000", "--mode", "udp"],
             "--mode 'udp': unknown mode; use one of http, tcp",
         ),

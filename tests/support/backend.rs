@@ -60,6 +60,25 @@ impl Backend {
         Self::answering(echo)
     }
 
+    /// Reads a request on each connection, answers it with `part` and closes.
+    pub(crate) fn breaking_off(part: &'static str) -> Self {
+        Self::start(move |mut wire, _| {
+            if wire.read_request().is_some() {
+                wire.send(part);
+            }
+        })
+    }
+
+    /// Reads a request on each connection, answers it with `part` and breaks the connection.
+    pub(crate) fn resetting(part: &'static str) -> Self {
+        Self::start(move |mut wire, _| {
+            if wire.read_request().is_some() {
+                wire.send(part);
+                wire.reset();
+            }
+        })
+    }
+
     /// Connections accepted so far.
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.lock().unwrap().len()

@@ -11,6 +11,18 @@ const TICK: Duration = Duration::from_millis(10);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage(pub(super) u32);
 
+/// The most bytes the kernel lets a connection that is sent on and one that is received on hold
+/// together (`tcp(7)`, `tcp_wmem` and `tcp_rmem`).
+pub(crate) fn most_socket_buffers() -> u64 {
+    let most = |name| -> u64 {
+        let text = fs::read_to_string(format!("/proc/sys/net/ipv4/{name}"));
+        let text = text.expect("a setting");
+        let last = text.split_whitespace().next_back();
+        last.and_then(|most| most.parse().ok()).expect("a number")
+    };
+    most("tcp_rmem") + most("tcp_wmem")
+}
+
 impl Usage {
     /// Memory now, in KiB.
     pub(crate) fn rss_kib(self) -> u64 {

@@ -57,6 +57,13 @@ impl Wire {
             .expect("a socket");
     }
 
+    /// The kernel holds about so much for this end in each direction, instead of ever more.
+    pub(crate) fn fix_buffers(&self, bytes: usize) {
+        let socket = SockRef::from(&*self.stream);
+        socket.set_recv_buffer_size(bytes).expect("a socket");
+        socket.set_send_buffer_size(bytes).expect("a socket");
+    }
+
     pub(crate) fn local_address(&self) -> SocketAddr {
         self.stream.local_addr().expect("an address")
     }

@@ -8,5 +8,7 @@ mod invariants;
 mod network;
 mod regressions;
 mod scenarios;
+mod simulation;
 mod stage;
+mod wire;
 mod world;

@@ -2,7 +2,8 @@
 
 use super::scenarios::{GET, GET_10, OK, status};
 use super::stage::Stage;
-use super::world::{Dial, End, WireId};
+use super::wire::End;
+use super::world::{Dial, WireId};
 
 /// The events of the peers' doings come to the server in the order in which these are named.
 fn turn_with(stage: &mut Stage, order: [WireId; 2]) {
@@ -30,8 +31,12 @@ fn a_client_that_ends_behind_a_pipelined_request_is_answered() {
     let mut stage = Stage::http(1);
     let client = stage.ask([GET, GET].concat());
     let link = stage.link();
-    stage.world.borrow_mut().deliver(link, OK.as_bytes());
-    stage.world.borrow_mut().end(client);
+    stage
+        .world
+        .borrow_mut()
+        .wire_mut(link)
+        .deliver(OK.as_bytes());
+    stage.world.borrow_mut().wire_mut(client).end();
     turn_with(&mut stage, [link, client]);
     stage.run();
     stage.send(link, OK);
@@ -44,9 +49,17 @@ fn an_event_for_bytes_that_were_read_already_does_not_close_an_idle_link() {
     let mut stage = Stage::http(1);
     let client = stage.ask(GET);
     let link = stage.link();
-    stage.world.borrow_mut().deliver(link, head.as_bytes());
+    stage
+        .world
+        .borrow_mut()
+        .wire_mut(link)
+        .deliver(head.as_bytes());
     let events = stage.world.borrow_mut().poll();
-    stage.world.borrow_mut().deliver(link, body.as_bytes());
+    stage
+        .world
+        .borrow_mut()
+        .wire_mut(link)
+        .deliver(body.as_bytes());
     stage.turn(events);
     stage.run();
     assert_eq!(stage.heard(client), OK);
@@ -62,9 +75,9 @@ fn an_event_that_another_one_overtook_does_not_close_an_idle_link() {
     let (first, rest) = (vec![b'x'; 40_000], vec![b'y'; 20_000]);
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n";
     stage.send(link, [head.as_bytes(), &first].concat());
-    stage.world.borrow_mut().deliver(link, &rest);
+    stage.world.borrow_mut().wire_mut(link).deliver(&rest);
     stage.world.borrow_mut().wire_mut(client).room = 100_000;
-    stage.world.borrow_mut().take(client, usize::MAX);
+    stage.world.borrow_mut().wire_mut(client).take(usize::MAX);
     turn_with(&mut stage, [client, link]);
     stage.resume(client);
     assert_eq!(stage.heard(client).len(), head.len() + 60_000);
@@ -77,8 +90,8 @@ fn what_a_failed_write_did_not_take_goes_to_the_next_backend() {
     stage.dial(0, Dial::Later);
     let client = stage.client();
     let link = stage.link();
-    stage.world.borrow_mut().deliver(client, b"hello");
-    stage.world.borrow_mut().refuse(link);
+    stage.world.borrow_mut().wire_mut(client).deliver(b"hello");
+    stage.world.borrow_mut().wire_mut(link).refuse();
     turn_with(&mut stage, [client, link]);
     stage.run();
     assert_eq!(stage.links().len(), 2);
@@ -106,7 +119,7 @@ fn a_flood_in_both_directions_lets_others_have_their_turn() {
     for id in [client, link] {
         let mut world = stage.world.borrow_mut();
         world.wire_mut(id).room = 16 << 20;
-        world.deliver(id, &flood);
+        world.wire_mut(id).deliver(&flood);
     }
     for _ in 0..3 {
         let events = stage.world.borrow_mut().poll();
@@ -138,7 +151,7 @@ fn a_large_upload_and_a_large_answer_at_once_let_others_have_their_turn() {
     for id in [client, link] {
         let mut world = stage.world.borrow_mut();
         world.wire_mut(id).room = 16 << 20;
-        world.deliver(id, &flood);
+        world.wire_mut(id).deliver(&flood);
     }
     for _ in 0..3 {
         let events = stage.world.borrow_mut().poll();
@@ -194,7 +207,11 @@ fn a_flood_of_interim_answers_lets_others_have_their_turn() {
     let client = stage.ask(GET_10);
     let link = stage.link();
     let flood = "HTTP/1.1 102 Processing\r\n\r\n".repeat(1000);
-    stage.world.borrow_mut().deliver(link, flood.as_bytes());
+    stage
+        .world
+        .borrow_mut()
+        .wire_mut(link)
+        .deliver(flood.as_bytes());
     let events = stage.world.borrow_mut().poll();
     stage.turn(events);
     assert_eq!(stage.server.again.len(), 1, "not all in one turn");
@@ -221,8 +238,8 @@ fn an_error_that_a_write_has_met_is_not_read_as_an_end() {
     let client = stage.ask("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc");
     let link = stage.link();
     stage.send(link, "HTTP/1.1 200 OK\r\n\r\npart of it");
-    stage.world.borrow_mut().deliver(client, b"def");
-    stage.world.borrow_mut().reset(link, false);
+    stage.world.borrow_mut().wire_mut(client).deliver(b"def");
+    stage.world.borrow_mut().wire_mut(link).reset(false);
     turn_with(&mut stage, [client, link]);
     stage.run();
     let heard = stage.heard(client);

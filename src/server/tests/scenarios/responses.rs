@@ -135,8 +135,12 @@ fn a_backend_that_stops_listening_may_still_have_answered() {
     let client = stage.ask("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc");
     let link = stage.link();
     let answer = "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno";
-    stage.world.borrow_mut().deliver(link, answer.as_bytes());
-    stage.world.borrow_mut().reset(link, false);
+    stage
+        .world
+        .borrow_mut()
+        .wire_mut(link)
+        .deliver(answer.as_bytes());
+    stage.world.borrow_mut().wire_mut(link).reset(false);
     stage.send(client, "def");
     assert_eq!(status(&stage.heard(client)), "HTTP/1.1 413 Too Large");
 }

@@ -188,7 +188,7 @@ fn a_body_that_never_stops_moving_is_not_timed_out() {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
     stage.world.borrow_mut().wire_mut(client).room = 16 << 20;
     stage.send(link, &head);
-    stage.world.borrow_mut().deliver(link, &body);
+    stage.world.borrow_mut().wire_mut(link).deliver(&body);
     for _ in 0..9 {
         let events = stage.world.borrow_mut().poll();
         stage.turn(events);
