@@ -33,6 +33,7 @@ pub mod random;
 pub mod session;
 pub mod strict;
 
+mod case;
 mod memory;
 mod peers;
 

@@ -43,6 +43,8 @@ pub(crate) struct World {
     random: Random,
     /// One connection in so many is refused; 0: none.
     pub(crate) refuses_one_in: usize,
+    /// Whether reads and writes may do less than they could.
+    pub(crate) is_moody: bool,
     pub(crate) calls: usize,
     pub(crate) pipes_lent: usize,
 }
@@ -55,6 +57,7 @@ impl World {
             wires: Vec::new(),
             random,
             refuses_one_in: 0,
+            is_moody: true,
             calls: 0,
             pipes_lent: 0,
         }))
@@ -81,7 +84,7 @@ impl World {
 
     /// `max`, or less, but not nothing.
     fn at_most(&mut self, max: usize) -> usize {
-        match self.random.one_in(3) {
+        match self.is_moody && self.random.one_in(3) {
             true => 1 + self.random.below(max),
             false => max,
         }

@@ -3,7 +3,7 @@
 use crate::random::Random;
 use crate::strict::{self, Framing, Message, Read};
 use crate::{corpus, mutate};
-use lb::http::{Body, BodyLength, HeadLimits, HeadParser, Method, Parsed, Piece, Version};
+use lb::http::{Body, BodyLength, HeadLimits, HeadParser, Parsed, Piece, Version};
 
 /// A request that a stream of bytes holds, as `lb` is to understand it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +69,9 @@ impl Asked {
 
     /// Whether it may be sent again although a backend may have seen it.
     pub(crate) fn is_idempotent(&self) -> bool {
-        Method::of(&self.method).is_idempotent()
+        // RFC 9110, section 9.2.2.
+        let known = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
+        known.iter().any(|name| name.as_bytes() == self.method)
     }
 }
 
@@ -78,6 +80,8 @@ impl Asked {
 pub(crate) enum Manners {
     /// It answers each request as it should, and says to which.
     Good,
+    /// It does, but sometimes sends another answer with it that nobody asked for.
+    Forging,
     /// It answers with bytes of its own taste, at times of its own choice.
     Bad,
 }
@@ -102,6 +106,10 @@ pub(crate) fn good_answer(request: &Message) -> Vec<u8> {
     answer.into_bytes()
 }
 
+/// What no client may ever see.
+pub(crate) const FORGED: &[u8] =
+    b"HTTP/1.1 200 OK\r\nX-Asked: FORGED /\r\nContent-Length: 6\r\n\r\nforged";
+
 /// A backend at the far end of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Backend {
@@ -125,6 +133,10 @@ impl Backend {
                     self.read += request.len;
                     let answer = match manners {
                         Manners::Good => good_answer(&request),
+                        Manners::Forging if random.one_in(3) => {
+                            [&good_answer(&request), FORGED].concat()
+                        }
+                        Manners::Forging => good_answer(&request),
                         Manners::Bad => mutate::mutated(random, corpus::responses()),
                     };
                     let wants_tunnel = request.values("upgrade").next().is_some();

@@ -1,0 +1,273 @@
+//! One server, its clients and its backends, and what must hold of them.
+
+use crate::memory::{Memory, PipeStore, Shared, Stream, World};
+use crate::peers::{Asked, Backend, Manners, answers, asked};
+use crate::random::Random;
+use crate::strict::Message;
+use crate::{corpus, mutate};
+use lb::balance::{KeySource, RoundRobin};
+use lb::config::{AccessLogFormat, ForwardOptions, Limits, Mode, Timeouts};
+use lb::http::ForwardPolicy;
+use lb::observe::{AccessLog, Metrics};
+use lb::server::{Parts, Server, Settings};
+use lb::time::Timestamp;
+use lb::upstream::Upstream;
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+const BACKENDS: u16 = 2;
+/// More turns than anything that happens can keep the server busy for.
+const MAX_TURNS: usize = 400;
+/// More calls than one turn can make here.
+const MAX_CALLS_PER_TURN: usize = 20_000;
+/// More than anything is waited for.
+const FOR_EVER: Duration = Duration::from_secs(2 * 3600);
+
+/// One server and everybody around it.
+pub(crate) struct Case {
+    server: Server<Memory>,
+    pub(crate) world: Shared,
+    now: Timestamp,
+    manners: Manners,
+    /// Whether backends sometimes read a request and close without an answer.
+    pub(crate) hangs_up: bool,
+    random: Random,
+    backends: HashMap<usize, Backend>,
+    /// What each client has sent.
+    sent: HashMap<usize, Vec<u8>>,
+}
+
+impl Case {
+    pub(crate) fn new(mut random: Random, manners: Manners) -> Self {
+        let now = Timestamp::from_nanos(1_000_000_000);
+        let world = World::new(random.clone());
+        let addresses =
+            (0..BACKENDS).map(|nth| SocketAddr::from((Ipv4Addr::LOCALHOST, 5000 + nth)));
+        let members = addresses.clone().map(|address| (address.to_string(), 1));
+        let parts = Parts {
+            network: Memory(world.clone()),
+            pipes: PipeStore(world.clone()),
+            forward: vec![ForwardPolicy::new(ForwardOptions::default(), "http", 8080)],
+            upstream: Upstream::new(members, Box::new(RoundRobin::default()), 1),
+            accepts_proxy: Vec::new(),
+            request_ids: None,
+            sticky: None,
+            key_source: KeySource::None,
+            addresses: addresses.map(|address| vec![address.into()]).collect(),
+            metrics: Metrics::new(now),
+            access_log: AccessLog::new(AccessLogFormat::Text),
+        };
+        let settings = Settings {
+            mode: Mode::Http,
+            timeouts: Timeouts::default(),
+            limits: Limits {
+                backend_max_connections: random.one_in(3).then_some(1),
+                max_idle_per_backend: random.below(3),
+                ..Limits::default()
+            },
+            host: None,
+            send_proxy: None,
+        };
+        Self {
+            server: Server::new(settings, parts, now),
+            world,
+            now,
+            manners,
+            hangs_up: false,
+            random,
+            backends: HashMap::new(),
+            sent: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn connect(&mut self) -> usize {
+        let nth = self.world.borrow_mut().add(false);
+        let stream = Stream::new(&self.world, nth);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1024 + nth as u16));
+        let accepted = self.server.accepted(stream, address, 0, self.now);
+        accepted.expect("room for a connection");
+        self.sent.insert(nth, Vec::new());
+        nth
+    }
+
+    pub(crate) fn client_sends(&mut self, client: usize, bytes: &[u8]) {
+        self.world.borrow_mut().send(client, bytes);
+        self.sent
+            .entry(client)
+            .or_default()
+            .extend_from_slice(bytes);
+    }
+
+    pub(crate) fn end(&mut self, nth: usize) {
+        self.world.borrow_mut().end(nth);
+    }
+
+    pub(crate) fn reset(&mut self, nth: usize) {
+        self.world.borrow_mut().reset(nth);
+    }
+
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.now = self.now + time;
+    }
+
+    /// Some backend does what it should not, on a connection that may be idle.
+    pub(crate) fn meddle(&mut self, random: &mut Random) {
+        let world = self.world.borrow();
+        let links = world
+            .wires
+            .iter()
+            .enumerate()
+            .filter(|(_, wire)| wire.is_link);
+        let links: Vec<usize> = links.map(|(nth, _)| nth).collect();
+        drop(world);
+        if links.is_empty() {
+            return;
+        }
+        let link = *random.pick(&links);
+        match (random.below(3), self.manners) {
+            (0, _) => self.end(link),
+            (1, _) => self.reset(link),
+            (_, Manners::Good | Manners::Forging) => {}
+            (_, Manners::Bad) => {
+                let bytes = mutate::mutated(random, corpus::responses());
+                self.world.borrow_mut().send(link, &bytes);
+            }
+        }
+    }
+
+    /// Lets everybody do what they have to until nobody has anything to do.
+    pub(crate) fn run(&mut self) {
+        for _ in 0..MAX_TURNS {
+            let answered = self.backends_answer();
+            let events = self.world.borrow_mut().poll();
+            let is_due = self.server.next_wakeup().is_some_and(|at| at <= self.now);
+            let is_quiet = !answered && events.is_empty() && !is_due;
+            let calls = self.world.borrow().calls;
+            for (token, readiness) in events {
+                self.server.ready(token, readiness, self.now);
+            }
+            self.server.finish_turn(self.now);
+            let calls = self.world.borrow().calls - calls;
+            assert!(calls <= MAX_CALLS_PER_TURN, "{calls} calls in one turn");
+            if is_quiet {
+                assert_eq!(calls, 0, "calls for no reason");
+                return;
+            }
+        }
+        panic!("the server finds no rest");
+    }
+
+    /// Far ends take what is there; backends read it and answer. Whether any did.
+    fn backends_answer(&mut self) -> bool {
+        let mut answered = false;
+        let count = self.world.borrow().wires.len();
+        for nth in 0..count {
+            let mut world = self.world.borrow_mut();
+            world.take(nth);
+            if !world.wires[nth].is_link {
+                continue;
+            }
+            let backend = self.backends.entry(nth).or_default();
+            let answer = backend.answer(&world.wires[nth].taken, self.manners, &mut self.random);
+            answered |= !answer.is_empty();
+            if !answer.is_empty() && self.hangs_up && self.random.one_in(4) {
+                world.end(nth);
+                continue;
+            }
+            world.send(nth, &answer);
+        }
+        answered
+    }
+
+    /// The answers a client got.
+    pub(crate) fn answers(&self, client: usize) -> Vec<Message> {
+        let world = self.world.borrow();
+        let wire = &world.wires[client];
+        let asked = asked(&self.sent[&client]);
+        let found = answers(&wire.taken, &asked, wire.is_ended() && !wire.is_broken());
+        let is_forged = |answer: &Message| told(answer).1 == "FORGED /";
+        assert!(!found.iter().any(is_forged), "a forged answer was believed");
+        // One more: a refusal of what is not a request.
+        assert!(found.len() <= asked.len() + 1, "more answers than requests");
+        found
+    }
+
+    /// Everybody leaves, and everything must be back.
+    pub(crate) fn leave(mut self) {
+        self.run();
+        self.check_requests();
+        let clients: Vec<usize> = self.sent.keys().copied().collect();
+        for client in &clients {
+            self.answers(*client);
+        }
+        let count = self.world.borrow().wires.len();
+        (0..count).for_each(|nth| self.end(nth));
+        self.run();
+        for _ in 0..4 {
+            self.pass(FOR_EVER);
+            self.run();
+        }
+        self.check_requests();
+        let snapshot = self.server.snapshot(self.now);
+        let in_flight: u32 = snapshot.backends.iter().map(|b| b.in_flight).sum();
+        let world = self.world.borrow();
+        let open = world.wires.iter().filter(|wire| !wire.is_closed).count();
+        let left = (
+            self.server.open_clients(),
+            open,
+            in_flight,
+            self.server.buffers_lent(),
+            world.pipes_lent,
+        );
+        assert_eq!(
+            left,
+            (0, 0, 0, 0, 0),
+            "clients, wires, leases, buffers, pipes left"
+        );
+    }
+
+    /// Every request that reached a backend is one that a client made, and none that must not be
+    /// repeated was.
+    fn check_requests(&self) {
+        let asked: Vec<Asked> = self
+            .sent
+            .values()
+            .flat_map(|stream| asked(stream))
+            .collect();
+        let mut once: HashMap<(Vec<u8>, Vec<u8>), usize> = HashMap::new();
+        for backend in self.backends.values() {
+            for request in &backend.requests {
+                let found = asked.iter().find(|asked| {
+                    asked.is(request) && asked.content.as_ref() == Some(&request.content)
+                });
+                assert!(found.is_some(), "nobody asked for {request:?}");
+            }
+            for head in backend.requests.iter().chain(&backend.partial) {
+                let found = asked.iter().find(|asked| asked.is(head));
+                let found = found.unwrap_or_else(|| panic!("nobody asked for {head:?}"));
+                if !found.is_idempotent() {
+                    let key = (found.method.clone(), found.target.clone());
+                    *once.entry(key).or_default() += 1;
+                }
+            }
+        }
+        for ((method, target), sent) in once {
+            let made = asked
+                .iter()
+                .filter(|a| a.method == method && a.target == target);
+            assert!(
+                sent <= made.count(),
+                "{} was sent {sent} times",
+                target.escape_ascii()
+            );
+        }
+    }
+}
+
+/// What a client was told: the status, to which request, the content of a backend's answer.
+pub(crate) fn told(answer: &Message) -> (u16, String, Vec<u8>) {
+    let to = answer.values("x-asked").next().unwrap_or_default();
+    let to = String::from_utf8_lossy(to).into_owned();
+    (answer.status(), to, answer.content.clone())
+}
