@@ -3,7 +3,6 @@
 //! Everything here decays: the slowness of a backend nobody asks drifts to the pool's average, and
 //! what is held against it is forgotten, so that no bad minute is for ever.
 
-use super::approximate::exp;
 use super::tuning::{
     FAILURE_HALF_LIFE_S, FORGOTTEN, IN_ORDER_LEAST, MEMORY_HALF_LIFE_S, MOST_RESPONSES,
     MOST_SAMPLES, OVERTAKING_FULL, OVERTAKING_STEP, PENALTY, PENALTY_DEVIATIONS, PRIOR_SAMPLES,
@@ -121,7 +120,7 @@ impl History {
     /// What a pick is to read, given the pool's rate of failures.
     pub(super) fn score(&self, pool_failure_rate: f64) -> Score {
         let log = (self.log_sum + self.prior) / (self.samples + PRIOR_SAMPLES);
-        let slowness = exp(log);
+        let slowness = log.exp();
         Score {
             slowness,
             per_slowness: slowness.recip(),

@@ -25,7 +25,6 @@
 //! It sees the upstream's candidates and nothing else. Scores are kept up to date as responses
 //! come in; a pick only reads them, and ages at most one, round robin.
 
-mod approximate;
 mod cost;
 mod history;
 mod pool;

@@ -1,6 +1,5 @@
 //! What all backends together say: the scale on which each of them is measured.
 
-use super::approximate::ln;
 use super::tuning::{
     LOG_MEAN_LEAST, LOG_MEAN_MOST, LOG_MEAN_PER_SERVER, MEAN_LEAST, MEAN_PER_SERVER,
     MEMORY_HALF_LIFE_S, POOL_FAILURE_DECAY, decay, seconds, unless_negligible,
@@ -62,7 +61,7 @@ impl Pool {
     /// Learns a service time. Returns by how much its logarithm is above the mean of the pool.
     pub(super) fn learn(&mut self, service_s: f64, now: Timestamp) -> f64 {
         let most = (LOG_MEAN_PER_SERVER * self.servers).clamp(LOG_MEAN_LEAST, LOG_MEAN_MOST);
-        let log = ln(service_s);
+        let log = service_s.ln();
         self.log_samples = (self.log_samples + 1.0).min(most);
         self.log_mean += (log - self.log_mean) / self.log_samples;
 
