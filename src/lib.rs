@@ -84,6 +84,8 @@ pub mod observe;
 pub mod proxy_protocol;
 pub mod relay;
 pub mod server;
+#[cfg(feature = "simulate")]
+pub mod simulate;
 pub mod time;
 pub mod timers;
 pub mod upstream;

@@ -21,9 +21,10 @@ use support::{Backend, End, Gate, Lb, Matcher, Progress, Wire};
 const BYTES: usize = 100 * 1000 * 1000;
 /// What `lb` may take of memory, whatever passes through it.
 const MOST_KIB: u64 = 64 * 1024;
-/// What may lie between two ends while one does not read: `lb` holds little, but the kernel
-/// lets the buffers of four sockets grow to several MB each.
-const MOST_UNDERWAY: u64 = 40 * 1000 * 1000;
+/// What the kernel may hold for each end: fixed, or it would let their buffers grow.
+const END_BYTES: usize = 64 * 1024;
+/// What `lb` may hold itself of one body, pipes included.
+const HELD_BYTES: u64 = 1024 * 1024;
 /// What a reader takes at once.
 const GULP_BYTES: usize = 64 * 1024;
 const SIP_BYTES: usize = 4 * 1024;
@@ -119,6 +120,7 @@ fn check_bytes(wire: &mut Wire, count: usize, bytes: &mut [u8], matcher: &mut Ma
 fn sends_much(framing: Framing, sent: &Progress) -> Backend {
     let sent = sent.clone();
     Backend::start(move |mut wire, _| {
+        wire.fix_buffers(END_BYTES);
         wire.read_request().expect("a request");
         wire.send(format!("HTTP/1.1 200 OK\r\n{}\r\n", framing.line()));
         framing.send_body(&mut wire, &sent).expect("all is taken");
@@ -129,6 +131,7 @@ fn sends_much(framing: Framing, sent: &Progress) -> Backend {
 fn takes_much(framing: Framing, at_once: usize, gate: &Gate) -> Backend {
     let gate = gate.clone();
     Backend::start(move |mut wire, _| {
+        wire.fix_buffers(END_BYTES);
         if framing != UntilClose {
             wire.read_head().expect("a head");
         }
@@ -144,6 +147,16 @@ fn start_lb(framing: Framing, backend: &Backend) -> Lb {
         Length | Chunked => Lb::start(&[backend.address], &[]),
         UntilClose => Lb::start_tcp(&[backend.address], &[]),
     }
+}
+
+/// What may lie between two ends while one does not read: little of it in `lb`, but the kernel
+/// lets the buffers of its two sockets grow.
+fn assert_held_back(lb: &Lb, underway: u64) {
+    assert_modest(lb);
+    let ends = 4 * END_BYTES as u64;
+    let most = support::most_socket_buffers() + ends + HELD_BYTES;
+    assert!(underway < most, "{underway} of at most {most} bytes");
+    assert!(underway < BYTES as u64, "nothing was held back");
 }
 
 fn ask_for_much(wire: &mut Wire) {
@@ -214,9 +227,10 @@ fn a_client_that_reads_slowly_gets_all_of_it() {
         let backend = sends_much(framing, &sent);
         let lb = start_lb(framing, &backend);
         let mut client = lb.connect();
+        client.fix_buffers(END_BYTES);
         ask_for_much(&mut client);
         let underway = sent.until_it_stops();
-        assert!(underway < MOST_UNDERWAY, "{framing:?}: {underway} bytes");
+        assert_held_back(&lb, underway);
         client.read_head().expect("a head");
         framing.check_body(&mut client, SIP_BYTES);
         assert_modest(&lb);
@@ -231,6 +245,7 @@ fn a_backend_that_reads_slowly_gets_all_of_it() {
         let backend = takes_much(framing, SIP_BYTES, &gate);
         let lb = start_lb(framing, &backend);
         let mut client = lb.connect();
+        client.fix_buffers(END_BYTES);
         if framing != UntilClose {
             client.send(format!(
                 "PUT / HTTP/1.1\r\nHost: x\r\n{}\r\n",
@@ -241,7 +256,7 @@ fn a_backend_that_reads_slowly_gets_all_of_it() {
         thread::scope(|scope| {
             scope.spawn(|| framing.send_body(&mut sender, &sent).expect("all is taken"));
             let underway = sent.until_it_stops();
-            assert!(underway < MOST_UNDERWAY, "{framing:?}: {underway} bytes");
+            assert_held_back(&lb, underway);
             gate.open();
         });
         assert_eq!(client.receive().text(), "right");

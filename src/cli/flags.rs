@@ -25,9 +25,14 @@ use std::time::Duration;
     after_help = help::AFTER_SHORT,
     after_long_help = help::after_long(),
     max_term_width = 100,
-    allow_negative_numbers = true
+    allow_negative_numbers = true,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
 )]
 pub(super) struct Flags {
+    #[cfg(feature = "simulate")]
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
     #[command(flatten)]
     pub(super) pool: PoolFlags,
     #[command(flatten)]
@@ -40,6 +45,13 @@ pub(super) struct Flags {
     pub(super) limits: LimitFlags,
     #[command(flatten)]
     pub(super) output: OutputFlags,
+}
+
+/// What else `lb` can do.
+#[cfg(feature = "simulate")]
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    Simulate(super::simulate::SimulateFlags),
 }
 
 #[derive(Args, Debug)]

@@ -164,6 +164,17 @@ impl<Pipe> Exchange<Pipe> {
         }
     }
 
+    /// Whether both sides of a tunnel have ended and been told so.
+    pub(super) fn is_finished_tunnel(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Tunnel {
+                upload_finished: true,
+                download_finished: true,
+            }
+        )
+    }
+
     /// Whether anything has been sent to the client.
     pub(super) fn has_answered(&self) -> bool {
         self.notes.interim_bytes > 0 || self.download.is_touched()

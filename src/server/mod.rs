@@ -35,6 +35,7 @@ mod response;
 mod slots;
 mod stopping;
 mod tunnel;
+mod turn;
 
 #[cfg(test)]
 mod tests;
@@ -49,17 +50,15 @@ use crate::config::{Limits, Mode, Timeouts};
 use crate::http::{ForwardPolicy, HeadLimits, HeadParser};
 use crate::observe::{AccessLog, Metrics};
 use crate::proxy_protocol;
-use crate::relay::{Readiness, Workspace};
+use crate::relay::Workspace;
 use crate::time::Timestamp;
 use crate::timers::Wheel;
 use crate::upstream::Upstream;
-use client::{Client, ClientState};
+use client::Client;
 use idle::IdleLinks;
-use link::LinkState;
 use queue::Queue;
 use slots::Slots;
 use std::io;
-use std::mem;
 use std::time::Duration;
 
 /// What a server is told at its start.
@@ -185,6 +184,12 @@ impl<N: Network> Server<N> {
         self.slots.clients.len()
     }
 
+    /// Buffers taken and not given back. When nobody is connected there are none.
+    #[must_use]
+    pub fn buffers_lent(&self) -> usize {
+        self.work.buffers.lent()
+    }
+
     /// Takes over a connection that was accepted from `address` by a listener (an index). In TCP mode a backend is picked
     /// at once: the server side may be the one that speaks first.
     ///
@@ -219,98 +224,6 @@ impl<N: Network> Server<N> {
         match self.settings.mode {
             Mode::Http => self.await_request(id, now),
             Mode::Tcp => self.begin_tunnel(id, now),
-        }
-    }
-
-    /// Passes on what an event says of a socket. Late events for a socket that is gone, or about
-    /// to be, are ignored.
-    pub fn ready(&mut self, token: Token, ready: Readiness, now: Timestamp) {
-        match token {
-            Token::Client(id) => self.client_ready(id, ready, now),
-            Token::Link(id) => self.link_ready(id, ready, now),
-        }
-    }
-
-    fn client_ready(&mut self, id: ClientId, ready: Readiness, now: Timestamp) {
-        let Some(client) = self.slots.clients.get_mut(id) else {
-            return;
-        };
-        client.peer.socket.note(ready);
-        match client.state {
-            ClientState::Introducing => self.read_introduction(id, now),
-            ClientState::Idle | ClientState::Head => self.read_request(id, now),
-            ClientState::Busy(exchange) => self.drive(exchange, now),
-            ClientState::Lingering { .. } => self.discard(id),
-            ClientState::Closed => {}
-        }
-    }
-
-    fn link_ready(&mut self, id: LinkId, ready: Readiness, now: Timestamp) {
-        let Some(link) = self.slots.links.get_mut(id) else {
-            return;
-        };
-        link.peer.socket.note(ready);
-        match link.state {
-            LinkState::Connecting(exchange) => {
-                if ready.broken {
-                    self.connect_failed(id, exchange, now);
-                } else if ready.writable || ready.readable {
-                    self.connected(exchange, now);
-                }
-                self.drive(exchange, now);
-            }
-            LinkState::Busy(exchange) => self.drive(exchange, now),
-            // Closed by the backend, or bytes nobody asked for: of no use either way. But the
-            // event may only tell of bytes that were read before it came.
-            LinkState::Idle { .. } => {
-                if !link.peer.socket.is_drained(&mut self.work.scratch) {
-                    self.close_link(id);
-                }
-            }
-            LinkState::Closed => {}
-        }
-    }
-
-    /// The last phases of a turn: work that had to yield, deadlines, the queue, closing.
-    pub fn finish_turn(&mut self, now: Timestamp) {
-        self.go_on(now);
-        self.expire_deadlines(now);
-        // After all that gives a backend back: nobody else would call those who wait for it.
-        self.serve_queue(now);
-        self.close_all();
-    }
-
-    /// Takes up what yielded in an earlier phase; what yields again waits for the next turn.
-    fn go_on(&mut self, now: Timestamp) {
-        let mut again = mem::replace(&mut self.again, mem::take(&mut self.again_spare));
-        for work in again.drain(..) {
-            match work {
-                Again::Client(id) => {
-                    if let Some(client) = self.slots.clients.get(id)
-                        && client.state == ClientState::Idle
-                    {
-                        self.read_request(id, now);
-                    }
-                }
-                Again::Exchange(id) => {
-                    if let Some(exchange) = self.slots.exchanges.get_mut(id) {
-                        exchange.has_yielded = false;
-                    }
-                    self.drive(id, now);
-                }
-                Again::Lingering(id) => self.discard(id),
-            }
-        }
-        self.again_spare = again;
-    }
-
-    /// When the server must be called again at the latest, event or not. `None`: only on events.
-    #[must_use]
-    pub fn next_wakeup(&self) -> Option<Timestamp> {
-        if self.again.is_empty() {
-            self.wheel.next_wakeup()
-        } else {
-            Some(Timestamp::ZERO)
         }
     }
 }

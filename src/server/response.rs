@@ -146,6 +146,10 @@ impl<N: Network> Server<N> {
         let body = input.get(head.len..).unwrap_or_default();
         let to = &mut parties.client.peer.socket;
         let used = download.accept(&mut self.head_out, body, to, &mut self.work.buffers);
+        if used.is_err() && !download.is_touched() && !download.has_pending() {
+            // Malformed from its first byte: the client has seen nothing and can be told.
+            return Err(Fault::BadResponse);
+        }
         exchange.notes.interim_bytes += exchange.download.passed();
         exchange.notes.status = Some(head.status);
         exchange.download = download;

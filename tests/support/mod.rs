@@ -41,6 +41,6 @@ pub(crate) use lb::{Ended, Lb};
 pub(crate) use message::{Broken, Message, Response};
 pub(crate) use nobody::{Deaf, Refusing};
 pub(crate) use pi::Pi;
-pub(crate) use process::Usage;
+pub(crate) use process::{Usage, most_socket_buffers};
 pub(crate) use wait::{Gate, Progress, Stopwatch, stays, until};
 pub(crate) use wire::{End, Wire};

@@ -57,6 +57,13 @@ impl Wire {
             .expect("a socket");
     }
 
+    /// The kernel holds about so much for this end in each direction, instead of ever more.
+    pub(crate) fn fix_buffers(&self, bytes: usize) {
+        let socket = SockRef::from(&*self.stream);
+        socket.set_recv_buffer_size(bytes).expect("a socket");
+        socket.set_send_buffer_size(bytes).expect("a socket");
+    }
+
     pub(crate) fn local_address(&self) -> SocketAddr {
         self.stream.local_addr().expect("an address")
     }
@@ -159,6 +166,12 @@ impl Wire {
             }
         };
         (std::mem::take(&mut self.unread), end)
+    }
+
+    /// The next `count` bytes, which stay unread; fewer if no more come.
+    pub(crate) fn peek(&mut self, count: usize) -> &[u8] {
+        while self.unread.len() < count && self.fill().is_ok() {}
+        &self.unread[..count.min(self.unread.len())]
     }
 
     /// What has been read and not used.

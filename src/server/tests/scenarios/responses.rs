@@ -172,3 +172,15 @@ fn an_answer_cut_by_a_client_that_left_leaves_the_backend() {
     assert!(stage.is_closed(link));
     assert_eq!(stage.reason(), "client_gone");
 }
+
+#[test]
+fn a_body_malformed_from_its_first_byte_is_a_502() {
+    let mut stage = Stage::http(1);
+    let client = stage.ask(GET);
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    stage.send(stage.link(), format!("{head}0x5\r\nhello\r\n0\r\n\r\n"));
+    let heard = stage.heard(client);
+    assert!(heard.starts_with("HTTP/1.1 502 "), "{heard}");
+    assert_eq!(stage.reason(), "bad_response");
+    assert!(!stage.is_closed(client), "it can ask again");
+}
