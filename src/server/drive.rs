@@ -119,6 +119,13 @@ impl<N: Network> Server<N> {
                 self.go_on_later(id);
                 Verdict::Wait
             }
+            // A client that has its answer already need not send what nobody waits for.
+            Pumped::Broken(Break::Truncated)
+                if matches!(exchange.phase, Phase::Responding { .. }) =>
+            {
+                exchange.upload_stopped = true;
+                Verdict::Wait
+            }
             Pumped::Broken(Break::SourceFailed | Break::Truncated) => {
                 Verdict::Failed(Fault::ClientGone)
             }

@@ -125,3 +125,17 @@ fn a_client_that_leaves_in_the_middle_of_its_body_is_not_answered() {
     assert_eq!(stage.heard(client), "");
     assert_eq!(stage.reason(), "client_gone");
 }
+
+#[test]
+fn an_early_answer_is_whole_though_the_client_gives_up_its_body() {
+    let mut stage = Stage::http(1);
+    let client = stage.ask(POST.strip_suffix("llo").unwrap());
+    let link = stage.link();
+    stage.send(link, "HTTP/1.1 413 Too Much\r\nContent-Length: 4\r\n\r\n");
+    stage.end(client);
+    stage.send(link, "stop");
+    let heard = stage.heard(client);
+    assert!(heard.starts_with("HTTP/1.1 413 "), "{heard}");
+    assert!(heard.ends_with("\r\n\r\nstop"), "{heard}");
+    assert_eq!(stage.reason(), "ok");
+}
