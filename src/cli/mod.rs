@@ -5,6 +5,7 @@
 
 mod complaint;
 mod flags;
+mod health_flags;
 mod help;
 
 use clap::Parser as _;
@@ -53,6 +54,7 @@ fn order(flags: Flags) -> Result<Order, Invalid> {
     if let Some(cookie) = flags.pool.sticky {
         config.set_sticky(sticky(&cookie, flags.pool.sticky_secret.as_deref())?);
     }
+    config.set_health(flags.health.into())?;
     config.set_timeouts(flags.timeouts.into())?;
     config.set_limits(flags.limits.into())?;
     Ok(Order {

@@ -21,6 +21,7 @@
 mod backend;
 mod choice;
 mod duration;
+mod health;
 mod host_port;
 mod invalid;
 mod limits;
@@ -34,6 +35,7 @@ pub use crate::balance::Kind as StrategyKind;
 pub use backend::{BackendSpec, Weight};
 pub use choice::{AccessLogFormat, Mode};
 pub use duration::HumanDuration;
+pub use health::{Check, Health, HttpCheck};
 pub use host_port::{Host, HostPort};
 pub use invalid::Invalid;
 pub use limits::Limits;
@@ -67,6 +69,7 @@ pub struct Config {
     backends: Vec<BackendSpec>,
     timeouts: Timeouts,
     limits: Limits,
+    health: Health,
 }
 
 impl Config {
@@ -86,6 +89,7 @@ impl Config {
             backends: checked_backends(backends.into_iter().collect())?,
             timeouts: Timeouts::default(),
             limits: Limits::default(),
+            health: Health::default(),
         })
     }
 
@@ -112,6 +116,22 @@ impl Config {
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// How backends are checked and when they are left out.
+    #[must_use]
+    pub const fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Checks backends and leaves them out by these rules instead.
+    ///
+    /// # Errors
+    ///
+    /// A value outside the range that [`Health`] gives for it.
+    pub fn set_health(&mut self, health: Health) -> Result<(), Invalid> {
+        self.health = health.checked()?;
+        Ok(())
     }
 
     /// The cookie that binds clients to backends, if any does.

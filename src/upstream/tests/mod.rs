@@ -1,5 +1,7 @@
 //! The upstream against scripts, and against a shadow that counts everything the slow way.
 
+mod recovery;
+
 use super::*;
 use crate::balance::{Kind, Rng, build};
 use std::time::Duration;
@@ -148,7 +150,7 @@ fn in_flight_is_what_is_held_after_every_step() {
                 1 if ids.len() > 3 => drop(upstream.remove(some_id, now)),
                 2 => drop(upstream.drain(some_id, now)),
                 3 => drop(upstream.undrain(some_id, now)),
-                4 => upstream.probe_passed(some_id, now),
+                4 => upstream.probe_passed(some_id, 2, 2, now),
                 5..22 if held.len() < 40 => {
                     let tried = if rng.below(4) == 0 { &ids[..1] } else { &[] };
                     let lease = upstream.pick(step, tried, now);
