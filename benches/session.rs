@@ -8,7 +8,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lb::balance::{KeySource, LeastResponseTime};
-use lb::config::{AccessLogFormat, Limits, Mode, Timeouts};
+use lb::config::{AccessLogFormat, Check, Health, Limits, Mode, Timeouts};
 use lb::http::{ForwardOptions, ForwardPolicy};
 use lb::observe::{AccessLog, Metrics};
 use lb::relay::{Pipes, Readiness, Transport};
@@ -165,6 +165,11 @@ impl<'a> Session<'a> {
             mode: Mode::Http,
             timeouts: Timeouts::default(),
             limits: Limits::default(),
+            health: Health {
+                check: Check::None,
+                ..Health::default()
+            },
+            seed: 0,
         };
         let mut server = Server::new(settings, parts, now);
         let accepted = server.accepted(client.clone(), address, 0, now);

@@ -4,6 +4,7 @@
 //! to stderr as one line that begins with `lb: `.
 
 mod cli;
+mod news;
 mod signals;
 mod start_line;
 
@@ -44,7 +45,16 @@ fn run(order: &Order) -> ExitCode {
     if !order.quiet {
         say(&StartLine::new(&order.config, balancer.addresses()));
     }
-    match balancer.run() {
+    let news = match order.quiet {
+        true => None,
+        false => news::tell(balancer.handle().events()).ok(),
+    };
+    let ended = balancer.run();
+    if let Some(news) = news {
+        // It ends with the balancer; a panic there is nothing to stop for.
+        let _ = news.join();
+    }
+    match ended {
         Ok(ended) => {
             if !order.quiet {
                 say(&Summary(&ended.snapshot));

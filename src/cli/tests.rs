@@ -85,6 +85,7 @@ fn every_flag_reaches_its_setting() {
             max_head_fields: 8,
             max_target_bytes: 9,
             max_retries: 10,
+            retry_budget_percent: 20,
             backend_max_connections: Some(12),
             queue_limit: 13,
             max_idle_per_backend: 11,

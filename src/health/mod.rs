@@ -74,7 +74,9 @@ impl Probe {
     }
 
     /// The connection has ended.
-    #[must_use]
+    ///
+    /// # Errors
+    /// What came until then does not pass.
     pub fn ended(&self) -> Verdict {
         match self {
             Self::Tcp(_) => Err(ProbeFailure::BrokenOff),

@@ -26,9 +26,13 @@ mod failure;
 mod idle;
 mod link;
 mod network;
+mod orders;
+mod probes;
 mod queue;
 mod request;
 mod response;
+mod retry_budget;
+mod silence;
 mod slots;
 mod stopping;
 mod tunnel;
@@ -36,21 +40,25 @@ mod tunnel;
 #[cfg(test)]
 mod tests;
 
-pub use arena::{ClientId, ExchangeId, LinkId};
+pub use arena::{ClientId, ExchangeId, LinkId, ProberId};
 pub use network::{Network, Token};
+pub use orders::Order;
 
 use crate::balance::{KeySource, Sticky};
-use crate::config::{Limits, Mode, Timeouts};
+use crate::config::{Health, Limits, Mode, Timeouts};
 use crate::http::{ForwardPolicy, HeadLimits, HeadParser};
 use crate::observe::{AccessLog, Metrics};
 use crate::relay::{Readiness, Workspace};
 use crate::time::Timestamp;
 use crate::timers::Wheel;
-use crate::upstream::Upstream;
+use crate::upstream::{StateChange, Upstream};
+use arena::{Arena, OfProber};
 use client::{Client, ClientState};
 use idle::IdleLinks;
 use link::LinkState;
+use probes::Prober;
 use queue::Queue;
+use retry_budget::RetryBudget;
 use slots::Slots;
 use std::io;
 use std::mem;
@@ -66,6 +74,10 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How much of what is allowed.
     pub limits: Limits,
+    /// How backends are checked.
+    pub health: Health,
+    /// Spreads the checks in time; different in every process.
+    pub seed: u64,
 }
 
 /// All connections and exchanges of one loop.
@@ -79,6 +91,13 @@ pub struct Server<N: Network> {
     key_source: KeySource,
     /// Where each backend is, by slot. All addresses of a name are tried.
     addresses: Vec<Vec<SocketAddr>>,
+    /// Who checks which backend; none if backends are not checked.
+    probers: Arena<OfProber, Prober<N::Stream>>,
+    /// When it is next looked for backends that do not answer.
+    next_silence_look: Timestamp,
+    retry_budget: RetryBudget,
+    /// What has changed in the life of backends and nobody has asked for yet.
+    changes: Vec<StateChange>,
     wheel: Wheel<Token>,
     due: Vec<Token>,
     work: Workspace<N::Pipes>,
@@ -134,7 +153,7 @@ pub struct Parts<N: Network> {
 impl<N: Network> Server<N> {
     /// A server without connections.
     pub fn new(settings: Settings, parts: Parts<N>, now: Timestamp) -> Self {
-        Self {
+        let mut server = Self {
             parser: HeadParser::new(head_limits(&settings.limits)),
             forward: parts.forward,
             sticky: parts.sticky,
@@ -145,6 +164,10 @@ impl<N: Network> Server<N> {
             upstream: parts.upstream,
             key_source: parts.key_source,
             addresses: parts.addresses,
+            probers: Arena::new(),
+            next_silence_look: now,
+            retry_budget: RetryBudget::default(),
+            changes: Vec::new(),
             wheel: Wheel::new(now),
             due: Vec::new(),
             work: Workspace::new(parts.pipes),
@@ -158,7 +181,9 @@ impl<N: Network> Server<N> {
             wall_at_zero: Duration::ZERO,
             stopping: false,
             network: parts.network,
-        }
+        };
+        server.watch_all(now);
+        server
     }
 
     /// Client connections open now.
@@ -202,6 +227,7 @@ impl<N: Network> Server<N> {
         match token {
             Token::Client(id) => self.client_ready(id, ready, now),
             Token::Link(id) => self.link_ready(id, ready, now),
+            Token::Prober(id) => self.prober_ready(id, ready, now),
         }
     }
 
@@ -239,11 +265,15 @@ impl<N: Network> Server<N> {
         }
     }
 
-    /// The last phases of a turn: work that had to yield, the queue, deadlines, closing.
+    /// The last phases of a turn: work that had to yield, the queue, deadlines, what follows
+    /// from the life of backends, closing.
     pub fn finish_turn(&mut self, now: Timestamp) {
         self.go_on(now);
         self.serve_queue(now);
         self.expire_deadlines(now);
+        self.look_for_silence(now);
+        self.upstream.pass_time(now);
+        self.follow_changes(now);
         self.close_all();
     }
 
@@ -269,11 +299,16 @@ impl<N: Network> Server<N> {
     /// When the server must be called again at the latest, event or not. `None`: only on events.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Timestamp> {
-        if self.again.is_empty() {
-            self.wheel.next_wakeup()
-        } else {
-            Some(Timestamp::ZERO)
+        if !self.again.is_empty() {
+            return Some(Timestamp::ZERO);
         }
+        let change = self.upstream.next_change();
+        let due = [
+            self.wheel.next_wakeup(),
+            self.silence_look_due(),
+            (change != Timestamp::NEVER).then_some(change),
+        ];
+        due.into_iter().flatten().min()
     }
 }
 

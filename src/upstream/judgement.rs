@@ -18,6 +18,8 @@ use crate::time::Timestamp;
 use std::mem;
 use std::time::Duration;
 
+/// Of the longest response time, this part is forgotten with each answer.
+const FORGETTING: u32 = 512;
 /// Changes kept until somebody takes them.
 const MOST_CHANGES: usize = 4096;
 
@@ -67,6 +69,13 @@ impl Upstream {
                 self.advance(slot, event, Cause::Answered, now);
             }
             Outcome::Success { .. } | Outcome::Declined => {
+                if let Outcome::Success {
+                    response_time: Some(response_time),
+                } = outcome
+                {
+                    let before = self.slow_response_time;
+                    self.slow_response_time = response_time.max(before - before / FORGETTING);
+                }
                 backend.unreachable_in_a_row = 0;
                 backend.evidence.good(now);
                 self.recent.add(false, now);
@@ -114,8 +123,8 @@ impl Upstream {
         }
     }
 
-    /// A backend passed an active check, the `in_a_row`th one. After [`probe_failed`]
-    /// (Self::probe_failed) had it ejected, it takes `rise` of them.
+    /// A backend passed an active check, the `in_a_row`th one. When
+    /// [`probe_failed`](Self::probe_failed) had it ejected, it takes `rise` of them.
     pub fn probe_passed(&mut self, backend: BackendId, in_a_row: u32, rise: u32, now: Timestamp) {
         let Some(State::Ejected { .. }) = self.state(backend) else {
             return;
@@ -155,11 +164,12 @@ impl Upstream {
         }
     }
 
-    /// A backend that was suspected to be hanging failed the check that followed.
+    /// A backend that was suspected to be hanging failed the check that followed: it is ejected
+    /// until checks pass.
     pub fn silent(&mut self, backend: BackendId, waited: Duration, now: Timestamp) {
         if self.state(backend).is_some_and(State::is_member) {
-            let event = Event::Convicted(Grounds::Silence);
-            self.advance(backend.slot(), event, Cause::Silent { waited }, now);
+            let cause = Cause::Silent { waited };
+            self.advance(backend.slot(), Event::ProbesFell, cause, now);
         }
     }
 
@@ -184,6 +194,12 @@ impl Upstream {
     #[must_use]
     pub const fn next_change(&self) -> Timestamp {
         self.next_change
+    }
+
+    /// How long slow answers take, over all backends; zero before the first.
+    #[must_use]
+    pub const fn slow_response_time(&self) -> Duration {
+        self.slow_response_time
     }
 
     /// Takes what has changed since the last time, in order.

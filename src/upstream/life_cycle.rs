@@ -67,8 +67,6 @@ pub enum State {
 pub enum Grounds {
     /// No connection to it could be made.
     Unreachable,
-    /// It accepts and does not answer.
-    Silence,
     /// What it answered, or that it broke off.
     Answers,
     /// Active checks failed, and have to pass before it is tried again.
@@ -268,7 +266,7 @@ impl State {
     const fn is_seen_by(self, passes: u32) -> bool {
         match self {
             Self::Ejected { grounds, .. } => match grounds {
-                Grounds::Unreachable | Grounds::Silence => true,
+                Grounds::Unreachable => true,
                 Grounds::Probes => passes > 1,
                 Grounds::Answers => false,
             },

@@ -12,6 +12,7 @@ use super::window::Window;
 use super::{Backend, Cause, Policy, State, Upstream};
 use crate::balance::{BackendId, Candidate, Rng, Strategy, key};
 use crate::time::Timestamp;
+use std::time::Duration;
 
 /// Picks are numbered from here, so that the numbers below order those never picked.
 const FIRST_PICK: u64 = 1 << 32;
@@ -42,6 +43,7 @@ impl Upstream {
             policy: Policy::default(),
             ramps: Ramps::default(),
             recent: Window::default(),
+            slow_response_time: Duration::ZERO,
             changes: Vec::new(),
             missed_changes: 0,
         };

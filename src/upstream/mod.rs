@@ -32,6 +32,7 @@ use life_cycle::Event;
 use outstanding::{Outstanding, Queue};
 use passive::Evidence;
 use slow_start::Ramps;
+use std::time::Duration;
 
 /// The pool of backends. Owns the strategy.
 pub struct Upstream {
@@ -54,7 +55,9 @@ pub struct Upstream {
     /// Who has a growing share.
     ramps: Ramps,
     /// The outcomes of all backends.
-    recent: Window,
+    recent: Window<4>,
+    /// How long slow answers take, over all backends: the longest, forgotten bit by bit.
+    slow_response_time: Duration,
     /// What has changed and nobody has asked for yet.
     changes: Vec<StateChange>,
     /// How many were not kept since the last that was.

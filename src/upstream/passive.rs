@@ -29,7 +29,8 @@ const CLEARLY_WORSE: f64 = 2.0;
 /// What is held against one backend.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Evidence {
-    recent: Window,
+    /// Of the last two seconds.
+    recent: Window<4>,
     in_a_row: u32,
     /// When the present row began.
     row_began_at: Timestamp,

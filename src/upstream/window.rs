@@ -1,14 +1,13 @@
-//! Outcomes of the last two seconds, good and bad, as two sums.
+//! What happened lately, good and bad, as two sums.
 //!
-//! Time is cut into slices of half a second; the slice under way and the three before it are
-//! summed, and a slice that has grown too old is overwritten when its place is needed. Adding is
+//! Time is cut into slices of half a second; the slice under way and those before it that the
+//! window has room for are summed, and a slice that has grown too old is overwritten when its place is needed. Adding is
 //! O(1) and so is the sum; nothing is allocated. What is good or bad is for others to say.
 
 use crate::time::Timestamp;
 
-/// How long one slice is. Four of them cover 1.5 to 2 s.
+/// How long one slice is.
 const SLICE_NANOS: u64 = 500_000_000;
-const SLICES: usize = 4;
 
 /// How many outcomes of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,9 +16,9 @@ pub(crate) struct Tally {
     pub(crate) bad: u32,
 }
 
-/// The outcomes of the last two seconds.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Window {
+/// What happened in the last `SLICES` half seconds.
+#[derive(Clone, Debug)]
+pub(crate) struct Window<const SLICES: usize> {
     slices: [Tally; SLICES],
     /// The number of the slice under way.
     current: u64,
@@ -44,7 +43,16 @@ impl Tally {
     }
 }
 
-impl Window {
+impl<const SLICES: usize> Default for Window<SLICES> {
+    fn default() -> Self {
+        Self {
+            slices: [Tally::default(); SLICES],
+            current: 0,
+        }
+    }
+}
+
+impl<const SLICES: usize> Window<SLICES> {
     /// Counts an outcome.
     pub(crate) fn add(&mut self, is_bad: bool, now: Timestamp) {
         self.move_on(now);
@@ -89,7 +97,7 @@ mod tests {
 
     #[test]
     fn what_is_two_seconds_old_counts_no_more() {
-        let mut window = Window::default();
+        let mut window = Window::<4>::default();
         window.add(true, at(10_100));
         window.add(false, at(10_600));
         assert_eq!(window.sum(at(11_999)), Tally { good: 1, bad: 1 });

@@ -9,7 +9,7 @@ use super::invariants;
 use super::network::{Shared, SimNetwork, SimPipes, SimStream};
 use super::world::{Dial, End, WireId, World};
 use crate::balance::{RoundRobin, Strategy};
-use crate::config::{AccessLogFormat, Limits, Mode, Timeouts};
+use crate::config::{AccessLogFormat, Check, Health, Limits, Mode, Timeouts};
 use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor};
 use crate::observe::{AccessLog, Metrics, Snapshot};
 use crate::relay::Readiness;
@@ -31,6 +31,7 @@ pub(super) struct Setup {
     pub(super) backends: usize,
     pub(super) timeouts: Timeouts,
     pub(super) limits: Limits,
+    pub(super) health: Health,
 }
 
 impl Setup {
@@ -40,6 +41,11 @@ impl Setup {
             backends,
             timeouts: Timeouts::default(),
             limits: Limits::default(),
+            health: Health {
+                check: Check::None,
+                slow_start: Duration::ZERO,
+                ..Health::default()
+            },
         }
     }
 
@@ -64,6 +70,8 @@ impl Setup {
             mode: self.mode,
             timeouts: self.timeouts,
             limits: self.limits,
+            health: self.health,
+            seed: 0,
         };
         Stage {
             server: Server::new(settings, parts, now),

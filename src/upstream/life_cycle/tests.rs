@@ -72,7 +72,6 @@ fn a_passing_check_ends_what_a_check_can_see() {
     };
     for (grounds, one, several) in [
         (Grounds::Unreachable, true, true),
-        (Grounds::Silence, true, true),
         (Grounds::Probes, false, true),
         (Grounds::Answers, false, false),
     ] {
