@@ -46,7 +46,7 @@ whole BASE_PORT "$base_port" 1 $((65536 - backends))
 whole LB_PORT "$lb_port" 1 65535
 whole TERM_US "$term_us" 0 1000000
 # Which strategies there are is lb's to say; this only keeps flags and blanks out.
-[[ $strategy =~ ^[a-z][a-z0-9-]*$ ]] || fail "STRATEGY is a name such as least-rt, not \"$strategy\""
+[[ $strategy =~ ^[A-Za-z][A-Za-z0-9:_-]*$ ]] || fail "STRATEGY is a name such as least-rt, not \"$strategy\""
 ((lb_port < base_port || lb_port >= base_port + backends)) ||
     fail "LB_PORT $lb_port is one of the backends' ports, $base_port to $((base_port + backends - 1))"
 

@@ -7,12 +7,13 @@
 //! `cargo bench --bench session -- keep_alive_get` runs one of them.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use lb::address::Address;
 use lb::balance::{KeySource, LeastResponseTime};
 use lb::config::{AccessLogFormat, Check, Health, Limits, Mode, Timeouts};
 use lb::http::{ForwardOptions, ForwardPolicy};
 use lb::observe::{AccessLog, Metrics};
 use lb::relay::{Pipes, Readiness, Transport};
-use lb::server::{Network, Parts, Server, Settings, Token};
+use lb::server::{Network, Parts, RequestIds, Server, Settings, Token};
 use lb::time::Timestamp;
 use lb::upstream::Upstream;
 use std::cell::RefCell;
@@ -125,7 +126,7 @@ impl<'a> Network for Wired<'a> {
     type Pipe = ();
     type Pipes = Copying;
 
-    fn connect(&mut self, _: SocketAddr) -> io::Result<Memory<'a>> {
+    fn connect(&mut self, _: &Address) -> io::Result<Memory<'a>> {
         Ok(self.0.clone())
     }
 
@@ -155,9 +156,11 @@ impl<'a> Session<'a> {
             pipes: Copying,
             forward: vec![ForwardPolicy::new(ForwardOptions::default(), "http", 8080)],
             upstream: Upstream::new(members, strategy, 1),
+            accepts_proxy: Vec::new(),
+            request_ids: Some(RequestIds::new(1)),
             sticky: None,
             key_source: KeySource::None,
-            addresses: vec![vec![address]],
+            addresses: vec![vec![address.into()]],
             metrics: Metrics::new(now),
             access_log: AccessLog::new(AccessLogFormat::Off),
         };
@@ -170,6 +173,8 @@ impl<'a> Session<'a> {
                 ..Health::default()
             },
             seed: 0,
+            host: None,
+            send_proxy: None,
         };
         let mut server = Server::new(settings, parts, now);
         let accepted = server.accepted(client.clone(), address, 0, now);

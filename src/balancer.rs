@@ -1,12 +1,13 @@
 //! The balancer as users of the library see it: made from a [`Config`], run, watched, stopped.
 
+use crate::address::Address;
 use crate::balance::{Sticky, Strategy, registry};
 use crate::clock::Clock;
 use crate::config::{AccessLogFormat, Config, Invalid, StickyCookie};
-use crate::http::{ForwardOptions, ForwardPolicy};
+use crate::http::ForwardPolicy;
 use crate::net::{self, Command, EventLoop, LoopParts, SystemNetwork, SystemPipes};
 use crate::observe::{AccessLog, Metrics, Snapshot};
-use crate::server::{Order, Parts, Server, Settings};
+use crate::server::{Order, Parts, RequestIds, Server, Settings};
 use crate::upstream::{Policy, StateChange, Upstream};
 use mio::{Poll, Waker};
 use std::io;
@@ -85,9 +86,9 @@ impl Balancer {
         let listeners: Vec<_> = config
             .listeners()
             .iter()
-            .map(|address| net::bind(*address))
+            .map(|spec| net::bind(&spec.address))
             .collect::<Result<_, _>>()?;
-        let bound: Vec<_> = listeners.iter().map(net::Listener::address).collect();
+        let bound: Vec<_> = listeners.iter().map(|l| l.address().clone()).collect();
         net::refuse_own_address(config, &addresses, &bound)?;
 
         let (poll, waker) = events().map_err(|error| no_events(&error))?;
@@ -108,7 +109,7 @@ impl Balancer {
         .map_err(|error| no_events(&error))?;
         Ok(Self {
             event_loop,
-            addresses: bound,
+            addresses: bound.iter().filter_map(Address::tcp).collect(),
             handle: Handle {
                 commands: sender,
                 waker: Arc::new(waker),
@@ -116,7 +117,8 @@ impl Balancer {
         })
     }
 
-    /// The addresses clients connect to, with the ports the system chose for port 0.
+    /// The TCP addresses clients connect to, with the ports the system chose for port 0. UNIX
+    /// sockets are where the [`Config`] says.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -222,7 +224,7 @@ impl Handle {
 }
 
 impl Running {
-    /// The addresses clients connect to.
+    /// The TCP addresses clients connect to.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -263,8 +265,8 @@ fn server(
     config: &Config,
     strategy: Box<dyn Strategy>,
     network: SystemNetwork,
-    addresses: Vec<Vec<SocketAddr>>,
-    bound: &[SocketAddr],
+    addresses: Vec<Vec<Address>>,
+    bound: &[Address],
     clock: Clock,
 ) -> Server<SystemNetwork> {
     let now = clock.now();
@@ -274,6 +276,8 @@ fn server(
         limits: *config.limits(),
         health: config.health().clone(),
         seed: seed(),
+        host: config.host().map(str::to_owned),
+        send_proxy: config.send_proxy,
     };
     let backends = config.backends().iter();
     let members = backends.map(|spec| (spec.address.to_string(), spec.weight.get().into()));
@@ -286,11 +290,17 @@ fn server(
     });
     limit_backends(&mut upstream, config);
     let sticky = config.sticky().map(|cookie| bindings(cookie, &upstream));
-    let policy = |port| ForwardPolicy::new(ForwardOptions::default(), "http", port);
+    let policy = |bound: &Address| forward_policy(config, bound);
     let parts = Parts {
         network,
         pipes: SystemPipes::default(),
-        forward: bound.iter().map(|bound| policy(bound.port())).collect(),
+        forward: bound.iter().map(policy).collect(),
+        accepts_proxy: config
+            .listeners()
+            .iter()
+            .map(|spec| spec.accepts_proxy)
+            .collect(),
+        request_ids: config.request_id.then(|| RequestIds::new(seed())),
         sticky,
         key_source,
         upstream,
@@ -322,6 +332,14 @@ fn limit_backends(upstream: &mut Upstream, config: &Config) {
             upstream.set_max_in_flight(id, most);
         }
     }
+}
+
+/// A UNIX socket has no port to tell of.
+fn forward_policy(config: &Config, bound: &Address) -> ForwardPolicy {
+    let mut options = config.forward;
+    options.x_forwarded_port &= bound.tcp().is_some();
+    let port = bound.tcp().map_or(0, |address| address.port());
+    ForwardPolicy::new(options, "http", port)
 }
 
 fn events() -> io::Result<(Poll, Waker)> {

@@ -75,6 +75,9 @@ pub enum Refusal {
     HeadTimeout,
     /// An expectation other than `100-continue` (RFC 9110, section 10.1.1).
     ExpectationFailed,
+    /// The PROXY header that the listener asks for is missing, late or malformed
+    /// (`proxy-protocol.txt`, section 2). Nobody knows to whom an answer would go: there is none.
+    BadProxyHeader,
     /// `CONNECT` is not served here (RFC 9110, section 9.3.6).
     ConnectMethod,
 }
@@ -90,7 +93,8 @@ impl Refusal {
             | Self::BadContentLength
             | Self::BadTransferEncoding
             | Self::BadChunk
-            | Self::NotHttp1 => 400,
+            | Self::NotHttp1
+            | Self::BadProxyHeader => 400,
             Self::ConnectMethod => 405,
             Self::HeadTimeout => 408,
             Self::TargetTooLong => 414,
@@ -118,6 +122,7 @@ impl Refusal {
             Self::HeadTooLarge => "head_too_large",
             Self::HeadTimeout => "head_timeout",
             Self::ExpectationFailed => "expectation_failed",
+            Self::BadProxyHeader => "bad_proxy_header",
             Self::ConnectMethod => "connect_method",
         }
     }
@@ -147,8 +152,8 @@ impl Fault {
     #[must_use]
     pub const fn status(self) -> Option<u16> {
         match self {
+            Self::ClientGone | Self::Refused(Refusal::BadProxyHeader) => None,
             Self::Refused(refusal) => Some(refusal.status()),
-            Self::ClientGone => None,
             Self::ClientTimeout => Some(408),
             Self::BackendGone | Self::BadResponse => Some(502),
             Self::NoBackend

@@ -73,6 +73,7 @@
 //! gives back actions, so that a test can drive a session byte by byte and run an hour in a
 //! second. The bans that keep it so are in `clippy.toml`.
 
+pub mod address;
 pub mod balance;
 mod balancer;
 pub mod clock;
@@ -82,10 +83,18 @@ pub mod health;
 pub mod http;
 mod net;
 pub mod observe;
+pub mod proxy_protocol;
 pub mod relay;
 pub mod server;
+#[cfg(feature = "simulate")]
+pub mod simulate;
 pub mod time;
 pub mod timers;
 pub mod upstream;
 
 pub use balancer::{Balancer, Ended, Handle, Running};
+
+/// The examples of the README are compiled and run with those of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,6 +4,8 @@
 //! to stderr as one line that begins with `lb: `.
 
 mod cli;
+#[cfg(feature = "simulate")]
+mod experiment;
 mod news;
 mod signals;
 mod start_line;
@@ -24,6 +26,11 @@ const FAILURE: u8 = 1;
 fn main() -> ExitCode {
     match cli::read(std::env::args_os()) {
         Ok(Invocation::Balance(order)) => run(&order),
+        #[cfg(feature = "simulate")]
+        Ok(Invocation::Simulate(order)) => match experiment::carry_out(&order) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(invalid) => fail(USAGE, &invalid),
+        },
         Ok(Invocation::Show(page)) => {
             // Nobody is left to tell if stdout is closed, as by `lb --help | head`.
             let _ = page.print();

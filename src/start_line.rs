@@ -7,9 +7,10 @@ use std::net::SocketAddr;
 /// Backends named in the line; a longer list is cut.
 const NAMED: usize = 8;
 
-/// What listens, with which strategy, over which backends.
+/// What listens (TCP first), with which strategy, over which backends.
 pub(crate) struct StartLine<'a> {
     config: &'a Config,
+    /// Of TCP; the others are where the configuration says.
     addresses: &'a [SocketAddr],
 }
 
@@ -27,6 +28,10 @@ impl fmt::Display for StartLine<'_> {
             .iter()
             .take(NAMED)
             .map(|spec| spec.address.to_string());
+        let paths = self.config.listeners().iter().map(|spec| &spec.address);
+        let paths = paths.filter(|address| address.tcp().is_none());
+        let addresses = self.addresses.iter().map(SocketAddr::to_string);
+        let listeners = addresses.chain(paths.map(ToString::to_string));
         let what = match self.config.mode {
             Mode::Http => "http",
             Mode::Tcp => "tcp",
@@ -34,7 +39,7 @@ impl fmt::Display for StartLine<'_> {
         write!(
             f,
             "lb listens on {} ({what}), {} over {} backend{}: {}",
-            join(self.addresses.iter().map(SocketAddr::to_string)),
+            join(listeners),
             self.config.strategy.name(),
             backends.len(),
             if backends.len() == 1 { "" } else { "s" },

@@ -12,9 +12,9 @@ mod support;
 
 use lb::balance::Kind;
 use lb::balance::registry::{ENTRIES, Entry};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
-use support::{Lb, Pi};
+use support::{Lb, Pi, until};
 
 const CLIENTS: usize = 8;
 const REQUESTS_EACH: usize = 25;
@@ -93,6 +93,55 @@ fn weights_are_kept_to_exactly_in_turn() {
     let served = ask_many(&lb);
     assert_eq!(served["pi-0"], REQUESTS / 4, "{served:?}");
     assert_eq!(served["pi-1"], REQUESTS / 4 * 3, "{served:?}");
+}
+
+/// What bears the key differs, and nothing else does: the key decides.
+#[test]
+fn a_key_keeps_to_its_server_and_keys_spread() {
+    let pi = Pi::start_many(4);
+    for (strategy, target, field) in [
+        ("uri-hash", "/{}", ""),
+        ("uri-maglev", "/{}", ""),
+        ("header-hash:X-Tenant", "/2", "X-Tenant: {}\r\n"),
+        ("header-maglev:X-Tenant", "/2", "X-Tenant: {}\r\n"),
+        ("cookie-hash:session", "/2", "Cookie: a=b; session={}\r\n"),
+        ("cookie-maglev:session", "/2", "Cookie: a=b; session={}\r\n"),
+    ] {
+        let lb = Lb::start(&Pi::addresses(&pi), &["--strategy", strategy]);
+        let served_by = |key: usize| {
+            let key = key.to_string();
+            let lines = field.replace("{}", &key);
+            let answer = lb.connect().get_with(&target.replace("{}", &key), &lines);
+            answer.field("x-served-by").expect("a name").to_owned()
+        };
+        let homes: Vec<_> = (1..=60).map(served_by).collect();
+        for (key, home) in (1..).zip(&homes) {
+            assert_eq!(&served_by(key), home, "{strategy}: key {key} has moved");
+        }
+        let distinct: BTreeSet<_> = homes.iter().collect();
+        assert_eq!(distinct.len(), 4, "{strategy}: {homes:?}");
+    }
+}
+
+#[test]
+fn a_client_keeps_to_its_server() {
+    let pi = Pi::start_many(4);
+    for strategy in ["ip-hash", "ip-maglev"] {
+        for mode in ["http", "tcp"] {
+            let no_pool = ["--max-idle-per-backend", "0"];
+            let args = [["--strategy", strategy], ["--mode", mode], no_pool].concat();
+            let lb = Lb::start(&Pi::addresses(&pi), &args);
+            let before = lb.usage().open_fds();
+            let mut homes = (0..20).map(|_| {
+                // One after another: loads are bounded, so what overlaps may go elsewhere.
+                until("nothing is open", || lb.usage().open_fds() == before);
+                let answer = lb.connect().get("/2");
+                answer.field("x-served-by").expect("a name").to_owned()
+            });
+            let first = homes.next();
+            assert!(homes.all(|home| Some(home) == first), "{strategy}, {mode}");
+        }
+    }
 }
 
 /// Several clients ask at once. Returns who served how many.

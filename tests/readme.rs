@@ -23,6 +23,9 @@ fn shows_the_flags_as_the_help_page_does() -> io::Result<()> {
 fn names_every_strategy() {
     for entry in &ENTRIES {
         let usage = entry.usage();
-        assert!(README.contains(&format!("`{usage}`")), "not in README.md: {usage}");
+        assert!(
+            README.contains(&format!("`{usage}`")),
+            "not in README.md: {usage}"
+        );
     }
 }

@@ -8,7 +8,7 @@
 //! it works on now is the youngest there is to say about it, and it has shown that it works.
 
 use super::sample::{SAMPLED_ABOVE, block, draw_blocks};
-use super::{BackendId, Candidate, Rng, Strategy};
+use super::{BackendId, Candidate, Rng, Strategy, Verdict, verdict};
 use crate::time::Timestamp;
 use std::cmp::Ordering;
 
@@ -42,6 +42,27 @@ impl Strategy for LeastConnections {
             }
         }
         least(candidates.iter())
+    }
+
+    fn explain(&self, candidates: &[Candidate], _: u64, now: Timestamp) -> Vec<Verdict> {
+        verdict::of_each(candidates, |candidate| {
+            let cost = f64::from(candidate.in_flight) / f64::from(candidate.weight);
+            let tie = match (candidate.in_flight, candidate.last_completed_at) {
+                (0, _) => {
+                    let idle = now.since(candidate.last_picked_at);
+                    format!("picked {idle:.1?} ago")
+                }
+                (_, Some(at)) => format!("answered {:.1?} ago", now.since(at)),
+                (_, None) => "never answered".to_owned(),
+            };
+            let Candidate {
+                in_flight, weight, ..
+            } = candidate;
+            (
+                cost,
+                format!("{in_flight} in flight / weight {weight}; {tie}"),
+            )
+        })
     }
 }
 

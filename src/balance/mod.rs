@@ -25,6 +25,7 @@ mod sample;
 mod sticky;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 pub use hashing::{Hashing, Maglev, Ring};
 pub use kind::{BadStrategy, Kind, Table};
@@ -37,6 +38,7 @@ pub use registry::build;
 pub(crate) use rng::Rng;
 pub use round_robin::RoundRobin;
 pub use sticky::Sticky;
+pub use verdict::Verdict;
 
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -183,6 +185,12 @@ pub trait Strategy: Send {
 
     /// A backend passed an active check: what is held against it may be forgotten.
     fn cleared(&mut self, _backend: BackendId) {}
+
+    /// What it would make of each live candidate if it had to pick now, for people who wonder why.
+    /// Changes nothing and need not be fast.
+    fn explain(&self, candidates: &[Candidate], _key: u64, _now: Timestamp) -> Vec<Verdict> {
+        verdict::in_flight_alone(candidates)
+    }
 
     /// Backends were added, removed or given another weight. Called once before the first pick.
     fn changed(&mut self, _candidates: &[Candidate], _now: Timestamp) {}

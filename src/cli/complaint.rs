@@ -22,8 +22,15 @@ pub(super) fn of(error: &Error) -> Invalid {
             let remedy = format!("write {} alone", argument.flag);
             Invalid::new("takes no value", remedy).with_flag(argument.flag)
         }
-        ErrorKind::ArgumentConflict => {
-            Invalid::new("given more than once", "give it once").with_flag(argument.flag)
+        ErrorKind::ArgumentConflict => match text(error, ContextKind::InvalidSubcommand) {
+            // clap says so of any word after a flag.
+            Some(word) if word != "simulate" => unknown(error, word.to_owned()),
+            Some(command) => conflict(error, command.to_owned()),
+            None => conflict(error, argument.flag),
+        },
+        ErrorKind::InvalidSubcommand => {
+            let word = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
+            unknown(error, word.to_owned())
         }
         ErrorKind::InvalidUtf8 => Invalid::new("an argument is not UTF-8", "write it in UTF-8"),
         _ => other(error),
@@ -35,6 +42,22 @@ fn bad_value(error: &Error) -> Invalid {
     match error.source().and_then(|source| source.downcast_ref()) {
         Some(invalid) => Invalid::clone(invalid),
         None => other(error),
+    }
+}
+
+/// A flag that is there twice conflicts with itself.
+fn conflict(error: &Error, flag: String) -> Invalid {
+    let others = match error.get(ContextKind::PriorArg) {
+        Some(ContextValue::String(other)) => std::slice::from_ref(other),
+        Some(ContextValue::Strings(others)) => others,
+        _ => &[],
+    };
+    let other = others.first().map(|other| Argument::named(other).flag);
+    match other.filter(|other| *other != flag) {
+        None => Invalid::new("given more than once", "give it once").with_flag(flag),
+        Some(other) => {
+            Invalid::new(format!("does not go with {other}"), "give one of the two").with_flag(flag)
+        }
     }
 }
 
@@ -69,7 +92,10 @@ struct Argument {
 
 impl Argument {
     fn of(error: &Error) -> Self {
-        let argument = text(error, ContextKind::InvalidArg).unwrap_or_default();
+        Self::named(text(error, ContextKind::InvalidArg).unwrap_or_default())
+    }
+
+    fn named(argument: &str) -> Self {
         let (flag, placeholder) = argument.split_once(" <").unwrap_or((argument, ""));
         let placeholder = placeholder
             .rsplit_once('>')

@@ -4,15 +4,15 @@
 //! the library, so that the page cannot disagree with it. The first paragraph of a comment is
 //! what `-h` shows; `--help` shows all of it.
 
+use super::forward_flags::ForwardFlags;
 use super::health_flags::HealthFlags;
 use super::help;
 use clap::builder::ArgPredicate;
 use clap::{Args, Parser};
 use lb::config::{
-    AccessLogFormat, BackendSpec, DEFAULT_LISTENER, HumanDuration, Limits, Mode, StrategyKind,
-    Timeouts, parse_cookie_name, parse_listener, parse_number, parse_strategy,
+    AccessLogFormat, BackendSpec, DEFAULT_LISTENER, HumanDuration, Limits, ListenerSpec, Mode,
+    StrategyKind, Timeouts, parse_cookie_name, parse_number, parse_strategy, parse_timeout,
 };
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,15 +26,22 @@ use std::time::Duration;
     after_help = help::AFTER_SHORT,
     after_long_help = help::after_long(),
     max_term_width = 100,
-    allow_negative_numbers = true
+    allow_negative_numbers = true,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
 )]
 pub(super) struct Flags {
+    #[cfg(feature = "simulate")]
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
     #[command(flatten)]
     pub(super) pool: PoolFlags,
     #[command(flatten)]
     pub(super) traffic: TrafficFlags,
     #[command(flatten)]
     pub(super) health: HealthFlags,
+    #[command(flatten)]
+    pub(super) forward: ForwardFlags,
     #[command(flatten)]
     pub(super) timeouts: TimeoutFlags,
     #[command(flatten)]
@@ -43,13 +50,20 @@ pub(super) struct Flags {
     pub(super) output: OutputFlags,
 }
 
+/// What else `lb` can do.
+#[cfg(feature = "simulate")]
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    Simulate(super::simulate::SimulateFlags),
+}
+
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Backends")]
 pub(super) struct PoolFlags {
     /// Servers to balance over, separated by commas: at least one
     ///
     /// HOST is a name, an IPv4 address or an IPv6 address in brackets; a bare PORT is on this
-    /// machine. WEIGHT, from 1 to 256, is the share relative to the others, 1 unless given. MAX
+    /// machine, as is a UNIX socket, written unix:PATH. WEIGHT, from 1 to 256, is the share relative to the others, 1 unless given. MAX
     /// is how many requests it is given at once. The flag can be repeated.
     #[arg(
         long,
@@ -89,15 +103,16 @@ pub(super) struct TrafficFlags {
     /// Address to accept clients on
     ///
     /// IP:PORT or [IPv6]:PORT; a bare PORT is on this machine alone, *:PORT is on every IPv4
-    /// address, port 0 is any free one. The flag can be repeated.
+    /// address, port 0 is any free one. unix:PATH is a UNIX socket. With proxy+ in front, as in proxy+*:80, each connection
+    /// must begin with a PROXY header (version 1 or 2), which says whose it is. The flag can be
+    /// repeated.
     #[arg(
         long,
-        value_name = "IP:PORT",
+        value_name = "[proxy+]IP:PORT|unix:PATH",
         value_delimiter = ',',
-        value_parser = parse_listener,
-        default_values_t = [DEFAULT_LISTENER]
+        default_values_t = [ListenerSpec::from(DEFAULT_LISTENER)]
     )]
-    pub(super) listen: Vec<SocketAddr>,
+    pub(super) listen: Vec<ListenerSpec>,
 
     /// What is balanced: http or tcp
     ///
@@ -113,14 +128,14 @@ pub(super) struct TimeoutFlags {
     /// For a backend to accept a connection
     ///
     /// Each attempt has this long; another backend is tried after it.
-    #[arg(long, value_name = "TIME",
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
         default_value_t = HumanDuration(Timeouts::default().connect))]
     connect_timeout: HumanDuration,
 
     /// For a client to begin its next request
     ///
     /// Counted on a new connection, and from each answer; the connection is closed after it.
-    #[arg(long, value_name = "TIME",
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
         default_value_if("client_timeout", ArgPredicate::IsPresent, None),
         default_value = shown(Timeouts::default().keep_alive))]
     keep_alive_timeout: Option<HumanDuration>,
@@ -128,7 +143,7 @@ pub(super) struct TimeoutFlags {
     /// For a client to send the head of a request
     ///
     /// All of it, from its first byte: sending it drop by drop gains no time.
-    #[arg(long, value_name = "TIME",
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
         default_value_if("client_timeout", ArgPredicate::IsPresent, None),
         default_value = shown(Timeouts::default().head))]
     head_timeout: Option<HumanDuration>,
@@ -136,13 +151,13 @@ pub(super) struct TimeoutFlags {
     /// For a client to send the next bytes of a request body
     ///
     /// See --min-body-rate for clients that send just enough.
-    #[arg(long, value_name = "TIME",
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
         default_value_if("client_timeout", ArgPredicate::IsPresent, None),
         default_value = shown(Timeouts::default().body))]
     body_timeout: Option<HumanDuration>,
 
     /// For a client or a backend to take some of what it is sent
-    #[arg(long, value_name = "TIME",
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
         default_value_if("client_timeout", ArgPredicate::IsPresent, None),
         default_value = shown(Timeouts::default().write))]
     write_timeout: Option<HumanDuration>,
@@ -150,46 +165,46 @@ pub(super) struct TimeoutFlags {
     /// Sets the keep-alive, head, body and write timeouts at once
     ///
     /// Those that are given as well keep what they are given.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout)]
     client_timeout: Option<HumanDuration>,
 
     /// For a backend to begin its answer
     ///
     /// Counted from the last byte of the request to the end of the answer's head. Unless given,
     /// it is what --server-timeout is given.
-    #[arg(long, value_name = "TIME",
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
         default_value_if("server_timeout", ArgPredicate::IsPresent, None),
         default_value = shown(Timeouts::default().first_byte))]
     first_byte_timeout: Option<HumanDuration>,
 
     /// For a backend to send the next part of an answer
-    #[arg(long, value_name = "TIME",
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
         default_value_t = HumanDuration(Timeouts::default().server))]
     server_timeout: HumanDuration,
 
     /// For either side of a tunnel to send something
     ///
     /// A tunnel is a connection in tcp mode, or one that was upgraded, as for a WebSocket.
-    #[arg(long, value_name = "TIME",
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
         default_value_t = HumanDuration(Timeouts::default().tunnel))]
     tunnel_timeout: HumanDuration,
 
     /// For open exchanges to finish after a signal to stop
-    #[arg(long, value_name = "TIME",
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
         default_value_t = HumanDuration(Timeouts::default().shutdown))]
     shutdown_timeout: HumanDuration,
 
     /// For a backend to have room while all are at their limit
     ///
     /// A request that waited this long is answered 503.
-    #[arg(long, value_name = "TIME",
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
         default_value_t = HumanDuration(Timeouts::default().queue))]
     queue_timeout: HumanDuration,
 
     /// For an idle backend connection to be used again
     ///
     /// It is closed after this. Stay below the time after which the servers close theirs.
-    #[arg(long, value_name = "TIME",
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
         default_value_t = HumanDuration(Timeouts::default().pool_idle))]
     pool_idle_timeout: HumanDuration,
 }

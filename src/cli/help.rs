@@ -14,7 +14,9 @@ A small, fast TCP and HTTP load balancer.
 lb accepts clients and spreads their requests, or their connections, over several servers:
 the backends. --backends is all it needs; everything else has a default.";
 
-pub(super) const USAGE: &str = "lb [OPTIONS] --backends HOST:PORT,HOST:PORT...";
+pub(super) const USAGE: &str = "\
+lb [OPTIONS] --backends HOST:PORT,HOST:PORT...
+       lb simulate [OPTIONS] [NAME]...";
 
 /// The sections that end the page, each a title and its lines.
 const SECTIONS: [(&str, &str); 3] = [
@@ -52,10 +54,15 @@ Example: lb --backends 127.0.0.1:5000,127.0.0.1:5001
 
 /// What ends `--help`.
 pub(super) fn after_long() -> StyledStr {
+    sections(&SECTIONS)
+}
+
+/// Sections as clap shows its own: each a title and its lines.
+pub(super) fn sections(sections: &[(&str, &str)]) -> StyledStr {
     let styles = Styles::styled();
     let header = styles.get_header();
     let mut page = StyledStr::new();
-    for (nth, (title, lines)) in SECTIONS.into_iter().enumerate() {
+    for (nth, (title, lines)) in sections.iter().enumerate() {
         let gap = if nth == 0 { "" } else { "\n\n" };
         // Writing to a string cannot fail.
         let _ = write!(page, "{gap}{header}{title}:{header:#}{lines}");

@@ -5,8 +5,14 @@
 
 mod complaint;
 mod flags;
+mod forward_flags;
 mod health_flags;
 mod help;
+#[cfg(feature = "simulate")]
+mod simulate;
+
+#[cfg(feature = "simulate")]
+pub(crate) use simulate::{Experiment, Source, Task};
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
@@ -21,6 +27,9 @@ use std::path::Path;
 pub(crate) enum Invocation {
     /// A balancer.
     Balance(Box<Order>),
+    /// Simulated traffic.
+    #[cfg(feature = "simulate")]
+    Simulate(Box<Experiment>),
     /// A page, such as the help, to be printed to stdout.
     Show(clap::Error),
 }
@@ -37,6 +46,11 @@ pub(crate) struct Order {
 /// Reads the arguments, the first of which is the name of the program.
 pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Invalid> {
     match Flags::try_parse_from(args) {
+        #[cfg(feature = "simulate")]
+        Ok(Flags {
+            command: Some(flags::Command::Simulate(flags)),
+            ..
+        }) => Ok(Invocation::Simulate(Box::new(flags.order()?))),
         Ok(flags) => Ok(Invocation::Balance(Box::new(order(flags)?))),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Invocation::Show(error)),
@@ -57,6 +71,7 @@ fn order(flags: Flags) -> Result<Order, Invalid> {
     config.set_health(flags.health.into())?;
     config.set_timeouts(flags.timeouts.into())?;
     config.set_limits(flags.limits.into())?;
+    flags.forward.apply(&mut config)?;
     Ok(Order {
         config,
         quiet: flags.output.quiet,

@@ -1,6 +1,9 @@
 use super::*;
 use clap::CommandFactory as _;
-use lb::config::{AccessLogFormat, Limits, Mode, StrategyKind, Timeouts};
+use lb::config::{
+    AccessLogFormat, ForwardOptions, ForwardedFor, Limits, Mode, ProxyVersion, StrategyKind,
+    Timeouts,
+};
 use std::time::Duration;
 
 /// Reads what a shell would make of `line`, which has no quotes.
@@ -45,22 +48,38 @@ fn backends_are_all_that_is_needed() {
 fn every_flag_reaches_its_setting() {
     let order = ordered(
         "lb --backends 1=2 --backends [::1]:2,c:3 --strategy RoundRobin --mode tcp \
-         --listen 80,*:81 --listen [::1]:82 --access-log json --quiet \
+         --listen 80,*:81 --listen proxy+[::1]:82 --access-log json --quiet \
          --connect-timeout 1ms --keep-alive-timeout 2s --server-timeout 3m --shutdown-timeout 4h \
          --head-timeout 7s --body-timeout 8s --write-timeout 9s --first-byte-timeout 10s \
          --pool-idle-timeout 5s --max-connections 6 --max-head-bytes 700 --max-head-fields 8 \
          --tunnel-timeout 6m --max-target-bytes 9 --max-retries 10 --max-idle-per-backend 11 \
-         --backend-max-connections 12 --queue-limit 13 --queue-timeout 11s --min-body-rate 12",
+         --backend-max-connections 12 --queue-limit 13 --queue-timeout 11s --min-body-rate 12 \
+         --x-forwarded-for leave --x-forwarded off --forwarded on --via on \
+         --request-id off --host a:1 --send-proxy v2",
     );
     let config = &order.config;
     let backends: Vec<String> = config.backends().iter().map(ToString::to_string).collect();
     assert_eq!(backends, ["127.0.0.1:1=2", "[::1]:2", "c:3"]);
     let listeners: Vec<String> = config.listeners().iter().map(ToString::to_string).collect();
-    assert_eq!(listeners, ["127.0.0.1:80", "0.0.0.0:81", "[::1]:82"]);
+    assert_eq!(listeners, ["127.0.0.1:80", "0.0.0.0:81", "proxy+[::1]:82"]);
     assert_eq!(config.strategy, StrategyKind::RoundRobin);
     assert_eq!(config.mode, Mode::Tcp);
     assert_eq!(config.access_log, AccessLogFormat::Json);
     assert!(order.quiet);
+    assert_eq!(
+        config.forward,
+        ForwardOptions {
+            x_forwarded_for: ForwardedFor::Leave,
+            x_forwarded_host: false,
+            x_forwarded_proto: false,
+            x_forwarded_port: false,
+            forwarded: true,
+            via: true,
+        }
+    );
+    assert!(!config.request_id);
+    assert_eq!(config.send_proxy, Some(ProxyVersion::V2));
+    assert_eq!(config.host(), Some("a:1"));
     assert_eq!(
         config.timeouts(),
         &Timeouts {
@@ -222,7 +241,7 @@ fn every_mistake_is_one_line_with_a_remedy() {
         ),
         (
             "lb --backends 1 --head-timeout 0ms",
-            "--head-timeout '0s': zero would give up before it began; \
+            "--head-timeout '0ms': zero would give up before it began; \
              give a longer time, as in 500ms or 3s",
         ),
         (
@@ -258,11 +277,16 @@ fn arguments_that_are_not_utf8_are_refused() {
 }
 
 /// Every flag that has a default, and the default as the user would write it.
-const DEFAULTS: [(&str, &str); 24] = [
+const DEFAULTS: [(&str, &str); 41] = [
     ("strategy", "least-rt"),
     ("listen", "127.0.0.1:8080"),
     ("mode", "http"),
     ("connect-timeout", "3s"),
+    ("x-forwarded-for", "append"),
+    ("x-forwarded", "on"),
+    ("forwarded", "off"),
+    ("via", "off"),
+    ("request-id", "on"),
     ("keep-alive-timeout", "1m"),
     ("head-timeout", "10s"),
     ("body-timeout", "30s"),
@@ -283,6 +307,18 @@ const DEFAULTS: [(&str, &str); 24] = [
     ("queue-limit", "1024"),
     ("backend-max-connections", "any number"),
     ("access-log", "off"),
+    ("health", "tcp"),
+    ("health-path", "/ping"),
+    ("health-expect-status", "200"),
+    ("health-expect-body", "any body will do"),
+    ("health-interval", "2s"),
+    ("health-timeout", "1s"),
+    ("health-rise", "2"),
+    ("health-fall", "3"),
+    ("passive", "on"),
+    ("max-ejected", "50"),
+    ("slow-start", "10s"),
+    ("retry-budget", "20"),
 ];
 
 /// What `page` says of a flag, from its name to the next flag, wherever the lines are broken.
@@ -318,6 +354,8 @@ fn only_what_can_be_left_out_has_no_default() {
             "backends",
             "sticky",
             "sticky-secret",
+            "send-proxy",
+            "host",
             "client-timeout",
             "quiet"
         ]

@@ -1,9 +1,10 @@
-//! One backend as the user writes it: `HOST:PORT`, `HOST:PORT=WEIGHT` or `HOST:PORT=WEIGHT/MAX`.
+//! One backend as the user writes it: `HOST:PORT`, `HOST:PORT=WEIGHT` or `HOST:PORT=WEIGHT/MAX`,
+//! with `unix:PATH` in place of `HOST:PORT` or not.
 //!
 //! Owns the syntax of a weight, of a limit and of all together. A [`Weight`] that exists is in
 //! range.
 
-use super::{HostPort, Invalid, number};
+use super::{BackendAddress, Invalid, number};
 use std::fmt::{self, Display, Formatter};
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -12,7 +13,7 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackendSpec {
     /// Where it is.
-    pub address: HostPort,
+    pub address: BackendAddress,
     /// Its share relative to the others.
     pub weight: Weight,
     /// Exchanges it is given at once; `None` for as many as
@@ -23,7 +24,7 @@ pub struct BackendSpec {
 impl FromStr for BackendSpec {
     type Err = Invalid;
 
-    /// Reads `HOST:PORT` or `PORT`, with `=WEIGHT` or `=WEIGHT/MAX` behind it or not.
+    /// Reads `HOST:PORT`, `PORT` or `unix:PATH`, with `=WEIGHT` or `=WEIGHT/MAX` behind it or not.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let (address, share) = match text.split_once('=') {
             Some((address, share)) => (address, Some(share)),
@@ -119,6 +120,17 @@ mod tests {
 
     fn refusal(text: &str) -> String {
         text.parse::<BackendSpec>().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_unix_socket_is_a_backend_too() {
+        for text in ["unix:/run/app.sock", "unix:/run/app.sock=2/7"] {
+            assert_eq!(text.parse::<BackendSpec>().unwrap().to_string(), text);
+        }
+        assert_eq!(
+            refusal("unix:=2"),
+            "'unix:=2': not a path; write unix:PATH, as in unix:/run/app.sock"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Owns how such a word is looked up and refused, so that all of them read the same way.
 
-use super::Invalid;
+use super::{ForwardedFor, Invalid, ProxyVersion};
 use std::str::FromStr;
 
 /// What is balanced.
@@ -73,6 +73,38 @@ impl FromStr for AccessLogFormat {
     }
 }
 
+/// How the client's address is told, as in `--x-forwarded-for WORD`.
+const FORWARDED_FOR: [(ForwardedFor, &str); 3] = [
+    (ForwardedFor::Append, "append"),
+    (ForwardedFor::Replace, "replace"),
+    (ForwardedFor::Leave, "leave"),
+];
+
+/// Reads how the client's address is told to backends.
+///
+/// # Errors
+/// Another word than `append`, `replace` or `leave`.
+pub fn parse_forwarded_for(text: &str) -> Result<ForwardedFor, Invalid> {
+    choose(text, "treatment", &FORWARDED_FOR)
+}
+
+/// Reads a version of the PROXY protocol.
+///
+/// # Errors
+/// Another word than `v1` or `v2`.
+pub fn parse_proxy_version(text: &str) -> Result<ProxyVersion, Invalid> {
+    let versions = [(ProxyVersion::V1, "v1"), (ProxyVersion::V2, "v2")];
+    choose(text, "version", &versions)
+}
+
+/// Reads `on` or `off`.
+///
+/// # Errors
+/// Another word.
+pub fn parse_switch(text: &str) -> Result<bool, Invalid> {
+    choose(text, "setting", &[(true, "on"), (false, "off")])
+}
+
 /// The choice that `text` names, in any case of letters. `what` is the word for all of them.
 pub(super) fn choose<T: Copy>(
     text: &str,
@@ -105,6 +137,20 @@ mod tests {
         for format in AccessLogFormat::ALL {
             assert_eq!(format.name().parse(), Ok(format));
         }
+    }
+
+    #[test]
+    fn treatments_and_switches_are_words() {
+        for (treatment, name) in FORWARDED_FOR {
+            assert_eq!(parse_forwarded_for(name), Ok(treatment));
+        }
+        assert_eq!(parse_proxy_version("V2"), Ok(ProxyVersion::V2));
+        assert_eq!(parse_switch("ON"), Ok(true));
+        assert_eq!(parse_switch("off"), Ok(false));
+        assert_eq!(
+            parse_switch("yes").unwrap_err().to_string(),
+            "'yes': unknown setting; use one of on, off"
+        );
     }
 
     #[test]

@@ -3,30 +3,78 @@
 //! Owns the shorthands for this machine and for every address. A listener is bound at once, so
 //! unlike a backend it is an address, never a name, and its port may be 0.
 
-use super::{Invalid, host_port, number};
+use super::{Invalid, SocketPath, host_port, number};
+use crate::address::Address;
+use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
 
-/// Reads the address of a listener.
-///
-/// `IP:PORT` and `[IPv6]:PORT` mean what they say; a bare `PORT` and `localhost:PORT` mean
-/// 127.0.0.1, so that nobody opens a port to the world by leaving something out; `*:PORT` means
-/// every IPv4 address. Port 0 asks the system for a free one.
-///
-/// # Errors
-///
-/// Anything else, with the remedy.
-pub fn parse_listener(text: &str) -> Result<SocketAddr, Invalid> {
-    parse(text).map_err(|invalid| invalid.with_value(text))
+/// What stands before the address of a listener that asks for PROXY headers.
+const PROXY: &str = "proxy+";
+
+/// Where clients are accepted, and whether another proxy stands in front.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ListenerSpec {
+    /// Where it listens.
+    pub address: Address,
+    /// Whether each connection begins with a PROXY header, which says whose it is.
+    pub accepts_proxy: bool,
 }
 
-fn parse(text: &str) -> Result<SocketAddr, Invalid> {
+impl From<SocketAddr> for ListenerSpec {
+    /// A listener whose clients connect themselves.
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            address: address.into(),
+            accepts_proxy: false,
+        }
+    }
+}
+
+impl FromStr for ListenerSpec {
+    type Err = Invalid;
+
+    /// Reads `ADDRESS` or `proxy+ADDRESS`.
+    ///
+    /// `IP:PORT` and `[IPv6]:PORT` mean what they say; a bare `PORT` and `localhost:PORT` mean
+    /// 127.0.0.1, so that nobody opens a port to the world by leaving something out; `*:PORT`
+    /// means every IPv4 address. Port 0 asks the system for a free one. `unix:PATH` is a UNIX
+    /// socket.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let (address, accepts_proxy) = match text.strip_prefix(PROXY) {
+            Some(address) => (address, true),
+            None => (text, false),
+        };
+        match parse(address) {
+            Ok(address) => Ok(Self {
+                address,
+                accepts_proxy,
+            }),
+            Err(invalid) => Err(invalid.with_value(text)),
+        }
+    }
+}
+
+impl Display for ListenerSpec {
+    /// As it can be read again.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let prefix = if self.accepts_proxy { PROXY } else { "" };
+        write!(f, "{prefix}{}", self.address)
+    }
+}
+
+fn parse(text: &str) -> Result<Address, Invalid> {
+    if let Some(path) = SocketPath::parse(text) {
+        return path.map(Address::Unix);
+    }
     let (host, port) = if number::is_digits(text) {
         ("localhost", text)
     } else {
         host_port::split(text)?
     };
     let ip = parse_ip(host)?;
-    Ok(SocketAddr::new(ip, host_port::parse_port_or_zero(port)?))
+    let port = host_port::parse_port_or_zero(port)?;
+    Ok(Address::Tcp(SocketAddr::new(ip, port)))
 }
 
 fn parse_ip(host: &str) -> Result<IpAddr, Invalid> {
@@ -51,7 +99,7 @@ mod tests {
     use super::*;
 
     fn refusal(text: &str) -> String {
-        parse_listener(text).unwrap_err().to_string()
+        text.parse::<ListenerSpec>().unwrap_err().to_string()
     }
 
     #[test]
@@ -66,8 +114,32 @@ mod tests {
             ("0", "127.0.0.1:0"),
             ("*:0", "0.0.0.0:0"),
         ] {
-            assert_eq!(parse_listener(text), Ok(meaning.parse().unwrap()), "{text}");
+            let address: SocketAddr = meaning.parse().unwrap();
+            assert_eq!(text.parse(), Ok(ListenerSpec::from(address)), "{text}");
+            let proxied = ListenerSpec {
+                address: address.into(),
+                accepts_proxy: true,
+            };
+            assert_eq!(
+                format!("proxy+{text}").parse(),
+                Ok(proxied.clone()),
+                "{text}"
+            );
+            assert_eq!(proxied.to_string(), format!("proxy+{meaning}"));
         }
+    }
+
+    #[test]
+    fn a_unix_socket_is_a_listener_too() {
+        for text in ["unix:/run/lb.sock", "proxy+unix:lb.sock"] {
+            let spec: ListenerSpec = text.parse().unwrap();
+            assert_eq!(spec.address.tcp(), None);
+            assert_eq!(spec.to_string(), text);
+        }
+        assert_eq!(
+            refusal("unix:"),
+            "'unix:': not a path; write unix:PATH, as in unix:/run/app.sock"
+        );
     }
 
     #[test]
@@ -90,7 +162,14 @@ mod tests {
             refusal(""),
             "'': the port is missing; write HOST:PORT, as in 127.0.0.1:5000"
         );
-        for text in ["127.0.0.1:", "*:http", "70000", "*:+80", "[::1]:-1"] {
+        for text in [
+            "127.0.0.1:",
+            "proxy+1.1.1.1:x",
+            "*:http",
+            "70000",
+            "*:+80",
+            "[::1]:-1",
+        ] {
             let expected = format!("'{text}': not a port number; give a port from 1 to 65535");
             assert_eq!(refusal(text), expected);
         }

@@ -19,6 +19,7 @@
 //! ```
 
 mod backend;
+mod backend_address;
 mod choice;
 mod duration;
 mod health;
@@ -27,24 +28,31 @@ mod invalid;
 mod limits;
 mod listener;
 mod number;
+mod socket_path;
 mod sticky;
 mod strategy;
 mod timeouts;
 
 pub use crate::balance::Kind as StrategyKind;
+pub use crate::http::{ForwardOptions, ForwardedFor};
+pub use crate::proxy_protocol::Version as ProxyVersion;
 pub use backend::{BackendSpec, Weight};
-pub use choice::{AccessLogFormat, Mode};
+pub use backend_address::BackendAddress;
+pub use choice::{AccessLogFormat, Mode, parse_forwarded_for, parse_proxy_version, parse_switch};
 pub use duration::HumanDuration;
 pub use health::{Check, Health, HttpCheck};
 pub use host_port::{Host, HostPort};
 pub use invalid::Invalid;
 pub use limits::Limits;
-pub use listener::parse_listener;
+pub use listener::ListenerSpec;
 pub use number::parse_number;
+pub use socket_path::SocketPath;
 pub use sticky::{StickyCookie, parse_cookie_name};
 pub use strategy::parse_strategy;
-pub use timeouts::Timeouts;
+pub use timeouts::{Timeouts, parse_timeout};
 
+use crate::address::Address;
+use crate::http::is_authority;
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
@@ -64,8 +72,16 @@ pub struct Config {
     pub strategy: StrategyKind,
     /// Whether and how each exchange is logged. Default off.
     pub access_log: AccessLogFormat,
+    /// Whether and how backends are told of clients ahead of everything else, in both modes.
+    /// Their connections are then not shared. Default no.
+    pub send_proxy: Option<ProxyVersion>,
+    /// What backends are told of clients, in HTTP mode.
+    pub forward: ForwardOptions,
+    /// Whether a request that comes without `X-Request-Id` is given one. Default yes.
+    pub request_id: bool,
+    host: Option<String>,
     sticky: Option<StickyCookie>,
-    listeners: Vec<SocketAddr>,
+    listeners: Vec<ListenerSpec>,
     backends: Vec<BackendSpec>,
     timeouts: Timeouts,
     limits: Limits,
@@ -84,8 +100,12 @@ impl Config {
             mode: Mode::default(),
             strategy: StrategyKind::default(),
             access_log: AccessLogFormat::default(),
+            send_proxy: None,
+            forward: ForwardOptions::default(),
+            request_id: true,
+            host: None,
             sticky: None,
-            listeners: vec![DEFAULT_LISTENER],
+            listeners: vec![DEFAULT_LISTENER.into()],
             backends: checked_backends(backends.into_iter().collect())?,
             timeouts: Timeouts::default(),
             limits: Limits::default(),
@@ -102,8 +122,14 @@ impl Config {
     /// The addresses to accept clients on: at least one, none twice. Port 0 asks the system for
     /// a free port.
     #[must_use]
-    pub fn listeners(&self) -> &[SocketAddr] {
+    pub fn listeners(&self) -> &[ListenerSpec] {
         &self.listeners
+    }
+
+    /// The `Host` that backends are asked for; `None`: the one the client asked.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
     }
 
     /// How long lb waits for what.
@@ -152,9 +178,25 @@ impl Config {
     /// No address, or one twice; port 0 may be asked for any number of times.
     pub fn set_listeners(
         &mut self,
-        listeners: impl IntoIterator<Item = SocketAddr>,
+        listeners: impl IntoIterator<Item = ListenerSpec>,
     ) -> Result<(), Invalid> {
         self.listeners = checked_listeners(listeners.into_iter().collect())?;
+        Ok(())
+    }
+
+    /// Asks backends for this `Host`, or for the one the client asked.
+    ///
+    /// # Errors
+    ///
+    /// Not a host, or one with a malformed port.
+    pub fn set_host(&mut self, host: Option<String>) -> Result<(), Invalid> {
+        if let Some(host) = host.as_ref().filter(|host| !is_authority(host.as_bytes())) {
+            let remedy = "write a name or an address, with :PORT or without";
+            return Err(Invalid::new("not a host", remedy)
+                .with_flag("--host")
+                .with_value(host));
+        }
+        self.host = host;
         Ok(())
     }
 
@@ -202,15 +244,16 @@ fn checked_backends(backends: Vec<BackendSpec>) -> Result<Vec<BackendSpec>, Inva
     }
 }
 
-fn checked_listeners(listeners: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Invalid> {
+fn checked_listeners(listeners: Vec<ListenerSpec>) -> Result<Vec<ListenerSpec>, Invalid> {
     const FLAG: &str = "--listen";
     if listeners.is_empty() {
         let remedy = format!("name at least one, as in {FLAG} {DEFAULT_LISTENER}");
         return Err(Invalid::new("no address given", remedy).with_flag(FLAG));
     }
     let mut seen = HashSet::new();
-    let mut twice = |listener: &&SocketAddr| listener.port() != 0 && !seen.insert(**listener);
-    match listeners.iter().find(|listener| twice(listener)) {
+    let is_any_port = |address: &Address| address.tcp().is_some_and(|tcp| tcp.port() == 0);
+    let mut addresses = listeners.iter().map(|spec| &spec.address);
+    match addresses.find(|address| !is_any_port(address) && !seen.insert(*address)) {
         Some(twice) => Err(Invalid::new("this address is given twice", "name it once")
             .with_flag(FLAG)
             .with_value(twice)),

@@ -13,7 +13,7 @@ fn backends(texts: &[&str]) -> Vec<BackendSpec> {
 fn backends_alone_make_a_config() {
     let config = config();
     assert_eq!(config.backends(), backends(&["127.0.0.1:5000"]));
-    assert_eq!(config.listeners(), ["127.0.0.1:8080".parse().unwrap()]);
+    assert_eq!(config.listeners(), [DEFAULT_LISTENER.into()]);
     assert_eq!(config.mode, Mode::Http);
     assert_eq!(config.strategy, StrategyKind::LeastResponseTime);
     assert_eq!(config.access_log, AccessLogFormat::Off);
@@ -66,24 +66,50 @@ fn backends_are_counted() {
 #[test]
 fn listeners_are_at_least_one_and_none_twice() {
     let mut config = config();
-    let listener: SocketAddr = "127.0.0.1:80".parse().unwrap();
+    let listener: ListenerSpec = "127.0.0.1:80".parse().unwrap();
+    let proxied: ListenerSpec = "proxy+127.0.0.1:80".parse().unwrap();
     assert_eq!(
         config.set_listeners([]).unwrap_err().to_string(),
         "--listen: no address given; name at least one, as in --listen 127.0.0.1:8080"
     );
     assert_eq!(
-        config.set_listeners([listener; 2]).unwrap_err().to_string(),
+        config
+            .set_listeners([listener.clone(), proxied])
+            .unwrap_err()
+            .to_string(),
         "--listen '127.0.0.1:80': this address is given twice; name it once"
     );
     assert_eq!(
         config.listeners(),
-        [DEFAULT_LISTENER],
+        [DEFAULT_LISTENER.into()],
         "a refusal changes nothing"
     );
 
-    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    config.set_listeners([any, any, listener]).unwrap();
-    assert_eq!(config.listeners(), [any, any, listener]);
+    let any: ListenerSpec = "127.0.0.1:0".parse().unwrap();
+    let all = [any.clone(), any, listener];
+    config.set_listeners(all.clone()).unwrap();
+    assert_eq!(config.listeners(), all);
+}
+
+#[test]
+fn a_host_is_what_a_request_could_ask_for() {
+    let mut config = config();
+    for host in [
+        None,
+        Some("a.example".to_owned()),
+        Some("[::1]:80".to_owned()),
+    ] {
+        config.set_host(host.clone()).unwrap();
+        assert_eq!(config.host(), host.as_deref());
+    }
+    assert_eq!(
+        config
+            .set_host(Some("a\r\nb".to_owned()))
+            .unwrap_err()
+            .to_string(),
+        "--host 'a\\r\\nb': not a host; write a name or an address, with :PORT or without"
+    );
+    assert_eq!(config.host(), Some("[::1]:80"), "a refusal changes nothing");
 }
 
 /// Sets one timeout of `Timeouts::default()`.

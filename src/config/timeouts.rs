@@ -76,16 +76,33 @@ impl Timeouts {
     }
 }
 
+/// Reads a timeout.
+///
+/// # Errors
+///
+/// It is not a duration, or outside its range.
+pub fn parse_timeout(text: &str) -> Result<HumanDuration, Invalid> {
+    let timeout: HumanDuration = text.parse()?;
+    match out_of_range(timeout.0) {
+        Some(invalid) => Err(invalid.with_value(text)),
+        None => Ok(timeout),
+    }
+}
+
 fn check(flag: &'static str, timeout: Duration) -> Result<(), Invalid> {
-    let invalid = if timeout.is_zero() {
-        Invalid::new(
-            "zero would give up before it began",
-            "give a longer time, as in 500ms or 3s",
-        )
+    match out_of_range(timeout) {
+        Some(invalid) => Err(invalid.with_flag(flag).with_value(HumanDuration(timeout))),
+        None => Ok(()),
+    }
+}
+
+fn out_of_range(timeout: Duration) -> Option<Invalid> {
+    if timeout.is_zero() {
+        let remedy = "give a longer time, as in 500ms or 3s";
+        Some(Invalid::new("zero would give up before it began", remedy))
     } else if timeout > LONGEST {
-        Invalid::new("longer than 30 days", "give at most 720h")
+        Some(Invalid::new("longer than 30 days", "give at most 720h"))
     } else {
-        return Ok(());
-    };
-    Err(invalid.with_flag(flag).with_value(HumanDuration(timeout)))
+        None
+    }
 }

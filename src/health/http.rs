@@ -26,16 +26,17 @@ pub struct HttpProbe {
 }
 
 impl HttpProbe {
-    /// Asks for what `check` says; `host` goes into the `Host` field.
+    /// Asks for what `check` says; `host` goes into the `Host` field, and `introduction` (a PROXY
+    /// header, say) ahead of all.
     #[must_use]
-    pub fn new(check: &HttpCheck, host: &str) -> Self {
+    pub fn new(check: &HttpCheck, host: &str, introduction: &[u8]) -> Self {
         let request = format!(
             "GET {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: lb-health\r\n\
              Accept: */*\r\nConnection: close\r\n\r\n",
             check.path
         );
         Self {
-            request: request.into_bytes(),
+            request: [introduction, request.as_bytes()].concat(),
             sent: 0,
             expect_status: check.expect_status,
             expect_body: check.expect_body.clone().map(String::into_bytes),
@@ -112,7 +113,7 @@ mod tests {
             expect_body: expect_body.map(str::to_owned),
             ..HttpCheck::default()
         };
-        HttpProbe::new(&check, "a.example:80")
+        HttpProbe::new(&check, "a.example:80", b"")
     }
 
     /// The verdict on an answer that comes whole, which must be that byte by byte.

@@ -29,13 +29,14 @@ pub enum Probe {
 }
 
 impl Probe {
-    /// A check of this kind; `host` is what the backend is called. `None` if none is wanted.
+    /// A check of this kind; `host` is what the backend is called, and `introduction` goes ahead
+    /// of a request. `None` if no check is wanted.
     #[must_use]
-    pub fn new(check: Check, http: &HttpCheck, host: &str) -> Option<Self> {
+    pub fn new(check: Check, http: &HttpCheck, host: &str, introduction: &[u8]) -> Option<Self> {
         match check {
             Check::None => None,
             Check::Tcp => Some(Self::Tcp(TcpProbe)),
-            Check::Http => Some(Self::Http(HttpProbe::new(http, host))),
+            Check::Http => Some(Self::Http(HttpProbe::new(http, host, introduction))),
         }
     }
 

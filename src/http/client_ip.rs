@@ -3,6 +3,7 @@
 //! Keeping the text with the connection would cost every idle one 46 bytes; writing four numbers
 //! by hand costs less than reading them back.
 
+use crate::address::{ClientAddress, UNIX_CLIENT};
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -49,6 +50,23 @@ impl ClientIp {
             *place = byte;
             self.len += 1;
         }
+    }
+}
+
+impl From<ClientAddress> for ClientIp {
+    /// A client without an IP address is told by a word that cannot be one.
+    fn from(address: ClientAddress) -> Self {
+        if let Some(ip) = address.ip() {
+            return ip.into();
+        }
+        let mut text = Self {
+            text: [0; MAX_TEXT],
+            len: 0,
+        };
+        for byte in UNIX_CLIENT.bytes() {
+            text.push(byte);
+        }
+        text
     }
 }
 

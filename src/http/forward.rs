@@ -10,6 +10,7 @@ use super::copy::{copy_fields, write_field, write_length, write_members};
 use super::fields::{FieldKind, FieldTable, KindSet};
 use super::request::RequestHead;
 use super::target::TargetForm;
+use crate::address::UNIX_CLIENT;
 
 /// How the client's address is told to the backend in `X-Forwarded-For`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -257,6 +258,12 @@ fn write_identity(
 /// One element of `Forwarded` (RFC 7239, section 4). What holds colons must be quoted; a host
 /// that was found well-formed holds neither quotes nor backslashes.
 fn write_forwarded(proto: &str, host: &[u8], client_ip: &[u8], out: &mut Vec<u8>) {
+    // Section 6.2: who has no address is unknown.
+    let client_ip = if client_ip == UNIX_CLIENT.as_bytes() {
+        b"unknown"
+    } else {
+        client_ip
+    };
     let (open, close): (&[u8], &[u8]) = if client_ip.contains(&b':') {
         (b"\"[", b"]\"")
     } else {

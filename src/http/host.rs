@@ -1,7 +1,7 @@
 //! The syntax of `Host` and of an authority: `uri-host [ ":" port ]` (RFC 9112, section 3.2).
 
 /// Whether `text` is a host, perhaps with a port. An empty text is not.
-pub(super) fn is_authority(text: &[u8]) -> bool {
+pub(crate) fn is_authority(text: &[u8]) -> bool {
     match text {
         [] => false,
         [b'[', rest @ ..] => match rest.iter().position(|&byte| byte == b']') {

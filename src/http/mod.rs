@@ -50,6 +50,7 @@ pub use connection::ConnectionOption;
 pub use flaw::BadResponse;
 pub use forward::{Forward, ForwardOptions, ForwardPolicy, ForwardedFor};
 pub use framing::BodyLength;
+pub(crate) use host::is_authority;
 pub use limits::{HeadLimits, MAX_FIELDS};
 pub use local_answer::{LocalAnswer, write_local_answer};
 pub use method::Method;

@@ -9,7 +9,7 @@
 //! clearing room for 128 of them would cost more than parsing.
 
 use super::facts::Facts;
-use super::fields::FieldTable;
+use super::fields::{FieldKind, FieldTable};
 use super::flaw::{BadResponse, Flaw};
 use super::forward::{self, Forward};
 use super::limits::{HeadLimits, MAX_FIELDS};
@@ -150,6 +150,15 @@ impl HeadParser {
     #[must_use]
     pub fn field<'i>(&self, input: &'i [u8], name: &[u8]) -> Option<&'i [u8]> {
         lookup::field(&self.fields, input, name)
+    }
+
+    /// The `X-Request-Id` of the request read last. Costs nothing if there is none.
+    #[must_use]
+    pub fn request_id<'i>(&self, input: &'i [u8]) -> Option<&'i [u8]> {
+        if !self.fields.has(FieldKind::XRequestId) {
+            return None;
+        }
+        self.fields.values(FieldKind::XRequestId, input).next()
     }
 
     /// The value of the first cookie called `name` in the request read last.

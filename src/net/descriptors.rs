@@ -26,11 +26,17 @@ pub(crate) fn allow_connections(max_connections: usize) -> Result<(), Invalid> {
     if maximum >= needed && setrlimit(Resource::Nofile, raised).is_ok() {
         return Ok(());
     }
-    let fits = maximum.saturating_sub(OTHERS) / 2;
-    Err(Invalid::new(
-        format!("needs {needed} file descriptors, and the limit is {maximum}"),
-        format!("raise the limit with ulimit -n {needed}, or give at most {fits}"),
-    )
-    .with_flag("--max-connections")
-    .with_value(max_connections))
+    let problem = format!("needs {needed} file descriptors, and the limit is {maximum}");
+    Err(Invalid::new(problem, remedy(needed, maximum))
+        .with_flag("--max-connections")
+        .with_value(max_connections))
+}
+
+/// Fewer connections are offered only where at least one fits.
+fn remedy(needed: u64, maximum: u64) -> String {
+    let raise = format!("raise the limit with ulimit -n {needed}");
+    match maximum.saturating_sub(OTHERS) / 2 {
+        0 => raise,
+        fits => format!("{raise}, or give at most {fits}"),
+    }
 }

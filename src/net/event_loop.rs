@@ -14,7 +14,7 @@ use crate::server::{Order, Server, Token};
 use crate::time::Timestamp;
 use crate::upstream::StateChange;
 use mio::event::Event;
-use mio::{Events, Interest, Poll};
+use mio::{Events, Poll};
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError};
 use std::time::Duration;
@@ -84,7 +84,7 @@ impl EventLoop {
         for (index, listener) in parts.listeners.iter_mut().enumerate() {
             let token = mio::Token(OWN_BIT | index);
             let registry = parts.poll.registry();
-            registry.register(&mut listener.socket, token, Interest::READABLE)?;
+            listener.register(registry, token)?;
         }
         let log = if parts.has_log {
             Some(LogWriter::to_stdout()?)

@@ -12,11 +12,12 @@ mod log_writer;
 mod network;
 mod pipe;
 mod resolve;
+mod socket_file;
 mod stream;
 
 pub(crate) use descriptors::allow_connections;
 pub(crate) use event_loop::{Command, EventLoop, LoopParts, WAKER};
-pub(crate) use listener::{Listener, bind, refuse_own_address};
+pub(crate) use listener::{bind, refuse_own_address};
 pub(crate) use network::SystemNetwork;
 pub(crate) use pipe::SystemPipes;
 pub(crate) use resolve::resolve;

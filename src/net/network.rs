@@ -2,11 +2,11 @@
 
 use super::pipe::{Pipe, SystemPipes};
 use super::stream::Stream;
+use crate::address::Address;
 use crate::server::{Network, Token};
-use mio::net::TcpStream;
+use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Poll, Registry};
 use std::io;
-use std::net::SocketAddr;
 
 /// The outside world of a [`Server`](crate::server::Server).
 #[derive(Debug)]
@@ -31,16 +31,21 @@ impl Network for SystemNetwork {
     type Pipe = Pipe;
     type Pipes = SystemPipes;
 
-    fn connect(&mut self, address: SocketAddr) -> io::Result<Stream> {
-        let stream = TcpStream::connect(address)?;
-        // Requests are written whole; waiting for more only adds latency.
-        stream.set_nodelay(true)?;
-        Ok(Stream(stream))
+    fn connect(&mut self, address: &Address) -> io::Result<Stream> {
+        match address {
+            Address::Tcp(address) => {
+                let stream = TcpStream::connect(*address)?;
+                // Requests are written whole; waiting for more only adds latency.
+                stream.set_nodelay(true)?;
+                Ok(Stream::Tcp(stream))
+            }
+            Address::Unix(path) => UnixStream::connect(path.as_path()).map(Stream::Unix),
+        }
     }
 
     fn register(&mut self, stream: &mut Stream, token: Token) -> io::Result<()> {
         let token = mio::Token(token.to_bits() as usize);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.registry.register(&mut stream.0, token, interest)
+        stream.register(&self.registry, token, interest)
     }
 }

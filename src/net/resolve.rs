@@ -1,13 +1,24 @@
 //! From the names of backends to their addresses.
 
-use crate::config::{Host, HostPort, Invalid};
+use crate::address::Address;
+use crate::config::{BackendAddress, Host, HostPort, Invalid};
 use std::net::{SocketAddr, ToSocketAddrs};
 
 /// All addresses of a backend, in the order in which they are tried.
 ///
 /// # Errors
 /// The name cannot be resolved.
-pub(crate) fn resolve(backend: &HostPort) -> Result<Vec<SocketAddr>, Invalid> {
+pub(crate) fn resolve(backend: &BackendAddress) -> Result<Vec<Address>, Invalid> {
+    match backend {
+        BackendAddress::Tcp(backend) => {
+            let found = resolve_name(backend)?;
+            Ok(found.into_iter().map(Address::Tcp).collect())
+        }
+        BackendAddress::Unix(path) => Ok(vec![Address::Unix(path.clone())]),
+    }
+}
+
+fn resolve_name(backend: &HostPort) -> Result<Vec<SocketAddr>, Invalid> {
     let name = match backend.host() {
         Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, backend.port())]),
         Host::Name(name) => name,

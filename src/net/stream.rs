@@ -1,27 +1,56 @@
-//! A TCP connection as the relay wants it.
+//! A connection as the relay wants it: TCP, or a UNIX socket.
 //!
 //! Reading and writing go to the kernel by rustix, not through the C library: in a process with
 //! several threads each of its calls makes itself a point where the thread may be cancelled.
+//! They take any descriptor, so which kind it is matters only where the two differ.
 
 use super::pipe::Pipe;
 use crate::relay::Transport;
-use mio::net::TcpStream;
+use mio::net::{TcpStream, UnixStream};
+use mio::{Interest, Registry, Token};
 use rustix::io::writev;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::SockRef;
 use std::io::{self, IoSlice};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-/// A non-blocking TCP connection.
+/// A non-blocking connection.
 #[derive(Debug)]
-pub(crate) struct Stream(pub(super) TcpStream);
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    pub(super) fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => registry.register(stream, token, interest),
+            Self::Unix(stream) => registry.register(stream, token, interest),
+        }
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
 
 impl Transport for Stream {
     type Pipe = Pipe;
 
     fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        Ok(recv(&self.0, into, RecvFlags::empty())?.0)
+        Ok(recv(self, into, RecvFlags::empty())?.0)
     }
 
     fn send(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -29,29 +58,37 @@ impl Transport for Stream {
         match (filled.next(), filled.next()) {
             (None, _) => Ok(0),
             // One part is sent without the vector: the kernel has less to look at.
-            (Some(only), None) => Ok(send(&self.0, only, SendFlags::NOSIGNAL)?),
-            (Some(_), Some(_)) => Ok(writev(&self.0, parts)?),
+            (Some(only), None) => Ok(send(self, only, SendFlags::NOSIGNAL)?),
+            (Some(_), Some(_)) => Ok(writev(self, parts)?),
         }
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.0.shutdown(Shutdown::Write)
+        SockRef::from(&*self).shutdown(Shutdown::Write)
     }
 
     fn reset_on_close(&mut self) {
-        // Closing works all the same if this is refused; the peer then sees an end.
-        let _ = SockRef::from(&self.0).set_linger(Some(Duration::ZERO));
+        // Closing works all the same if this is refused, and on a UNIX socket, which knows no
+        // reset; the peer then sees an end.
+        let _ = SockRef::from(&*self).set_linger(Some(Duration::ZERO));
     }
 
     fn take_error(&mut self) -> Option<io::Error> {
-        self.0.take_error().ok().flatten()
+        SockRef::from(&*self).take_error().ok().flatten()
+    }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok(),
+            Self::Unix(_) => None,
+        }
     }
 
     fn fill(&mut self, pipe: &mut Pipe, max: usize) -> io::Result<usize> {
-        pipe.fill_from(&self.0, max)
+        pipe.fill_from(self, max)
     }
 
     fn drain(&mut self, pipe: &mut Pipe, max: usize) -> io::Result<usize> {
-        pipe.drain_to(&self.0, max)
+        pipe.drain_to(self, max)
     }
 }

@@ -5,7 +5,7 @@
 //! sent: nothing in a target can end the line, add a field or break the JSON.
 //!
 //! A line is written straight into the caller's buffer and allocates nothing else. Refused: a
-//! serializer, which would bring its own trait for what are two formats of thirteen fields.
+//! serializer, which would bring its own trait for what are two formats of fourteen fields.
 
 mod json;
 mod line;
@@ -23,14 +23,15 @@ use std::time::Duration;
 /// Formats records as lines.
 ///
 /// ```text
-/// time=2026-11-21T09:00:00.125Z client=192.0.2.1:51324 method=GET target="/100" status=200 bytes_in=78 bytes_out=312 backend=127.0.0.1:8001 connect_ms=0.120 first_byte_ms=1.482 total_ms=1.690 retries=0 reason=ok
-/// {"time":"2026-11-21T09:00:00.125Z","client":"192.0.2.1:51324","method":"GET","target":"/100","status":200,"bytes_in":78,"bytes_out":312,"backend":"127.0.0.1:8001","connect_ms":0.120,"first_byte_ms":1.482,"total_ms":1.690,"retries":0,"reason":"ok"}
+/// time=2026-11-21T09:00:00.125Z client=192.0.2.1:51324 id="7f3a" method=GET target="/100" status=200 bytes_in=78 bytes_out=312 backend=127.0.0.1:8001 connect_ms=0.120 first_byte_ms=1.482 total_ms=1.690 retries=0 reason=ok
+/// {"time":"2026-11-21T09:00:00.125Z","client":"192.0.2.1:51324","id":"7f3a","method":"GET","target":"/100","status":200,"bytes_in":78,"bytes_out":312,"backend":"127.0.0.1:8001","connect_ms":0.120,"first_byte_ms":1.482,"total_ms":1.690,"retries":0,"reason":"ok"}
 /// ```
 ///
 /// | field | what it is |
 /// |---|---|
 /// | `time` | when the exchange was over: RFC 3339, UTC, milliseconds |
-/// | `client` | address and port; an IPv4 client of an IPv6 listener is shown as IPv4 |
+/// | `client` | address and port; an IPv4 client of an IPv6 listener is shown as IPv4, one of a UNIX socket as `unix:` |
+/// | `id` | the `X-Request-Id`, the client's or the one made for it; absent in TCP mode |
 /// | `method`, `target` | of the request; absent in TCP mode and when no head could be read |
 /// | `status` | what the client was answered; absent if it was not |
 /// | `bytes_in`, `bytes_out` | received from and sent to the client, heads included |
@@ -41,7 +42,7 @@ use std::time::Duration;
 /// | `retries` | further attempts after the first |
 /// | `reason` | the [word](crate::error::Fault::word) of what went wrong, or `ok` |
 ///
-/// What is absent is `-` in text and `null` in JSON. In text a target stands in quotes, and
+/// What is absent is `-` in text and `null` in JSON. In text an id and a target stand in quotes, and
 /// spaces, quotes, backslashes, controls and bytes that are not ASCII are `\xNN`: a line splits
 /// at its spaces. In JSON, bytes that are not UTF-8 are `\u00NN`.
 #[derive(Clone, Debug)]
@@ -93,6 +94,7 @@ impl AccessLog {
 fn write_fields(mut line: impl Line, time: &[u8], record: &Record, backend: Option<&[u8]>) {
     line.word("time", Some(time));
     line.address("client", record.client);
+    line.quoted("id", present(record.request_id));
     line.word("method", present(record.method));
     line.quoted("target", present(record.target));
     line.number("status", record.status.map(u64::from));

@@ -3,10 +3,10 @@
 //! Every exchange ends in exactly one [`Record`]; the access log, the counters and the summary
 //! all learn from it.
 
+use crate::address::ClientAddress;
 use crate::balance::BackendId;
 use crate::error::Fault;
 use crate::time::Timestamp;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// One finished exchange: one request and its answer, or one TCP connection.
@@ -15,7 +15,10 @@ pub struct Record<'a> {
     /// When its first byte was seen.
     pub started_at: Timestamp,
     /// Who asked.
-    pub client: SocketAddr,
+    pub client: ClientAddress,
+    /// The `X-Request-Id`: the client's, up to 128 bytes, or the one made for it. Empty if there
+    /// is none, and where nobody keeps it because there is no access log.
+    pub request_id: &'a [u8],
     /// The request method; empty in TCP mode and when no head could be read.
     pub method: &'a [u8],
     /// The request target as it came; empty in TCP mode and when no head could be read.

@@ -50,6 +50,9 @@ pub struct Socket<T> {
     read_closed: bool,
     ended: bool,
     broken: bool,
+    /// Whether a write has failed. The system reports an error once, so reading then meets what
+    /// looks like an end.
+    send_failed: bool,
 }
 
 impl<T: Transport> Socket<T> {
@@ -63,7 +66,13 @@ impl<T: Transport> Socket<T> {
             read_closed: false,
             ended: false,
             broken: false,
+            send_failed: false,
         }
+    }
+
+    /// The connection itself.
+    pub fn io(&self) -> &T {
+        &self.io
     }
 
     /// The connection itself, to be registered for events.
@@ -122,7 +131,11 @@ impl<T: Transport> Socket<T> {
             Ok(0) => {
                 self.readable = false;
                 self.ended = true;
-                Received::End
+                if self.send_failed {
+                    Received::Failed
+                } else {
+                    Received::End
+                }
             }
             Ok(count) => {
                 self.readable = count >= asked || self.read_closed || self.broken;
@@ -185,6 +198,7 @@ impl<T: Transport> Socket<T> {
             Err(_) => {
                 // Reading shows why, or an answer the peer sent before it broke off.
                 self.broken = true;
+                self.send_failed = true;
                 self.readable = true;
                 Err(SendFailed)
             }

@@ -2,6 +2,7 @@
 //! scripted ones alike.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 
 /// A non-blocking byte stream. Errors are those of the system; [`io::ErrorKind::WouldBlock`]
 /// means nothing was done and an event will tell when to try again.
@@ -32,6 +33,11 @@ pub trait Transport {
 
     /// Why the connection failed, if it did.
     fn take_error(&mut self) -> Option<io::Error>;
+
+    /// Our end of the connection, if it has an IP address.
+    fn local_address(&self) -> Option<SocketAddr> {
+        None
+    }
 
     /// Moves up to `max` bytes from the connection into `pipe`; 0 means the peer will send no
     /// more.

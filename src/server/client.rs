@@ -1,6 +1,7 @@
 //! The frontend side: one connection accepted from a client, from accept to close.
 
 use super::arena::ExchangeId;
+use crate::address::ClientAddress;
 use crate::relay::{Peer, Transport};
 use crate::timers::Deadline;
 use std::net::SocketAddr;
@@ -11,7 +12,9 @@ use std::net::SocketAddr;
 #[derive(Debug)]
 pub(super) struct Client<T> {
     pub(super) peer: Peer<T>,
-    pub(super) address: SocketAddr,
+    pub(super) address: ClientAddress,
+    /// What it connected to, if it is known without asking the system.
+    pub(super) local: Option<SocketAddr>,
     /// Which listener it came by.
     pub(super) listener: u16,
     pub(super) state: ClientState,
@@ -21,6 +24,8 @@ pub(super) struct Client<T> {
 /// Where a session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientState {
+    /// The PROXY header has not arrived, or not all of it.
+    Introducing,
     /// Nothing of a next request has arrived.
     Idle,
     /// Part of a request head has arrived and waits in `peer.unread`. The deadline is fixed when
@@ -40,10 +45,11 @@ pub(super) enum ClientState {
 }
 
 impl<T: Transport> Client<T> {
-    pub(super) fn new(io: T, address: SocketAddr, listener: u16) -> Self {
+    pub(super) fn new(io: T, address: ClientAddress, listener: u16) -> Self {
         Self {
             peer: Peer::new(io),
             address,
+            local: None,
             listener,
             state: ClientState::Idle,
             deadline: Deadline::default(),

@@ -53,6 +53,18 @@ impl<N: Network> Server<N> {
         self.closing.push(Token::Link(id));
     }
 
+    /// Closes a client connection after its last answer, at once unless more has come from it.
+    pub(super) fn see_off(&mut self, id: ClientId, now: Timestamp) {
+        let Some(client) = self.slots.clients.get(id) else {
+            return;
+        };
+        if client.peer.unread.is_some() || client.peer.socket.may_read() {
+            self.linger(id, now);
+        } else {
+            self.close_client(id);
+        }
+    }
+
     /// Ends the sending side and listens on for a while, so that the answer is not lost.
     pub(super) fn linger(&mut self, id: ClientId, now: Timestamp) {
         let Some(client) = self.slots.clients.get_mut(id) else {
@@ -74,6 +86,11 @@ impl<N: Network> Server<N> {
         let ClientState::Lingering { mut dropped } = client.state else {
             return;
         };
+        if client.peer.socket.has_ended() {
+            // Nothing can come any more that closing could answer with a reset.
+            self.close_client(id);
+            return;
+        }
         for _ in 0..LINGER_READS {
             if !client.peer.socket.may_read() {
                 break;

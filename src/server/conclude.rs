@@ -4,6 +4,7 @@
 use super::Server;
 use super::arena::{ExchangeId, LinkId};
 use super::exchange::{Attempt, Exchange, Phase};
+use super::label::Label;
 use super::link::LinkState;
 use super::network::Network;
 use crate::balance::{BackendId, Outcome};
@@ -15,7 +16,11 @@ use std::time::Duration;
 /// What becomes of a client connection.
 enum Farewell {
     NextRequest,
+    /// It has its last answer.
+    SeeOff,
+    /// It has its last answer and may not know that it is the last.
     Linger,
+    /// Its answer was cut.
     Close,
 }
 
@@ -32,7 +37,8 @@ impl<N: Network> Server<N> {
         };
         let outcome = outcome(exchange, now.since(lease.dispatched_at()));
         let reusable = match exchange.phase {
-            Phase::Responding { reusable, .. } => reusable,
+            // A link that was introduced speaks for one client only.
+            Phase::Responding { reusable, .. } => reusable && self.settings.send_proxy.is_none(),
             Phase::AwaitingHead | Phase::Answering { .. } | Phase::Tunnel { .. } => false,
         };
         let backend = lease.backend();
@@ -73,13 +79,13 @@ impl<N: Network> Server<N> {
         let farewell = farewell(&exchange);
         exchange.upload.release(&mut self.work);
         exchange.download.release(&mut self.work);
-        if let Some((label, _)) = exchange.notes.label.take() {
-            self.work.buffers.give(label);
+        if let Some(label) = exchange.notes.label.take() {
+            self.work.buffers.give(label.into_buffer());
         }
         match farewell {
-            Farewell::NextRequest if self.stopping => self.close_client(exchange.client),
-            Farewell::NextRequest => self.await_request(exchange.client, now),
-            Farewell::Linger => self.linger(exchange.client, now),
+            Farewell::NextRequest if !self.stopping => self.await_request(exchange.client, now),
+            Farewell::SeeOff => self.see_off(exchange.client, now),
+            Farewell::NextRequest | Farewell::Linger => self.linger(exchange.client, now),
             Farewell::Close => self.close_client(exchange.client),
         }
     }
@@ -90,13 +96,12 @@ impl<N: Network> Server<N> {
         let Some(client) = self.slots.clients.get(exchange.client) else {
             return;
         };
-        let (method, target) = match &notes.label {
-            Some((label, at)) => label.pending().split_at_checked(*at).unwrap_or_default(),
-            None => Default::default(),
-        };
+        let label = notes.label.as_ref().map(Label::parts);
+        let (request_id, method, target) = label.unwrap_or_default();
         let record = Record {
             started_at: notes.started_at,
             client: client.address,
+            request_id,
             method,
             target,
             status: notes.status,
@@ -134,15 +139,18 @@ fn outcome<Pipe>(exchange: &Exchange<Pipe>, life: Duration) -> Outcome {
 
 fn farewell<Pipe>(exchange: &Exchange<Pipe>) -> Farewell {
     let delivered = exchange.download.is_done();
+    // A client that counts on its connection may be sending its next request by now.
+    let may_be_sending = exchange.request.persistent || !exchange.upload.is_done();
     match exchange.phase {
         Phase::Responding { persistent, .. } | Phase::Answering { persistent }
             if delivered && persistent =>
         {
             Farewell::NextRequest
         }
-        // The client may be in the middle of sending: closing now would reset the connection.
+        // Closing while the client sends would reset the connection.
         Phase::Answering { .. } if delivered => Farewell::Linger,
-        Phase::Responding { .. } if delivered && !exchange.upload.is_done() => Farewell::Linger,
+        Phase::Responding { .. } if delivered && may_be_sending => Farewell::Linger,
+        Phase::Responding { .. } if delivered => Farewell::SeeOff,
         Phase::AwaitingHead
         | Phase::Responding { .. }
         | Phase::Answering { .. }

@@ -80,6 +80,7 @@ impl<N: Network> Server<N> {
             Fired::Rearm(at) => self.wheel.arm(Token::Client(id), at),
             Fired::Due => match client.state {
                 ClientState::Idle | ClientState::Lingering { .. } => self.close_client(id),
+                ClientState::Introducing => self.refuse(id, Refusal::BadProxyHeader, now),
                 ClientState::Head => self.refuse(id, Refusal::HeadTimeout, now),
                 ClientState::Busy(exchange) => self.look_at_wait(exchange, now),
                 ClientState::Closed => {}
@@ -102,6 +103,8 @@ impl<N: Network> Server<N> {
                 self.set_client_deadline(client, at);
             }
             Waited::InVain(fault) => {
+                // What follows, an answer of our own for instance, is a wait of its own.
+                exchange.wait = None;
                 self.fail(id, fault, now);
                 self.drive(id, now);
             }

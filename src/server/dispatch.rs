@@ -159,7 +159,7 @@ impl<N: Network> Server<N> {
         let addresses = self.addresses.get(backend.slot());
         let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
         for (place, address) in addresses.into_iter().flatten().enumerate().skip(first) {
-            match self.network.connect(*address) {
+            match self.network.connect(address) {
                 Ok(stream) => {
                     let mut link = Link::new(stream, backend, exchange, now);
                     link.address = place;

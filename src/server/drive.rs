@@ -11,6 +11,7 @@ use super::{Again, Server};
 use crate::error::{Fault, Refusal};
 use crate::relay::{Break, Pumped};
 use crate::time::Timestamp;
+use std::mem;
 
 /// What one step of an exchange leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ impl<N: Network> Server<N> {
             match self.step(id, now) {
                 Verdict::Wait => return self.renew_deadline(id, now),
                 Verdict::Yield => {
-                    self.again.push(Again::Exchange(id));
+                    self.go_on_later(id);
                     return self.renew_deadline(id, now);
                 }
                 Verdict::Continue => {}
@@ -44,6 +45,16 @@ impl<N: Network> Server<N> {
                 Verdict::Failed(fault) => self.fail(id, fault, now),
                 Verdict::Gone => return,
             }
+        }
+    }
+
+    /// Lets others have their turn before an exchange goes on: once a turn, however many reasons
+    /// there are.
+    pub(super) fn go_on_later(&mut self, id: ExchangeId) {
+        if let Some(exchange) = self.slots.exchanges.get_mut(id)
+            && !mem::replace(&mut exchange.has_yielded, true)
+        {
+            self.again.push(Again::Exchange(id));
         }
     }
 
@@ -105,7 +116,7 @@ impl<N: Network> Server<N> {
         match pumped {
             Pumped::Blocked | Pumped::Done => Verdict::Wait,
             Pumped::Yielded => {
-                self.again.push(Again::Exchange(id));
+                self.go_on_later(id);
                 Verdict::Wait
             }
             Pumped::Broken(Break::SourceFailed | Break::Truncated) => {

@@ -8,10 +8,11 @@
 
 use super::arena::{ClientId, LinkId};
 use super::awaited::Wait;
+use super::label::Label;
 use crate::balance::{BackendId, Sticky};
 use crate::error::Fault;
 use crate::http::{Body, ConnectionOption, Method, Version};
-use crate::relay::{Buffer, Flow};
+use crate::relay::Flow;
 use crate::time::Timestamp;
 use crate::upstream::Lease;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub(super) struct Exchange<Pipe> {
     pub(super) needs_new_link: bool,
     /// The backend listens no longer; only its answer is awaited.
     pub(super) upload_stopped: bool,
+    /// Whether it goes on in the next turn, event or not.
+    pub(super) has_yielded: bool,
     /// Whom it waits for; `None` before it first waits.
     pub(super) wait: Option<Wait>,
     pub(super) key: u64,
@@ -137,6 +140,7 @@ impl<Pipe> Exchange<Pipe> {
             tried: Tried::default(),
             needs_new_link: false,
             upload_stopped: false,
+            has_yielded: false,
             wait: None,
             key,
             bound: None,
@@ -158,6 +162,17 @@ impl<Pipe> Exchange<Pipe> {
             Some(backend) if self.bound != Some(backend) => sticky.line(backend),
             _ => b"",
         }
+    }
+
+    /// Whether both sides of a tunnel have ended and been told so.
+    pub(super) fn is_finished_tunnel(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Tunnel {
+                upload_finished: true,
+                download_finished: true,
+            }
+        )
     }
 
     /// Whether anything has been sent to the client.
@@ -195,12 +210,12 @@ pub(super) struct Notes {
     /// Backends asked so far, the same one again included.
     pub(super) attempts: u32,
     pub(super) fault: Option<Fault>,
-    /// Method and target for the access log, and where the target begins.
-    pub(super) label: Option<(Buffer, usize)>,
+    /// For the access log, if there is one.
+    pub(super) label: Option<Label>,
 }
 
 impl Notes {
-    pub(super) fn new(now: Timestamp, head_bytes: usize, label: Option<(Buffer, usize)>) -> Self {
+    pub(super) fn new(now: Timestamp, head_bytes: usize, label: Option<Label>) -> Self {
         Self {
             started_at: now,
             head_bytes,

@@ -133,6 +133,12 @@ impl<N: Network> Server<N> {
         };
         exchange.upload.rewind();
         exchange.upload_stopped = false;
+        if let Phase::Tunnel {
+            upload_finished, ..
+        } = &mut exchange.phase
+        {
+            *upload_finished = false;
+        }
         if ended == Some(Link::WasDead) {
             exchange.needs_new_link = true;
             exchange.notes.fault = None;

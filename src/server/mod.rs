@@ -24,18 +24,22 @@ mod drive;
 mod exchange;
 mod failure;
 mod idle;
+mod introduction;
+mod label;
 mod link;
 mod network;
 mod orders;
 mod probes;
 mod queue;
 mod request;
+mod request_id;
 mod response;
 mod retry_budget;
 mod silence;
 mod slots;
 mod stopping;
 mod tunnel;
+mod turn;
 
 #[cfg(test)]
 mod tests;
@@ -43,26 +47,26 @@ mod tests;
 pub use arena::{ClientId, ExchangeId, LinkId, ProberId};
 pub use network::{Network, Token};
 pub use orders::Order;
+pub use request_id::RequestIds;
 
+use crate::address::{Address, ClientAddress};
 use crate::balance::{KeySource, Sticky};
 use crate::config::{Health, Limits, Mode, Timeouts};
 use crate::http::{ForwardPolicy, HeadLimits, HeadParser};
 use crate::observe::{AccessLog, Metrics};
-use crate::relay::{Readiness, Workspace};
+use crate::proxy_protocol;
+use crate::relay::Workspace;
 use crate::time::Timestamp;
 use crate::timers::Wheel;
 use crate::upstream::{StateChange, Upstream};
 use arena::{Arena, OfProber};
-use client::{Client, ClientState};
+use client::Client;
 use idle::IdleLinks;
-use link::LinkState;
 use probes::Prober;
 use queue::Queue;
 use retry_budget::RetryBudget;
 use slots::Slots;
 use std::io;
-use std::mem;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// What a server is told at its start.
@@ -78,6 +82,11 @@ pub struct Settings {
     pub health: Health,
     /// Spreads the checks in time; different in every process.
     pub seed: u64,
+    /// The `Host` that backends are asked for; `None`: the one the client asked.
+    pub host: Option<String>,
+    /// The form in which backends are told of clients ahead of everything else, if they are.
+    /// Their connections then serve one client each.
+    pub send_proxy: Option<proxy_protocol::Version>,
 }
 
 /// All connections and exchanges of one loop.
@@ -90,7 +99,7 @@ pub struct Server<N: Network> {
     upstream: Upstream,
     key_source: KeySource,
     /// Where each backend is, by slot. All addresses of a name are tried.
-    addresses: Vec<Vec<SocketAddr>>,
+    addresses: Vec<Vec<Address>>,
     /// Who checks which backend; none if backends are not checked.
     probers: Arena<OfProber, Prober<N::Stream>>,
     /// When it is next looked for backends that do not answer.
@@ -103,6 +112,8 @@ pub struct Server<N: Network> {
     work: Workspace<N::Pipes>,
     parser: HeadParser,
     forward: Vec<ForwardPolicy>,
+    accepts_proxy: Vec<bool>,
+    request_ids: Option<RequestIds>,
     sticky: Option<Sticky>,
     /// Where the head of a response is put together.
     head_out: Vec<u8>,
@@ -136,6 +147,10 @@ pub struct Parts<N: Network> {
     pub pipes: N::Pipes,
     /// What backends are told of the clients, for each listener.
     pub forward: Vec<ForwardPolicy>,
+    /// Whether a PROXY header comes first, for each listener; it does not where nothing is said.
+    pub accepts_proxy: Vec<bool>,
+    /// Names requests that come without a name, if they are to be named.
+    pub request_ids: Option<RequestIds>,
     /// Which cookie binds a client to a backend, if any does.
     pub sticky: Option<Sticky>,
     /// The pool of backends.
@@ -143,7 +158,7 @@ pub struct Parts<N: Network> {
     /// Which part of a request the strategy wants as a key.
     pub key_source: KeySource,
     /// The addresses of each backend, in the order of the pool.
-    pub addresses: Vec<Vec<SocketAddr>>,
+    pub addresses: Vec<Vec<Address>>,
     /// Where records are counted.
     pub metrics: Metrics,
     /// Where records are written down.
@@ -156,6 +171,8 @@ impl<N: Network> Server<N> {
         let mut server = Self {
             parser: HeadParser::new(head_limits(&settings.limits)),
             forward: parts.forward,
+            accepts_proxy: parts.accepts_proxy,
+            request_ids: parts.request_ids,
             sticky: parts.sticky,
             settings,
             slots: Slots::new(),
@@ -192,6 +209,12 @@ impl<N: Network> Server<N> {
         self.slots.clients.len()
     }
 
+    /// Buffers taken and not given back. When nobody is connected there are none.
+    #[must_use]
+    pub fn buffers_lent(&self) -> usize {
+        self.work.buffers.lent()
+    }
+
     /// Takes over a connection that was accepted from `address` by a listener (an index). In TCP mode a backend is picked
     /// at once: the server side may be the one that speaks first.
     ///
@@ -200,11 +223,11 @@ impl<N: Network> Server<N> {
     pub fn accepted(
         &mut self,
         io: N::Stream,
-        address: SocketAddr,
+        address: impl Into<ClientAddress>,
         listener: u16,
         now: Timestamp,
     ) -> io::Result<()> {
-        let client = Client::new(io, address, listener);
+        let client = Client::new(io, address.into(), listener);
         let id = self.slots.clients.insert(client);
         if let Some(client) = self.slots.clients.get_mut(id) {
             let stream = client.peer.socket.io_mut();
@@ -214,101 +237,19 @@ impl<N: Network> Server<N> {
             }
         }
         self.metrics.accepted();
-        match self.settings.mode {
-            Mode::Http => self.await_request(id, now),
-            Mode::Tcp => self.begin_tunnel(id, now),
+        match self.accepts_proxy.get(usize::from(listener)) {
+            Some(true) => self.await_introduction(id, now),
+            Some(false) | None => self.welcome(id, now),
         }
         Ok(())
     }
 
-    /// Passes on what an event says of a socket. Late events for a socket that is gone, or about
-    /// to be, are ignored.
-    pub fn ready(&mut self, token: Token, ready: Readiness, now: Timestamp) {
-        match token {
-            Token::Client(id) => self.client_ready(id, ready, now),
-            Token::Link(id) => self.link_ready(id, ready, now),
-            Token::Prober(id) => self.prober_ready(id, ready, now),
+    /// Begins to serve a client whose address is known.
+    fn welcome(&mut self, id: ClientId, now: Timestamp) {
+        match self.settings.mode {
+            Mode::Http => self.await_request(id, now),
+            Mode::Tcp => self.begin_tunnel(id, now),
         }
-    }
-
-    fn client_ready(&mut self, id: ClientId, ready: Readiness, now: Timestamp) {
-        let Some(client) = self.slots.clients.get_mut(id) else {
-            return;
-        };
-        client.peer.socket.note(ready);
-        match client.state {
-            ClientState::Idle | ClientState::Head => self.read_request(id, true, now),
-            ClientState::Busy(exchange) => self.drive(exchange, now),
-            ClientState::Lingering { .. } => self.discard(id),
-            ClientState::Closed => {}
-        }
-    }
-
-    fn link_ready(&mut self, id: LinkId, ready: Readiness, now: Timestamp) {
-        let Some(link) = self.slots.links.get_mut(id) else {
-            return;
-        };
-        link.peer.socket.note(ready);
-        match link.state {
-            LinkState::Connecting(exchange) => {
-                if ready.broken {
-                    self.connect_failed(id, exchange, now);
-                } else if ready.writable || ready.readable {
-                    self.connected(exchange, now);
-                }
-                self.drive(exchange, now);
-            }
-            LinkState::Busy(exchange) => self.drive(exchange, now),
-            // Closed by the backend, or bytes nobody asked for: of no use either way.
-            LinkState::Idle { .. } => self.close_link(id),
-            LinkState::Closed => {}
-        }
-    }
-
-    /// The last phases of a turn: work that had to yield, the queue, deadlines, what follows
-    /// from the life of backends, closing.
-    pub fn finish_turn(&mut self, now: Timestamp) {
-        self.go_on(now);
-        self.serve_queue(now);
-        self.expire_deadlines(now);
-        self.look_for_silence(now);
-        self.upstream.pass_time(now);
-        self.follow_changes(now);
-        self.close_all();
-    }
-
-    /// Takes up what yielded in an earlier phase; what yields again waits for the next turn.
-    fn go_on(&mut self, now: Timestamp) {
-        let mut again = mem::replace(&mut self.again, mem::take(&mut self.again_spare));
-        for work in again.drain(..) {
-            match work {
-                Again::Client(id) => {
-                    if let Some(client) = self.slots.clients.get(id)
-                        && client.state == ClientState::Idle
-                    {
-                        self.read_request(id, false, now);
-                    }
-                }
-                Again::Exchange(id) => self.drive(id, now),
-                Again::Lingering(id) => self.discard(id),
-            }
-        }
-        self.again_spare = again;
-    }
-
-    /// When the server must be called again at the latest, event or not. `None`: only on events.
-    #[must_use]
-    pub fn next_wakeup(&self) -> Option<Timestamp> {
-        if !self.again.is_empty() {
-            return Some(Timestamp::ZERO);
-        }
-        let change = self.upstream.next_change();
-        let due = [
-            self.wheel.next_wakeup(),
-            self.silence_look_due(),
-            (change != Timestamp::NEVER).then_some(change),
-        ];
-        due.into_iter().flatten().min()
     }
 }
 

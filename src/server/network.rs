@@ -1,10 +1,10 @@
 //! What the server needs of the outside: connections to backends, and events for its sockets.
 
 use super::arena::{ClientId, LinkId, ProberId};
+use crate::address::Address;
 use crate::relay::{Pipes, Transport};
 use std::fmt::Debug;
 use std::io;
-use std::net::SocketAddr;
 
 /// Which of the server's sockets an event is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub trait Network {
     ///
     /// # Errors
     /// The connection failed at once, or no descriptor is left.
-    fn connect(&mut self, address: SocketAddr) -> io::Result<Self::Stream>;
+    fn connect(&mut self, address: &Address) -> io::Result<Self::Stream>;
 
     /// Asks for events of `stream`, edge-triggered, for reading and writing, for its whole life.
     ///

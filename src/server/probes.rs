@@ -11,6 +11,7 @@ use super::dispatch::is_shortage;
 use super::network::{Network, Token};
 use crate::balance::BackendId;
 use crate::health::{Probe, Rhythm, Schedule, Tally, Verdict};
+use crate::proxy_protocol;
 use crate::relay::{Readiness, Received, Socket, Transport};
 use crate::time::Timestamp;
 use crate::timers::{Deadline, Fired};
@@ -167,14 +168,23 @@ impl<N: Network> Server<N> {
         let Some(prober) = self.probers.get_mut(id) else {
             return result;
         };
-        let host = self.upstream.name(prober.backend).unwrap_or_default();
+        let name = self.upstream.name(prober.backend).unwrap_or_default();
+        let mut introduction = Vec::new();
+        if let Some(version) = self.settings.send_proxy {
+            // Without ends it says: from the proxy itself.
+            proxy_protocol::write(version, None, &mut introduction);
+        }
         let addresses = self.addresses.get(prober.backend.slot());
         for (place, address) in addresses.into_iter().flatten().enumerate().skip(first) {
-            let opened = self.network.connect(*address).and_then(|mut stream| {
+            // A path is no host (RFC 9110, section 7.2).
+            let own = address.tcp().map_or("localhost", |_| name);
+            let host = self.settings.host.as_deref().unwrap_or(own);
+            let opened = self.network.connect(address).and_then(|mut stream| {
                 self.network.register(&mut stream, Token::Prober(id))?;
                 Ok(stream)
             });
-            match (opened, Probe::new(health.check, &health.http, host)) {
+            let probe = Probe::new(health.check, &health.http, host, &introduction);
+            match (opened, probe) {
                 (Ok(stream), Some(probe)) => {
                     prober.check = Some(Running {
                         socket: Socket::new(stream),

@@ -4,7 +4,9 @@ use super::Server;
 use super::arena::{ClientId, ExchangeId};
 use super::client::ClientState;
 use super::exchange::{Exchange, Notes, Request};
+use super::label::Label;
 use super::network::Network;
+use crate::address::{ClientAddress, UNIX_CLIENT};
 use crate::balance::key::key_of;
 use crate::balance::{BackendId, KeySource};
 use crate::error::{Fault, Refusal};
@@ -12,7 +14,7 @@ use crate::http::{Body, ClientIp, Forward, Parsed, RequestHead};
 use crate::relay::{Buffer, Flow, Gathered};
 use crate::time::Timestamp;
 use std::mem;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 impl<N: Network> Server<N> {
     /// A new client connection, or one whose exchange is over, has its full time to ask.
@@ -27,12 +29,13 @@ impl<N: Network> Server<N> {
         self.set_client_deadline(id, now + self.settings.timeouts.keep_alive);
     }
 
-    /// Reads until a head is complete, and starts its exchange. `more`: what is unread was looked
-    /// at before and is not enough.
-    pub(super) fn read_request(&mut self, id: ClientId, mut more: bool, now: Timestamp) {
+    /// Reads until a head is complete, and starts its exchange. What is unread comes first: it
+    /// may hold a request that is to be answered though the client has ended since.
+    pub(super) fn read_request(&mut self, id: ClientId, now: Timestamp) {
         // Lent to this call, so that a head can be read from it while the rest is in use.
         let mut scratch = mem::take(&mut self.work.scratch);
         let mut started = None;
+        let mut more = false;
         while started.is_none() {
             let Some(client) = self.slots.clients.get_mut(id) else {
                 break;
@@ -113,24 +116,19 @@ impl<N: Network> Server<N> {
         let Some(client) = self.slots.clients.get(id) else {
             return (0, None);
         };
-        let (address, listener) = (client.address, usize::from(client.listener));
-        let mut first = self.work.buffers.take(head.len);
-        let ip = ClientIp::from(address.ip());
-        if let Some(policy) = self.forward.get(listener) {
-            let forward = Forward {
-                policy,
-                client_ip: ip.as_bytes(),
-                request_id: None,
-                host: None,
-            };
-            self.parser
-                .write_request(head, input, &forward, first.as_vec_mut());
-        }
+        let address = client.address;
+        let sent_id = self.parser.request_id(input);
+        let made_id = match (&mut self.request_ids, sent_id) {
+            (Some(ids), None) => Some(ids.take()),
+            _ => None,
+        };
+        let made_id = made_id.as_ref().map(|id| id.as_slice());
+        let first = self.rewrite(id, head, input, made_id);
         let mut upload = Flow::new(Body::new(head.body));
         let body = input.get(head.len..).unwrap_or_default();
         let used = upload.prepare(first, body, head.method.is_idempotent());
         let key = self.key(head, input, address);
-        let label = self.label(head, input);
+        let label = self.label(head, input, sent_id.or(made_id));
         let request = Request {
             method: head.method,
             version: head.version,
@@ -151,6 +149,33 @@ impl<N: Network> Server<N> {
                 (input.len(), Some(exchange))
             }
         }
+    }
+
+    /// What a backend is sent first, in a buffer of its own.
+    fn rewrite(
+        &mut self,
+        id: ClientId,
+        head: &RequestHead,
+        input: &[u8],
+        request_id: Option<&[u8]>,
+    ) -> Buffer {
+        let mut first = self.work.buffers.take(head.len);
+        self.introduce(id, first.as_vec_mut());
+        let Some(client) = self.slots.clients.get(id) else {
+            return first;
+        };
+        let ip = ClientIp::from(client.address);
+        if let Some(policy) = self.forward.get(usize::from(client.listener)) {
+            let forward = Forward {
+                policy,
+                client_ip: ip.as_bytes(),
+                request_id,
+                host: self.settings.host.as_deref().map(str::as_bytes),
+            };
+            self.parser
+                .write_request(head, input, &forward, first.as_vec_mut());
+        }
+        first
     }
 }
 
@@ -191,7 +216,7 @@ impl<N: Network> Server<N> {
 /// What is remembered of a request beyond its framing.
 impl<N: Network> Server<N> {
     /// The hash by which the strategy keeps requests together, 0 if it does not want one.
-    fn key(&self, head: &RequestHead, input: &[u8], address: SocketAddr) -> u64 {
+    fn key(&self, head: &RequestHead, input: &[u8], address: ClientAddress) -> u64 {
         match &self.key_source {
             KeySource::None => 0,
             KeySource::ClientAddress => key_of_address(address),
@@ -208,22 +233,23 @@ impl<N: Network> Server<N> {
         sticky.backend(value)
     }
 
-    /// Method and target, kept for the access log if there is one.
-    fn label(&mut self, head: &RequestHead, input: &[u8]) -> Option<(Buffer, usize)> {
+    /// What the access log will say of the request, if there is one.
+    fn label(&mut self, head: &RequestHead, input: &[u8], id: Option<&[u8]>) -> Option<Label> {
         if !self.access_log.is_on() {
             return None;
         }
         let method = head.method_span.of(input);
-        let mut label = self.work.buffers.take_with(method);
-        label.append(head.target.of(input));
-        Some((label, method.len()))
+        let target = head.target.of(input);
+        let buffers = &mut self.work.buffers;
+        Some(Label::new(id.unwrap_or_default(), method, target, buffers))
     }
 }
 
 /// The key of a client address, where that is what a strategy wants.
-pub(super) fn key_of_address(address: SocketAddr) -> u64 {
+pub(super) fn key_of_address(address: ClientAddress) -> u64 {
     match address.ip() {
-        IpAddr::V4(ip) => key_of(&ip.octets()),
-        IpAddr::V6(ip) => key_of(&ip.octets()),
+        Some(IpAddr::V4(ip)) => key_of(&ip.octets()),
+        Some(IpAddr::V6(ip)) => key_of(&ip.octets()),
+        None => key_of(UNIX_CLIENT.as_bytes()),
     }
 }

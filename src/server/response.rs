@@ -13,6 +13,9 @@ use crate::relay::{Flow, Gathered};
 use crate::time::Timestamp;
 use std::mem;
 
+/// Looks for a head in one go, so that a flood of interim answers lets others have their turn.
+const HEADS_PER_TURN: usize = 32;
+
 impl<N: Network> Server<N> {
     /// Reads until the head of the final answer is complete. Interim answers are passed on.
     pub(super) fn await_response(&mut self, id: ExchangeId, now: Timestamp) -> Verdict {
@@ -23,8 +26,9 @@ impl<N: Network> Server<N> {
     }
 
     fn read_response(&mut self, id: ExchangeId, scratch: &mut [u8], now: Timestamp) -> Verdict {
-        let mut more = true;
-        loop {
+        // What is unread may not have been looked at yet: an interim answer held it up.
+        let mut more = false;
+        for _ in 0..HEADS_PER_TURN {
             let Some(parties) = self.slots.parties(id) else {
                 return Verdict::Gone;
             };
@@ -56,6 +60,7 @@ impl<N: Network> Server<N> {
                 Err(fault) => return Verdict::Failed(fault),
             }
         }
+        Verdict::Yield
     }
 
     fn note_first_byte(&mut self, id: ExchangeId, now: Timestamp) {
@@ -147,6 +152,10 @@ impl<N: Network> Server<N> {
         let body = input.get(head.len..).unwrap_or_default();
         let to = &mut parties.client.peer.socket;
         let used = download.accept(&mut self.head_out, body, to, &mut self.work.buffers);
+        if used.is_err() && !download.is_touched() && !download.has_pending() {
+            // Malformed from its first byte: the client has seen nothing and can be told.
+            return Err(Fault::BadResponse);
+        }
         exchange.notes.interim_bytes += exchange.download.passed();
         exchange.notes.status = Some(head.status);
         exchange.download = download;

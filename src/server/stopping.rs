@@ -18,7 +18,7 @@ impl<N: Network> Server<N> {
         self.stop_probing();
         for id in self.slots.clients.ids() {
             let state = self.slots.clients.get(id).map(|client| client.state);
-            if state == Some(ClientState::Idle) {
+            if matches!(state, Some(ClientState::Idle | ClientState::Introducing)) {
                 self.close_client(id);
             }
         }

@@ -26,7 +26,7 @@ pub use life_cycle::{Grounds, State};
 pub use state_change::{Cause, ProbeFailure, StateChange};
 pub(crate) use window::Window;
 
-use crate::balance::{BackendId, Candidate, Outcome, Settlement, Strategy};
+use crate::balance::{BackendId, Candidate, Outcome, Settlement, Strategy, Verdict};
 use crate::time::Timestamp;
 use life_cycle::Event;
 use outstanding::{Outstanding, Queue};
@@ -193,6 +193,13 @@ impl Upstream {
     #[must_use]
     pub fn strategy(&self) -> &dyn Strategy {
         self.strategy.as_ref()
+    }
+
+    /// What the strategy makes of each backend at this moment: whom [`pick`](Self::pick) would
+    /// pick, and why. For people; changes nothing.
+    #[must_use]
+    pub fn explain(&self, key: u64, now: Timestamp) -> Vec<Verdict> {
+        self.strategy.explain(&self.candidates, key, now)
     }
 
     /// What a backend is called.

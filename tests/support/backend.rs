@@ -60,9 +60,35 @@ impl Backend {
         Self::answering(echo)
     }
 
+    /// Reads a request on each connection, answers it with `part` and closes.
+    pub(crate) fn breaking_off(part: &'static str) -> Self {
+        Self::start(move |mut wire, _| {
+            if wire.read_request().is_some() {
+                wire.send(part);
+            }
+        })
+    }
+
+    /// Reads a request on each connection, answers it with `part` and breaks the connection.
+    pub(crate) fn resetting(part: &'static str) -> Self {
+        Self::start(move |mut wire, _| {
+            if wire.read_request().is_some() {
+                wire.send(part);
+                wire.reset();
+            }
+        })
+    }
+
     /// Connections accepted so far.
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.lock().unwrap().len()
+    }
+
+    /// Connections whose script has not ended.
+    pub(crate) fn open_connections(&self) -> usize {
+        let connections = self.shared.connections.lock().unwrap();
+        let open = connections.iter().filter(|c| c.stream.strong_count() > 0);
+        open.count()
     }
 
     /// What arrived so far on the connection of this number, exactly; the first MiB of it.

@@ -9,6 +9,11 @@ use std::sync::Arc;
 /// One connection, used for one request after another.
 pub(crate) struct Client(Wire);
 
+/// Whether connections to an address are taken.
+pub(crate) fn listens(address: SocketAddr) -> bool {
+    TcpStream::connect(address).is_ok()
+}
+
 impl Client {
     #[track_caller]
     pub(crate) fn connect(to: SocketAddr) -> Self {

@@ -34,13 +34,13 @@ mod process;
 mod wait;
 mod wire;
 
-pub(crate) use backend::Backend;
-pub(crate) use client::Client;
+pub(crate) use backend::{Backend, echo};
+pub(crate) use client::{Client, listens};
 pub(crate) use content::{Content, Matcher};
 pub(crate) use lb::{Ended, Lb};
 pub(crate) use message::{Broken, Message, Response};
 pub(crate) use nobody::{Deaf, Refusing};
 pub(crate) use pi::Pi;
-pub(crate) use process::Usage;
-pub(crate) use wait::{Gate, Stopwatch, stays, until};
+pub(crate) use process::{Usage, most_socket_buffers};
+pub(crate) use wait::{Gate, Progress, Stopwatch, stays, until};
 pub(crate) use wire::{End, Wire};

@@ -1,6 +1,7 @@
 //! What a process costs, as `/proc` tells it.
 
 use std::fs;
+use std::thread;
 use std::time::Duration;
 
 /// The kernel counts time in ticks of 10 ms here (`sysconf(_SC_CLK_TCK)` on Linux).
@@ -9,6 +10,18 @@ const TICK: Duration = Duration::from_millis(10);
 /// Reads the costs of one process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage(pub(super) u32);
+
+/// The most bytes the kernel lets a connection that is sent on and one that is received on hold
+/// together (`tcp(7)`, `tcp_wmem` and `tcp_rmem`).
+pub(crate) fn most_socket_buffers() -> u64 {
+    let most = |name| -> u64 {
+        let text = fs::read_to_string(format!("/proc/sys/net/ipv4/{name}"));
+        let text = text.expect("a setting");
+        let last = text.split_whitespace().next_back();
+        last.and_then(|most| most.parse().ok()).expect("a number")
+    };
+    most("tcp_rmem") + most("tcp_wmem")
+}
 
 impl Usage {
     /// Memory now, in KiB.
@@ -34,9 +47,39 @@ impl Usage {
         TICK * (ticks(11) + ticks(12))
     }
 
+    /// Whether it does next to nothing for a moment. A process that spins uses up any time it is
+    /// given.
+    pub(crate) fn is_at_rest(self) -> bool {
+        const MOMENT: Duration = Duration::from_millis(4);
+        const NOTHING: Duration = Duration::from_micros(400);
+        let before = self.busy();
+        thread::sleep(MOMENT);
+        self.busy() - before < NOTHING
+    }
+
+    /// Time of all threads so far, to the nanosecond, as the scheduler counts it (schedstat in
+    /// proc(5)).
+    fn busy(self) -> Duration {
+        let threads = fs::read_dir(self.path("task")).expect("a process");
+        let nanos = threads.filter_map(|thread| {
+            // A thread may end while we look.
+            let stat = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            stat.split(' ').next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(nanos.sum())
+    }
+
     /// File descriptors open now.
     pub(crate) fn open_fds(self) -> usize {
         fs::read_dir(self.path("fd")).expect("a process").count()
+    }
+
+    /// Those of them that are sockets.
+    pub(crate) fn open_sockets(self) -> usize {
+        let descriptors = fs::read_dir(self.path("fd")).expect("a process");
+        let names = descriptors.filter_map(|fd| fs::read_link(fd.ok()?.path()).ok());
+        let sockets = names.filter(|name| name.to_string_lossy().starts_with("socket:"));
+        sockets.count()
     }
 
     fn status(self, key: &str) -> u64 {

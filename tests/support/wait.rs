@@ -1,5 +1,6 @@
 //! Waiting: until a condition holds, or until a deadline says that it never will.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,6 +10,8 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(2);
+/// What has not grown for so long has stopped.
+const STANDSTILL: Duration = Duration::from_millis(200);
 
 /// Waits until `condition` holds.
 #[track_caller]
@@ -70,5 +73,32 @@ impl Gate {
         let guard = open.lock().unwrap();
         let waited = changed.wait_timeout_while(guard, PATIENCE, |open| !*open);
         waited.unwrap().0
+    }
+}
+
+/// Counts what one thread has done, for another to watch.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    pub(crate) fn add(&self, count: usize) {
+        self.0.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Waits until it has begun and no longer grows. Returns how far it came.
+    pub(crate) fn until_it_stops(&self) -> u64 {
+        let mut last = (self.get(), Stopwatch::start());
+        until("it stops", || {
+            let now = self.get();
+            if now != last.0 {
+                last = (now, Stopwatch::start());
+            }
+            now > 0 && last.1.elapsed() > STANDSTILL
+        });
+        last.0
     }
 }

@@ -42,6 +42,11 @@ impl Wire {
         wire
     }
 
+    /// The same connection, for another thread to send on.
+    pub(crate) fn another(&self) -> Self {
+        Self::new(Arc::clone(&self.stream), Arc::default())
+    }
+
     /// How long a read or write may take.
     pub(crate) fn set_patience(&self, patience: Duration) {
         self.stream
@@ -50,6 +55,13 @@ impl Wire {
         self.stream
             .set_write_timeout(Some(patience))
             .expect("a socket");
+    }
+
+    /// The kernel holds about so much for this end in each direction, instead of ever more.
+    pub(crate) fn fix_buffers(&self, bytes: usize) {
+        let socket = SockRef::from(&*self.stream);
+        socket.set_recv_buffer_size(bytes).expect("a socket");
+        socket.set_send_buffer_size(bytes).expect("a socket");
     }
 
     pub(crate) fn local_address(&self) -> SocketAddr {
@@ -66,17 +78,6 @@ impl Wire {
         self.try_send(bytes.as_ref()).expect("sends");
     }
 
-    /// Sends what the peer takes at once, at most all of `bytes`; says how much that was.
-    pub(crate) fn send_some(&mut self, bytes: &[u8]) -> usize {
-        self.stream.set_nonblocking(true).expect("a socket");
-        let sent = (&*self.stream).write(bytes);
-        self.stream.set_nonblocking(false).expect("a socket");
-        match sent {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-            other => other.expect("sends"),
-        }
-    }
-
     /// Ends the sending side.
     pub(crate) fn finish(&mut self) {
         // Fails if the peer has broken the connection: then there is nothing to end.
@@ -87,12 +88,6 @@ impl Wire {
     pub(crate) fn reset(self) {
         let socket = SockRef::from(&*self.stream);
         socket.set_linger(Some(Duration::ZERO)).expect("a socket");
-    }
-
-    /// The kernel takes no more than about this for us while we do not read.
-    pub(crate) fn set_receive_buffer(&self, bytes: usize) {
-        let socket = SockRef::from(&*self.stream);
-        socket.set_recv_buffer_size(bytes).expect("a socket");
     }
 }
 
@@ -141,7 +136,8 @@ impl Wire {
                 self.fill()?;
             }
             let some = left.min(self.unread.len());
-            out.extend(self.unread.drain(..some));
+            out.extend_from_slice(&self.unread[..some]);
+            self.unread.drain(..some);
             left -= some;
         }
         Ok(())
@@ -170,6 +166,12 @@ impl Wire {
             }
         };
         (std::mem::take(&mut self.unread), end)
+    }
+
+    /// The next `count` bytes, which stay unread; fewer if no more come.
+    pub(crate) fn peek(&mut self, count: usize) -> &[u8] {
+        while self.unread.len() < count && self.fill().is_ok() {}
+        &self.unread[..count.min(self.unread.len())]
     }
 
     /// What has been read and not used.

@@ -9,6 +9,10 @@ use crate::balance::{BackendId, Candidate};
 /// The bound, 5/4 of the fair share.
 const FACTOR: (u64, u64) = (5, 4);
 
+/// In flight at a backend before it can be too much: a browser opens six connections at once, and
+/// where little is going on they should all lead to one place.
+const LEAST: u64 = 8;
+
 /// Knows how much is in flight, and so how much is too much.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bound {
@@ -61,7 +65,7 @@ impl Bound {
     fn has_room(&self, candidate: &Candidate, weight: u64) -> bool {
         let (factor, per) = FACTOR;
         let share = (self.in_flight + 1) * factor * u64::from(candidate.weight);
-        let bound = share.div_ceil((per * weight).max(1));
+        let bound = share.div_ceil((per * weight).max(1)).max(LEAST);
         candidate.pickable && u64::from(candidate.in_flight) < bound
     }
 }

@@ -59,6 +59,34 @@ impl LeastResponseTime {
         best
     }
 
+    /// The cost of a candidate, and where it comes from.
+    pub(super) fn verdict(&self, candidate: &Candidate, now: Timestamp) -> (f64, String) {
+        let Some(standing) = self.standings.get(candidate.id.slot()) else {
+            return (f64::INFINITY, "unknown".to_owned());
+        };
+        let (cost, score) = (self.cost(candidate, standing, now), standing.score);
+        let Candidate { in_flight, .. } = candidate;
+        if cost < 0.0 {
+            return (
+                cost,
+                format!("cold trial: never heard from, {in_flight} in flight"),
+            );
+        }
+        let (slowness, penalty) = (score.slowness, score.penalty);
+        let services = (cost - penalty) * score.per_slowness;
+        let terms = match in_flight {
+            0 => format!("{services:.2} idle"),
+            _ => {
+                let residual = services - f64::from(*in_flight);
+                format!("({in_flight} in flight + {residual:.2} residual)")
+            }
+        };
+        (
+            cost,
+            format!("slowness {slowness:.2} x {terms} + penalty {penalty:.2}"),
+        )
+    }
+
     /// When the next request would be finished there, in mean service times of the pool; for a
     /// backend on its cold trial, less than for any other.
     fn cost(&self, candidate: &Candidate, standing: &Standing, now: Timestamp) -> f64 {

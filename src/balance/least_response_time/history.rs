@@ -3,10 +3,11 @@
 //! Everything here decays: the slowness of a backend nobody asks drifts to the pool's average, and
 //! what is held against it is forgotten, so that no bad minute is for ever.
 
+use super::approximate::exp;
 use super::tuning::{
     FAILURE_HALF_LIFE_S, FORGOTTEN, IN_ORDER_LEAST, MEMORY_HALF_LIFE_S, MOST_RESPONSES,
     MOST_SAMPLES, OVERTAKING_FULL, OVERTAKING_STEP, PENALTY, PENALTY_DEVIATIONS, PRIOR_SAMPLES,
-    decay, seconds,
+    decay, seconds, unless_negligible,
 };
 use crate::balance::BackendId;
 use crate::time::Timestamp;
@@ -76,8 +77,8 @@ impl History {
         let elapsed_s = seconds(self.decayed_at, now);
         self.decayed_at = now;
         let left = decay(elapsed_s, MEMORY_HALF_LIFE_S);
-        self.log_sum *= left;
-        self.samples *= left;
+        self.log_sum = unless_negligible(self.log_sum * left);
+        self.samples = unless_negligible(self.samples * left);
         let left = decay(elapsed_s, FAILURE_HALF_LIFE_S);
         self.failures = forget(self.failures * left);
         self.responses = forget(self.responses * left);
@@ -99,7 +100,7 @@ impl History {
         self.log_sum += log_above;
         self.samples += 1.0;
         if self.samples > MOST_SAMPLES {
-            self.log_sum *= MOST_SAMPLES / self.samples;
+            self.log_sum = unless_negligible(self.log_sum * (MOST_SAMPLES / self.samples));
             self.samples = MOST_SAMPLES;
         }
     }
@@ -107,7 +108,8 @@ impl History {
     /// Learns whether a response overtook an older request; asked only when others remain.
     pub(super) fn learn_order(&mut self, overtook: bool) {
         let overtook = f64::from(u8::from(overtook));
-        self.overtaking += OVERTAKING_STEP * (overtook - self.overtaking);
+        let change = OVERTAKING_STEP * (overtook - self.overtaking);
+        self.overtaking = unless_negligible(self.overtaking + change);
     }
 
     /// Drops what is held against it.
@@ -119,7 +121,7 @@ impl History {
     /// What a pick is to read, given the pool's rate of failures.
     pub(super) fn score(&self, pool_failure_rate: f64) -> Score {
         let log = (self.log_sum + self.prior) / (self.samples + PRIOR_SAMPLES);
-        let slowness = log.exp();
+        let slowness = exp(log);
         Score {
             slowness,
             per_slowness: slowness.recip(),
@@ -203,6 +205,20 @@ mod tests {
         );
         failing.forgive();
         assert_eq!(failing.score(0.05).penalty, 0.0);
+    }
+
+    #[test]
+    fn nothing_shrinks_below_what_processors_are_quick_with() {
+        let mut history = history();
+        history.learn(1e-3);
+        history.learn_order(true);
+        (0..200_000).for_each(|_| {
+            history.learn(0.0);
+            history.learn_order(false);
+        });
+        assert_eq!((history.log_sum, history.overtaking), (0.0, 0.0));
+        history.decay(at(1_000_000));
+        assert_eq!(history.samples, 0.0);
     }
 
     #[test]

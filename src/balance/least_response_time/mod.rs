@@ -25,6 +25,7 @@
 //! It sees the upstream's candidates and nothing else. Scores are kept up to date as responses
 //! come in; a pick only reads them, and ages at most one, round robin.
 
+mod approximate;
 mod cost;
 mod history;
 mod pool;
@@ -32,7 +33,7 @@ mod residual;
 mod tuning;
 
 use super::sample::{SAMPLED_ABOVE, block, draw_blocks};
-use super::{BackendId, Candidate, Outcome, Rng, Settlement, Strategy};
+use super::{BackendId, Candidate, Outcome, Rng, Settlement, Strategy, Verdict, verdict};
 use crate::time::Timestamp;
 use cost::{Best, Standing};
 use history::History;
@@ -214,6 +215,13 @@ impl Strategy for LeastResponseTime {
             self.learn(response_time, candidate, settlement, now);
         }
         self.rescore(slot);
+    }
+
+    fn explain(&self, candidates: &[Candidate], _: u64, now: Timestamp) -> Vec<Verdict> {
+        // As a pick does, which may decide it.
+        let mut aged = self.clone();
+        aged.age_one(now);
+        verdict::of_each(candidates, |candidate| aged.verdict(candidate, now))
     }
 
     fn cleared(&mut self, backend: BackendId) {

@@ -1,8 +1,9 @@
 //! What all backends together say: the scale on which each of them is measured.
 
+use super::approximate::ln;
 use super::tuning::{
     LOG_MEAN_LEAST, LOG_MEAN_MOST, LOG_MEAN_PER_SERVER, MEAN_LEAST, MEAN_PER_SERVER,
-    MEMORY_HALF_LIFE_S, POOL_FAILURE_DECAY, decay, seconds,
+    MEMORY_HALF_LIFE_S, POOL_FAILURE_DECAY, decay, seconds, unless_negligible,
 };
 use crate::time::Timestamp;
 
@@ -53,14 +54,15 @@ impl Pool {
     /// Counts a response.
     pub(super) fn count(&mut self, failed: bool) {
         self.heard += 1;
-        self.failures = self.failures * POOL_FAILURE_DECAY + f64::from(u8::from(failed));
+        let left = unless_negligible(self.failures * POOL_FAILURE_DECAY);
+        self.failures = left + f64::from(u8::from(failed));
         self.responses = self.responses * POOL_FAILURE_DECAY + 1.0;
     }
 
     /// Learns a service time. Returns by how much its logarithm is above the mean of the pool.
     pub(super) fn learn(&mut self, service_s: f64, now: Timestamp) -> f64 {
         let most = (LOG_MEAN_PER_SERVER * self.servers).clamp(LOG_MEAN_LEAST, LOG_MEAN_MOST);
-        let log = service_s.ln();
+        let log = ln(service_s);
         self.log_samples = (self.log_samples + 1.0).min(most);
         self.log_mean += (log - self.log_mean) / self.log_samples;
 
@@ -125,5 +127,11 @@ mod tests {
         (0..10_000).for_each(|n| pool.count(n % 4 == 0));
         assert!((pool.failure_rate() - 0.25).abs() < 0.01);
         assert_eq!(pool.heard(), 10_000);
+        (0..1_000_000).for_each(|_| pool.count(false));
+        assert_eq!(
+            pool.failure_rate(),
+            0.0,
+            "and do not linger as denormal numbers"
+        );
     }
 }

@@ -9,7 +9,7 @@
 //! Ages fall into 160 buckets from 2^-10 to 2^10, eight equal steps an octave, so that the bucket
 //! of an age is a shift of its floating-point representation: no logarithm is taken at a pick.
 
-use super::tuning::{HANG_LEAST, HANG_SHARE};
+use super::tuning::{HANG_LEAST, HANG_SHARE, unless_negligible};
 
 const BUCKETS: usize = 160;
 /// The top bits of 2^-10 as an `f64`: sign, exponent, and three bits of fraction.
@@ -82,8 +82,8 @@ impl Residual {
 
     fn halve(&mut self) {
         for bucket in &mut self.buckets {
-            bucket.count *= 0.5;
-            bucket.sum *= 0.5;
+            bucket.count = unless_negligible(bucket.count * 0.5);
+            bucket.sum = unless_negligible(bucket.sum * 0.5);
         }
         self.total *= 0.5;
     }

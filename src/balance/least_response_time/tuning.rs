@@ -66,6 +66,20 @@ pub(super) const IDLE_FULL_S: f64 = 60.0;
 /// the half-lives above, and it spares a busy pool the exponentials. Seconds.
 pub(super) const REFRESH_AFTER_S: f64 = 0.1;
 
+/// A decaying quantity below this is nothing. Without an end it would shrink to numbers that have
+/// no leading digit any more, with which processors take a hundred times as long.
+pub(super) const NEGLIGIBLE: f64 = 1e-12;
+
+/// What is left of a decaying quantity: nothing once it is negligible.
+#[inline]
+pub(super) fn unless_negligible(quantity: f64) -> f64 {
+    if quantity.abs() < NEGLIGIBLE {
+        0.0
+    } else {
+        quantity
+    }
+}
+
 /// The time from `earlier` to `later`, in seconds; 0 if `earlier` is not earlier.
 #[inline]
 pub(super) fn seconds(earlier: Timestamp, later: Timestamp) -> f64 {

@@ -2,6 +2,7 @@
 //!
 //! It owns how numbers, digits and addresses are written; a format owns names, separators and strings.
 
+use crate::address::{ClientAddress, UNIX_CLIENT};
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -71,10 +72,13 @@ pub(super) trait Line {
     }
 
     /// An address and port. Nothing in it needs an escape.
-    fn address(&mut self, key: &'static str, address: SocketAddr) {
+    fn address(&mut self, key: &'static str, address: ClientAddress) {
         self.key(key);
         self.word_mark();
-        push_address(self.out(), address);
+        match address {
+            ClientAddress::Tcp(address) => push_address(self.out(), address),
+            ClientAddress::Unix => self.out().extend_from_slice(UNIX_CLIENT.as_bytes()),
+        }
         self.word_mark();
     }
 }

@@ -7,12 +7,13 @@ use serde_json::Value;
 
 /// 2026-11-21T09:00:00.125Z
 const WALL: Duration = Duration::from_millis(1_795_251_600_125);
-const FIELDS: usize = 13;
+const FIELDS: usize = 14;
 
 fn answered<'a>() -> Record<'a> {
     Record {
         started_at: Timestamp::ZERO,
         client: "192.0.2.1:51324".parse().expect("an address"),
+        request_id: b"7f3a",
         method: b"GET",
         target: b"/100",
         status: Some(200),
@@ -42,13 +43,13 @@ fn parsed(record: &Record) -> Value {
 fn an_answered_request() {
     assert_eq!(
         line(AccessLogFormat::Text, &answered(), Some("127.0.0.1:8001")),
-        "time=2026-11-21T09:00:00.125Z client=192.0.2.1:51324 method=GET target=\"/100\" \
+        "time=2026-11-21T09:00:00.125Z client=192.0.2.1:51324 id=\"7f3a\" method=GET target=\"/100\" \
          status=200 bytes_in=78 bytes_out=312 backend=127.0.0.1:8001 connect_ms=0.120 \
          first_byte_ms=1.482 total_ms=61.690 retries=1 reason=ok\n"
     );
     assert_eq!(
         line(AccessLogFormat::Json, &answered(), Some("127.0.0.1:8001")),
-        "{\"time\":\"2026-11-21T09:00:00.125Z\",\"client\":\"192.0.2.1:51324\",\
+        "{\"time\":\"2026-11-21T09:00:00.125Z\",\"client\":\"192.0.2.1:51324\",\"id\":\"7f3a\",\
          \"method\":\"GET\",\"target\":\"/100\",\"status\":200,\"bytes_in\":78,\
          \"bytes_out\":312,\"backend\":\"127.0.0.1:8001\",\"connect_ms\":0.120,\
          \"first_byte_ms\":1.482,\"total_ms\":61.690,\"retries\":1,\"reason\":\"ok\"}\n"
@@ -59,6 +60,7 @@ fn an_answered_request() {
 fn what_is_not_there_is_absent() {
     let record = Record {
         client: "[2001:db8::1]:443".parse().expect("an address"),
+        request_id: b"",
         method: b"",
         target: b"",
         status: None,
@@ -70,12 +72,13 @@ fn what_is_not_there_is_absent() {
     };
     assert_eq!(
         line(AccessLogFormat::Text, &record, None),
-        "time=2026-11-21T09:00:00.125Z client=[2001:db8::1]:443 method=- target=- status=- \
+        "time=2026-11-21T09:00:00.125Z client=[2001:db8::1]:443 id=- method=- target=- status=- \
          bytes_in=78 bytes_out=312 backend=- connect_ms=- first_byte_ms=- total_ms=0.000 \
          retries=1 reason=head_timeout\n"
     );
     let object = parsed(&record);
     for key in [
+        "id",
         "method",
         "target",
         "status",
@@ -103,6 +106,15 @@ fn an_ipv4_client_of_an_ipv6_listener_is_shown_as_ipv4() {
 }
 
 #[test]
+fn a_client_of_a_unix_socket_has_no_name() {
+    let record = Record {
+        client: crate::address::ClientAddress::Unix,
+        ..answered()
+    };
+    assert_eq!(parsed(&record)["client"], "unix:");
+}
+
+#[test]
 fn a_hostile_target_cannot_forge_a_line_or_a_field() {
     let target = b"/\" status=200\r\ntime=0\x1b[2J\\x\xff\xc3\xa9\x7f";
     let record = Record {
@@ -111,7 +123,7 @@ fn a_hostile_target_cannot_forge_a_line_or_a_field() {
     };
     let text = line(AccessLogFormat::Text, &record, None);
     assert_eq!(
-        text.split(' ').nth(3),
+        text.split(' ').nth(4),
         Some("target=\"/\\x22\\x20status=200\\x0D\\x0Atime=0\\x1B[2J\\x5Cx\\xFF\\xC3\\xA9\\x7F\"")
     );
     assert_eq!(text.split(' ').count(), FIELDS);
@@ -129,6 +141,7 @@ fn whatever_the_bytes_one_line_that_splits_and_parses() {
     let pairs = (0..=u8::MAX).flat_map(|first| seconds.map(|second| [first, second]));
     for target in pairs {
         let record = Record {
+            request_id: &target,
             method: &target,
             target: &target,
             ..answered()

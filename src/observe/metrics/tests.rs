@@ -11,7 +11,8 @@ const SECOND: BackendId = BackendId::new(1, 0);
 fn record(backend: Option<BackendId>, fault: Option<Fault>) -> Record<'static> {
     Record {
         started_at: Timestamp::ZERO,
-        client: SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000)),
+        client: SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000)).into(),
+        request_id: b"",
         method: b"GET",
         target: b"/",
         status: fault.map_or(Some(200), Fault::status),

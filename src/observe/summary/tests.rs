@@ -27,7 +27,8 @@ fn shown(snapshot: &Snapshot) -> String {
 fn answered(backend: BackendId, response_time: Duration) -> Record<'static> {
     Record {
         started_at: Timestamp::ZERO,
-        client: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+        client: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)).into(),
+        request_id: b"",
         method: b"GET",
         target: b"/100",
         status: Some(200),

@@ -1,9 +1,9 @@
 //! What must hold of a server between any two turns, whatever its peers do.
 
-use super::super::Server;
 use super::super::client::ClientState;
 use super::super::exchange::Attempt;
 use super::super::link::LinkState;
+use super::super::{Again, Server};
 use super::network::SimNetwork;
 use crate::balance::BackendId;
 use std::collections::HashSet;
@@ -15,6 +15,8 @@ pub(super) fn check(server: &Sim) {
     leases_are_held_by_exchanges(server);
     clients_and_exchanges_belong_together(server);
     idle_links_are_in_the_pool(server);
+    the_queue_is_who_waits(server);
+    nobody_goes_on_twice(server);
     buffers_have_owners(server);
 }
 
@@ -70,7 +72,7 @@ fn clients_and_exchanges_belong_together(server: &Sim) {
                 assert_eq!(slots.exchanges.get(exchange).unwrap().client, id);
             }
             ClientState::Head => assert!(client.peer.unread.is_some()),
-            ClientState::Idle | ClientState::Lingering { .. } => {}
+            ClientState::Introducing | ClientState::Idle | ClientState::Lingering { .. } => {}
             ClientState::Closed => panic!("closed clients are gone at the end of a turn"),
         }
     }
@@ -91,6 +93,23 @@ fn idle_links_are_in_the_pool(server: &Sim) {
     let backends: HashSet<BackendId> = server.upstream.candidates().iter().map(|c| c.id).collect();
     let stacked: usize = backends.iter().map(|id| server.idle.len(*id)).sum();
     assert_eq!(stacked, pooled, "links in the pool");
+}
+
+fn the_queue_is_who_waits(server: &Sim) {
+    let exchanges = &server.slots.exchanges;
+    let ids = exchanges.ids().into_iter();
+    let waiting = ids.filter(|id| matches!(exchanges.get(*id).unwrap().attempt, Attempt::Queued));
+    assert_eq!(server.queue.len(), waiting.count(), "waiting in the queue");
+}
+
+/// Work that yielded is taken up once a turn, however many reasons it had.
+fn nobody_goes_on_twice(server: &Sim) {
+    let mut seen = HashSet::new();
+    for again in &server.again {
+        if let Again::Exchange(id) = again {
+            assert!(seen.insert(*id), "{id:?} waits for its turn twice");
+        }
+    }
 }
 
 /// A client or a link holds at most what is unread, an exchange at most a request, an answer and

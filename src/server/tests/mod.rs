@@ -6,6 +6,9 @@
 
 mod invariants;
 mod network;
+mod regressions;
 mod scenarios;
+mod simulation;
 mod stage;
+mod wire;
 mod world;

@@ -2,11 +2,11 @@
 
 use super::super::network::{Network, Token};
 use super::world::{WireId, World};
+use crate::address::Address;
 use crate::relay::{Pipes, Transport};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 /// A world that many look at.
@@ -41,7 +41,8 @@ impl Network for SimNetwork {
     type Pipe = SimPipe;
     type Pipes = SimPipes;
 
-    fn connect(&mut self, address: SocketAddr) -> io::Result<SimStream> {
+    fn connect(&mut self, address: &Address) -> io::Result<SimStream> {
+        let address = address.tcp().expect("an address of TCP");
         let id = self.0.borrow_mut().connect(address)?;
         Ok(SimStream::new(&self.0, id))
     }
@@ -62,7 +63,7 @@ impl SimStream {
 
 impl Drop for SimStream {
     fn drop(&mut self) {
-        self.world.borrow_mut().close(self.id);
+        self.world.borrow_mut().wire_mut(self.id).close();
     }
 }
 
@@ -77,7 +78,11 @@ impl Transport for SimStream {
     }
 
     fn send(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+        let bytes = parts
+            .iter()
+            .map(|part| &**part)
+            .collect::<Vec<_>>()
+            .concat();
         assert!(!bytes.is_empty(), "a write of nothing");
         self.world.borrow_mut().send(self.id, &bytes)
     }
@@ -87,11 +92,11 @@ impl Transport for SimStream {
     }
 
     fn reset_on_close(&mut self) {
-        self.world.borrow_mut().reset_on_close(self.id);
+        self.world.borrow_mut().wire_mut(self.id).reset_on_close();
     }
 
     fn take_error(&mut self) -> Option<io::Error> {
-        self.world.borrow_mut().take_error(self.id)
+        self.world.borrow_mut().wire_mut(self.id).take_error()
     }
 
     fn fill(&mut self, pipe: &mut SimPipe, max: usize) -> io::Result<usize> {
@@ -110,7 +115,7 @@ impl Transport for SimStream {
         let mut world = self.world.borrow_mut();
         let max = world.at_most(max.min(pipe.0.len()));
         assert!(max > 0, "an empty pipe is drained");
-        let bytes: Vec<u8> = pipe.0.iter().copied().take(max).collect();
+        let bytes = pipe.0.make_contiguous()[..max].to_vec();
         let sent = world.send(self.id, &bytes)?;
         pipe.0.drain(..sent);
         Ok(sent)

@@ -7,7 +7,8 @@ use super::super::network::Token;
 use super::super::{Parts, Server, Settings};
 use super::invariants;
 use super::network::{Shared, SimNetwork, SimPipes, SimStream};
-use super::world::{Dial, End, WireId, World};
+use super::wire::End;
+use super::world::{Dial, WireId, World};
 use crate::balance::{RoundRobin, Strategy};
 use crate::config::{AccessLogFormat, Check, Health, Limits, Mode, Timeouts};
 use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor};
@@ -59,10 +60,15 @@ impl Setup {
             network: SimNetwork(Rc::clone(&world)),
             pipes: SimPipes::new(&world),
             forward: vec![ForwardPolicy::new(SILENT, "http", 80)],
+            accepts_proxy: Vec::new(),
+            request_ids: None,
             sticky: None,
             key_source: strategy.key_source(),
             upstream: Upstream::new(names, Box::new(strategy), 0),
-            addresses: addresses.iter().map(|address| vec![*address]).collect(),
+            addresses: addresses
+                .iter()
+                .map(|address| vec![(*address).into()])
+                .collect(),
             metrics: Metrics::new(now),
             access_log: AccessLog::new(AccessLogFormat::Text),
         };
@@ -72,6 +78,8 @@ impl Setup {
             limits: self.limits,
             health: self.health,
             seed: 0,
+            host: None,
+            send_proxy: None,
         };
         Stage {
             server: Server::new(settings, parts, now),
@@ -139,26 +147,34 @@ impl Stage {
 
     /// A peer sends bytes, in one packet.
     pub(super) fn send(&mut self, id: WireId, bytes: impl AsRef<[u8]>) {
-        self.world.borrow_mut().deliver(id, bytes.as_ref());
+        self.world.borrow_mut().wire_mut(id).deliver(bytes.as_ref());
         self.run();
     }
 
     /// A peer ends what it sends.
     pub(super) fn end(&mut self, id: WireId) {
-        self.world.borrow_mut().end(id);
+        self.world.borrow_mut().wire_mut(id).end();
         self.run();
     }
 
     /// A peer sends bytes and ends, in one packet.
     pub(super) fn send_and_end(&mut self, id: WireId, bytes: impl AsRef<[u8]>) {
-        self.world.borrow_mut().deliver(id, bytes.as_ref());
+        self.world.borrow_mut().wire_mut(id).deliver(bytes.as_ref());
         self.end(id);
     }
 
     /// A peer tears its connection down.
     pub(super) fn reset(&mut self, id: WireId) {
-        self.world.borrow_mut().reset(id, false);
+        self.world.borrow_mut().wire_mut(id).reset(false);
         self.run();
+    }
+
+    /// Backends are given at most so many exchanges at once.
+    pub(super) fn limit_backends(&mut self, most: u32) {
+        let candidates = self.server.upstream.candidates().iter();
+        for id in candidates.map(|c| c.id).collect::<Vec<_>>() {
+            self.server.upstream.set_max_in_flight(id, most);
+        }
     }
 
     pub(super) fn dial(&mut self, number: usize, dial: Dial) {
@@ -166,12 +182,12 @@ impl Stage {
     }
 
     pub(super) fn establish(&mut self, id: WireId) {
-        self.world.borrow_mut().establish(id);
+        self.world.borrow_mut().wire_mut(id).establish();
         self.run();
     }
 
     pub(super) fn refuse(&mut self, id: WireId) {
-        self.world.borrow_mut().refuse(id);
+        self.world.borrow_mut().wire_mut(id).refuse();
         self.run();
     }
 

@@ -13,7 +13,8 @@ mod tunnels;
 mod upgrades;
 
 use super::stage::{Setup, Stage};
-use super::world::{Dial, End, WireId};
+use super::wire::End;
+use super::world::{Dial, WireId};
 
 pub(super) const GET: &str = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
 pub(super) const GET_10: &str = "GET /a HTTP/1.0\r\nHost: x\r\n\r\n";

@@ -135,8 +135,12 @@ fn a_backend_that_stops_listening_may_still_have_answered() {
     let client = stage.ask("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc");
     let link = stage.link();
     let answer = "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno";
-    stage.world.borrow_mut().deliver(link, answer.as_bytes());
-    stage.world.borrow_mut().reset(link, false);
+    stage
+        .world
+        .borrow_mut()
+        .wire_mut(link)
+        .deliver(answer.as_bytes());
+    stage.world.borrow_mut().wire_mut(link).reset(false);
     stage.send(client, "def");
     assert_eq!(status(&stage.heard(client)), "HTTP/1.1 413 Too Large");
 }
@@ -167,4 +171,16 @@ fn an_answer_cut_by_a_client_that_left_leaves_the_backend() {
     stage.reset(client);
     assert!(stage.is_closed(link));
     assert_eq!(stage.reason(), "client_gone");
+}
+
+#[test]
+fn a_body_malformed_from_its_first_byte_is_a_502() {
+    let mut stage = Stage::http(1);
+    let client = stage.ask(GET);
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    stage.send(stage.link(), format!("{head}0x5\r\nhello\r\n0\r\n\r\n"));
+    let heard = stage.heard(client);
+    assert!(heard.starts_with("HTTP/1.1 502 "), "{heard}");
+    assert_eq!(stage.reason(), "bad_response");
+    assert!(!stage.is_closed(client), "it can ask again");
 }

@@ -7,9 +7,13 @@ use crate::config::Mode;
 fn a_pooled_link_that_died_is_replaced_by_a_new_one() {
     let (mut stage, client, link) = warmed_up(Stage::http(1));
     // The end crosses the request: the server writes before it hears of it.
-    stage.world.borrow_mut().deliver(client, GET.as_bytes());
+    stage
+        .world
+        .borrow_mut()
+        .wire_mut(client)
+        .deliver(GET.as_bytes());
     let events = stage.world.borrow_mut().poll();
-    stage.world.borrow_mut().end(link);
+    stage.world.borrow_mut().wire_mut(link).end();
     stage.turn(events);
     stage.run();
     let fresh = stage.link();
@@ -38,9 +42,13 @@ fn a_post_is_never_sent_twice() {
 #[test]
 fn a_post_of_which_nothing_was_sent_may_go_elsewhere() {
     let (mut stage, client, link) = warmed_up(Stage::http(1));
-    stage.world.borrow_mut().deliver(client, POST.as_bytes());
+    stage
+        .world
+        .borrow_mut()
+        .wire_mut(client)
+        .deliver(POST.as_bytes());
     let events = stage.world.borrow_mut().poll();
-    stage.world.borrow_mut().reset(link, false);
+    stage.world.borrow_mut().wire_mut(link).reset(false);
     stage.turn(events);
     stage.run();
     assert_eq!(stage.heard(stage.link()), POST);

@@ -29,6 +29,10 @@ fn what_is_under_way_is_finished() {
         heard.contains("Connection: close\r\n") && heard.ends_with("ok"),
         "{heard}"
     );
+    for client in [first, second] {
+        assert_eq!(stage.fate(client), End::Finished);
+        stage.end(client);
+    }
     assert!(stage.server.is_idle());
     invariants::check_empty(&stage.server);
 }
@@ -42,6 +46,8 @@ fn a_request_that_is_arriving_is_still_served() {
     stage.send(client, rest);
     stage.send(stage.link(), OK);
     assert!(stage.heard(client).ends_with("ok"));
+    assert_eq!(stage.fate(client), End::Finished);
+    stage.end(client);
     invariants::check_empty(&stage.server);
 }
 

@@ -7,10 +7,10 @@ use crate::config::Mode;
 fn a_head_has_to_arrive_in_time_however_it_drips() {
     let mut stage = Stage::http(1);
     let client = stage.client();
-    for byte in GET.bytes().take(5) {
+    for byte in GET.bytes().take(4) {
         assert_eq!(stage.heard(client), "");
         stage.send(client, [byte]);
-        stage.seconds(2);
+        stage.seconds(3);
     }
     assert_eq!(status(&stage.heard(client)), "HTTP/1.1 408 Request Timeout");
     assert_eq!(stage.reason(), "head_timeout");
@@ -165,4 +165,35 @@ fn each_timeout_is_the_one_that_was_set() {
     let client = stage.ask(GET);
     stage.seconds(7);
     assert_eq!(status(&stage.heard(client)), "HTTP/1.1 504 Gateway Timeout");
+}
+
+#[test]
+fn a_client_cannot_make_a_silent_backend_be_waited_for_longer() {
+    let mut stage = Stage::http(1);
+    let client = stage.ask(GET);
+    for _ in 0..5 {
+        stage.seconds(11);
+        stage.send(client, "G");
+    }
+    stage.seconds(6);
+    assert_eq!(status(&stage.heard(client)), "HTTP/1.1 504 Gateway Timeout");
+}
+
+#[test]
+fn a_body_that_never_stops_moving_is_not_timed_out() {
+    let mut stage = Stage::http(1);
+    let client = stage.ask(GET);
+    let link = stage.link();
+    let body = vec![b'x'; 12 << 20];
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    stage.world.borrow_mut().wire_mut(client).room = 16 << 20;
+    stage.send(link, &head);
+    stage.world.borrow_mut().wire_mut(link).deliver(&body);
+    for _ in 0..9 {
+        let events = stage.world.borrow_mut().poll();
+        stage.turn(events);
+        stage.now = stage.now + std::time::Duration::from_secs(11);
+    }
+    stage.run();
+    assert_eq!(stage.heard(client).len(), head.len() + body.len());
 }

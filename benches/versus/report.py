@@ -1,0 +1,93 @@
+"""The result as text: a table of ratios with goals, and what has to be known to read it."""
+
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+import processes
+from results import NAMES
+
+
+def markdown(bench, rows):
+    """The whole report."""
+    lines = [*setting(bench), "", *table(rows), ""]
+    verdicts = [goal.is_met() for row in rows for goal in row.goals]
+    lines.append(
+        f"Goals: {verdicts.count(True)} met, {verdicts.count(False)} missed, "
+        f"{verdicts.count(None)} not measured."
+    )
+    if bench.lost:
+        lines += ["", f"Thrown away or left out ({len(bench.lost)}):", ""]
+        lines += [f"- {what}" for what in bench.lost]
+    return "\n".join(lines) + "\n"
+
+
+def setting(bench):
+    """What was compared, on what, and how long."""
+    programs = ", ".join(versions(bench).values())
+    return [
+        f"{programs}; {processor()}, {os.cpu_count()} CPUs, Linux {platform.release()}.",
+        f"{bench.rounds} rounds of {bench.seconds:g} s, medians; less is better everywhere.",
+    ]
+
+
+def table(rows):
+    """The rows as a table."""
+    lines = [
+        "| scenario | lb | / HAProxy | / nginx | / floor | goal |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
+    for row in rows:
+        ratios = [as_ratio(row.ratio(label)) for label in (row.rival, "nginx", "floor")]
+        cells = [row.title, with_unit(row), *ratios, ", ".join(map(verdict, row.goals))]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def with_unit(row):
+    figure = row.figures.get("lb")
+    if figure is None:
+        return ""
+    return f"{figure:,.{decimals(figure)}f} {row.unit}".strip()
+
+
+def decimals(figure):
+    """Three significant digits, and no more than two after the point."""
+    return 2 if abs(figure) < 10 else 1 if abs(figure) < 100 else 0
+
+
+def as_ratio(ratio):
+    return "" if ratio is None else f"{ratio:.2f}"
+
+
+def verdict(goal):
+    marks = {True: "met", False: "**missed**", None: "not measured"}
+    return f"{goal.text}: {marks[goal.is_met()]}"
+
+
+def versions(bench):
+    """What the contestants call themselves."""
+    commands = {
+        "lb": ([bench.programs.lb, "--version"], r"lb [\d.]+"),
+        "haproxy": (["haproxy", "-v"], r"version ([\d.]+)"),
+        "nginx": (["nginx", "-v"], r"nginx/([\d.]+)"),
+    }
+    result = {}
+    for label, ((program, *rest), pattern) in commands.items():
+        try:
+            command = [processes.find(str(program)), *rest]
+        except processes.Unavailable:
+            continue
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        found = re.search(pattern, done.stdout + done.stderr)
+        version = found.group(found.lastindex or 0) if found else "?"
+        result[label] = f"{NAMES[label]} {version}" if label in NAMES else version
+    return result
+
+
+def processor():
+    """The model of the processor."""
+    found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return found.group(1) if found else platform.machine()

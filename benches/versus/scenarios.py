@@ -1,0 +1,197 @@
+"""The scenarios under load: what is asked, of whom, and what lb is held to.
+
+Each has a name, measures with `run` and turns what was measured into rows with `rows`. Data
+between the two is what the JSON file holds.
+"""
+
+from load import BROWSER, Load
+from measure import rounds
+from peers import Setup
+from results import Goal, Row, ratio
+
+STRATEGIES = ("n-to-1", "round-robin", "least-conn", "least-rt", "random", "p2c")
+BARE = "HAProxy without the fields"
+SPLICING = "HAProxy splicing"
+LARGE = Load(connections=16, path="/large")
+
+
+def pick(data, figure):
+    """One figure of each contestant."""
+    return {label: one[figure] for label, one in data.items()}
+
+
+def everybody(**options):
+    """All contestants, told the same."""
+    return [Setup(label, label, **options) for label in ("lb", "haproxy", "nginx", "floor")]
+
+
+class KeepAlive:
+    """Small answers over connections that stay."""
+
+    name = "keep-alive"
+    title = "keep-alive, 128 bytes, 64 connections"
+    load = Load()
+    limits = {"floor": 1.12, "haproxy": 0.88}
+    user_limit = 0.45
+
+    def run(self, bench):
+        bare = Setup(BARE, "haproxy", tells_client=False)
+        return rounds(bench, [*everybody(), bare], self.load)
+
+    def rows(self, data):
+        total = Row(f"{self.title}: CPU", "µs per request", pick(data, "cpu_us"), is_charted=True)
+        for label, limit in self.limits.items():
+            total.at_most(limit, label)
+        user = Row(f"{self.title}: user time", "µs per request", pick(data, "user_us"))
+        if self.user_limit:
+            user.at_most(self.user_limit, "haproxy")
+        bare = Row(
+            f"{self.title}: CPU, HAProxy adding X-Forwarded-For alone",
+            "µs per request",
+            pick(data, "cpu_us"),
+            rival=BARE,
+        )
+        return [total, user, bare]
+
+
+class BrowserHead(KeepAlive):
+    """The same with what a browser sends along."""
+
+    name = "browser-head"
+    title = "the same with a browser's 600-byte head"
+    load = Load(fields=BROWSER)
+    limits = {"floor": 1.15, "haproxy": 0.90}
+    user_limit = None
+
+
+class NewConnection:
+    """A client connection for every request; connections to backends stay."""
+
+    name = "new-connection"
+
+    def run(self, bench):
+        return rounds(bench, everybody(closes=True), Load(fields=("Connection: close",)))
+
+    def rows(self, data):
+        title = "new connection per request: CPU"
+        row = Row(title, "µs per request", pick(data, "cpu_us"), is_charted=True)
+        return [row.at_most(1.12, "floor").at_most(0.88, "haproxy")]
+
+
+class OneConnection:
+    """One request at a time: what a contestant adds to the latency."""
+
+    name = "one-connection"
+
+    def run(self, bench):
+        return rounds(bench, [*everybody(), Setup("direct", "direct")], Load(connections=1))
+
+    def rows(self, data):
+        latency = pick(data, "latency_us")
+        direct = latency.pop("direct", None)
+        if direct is None:
+            return []
+        added = {label: mean - direct for label, mean in latency.items()}
+        row = Row("one connection: added latency", "µs", added)
+        times = Row("one connection: latency / direct", "×", {
+            label: mean / direct for label, mean in latency.items()
+        })
+        return [row.at_most(1, "haproxy").at_most(1, "nginx"), times]
+
+
+class BulkHttp:
+    """Long bodies; HAProxy with and without splicing."""
+
+    name = "bulk-http"
+
+    def run(self, bench):
+        setups = [Setup(label, label) for label in ("lb", "haproxy", "nginx")]
+        return rounds(bench, [*setups, Setup(SPLICING, "haproxy", splices=True)], LARGE)
+
+    def rows(self, data):
+        # Of 1 MB a request, microseconds per request are milliseconds per GB.
+        cost = pick(data, "cpu_us")
+        title = "1 MB bodies, HTTP mode: CPU"
+        copying = Row(title, "ms per GB", cost, is_charted=True)
+        splicing = Row(f"{title}, HAProxy splicing", "ms per GB", cost, rival=SPLICING)
+        return [copying.at_most(0.70, "haproxy"), splicing.at_most(1, SPLICING)]
+
+
+class BulkTcp:
+    """The same bytes, without a look at them."""
+
+    name = "bulk-tcp"
+
+    def run(self, bench):
+        setups = [Setup(label, label, mode="tcp") for label in ("lb", "haproxy")]
+        splicing = Setup(SPLICING, "haproxy", mode="tcp", splices=True)
+        return rounds(bench, [*setups, splicing], LARGE)
+
+    def rows(self, data):
+        cost = pick(data, "cpu_us")
+        title = "1 MB bodies, TCP mode: CPU"
+        copying = Row(title, "ms per GB", cost, is_charted=True)
+        splicing = Row(f"{title}, HAProxy splicing", "ms per GB", cost, rival=SPLICING)
+        return [copying.at_most(0.55, "haproxy"), splicing.at_most(1, SPLICING)]
+
+
+class Backends:
+    """Every strategy over 4, 64 and 512 backends."""
+
+    name = "backends"
+    sizes = (4, 64, 512)
+
+    def run(self, bench):
+        setups = [
+            Setup(f"{strategy} over {size}", "lb", strategy=strategy, backends=size)
+            for strategy in STRATEGIES
+            for size in self.sizes
+        ]
+        floors = [Setup(f"floor over {size}", "floor", backends=size) for size in self.sizes]
+        return rounds(bench, setups + floors, Load(), min(3, bench.rounds))
+
+    def rows(self, data):
+        cost = pick(data, "cpu_us")
+        growth = {name: self.growth(name, cost) for name in (*STRATEGIES, "floor")}
+        return [
+            Row(
+                f"512 backends against 4, {strategy}",
+                "× per request",
+                {"lb": growth[strategy], "floor": growth["floor"]},
+            ).below(1.10, " ×")
+            for strategy in STRATEGIES
+        ]
+
+    def growth(self, name, cost):
+        """What a request costs over many backends, relative to few."""
+        few, *_, many = (cost.get(f"{name} over {size}") for size in self.sizes)
+        return ratio(many, few)
+
+
+class Active:
+    """More connections at work."""
+
+    name = "active"
+    counts = (64, 1024, 4000)
+
+    def run(self, bench):
+        return {
+            str(count): rounds(
+                bench, everybody(connections=count), Load(connections=count), min(3, bench.rounds)
+            )
+            for count in self.counts
+        }
+
+    def rows(self, data):
+        rows = [self.row(count, pick(data[str(count)], "cpu_us")) for count in self.counts]
+        first, last = rows[0].figures, rows[-1].figures
+        growth = {label: ratio(last.get(label), first.get(label)) for label in first}
+        limit = growth.get("floor")
+        row = Row("growth of CPU from 64 to 4,000 connections", "×", growth)
+        row.goals.append(Goal("no more than the floor's", growth.get("lb"), limit))
+        return [*rows, row]
+
+    def row(self, count, cost):
+        title = f"{count:,} active connections: CPU"
+        row = Row(title, "µs per request", cost, is_charted=count > 64)
+        return row.at_most(0.70, "haproxy") if count > 64 else row

@@ -1,0 +1,286 @@
+//! The flags of `lb simulate`, and the [`Experiment`] they order.
+//!
+//! Owns their names, their help and which of them go together. Scenarios are neither read nor
+//! run here.
+
+mod help;
+
+use clap::Args;
+use lb::config::{Invalid, parse_number, parse_strategy};
+use lb::simulate::Rule;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+/// What is compared unless told otherwise.
+const STRATEGIES: [&str; 5] = ["least-rt", "least-conn", "round-robin", "p2c", "random"];
+
+#[derive(Args, Debug)]
+#[command(
+    about = help::ABOUT,
+    long_about = help::LONG_ABOUT,
+    after_long_help = help::after_long(),
+    max_term_width = 100
+)]
+pub(super) struct SimulateFlags {
+    /// Scenarios that come with lb: all of them unless named
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+
+    /// Name the scenarios and what each shows, and do nothing else
+    #[arg(long, help_heading = "Scenarios")]
+    list: bool,
+
+    /// Print the text of scenarios, to learn from and to change
+    ///
+    /// Without a NAME it begins with every key there is.
+    #[arg(long, help_heading = "Scenarios", conflicts_with = "list")]
+    show: bool,
+
+    /// Take the scenarios from a TOML file instead
+    #[arg(long, value_name = "FILE", help_heading = "Scenarios")]
+    scenario: Option<PathBuf>,
+
+    /// Replay an access log of lb instead
+    ///
+    /// Text or json, as --access-log writes them. Requests come when they came, and are as much
+    /// work as they seem to have been: the time to the first byte of the response, less the time
+    /// for which the backend was still busy with the one before. That is exact for backends that
+    /// serve one request at a time.
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Scenarios",
+        conflicts_with = "scenario"
+    )]
+    replay: Option<PathBuf>,
+
+    /// Servers to replay an access log on: as many as answered in it unless given
+    #[arg(long, value_name = "N", value_parser = parse_number::<usize>,
+        help_heading = "Scenarios", requires = "replay")]
+    backends: Option<usize>,
+
+    /// Strategies to compare, separated by commas
+    ///
+    /// Any that lb --help names. The oracle is always added: it sends each request where it will
+    /// be done first, because it knows how long every request takes.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = parse_strategy,
+        default_values = STRATEGIES, help_heading = "Runs")]
+    strategy: Vec<lb::config::StrategyKind>,
+
+    /// Requests of each run, instead of what the scenario says
+    #[arg(long, value_name = "N", value_parser = parse_number::<u64>, help_heading = "Runs")]
+    requests: Option<u64>,
+
+    /// Decides everything that is left to chance
+    #[arg(long, value_name = "N", value_parser = parse_number::<u64>, default_value_t = 1,
+        help_heading = "Runs")]
+    seed: u64,
+
+    /// Runs of each strategy, with seeds that follow each other; times are averaged
+    #[arg(long, value_name = "N", value_parser = parse_number::<u64>, default_value_t = 1,
+        help_heading = "Runs")]
+    seeds: u64,
+
+    /// Explain one pick instead: the N-th of each run
+    ///
+    /// Shows what the strategy made of every server when it picked.
+    #[arg(long, value_name = "N", value_parser = parse_number::<u64>, help_heading = "Output",
+        conflicts_with_all = ["json", "plot"])]
+    explain: Option<u64>,
+
+    /// Print one JSON object instead of tables
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+
+    /// Draw an SVG as well
+    ///
+    /// Of one scenario, the times of all requests; of several, the 99th percentile of each over
+    /// that of the oracle.
+    #[arg(long, value_name = "FILE.svg", help_heading = "Output")]
+    plot: Option<PathBuf>,
+}
+
+/// What `lb simulate` is to do.
+#[derive(Debug)]
+pub(crate) struct Experiment {
+    /// Where the scenarios come from.
+    pub(crate) source: Source,
+    /// Only these, if any are named.
+    pub(crate) names: Vec<String>,
+    /// What to do with them.
+    pub(crate) task: Task,
+    /// By what servers are picked.
+    pub(crate) rules: Vec<Rule>,
+    /// Instead of what the scenario says.
+    pub(crate) requests: Option<u64>,
+    /// One run for each.
+    pub(crate) seeds: RangeInclusive<u64>,
+}
+
+/// Where scenarios come from.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// From `lb` itself.
+    BuiltIn,
+    /// From a TOML file.
+    File(PathBuf),
+    /// From an access log, for so many servers.
+    Log(PathBuf, Option<usize>),
+}
+
+/// What to do with scenarios.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Name them.
+    List,
+    /// Print their text.
+    Show,
+    /// Explain one pick of each.
+    Explain(u64),
+    /// Run them.
+    Compare { json: bool, plot: Option<PathBuf> },
+}
+
+impl SimulateFlags {
+    /// The order these flags give.
+    pub(super) fn order(self) -> Result<Experiment, Invalid> {
+        within("--requests", self.requests.unwrap_or(1), 1..=100_000_000)?;
+        within("--seeds", self.seeds, 1..=1_000)?;
+        within("--backends", self.backends.unwrap_or(1) as u64, 1..=4_096)?;
+        within("--explain", self.explain.unwrap_or(1), 1..=u64::MAX)?;
+        let task = match (self.list, self.show, self.explain) {
+            (true, _, _) => Task::List,
+            (_, true, _) => Task::Show,
+            (_, _, Some(pick)) => Task::Explain(pick),
+            (false, false, None) => Task::Compare {
+                json: self.json,
+                plot: self.plot,
+            },
+        };
+        Ok(Experiment {
+            source: match (self.scenario, self.replay) {
+                (Some(file), _) => Source::File(file),
+                (None, Some(file)) => Source::Log(file, self.backends),
+                (None, None) => Source::BuiltIn,
+            },
+            names: self.names,
+            task,
+            rules: self.strategy.into_iter().map(Rule::Strategy).collect(),
+            requests: self.requests,
+            seeds: self.seed..=self.seed.saturating_add(self.seeds - 1),
+        })
+    }
+}
+
+fn within(flag: &'static str, value: u64, range: RangeInclusive<u64>) -> Result<(), Invalid> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let remedy = match range.end() {
+        &u64::MAX => format!("give at least {}", range.start()),
+        end => format!("give {} to {end}", range.start()),
+    };
+    Err(Invalid::new("out of range", remedy)
+        .with_flag(flag)
+        .with_value(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Invocation, read};
+    use std::ffi::OsString;
+
+    fn read_line(line: &str) -> Result<Invocation, Invalid> {
+        read(line.split_whitespace().map(OsString::from))
+    }
+
+    fn experiment(line: &str) -> Experiment {
+        match read_line(line) {
+            Ok(Invocation::Simulate(experiment)) => *experiment,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn nothing_need_be_said() {
+        let experiment = experiment("lb simulate");
+        let rules: Vec<&str> = experiment.rules.iter().map(Rule::name).collect();
+        assert_eq!(rules, STRATEGIES);
+        assert_eq!(experiment.source, Source::BuiltIn);
+        let (json, plot) = (false, None);
+        assert_eq!(experiment.task, Task::Compare { json, plot });
+        assert_eq!((experiment.requests, experiment.seeds), (None, 1..=1));
+    }
+
+    #[test]
+    fn every_flag_reaches_its_setting() {
+        let experiment = experiment(
+            "lb simulate a b --scenario f.toml --strategy p2c,header-hash:x --requests 7 \
+             --seed 3 --seeds 4 --json --plot f.svg",
+        );
+        assert_eq!(experiment.names, ["a", "b"]);
+        assert_eq!(experiment.source, Source::File("f.toml".into()));
+        assert_eq!(experiment.rules.len(), 2);
+        assert_eq!((experiment.requests, experiment.seeds), (Some(7), 3..=6));
+        let (json, plot) = (true, Some("f.svg".into()));
+        assert_eq!(experiment.task, Task::Compare { json, plot });
+    }
+
+    #[test]
+    fn tasks_and_sources_have_their_flags() {
+        let task = |flag: &str| experiment(&format!("lb simulate {flag}")).task;
+        assert_eq!(task("--list"), Task::List);
+        assert_eq!(task("--show"), Task::Show);
+        assert_eq!(task("--explain 5"), Task::Explain(5));
+        let log = experiment("lb simulate --replay a.log --backends 3").source;
+        assert_eq!(log, Source::Log("a.log".into(), Some(3)));
+    }
+
+    #[test]
+    fn every_mistake_is_one_line_with_a_remedy() {
+        for (line, message) in [
+            (
+                "lb simulate --seeds 0",
+                "--seeds '0': out of range; give 1 to 1000",
+            ),
+            (
+                "lb simulate --explain 0",
+                "--explain '0': out of range; give at least 1",
+            ),
+            (
+                "lb simulate --json --explain 1",
+                "--json: does not go with --explain; give one of the two",
+            ),
+            (
+                "lb simulate --list --list",
+                "--list: given more than once; give it once",
+            ),
+            (
+                "lb --backends 1 simulate",
+                "simulate: does not go with --backends; give one of the two",
+            ),
+        ] {
+            let complaint = read_line(line).unwrap_err().to_string();
+            assert_eq!(complaint, message, "{line}");
+        }
+        let complaint = read_line("lb simulate --strategy x").unwrap_err();
+        assert!(complaint.to_string().starts_with("--strategy 'x': unknown"));
+    }
+
+    #[test]
+    fn every_example_of_the_help_is_understood_and_fits_the_screen() {
+        let Ok(Invocation::Show(page)) = read_line("lb simulate --help") else {
+            panic!("no help");
+        };
+        let page = page.to_string();
+        let examples = page.lines().filter_map(|line| line.strip_prefix("    lb "));
+        let examples: Vec<&str> = examples.collect();
+        assert_eq!(examples.len(), 6);
+        for example in examples {
+            let words = example.split(" > ").next().unwrap_or_default();
+            experiment(&format!("lb {words}"));
+        }
+        assert!(page.lines().all(|line| line.chars().count() <= 100));
+    }
+}

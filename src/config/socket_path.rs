@@ -1,0 +1,66 @@
+//! The path of a UNIX socket, as in `unix:/run/app.sock`.
+//!
+//! Owns the notation and what the system can bear; whether there is a socket shows at start.
+
+use super::Invalid;
+use std::fmt::{self, Display, Formatter};
+use std::path::{Path, PathBuf};
+
+/// What stands before a path.
+const UNIX: &str = "unix:";
+/// The longest path that `sockaddr_un` holds with its final zero (`unix(7)`; 104 on other systems).
+const MAX_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+
+/// A path short enough for a UNIX socket.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SocketPath(PathBuf);
+
+impl SocketPath {
+    /// Reads what follows `unix:`; `None` if `text` is not meant to be such a path.
+    pub(super) fn parse(text: &str) -> Option<Result<Self, Invalid>> {
+        let path = text.strip_prefix(UNIX)?;
+        let remedy = "write unix:PATH, as in unix:/run/app.sock";
+        Some(if path.is_empty() || path.contains('\0') {
+            Err(Invalid::new("not a path", remedy))
+        } else if path.len() > MAX_BYTES {
+            let problem = format!("a path of {} bytes is too long for a socket", path.len());
+            Err(Invalid::new(
+                problem,
+                format!("use at most {MAX_BYTES} bytes"),
+            ))
+        } else {
+            Ok(Self(PathBuf::from(path)))
+        })
+    }
+
+    /// The path.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Display for SocketPath {
+    /// As it can be read again.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{UNIX}{}", self.0.display())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_what_follows_unix_if_it_fits() {
+        assert_eq!(SocketPath::parse("127.0.0.1:80"), None);
+        let path = SocketPath::parse("unix:/run/a.sock").unwrap().unwrap();
+        assert_eq!(path.as_path(), Path::new("/run/a.sock"));
+        assert_eq!(path.to_string(), "unix:/run/a.sock");
+        let of_length = |len| SocketPath::parse(&format!("unix:{}", "x".repeat(len))).unwrap();
+        assert!(of_length(MAX_BYTES).is_ok());
+        assert!(of_length(MAX_BYTES + 1).is_err());
+        assert!(of_length(0).is_err());
+        assert!(SocketPath::parse("unix:a\0b").unwrap().is_err());
+    }
+}

@@ -1,0 +1,102 @@
+//! The PROXY protocol, by which a proxy tells a server whom it speaks for: versions 1 (a line of
+//! text) and 2 (binary), as in HAProxy's `proxy-protocol.txt`.
+//!
+//! Pure: bytes in, addresses out, and back. It does not know who may be believed; that is for a
+//! listener to say. Invariant: what is read does not depend on how the bytes were cut, and no
+//! header takes more than [`MAX_HEADER_BYTES`] before it is refused.
+//!
+//! Strict, because guessing where a header ends is guessing where the client's bytes begin.
+
+mod v1;
+mod v2;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, SocketAddr};
+
+/// The longest header that is read: a version 2 header with its extensions, which are skipped.
+pub const MAX_HEADER_BYTES: usize = v2::MAX_BYTES;
+
+/// Which form of header is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// A line of text, such as `PROXY TCP4 192.0.2.1 192.0.2.9 51324 80`.
+    V1,
+    /// Binary.
+    V2,
+}
+
+/// The two ends of the connection that a header speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ends {
+    /// Who connected.
+    pub source: SocketAddr,
+    /// What it connected to.
+    pub destination: SocketAddr,
+}
+
+/// What stands at the front of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// A header so far, but not all of it.
+    Partial,
+    /// A header of `len` bytes.
+    Complete {
+        /// Its length; the client's own bytes follow.
+        len: usize,
+        /// Whom the proxy speaks for. `None`: for itself (a health check), or for somebody who
+        /// has no IP address; then the connection's own addresses hold.
+        ends: Option<Ends>,
+    },
+}
+
+/// There is no PROXY header, or it is malformed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadHeader;
+
+/// Reads the header at the front of `input`, of either version.
+///
+/// # Errors
+/// `input` cannot be the start of a header.
+pub fn parse(input: &[u8]) -> Result<Parsed, BadHeader> {
+    match input.first() {
+        None => Ok(Parsed::Partial),
+        Some(b'P') => v1::parse(input),
+        Some(_) => v2::parse(input),
+    }
+}
+
+/// Appends a header of `version` to `out`; without `ends` one that says nothing of them.
+pub fn write(version: Version, ends: Option<Ends>, out: &mut Vec<u8>) {
+    let ends = ends.map(of_one_family);
+    match version {
+        Version::V1 => v1::write(ends, out),
+        Version::V2 => v2::write(ends, out),
+    }
+}
+
+/// IPv4 where both ends are, however they are written, and IPv6 otherwise: a header has room for
+/// one family only.
+fn of_one_family(ends: Ends) -> Ends {
+    let ips = [ends.source, ends.destination].map(|end| end.ip().to_canonical());
+    let [source, destination] = match ips {
+        [IpAddr::V4(_), IpAddr::V4(_)] | [IpAddr::V6(_), IpAddr::V6(_)] => ips,
+        _ => ips.map(|ip| match ip {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().into(),
+            IpAddr::V6(_) => ip,
+        }),
+    };
+    Ends {
+        source: SocketAddr::new(source, ends.source.port()),
+        destination: SocketAddr::new(destination, ends.destination.port()),
+    }
+}
+
+/// Whether `input` could still become something that starts with `mark`.
+fn may_start_with(input: &[u8], mark: &[u8]) -> bool {
+    input
+        .iter()
+        .zip(mark)
+        .all(|(byte, expected)| byte == expected)
+}

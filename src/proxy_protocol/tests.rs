@@ -1,0 +1,171 @@
+//! Headers of both versions, whole and cut everywhere.
+
+use super::*;
+
+fn ends(source: &str, destination: &str) -> Ends {
+    Ends {
+        source: source.parse().unwrap(),
+        destination: destination.parse().unwrap(),
+    }
+}
+
+fn complete(len: usize, ends: Option<Ends>) -> Result<Parsed, BadHeader> {
+    Ok(Parsed::Complete { len, ends })
+}
+
+fn v2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
+    let mut header = b"\r\n\r\n\0\r\nQUIT\n".to_vec();
+    header.extend([command, family]);
+    header.extend(u16::try_from(rest.len()).unwrap().to_be_bytes());
+    header.extend(rest);
+    header
+}
+
+/// What comes of `input` when it arrives byte by byte: the first answer that is not "partial".
+fn byte_by_byte(input: &[u8]) -> Result<Parsed, BadHeader> {
+    let answers = (0..=input.len()).map(|len| parse(&input[..len]));
+    let mut final_ones = answers.skip_while(|answer| *answer == Ok(Parsed::Partial));
+    final_ones.next().unwrap_or(Ok(Parsed::Partial))
+}
+
+#[track_caller]
+fn check(input: &[u8], expected: Result<Parsed, BadHeader>) {
+    let shown = String::from_utf8_lossy(input);
+    assert_eq!(parse(input), expected, "whole: {shown:?}");
+    assert_eq!(byte_by_byte(input), expected, "cut: {shown:?}");
+}
+
+#[test]
+fn lines_of_version_1() {
+    for (line, ends) in [
+        (
+            "PROXY TCP4 192.0.2.1 198.51.100.9 51324 80",
+            Some(ends("192.0.2.1:51324", "198.51.100.9:80")),
+        ),
+        (
+            "PROXY TCP6 2001:db8::1 ::1 65535 0",
+            Some(ends("[2001:db8::1]:65535", "[::1]:0")),
+        ),
+        ("PROXY UNKNOWN", None),
+        ("PROXY UNKNOWN ffff::1 whatever \u{fc}", None),
+    ] {
+        let with_end = format!("{line}\r\n");
+        check(with_end.as_bytes(), complete(with_end.len(), ends));
+        let with_more = format!("{line}\r\nGET / HTTP/1.1\r\n");
+        check(with_more.as_bytes(), complete(with_end.len(), ends));
+    }
+}
+
+#[test]
+fn lines_that_are_not_strictly_version_1_are_refused() {
+    for line in [
+        "GET / HTTP/1.1\r\n",
+        "POST / HTTP/1.1\r\n",
+        "proxy TCP4 1.1.1.1 2.2.2.2 1 2\r\n",
+        "PROXY\r\n",
+        "PROXY \r\n",
+        "PROXY TCP4\r\n",
+        "PROXY TCP5 1.1.1.1 2.2.2.2 1 2\r\n",
+        "PROXY TCP4 1.1.1.1 2.2.2.2 1\r\n",
+        "PROXY TCP4 1.1.1.1 2.2.2.2 1 2 \r\n",
+        "PROXY TCP4 1.1.1.1 2.2.2.2 1 2 3\r\n",
+        "PROXY TCP4  1.1.1.1 2.2.2.2 1 2\r\n",
+        "PROXY TCP4 ::1 2.2.2.2 1 2\r\n",
+        "PROXY TCP6 1.1.1.1 2.2.2.2 1 2\r\n",
+        "PROXY TCP4 01.1.1.1 2.2.2.2 1 2\r\n",
+        "PROXY TCP4 1.1.1.1 2.2.2.2 +1 2\r\n",
+        "PROXY TCP4 1.1.1.1 2.2.2.2 01 2\r\n",
+        "PROXY TCP4 1.1.1.1 2.2.2.2 65536 2\r\n",
+        "PROXY TCP4 1.1.1.1 2.2.2.2 1 2\rx",
+        "PROXY TCP4 1.1.1.1 2.2.2.2 1 2\n\r\n",
+        "PROXY UNKNOWNS\r\n",
+    ] {
+        check(line.as_bytes(), Err(BadHeader));
+    }
+}
+
+#[test]
+fn a_line_has_at_most_107_bytes() {
+    let padded = |len: usize| format!("{:<1$}\r\n", "PROXY UNKNOWN", len - 2);
+    check(padded(107).as_bytes(), complete(107, None));
+    check(padded(108).as_bytes(), Err(BadHeader));
+    check(padded(500).as_bytes(), Err(BadHeader));
+}
+
+#[test]
+fn headers_of_version_2() {
+    let four = [192, 0, 2, 1, 198, 51, 100, 9, 0xc8, 0x7c, 0, 80];
+    let mut six = [0; 36];
+    (six[15], six[31]) = (1, 2);
+    six[32..].copy_from_slice(&[0, 7, 0, 8]);
+    let extended = [&four[..], &[3, 0, 4, 1, 2, 3, 4]].concat();
+    let in_four = Some(ends("192.0.2.1:51324", "198.51.100.9:80"));
+    for (header, ends) in [
+        (v2(0x21, 0x11, &four), in_four),
+        (v2(0x21, 0x11, &extended), in_four),
+        (v2(0x21, 0x21, &six), Some(ends("[::1]:7", "[::2]:8"))),
+        (v2(0x21, 0x31, &[b'/'; 216]), None),
+        (v2(0x21, 0x00, &[]), None),
+        (v2(0x21, 0x00, &[1; 50]), None),
+        (v2(0x20, 0x11, &four), None),
+        (v2(0x20, 0xff, &[]), None),
+    ] {
+        check(&header, complete(header.len(), ends));
+        let with_more = [&header[..], b"GET / HTTP/1.1\r\n"].concat();
+        check(&with_more, complete(header.len(), ends));
+    }
+}
+
+#[test]
+fn headers_that_are_not_strictly_version_2_are_refused() {
+    for header in [
+        v2(0x11, 0x11, &[0; 12]),
+        v2(0x31, 0x11, &[0; 12]),
+        v2(0x22, 0x11, &[0; 12]),
+        v2(0x21, 0x11, &[0; 11]),
+        v2(0x21, 0x21, &[0; 35]),
+        v2(0x21, 0x31, &[0; 215]),
+        v2(0x21, 0x12, &[0; 12]),
+        v2(0x21, 0x41, &[0; 300]),
+        b"\r\n\r\n\0\r\nQUIT\r".to_vec(),
+        b"\x16\x03\x01".to_vec(),
+    ] {
+        check(&header, Err(BadHeader));
+    }
+}
+
+#[test]
+fn extensions_are_skipped_up_to_the_bound() {
+    let most = v2(0x20, 0, &vec![0; MAX_HEADER_BYTES - 16]);
+    check(&most, complete(MAX_HEADER_BYTES, None));
+    let more = v2(0x20, 0, &vec![0; MAX_HEADER_BYTES - 15]);
+    check(&more, Err(BadHeader));
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let mapped = ends("[::ffff:192.0.2.1]:1", "[::ffff:192.0.2.2]:2");
+    let mixed = ends("192.0.2.1:1", "[2001:db8::1]:2");
+    for (given, read) in [
+        (None, None),
+        (
+            Some(ends("1.2.3.4:5", "6.7.8.9:10")),
+            Some(ends("1.2.3.4:5", "6.7.8.9:10")),
+        ),
+        (
+            Some(ends("[::1]:5", "[::2]:10")),
+            Some(ends("[::1]:5", "[::2]:10")),
+        ),
+        (Some(mapped), Some(ends("192.0.2.1:1", "192.0.2.2:2"))),
+        (
+            Some(mixed),
+            Some(ends("[::ffff:192.0.2.1]:1", "[2001:db8::1]:2")),
+        ),
+    ] {
+        for version in [Version::V1, Version::V2] {
+            let mut header = Vec::new();
+            write(version, given, &mut header);
+            assert_eq!(parse(&header), complete(header.len(), read), "{version:?}");
+        }
+    }
+}

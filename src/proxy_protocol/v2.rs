@@ -1,0 +1,113 @@
+//! Version 2: binary (section 2.2).
+//!
+//! ```text
+//! 12 bytes signature | version and command | family and transport | length, 2 bytes | addresses
+//! ```
+//!
+//! Extensions (TLVs) may follow the addresses within the length; they are skipped unread.
+
+use super::{BadHeader, Ends, Parsed, may_start_with};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
+const FIXED_BYTES: usize = 16;
+/// Of addresses and extensions, so much is accepted: a certificate's common name and the like
+/// fit, a flood does not.
+const MAX_REST_BYTES: usize = 4096;
+/// The longest header.
+pub(super) const MAX_BYTES: usize = FIXED_BYTES + MAX_REST_BYTES;
+
+const LOCAL: u8 = 0x20;
+const PROXY: u8 = 0x21;
+
+const UNSPECIFIED: u8 = 0x00;
+const TCP_OVER_IPV4: u8 = 0x11;
+const TCP_OVER_IPV6: u8 = 0x21;
+const UNIX_STREAM: u8 = 0x31;
+/// Bytes of two addresses of a UNIX socket.
+const UNIX_BYTES: usize = 216;
+
+pub(super) fn parse(input: &[u8]) -> Result<Parsed, BadHeader> {
+    if !may_start_with(input, SIGNATURE) {
+        return Err(BadHeader);
+    }
+    let Some((fixed, rest)) = input.split_first_chunk::<FIXED_BYTES>() else {
+        return Ok(Parsed::Partial);
+    };
+    let [.., command, family, high, low] = *fixed;
+    let rest_len = usize::from(u16::from_be_bytes([high, low]));
+    if !matches!(command, LOCAL | PROXY) || rest_len > MAX_REST_BYTES {
+        return Err(BadHeader);
+    }
+    let Some(rest) = rest.get(..rest_len) else {
+        return Ok(Parsed::Partial);
+    };
+    let ends = match command {
+        LOCAL => None,
+        _ => ends(family, rest)?,
+    };
+    Ok(Parsed::Complete {
+        len: FIXED_BYTES + rest_len,
+        ends,
+    })
+}
+
+fn ends(family: u8, rest: &[u8]) -> Result<Option<Ends>, BadHeader> {
+    match family {
+        UNSPECIFIED => Ok(None),
+        TCP_OVER_IPV4 => {
+            let (source, rest) = rest.split_first_chunk::<4>().ok_or(BadHeader)?;
+            let (destination, rest) = rest.split_first_chunk::<4>().ok_or(BadHeader)?;
+            let ips = [source, destination].map(|octets| Ipv4Addr::from(*octets).into());
+            with_ports(ips, rest).map(Some)
+        }
+        TCP_OVER_IPV6 => {
+            let (source, rest) = rest.split_first_chunk::<16>().ok_or(BadHeader)?;
+            let (destination, rest) = rest.split_first_chunk::<16>().ok_or(BadHeader)?;
+            let ips = [source, destination].map(|octets| Ipv6Addr::from(*octets).into());
+            with_ports(ips, rest).map(Some)
+        }
+        UNIX_STREAM if rest.len() >= UNIX_BYTES => Ok(None),
+        // Datagrams do not come by a stream; other values are reserved.
+        _ => Err(BadHeader),
+    }
+}
+
+fn with_ports([source, destination]: [IpAddr; 2], rest: &[u8]) -> Result<Ends, BadHeader> {
+    let (&[a, b, c, d], _extensions) = rest.split_first_chunk::<4>().ok_or(BadHeader)?;
+    Ok(Ends {
+        source: SocketAddr::new(source, u16::from_be_bytes([a, b])),
+        destination: SocketAddr::new(destination, u16::from_be_bytes([c, d])),
+    })
+}
+
+pub(super) fn write(ends: Option<Ends>, out: &mut Vec<u8>) {
+    out.extend_from_slice(SIGNATURE);
+    let Some(ends) = ends else {
+        out.extend_from_slice(&[PROXY, UNSPECIFIED, 0, 0]);
+        return;
+    };
+    match (ends.source.ip(), ends.destination.ip()) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            out.extend_from_slice(&[PROXY, TCP_OVER_IPV4, 0, 12]);
+            out.extend_from_slice(&source.octets());
+            out.extend_from_slice(&destination.octets());
+        }
+        (source, destination) => {
+            out.extend_from_slice(&[PROXY, TCP_OVER_IPV6, 0, 36]);
+            for ip in [source, destination] {
+                out.extend_from_slice(&as_ipv6(ip).octets());
+            }
+        }
+    }
+    for end in [ends.source, ends.destination] {
+        out.extend_from_slice(&end.port().to_be_bytes());
+    }
+}
+
+fn as_ipv6(ip: IpAddr) -> Ipv6Addr {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
+    }
+}

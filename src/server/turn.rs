@@ -1,0 +1,113 @@
+//! A turn of the loop: events first, then the phases that end it.
+
+use super::arena::{ClientId, LinkId};
+use super::client::ClientState;
+use super::link::LinkState;
+use super::network::{Network, Token};
+use super::{Again, Server};
+use crate::relay::Readiness;
+use crate::time::Timestamp;
+use std::mem;
+
+impl<N: Network> Server<N> {
+    /// Passes on what an event says of a socket. Late events for a socket that is gone, or about
+    /// to be, are ignored.
+    pub fn ready(&mut self, token: Token, ready: Readiness, now: Timestamp) {
+        match token {
+            Token::Client(id) => self.client_ready(id, ready, now),
+            Token::Link(id) => self.link_ready(id, ready, now),
+            Token::Prober(id) => self.prober_ready(id, ready, now),
+        }
+    }
+
+    fn client_ready(&mut self, id: ClientId, ready: Readiness, now: Timestamp) {
+        let Some(client) = self.slots.clients.get_mut(id) else {
+            return;
+        };
+        client.peer.socket.note(ready);
+        match client.state {
+            ClientState::Introducing => self.read_introduction(id, now),
+            ClientState::Idle | ClientState::Head => self.read_request(id, now),
+            ClientState::Busy(exchange) => self.drive(exchange, now),
+            ClientState::Lingering { .. } => self.discard(id),
+            ClientState::Closed => {}
+        }
+    }
+
+    fn link_ready(&mut self, id: LinkId, ready: Readiness, now: Timestamp) {
+        let Some(link) = self.slots.links.get_mut(id) else {
+            return;
+        };
+        link.peer.socket.note(ready);
+        match link.state {
+            LinkState::Connecting(exchange) => {
+                if ready.broken {
+                    self.connect_failed(id, exchange, now);
+                } else if ready.writable || ready.readable {
+                    self.connected(exchange, now);
+                }
+                self.drive(exchange, now);
+            }
+            LinkState::Busy(exchange) => self.drive(exchange, now),
+            // Closed by the backend, or bytes nobody asked for: of no use either way. But the
+            // event may only tell of bytes that were read before it came.
+            LinkState::Idle { .. } => {
+                if !link.peer.socket.is_drained(&mut self.work.scratch) {
+                    self.close_link(id);
+                }
+            }
+            LinkState::Closed => {}
+        }
+    }
+
+    /// The last phases of a turn: work that had to yield, the queue, deadlines, what follows
+    /// from the lives of backends, closing.
+    pub fn finish_turn(&mut self, now: Timestamp) {
+        self.go_on(now);
+        self.serve_queue(now);
+        self.expire_deadlines(now);
+        self.look_for_silence(now);
+        self.upstream.pass_time(now);
+        self.follow_changes(now);
+        self.close_all();
+    }
+
+    /// Takes up what yielded in an earlier phase; what yields again waits for the next turn.
+    fn go_on(&mut self, now: Timestamp) {
+        let mut again = mem::replace(&mut self.again, mem::take(&mut self.again_spare));
+        for work in again.drain(..) {
+            match work {
+                Again::Client(id) => {
+                    if let Some(client) = self.slots.clients.get(id)
+                        && client.state == ClientState::Idle
+                    {
+                        self.read_request(id, now);
+                    }
+                }
+                Again::Exchange(id) => {
+                    if let Some(exchange) = self.slots.exchanges.get_mut(id) {
+                        exchange.has_yielded = false;
+                    }
+                    self.drive(id, now);
+                }
+                Again::Lingering(id) => self.discard(id),
+            }
+        }
+        self.again_spare = again;
+    }
+
+    /// When the server must be called again at the latest, event or not. `None`: only on events.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Timestamp> {
+        if !self.again.is_empty() {
+            return Some(Timestamp::ZERO);
+        }
+        let change = self.upstream.next_change();
+        let due = [
+            self.wheel.next_wakeup(),
+            self.silence_look_due(),
+            (change != Timestamp::NEVER).then_some(change),
+        ];
+        due.into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,159 @@
+//! Who chooses: one or several balancers with the product's strategies, or the oracle.
+//!
+//! Owns the upstreams and the names of servers in them. A choice is a [`Ticket`], which holds the
+//! lease and is settled exactly once, as in the server.
+
+use super::scenario::ServerGroup;
+use super::server::Server;
+use super::traffic::Demand;
+use crate::balance::{BackendId, Kind, Outcome, Verdict, build};
+use crate::time::Timestamp;
+use crate::upstream::{Lease, Policy, Upstream};
+
+/// By what servers are chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Where the request will be done first, by what nobody can know.
+    Oracle,
+    /// By a strategy.
+    Strategy(Kind),
+}
+
+impl Rule {
+    /// What it is called.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Oracle => "oracle",
+            Self::Strategy(kind) => kind.name(),
+        }
+    }
+}
+
+/// A server was chosen for a request.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    pub(super) server: usize,
+    lease: Option<Lease>,
+}
+
+/// All who choose.
+pub(super) struct Balancers {
+    /// None: the oracle chooses.
+    upstreams: Vec<Upstream>,
+    /// When the oracle chose each server last, counted in choices.
+    last_choices: Vec<u64>,
+    choices: u64,
+}
+
+impl Balancers {
+    /// `present` are the servers that belong to the pool from the start; the first slots are theirs.
+    pub(super) fn new(rule: &Rule, count: usize, present: &[&ServerGroup], seed: u64) -> Self {
+        let upstreams = match rule {
+            Rule::Oracle => Vec::new(),
+            Rule::Strategy(kind) => (0..count as u64)
+                .map(|nth| {
+                    // Every process has a seed of its own.
+                    let seed = seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(nth);
+                    let names = present.iter().enumerate();
+                    let backends = names.map(|(n, group)| (name(n), group.weight));
+                    let mut upstream = Upstream::new(backends, build(kind, seed), seed);
+                    // Errors are left to the strategies: what they make of them is the question.
+                    upstream.set_policy(Policy {
+                        max_ejected_percent: 0,
+                        ..Policy::default()
+                    });
+                    upstream
+                })
+                .collect(),
+        };
+        Self {
+            upstreams,
+            last_choices: vec![0; present.len()],
+            choices: 0,
+        }
+    }
+
+    /// Another server belongs to the pool.
+    pub(super) fn join(&mut self, weight: u32, now: Timestamp) {
+        let nth = self.last_choices.len();
+        for upstream in &mut self.upstreams {
+            // Nobody is ever removed, so slots are given out in order.
+            let _ = upstream.add(name(nth), weight, now);
+        }
+        self.last_choices.push(0);
+    }
+
+    /// Chooses one of the servers that belong to the pool. `tried` refused this request before.
+    pub(super) fn choose(
+        &mut self,
+        demand: &Demand,
+        tried: &[BackendId],
+        servers: &[Watched],
+        now: Timestamp,
+    ) -> Option<Ticket> {
+        self.choices += 1;
+        if let Some(upstream) = self.upstreams.get_mut(demand.balancer) {
+            let lease = upstream.pick(demand.key, tried, now)?;
+            return Some(Ticket {
+                server: lease.backend().slot(),
+                lease: Some(lease),
+            });
+        }
+        let costs = servers.iter().zip(&self.last_choices).enumerate();
+        let (server, _) = costs
+            .map(|(n, (server, last))| (n, (server.cost_s(demand, now), *last)))
+            .min_by(|(_, a), (_, b)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)))?;
+        if let Some(last) = self.last_choices.get_mut(server) {
+            *last = self.choices;
+        }
+        let lease = None;
+        Some(Ticket { server, lease })
+    }
+
+    /// Ends what a choice began. Returns which backend it was, unless the oracle chose it.
+    pub(super) fn settle(
+        &mut self,
+        balancer: usize,
+        ticket: Ticket,
+        outcome: Outcome,
+        now: Timestamp,
+    ) -> Option<BackendId> {
+        let (lease, upstream) = (ticket.lease?, self.upstreams.get_mut(balancer)?);
+        let backend = lease.backend();
+        upstream.settle(lease, outcome, now);
+        Some(backend)
+    }
+
+    /// How often somebody was chosen so far.
+    pub(super) const fn picks(&self) -> u64 {
+        self.choices
+    }
+
+    /// What the balancer that a request comes to makes of each server; the oracle does not say.
+    pub(super) fn explain(&self, demand: &Demand, now: Timestamp) -> Option<Vec<Verdict>> {
+        let upstream = self.upstreams.get(demand.balancer)?;
+        Some(upstream.explain(demand.key, now))
+    }
+}
+
+fn name(nth: usize) -> String {
+    format!("s{nth}")
+}
+
+/// A server and how it is at present.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) server: Server,
+    pub(super) condition: super::fault::Condition,
+}
+
+impl Watched {
+    /// What the oracle goes by: the time until the request would be done; for ever where it fails.
+    fn cost_s(&self, demand: &Demand, now: Timestamp) -> f64 {
+        match demand.luck <= self.condition.fail_rate || self.condition.refuses {
+            true => f64::INFINITY,
+            false => self.server.would_take_s(demand.work, now),
+        }
+    }
+}

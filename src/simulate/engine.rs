@@ -1,0 +1,334 @@
+//! The loop of a run: the next thing that happens, and what follows from it.
+//!
+//! Owns the virtual clock, which moves from event to event and never back. What happens at one
+//! instant happens in the order in which it was decided. Every request ends exactly once: it is
+//! answered, it fails, or it is given up; a server goes on with what was given up, as it would.
+
+use super::balancers::{Balancers, Rule, Ticket, Watched};
+use super::explanation::Explanation;
+use super::fault::{Condition, next_change};
+use super::report::{Report, Tally};
+use super::scenario::{Scenario, ServerGroup};
+use super::server::{JobId, Server};
+use super::traffic::{Demand, Traffic};
+use crate::balance::{BackendId, Outcome};
+use crate::time::Timestamp;
+use slab::Slab;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::Duration;
+
+/// What can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    /// Requests come.
+    Arrival,
+    /// A server is done with a job, if it is still of this version.
+    End { server: usize, version: u64 },
+    /// A server answers with an error.
+    Error { job: JobId },
+    /// The condition of a server changes.
+    Change { server: usize },
+    /// A server is added to the pool.
+    Join { server: usize },
+}
+
+/// A request that was sent to a server.
+struct Open {
+    serial: u64,
+    demand: Demand,
+    ticket: Ticket,
+    sent_at: Timestamp,
+}
+
+/// A run under way.
+pub(super) struct Engine<'a> {
+    groups: Vec<&'a ServerGroup>,
+    retries: u32,
+    timeout: Duration,
+    traffic: Traffic,
+    balancers: Balancers,
+    /// Those that belong to the pool. The others follow when they join.
+    servers: Vec<Watched>,
+    /// What happens, by time, then by the number of the decision.
+    events: BinaryHeap<Reverse<(Timestamp, u64, Event)>>,
+    decisions: u64,
+    /// When each request is given up, in the order in which they were sent.
+    deadlines: VecDeque<(Timestamp, JobId)>,
+    open: Slab<Open>,
+    next_serial: u64,
+    now: Timestamp,
+    tally: Tally,
+    /// The pick that is to be explained.
+    explain: Option<u64>,
+    explanation: Option<Explanation>,
+}
+
+impl<'a> Engine<'a> {
+    pub(super) fn new(scenario: &'a Scenario, rule: &Rule, seed: u64) -> Self {
+        let groups = scenario.each_server();
+        let at_start = groups
+            .iter()
+            .take_while(|group| group.join_s <= 0.0)
+            .count();
+        let (present, _) = groups.split_at(at_start);
+        let timeout = Duration::from_secs_f64(scenario.timeout_s);
+        let mut engine = Self {
+            balancers: Balancers::new(rule, scenario.balancers, present, seed),
+            retries: scenario.retries,
+            timeout,
+            traffic: Traffic::new(scenario, seed),
+            servers: Vec::with_capacity(groups.len()),
+            events: BinaryHeap::new(),
+            decisions: 0,
+            deadlines: VecDeque::new(),
+            open: Slab::new(),
+            next_serial: 0,
+            now: Timestamp::ZERO,
+            tally: Tally::new(groups.len(), scenario.requests, timeout),
+            explain: None,
+            explanation: None,
+            groups,
+        };
+        engine.schedule_start(at_start);
+        engine
+    }
+
+    /// Has this pick explained, counted from 1.
+    pub(super) fn explain_pick(&mut self, pick: u64) {
+        self.explain = Some(pick);
+    }
+
+    pub(super) fn take_explanation(&mut self) -> Option<Explanation> {
+        self.explanation.take()
+    }
+
+    pub(super) fn into_report(self) -> Report {
+        self.tally.into_report()
+    }
+
+    /// Lets the next thing happen. Returns whether there was one; there is none once every
+    /// request has come and ended.
+    pub(super) fn step(&mut self) -> bool {
+        if self.traffic.is_over() && self.open.is_empty() {
+            return false;
+        }
+        let event_at = self.events.peek().map(|Reverse((at, _, _))| *at);
+        let deadline = self.deadlines.front().map(|(at, _)| *at);
+        match (event_at, deadline) {
+            (Some(event_at), Some(deadline)) if event_at > deadline => self.give_up(),
+            (None, Some(_)) => self.give_up(),
+            (Some(_), _) => self.happen(),
+            (None, None) => return false,
+        }
+        true
+    }
+
+    fn schedule_start(&mut self, at_start: usize) {
+        for server in 0..self.groups.len() {
+            match self.groups.get(server) {
+                Some(_) if server < at_start => self.join(server),
+                Some(group) => {
+                    let join_at = Timestamp::ZERO + Duration::from_secs_f64(group.join_s);
+                    self.schedule(join_at, Event::Join { server });
+                }
+                None => {}
+            }
+        }
+        for _ in 0..self.traffic.clients().max(1) {
+            let first = self.traffic.next_arrival(self.now);
+            self.schedule(first, Event::Arrival);
+        }
+    }
+
+    fn schedule(&mut self, at: Timestamp, event: Event) {
+        self.decisions += 1;
+        self.events.push(Reverse((at, self.decisions, event)));
+    }
+
+    fn happen(&mut self) {
+        let Some(Reverse((at, _, event))) = self.events.pop() else {
+            return;
+        };
+        self.now = at;
+        match event {
+            Event::Arrival => self.arrive(),
+            Event::End { server, version } => self.end(server, version),
+            Event::Error { job } => self.conclude(job, Outcome::Failure),
+            Event::Change { server } => self.change(server),
+            Event::Join { server } => {
+                if let Some(group) = self.groups.get(server) {
+                    self.balancers.join(group.weight, self.now);
+                }
+                self.join(server);
+            }
+        }
+    }
+
+    fn arrive(&mut self) {
+        for _ in 0..self.traffic.at_once() {
+            if let Some(demand) = self.traffic.next() {
+                self.send(demand);
+            }
+        }
+        if self.traffic.clients() == 0 && !self.traffic.is_over() {
+            let next = self.traffic.next_arrival(self.now);
+            self.schedule(next, Event::Arrival);
+        }
+    }
+
+    /// Sends a request to a server that accepts it, if one can be found.
+    fn send(&mut self, demand: Demand) {
+        let mut tried: Vec<BackendId> = Vec::new();
+        for _ in 0..=self.retries {
+            let Some(ticket) = self.choose(&demand, &tried) else {
+                break;
+            };
+            let condition = self.servers.get(ticket.server).map(|it| it.condition);
+            if condition.is_some_and(|condition| !condition.refuses) {
+                return self.begin(demand, ticket);
+            }
+            let (balancer, outcome) = (demand.balancer, Outcome::Unreachable);
+            tried.extend(self.balancers.settle(balancer, ticket, outcome, self.now));
+        }
+        self.tally.failed(Duration::ZERO);
+        self.ask_again();
+    }
+
+    fn choose(&mut self, demand: &Demand, tried: &[BackendId]) -> Option<Ticket> {
+        let (balancers, now) = (&mut self.balancers, self.now);
+        let verdicts = match self.explain {
+            Some(pick) if pick == balancers.picks() + 1 => balancers.explain(demand, now),
+            _ => None,
+        };
+        let ticket = balancers.choose(demand, tried, &self.servers, now)?;
+        self.tally.chosen(ticket.server, now);
+        if let Some(verdicts) = verdicts {
+            self.explanation = Some(Explanation {
+                at: now,
+                balancer: demand.balancer,
+                chosen: ticket.server,
+                verdicts,
+            });
+        }
+        Some(ticket)
+    }
+
+    /// A server accepts a request: it works on it, or will answer with an error.
+    fn begin(&mut self, demand: Demand, ticket: Ticket) {
+        let (serial, server) = (self.next_serial, ticket.server);
+        self.next_serial += 1;
+        let slot = self.open.insert(Open {
+            serial,
+            demand,
+            ticket,
+            sent_at: self.now,
+        });
+        let job = JobId { serial, slot };
+        self.deadlines.push_back((self.now + self.timeout, job));
+        let Some(watched) = self.servers.get_mut(server) else {
+            return;
+        };
+        if demand.luck <= watched.condition.fail_rate {
+            let fails_at = self.now + Duration::from_secs_f64(watched.condition.fail_after_s);
+            self.schedule(fails_at, Event::Error { job });
+            return;
+        }
+        let version = watched.server.version();
+        watched.server.take(job, demand.work, self.now);
+        if watched.server.version() != version {
+            self.foresee(server);
+        }
+    }
+
+    /// Schedules the next end at a server.
+    fn foresee(&mut self, server: usize) {
+        let next = self.servers.get(server).and_then(|it| it.server.next_end());
+        if let Some((at, version)) = next {
+            self.schedule(at, Event::End { server, version });
+        }
+    }
+
+    fn end(&mut self, server: usize, version: u64) {
+        let Some(watched) = self.servers.get_mut(server) else {
+            return;
+        };
+        if watched.server.version() != version {
+            return; // what was foreseen did not come to pass
+        }
+        let ended = watched.server.end(self.now);
+        self.foresee(server);
+        if let Some((job, open)) = ended.and_then(|job| Some((job, self.find(job)?))) {
+            let response_time = Some(self.now.since(open.sent_at));
+            self.conclude(job, Outcome::Success { response_time });
+        }
+    }
+
+    /// Gives up the request that has waited longest, unless it has ended.
+    fn give_up(&mut self) {
+        if let Some((at, job)) = self.deadlines.pop_front()
+            && self.find(job).is_some()
+        {
+            self.now = at;
+            self.conclude(job, Outcome::Failure);
+        }
+    }
+
+    /// The request a job is for, unless it has ended.
+    fn find(&self, job: JobId) -> Option<&Open> {
+        let open = self.open.get(job.slot)?;
+        (open.serial == job.serial).then_some(open)
+    }
+
+    /// A request has ended; its client learns how.
+    fn conclude(&mut self, job: JobId, outcome: Outcome) {
+        if self.find(job).is_none() {
+            return;
+        }
+        let open = self.open.remove(job.slot);
+        let time = self.now.since(open.sent_at);
+        match outcome {
+            Outcome::Success { .. } => self.tally.answered(time),
+            Outcome::Declined | Outcome::Failure | Outcome::Unreachable | Outcome::Neutral => {
+                self.tally.failed(time)
+            }
+        }
+        let balancer = open.demand.balancer;
+        self.balancers
+            .settle(balancer, open.ticket, outcome, self.now);
+        self.ask_again();
+    }
+
+    /// The client whose request has ended thinks, then asks again.
+    fn ask_again(&mut self) {
+        if self.traffic.clients() > 0 && !self.traffic.is_over() {
+            let next = self.traffic.next_arrival(self.now);
+            self.schedule(next, Event::Arrival);
+        }
+    }
+
+    fn join(&mut self, server: usize) {
+        if let Some(group) = self.groups.get(server) {
+            self.servers.push(Watched {
+                server: Server::new(group),
+                condition: Condition::at(&group.faults, self.now),
+            });
+            self.change(server);
+        }
+    }
+
+    /// Brings a server to the condition that its faults put it into now.
+    fn change(&mut self, server: usize) {
+        let (Some(group), Some(watched)) = (self.groups.get(server), self.servers.get_mut(server))
+        else {
+            return;
+        };
+        watched.condition = Condition::at(&group.faults, self.now);
+        watched.server.set_pace(watched.condition.pace, self.now);
+        let next = next_change(&group.faults, self.now);
+        self.foresee(server);
+        if let Some(at) = next {
+            self.schedule(at, Event::Change { server });
+        }
+    }
+}
