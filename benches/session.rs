@@ -9,7 +9,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lb::address::Address;
 use lb::balance::{KeySource, LeastResponseTime};
-use lb::config::{AccessLogFormat, Limits, Mode, Timeouts};
+use lb::config::{AccessLogFormat, Check, Health, Limits, Mode, Timeouts};
 use lb::http::{ForwardOptions, ForwardPolicy};
 use lb::observe::{AccessLog, Metrics};
 use lb::relay::{Pipes, Readiness, Transport};
@@ -168,6 +168,11 @@ impl<'a> Session<'a> {
             mode: Mode::Http,
             timeouts: Timeouts::default(),
             limits: Limits::default(),
+            health: Health {
+                check: Check::None,
+                ..Health::default()
+            },
+            seed: 0,
             host: None,
             send_proxy: None,
         };

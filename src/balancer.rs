@@ -7,14 +7,14 @@ use crate::config::{AccessLogFormat, Config, Invalid, StickyCookie};
 use crate::http::ForwardPolicy;
 use crate::net::{self, Command, EventLoop, LoopParts, SystemNetwork, SystemPipes};
 use crate::observe::{AccessLog, Metrics, Snapshot};
-use crate::server::{Parts, RequestIds, Server, Settings};
-use crate::upstream::Upstream;
+use crate::server::{Order, Parts, RequestIds, Server, Settings};
+use crate::upstream::{Policy, StateChange, Upstream};
 use mio::{Poll, Waker};
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
 /// A balancer whose addresses are bound: clients can connect, and are served as soon as it runs.
@@ -35,6 +35,9 @@ pub struct Balancer {
     addresses: Vec<SocketAddr>,
     handle: Handle,
 }
+
+/// Changes that wait for whoever asked to be told of them.
+const WAITING_CHANGES: usize = 4096;
 
 /// What a balancer leaves when it has ended.
 #[derive(Clone, Debug)]
@@ -168,6 +171,50 @@ impl Handle {
         reply.recv().ok()
     }
 
+    /// What changes in the lives of backends from now on. Ends when the balancer does. Up to
+    /// 4,096 changes wait to be received; when more do, the next that is delivered tells how
+    /// many were [missed](StateChange::missed).
+    #[must_use]
+    pub fn events(&self) -> Receiver<StateChange> {
+        let (sender, receiver) = sync_channel(WAITING_CHANGES);
+        self.send(Command::Tell(sender));
+        receiver
+    }
+
+    /// Gives a backend nothing new and lets it finish what it has; a change to `disabled` tells
+    /// when it has. `backend` is its address as it was given. Returns whether there is one.
+    pub fn drain(&self, backend: &str) -> bool {
+        self.order(backend, Order::Drain)
+    }
+
+    /// Takes a drained backend back: one exchange at a time first, then a growing share. Returns
+    /// whether there is one.
+    pub fn undrain(&self, backend: &str) -> bool {
+        self.order(backend, Order::Enable)
+    }
+
+    /// Takes a backend out at once; what is in flight there is finished, and it is not checked
+    /// any more. Returns whether there is one.
+    pub fn disable(&self, backend: &str) -> bool {
+        self.order(backend, Order::Disable)
+    }
+
+    /// Takes a disabled backend back, as [`undrain`](Self::undrain) does.
+    pub fn enable(&self, backend: &str) -> bool {
+        self.order(backend, Order::Enable)
+    }
+
+    /// Gives a backend another share, 1 to 256. Returns whether there is one.
+    pub fn set_weight(&self, backend: &str, weight: u32) -> bool {
+        self.order(backend, Order::Weight(weight))
+    }
+
+    fn order(&self, backend: &str, order: Order) -> bool {
+        let (sender, reply) = channel();
+        self.send(Command::Order(backend.to_owned(), order, sender));
+        reply.recv().unwrap_or(false)
+    }
+
     fn send(&self, command: Command) {
         // Fails if the balancer has ended: then there is nobody to tell.
         if self.commands.send(command).is_ok() {
@@ -193,6 +240,12 @@ impl Running {
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
         self.handle.snapshot()
+    }
+
+    /// What changes in the lives of backends from now on, as [`Handle::events`].
+    #[must_use]
+    pub fn events(&self) -> Receiver<StateChange> {
+        self.handle.events()
     }
 
     /// Stops the balancer and waits until it has ended.
@@ -221,6 +274,8 @@ fn server(
         mode: config.mode,
         timeouts: *config.timeouts(),
         limits: *config.limits(),
+        health: config.health().clone(),
+        seed: seed(),
         host: config.host().map(str::to_owned),
         send_proxy: config.send_proxy,
     };
@@ -228,6 +283,11 @@ fn server(
     let members = backends.map(|spec| (spec.address.to_string(), spec.weight.get().into()));
     let key_source = strategy.key_source();
     let mut upstream = Upstream::new(members, strategy, seed());
+    upstream.set_policy(Policy {
+        passive: config.health().passive,
+        max_ejected_percent: config.health().max_ejected_percent,
+        slow_start: config.health().slow_start,
+    });
     limit_backends(&mut upstream, config);
     let sticky = config.sticky().map(|cookie| bindings(cookie, &upstream));
     let policy = |bound: &Address| forward_policy(config, bound);

@@ -59,6 +59,7 @@
 //! | [`http`] | the wire format of HTTP/1.1 | sockets, backends, time |
 //! | [`balance`] | how one of several backends is chosen | requests, addresses, sockets |
 //! | [`upstream`] | who may be picked, what is in flight where | how a choice is made |
+//! | [`health`] | what is asked in an active check, and when | sockets, what becomes of backends |
 //! | [`relay`] | moving bytes with bounded memory | what a head is, what a backend is |
 //! | [`timers`] | deadlines and one coarse wheel for all of them | whose they are |
 //! | [`server`] | every connection and exchange, from accept to record | system calls, the clock |
@@ -78,6 +79,7 @@ mod balancer;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod health;
 pub mod http;
 mod net;
 pub mod observe;

@@ -6,6 +6,7 @@
 mod cli;
 #[cfg(feature = "simulate")]
 mod experiment;
+mod news;
 mod signals;
 mod start_line;
 
@@ -51,7 +52,16 @@ fn run(order: &Order) -> ExitCode {
     if !order.quiet {
         say(&StartLine::new(&order.config, balancer.addresses()));
     }
-    match balancer.run() {
+    let news = match order.quiet {
+        true => None,
+        false => news::tell(balancer.handle().events()).ok(),
+    };
+    let ended = balancer.run();
+    if let Some(news) = news {
+        // It ends with the balancer; a panic there is nothing to stop for.
+        let _ = news.join();
+    }
+    match ended {
         Ok(ended) => {
             if !order.quiet {
                 say(&Summary(&ended.snapshot));

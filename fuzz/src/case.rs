@@ -6,7 +6,7 @@ use crate::random::Random;
 use crate::strict::Message;
 use crate::{corpus, mutate};
 use lb::balance::{KeySource, RoundRobin};
-use lb::config::{AccessLogFormat, ForwardOptions, Limits, Mode, Timeouts};
+use lb::config::{AccessLogFormat, Check, ForwardOptions, Health, Limits, Mode, Timeouts};
 use lb::http::ForwardPolicy;
 use lb::observe::{AccessLog, Metrics};
 use lb::server::{Parts, Server, Settings};
@@ -66,6 +66,11 @@ impl Case {
                 max_idle_per_backend: random.below(3),
                 ..Limits::default()
             },
+            health: Health {
+                check: Check::None,
+                ..Health::default()
+            },
+            seed: 0,
             host: None,
             send_proxy: None,
         };

@@ -130,8 +130,11 @@ pub enum Outcome {
         /// `None` where no response time can be told.
         response_time: Option<Duration>,
     },
-    /// It was reached, but broke off, timed out, or answered with an error (4xx or 5xx; rules
-    /// that use this are relative to the pool).
+    /// It answered that it will not do what was asked (4xx, 501, 505). A strategy may count that
+    /// as a failure, if it compares with the pool; the life cycle does not: it is the client's
+    /// doing.
+    Declined,
+    /// It was reached, but broke off, timed out, or answered with an error of its own (5xx).
     Failure,
     /// No connection to it could be made. To a strategy this is a failure like any other; the
     /// life cycle of the backend turns on the difference.
@@ -159,6 +162,12 @@ pub enum KeySource {
 pub trait Strategy: Send {
     /// The name it is known by, as in `--strategy NAME`.
     fn name(&self) -> &'static str;
+
+    /// Whether exchanges spread over all backends by weight, or all go to one as long as it may
+    /// be picked. Tells what the whole share of a backend is that comes back.
+    fn spreads(&self) -> bool {
+        true
+    }
 
     /// Which part of a request it wants as a key. Asked once.
     fn key_source(&self) -> KeySource {

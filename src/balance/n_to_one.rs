@@ -15,6 +15,10 @@ impl Strategy for NToOne {
         "n-to-1"
     }
 
+    fn spreads(&self) -> bool {
+        false
+    }
+
     fn pick(&mut self, candidates: &[Candidate], _: u64, _: Timestamp) -> Option<BackendId> {
         candidates.iter().find(|c| c.pickable).map(|c| c.id)
     }

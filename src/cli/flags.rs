@@ -5,6 +5,7 @@
 //! what `-h` shows; `--help` shows all of it.
 
 use super::forward_flags::ForwardFlags;
+use super::health_flags::HealthFlags;
 use super::help;
 use clap::builder::ArgPredicate;
 use clap::{Args, Parser};
@@ -37,6 +38,8 @@ pub(super) struct Flags {
     pub(super) pool: PoolFlags,
     #[command(flatten)]
     pub(super) traffic: TrafficFlags,
+    #[command(flatten)]
+    pub(super) health: HealthFlags,
     #[command(flatten)]
     pub(super) forward: ForwardFlags,
     #[command(flatten)]
@@ -273,6 +276,14 @@ pub(super) struct LimitFlags {
         default_value_t = Limits::default().max_retries)]
     max_retries: u32,
 
+    /// Requests that are repeated, in percent of all
+    ///
+    /// Counted over ten seconds; ten a second always are. A request that could not be delivered
+    /// to anybody is not counted, as it costs no server anything.
+    #[arg(long, value_name = "PERCENT", value_parser = parse_number::<u32>,
+        default_value_t = Limits::default().retry_budget_percent)]
+    retry_budget: u32,
+
     /// Bytes of a request or response head
     #[arg(long, value_name = "BYTES", value_parser = parse_number::<usize>,
         default_value_t = Limits::default().max_head_bytes)]
@@ -305,6 +316,7 @@ impl From<LimitFlags> for Limits {
             max_head_fields: flags.max_head_fields,
             max_target_bytes: flags.max_target_bytes,
             max_retries: flags.max_retries,
+            retry_budget_percent: flags.retry_budget,
             backend_max_connections: flags.backend_max_connections,
             queue_limit: flags.queue_limit,
             max_idle_per_backend: flags.max_idle_per_backend,
@@ -323,7 +335,7 @@ pub(super) struct OutputFlags {
         default_value = AccessLogFormat::default().name())]
     pub(super) access_log: AccessLogFormat,
 
-    /// Print no start line and no summary
+    /// Print no start line, no summary and nothing of backends that come and go
     #[arg(long)]
     pub(super) quiet: bool,
 }

@@ -6,6 +6,7 @@
 mod complaint;
 mod flags;
 mod forward_flags;
+mod health_flags;
 mod help;
 #[cfg(feature = "simulate")]
 mod simulate;
@@ -67,6 +68,7 @@ fn order(flags: Flags) -> Result<Order, Invalid> {
     if let Some(cookie) = flags.pool.sticky {
         config.set_sticky(sticky(&cookie, flags.pool.sticky_secret.as_deref())?);
     }
+    config.set_health(flags.health.into())?;
     config.set_timeouts(flags.timeouts.into())?;
     config.set_limits(flags.limits.into())?;
     flags.forward.apply(&mut config)?;

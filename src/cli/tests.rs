@@ -104,6 +104,7 @@ fn every_flag_reaches_its_setting() {
             max_head_fields: 8,
             max_target_bytes: 9,
             max_retries: 10,
+            retry_budget_percent: 20,
             backend_max_connections: Some(12),
             queue_limit: 13,
             max_idle_per_backend: 11,
@@ -276,7 +277,7 @@ fn arguments_that_are_not_utf8_are_refused() {
 }
 
 /// Every flag that has a default, and the default as the user would write it.
-const DEFAULTS: [(&str, &str); 29] = [
+const DEFAULTS: [(&str, &str); 41] = [
     ("strategy", "least-rt"),
     ("listen", "127.0.0.1:8080"),
     ("mode", "http"),
@@ -306,6 +307,18 @@ const DEFAULTS: [(&str, &str); 29] = [
     ("queue-limit", "1024"),
     ("backend-max-connections", "any number"),
     ("access-log", "off"),
+    ("health", "tcp"),
+    ("health-path", "/ping"),
+    ("health-expect-status", "200"),
+    ("health-expect-body", "any body will do"),
+    ("health-interval", "2s"),
+    ("health-timeout", "1s"),
+    ("health-rise", "2"),
+    ("health-fall", "3"),
+    ("passive", "on"),
+    ("max-ejected", "50"),
+    ("slow-start", "10s"),
+    ("retry-budget", "20"),
 ];
 
 /// What `page` says of a flag, from its name to the next flag, wherever the lines are broken.

@@ -22,6 +22,9 @@ pub struct Limits {
     /// Times a request that may already have been seen by a backend is repeated. 0 to 16,
     /// default 2.
     pub max_retries: u32,
+    /// Requests that are repeated, in percent of all of the last ten seconds, beyond the few that
+    /// always are. 0 to 100, default 20.
+    pub retry_budget_percent: u32,
     /// Exchanges a backend is given at once, 1 to 1,000,000; `None`, the default, for any number.
     /// A backend's own [limit](super::BackendSpec::max_connections) goes first.
     pub backend_max_connections: Option<u32>,
@@ -44,6 +47,7 @@ impl Default for Limits {
             max_head_fields: 100,
             max_target_bytes: 8 * 1024,
             max_retries: 2,
+            retry_budget_percent: 20,
             backend_max_connections: None,
             queue_limit: 1024,
             max_idle_per_backend: 1024,
@@ -70,6 +74,7 @@ impl Limits {
         check("--max-head-fields", self.max_head_fields, 1..=128)?;
         check("--max-target-bytes", self.max_target_bytes, 1..=MIB)?;
         check("--max-retries", self.max_retries, 0..=16)?;
+        check("--retry-budget", self.retry_budget_percent, 0..=100)?;
         if let Some(most) = self.backend_max_connections {
             check(
                 "--backend-max-connections",

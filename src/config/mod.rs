@@ -22,6 +22,7 @@ mod backend;
 mod backend_address;
 mod choice;
 mod duration;
+mod health;
 mod host_port;
 mod invalid;
 mod limits;
@@ -39,6 +40,7 @@ pub use backend::{BackendSpec, Weight};
 pub use backend_address::BackendAddress;
 pub use choice::{AccessLogFormat, Mode, parse_forwarded_for, parse_proxy_version, parse_switch};
 pub use duration::HumanDuration;
+pub use health::{Check, Health, HttpCheck};
 pub use host_port::{Host, HostPort};
 pub use invalid::Invalid;
 pub use limits::Limits;
@@ -83,6 +85,7 @@ pub struct Config {
     backends: Vec<BackendSpec>,
     timeouts: Timeouts,
     limits: Limits,
+    health: Health,
 }
 
 impl Config {
@@ -106,6 +109,7 @@ impl Config {
             backends: checked_backends(backends.into_iter().collect())?,
             timeouts: Timeouts::default(),
             limits: Limits::default(),
+            health: Health::default(),
         })
     }
 
@@ -138,6 +142,22 @@ impl Config {
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// How backends are checked and when they are left out.
+    #[must_use]
+    pub const fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Checks backends and leaves them out by these rules instead.
+    ///
+    /// # Errors
+    ///
+    /// A value outside the range that [`Health`] gives for it.
+    pub fn set_health(&mut self, health: Health) -> Result<(), Invalid> {
+        self.health = health.checked()?;
+        Ok(())
     }
 
     /// The cookie that binds clients to backends, if any does.

@@ -167,7 +167,13 @@ type SetLimit = fn(&mut Limits, usize);
 
 #[test]
 fn every_limit_is_checked_at_both_ends() {
-    const LIMITS: [(&str, SetLimit, usize, usize); 7] = [
+    const LIMITS: [(&str, SetLimit, usize, usize); 8] = [
+        (
+            "--retry-budget",
+            |limits, to| limits.retry_budget_percent = to as u32,
+            0,
+            100,
+        ),
         (
             "--max-connections",
             |limits, to| limits.max_connections = to,

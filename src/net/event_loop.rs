@@ -10,12 +10,13 @@ use crate::balancer::Ended;
 use crate::clock::Clock;
 use crate::observe::Snapshot;
 use crate::relay::Readiness;
-use crate::server::{Server, Token};
+use crate::server::{Order, Server, Token};
 use crate::time::Timestamp;
+use crate::upstream::StateChange;
 use mio::event::Event;
 use mio::{Events, Poll};
 use std::io;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError};
 use std::time::Duration;
 
 /// Events taken from the system in one turn.
@@ -37,6 +38,10 @@ pub(crate) enum Command {
     Stop,
     /// Say how it is.
     Snapshot(Sender<Snapshot>),
+    /// Tell of every change in the life of a backend from now on.
+    Tell(SyncSender<StateChange>),
+    /// Do what the operator says of the backend of this name; say whether there is one.
+    Order(String, Order, Sender<bool>),
 }
 
 /// One loop and everything it owns.
@@ -47,11 +52,18 @@ pub(crate) struct EventLoop {
     server: Server<SystemNetwork>,
     commands: Receiver<Command>,
     log: Option<LogWriter>,
+    told: Vec<Told>,
     max_connections: usize,
     shutdown_timeout: Duration,
     /// Until when nothing is accepted, after a shortage.
     accepts_from: Timestamp,
     stopping_until: Option<Timestamp>,
+}
+
+/// Who is told of changes.
+struct Told {
+    changes: SyncSender<StateChange>,
+    missed: u64,
 }
 
 /// What a loop is made of.
@@ -86,6 +98,7 @@ impl EventLoop {
             server: parts.server,
             commands: parts.commands,
             log,
+            told: Vec::new(),
             max_connections: parts.max_connections,
             shutdown_timeout: parts.shutdown_timeout,
             accepts_from: Timestamp::ZERO,
@@ -104,6 +117,7 @@ impl EventLoop {
             self.accept();
             self.obey();
             self.server.finish_turn(self.clock.now());
+            self.tell_changes();
             self.write_log();
         }
         Ok(self.end())
@@ -196,6 +210,11 @@ impl EventLoop {
                 Command::Stop => self.stop(),
                 // Whoever asked may have gone.
                 Command::Snapshot(reply) => drop(reply.send(self.snapshot())),
+                Command::Tell(changes) => self.told.push(Told { changes, missed: 0 }),
+                Command::Order(backend, order, reply) => {
+                    let is_here = self.server.order(&backend, order, self.clock.now());
+                    let _ = reply.send(is_here);
+                }
             }
         }
     }
@@ -210,6 +229,22 @@ impl EventLoop {
 
     fn snapshot(&self) -> Snapshot {
         self.server.snapshot(self.clock.now())
+    }
+
+    /// Whoever does not listen fast enough misses changes, and is told how many.
+    fn tell_changes(&mut self) {
+        for change in self.server.take_changes() {
+            self.told.retain_mut(|told| {
+                let mut change = change.clone();
+                change.missed += told.missed;
+                match told.changes.try_send(change) {
+                    Ok(()) => told.missed = 0,
+                    Err(TrySendError::Full(_)) => told.missed += 1,
+                    Err(TrySendError::Disconnected(_)) => return false,
+                }
+                true
+            });
+        }
     }
 
     fn write_log(&mut self) {

@@ -9,7 +9,7 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
 /// Generations wrap around after this many insertions.
-const GENERATION_BITS: u32 = 30;
+const GENERATION_BITS: u32 = 29;
 
 /// Names an entry of an [`Arena`]. `Tag` keeps the ids of different arenas apart.
 pub struct Id<Tag> {
@@ -27,6 +27,9 @@ pub enum OfLink {}
 /// Tags the ids of exchanges.
 #[derive(Debug)]
 pub enum OfExchange {}
+/// Tags the ids of those who check backends.
+#[derive(Debug)]
+pub enum OfProber {}
 
 /// Names a client connection.
 pub type ClientId = Id<OfClient>;
@@ -34,9 +37,11 @@ pub type ClientId = Id<OfClient>;
 pub type LinkId = Id<OfLink>;
 /// Names an exchange.
 pub type ExchangeId = Id<OfExchange>;
+/// Names who checks a backend.
+pub type ProberId = Id<OfProber>;
 
 impl<Tag> Id<Tag> {
-    /// Packs the id into 62 bits.
+    /// Packs the id into 61 bits.
     pub(crate) fn to_bits(self) -> u64 {
         (u64::from(self.generation) << 32) | u64::from(self.index)
     }
@@ -164,6 +169,6 @@ mod tests {
         arena.insert(1);
         let id = arena.insert(2);
         assert_eq!(Id::from_bits(id.to_bits()), id);
-        assert!(id.to_bits() < 1 << 62);
+        assert!(id.to_bits() < 1 << 61);
     }
 }

@@ -118,6 +118,7 @@ impl<N: Network> Server<N> {
             match token {
                 Token::Client(id) => drop(self.slots.clients.remove(id)),
                 Token::Link(id) => drop(self.slots.links.remove(id)),
+                Token::Prober(id) => drop(self.probers.remove(id)),
             }
         }
         self.closing = closing;

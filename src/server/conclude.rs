@@ -129,7 +129,8 @@ fn outcome<Pipe>(exchange: &Exchange<Pipe>, life: Duration) -> Outcome {
         (Phase::Tunnel { .. }, None) => Outcome::Success {
             response_time: Some(exchange.notes.first_byte_time.unwrap_or(life)),
         },
-        (_, Some(400..)) => Outcome::Failure,
+        (_, Some(400..500 | 501 | 505)) => Outcome::Declined,
+        (_, Some(500..)) => Outcome::Failure,
         _ => Outcome::Success {
             response_time: exchange.notes.first_byte_time,
         },

@@ -65,6 +65,7 @@ impl<N: Network> Server<N> {
             match token {
                 Token::Client(id) => self.client_fired(id, now),
                 Token::Link(id) => self.link_fired(id, now),
+                Token::Prober(id) => self.prober_fired(id, now),
             }
         }
         self.due = due;

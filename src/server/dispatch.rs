@@ -88,6 +88,9 @@ impl<N: Network> Server<N> {
             };
             let backend = lease.backend();
             self.metrics.picked(backend);
+            if exchange.notes.attempts == 0 {
+                self.retry_budget.request(now);
+            }
             if let Some((failed_at, fault)) = exchange.notes.begin_attempt(backend) {
                 self.metrics.retried(failed_at, fault);
             }
@@ -194,6 +197,11 @@ impl<N: Network> Server<N> {
     pub(super) fn connected(&mut self, exchange: ExchangeId, now: Timestamp) {
         if let Some(parties) = self.slots.parties(exchange) {
             parties.exchange.notes.connect_time = parties.link.established(now);
+            if matches!(parties.exchange.phase, Phase::Tunnel { .. })
+                && let Attempt::At { lease, .. } = &mut parties.exchange.attempt
+            {
+                self.upstream.proved(lease, now);
+            }
         }
     }
 
@@ -219,7 +227,7 @@ impl<N: Network> Server<N> {
 }
 
 /// Whether an error says that we, not the backend, are at the end of our means.
-fn is_shortage(error: &io::Error) -> bool {
+pub(super) fn is_shortage(error: &io::Error) -> bool {
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
     const ENOBUFS: i32 = 105;

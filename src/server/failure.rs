@@ -31,7 +31,7 @@ impl<N: Network> Server<N> {
             return;
         };
         exchange.notes.fault = Some(fault);
-        if ended.is_some() && self.may_retry(id, fault) {
+        if ended.is_some() && self.may_retry(id, fault) && self.can_afford(ended, fault, now) {
             self.retry(id, ended);
         } else if let Some(status) = self.status_for(id, fault) {
             self.answer(id, fault, status);
@@ -82,7 +82,7 @@ impl<N: Network> Server<N> {
     /// A request is sent again only if nothing of an answer has reached the client and either no
     /// byte of it has been sent, or its method allows repeating it and all of it is at hand
     /// (RFC 9110, section 9.2.2).
-    fn may_retry(&self, id: ExchangeId, fault: Fault) -> bool {
+    pub(super) fn may_retry(&self, id: ExchangeId, fault: Fault) -> bool {
         let Some(exchange) = self.slots.exchanges.get(id) else {
             return false;
         };
@@ -106,6 +106,14 @@ impl<N: Network> Server<N> {
             | Fault::Overloaded
             | Fault::ShuttingDown => false,
         }
+    }
+
+    /// Whether the budget allows another attempt, which is then taken from it. What never
+    /// reached a backend is free: it cost no backend anything, and each is tried but once.
+    fn can_afford(&mut self, ended: Option<Link>, fault: Fault, now: Timestamp) -> bool {
+        let is_free = fault == Fault::ConnectFailed || ended == Some(Link::WasDead);
+        let percent = self.settings.limits.retry_budget_percent;
+        is_free || self.retry_budget.spend(percent, now)
     }
 
     /// Whether the client is not there to be answered any more.

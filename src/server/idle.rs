@@ -50,6 +50,11 @@ impl IdleLinks {
         self.stacks.get_mut(backend.slot())?.pop()
     }
 
+    /// The links that wait for this backend.
+    pub(super) fn of(&self, backend: BackendId) -> Vec<LinkId> {
+        self.stacks.get(backend.slot()).cloned().unwrap_or_default()
+    }
+
     /// Removes the link at `place`. Returns the link that has this place now, if one moved.
     pub(super) fn remove(&mut self, backend: BackendId, place: usize) -> Option<LinkId> {
         let stack = self.stacks.get_mut(backend.slot())?;

@@ -28,10 +28,14 @@ mod introduction;
 mod label;
 mod link;
 mod network;
+mod orders;
+mod probes;
 mod queue;
 mod request;
 mod request_id;
 mod response;
+mod retry_budget;
+mod silence;
 mod slots;
 mod stopping;
 mod tunnel;
@@ -40,23 +44,27 @@ mod turn;
 #[cfg(test)]
 mod tests;
 
-pub use arena::{ClientId, ExchangeId, LinkId};
+pub use arena::{ClientId, ExchangeId, LinkId, ProberId};
 pub use network::{Network, Token};
+pub use orders::Order;
 pub use request_id::RequestIds;
 
 use crate::address::{Address, ClientAddress};
 use crate::balance::{KeySource, Sticky};
-use crate::config::{Limits, Mode, Timeouts};
+use crate::config::{Health, Limits, Mode, Timeouts};
 use crate::http::{ForwardPolicy, HeadLimits, HeadParser};
 use crate::observe::{AccessLog, Metrics};
 use crate::proxy_protocol;
 use crate::relay::Workspace;
 use crate::time::Timestamp;
 use crate::timers::Wheel;
-use crate::upstream::Upstream;
+use crate::upstream::{StateChange, Upstream};
+use arena::{Arena, OfProber};
 use client::Client;
 use idle::IdleLinks;
+use probes::Prober;
 use queue::Queue;
+use retry_budget::RetryBudget;
 use slots::Slots;
 use std::io;
 use std::time::Duration;
@@ -70,6 +78,10 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How much of what is allowed.
     pub limits: Limits,
+    /// How backends are checked.
+    pub health: Health,
+    /// Spreads the checks in time; different in every process.
+    pub seed: u64,
     /// The `Host` that backends are asked for; `None`: the one the client asked.
     pub host: Option<String>,
     /// The form in which backends are told of clients ahead of everything else, if they are.
@@ -88,6 +100,13 @@ pub struct Server<N: Network> {
     key_source: KeySource,
     /// Where each backend is, by slot. All addresses of a name are tried.
     addresses: Vec<Vec<Address>>,
+    /// Who checks which backend; none if backends are not checked.
+    probers: Arena<OfProber, Prober<N::Stream>>,
+    /// When it is next looked for backends that do not answer.
+    next_silence_look: Timestamp,
+    retry_budget: RetryBudget,
+    /// What has changed in the life of backends and nobody has asked for yet.
+    changes: Vec<StateChange>,
     wheel: Wheel<Token>,
     due: Vec<Token>,
     work: Workspace<N::Pipes>,
@@ -149,7 +168,7 @@ pub struct Parts<N: Network> {
 impl<N: Network> Server<N> {
     /// A server without connections.
     pub fn new(settings: Settings, parts: Parts<N>, now: Timestamp) -> Self {
-        Self {
+        let mut server = Self {
             parser: HeadParser::new(head_limits(&settings.limits)),
             forward: parts.forward,
             accepts_proxy: parts.accepts_proxy,
@@ -162,6 +181,10 @@ impl<N: Network> Server<N> {
             upstream: parts.upstream,
             key_source: parts.key_source,
             addresses: parts.addresses,
+            probers: Arena::new(),
+            next_silence_look: now,
+            retry_budget: RetryBudget::default(),
+            changes: Vec::new(),
             wheel: Wheel::new(now),
             due: Vec::new(),
             work: Workspace::new(parts.pipes),
@@ -175,7 +198,9 @@ impl<N: Network> Server<N> {
             wall_at_zero: Duration::ZERO,
             stopping: false,
             network: parts.network,
-        }
+        };
+        server.watch_all(now);
+        server
     }
 
     /// Client connections open now.

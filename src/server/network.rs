@@ -1,6 +1,6 @@
 //! What the server needs of the outside: connections to backends, and events for its sockets.
 
-use super::arena::{ClientId, LinkId};
+use super::arena::{ClientId, LinkId, ProberId};
 use crate::address::Address;
 use crate::relay::{Pipes, Transport};
 use std::fmt::Debug;
@@ -13,6 +13,8 @@ pub enum Token {
     Client(ClientId),
     /// A connection made to a backend.
     Link(LinkId),
+    /// A connection made to check a backend.
+    Prober(ProberId),
 }
 
 impl Token {
@@ -22,21 +24,25 @@ impl Token {
         match self {
             Self::Client(id) => id.to_bits(),
             Self::Link(id) => id.to_bits() | LINK_BIT,
+            Self::Prober(id) => id.to_bits() | PROBER_BIT,
         }
     }
 
     /// Unpacks what [`to_bits`](Self::to_bits) packed.
     #[must_use]
     pub fn from_bits(bits: u64) -> Self {
-        if bits & LINK_BIT == 0 {
-            Self::Client(ClientId::from_bits(bits))
-        } else {
+        if bits & LINK_BIT != 0 {
             Self::Link(LinkId::from_bits(bits & !LINK_BIT))
+        } else if bits & PROBER_BIT != 0 {
+            Self::Prober(ProberId::from_bits(bits & !PROBER_BIT))
+        } else {
+            Self::Client(ClientId::from_bits(bits))
         }
     }
 }
 
 const LINK_BIT: u64 = 1 << 62;
+const PROBER_BIT: u64 = 1 << 61;
 
 /// The outside world as the server sees it. Dropping a stream closes it.
 pub trait Network {

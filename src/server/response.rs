@@ -47,7 +47,7 @@ impl<N: Network> Server<N> {
             };
             let bytes = input.bytes(scratch);
             self.note_first_byte(id, now);
-            let taken = self.take_response(id, bytes);
+            let taken = self.take_response(id, bytes, now);
             let used = taken.as_ref().map_or(bytes.len(), |(used, _)| *used);
             if let Some(parties) = self.slots.parties(id) {
                 let buffers = &mut self.work.buffers;
@@ -73,7 +73,12 @@ impl<N: Network> Server<N> {
     }
 
     /// Looks for the head of an answer at the front of `input`. Returns how much was used.
-    fn take_response(&mut self, id: ExchangeId, input: &[u8]) -> Result<(usize, Head), Fault> {
+    fn take_response(
+        &mut self,
+        id: ExchangeId,
+        input: &[u8],
+        now: Timestamp,
+    ) -> Result<(usize, Head), Fault> {
         let Some(exchange) = self.slots.exchanges.get(id) else {
             return Err(Fault::BackendGone);
         };
@@ -87,7 +92,7 @@ impl<N: Network> Server<N> {
             101 if exchange.request.upgrade && head.upgrade => self.upgrade(id, &head, input),
             101 => Err(Fault::BadResponse),
             100..200 => self.interim(id, &head, input),
-            _ => self.respond(id, &head, input),
+            _ => self.respond(id, &head, input, now),
         }
     }
 
@@ -122,6 +127,7 @@ impl<N: Network> Server<N> {
         id: ExchangeId,
         head: &ResponseHead,
         input: &[u8],
+        now: Timestamp,
     ) -> Result<(usize, Head), Fault> {
         let Some(parties) = self.slots.parties(id) else {
             return Err(Fault::BackendGone);
@@ -153,6 +159,11 @@ impl<N: Network> Server<N> {
         exchange.notes.interim_bytes += exchange.download.passed();
         exchange.notes.status = Some(head.status);
         exchange.download = download;
+        if head.status < 500
+            && let Attempt::At { lease, .. } = &mut exchange.attempt
+        {
+            self.upstream.proved(lease, now);
+        }
         exchange.phase = Phase::Responding {
             reusable: head.persistent && uploaded,
             persistent,

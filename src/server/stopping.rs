@@ -15,6 +15,7 @@ impl<N: Network> Server<N> {
     /// No connection may be handed over from now on.
     pub fn stop(&mut self) {
         self.stopping = true;
+        self.stop_probing();
         for id in self.slots.clients.ids() {
             let state = self.slots.clients.get(id).map(|client| client.state);
             if matches!(state, Some(ClientState::Idle | ClientState::Introducing)) {

@@ -16,6 +16,7 @@ impl<N: Network> Server<N> {
         match token {
             Token::Client(id) => self.client_ready(id, ready, now),
             Token::Link(id) => self.link_ready(id, ready, now),
+            Token::Prober(id) => self.prober_ready(id, ready, now),
         }
     }
 
@@ -59,10 +60,14 @@ impl<N: Network> Server<N> {
         }
     }
 
-    /// The last phases of a turn: work that had to yield, deadlines, the queue, closing.
+    /// The last phases of a turn: work that had to yield, deadlines, what follows from the lives
+    /// of backends, the queue, closing.
     pub fn finish_turn(&mut self, now: Timestamp) {
         self.go_on(now);
         self.expire_deadlines(now);
+        self.look_for_silence(now);
+        self.upstream.pass_time(now);
+        self.follow_changes(now);
         // After all that gives a backend back: nobody else would call those who wait for it.
         self.serve_queue(now);
         self.close_all();
@@ -95,10 +100,15 @@ impl<N: Network> Server<N> {
     /// When the server must be called again at the latest, event or not. `None`: only on events.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Timestamp> {
-        if self.again.is_empty() {
-            self.wheel.next_wakeup()
-        } else {
-            Some(Timestamp::ZERO)
+        if !self.again.is_empty() {
+            return Some(Timestamp::ZERO);
         }
+        let change = self.upstream.next_change();
+        let due = [
+            self.wheel.next_wakeup(),
+            self.silence_look_due(),
+            (change != Timestamp::NEVER).then_some(change),
+        ];
+        due.into_iter().flatten().min()
     }
 }

@@ -8,7 +8,7 @@ use super::server::Server;
 use super::traffic::Demand;
 use crate::balance::{BackendId, Kind, Outcome, Verdict, build};
 use crate::time::Timestamp;
-use crate::upstream::{Lease, Upstream};
+use crate::upstream::{Lease, Policy, Upstream};
 
 /// By what servers are chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,13 @@ impl Balancers {
                     let seed = seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(nth);
                     let names = present.iter().enumerate();
                     let backends = names.map(|(n, group)| (name(n), group.weight));
-                    Upstream::new(backends, build(kind, seed), seed)
+                    let mut upstream = Upstream::new(backends, build(kind, seed), seed);
+                    // Errors are left to the strategies: what they make of them is the question.
+                    upstream.set_policy(Policy {
+                        max_ejected_percent: 0,
+                        ..Policy::default()
+                    });
+                    upstream
                 })
                 .collect(),
         };

@@ -289,7 +289,9 @@ impl<'a> Engine<'a> {
         let time = self.now.since(open.sent_at);
         match outcome {
             Outcome::Success { .. } => self.tally.answered(time),
-            Outcome::Failure | Outcome::Unreachable | Outcome::Neutral => self.tally.failed(time),
+            Outcome::Declined | Outcome::Failure | Outcome::Unreachable | Outcome::Neutral => {
+                self.tally.failed(time)
+            }
         }
         let balancer = open.demand.balancer;
         self.balancers

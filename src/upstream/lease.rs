@@ -15,6 +15,7 @@ pub struct Lease {
     pub(super) dispatched_at: Timestamp,
     pub(super) node: NodeId,
     pub(super) ahead: u32,
+    /// Whether the exchange decides about the return of its backend.
     pub(super) trial: bool,
 }
 

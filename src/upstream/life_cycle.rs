@@ -1,73 +1,114 @@
 //! The life cycle of one backend: the only place that decides who may be picked.
 //!
 //! ```text
-//!  joining -> healthy <-> ejected -> probation -> healthy
-//!     any -> draining -> joining         any -> gone
+//!  joining -> healthy <-> ejected -> probation -> warming -> healthy
+//!     any -> draining -> disabled -> probation        any -> gone
 //! ```
 //!
-//! A failed connect ejects for a cooldown, then one trial exchange at a time decides: answered
-//! well, the backend is healthy and all is forgotten; not reached, it is ejected for twice as
-//! long. A trial that ends in between (an error answered, a client gone) says too little, and the
-//! next one decides. Everything is a value in, a value out; who calls and when is not known here.
+//! Whatever the signal (real exchanges, active checks, the operator's word), it is an [`Event`]
+//! here, and whoever comes back comes back the same way: one trial exchange at a time, and when
+//! one was answered well, a share that grows over the slow start. Only those a balancer starts
+//! with skip it: there is nothing to protect them from.
+//!
+//! An ejection lasts for a cooldown, twice as long each time the backend fails again before it
+//! is healthy. A passing check ends it earlier, but only if a check can see the
+//! [grounds](Grounds): a backend that answers checks and fails requests sits its cooldown out.
+//!
+//! Everything is a value in, a value out; who calls and when is not known here.
 
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// How long the first failed connect keeps a backend from being picked.
-const FIRST_COOLDOWN: Duration = Duration::from_secs(1);
+/// How long the first ejection lasts.
+pub(super) const FIRST_COOLDOWN: Duration = Duration::from_secs(1);
 /// What the doubling of the cooldown stops at.
 const LONGEST_COOLDOWN: Duration = Duration::from_secs(30);
 
 /// Where in its life a backend is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// New or back from draining: nothing is known, nothing is held against it.
+    /// Here from the start: nothing is known, nothing is held against it.
     Joining,
     /// It answers.
     Healthy,
-    /// It could not be reached, and is left alone for a while.
+    /// It does not, and is left alone for a while.
     Ejected {
-        /// When it is tried again.
+        /// What that rests on.
+        grounds: Grounds,
+        /// When it is tried again; never if active checks have to pass first.
         until: Timestamp,
         /// How long it is left alone this time.
         cooldown: Duration,
     },
-    /// Its cooldown is over: one exchange at a time is risked on it.
+    /// New or back: one exchange at a time is risked on it.
     Probation {
         /// Whether that exchange is under way.
         trial: bool,
         /// The cooldown it comes from, to double should it fail again.
         cooldown: Duration,
     },
+    /// It answered the trial, and its share grows.
+    Warming {
+        /// When it has its whole share.
+        until: Timestamp,
+        /// As on probation.
+        cooldown: Duration,
+    },
     /// The operator wants it to finish what it has and get nothing new.
     Draining,
+    /// The operator took it out; nothing new goes there.
+    Disabled,
     /// Removed; what is still in flight there is finished.
     Gone,
 }
 
-/// What can happen to a backend.
+/// What an ejection rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grounds {
+    /// No connection to it could be made.
+    Unreachable,
+    /// What it answered, or that it broke off.
+    Answers,
+    /// Active checks failed, and have to pass before it is tried again.
+    Probes,
+}
+
+/// What can happen to a backend. `trial`: to the exchange that was risked on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     /// An exchange was dispatched to it.
     Picked,
     /// An exchange there ended well.
-    Answered,
-    /// No connection to it could be made. Whether that exchange was the trial.
+    Answered { trial: bool },
+    /// No connection to it could be made.
     Unreachable { trial: bool },
-    /// An exchange ended in a way that says neither. Whether it was the trial.
+    /// An exchange ended in a way that says neither.
     Inconclusive { trial: bool },
+    /// The trial failed.
+    TrialFailed,
+    /// There is enough evidence against it.
+    Convicted(Grounds),
     /// An active check passed.
     ProbePassed,
-    /// The clock has moved on; the end of a cooldown may have passed.
+    /// As many active checks passed, in a row, as it takes after they failed.
+    ProbesRose,
+    /// Too many active checks failed, in a row.
+    ProbesFell,
+    /// The clock has moved on; the end of a state may have passed.
     TimePassed,
     /// The operator drains it.
     Drain,
+    /// Nothing is in flight there any more.
+    Emptied,
+    /// The operator takes it out.
+    Disable,
     /// The operator takes it back.
     Restore,
     /// The operator removes it.
     Remove,
 }
 
+/// What can be asked of a state.
 impl State {
     /// The state in one word, for people.
     #[must_use]
@@ -77,7 +118,9 @@ impl State {
             Self::Healthy => "healthy",
             Self::Ejected { .. } => "ejected",
             Self::Probation { .. } => "probation",
+            Self::Warming { .. } => "warming",
             Self::Draining => "draining",
+            Self::Disabled => "disabled",
             Self::Gone => "gone",
         }
     }
@@ -85,191 +128,216 @@ impl State {
     /// Whether it may be picked.
     pub(super) const fn pickable(self) -> bool {
         match self {
-            Self::Joining | Self::Healthy | Self::Probation { trial: false, .. } => true,
-            Self::Ejected { .. } | Self::Probation { trial: true, .. } => false,
-            Self::Draining | Self::Gone => false,
+            Self::Joining | Self::Healthy | Self::Warming { .. } => true,
+            Self::Probation { trial, .. } => !trial,
+            Self::Ejected { .. } | Self::Draining | Self::Disabled | Self::Gone => false,
         }
     }
 
     /// Whether it is picked rather than nobody: it is out because of what was measured, not
     /// because the operator said so.
     pub(super) const fn pickable_in_need(self) -> bool {
+        self.is_member()
+    }
+
+    /// Whether the operator wants it to take part.
+    pub(super) const fn is_member(self) -> bool {
         match self {
-            Self::Joining | Self::Healthy | Self::Ejected { .. } | Self::Probation { .. } => true,
-            Self::Draining | Self::Gone => false,
+            Self::Joining | Self::Healthy | Self::Warming { .. } => true,
+            Self::Ejected { .. } | Self::Probation { .. } => true,
+            Self::Draining | Self::Disabled | Self::Gone => false,
         }
     }
 
-    /// Whether an exchange dispatched now is the trial.
-    pub(super) const fn awaits_trial(self) -> bool {
-        matches!(self, Self::Probation { trial: false, .. })
-    }
-
-    /// When its cooldown ends, if it is in one.
-    pub(super) const fn cooled_down_at(self) -> Option<Timestamp> {
-        match self {
-            Self::Ejected { until, .. } => Some(until),
-            Self::Joining | Self::Healthy | Self::Probation { .. } => None,
-            Self::Draining | Self::Gone => None,
-        }
-    }
-
-    /// The state after `event`.
+    /// Whether it is ejected, or was and has not answered since.
     #[must_use]
-    pub(super) fn after(self, event: Event, now: Timestamp) -> Self {
+    pub const fn is_out(self) -> bool {
+        matches!(self, Self::Ejected { .. } | Self::Probation { .. })
+    }
+
+    /// Whether an exchange dispatched now decides about its return. One that is dispatched to an
+    /// ejected backend because there is no other does.
+    pub(super) const fn awaits_trial(self) -> bool {
+        matches!(
+            self,
+            Self::Probation { trial: false, .. } | Self::Ejected { .. }
+        )
+    }
+
+    /// When time alone changes it; [`Timestamp::NEVER`] if it does not.
+    pub(super) const fn ends_at(self) -> Timestamp {
         match self {
-            Self::Joining | Self::Healthy => match event {
-                Event::Answered => Self::Healthy,
-                Event::Unreachable { .. } => Self::ejected(FIRST_COOLDOWN, now),
-                Event::Drain => Self::Draining,
-                Event::Remove => Self::Gone,
-                Event::Picked
-                | Event::Inconclusive { .. }
-                | Event::ProbePassed
-                | Event::TimePassed
-                | Event::Restore => self,
+            Self::Ejected { until, .. } | Self::Warming { until, .. } => until,
+            Self::Joining | Self::Healthy | Self::Probation { .. } => Timestamp::NEVER,
+            Self::Draining | Self::Disabled | Self::Gone => Timestamp::NEVER,
+        }
+    }
+}
+
+/// The transitions.
+impl State {
+    /// The state after `event`, if a growing share takes `slow_start` to grow.
+    #[must_use]
+    pub(super) fn after(self, event: Event, slow_start: Duration, now: Timestamp) -> Self {
+        if let Some(ordered) = self.ordered(event) {
+            return ordered;
+        }
+        match self {
+            Self::Joining | Self::Healthy => self.in_service(event, FIRST_COOLDOWN, now),
+            Self::Warming { until, cooldown } => match event {
+                Event::TimePassed if until <= now => Self::Healthy,
+                _ => self.in_service(event, LONGEST_COOLDOWN.min(cooldown * 2), now),
             },
-            Self::Ejected { until, cooldown } => match event {
-                Event::Answered => Self::Healthy,
-                Event::ProbePassed => Self::on_probation(cooldown),
-                Event::TimePassed if until <= now => Self::on_probation(cooldown),
-                Event::Drain => Self::Draining,
-                Event::Remove => Self::Gone,
-                // Many exchanges fail at once; the first one told all there is to know.
-                Event::Unreachable { .. }
-                | Event::Picked
-                | Event::Inconclusive { .. }
-                | Event::TimePassed
-                | Event::Restore => self,
-            },
-            Self::Probation { trial, cooldown } => match event {
-                Event::Picked => Self::Probation {
-                    trial: true,
-                    cooldown,
-                },
-                Event::Answered => Self::Healthy,
-                Event::Unreachable { trial: true } => {
-                    Self::ejected(LONGEST_COOLDOWN.min(cooldown * 2), now)
-                }
-                Event::Inconclusive { trial: true } => Self::on_probation(cooldown),
-                Event::Drain => Self::Draining,
-                Event::Remove => Self::Gone,
-                // An exchange from before the ejection tells of the past.
-                Event::Unreachable { trial: false }
-                | Event::Inconclusive { trial: false }
-                | Event::ProbePassed
-                | Event::TimePassed
-                | Event::Restore => Self::Probation { trial, cooldown },
-            },
+            Self::Ejected { cooldown, .. } => self.when_ejected(event, cooldown, slow_start, now),
+            Self::Probation { cooldown, .. } => {
+                self.on_probation_after(event, cooldown, slow_start, now)
+            }
             Self::Draining => match event {
-                Event::Restore => Self::Joining,
-                Event::Remove => Self::Gone,
-                Event::Picked
-                | Event::Answered
-                | Event::Unreachable { .. }
-                | Event::Inconclusive { .. }
-                | Event::ProbePassed
-                | Event::TimePassed
-                | Event::Drain => Self::Draining,
+                Event::Emptied => Self::Disabled,
+                Event::Restore => Self::on_probation(FIRST_COOLDOWN),
+                _ => self,
+            },
+            Self::Disabled => match event {
+                Event::Restore => Self::on_probation(FIRST_COOLDOWN),
+                _ => self,
             },
             Self::Gone => Self::Gone,
         }
     }
 
-    fn ejected(cooldown: Duration, now: Timestamp) -> Self {
-        let until = now + cooldown;
-        Self::Ejected { until, cooldown }
+    /// The operator's word goes before everything that was measured.
+    fn ordered(self, event: Event) -> Option<Self> {
+        match event {
+            Event::Remove => Some(Self::Gone),
+            Event::Drain if self.is_member() => Some(Self::Draining),
+            Event::Disable if self != Self::Gone => Some(Self::Disabled),
+            _ => None,
+        }
     }
 
-    const fn on_probation(cooldown: Duration) -> Self {
+    /// It takes part in full. Failing now would cost it `cooldown`.
+    fn in_service(self, event: Event, cooldown: Duration, now: Timestamp) -> Self {
+        match event {
+            Event::Answered { .. } if self == Self::Joining => Self::Healthy,
+            Event::Unreachable { .. } => Self::ejected(Grounds::Unreachable, cooldown, now),
+            Event::Convicted(grounds) => Self::ejected(grounds, cooldown, now),
+            Event::ProbesFell => Self::ejected_by_probes(cooldown),
+            // A trial that ends after a probe or another exchange has decided tells of the past.
+            Event::Answered { .. }
+            | Event::Inconclusive { .. }
+            | Event::TrialFailed
+            | Event::Picked
+            | Event::ProbePassed
+            | Event::ProbesRose
+            | Event::TimePassed => self,
+            Event::Drain | Event::Emptied | Event::Disable | Event::Restore | Event::Remove => self,
+        }
+    }
+
+    fn when_ejected(
+        self,
+        event: Event,
+        cooldown: Duration,
+        slow_start: Duration,
+        now: Timestamp,
+    ) -> Self {
+        match event {
+            // It was picked because there was no other, and did well.
+            Event::Answered { trial: true } => Self::back(cooldown, slow_start, now),
+            Event::ProbesFell => Self::ejected_by_probes(cooldown),
+            Event::ProbePassed if self.is_seen_by(1) => Self::on_probation(cooldown),
+            Event::ProbesRose if self.is_seen_by(2) => Self::on_probation(cooldown),
+            Event::TimePassed if self.ends_at() <= now => Self::on_probation(cooldown),
+            // Many exchanges fail at once; the first one told all there is to know.
+            Event::Answered { trial: false }
+            | Event::Unreachable { .. }
+            | Event::Inconclusive { .. }
+            | Event::TrialFailed
+            | Event::Convicted(_)
+            | Event::Picked
+            | Event::ProbePassed
+            | Event::ProbesRose
+            | Event::TimePassed => self,
+            Event::Drain | Event::Emptied | Event::Disable | Event::Restore | Event::Remove => self,
+        }
+    }
+
+    /// Whether its ejection ends when a check passes, or when enough have (2).
+    const fn is_seen_by(self, passes: u32) -> bool {
+        match self {
+            Self::Ejected { grounds, .. } => match grounds {
+                Grounds::Unreachable => true,
+                Grounds::Probes => passes > 1,
+                Grounds::Answers => false,
+            },
+            _ => false,
+        }
+    }
+
+    fn on_probation_after(
+        self,
+        event: Event,
+        cooldown: Duration,
+        slow_start: Duration,
+        now: Timestamp,
+    ) -> Self {
+        let longer = LONGEST_COOLDOWN.min(cooldown * 2);
+        match event {
+            Event::Picked => Self::Probation {
+                trial: true,
+                cooldown,
+            },
+            Event::Answered { trial: true } => Self::back(cooldown, slow_start, now),
+            Event::Unreachable { trial: true } => Self::ejected(Grounds::Unreachable, longer, now),
+            Event::TrialFailed => Self::ejected(Grounds::Answers, longer, now),
+            Event::Convicted(grounds) => Self::ejected(grounds, longer, now),
+            Event::ProbesFell => Self::ejected_by_probes(longer),
+            Event::Inconclusive { trial: true } => Self::on_probation(cooldown),
+            // An exchange from before the ejection tells of the past.
+            Event::Answered { trial: false }
+            | Event::Unreachable { trial: false }
+            | Event::Inconclusive { trial: false }
+            | Event::ProbePassed
+            | Event::ProbesRose
+            | Event::TimePassed => self,
+            Event::Drain | Event::Emptied | Event::Disable | Event::Restore | Event::Remove => self,
+        }
+    }
+
+    fn ejected(grounds: Grounds, cooldown: Duration, now: Timestamp) -> Self {
+        let until = now + cooldown;
+        Self::Ejected {
+            grounds,
+            until,
+            cooldown,
+        }
+    }
+
+    const fn ejected_by_probes(cooldown: Duration) -> Self {
+        Self::Ejected {
+            grounds: Grounds::Probes,
+            until: Timestamp::NEVER,
+            cooldown,
+        }
+    }
+
+    /// One trial exchange at a time, `cooldown` being the one to double if it fails.
+    pub(super) const fn on_probation(cooldown: Duration) -> Self {
         Self::Probation {
             trial: false,
             cooldown,
         }
     }
+
+    /// It did well in its trial.
+    fn back(cooldown: Duration, slow_start: Duration, now: Timestamp) -> Self {
+        if slow_start.is_zero() {
+            return Self::Healthy;
+        }
+        let until = now + slow_start;
+        Self::Warming { until, cooldown }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp::ZERO + Duration::from_secs(seconds)
-    }
-
-    const LOST_TRIAL: Event = Event::Unreachable { trial: true };
-
-    #[test]
-    fn cooldowns_double_up_to_the_longest_and_success_resets_them() {
-        let mut state = State::Healthy.after(Event::Unreachable { trial: false }, at(0));
-        let mut now = at(0);
-        for seconds in [1, 2, 4, 8, 16, 30, 30] {
-            let cooldown = Duration::from_secs(seconds);
-            assert_eq!(
-                state,
-                State::Ejected {
-                    until: now + cooldown,
-                    cooldown
-                }
-            );
-            now = now + cooldown;
-            state = state.after(Event::TimePassed, now);
-            assert!(state.awaits_trial());
-            state = state.after(Event::Picked, now);
-            assert!(!state.pickable(), "one trial at a time");
-            state = state.after(LOST_TRIAL, now);
-        }
-        state = state.after(Event::Answered, now);
-        assert_eq!(state, State::Healthy);
-        assert_eq!(
-            state.after(Event::Unreachable { trial: false }, now),
-            State::ejected(FIRST_COOLDOWN, now)
-        );
-    }
-
-    #[test]
-    fn time_ends_a_cooldown_not_before_its_end() {
-        let ejected = State::ejected(FIRST_COOLDOWN, at(10));
-        assert_eq!(ejected.after(Event::TimePassed, at(10)), ejected);
-        assert!(ejected.after(Event::TimePassed, at(11)).pickable());
-        assert!(ejected.after(Event::ProbePassed, at(10)).pickable());
-    }
-
-    #[test]
-    fn a_burst_of_failures_ejects_once() {
-        let ejected = State::ejected(FIRST_COOLDOWN, at(0));
-        let again = ejected.after(Event::Unreachable { trial: false }, at(1));
-        assert_eq!(again, ejected);
-    }
-
-    #[test]
-    fn only_the_trial_decides_against_a_backend_on_probation() {
-        let waiting = State::on_probation(FIRST_COOLDOWN);
-        let trying = waiting.after(Event::Picked, at(0));
-        assert_eq!(
-            trying.after(Event::Unreachable { trial: false }, at(0)),
-            trying
-        );
-        assert_eq!(
-            trying.after(Event::Inconclusive { trial: false }, at(0)),
-            trying
-        );
-        assert_eq!(
-            trying.after(Event::Inconclusive { trial: true }, at(0)),
-            waiting
-        );
-        assert!(!trying.after(LOST_TRIAL, at(0)).pickable());
-    }
-
-    #[test]
-    fn what_the_operator_took_out_no_answer_brings_back() {
-        for out in [State::Draining, State::Gone] {
-            let answered = out.after(Event::Answered, at(9));
-            let passed = answered.after(Event::ProbePassed, at(9));
-            assert_eq!(passed.after(Event::TimePassed, at(9)), out);
-            assert!(!out.pickable() && !out.pickable_in_need());
-        }
-        assert_eq!(State::Draining.after(Event::Restore, at(9)), State::Joining);
-        assert_eq!(State::Gone.after(Event::Restore, at(9)), State::Gone);
-    }
-}
+mod tests;

@@ -4,11 +4,15 @@
 //! A slot is given to another backend, under a new generation, only after the last lease at the
 //! old one was settled; so a lease always finds its own list.
 
-use super::life_cycle::Event;
+use super::life_cycle::{Event, FIRST_COOLDOWN};
 use super::outstanding::{Outstanding, Queue};
-use super::{Backend, State, Upstream};
+use super::passive::Evidence;
+use super::slow_start::Ramps;
+use super::window::Window;
+use super::{Backend, Cause, Policy, State, Upstream};
 use crate::balance::{BackendId, Candidate, Rng, Strategy, key};
 use crate::time::Timestamp;
+use std::time::Duration;
 
 /// Picks are numbered from here, so that the numbers below order those never picked.
 const FIRST_PICK: u64 = 1 << 32;
@@ -34,11 +38,17 @@ impl Upstream {
             vacant: Vec::new(),
             next_pick: FIRST_PICK,
             joined: 0,
-            next_cooled_down: Timestamp::NEVER,
+            next_change: Timestamp::NEVER,
             picks_in_need: 0,
+            policy: Policy::default(),
+            ramps: Ramps::default(),
+            recent: Window::default(),
+            slow_response_time: Duration::ZERO,
+            changes: Vec::new(),
+            missed_changes: 0,
         };
         for (name, weight) in backends {
-            upstream.seat(name, weight);
+            upstream.seat(name, weight, State::Joining);
         }
         upstream.rotate(seed);
         upstream
@@ -47,9 +57,15 @@ impl Upstream {
         upstream
     }
 
-    /// Adds a backend. It is the next to be tried by rules that prefer the least recently picked.
+    /// Sets what it takes to eject a backend, and how it comes back.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
+    /// Adds a backend, on probation. It is the next to be tried by rules that prefer the least
+    /// recently picked.
     pub fn add(&mut self, name: String, weight: u32, now: Timestamp) -> BackendId {
-        let id = self.seat(name, weight);
+        let id = self.seat(name, weight, State::on_probation(FIRST_COOLDOWN));
         self.strategy.changed(&self.candidates, now);
         id
     }
@@ -70,15 +86,32 @@ impl Upstream {
         true
     }
 
-    /// Lets a backend finish what it has and gives it nothing new. Returns whether there is such
-    /// a backend.
+    /// Lets a backend finish what it has and gives it nothing new; when it has finished, it is
+    /// disabled. Returns whether there is such a backend.
     pub fn drain(&mut self, backend: BackendId, now: Timestamp) -> bool {
-        self.command(backend, Event::Drain, now)
+        let here = self.command(backend, Event::Drain, now);
+        self.note_if_emptied(backend.slot(), now);
+        here
     }
 
-    /// Takes a drained backend back. Returns whether there is such a backend.
+    /// Gives a backend nothing new, whatever is in flight there. Returns whether there is such a
+    /// backend.
+    pub fn disable(&mut self, backend: BackendId, now: Timestamp) -> bool {
+        self.command(backend, Event::Disable, now)
+    }
+
+    /// Takes a drained or disabled backend back, on probation. Returns whether there is such a
+    /// backend.
     pub fn undrain(&mut self, backend: BackendId, now: Timestamp) -> bool {
         self.command(backend, Event::Restore, now)
+    }
+
+    /// The backend called `name`.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<BackendId> {
+        let mut pool = self.candidates.iter().zip(&self.backends);
+        let found = pool.find(|(candidate, backend)| candidate.live && backend.name == name);
+        found.map(|(candidate, _)| candidate.id)
     }
 
     /// Gives a backend another share, 1 to 256. Returns whether there is such a backend.
@@ -109,9 +142,20 @@ impl Upstream {
     fn command(&mut self, backend: BackendId, event: Event, now: Timestamp) -> bool {
         let here = self.candidate(backend).is_some_and(|c| c.live);
         if here {
-            self.advance(backend.slot(), event, now);
+            self.advance(backend.slot(), event, Cause::Operator, now);
         }
         here
+    }
+
+    /// Ends draining when nothing is in flight any more.
+    pub(super) fn note_if_emptied(&mut self, slot: usize, now: Timestamp) {
+        if let (Some(candidate), Some(backend)) =
+            (self.candidates.get(slot), self.backends.get(slot))
+            && backend.state == State::Draining
+            && candidate.in_flight == 0
+        {
+            self.advance(slot, Event::Emptied, Cause::Emptied, now);
+        }
     }
 
     /// Gives a removed backend's slot away once the last exchange there is settled.
@@ -125,7 +169,7 @@ impl Upstream {
     }
 
     /// Puts a backend into a vacant slot, or a new one.
-    fn seat(&mut self, name: String, weight: u32) -> BackendId {
+    fn seat(&mut self, name: String, weight: u32, state: State) -> BackendId {
         let vacant = self.vacant.pop();
         let slot = vacant.unwrap_or(self.candidates.len() as u32);
         let before = self.candidates.get(slot as usize);
@@ -135,7 +179,7 @@ impl Upstream {
             id,
             identity: key::key_of(name.as_bytes()),
             live: true,
-            pickable: State::Joining.pickable(),
+            pickable: state.pickable(),
             weight: weight.clamp(1, 256),
             in_flight: 0,
             last_pick: self.joined,
@@ -145,9 +189,13 @@ impl Upstream {
         };
         let backend = Backend {
             name,
-            state: State::Joining,
+            state,
             max_in_flight: u32::MAX,
             queue: Queue::default(),
+            evidence: Evidence::default(),
+            judged_from: Timestamp::ZERO,
+            unreachable_in_a_row: 0,
+            is_spared: false,
         };
         self.joined += 1;
         match (

@@ -8,20 +8,31 @@
 //! The invariant: `candidates` agree with the leases held and with the life cycle after every
 //! call. Nothing is recomputed at a pick; what changes a backend changes its candidate.
 
+mod judgement;
 mod lease;
 mod life_cycle;
 mod membership;
 mod outstanding;
+mod passive;
+mod slow_start;
+mod state_change;
 #[cfg(test)]
 mod tests;
+mod window;
 
+pub use judgement::Policy;
 pub use lease::Lease;
-pub use life_cycle::State;
+pub use life_cycle::{Grounds, State};
+pub use state_change::{Cause, ProbeFailure, StateChange};
+pub(crate) use window::Window;
 
 use crate::balance::{BackendId, Candidate, Outcome, Settlement, Strategy, Verdict};
 use crate::time::Timestamp;
 use life_cycle::Event;
 use outstanding::{Outstanding, Queue};
+use passive::Evidence;
+use slow_start::Ramps;
+use std::time::Duration;
 
 /// The pool of backends. Owns the strategy.
 pub struct Upstream {
@@ -37,9 +48,20 @@ pub struct Upstream {
     next_pick: u64,
     /// How many backends were ever added, which orders those that were never picked.
     joined: u64,
-    /// When the next cooldown ends.
-    next_cooled_down: Timestamp,
+    /// When time alone next changes a state.
+    next_change: Timestamp,
     picks_in_need: u64,
+    policy: Policy,
+    /// Who has a growing share.
+    ramps: Ramps,
+    /// The outcomes of all backends.
+    recent: Window<4>,
+    /// How long slow answers take, over all backends: the longest, forgotten bit by bit.
+    slow_response_time: Duration,
+    /// What has changed and nobody has asked for yet.
+    changes: Vec<StateChange>,
+    /// How many were not kept since the last that was.
+    missed_changes: u64,
 }
 
 struct Backend {
@@ -48,6 +70,12 @@ struct Backend {
     /// Exchanges it is given at once, at most.
     max_in_flight: u32,
     queue: Queue,
+    evidence: Evidence,
+    /// Exchanges dispatched before tell of an earlier time, and are no evidence.
+    judged_from: Timestamp,
+    unreachable_in_a_row: u32,
+    /// Whether it was said that it is not ejected because too many are.
+    is_spared: bool,
 }
 
 impl Backend {
@@ -66,21 +94,23 @@ impl Upstream {
     /// than one that must. But where somebody is only [full](Self::is_full), waiting for it is
     /// better still.
     pub fn pick(&mut self, key: u64, tried: &[BackendId], now: Timestamp) -> Option<Lease> {
-        if now >= self.next_cooled_down {
-            self.end_cooldowns(now);
-        }
-        let chosen = if tried.is_empty() {
+        self.pass_time(now);
+        let mut chosen = if tried.is_empty() {
             self.strategy.pick(&self.candidates, key, now)
         } else {
-            self.pick_where(|state| state.pickable(), key, tried, now)
+            self.pick_where(|_, state| state.pickable(), key, tried, now)
         };
+        if !self.ramps.is_empty() {
+            chosen = self.hold_back(chosen, key, tried, now);
+        }
         if let Some(backend) = chosen {
             return self.lease(backend, now);
         }
         if self.is_full(tried) {
             return None;
         }
-        let backend = self.pick_where(State::pickable_in_need, key, tried, now)?;
+        let in_need = |_, state: State| state.pickable_in_need();
+        let backend = self.pick_where(in_need, key, tried, now)?;
         self.picks_in_need += 1;
         self.lease(backend, now)
     }
@@ -88,9 +118,7 @@ impl Upstream {
     /// Picks this backend, to which a client is bound, if it may be picked. The strategy has no
     /// say, and is told of the exchange all the same when it is settled.
     pub fn pick_bound(&mut self, backend: BackendId, now: Timestamp) -> Option<Lease> {
-        if now >= self.next_cooled_down {
-            self.end_cooldowns(now);
-        }
+        self.pass_time(now);
         let may = self
             .candidate(backend)
             .is_some_and(|c| c.live && c.pickable);
@@ -119,20 +147,16 @@ impl Upstream {
             remaining: candidate.in_flight,
             previous_completion: candidate.last_completed_at,
         };
-        if matches!(outcome, Outcome::Success { .. } | Outcome::Failure) {
+        if matches!(
+            outcome,
+            Outcome::Success { .. } | Outcome::Declined | Outcome::Failure
+        ) {
             candidate.last_completed_at = Some(now);
         }
-        self.advance(slot, event(outcome, lease.trial), now);
+        self.judge(&lease, outcome, now);
         self.strategy.settled(&self.candidates, &settlement, now);
+        self.note_if_emptied(slot, now);
         self.vacate_if_finished(slot);
-    }
-
-    /// A backend passed an active check: it is forgiven, and an ejected one is tried at once.
-    pub fn probe_passed(&mut self, backend: BackendId, now: Timestamp) {
-        if self.candidate(backend).is_some() {
-            self.advance(backend.slot(), Event::ProbePassed, now);
-            self.strategy.cleared(backend);
-        }
     }
 
     /// Whether a backend that may be picked, and is not in `tried`, has all the exchanges it is
@@ -202,20 +226,52 @@ impl Upstream {
     /// the strategy candidates that say so. Looks at every backend; only for the rare cases.
     fn pick_where(
         &mut self,
-        may: fn(State) -> bool,
+        may: impl Fn(usize, State) -> bool,
         key: u64,
         tried: &[BackendId],
         now: Timestamp,
     ) -> Option<BackendId> {
-        for (candidate, backend) in self.candidates.iter_mut().zip(&self.backends) {
-            let has_room = candidate.in_flight < backend.max_in_flight;
-            candidate.pickable = may(backend.state) && has_room && !tried.contains(&candidate.id);
+        for (slot, candidate) in self.candidates.iter_mut().enumerate() {
+            let backend = self.backends.get(slot);
+            candidate.pickable = backend.is_some_and(|backend| {
+                let has_room = candidate.in_flight < backend.max_in_flight;
+                may(slot, backend.state) && has_room && !tried.contains(&candidate.id)
+            });
         }
         let chosen = self.strategy.pick(&self.candidates, key, now);
         for (candidate, backend) in self.candidates.iter_mut().zip(&self.backends) {
             backend.judge(candidate);
         }
         chosen
+    }
+
+    /// Passes over a chosen backend whose share has not grown far enough, if there is another.
+    fn hold_back(
+        &mut self,
+        chosen: Option<BackendId>,
+        key: u64,
+        tried: &[BackendId],
+        now: Timestamp,
+    ) -> Option<BackendId> {
+        let spreads = self.strategy.spreads();
+        let candidates = &self.candidates;
+        let pickable = candidates.iter().filter(|c| c.pickable);
+        let total: u64 = pickable.map(|c| u64::from(c.weight)).sum();
+        let weight = |slot: usize| candidates.get(slot).map_or(0, |c| c.weight);
+        let share = |slot: usize| match spreads {
+            true => f64::from(weight(slot)) / total.max(1) as f64,
+            false => 1.0,
+        };
+        self.ramps.earn(share, now);
+        let first = chosen?;
+        if self.ramps.admits(first.slot()) {
+            return chosen;
+        }
+        let ramps = std::mem::take(&mut self.ramps);
+        let may = |slot, state: State| state.pickable() && ramps.admits(slot);
+        let other = self.pick_where(may, key, tried, now);
+        self.ramps = ramps;
+        other.or(chosen)
     }
 
     /// Counts an exchange at the backend that was chosen for it.
@@ -240,48 +296,9 @@ impl Upstream {
         self.next_pick += 1;
         backend.judge(candidate);
         if lease.trial {
-            self.advance(slot, Event::Picked, now);
+            self.advance(slot, Event::Picked, Cause::Answered, now);
         }
+        self.ramps.spend(slot);
         Some(lease)
-    }
-
-    /// Moves a backend on in its life, and its candidate with it.
-    fn advance(&mut self, slot: usize, event: Event, now: Timestamp) {
-        let (Some(candidate), Some(backend)) =
-            (self.candidates.get_mut(slot), self.backends.get_mut(slot))
-        else {
-            return;
-        };
-        if backend.state == State::Healthy && event == Event::Answered {
-            return; // what nearly always happens
-        }
-        let state = backend.state.after(event, now);
-        backend.state = state;
-        backend.judge(candidate);
-        if let Some(until) = state.cooled_down_at() {
-            self.next_cooled_down = self.next_cooled_down.min(until);
-        }
-    }
-
-    /// Ends the cooldowns that are over. Looks at every backend, but only when one is due.
-    fn end_cooldowns(&mut self, now: Timestamp) {
-        self.next_cooled_down = Timestamp::NEVER;
-        for slot in 0..self.backends.len() {
-            self.advance(slot, Event::TimePassed, now);
-        }
-        let ends = self
-            .backends
-            .iter()
-            .filter_map(|b| b.state.cooled_down_at());
-        self.next_cooled_down = ends.min().unwrap_or(Timestamp::NEVER);
-    }
-}
-
-/// What an outcome means for the life of its backend.
-const fn event(outcome: Outcome, trial: bool) -> Event {
-    match outcome {
-        Outcome::Success { .. } => Event::Answered,
-        Outcome::Failure | Outcome::Neutral => Event::Inconclusive { trial },
-        Outcome::Unreachable => Event::Unreachable { trial },
     }
 }

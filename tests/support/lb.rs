@@ -42,10 +42,14 @@ impl Lb {
     }
 
     /// The command that [`start`](Self::start) runs, to be changed. Without `backends` the
-    /// arguments name them.
+    /// arguments name them. Backends are not checked unless the arguments say so: scripts are
+    /// about the connections of clients.
     pub(crate) fn command(backends: &[SocketAddr], args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lb"));
         command.args(["--listen", "127.0.0.1:0"]).args(args);
+        if !args.contains(&"--health") {
+            command.args(["--health", "none"]);
+        }
         for backend in backends {
             command.arg("--backends").arg(backend.to_string());
         }

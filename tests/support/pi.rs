@@ -1,5 +1,6 @@
 //! The `pi-backend` server, which belongs to another package of the workspace.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,11 @@ impl Pi {
         (0..count)
             .map(|nth| Self::start(&name(nth), &["--term-us", "0", "--threads", "4"]))
             .collect()
+    }
+
+    /// Sends it a signal, such as one to stop and one to go on.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).expect("a process");
     }
 
     pub(crate) fn addresses(servers: &[Self]) -> Vec<SocketAddr> {

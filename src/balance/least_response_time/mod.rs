@@ -201,7 +201,7 @@ impl Strategy for LeastResponseTime {
         standing.since = cost::since(candidate);
         let (failed, response_time) = match settlement.outcome {
             Outcome::Success { response_time } => (false, response_time),
-            Outcome::Failure | Outcome::Unreachable => (true, None),
+            Outcome::Declined | Outcome::Failure | Outcome::Unreachable => (true, None),
             Outcome::Neutral => return,
         };
         history.decay(now);

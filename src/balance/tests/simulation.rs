@@ -2,7 +2,7 @@
 
 use crate::balance::{Kind, Outcome, Rng, build};
 use crate::time::Timestamp;
-use crate::upstream::{Lease, Upstream};
+use crate::upstream::{Lease, Policy, Upstream};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -33,8 +33,14 @@ impl Simulation {
             done_at: Timestamp::NEVER,
             served: 0,
         };
+        let mut upstream = Upstream::new(backends, build(kind, seed), seed);
+        // What the strategies do on their own is to be seen.
+        upstream.set_policy(Policy {
+            passive: false,
+            ..Policy::default()
+        });
         Self {
-            upstream: Upstream::new(backends, build(kind, seed), seed),
+            upstream,
             servers: servers.iter().map(server).collect(),
             rng: Rng::new(seed),
             now: Timestamp::from_nanos(1),

@@ -10,7 +10,7 @@ use super::network::{Shared, SimNetwork, SimPipes, SimStream};
 use super::wire::End;
 use super::world::{Dial, WireId, World};
 use crate::balance::{RoundRobin, Strategy};
-use crate::config::{AccessLogFormat, Limits, Mode, Timeouts};
+use crate::config::{AccessLogFormat, Check, Health, Limits, Mode, Timeouts};
 use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor};
 use crate::observe::{AccessLog, Metrics, Snapshot};
 use crate::relay::Readiness;
@@ -32,6 +32,7 @@ pub(super) struct Setup {
     pub(super) backends: usize,
     pub(super) timeouts: Timeouts,
     pub(super) limits: Limits,
+    pub(super) health: Health,
 }
 
 impl Setup {
@@ -41,6 +42,11 @@ impl Setup {
             backends,
             timeouts: Timeouts::default(),
             limits: Limits::default(),
+            health: Health {
+                check: Check::None,
+                slow_start: Duration::ZERO,
+                ..Health::default()
+            },
         }
     }
 
@@ -70,6 +76,8 @@ impl Setup {
             mode: self.mode,
             timeouts: self.timeouts,
             limits: self.limits,
+            health: self.health,
+            seed: 0,
             host: None,
             send_proxy: None,
         };

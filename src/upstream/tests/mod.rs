@@ -1,5 +1,7 @@
 //! The upstream against scripts, and against a shadow that counts everything the slow way.
 
+mod recovery;
+
 use super::*;
 use crate::balance::{Kind, Rng, build};
 use std::time::Duration;
@@ -138,6 +140,10 @@ fn in_flight_is_what_is_held_after_every_step() {
     for seed in 0..8 {
         let mut rng = Rng::new(seed);
         let mut upstream = pool(5, &Kind::LeastConnections, seed);
+        upstream.set_policy(Policy {
+            slow_start: Duration::from_secs(3),
+            ..Policy::default()
+        });
         let mut held: Vec<Lease> = Vec::new();
         for step in 0..5_000_u64 {
             let now = at(step * 37);
@@ -148,8 +154,11 @@ fn in_flight_is_what_is_held_after_every_step() {
                 1 if ids.len() > 3 => drop(upstream.remove(some_id, now)),
                 2 => drop(upstream.drain(some_id, now)),
                 3 => drop(upstream.undrain(some_id, now)),
-                4 => upstream.probe_passed(some_id, now),
-                5..22 if held.len() < 40 => {
+                4 => upstream.probe_passed(some_id, 2, 2, now),
+                5 => drop(upstream.disable(some_id, now)),
+                6 => upstream.probe_failed(some_id, 3, ProbeFailure::Status(500), now),
+                7 => upstream.silent(some_id, Duration::from_secs(2), now),
+                8..25 if held.len() < 40 => {
                     let tried = if rng.below(4) == 0 { &ids[..1] } else { &[] };
                     let lease = upstream.pick(step, tried, now);
                     assert!(lease.iter().all(|l| !tried.contains(&l.backend())));
@@ -162,6 +171,26 @@ fn in_flight_is_what_is_held_after_every_step() {
                 _ => {}
             }
             check(&upstream, &held, seed, step);
+            check_changes(&mut upstream);
+        }
+    }
+}
+
+/// No more are ejected for what they answered than the policy allows, as of each change. (Who
+/// is drained or removed afterwards leaves a smaller pool.)
+fn check_changes(upstream: &mut Upstream) {
+    let changes = upstream.take_changes();
+    let members = upstream.backends.iter().filter(|b| b.state.is_member());
+    let members = members.count();
+    let out = upstream.backends.iter().filter(|b| b.state.is_out());
+    let out = out.count();
+    for change in changes {
+        let is_judged = matches!(
+            change.cause,
+            Cause::Failures { .. } | Cause::FailureShare { .. }
+        );
+        if is_judged && change.to.is_out() && !change.from.is_out() {
+            assert!(out * 2 <= members, "{out} of {members}: {change}");
         }
     }
 }

@@ -1,0 +1,111 @@
+//! The flags about the health of backends.
+
+use clap::{Args, ValueEnum};
+use lb::config::{Check, Health, HttpCheck, HumanDuration, parse_number};
+
+/// A switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Health of backends")]
+pub(super) struct HealthFlags {
+    /// How backends are checked: tcp, http or none
+    ///
+    /// tcp connects and is content; http asks for a page and sees more: a server that hangs, or
+    /// one that says it is not well. Checks come on connections of their own.
+    #[arg(long, value_name = "tcp|http|none", default_value = Check::default().name())]
+    health: Check,
+
+    /// Page that an http check asks for
+    #[arg(long, value_name = "PATH", default_value_t = HttpCheck::default().path)]
+    health_path: String,
+
+    /// Status that an http check expects
+    #[arg(long, value_name = "STATUS", value_parser = parse_number::<u16>,
+        default_value_t = HttpCheck::default().expect_status)]
+    health_expect_status: u16,
+
+    /// Text that the body of the page must contain [default: any body will do]
+    #[arg(long, value_name = "TEXT")]
+    health_expect_body: Option<String>,
+
+    /// From one check of a backend to the next
+    ///
+    /// A quarter of it while a backend is suspect.
+    #[arg(long, value_name = "TIME",
+        default_value_t = HumanDuration(Health::default().interval))]
+    health_interval: HumanDuration,
+
+    /// For a check to pass
+    #[arg(long, value_name = "TIME",
+        default_value_t = HumanDuration(Health::default().timeout))]
+    health_timeout: HumanDuration,
+
+    /// Checks that must pass, one after another, after they failed
+    #[arg(long, value_name = "N", value_parser = parse_number::<u32>,
+        default_value_t = Health::default().rise)]
+    health_rise: u32,
+
+    /// Checks that must fail, one after another
+    #[arg(long, value_name = "N", value_parser = parse_number::<u32>,
+        default_value_t = Health::default().fall)]
+    health_fall: u32,
+
+    /// Whether failing requests eject a backend: on or off
+    ///
+    /// One that refuses connections is left alone at once, one that fails five requests in a
+    /// row, or half of them, if others do better: for 1s, and longer each time. What is the
+    /// client's fault (4xx) does not count. Off: only checks eject.
+    #[arg(
+        long,
+        value_name = "on|off",
+        value_enum,
+        default_value = "on",
+        ignore_case = true,
+        hide_possible_values = true
+    )]
+    passive: Switch,
+
+    /// Backends ejected at once for what they answer, in percent of all
+    ///
+    /// One that does not answer at all is always ejected.
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent,
+        default_value_t = Health::default().max_ejected_percent)]
+    max_ejected: u8,
+
+    /// For the share of a backend that comes back to grow
+    ///
+    /// 0s gives it its whole share at once. Those that lb starts with have it from the start.
+    #[arg(long, value_name = "TIME",
+        default_value_t = HumanDuration(Health::default().slow_start))]
+    slow_start: HumanDuration,
+}
+
+/// Reads `50` and `50%`.
+fn parse_percent(text: &str) -> Result<u8, lb::config::Invalid> {
+    parse_number(text.strip_suffix('%').unwrap_or(text))
+}
+
+impl From<HealthFlags> for Health {
+    fn from(flags: HealthFlags) -> Self {
+        Self {
+            passive: flags.passive == Switch::On,
+            max_ejected_percent: flags.max_ejected,
+            slow_start: flags.slow_start.0,
+            check: flags.health,
+            http: HttpCheck {
+                path: flags.health_path,
+                expect_status: flags.health_expect_status,
+                expect_body: flags.health_expect_body,
+            },
+            interval: flags.health_interval.0,
+            timeout: flags.health_timeout.0,
+            rise: flags.health_rise,
+            fall: flags.health_fall,
+        }
+    }
+}

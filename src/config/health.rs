@@ -1,0 +1,220 @@
+//! Who may be picked: what ejects a backend, how it is checked, and how it comes back.
+//!
+//! Owns the defaults and the ranges.
+
+use super::choice::choose;
+use super::{HumanDuration, Invalid};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How backends are checked and when they are left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Whether what real exchanges come to ejects a backend. Default true.
+    pub passive: bool,
+    /// The most backends that are ejected because of what they answer, in percent of all. One
+    /// that does not answer at all is always ejected. 0 to 100, default 50.
+    pub max_ejected_percent: u8,
+    /// How long the share of a backend grows that comes back; zero gives it the whole at once.
+    /// Up to 1 h, default 10 s.
+    pub slow_start: Duration,
+    /// How backends are checked. Default by connecting.
+    pub check: Check,
+    /// What an HTTP check asks for and expects.
+    pub http: HttpCheck,
+    /// From one check of a backend to the next. A quarter of it while a backend is suspect.
+    /// 10 ms to 1 h, default 2 s.
+    pub interval: Duration,
+    /// How long a check may take. 1 ms to 1 h, default 1 s.
+    pub timeout: Duration,
+    /// How many checks in a row must pass after they failed. 1 to 100, default 2.
+    pub rise: u32,
+    /// How many checks in a row must fail. 1 to 100, default 3.
+    pub fall: u32,
+}
+
+/// How backends are checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Check {
+    /// A connection is opened and closed.
+    #[default]
+    Tcp,
+    /// A page is asked for.
+    Http,
+    /// Not at all.
+    None,
+}
+
+/// What an HTTP check asks for and expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpCheck {
+    /// The target of the request. Default `/ping`.
+    pub path: String,
+    /// The status of the answer. 100 to 599, default 200.
+    pub expect_status: u16,
+    /// What the body must contain, if anything. Default nothing.
+    pub expect_body: Option<String>,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            passive: true,
+            max_ejected_percent: 50,
+            slow_start: Duration::from_secs(10),
+            check: Check::default(),
+            http: HttpCheck::default(),
+            interval: Duration::from_secs(2),
+            timeout: Duration::from_secs(1),
+            rise: 2,
+            fall: 3,
+        }
+    }
+}
+
+impl Default for HttpCheck {
+    fn default() -> Self {
+        Self {
+            path: "/ping".to_owned(),
+            expect_status: 200,
+            expect_body: None,
+        }
+    }
+}
+
+impl Check {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Tcp, Self::Http, Self::None];
+
+    /// The word for it, as in `--health WORD`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Http => "http",
+            Self::None => "none",
+        }
+    }
+}
+
+impl FromStr for Check {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        choose(text, "check", &Self::ALL.map(|check| (check, check.name())))
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+impl Health {
+    /// These settings, if each is within its range.
+    pub(super) fn checked(self) -> Result<Self, Invalid> {
+        within("--max-ejected", self.max_ejected_percent, 0..=100)?;
+        within("--health-rise", self.rise, 1..=100)?;
+        within("--health-fall", self.fall, 1..=100)?;
+        within("--health-expect-status", self.http.expect_status, 100..=599)?;
+        let ms = Duration::from_millis;
+        time("--slow-start", self.slow_start, Duration::ZERO..=HOUR)?;
+        time("--health-interval", self.interval, ms(10)..=HOUR)?;
+        time("--health-timeout", self.timeout, ms(1)..=HOUR)?;
+        if !is_target(&self.http.path) {
+            let remedy = "give a path, as in /ping";
+            return Err(Invalid::new("not the path of a page", remedy)
+                .with_flag("--health-path")
+                .with_value(&self.http.path));
+        }
+        Ok(self)
+    }
+}
+
+/// Whether it can stand in a request line (RFC 9112, section 3.2.1).
+fn is_target(path: &str) -> bool {
+    path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn within<T: PartialOrd + Display>(
+    flag: &'static str,
+    value: T,
+    range: RangeInclusive<T>,
+) -> Result<(), Invalid> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let remedy = format!("give {} to {}", range.start(), range.end());
+    let invalid = Invalid::new("out of range", remedy);
+    Err(invalid.with_flag(flag).with_value(value))
+}
+
+fn time(
+    flag: &'static str,
+    value: Duration,
+    range: RangeInclusive<Duration>,
+) -> Result<(), Invalid> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let (least, most) = (HumanDuration(*range.start()), HumanDuration(*range.end()));
+    let invalid = Invalid::new("out of range", format!("give {least} to {most}"));
+    Err(invalid.with_flag(flag).with_value(HumanDuration(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Why these settings are refused, after `change`.
+    fn refused(change: impl Fn(&mut Health)) -> String {
+        let mut health = Health::default();
+        change(&mut health);
+        health.checked().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_defaults_are_within_their_ranges() {
+        assert!(Health::default().checked().is_ok());
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_refused_by_name() {
+        for (flag, message) in [
+            ("--max-ejected", refused(|h| h.max_ejected_percent = 101)),
+            ("--health-rise", refused(|h| h.rise = 0)),
+            ("--health-fall", refused(|h| h.fall = 101)),
+            (
+                "--health-expect-status",
+                refused(|h| h.http.expect_status = 600),
+            ),
+            (
+                "--slow-start",
+                refused(|h| h.slow_start = Duration::from_secs(3601)),
+            ),
+            (
+                "--health-interval",
+                refused(|h| h.interval = Duration::from_millis(9)),
+            ),
+            ("--health-timeout", refused(|h| h.timeout = Duration::ZERO)),
+        ] {
+            assert!(message.starts_with(flag), "{message}");
+            assert!(message.contains("out of range; give "), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_would_break_the_request_is_refused() {
+        for path in ["", "ping", "/a b", "/a\r\nX: y", "/é"] {
+            let message = refused(|h| path.clone_into(&mut h.http.path));
+            assert!(message.contains("not the path of a page"), "{message}");
+        }
+    }
+
+    #[test]
+    fn every_check_is_understood_in_any_case() {
+        for check in Check::ALL {
+            assert_eq!(check.name().to_uppercase().parse(), Ok(check));
+        }
+        assert!("icmp".parse::<Check>().is_err());
+    }
+}

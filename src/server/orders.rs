@@ -1,0 +1,94 @@
+//! What the operator says about backends, and what follows from every change in their lives.
+
+use super::Server;
+use super::arena::ExchangeId;
+use super::exchange::{Attempt, Phase};
+use super::network::Network;
+use crate::balance::BackendId;
+use crate::error::Fault;
+use crate::time::Timestamp;
+use crate::upstream::{Cause, State, StateChange};
+use std::mem;
+
+/// What the operator wants of a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Finish what it has, get nothing new.
+    Drain,
+    /// Get nothing new from now on.
+    Disable,
+    /// Take part again, after [`Drain`](Self::Drain) or [`Disable`](Self::Disable).
+    Enable,
+    /// Get another share, 1 to 256.
+    Weight(u32),
+}
+
+impl<N: Network> Server<N> {
+    /// Does what the operator says of the backend called `name`. Returns whether there is one.
+    pub fn order(&mut self, name: &str, order: Order, now: Timestamp) -> bool {
+        let Some(backend) = self.upstream.find(name) else {
+            return false;
+        };
+        match order {
+            Order::Drain => self.upstream.drain(backend, now),
+            Order::Disable => self.upstream.disable(backend, now),
+            Order::Enable => self.upstream.undrain(backend, now),
+            Order::Weight(weight) => self.upstream.set_weight(backend, weight, now),
+        }
+    }
+
+    /// Takes what has changed in the lives of backends since the last time.
+    pub fn take_changes(&mut self) -> Vec<StateChange> {
+        mem::take(&mut self.changes)
+    }
+
+    /// Does what follows from changes: who is out loses its idle links, and who is silent the
+    /// exchanges that wait for it.
+    pub(super) fn follow_changes(&mut self, now: Timestamp) {
+        let changes = self.upstream.take_changes();
+        if changes.is_empty() {
+            return;
+        }
+        for change in &changes {
+            if matches!(
+                change.to,
+                State::Ejected { .. } | State::Draining | State::Disabled | State::Gone
+            ) {
+                for link in self.idle.of(change.backend) {
+                    self.close_link(link);
+                }
+            }
+            let is_silent = match change.cause {
+                Cause::Silent { .. } => true,
+                Cause::ProbesFailed { reason, .. } => reason.is_silence(),
+                _ => false,
+            };
+            if is_silent && !change.is_spared() {
+                self.rescue(change.backend, now);
+            }
+        }
+        self.changes.extend(changes);
+    }
+
+    /// Gives those who wait for an answer of this backend to another, where that is allowed. The
+    /// others wait on: it may still answer.
+    fn rescue(&mut self, backend: BackendId, now: Timestamp) {
+        for id in self.slots.exchanges.ids() {
+            if self.is_waiting_for(id, backend) && self.may_retry(id, Fault::BackendGone) {
+                if let Some(exchange) = self.slots.exchanges.get_mut(id) {
+                    exchange.tried.add(backend);
+                }
+                self.fail(id, Fault::BackendGone, now);
+                self.drive(id, now);
+            }
+        }
+    }
+
+    fn is_waiting_for(&self, id: ExchangeId, backend: BackendId) -> bool {
+        let exchange = self.slots.exchanges.get(id);
+        exchange.is_some_and(|exchange| {
+            exchange.phase == Phase::AwaitingHead
+                && matches!(&exchange.attempt, Attempt::At { lease, .. } if lease.backend() == backend)
+        })
+    }
+}

@@ -1,0 +1,63 @@
+//! How many requests may be repeated: a share of those of the last ten seconds, and a few.
+//!
+//! When a pool is overloaded, repeating what failed makes the load larger, which makes more fail.
+//! A budget keeps what lb adds to the load within bounds whatever happens. The few that are
+//! always allowed let a quiet balancer repeat at all.
+
+use crate::time::Timestamp;
+use crate::upstream::Window;
+
+/// Repeated in ten seconds whatever the share: ten a second.
+const ALWAYS: u32 = 100;
+
+/// What has been asked and repeated lately.
+#[derive(Debug, Default)]
+pub(super) struct RetryBudget {
+    /// Requests as good, repetitions as bad, of ten seconds.
+    recent: Window<20>,
+}
+
+impl RetryBudget {
+    /// A request is dispatched for the first time.
+    pub(super) fn request(&mut self, now: Timestamp) {
+        self.recent.add(false, now);
+    }
+
+    /// Takes one repetition out of a budget of `percent` of the requests. Returns whether there
+    /// was one left.
+    pub(super) fn spend(&mut self, percent: u32, now: Timestamp) -> bool {
+        let recent = self.recent.sum(now);
+        let share = u64::from(recent.good) * u64::from(percent) / 100;
+        let is_left = u64::from(recent.bad) < share + u64::from(ALWAYS);
+        if is_left {
+            self.recent.add(true, now);
+        }
+        is_left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn spent(budget: &mut RetryBudget, percent: u32, now: Timestamp) -> usize {
+        (0..10_000)
+            .take_while(|_| budget.spend(percent, now))
+            .count()
+    }
+
+    #[test]
+    fn a_share_and_a_few_may_be_repeated_in_ten_seconds() {
+        let now = Timestamp::from_nanos(50_000_000_000);
+        let mut budget = RetryBudget::default();
+        assert_eq!(spent(&mut budget, 20, now), 100);
+        for _ in 0..1_000 {
+            budget.request(now);
+        }
+        assert_eq!(spent(&mut budget, 20, now), 200);
+        assert_eq!(spent(&mut budget, 0, now), 0);
+        let later = now + Duration::from_secs(10);
+        assert_eq!(spent(&mut budget, 20, later), 100, "all is forgotten");
+    }
+}

@@ -1,0 +1,57 @@
+//! Notices backends that accept requests and do not answer, long before a timeout does.
+//!
+//! A backend is suspect when its oldest exchange has waited much longer than slow answers take
+//! in this pool, and none has come from it for as long. That alone proves nothing (one page may
+//! just be slow), so it is checked at once, and ejected only if the check meets silence as well.
+//! A wrong suspicion costs one check. Checks by connecting cannot see a server hang, and in TCP
+//! mode waiting is no sign of anything; so this is for HTTP with HTTP checks.
+
+use super::Server;
+use super::network::Network;
+use crate::config::{Check, Mode};
+use crate::time::Timestamp;
+use std::time::Duration;
+
+/// From one look to the next, while anything is in flight.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// How many times longer than a slow answer is suspect.
+const MUCH_LONGER: u32 = 8;
+/// Waiting less than this is not suspect, unless checks are more frequent.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
+/// Waiting more is, however slow the pool is.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+impl<N: Network> Server<N> {
+    /// When [`look_for_silence`](Self::look_for_silence) has something to do.
+    pub(super) fn silence_look_due(&self) -> Option<Timestamp> {
+        let is_on = self.settings.mode == Mode::Http && self.settings.health.check == Check::Http;
+        (is_on && self.upstream.in_flight() > 0).then_some(self.next_silence_look)
+    }
+
+    /// Has those checked who may be hanging.
+    pub(super) fn look_for_silence(&mut self, now: Timestamp) {
+        if self.silence_look_due().is_none_or(|due| now < due) {
+            return;
+        }
+        self.next_silence_look = now + LOOK_INTERVAL;
+        let least = LEAST_WAIT.min(self.settings.health.interval);
+        let slow = self.upstream.slow_response_time() * MUCH_LONGER;
+        let limit = slow.clamp(least, LONGEST_WAIT);
+        for id in self.probers.ids() {
+            let Some(prober) = self.probers.get(id) else {
+                continue;
+            };
+            let candidate = self.upstream.candidates().get(prober.backend.slot());
+            let Some(candidate) = candidate.filter(|c| c.id == prober.backend) else {
+                continue;
+            };
+            let waited = candidate.oldest_dispatched_at.map(|at| now.since(at));
+            let quiet = candidate.last_completed_at.map(|at| now.since(at));
+            if let Some(waited) = waited.filter(|waited| *waited > limit)
+                && quiet.is_none_or(|quiet| quiet > limit)
+            {
+                self.suspect(id, waited, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! What the pool makes of signals: each becomes an event in the life of its backend, if the
+//! policy lets it.
+//!
+//! One method for each signal: a settled exchange, an active check, silence, the clock. They
+//! gather evidence, keep the number of ejected backends within the policy, and tell of every
+//! change as one [`StateChange`].
+//!
+//! At most a share of the pool is ejected because of what it *answered*: when most backends
+//! answer badly, the fault is likely to be elsewhere, and few would have to carry all. One that
+//! does not answer at all (no connection, silence) is always ejected: nothing is served by
+//! asking it. When everybody is ejected, [`pick`](Upstream::pick) takes one all the same.
+
+use super::life_cycle::Event;
+use super::passive::Evidence;
+use super::{Backend, Cause, Grounds, Lease, ProbeFailure, State, StateChange, Upstream};
+use crate::balance::{BackendId, Outcome};
+use crate::time::Timestamp;
+use std::mem;
+use std::time::Duration;
+
+/// Of the longest response time, this part is forgotten with each answer.
+const FORGETTING: u32 = 512;
+/// Changes kept until somebody takes them.
+const MOST_CHANGES: usize = 4096;
+
+/// What it takes to eject a backend, and how it comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether real exchanges eject; active checks always do.
+    pub passive: bool,
+    /// The most backends that are ejected because of what they answered, in percent of the pool.
+    pub max_ejected_percent: u8,
+    /// How long the share of a backend grows that comes back; zero: it has all of it at once.
+    pub slow_start: Duration,
+}
+
+impl Default for Policy {
+    /// Real exchanges eject up to half of the pool; no slow start.
+    fn default() -> Self {
+        Self {
+            passive: true,
+            max_ejected_percent: 50,
+            slow_start: Duration::ZERO,
+        }
+    }
+}
+
+/// The signals.
+impl Upstream {
+    /// The exchange of `lease` has shown that its backend is well, though it is not over: a
+    /// trial need not last as long as a tunnel or a large body.
+    pub fn proved(&mut self, lease: &mut Lease, now: Timestamp) {
+        if mem::take(&mut lease.trial) {
+            let event = Event::Answered { trial: true };
+            self.advance(lease.backend.slot(), event, Cause::Answered, now);
+        }
+    }
+
+    /// An exchange is over.
+    pub(super) fn judge(&mut self, lease: &Lease, outcome: Outcome, now: Timestamp) {
+        let (slot, trial) = (lease.backend.slot(), lease.trial);
+        let Some(backend) = self.backends.get_mut(slot) else {
+            return;
+        };
+        let is_evidence = lease.dispatched_at >= backend.judged_from;
+        match outcome {
+            Outcome::Neutral => {
+                let event = Event::Inconclusive { trial };
+                self.advance(slot, event, Cause::Answered, now);
+            }
+            Outcome::Success { .. } | Outcome::Declined => {
+                if let Outcome::Success {
+                    response_time: Some(response_time),
+                } = outcome
+                {
+                    let before = self.slow_response_time;
+                    self.slow_response_time = response_time.max(before - before / FORGETTING);
+                }
+                backend.unreachable_in_a_row = 0;
+                backend.evidence.good(now);
+                self.recent.add(false, now);
+                self.advance(slot, Event::Answered { trial }, Cause::Answered, now);
+            }
+            Outcome::Failure => {
+                self.recent.add(true, now);
+                if is_evidence {
+                    backend.evidence.bad(now);
+                    self.weigh(slot, trial, now);
+                } else {
+                    let event = Event::Inconclusive { trial };
+                    self.advance(slot, event, Cause::Answered, now);
+                }
+            }
+            Outcome::Unreachable => {
+                self.recent.add(true, now);
+                backend.unreachable_in_a_row = backend.unreachable_in_a_row.saturating_add(1);
+                let count = backend.unreachable_in_a_row;
+                let event = match self.policy.passive && is_evidence {
+                    true => Event::Unreachable { trial },
+                    false => Event::Inconclusive { trial },
+                };
+                self.advance(slot, event, Cause::Unreachable { count }, now);
+            }
+        }
+    }
+
+    /// A failure was added to the evidence against a backend: decides whether it is enough.
+    fn weigh(&mut self, slot: usize, trial: bool, now: Timestamp) {
+        let pool = self.recent.sum(now);
+        let Some(backend) = self.backends.get_mut(slot) else {
+            return;
+        };
+        if !self.policy.passive {
+            let event = Event::Inconclusive { trial };
+            return self.advance(slot, event, Cause::Answered, now);
+        }
+        if trial {
+            return self.advance(slot, Event::TrialFailed, Cause::TrialFailed, now);
+        }
+        if let Some(cause) = backend.evidence.convicts(pool, now) {
+            let event = Event::Convicted(Grounds::Answers);
+            self.eject_if_few_are(slot, event, cause, now);
+        }
+    }
+
+    /// A backend passed an active check, the `in_a_row`th one. When
+    /// [`probe_failed`](Self::probe_failed) had it ejected, it takes `rise` of them.
+    pub fn probe_passed(&mut self, backend: BackendId, in_a_row: u32, rise: u32, now: Timestamp) {
+        let Some(State::Ejected { .. }) = self.state(backend) else {
+            return;
+        };
+        let event = match in_a_row >= rise {
+            true => Event::ProbesRose,
+            false => Event::ProbePassed,
+        };
+        let cause = Cause::ProbesPassed { count: in_a_row };
+        self.advance(backend.slot(), event, cause, now);
+        if self.state(backend).is_some_and(State::pickable) {
+            // What a strategy holds against it is from before.
+            self.strategy.cleared(backend);
+        }
+    }
+
+    /// A backend failed as many active checks in a row as it may, or more: it is ejected until
+    /// they pass.
+    pub fn probe_failed(
+        &mut self,
+        backend: BackendId,
+        in_a_row: u32,
+        reason: ProbeFailure,
+        now: Timestamp,
+    ) {
+        if !self.state(backend).is_some_and(State::is_member) {
+            return;
+        }
+        let cause = Cause::ProbesFailed {
+            count: in_a_row,
+            reason,
+        };
+        if reason.is_silence() {
+            self.advance(backend.slot(), Event::ProbesFell, cause, now);
+        } else {
+            self.eject_if_few_are(backend.slot(), Event::ProbesFell, cause, now);
+        }
+    }
+
+    /// A backend that was suspected to be hanging failed the check that followed: it is ejected
+    /// until checks pass.
+    pub fn silent(&mut self, backend: BackendId, waited: Duration, now: Timestamp) {
+        if self.state(backend).is_some_and(State::is_member) {
+            let cause = Cause::Silent { waited };
+            self.advance(backend.slot(), Event::ProbesFell, cause, now);
+        }
+    }
+
+    /// Ends what time alone ends. Costs one comparison unless something is due.
+    pub fn pass_time(&mut self, now: Timestamp) {
+        if now < self.next_change {
+            return;
+        }
+        for slot in 0..self.backends.len() {
+            let state = self.backends.get(slot).map(|backend| backend.state);
+            let cause = match state {
+                Some(State::Warming { .. }) => Cause::WarmedUp,
+                _ => Cause::CooledDown,
+            };
+            self.advance(slot, Event::TimePassed, cause, now);
+        }
+        let ends = self.backends.iter().map(|backend| backend.state.ends_at());
+        self.next_change = ends.min().unwrap_or(Timestamp::NEVER);
+    }
+
+    /// When [`pass_time`](Self::pass_time) has something to do.
+    #[must_use]
+    pub const fn next_change(&self) -> Timestamp {
+        self.next_change
+    }
+
+    /// How long slow answers take, over all backends; zero before the first.
+    #[must_use]
+    pub const fn slow_response_time(&self) -> Duration {
+        self.slow_response_time
+    }
+
+    /// Takes what has changed since the last time, in order.
+    pub fn take_changes(&mut self) -> Vec<StateChange> {
+        mem::take(&mut self.changes)
+    }
+}
+
+/// What follows from them.
+impl Upstream {
+    /// Moves a backend on in its life, and its candidate with it.
+    pub(super) fn advance(&mut self, slot: usize, event: Event, cause: Cause, now: Timestamp) {
+        let slow_start = self.policy.slow_start;
+        let (Some(candidate), Some(backend)) =
+            (self.candidates.get_mut(slot), self.backends.get_mut(slot))
+        else {
+            return;
+        };
+        if backend.state == State::Healthy && matches!(event, Event::Answered { .. }) {
+            return; // what nearly always happens
+        }
+        let (from, to) = (backend.state, backend.state.after(event, slow_start, now));
+        backend.state = to;
+        backend.judge(candidate);
+        self.next_change = self.next_change.min(to.ends_at());
+        if mem::discriminant(&from) == mem::discriminant(&to) {
+            return;
+        }
+        backend.entered(to, now);
+        match to {
+            State::Warming { .. } => self.ramps.begin(slot, now, slow_start),
+            _ => self.ramps.end(slot),
+        }
+        self.tell(slot, from, to, cause, now);
+    }
+
+    /// Ejects a backend for what it answered, unless too many are ejected already.
+    fn eject_if_few_are(&mut self, slot: usize, event: Event, cause: Cause, now: Timestamp) {
+        let Some(state) = self.backends.get(slot).map(|backend| backend.state) else {
+            return;
+        };
+        if state.is_out() || self.may_eject_one_more() {
+            return self.advance(slot, event, cause, now);
+        }
+        let backend = self.backends.get_mut(slot);
+        if backend.is_some_and(|backend| !mem::replace(&mut backend.is_spared, true)) {
+            self.tell(slot, state, state, cause, now);
+        }
+    }
+
+    /// Looks at every backend; only for the rare cases.
+    fn may_eject_one_more(&self) -> bool {
+        let members = self.backends.iter().filter(|b| b.state.is_member());
+        let (members, out) = members.fold((0, 0), |(members, out), backend| {
+            (members + 1, out + usize::from(backend.state.is_out()))
+        });
+        (out + 1) * 100 <= members * usize::from(self.policy.max_ejected_percent)
+    }
+
+    fn tell(&mut self, slot: usize, from: State, to: State, cause: Cause, now: Timestamp) {
+        if self.changes.len() >= MOST_CHANGES {
+            self.missed_changes += 1;
+        } else if let (Some(candidate), Some(backend)) =
+            (self.candidates.get(slot), self.backends.get(slot))
+        {
+            self.changes.push(StateChange {
+                at: now,
+                backend: candidate.id,
+                name: backend.name.clone(),
+                from,
+                to,
+                cause,
+                missed: mem::take(&mut self.missed_changes),
+            });
+        }
+    }
+}
+
+impl Backend {
+    /// It has come to another state: what was held against it in the one before counts no more.
+    fn entered(&mut self, state: State, now: Timestamp) {
+        self.is_spared = false;
+        if state.is_out() {
+            self.evidence = Evidence::default();
+        }
+        if let State::Ejected { .. } = state {
+            self.judged_from = now;
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! How backends leave and come back, by what real exchanges and checks say.
+
+use super::*;
+
+const RAMP: Duration = Duration::from_secs(10);
+
+/// Round robin, so that every backend is asked in turn.
+fn watched(count: usize, slow_start: Duration) -> Upstream {
+    let mut upstream = pool(count, &Kind::RoundRobin, 0);
+    upstream.set_policy(Policy {
+        slow_start,
+        ..Policy::default()
+    });
+    upstream
+}
+
+/// One exchange a millisecond from `from` to `to`; `outcome` decides by slot. Returns how many
+/// each backend got.
+fn serve(
+    upstream: &mut Upstream,
+    [from, to]: [u64; 2],
+    outcome: impl Fn(usize) -> Outcome,
+) -> Vec<u32> {
+    let mut served = vec![0; upstream.candidates().len()];
+    for millis in from..to {
+        let lease = upstream.pick(0, &[], at(millis)).unwrap();
+        let slot = slot(&lease);
+        served[slot] += 1;
+        upstream.settle(lease, outcome(slot), at(millis));
+    }
+    served
+}
+
+fn words(upstream: &mut Upstream) -> Vec<String> {
+    let changes = upstream.take_changes().into_iter();
+    let changes =
+        changes.filter(|change| change.to != State::Healthy || change.from != State::Joining);
+    changes.map(|change| change.to_string()).collect()
+}
+
+fn fails(these: &'static [usize]) -> impl Fn(usize) -> Outcome {
+    move |slot| match these.contains(&slot) {
+        true => Outcome::Failure,
+        false => SUCCESS,
+    }
+}
+
+#[test]
+fn who_fails_five_times_is_ejected_and_each_failed_trial_doubles_its_cooldown() {
+    let mut upstream = watched(4, RAMP);
+    let served = serve(&mut upstream, [0, 10_000], fails(&[2]));
+    assert_eq!(served[2], 5 + 3, "five, then trials after 1, 3 and 7 s");
+    let told = words(&mut upstream);
+    assert_eq!(
+        told[0],
+        "s2 joining -> ejected: exchanges failed (5 in 0.0 s)"
+    );
+    assert_eq!(told[1], "s2 ejected -> probation: cooldown over");
+    assert_eq!(told[2], "s2 probation -> ejected: the trial failed");
+    assert_eq!(told.len(), 7);
+}
+
+#[test]
+fn what_clients_do_wrong_ejects_nobody() {
+    let mut upstream = watched(4, RAMP);
+    serve(&mut upstream, [0, 1_000], |slot| match slot {
+        2 => Outcome::Declined,
+        _ => SUCCESS,
+    });
+    assert_eq!(words(&mut upstream), [""; 0]);
+}
+
+#[test]
+fn an_error_of_all_ejects_nobody_and_of_most_no_more_than_allowed() {
+    let mut upstream = watched(4, RAMP);
+    serve(&mut upstream, [0, 3_000], fails(&[0, 1, 2, 3]));
+    let out = |upstream: &Upstream| {
+        let candidates = upstream.candidates().iter();
+        let states = candidates.map(|c| upstream.state(c.id).unwrap());
+        states.filter(|state| state.is_out()).count()
+    };
+    assert!(out(&upstream) <= 1, "the first to fail, before the others");
+    let mut upstream = watched(4, RAMP);
+    upstream.set_policy(Policy {
+        max_ejected_percent: 25,
+        ..Policy::default()
+    });
+    serve(&mut upstream, [0, 900], fails(&[0]));
+    assert_eq!(out(&upstream), 1);
+    serve(&mut upstream, [900, 950], fails(&[0, 1]));
+    assert_eq!(out(&upstream), 1, "s1 would be the second of four");
+}
+
+#[test]
+fn with_too_many_ejected_the_next_is_spared_and_that_is_said_once() {
+    let mut upstream = watched(2, RAMP);
+    upstream.set_policy(Policy {
+        max_ejected_percent: 49,
+        ..Policy::default()
+    });
+    let served = serve(&mut upstream, [0, 500], fails(&[1]));
+    assert_eq!(served, [250, 250], "it is asked all the same");
+    assert_eq!(
+        words(&mut upstream),
+        ["s1 stays joining although: exchanges failed (5 in 0.0 s); \
+          too many are ejected already"]
+    );
+}
+
+#[test]
+fn with_passive_off_only_checks_eject() {
+    let mut upstream = watched(2, RAMP);
+    upstream.set_policy(Policy {
+        passive: false,
+        ..Policy::default()
+    });
+    let id = upstream.candidates()[1].id;
+    serve(&mut upstream, [0, 100], |slot| match slot {
+        1 => Outcome::Unreachable,
+        _ => SUCCESS,
+    });
+    assert_eq!(upstream.state(id), Some(State::Joining));
+    upstream.probe_failed(id, 3, ProbeFailure::Timeout, at(100));
+    assert!(upstream.state(id).unwrap().is_out());
+}
+
+#[test]
+fn a_share_grows_linearly_under_every_kind_of_rule() {
+    let whole = |kind: &Kind| match kind {
+        Kind::NToOne => 1_000.0,
+        _ => 250.0,
+    };
+    for kind in [
+        Kind::RoundRobin,
+        Kind::LeastConnections,
+        Kind::NToOne,
+        Kind::Random,
+    ] {
+        let mut upstream = pool(4, &kind, 1);
+        upstream.set_policy(Policy {
+            slow_start: RAMP,
+            ..Policy::default()
+        });
+        let id = upstream.candidates()[0].id;
+        assert!(upstream.disable(id, at(0)) && upstream.undrain(id, at(0)));
+        while upstream.state(id).is_some_and(State::is_out) {
+            let lease = upstream.pick(0, &[], at(0)).unwrap();
+            upstream.settle(lease, SUCCESS, at(0));
+        }
+        for second in 0..10 {
+            let span = [second * 1_000, (second + 1) * 1_000];
+            let served = serve(&mut upstream, span, |_| SUCCESS);
+            let ideal = whole(&kind) * (second as f64 + 0.5) / 10.0;
+            let got = f64::from(served[0]);
+            let slack = 5.0 + whole(&kind) * 0.2;
+            assert!((got - ideal).abs() <= slack, "{kind:?} {second}: {got}");
+        }
+        upstream.pass_time(at(10_000));
+        assert_eq!(upstream.state(id), Some(State::Healthy));
+    }
+}
+
+#[test]
+fn a_tunnel_need_not_end_for_its_backend_to_be_back() {
+    let mut upstream = watched(2, Duration::ZERO);
+    let id = upstream.candidates()[0].id;
+    assert!(upstream.disable(id, at(0)) && upstream.undrain(id, at(0)));
+    let mut lease = upstream.pick(0, &[], at(0)).unwrap();
+    assert_eq!(lease.backend(), id);
+    upstream.proved(&mut lease, at(1));
+    assert_eq!(upstream.state(id), Some(State::Healthy));
+    upstream.settle(lease, Outcome::Failure, at(2));
+    assert_eq!(upstream.state(id), Some(State::Healthy), "one is not five");
+}
+
+#[test]
+fn draining_ends_when_nothing_is_in_flight() {
+    let mut upstream = watched(2, RAMP);
+    let lease = upstream.pick(0, &[], at(0)).unwrap();
+    let id = lease.backend();
+    assert!(upstream.drain(id, at(1)));
+    assert_eq!(upstream.state(id), Some(State::Draining));
+    upstream.settle(lease, SUCCESS, at(2));
+    assert_eq!(upstream.state(id), Some(State::Disabled));
+    assert_eq!(
+        words(&mut upstream),
+        [
+            "s0 joining -> draining: by the operator",
+            "s0 draining -> disabled: nothing in flight any more"
+        ]
+    );
+    assert_eq!(upstream.find("s0"), Some(id));
+}
