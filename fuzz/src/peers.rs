@@ -89,7 +89,8 @@ pub(crate) enum Manners {
 /// The answer that says which request it is to: always the same for the same request.
 pub(crate) fn good_answer(request: &Message) -> Vec<u8> {
     let [method, target, _] = &request.start;
-    let name = format!("{} {}", method.escape_ascii(), target.escape_ascii());
+    let text = String::from_utf8_lossy;
+    let name = format!("{} {}", text(method), text(target));
     let body = format!("{name} {}", request.content.len());
     let framed = match target.len() % 2 {
         0 => format!("Content-Length: {}\r\n\r\n{body}", body.len()),
