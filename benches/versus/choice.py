@@ -42,15 +42,18 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=8, metavar="S", help="of a sample (8)")
     parser.add_argument("--clients", type=int, default=16, metavar="N", help="in the loop (16)")
     parser.add_argument(
-        *("--terms", "-t"),
+        "--terms",
         type=terms,
         default=(20, 80),
         metavar="N[-M]",
         help="terms of Pi a request asks for, drawn evenly from the range (20-80)",
     )
-    parser.add_argument("--lb", type=Path, metavar="PATH", help="a binary, instead of the one built")
+    parser.add_argument("--lb", type=Path, metavar="PATH", help="a binary, not the one built")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where results go (target/choice)")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    if chosen.rounds < 1 or chosen.clients < 1 or chosen.seconds < 2:
+        parser.error("there must be a round, a client and two seconds at least")
+    return chosen
 
 
 def terms(text):
@@ -117,6 +120,8 @@ def figures_of(samples, seconds):
     """What the exchanges of all rounds together tell; a failure counts as an error alone."""
     good = [[one for one in sample if one.server] for sample in samples]
     everything = [one.latency_ms() for sample in good for one in sample]
+    if not all(good):
+        raise RuntimeError("no request was answered in a round")
     by_server = Counter(one.server for sample in good for one in sample)
     return {
         "p50_ms": percentile(everything, 50),

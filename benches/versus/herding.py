@@ -54,13 +54,14 @@ def figures_of(samples, seconds):
 
 
 def deviations_of(exchanges, seconds):
-    """One for each server and each whole second, by when exchanges ended."""
+    """One for each server and each whole second, by when exchanges ended. The first second is left
+    out: what was begun before it was not counted."""
     start = min(one.began for one in exchanges)
     counts = defaultdict(Counter)
     for one in exchanges:
         if one.server:
             counts[int(one.ended - start)][one.server] += 1
-    for second in range(int(seconds)):
+    for second in range(1, int(seconds)):
         fair = counts[second].total() / len(TERM_US)
         for server in TERM_US:
             yield abs(counts[second][server] / fair - 1) if fair else 1.0
