@@ -118,6 +118,9 @@ defaults
     timeout connect 3s
     timeout client 60s
     timeout server 60s
+    # As lb: twice, and at another server.
+    retries 2
+    option redispatch 1
 {options}
 frontend clients
     bind {host}:{port} backlog 4096
@@ -189,6 +192,7 @@ http {{
             proxy_pass http://servers;
             proxy_http_version 1.1;
             proxy_max_temp_file_size 0;
+            proxy_next_upstream_tries 3;
             proxy_set_header Host $http_host;
             proxy_set_header Connection "";
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
