@@ -22,7 +22,10 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 fn behind_a_proxy(backend: SocketAddr, args: &[&str]) -> Lb {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lb"));
     command.args(["--listen", "proxy+127.0.0.1:0", "--backends"]);
-    command.arg(backend.to_string()).args(args);
+    command
+        .arg(backend.to_string())
+        .args(["--health", "none"])
+        .args(args);
     Lb::spawn(command.stdout(Stdio::null()))
 }
 
