@@ -188,6 +188,20 @@ impl FieldTable {
             .map(move |f| f.value.of(input))
     }
 
+    /// Whether the fields of this kind are written in the one way that nobody reads otherwise: one
+    /// blank after the colon and none at the end. A tab there, which RFC 9110 allows, has made
+    /// servers miss the field (section 5.6.3).
+    pub(super) fn are_plain(&self, kind: FieldKind, input: &[u8]) -> bool {
+        let fields = self.fields.iter().filter(|field| field.kind == kind);
+        fields.into_iter().all(|field| {
+            let (name, value) = (field.name, field.value);
+            input.get(name.end()..value.start()) == Some(b": ")
+                && input
+                    .get(value.end()..)
+                    .is_some_and(|rest| rest.starts_with(b"\r\n"))
+        })
+    }
+
     /// Makes the field called `name` one that is meant for this hop alone, wherever it occurs,
     /// unless it is of a kind that has its own rules.
     pub(super) fn nominate(&mut self, name: &[u8], input: &[u8]) {

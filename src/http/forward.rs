@@ -8,6 +8,7 @@ use super::Version;
 use super::connection::ConnectionOption;
 use super::copy::{copy_fields, write_field, write_length, write_members};
 use super::fields::{FieldKind, FieldTable, KindSet};
+use super::framing::BodyLength;
 use super::request::RequestHead;
 use super::target::TargetForm;
 use crate::address::UNIX_CLIENT;
@@ -150,13 +151,15 @@ pub(super) fn write_request(
     const ROOM_FOR_ADDITIONS: usize = 512;
     out.reserve(head.len + ROOM_FOR_ADDITIONS);
     let host = new_host(fields, head, input, forward);
+    let framing = Framing::new(fields, head, input);
     let dropped = forward
         .policy
         .dropped
         .with_if(host.is_some(), FieldKind::Host)
         .with_if(!head.upgrade, FieldKind::Upgrade)
         .with_if(head.version == Version::Http10, FieldKind::Expect)
-        .with_if(head.folded_length.is_some(), FieldKind::ContentLength);
+        .with_if(framing.length.is_some(), FieldKind::ContentLength)
+        .with_if(framing.says_chunked, FieldKind::TransferEncoding);
 
     let is_line_kept = head.version == Version::Http11 && head.form == TargetForm::Origin;
     let from = if is_line_kept {
@@ -173,12 +176,46 @@ pub(super) fn write_request(
     } else {
         copy_fields(fields, input, from, dropped, out);
     }
-    if let Some(length) = head.folded_length {
-        write_length(length, out);
-    }
+    framing.write(out);
     write_identity(fields, head, input, forward, out);
     write_connection(head, out);
     out.extend_from_slice(b"\r\n");
+}
+
+/// How long the body is, said anew where it was not said in the plainest way: a backend must not
+/// find another end than we did.
+struct Framing {
+    length: Option<u64>,
+    says_chunked: bool,
+}
+
+impl Framing {
+    fn new(fields: &FieldTable, head: &RequestHead, input: &[u8]) -> Self {
+        let is_odd = |kind| fields.has(kind) && !fields.are_plain(kind, input);
+        let length = match head.body {
+            BodyLength::Length(length) if is_odd(FieldKind::ContentLength) => Some(length),
+            BodyLength::None
+            | BodyLength::Length(_)
+            | BodyLength::Chunked
+            | BodyLength::UntilClose => head.folded_length,
+        };
+        let is_chunked = head.body == BodyLength::Chunked;
+        let coding = fields.values(FieldKind::TransferEncoding, input);
+        let is_plain = || coding.into_iter().all(|coding| coding == b"chunked");
+        Self {
+            length,
+            says_chunked: is_chunked && (is_odd(FieldKind::TransferEncoding) || !is_plain()),
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        if let Some(length) = self.length {
+            write_length(length, out);
+        }
+        if self.says_chunked {
+            write_field(b"Transfer-Encoding", b"chunked", out);
+        }
+    }
 }
 
 /// The request line for a target that is not sent as it came, or a version that is not.

@@ -144,6 +144,29 @@ fn a_length_said_twice_is_sent_once() {
 }
 
 #[test]
+fn framing_that_was_written_oddly_is_written_plainly() {
+    let cases = [
+        ("Transfer-Encoding:\tchunked", "Transfer-Encoding: chunked"),
+        ("Transfer-Encoding:chunked", "Transfer-Encoding: chunked"),
+        (
+            "transfer-encoding: Chunked \t",
+            "Transfer-Encoding: chunked",
+        ),
+        ("Content-Length:\t5", "Content-Length: 5"),
+        ("content-length: 5 ", "Content-Length: 5"),
+        ("content-length: 5", "content-length: 5"),
+        ("transfer-encoding: chunked", "transfer-encoding: chunked"),
+    ];
+    for (said, sent_on) in cases {
+        assert_eq!(
+            sent(&format!("POST / HTTP/1.1\r\nHost: a\r\n{said}\r\n\r\n")),
+            format!("POST / HTTP/1.1\r\nHost: a\r\n{sent_on}\r\n\r\n"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn who_asked_is_told() {
     let input = "GET / HTTP/1.1\r\nHost: a:80\r\nX-Forwarded-For: 10.0.0.1\r\n\
         X-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\n\
