@@ -70,10 +70,10 @@ fn request_bodies_keep_their_framing() {
             ..PLAIN
         },
         Relayed {
-            rule: "the name of the coding in any case",
+            rule: "the name of the coding in any case, said plainly to the backend",
             section: "7",
             asks: "POST / HTTP/1.1\r\nHost: a\r\ntransfer-encoding: CHUNKED\r\n\r\n0\r\n\r\n",
-            arrives: "POST / HTTP/1.1\r\nHost: a\r\ntransfer-encoding: CHUNKED\r\n{id}\r\n0\r\n\r\n",
+            arrives: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n{id}\r\n0\r\n\r\n",
             ..PLAIN
         },
         Relayed {
