@@ -13,12 +13,13 @@ use std::mem;
 /// What a client is told to wait when nobody can serve it.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
-/// What the link of an attempt that ended was.
+/// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Link {
-    /// It came from the pool and brought nothing: its end had crossed the request on the way.
-    WasDead,
-    /// It did not do what was asked of it.
+enum Ended {
+    /// Its link came from the pool and brought nothing: the end of the link had crossed the
+    /// request on the way.
+    LinkWasDead,
+    /// By the fault of whoever the fault names.
     Failed,
 }
 
@@ -41,7 +42,7 @@ impl<N: Network> Server<N> {
     }
 
     /// Gives the lease back and closes the link. `None` if no attempt was under way.
-    fn end_attempt(&mut self, id: ExchangeId, fault: Fault, now: Timestamp) -> Option<Link> {
+    fn end_attempt(&mut self, id: ExchangeId, fault: Fault, now: Timestamp) -> Option<Ended> {
         let exchange = self.slots.exchanges.get_mut(id)?;
         let attempt = mem::replace(&mut exchange.attempt, Attempt::Idle);
         let (lease, link, reused) = match attempt {
@@ -57,13 +58,13 @@ impl<N: Network> Server<N> {
             } => (lease, link, reused),
         };
         let silent = exchange.notes.first_byte_time.is_none();
-        let was = match fault {
-            Fault::BackendGone if reused && silent => Link::WasDead,
-            _ => Link::Failed,
+        let ended = match fault {
+            Fault::BackendGone if reused && silent => Ended::LinkWasDead,
+            _ => Ended::Failed,
         };
         let outcome = match fault {
             Fault::ConnectFailed | Fault::ConnectTimeout => Outcome::Unreachable,
-            _ if was == Link::WasDead || fault.side() != Side::Backend => Outcome::Neutral,
+            _ if ended == Ended::LinkWasDead || fault.side() != Side::Backend => Outcome::Neutral,
             _ => Outcome::Failure,
         };
         if outcome != Outcome::Neutral {
@@ -76,7 +77,7 @@ impl<N: Network> Server<N> {
         }
         self.upstream.settle(lease, outcome, now);
         self.close_link(link);
-        Some(was)
+        Some(ended)
     }
 
     /// A request is sent again only if nothing of an answer has reached the client and either no
@@ -110,8 +111,8 @@ impl<N: Network> Server<N> {
 
     /// Whether the budget allows another attempt, which is then taken from it. What never
     /// reached a backend is free: it cost no backend anything, and each is tried but once.
-    fn can_afford(&mut self, ended: Option<Link>, fault: Fault, now: Timestamp) -> bool {
-        let is_free = fault == Fault::ConnectFailed || ended == Some(Link::WasDead);
+    fn can_afford(&mut self, ended: Option<Ended>, fault: Fault, now: Timestamp) -> bool {
+        let is_free = fault == Fault::ConnectFailed || ended == Some(Ended::LinkWasDead);
         let percent = self.settings.limits.retry_budget_percent;
         is_free || self.retry_budget.spend(percent, now)
     }
@@ -127,7 +128,7 @@ impl<N: Network> Server<N> {
 
     /// Makes the exchange wait for another backend. A pooled link that was dead already is
     /// nobody's fault: it leaves no trace but the count, and a new link is opened instead.
-    fn retry(&mut self, id: ExchangeId, ended: Option<Link>) {
+    fn retry(&mut self, id: ExchangeId, ended: Option<Ended>) {
         let Some(exchange) = self.slots.exchanges.get_mut(id) else {
             return;
         };
@@ -139,7 +140,7 @@ impl<N: Network> Server<N> {
         {
             *upload_finished = false;
         }
-        if ended == Some(Link::WasDead) {
+        if ended == Some(Ended::LinkWasDead) {
             exchange.needs_new_link = true;
             exchange.notes.fault = None;
         }
