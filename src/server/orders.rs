@@ -1,13 +1,10 @@
 //! What the operator says about backends, and what follows from every change in their lives.
 
 use super::Server;
-use super::arena::ExchangeId;
-use super::exchange::{Attempt, Phase};
 use super::network::Network;
 use crate::balance::BackendId;
-use crate::error::Fault;
 use crate::time::Timestamp;
-use crate::upstream::{Cause, State, StateChange};
+use crate::upstream::{State, StateChange};
 use std::mem;
 
 /// What the operator wants of a backend.
@@ -42,53 +39,24 @@ impl<N: Network> Server<N> {
         mem::take(&mut self.changes)
     }
 
-    /// Does what follows from changes: who is out loses its idle links, and who is silent the
-    /// exchanges that wait for it.
-    pub(super) fn follow_changes(&mut self, now: Timestamp) {
+    /// Does what follows from changes: who is out loses its idle links.
+    pub(super) fn follow_changes(&mut self) {
         let changes = self.upstream.take_changes();
-        if changes.is_empty() {
-            return;
-        }
         for change in &changes {
-            if matches!(
-                change.to,
-                State::Ejected { .. } | State::Draining | State::Disabled | State::Gone
-            ) {
-                for link in self.idle.of(change.backend) {
-                    self.close_link(link);
+            match change.to {
+                State::Ejected { .. } | State::Draining | State::Disabled | State::Gone => {
+                    self.close_idle(change.backend);
                 }
-            }
-            let is_silent = match change.cause {
-                Cause::Silent { .. } => true,
-                Cause::ProbesFailed { reason, .. } => reason.is_silence(),
-                _ => false,
-            };
-            if is_silent && !change.is_spared() {
-                self.rescue(change.backend, now);
+                State::Joining | State::Healthy => {}
+                State::Probation { .. } | State::Warming { .. } => {}
             }
         }
         self.changes.extend(changes);
     }
 
-    /// Gives those who wait for an answer of this backend to another, where that is allowed. The
-    /// others wait on: it may still answer.
-    fn rescue(&mut self, backend: BackendId, now: Timestamp) {
-        for id in self.slots.exchanges.ids() {
-            if self.is_waiting_for(id, backend) && self.may_retry(id, Fault::BackendGone) {
-                if let Some(exchange) = self.slots.exchanges.get_mut(id) {
-                    exchange.tried.add(backend);
-                }
-                self.fail(id, Fault::BackendGone, now);
-                self.drive(id, now);
-            }
+    fn close_idle(&mut self, backend: BackendId) {
+        for link in self.idle.of(backend) {
+            self.close_link(link);
         }
-    }
-
-    fn is_waiting_for(&self, id: ExchangeId, backend: BackendId) -> bool {
-        let exchange = self.slots.exchanges.get(id);
-        exchange.is_some_and(|exchange| {
-            exchange.phase == Phase::AwaitingHead
-                && matches!(&exchange.attempt, Attempt::At { lease, .. } if lease.backend() == backend)
-        })
     }
 }

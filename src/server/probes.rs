@@ -149,7 +149,7 @@ impl<N: Network> Server<N> {
         let Some(backend) = self.probers.get(id).map(|prober| prober.backend) else {
             return;
         };
-        if self.upstream.state(backend) == Some(State::Disabled) {
+        if self.is_done_with(backend) {
             return self.plan_next_probe(id, now);
         }
         match self.open_probe(id, 0) {
@@ -158,6 +158,13 @@ impl<N: Network> Server<N> {
             Err(error) if is_shortage(&error) => self.plan_next_probe(id, now),
             Err(_) => self.probed(id, Err(ProbeFailure::Unreachable), now),
         }
+    }
+
+    /// Whether nothing is to go to a backend and nothing waits for it.
+    fn is_done_with(&self, backend: BackendId) -> bool {
+        let candidate = self.upstream.candidates().get(backend.slot());
+        let is_idle = candidate.is_none_or(|candidate| candidate.in_flight == 0);
+        is_idle && self.upstream.state(backend) == Some(State::Disabled)
     }
 
     /// Connects to the first of a backend's addresses, from `first` on, that does not fail at
@@ -250,6 +257,11 @@ impl<N: Network> Server<N> {
             Tally::Fell(count, reason) => {
                 self.upstream.probe_failed(backend, count, reason, now);
             }
+        }
+        let is_ejected = matches!(self.upstream.state(backend), Some(State::Ejected { .. }));
+        let is_sure = is_ejected || suspected.is_some() || matches!(tally, Tally::Fell(..));
+        if is_sure && verdict.is_err_and(ProbeFailure::is_silence) {
+            self.rescue(backend, now);
         }
         self.plan_next_probe(id, now);
     }

@@ -135,10 +135,6 @@ impl Upstream {
         };
         let cause = Cause::ProbesPassed { count: in_a_row };
         self.advance(backend.slot(), event, cause, now);
-        if self.state(backend).is_some_and(State::pickable) {
-            // What a strategy holds against it is from before.
-            self.strategy.cleared(backend);
-        }
     }
 
     /// A backend failed as many active checks in a row as it may, or more: it is ejected until
@@ -229,9 +225,14 @@ impl Upstream {
             return;
         }
         backend.entered(to, now);
+        self.ramps.end(slot);
         match to {
             State::Warming { .. } => self.ramps.begin(slot, now, slow_start),
-            _ => self.ramps.end(slot),
+            // It has served its time. A strategy that held its failures against it for longer
+            // would put its trial off.
+            State::Probation { .. } => self.strategy.cleared(candidate.id),
+            State::Joining | State::Healthy | State::Ejected { .. } => {}
+            State::Draining | State::Disabled | State::Gone => {}
         }
         self.tell(slot, from, to, cause, now);
     }

@@ -90,9 +90,9 @@ impl Upstream {
     ///
     /// `key` is the hash of what the strategy's key source names, 0 if nothing. The backends in
     /// `tried` are left out, so that a retry goes elsewhere. When nobody may be picked, those that
-    /// are ejected or on probation are picked all the same: a request that may fail is better
-    /// than one that must. But where somebody is only [full](Self::is_full), waiting for it is
-    /// better still.
+    /// are ejected or on probation are picked all the same, first those that at least answer: a
+    /// request that may fail is better than one that must. But where somebody is only
+    /// [full](Self::is_full), waiting for it is better still.
     pub fn pick(&mut self, key: u64, tried: &[BackendId], now: Timestamp) -> Option<Lease> {
         self.pass_time(now);
         let mut chosen = if tried.is_empty() {
@@ -109,8 +109,12 @@ impl Upstream {
         if self.is_full(tried) {
             return None;
         }
-        let in_need = |_, state: State| state.pickable_in_need();
-        let backend = self.pick_where(in_need, key, tried, now)?;
+        let answers = |_, state: State| state.answers();
+        let member = |_, state: State| state.is_member();
+        let backend = match self.pick_where(answers, key, tried, now) {
+            Some(backend) => backend,
+            None => self.pick_where(member, key, tried, now)?,
+        };
         self.picks_in_need += 1;
         self.lease(backend, now)
     }
@@ -168,6 +172,16 @@ impl Upstream {
             backend.state.pickable()
                 && candidate.in_flight >= backend.max_in_flight
                 && !tried.contains(&candidate.id)
+        })
+    }
+
+    /// Whether a backend other than `this`, and not in `tried`, answers, as far as is known.
+    #[must_use]
+    pub fn has_another(&self, this: BackendId, tried: &[BackendId]) -> bool {
+        let mut pool = self.candidates.iter().zip(&self.backends);
+        pool.any(|(candidate, backend)| {
+            let id = candidate.id;
+            backend.state.answers() && id != this && !tried.contains(&id)
         })
     }
 
