@@ -39,10 +39,14 @@ impl<N: Network> Server<N> {
         mem::take(&mut self.changes)
     }
 
-    /// Does what follows from changes: who is out loses its idle links.
-    pub(super) fn follow_changes(&mut self) {
+    /// Does what follows from changes: who is out loses its idle links, and who is silent the
+    /// exchanges that wait for it.
+    pub(super) fn follow_changes(&mut self, now: Timestamp) {
         let changes = self.upstream.take_changes();
         for change in &changes {
+            if change.cause.is_silence() {
+                self.rescue(change.backend, now);
+            }
             match change.to {
                 State::Ejected { .. } | State::Draining | State::Disabled | State::Gone => {
                     self.close_idle(change.backend);

@@ -258,9 +258,11 @@ impl<N: Network> Server<N> {
                 self.upstream.probe_failed(backend, count, reason, now);
             }
         }
-        let is_ejected = matches!(self.upstream.state(backend), Some(State::Ejected { .. }));
-        let is_sure = is_ejected || suspected.is_some() || matches!(tally, Tally::Fell(..));
-        if is_sure && verdict.is_err_and(ProbeFailure::is_silence) {
+        // Whether or not that changes its state: it may be out already, or not wanted.
+        let is_sure =
+            suspected.is_some() || self.upstream.state(backend).is_some_and(State::is_out);
+        let has_fallen = matches!(tally, Tally::Fell(..));
+        if verdict.is_err_and(ProbeFailure::is_silence) && (is_sure || has_fallen) {
             self.rescue(backend, now);
         }
         self.plan_next_probe(id, now);

@@ -67,7 +67,7 @@ impl<N: Network> Server<N> {
         self.expire_deadlines(now);
         self.look_for_silence(now);
         self.upstream.pass_time(now);
-        self.follow_changes();
+        self.follow_changes(now);
         // After all that gives a backend back: nobody else would call those who wait for it.
         self.serve_queue(now);
         self.close_all();

@@ -225,14 +225,15 @@ impl Upstream {
             return;
         }
         backend.entered(to, now);
-        self.ramps.end(slot);
         match to {
+            State::Probation { .. } => {
+                // It has served its time; what a strategy holds against it is from before.
+                self.strategy.cleared(candidate.id);
+                self.ramps.try_out(slot);
+            }
             State::Warming { .. } => self.ramps.begin(slot, now, slow_start),
-            // It has served its time. A strategy that held its failures against it for longer
-            // would put its trial off.
-            State::Probation { .. } => self.strategy.cleared(candidate.id),
-            State::Joining | State::Healthy | State::Ejected { .. } => {}
-            State::Draining | State::Disabled | State::Gone => {}
+            State::Joining | State::Healthy | State::Ejected { .. } => self.ramps.end(slot),
+            State::Draining | State::Disabled | State::Gone => self.ramps.end(slot),
         }
         self.tell(slot, from, to, cause, now);
     }

@@ -10,7 +10,7 @@ use super::passive::Evidence;
 use super::slow_start::Ramps;
 use super::window::Window;
 use super::{Backend, Cause, Policy, State, Upstream};
-use crate::balance::{BackendId, Candidate, Rng, Strategy, key};
+use crate::balance::{BackendId, Candidate, KeySource, Rng, Strategy, key};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ impl Upstream {
         seed: u64,
     ) -> Self {
         let mut upstream = Self {
+            is_keyed: strategy.key_source() != KeySource::None,
             candidates: Vec::new(),
             backends: Vec::new(),
             outstanding: Outstanding::default(),
@@ -62,10 +63,10 @@ impl Upstream {
         self.policy = policy;
     }
 
-    /// Adds a backend, on probation. It is the next to be tried by rules that prefer the least
-    /// recently picked.
+    /// Adds a backend, on probation.
     pub fn add(&mut self, name: String, weight: u32, now: Timestamp) -> BackendId {
         let id = self.seat(name, weight, State::on_probation(FIRST_COOLDOWN));
+        self.ramps.try_out(id.slot());
         self.strategy.changed(&self.candidates, now);
         id
     }

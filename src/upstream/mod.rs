@@ -42,6 +42,8 @@ pub struct Upstream {
     backends: Vec<Backend>,
     outstanding: Outstanding,
     strategy: Box<dyn Strategy>,
+    /// Whether the strategy goes by something in the request.
+    is_keyed: bool,
     /// Slots that wait for a backend to be added.
     vacant: Vec<u32>,
     /// The number of the next pick.
@@ -52,7 +54,7 @@ pub struct Upstream {
     next_change: Timestamp,
     picks_in_need: u64,
     policy: Policy,
-    /// Who has a growing share.
+    /// Who comes back.
     ramps: Ramps,
     /// The outcomes of all backends.
     recent: Window<4>,
@@ -101,7 +103,7 @@ impl Upstream {
             self.pick_where(|_, state| state.pickable(), key, tried, now)
         };
         if !self.ramps.is_empty() {
-            chosen = self.hold_back(chosen, key, tried, now);
+            chosen = self.welcome_back(chosen, key, tried, now);
         }
         if let Some(backend) = chosen {
             return self.lease(backend, now);
@@ -259,8 +261,9 @@ impl Upstream {
         chosen
     }
 
-    /// Passes over a chosen backend whose share has not grown far enough, if there is another.
-    fn hold_back(
+    /// Lets those come back that are to: one that is due for its trial is picked, and a chosen
+    /// one whose share has not grown far enough is passed over, if there is another.
+    fn welcome_back(
         &mut self,
         chosen: Option<BackendId>,
         key: u64,
@@ -277,6 +280,9 @@ impl Upstream {
             false => 1.0,
         };
         self.ramps.earn(share, now);
+        if spreads && let Some(trial) = self.due_for_trial(tried) {
+            return Some(trial);
+        }
         let first = chosen?;
         if self.ramps.admits(first.slot()) {
             return chosen;
@@ -286,6 +292,15 @@ impl Upstream {
         let other = self.pick_where(may, key, tried, now);
         self.ramps = ramps;
         other.or(chosen)
+    }
+
+    /// The backend whose trial is the next pick, if there is one. Rules that go by the request
+    /// have their reasons: there the trial is the next exchange that belongs to the backend.
+    fn due_for_trial(&self, tried: &[BackendId]) -> Option<BackendId> {
+        let trials = self.ramps.trials().filter(|_| !self.is_keyed);
+        let mut candidates = trials.filter_map(|slot| self.candidates.get(slot));
+        let due = candidates.find(|c| c.pickable && !tried.contains(&c.id))?;
+        Some(due.id)
     }
 
     /// Counts an exchange at the backend that was chosen for it.

@@ -82,6 +82,20 @@ pub enum Cause {
     Operator,
 }
 
+impl Cause {
+    /// Whether it is known from more than one exchange that clients are not answered.
+    #[must_use]
+    pub const fn is_silence(self) -> bool {
+        match self {
+            Self::Silent { .. } => true,
+            Self::ProbesFailed { reason, .. } => reason.is_silence(),
+            Self::Unreachable { .. } | Self::Failures { .. } | Self::FailureShare { .. } => false,
+            Self::TrialFailed | Self::Answered | Self::ProbesPassed { .. } => false,
+            Self::CooledDown | Self::WarmedUp | Self::Emptied | Self::Operator => false,
+        }
+    }
+}
+
 /// What was wrong with an active check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeFailure {
