@@ -12,10 +12,11 @@ mod support;
 
 use lb::balance::registry::ENTRIES;
 use rustix::process::Signal;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
-use support::{Backend, Lb, Pi, Refusing, Stopwatch, until};
+use support::{Backend, Lb, Pi, Stopwatch, stays, until};
 
 const FAST: [&str; 10] = [
     "--health",
@@ -142,4 +143,99 @@ fn when_all_are_down_that_is_said_at_once_and_costs_nothing_until_one_is_back() 
     until("it is found", || client.get("/1").status == 200);
     let took = since.elapsed();
     assert!(took < INTERVAL, "{took:?}");
+}
+
+/// Requests that a test of failing fast looks at.
+const LOOKED_AT: usize = 100;
+
+/// A pool of four servers that take 10 ms, of which one can be told to fail in no time.
+struct Pool {
+    servers: Vec<Backend>,
+    asked: [Arc<AtomicUsize>; 4],
+    /// The number of the one that fails.
+    failing: Arc<AtomicUsize>,
+}
+
+impl Pool {
+    fn start() -> Self {
+        let failing = Arc::new(AtomicUsize::new(usize::MAX));
+        let asked: [Arc<AtomicUsize>; 4] = Default::default();
+        let servers = asked.iter().enumerate().map(|(number, asked)| {
+            let (asked, failing) = (Arc::clone(asked), Arc::clone(&failing));
+            Backend::answering(move |_| {
+                asked.fetch_add(1, Ordering::Relaxed);
+                if failing.load(Ordering::Relaxed) == number {
+                    return b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n".to_vec();
+                }
+                thread::sleep(Duration::from_millis(10));
+                b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec()
+            })
+        });
+        Self {
+            servers: servers.collect(),
+            asked,
+            failing,
+        }
+    }
+
+    /// Lets the one fail that was asked most.
+    fn break_one(&self) {
+        let asked = |number: &usize| self.asked[*number].load(Ordering::Relaxed);
+        let most = (0..4).max_by_key(asked).expect("four servers");
+        self.failing.store(most, Ordering::Relaxed);
+    }
+}
+
+/// The share of the requests that a server gets two seconds after it has begun to fail fast.
+fn share_of_failing(args: &[&str]) -> f64 {
+    let pool = Pool::start();
+    let backends: Vec<_> = pool.servers.iter().map(|server| server.address).collect();
+    let lb = Lb::start(&backends, args);
+    let mut client = lb.connect();
+    let mut asked = 0;
+    // Another target and another tenant each time, for the rules that go by them.
+    let mut ask = || {
+        asked += 1;
+        let tenant = format!("X-Tenant: {asked}\r\nCookie: sid={asked}\r\n");
+        client.get_with(&format!("/{asked}"), &tenant).status
+    };
+    for _ in 0..20 {
+        assert_eq!(ask(), 200);
+    }
+    pool.break_one();
+    let since = Stopwatch::start();
+    while since.elapsed() < Duration::from_secs(2) {
+        ask();
+    }
+    let failed = (0..LOOKED_AT).filter(|_| ask() == 500).count();
+    failed as f64 / LOOKED_AT as f64
+}
+
+#[test]
+fn a_server_that_fails_fast_draws_no_traffic_under_any_strategy() {
+    // What is to be, and whether the strategy can do it without ejection.
+    let usual = ENTRIES.iter().map(|entry| {
+        let argument = match entry.argument {
+            Some("FIELD") => ":X-Tenant",
+            Some("COOKIE") => ":sid",
+            Some(other) => panic!("what is {other}?"),
+            None => "",
+        };
+        (format!("{}{argument}", entry.name), "on", 0.0..0.05)
+    });
+    let without_ejection = [
+        // They go by order alone: it is the ejection that helps.
+        ("round-robin", 0.2..0.3),
+        ("n-to-1", 0.99..1.01),
+    ];
+    let without_ejection = without_ejection.map(|(name, share)| (name.to_owned(), "off", share));
+    thread::scope(|scope| {
+        for (strategy, passive, share) in usual.chain(without_ejection) {
+            scope.spawn(move || {
+                let got = share_of_failing(&["--strategy", &strategy, "--passive", passive]);
+                let what = format!("{strategy} with passive ejection {passive}");
+                assert!(share.contains(&got), "{what}: {got}");
+            });
+        }
+    });
 }

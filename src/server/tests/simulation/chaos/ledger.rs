@@ -14,7 +14,7 @@ use super::machine::{Condition, Machine};
 use super::{MACHINES, RequestId};
 use crate::config::{Check, Timeouts};
 use crate::time::Timestamp;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// How long an answer is waited for: longer than it takes to find out that a server hangs.
@@ -37,12 +37,22 @@ struct Request {
     is_hopeless: bool,
 }
 
+impl Request {
+    /// The machines that are wanted and that it was not sent to.
+    fn untried<'m>(
+        &self,
+        machines: &'m [Machine],
+    ) -> impl Iterator<Item = &'m Machine> + use<'m, '_> {
+        let wanted = machines.iter().enumerate().filter(|(_, m)| m.is_wanted());
+        let untried = wanted.filter(|(number, _)| !self.sent_to.contains(number));
+        untried.map(|(_, machine)| machine)
+    }
+}
+
 pub(super) struct Ledger {
     check: Check,
     max_retries: u32,
     open: HashMap<RequestId, Request>,
-    /// When requests were sent again, during the last ten seconds.
-    repeated: VecDeque<Timestamp>,
     /// How many requests each machine was sent.
     pub(super) sent: [usize; MACHINES],
     answered: usize,
@@ -56,7 +66,6 @@ impl Ledger {
             check,
             max_retries,
             open: HashMap::new(),
-            repeated: VecDeque::new(),
             sent: [0; MACHINES],
             answered: 0,
             saved: 0,
@@ -91,9 +100,6 @@ impl Ledger {
         self.sent[machine] += 1;
         request.sent_at = now;
         let sent = request.sent_to.len();
-        if sent > 1 {
-            self.repeated.push_back(now);
-        }
         let most = if request.is_post {
             1
         } else {
@@ -135,7 +141,7 @@ impl Ledger {
 
     /// Why a request failed that might have been answered.
     fn excuse(
-        &mut self,
+        &self,
         request: &Request,
         ending: &Ending,
         machines: &[Machine],
@@ -144,15 +150,6 @@ impl Ledger {
         let last = request.sent_to.last().map(|last| &machines[*last]);
         let asked_at = earlier(request.asked_at, NEWS);
         let was_failed = last.is_some_and(|last| last.was_unwell_since(asked_at));
-        let waited = now.since(request.asked_at);
-        let connecting = Timeouts::default().connect;
-        let timed_out = (waited.as_nanos() / connecting.as_nanos()) as usize;
-        let mut untried = machines.iter().enumerate().filter(|(number, machine)| {
-            let is_tried = request.sent_to.contains(number)
-                || machine.was_dead_since(request.asked_at)
-                || (!waited.is_zero() && machine.was_unplugged_since(request.asked_at));
-            machine.is_wanted() && !is_tried
-        });
         let is_timeout =
             matches!(ending, Ending::Refused(page) if page.contains("backend_timeout"));
         if was_failed && request.is_post {
@@ -161,21 +158,34 @@ impl Ledger {
         if was_failed && request.has_begun && *ending == Ending::Broken {
             return Some("had begun");
         }
-        if is_timeout && was_failed && now.since(request.sent_at) >= FIRST_BYTE_TIMEOUT {
-            let seen = self.check == Check::Http;
-            let mut others = untried;
-            let since = earlier(now, CHECKED_WITHIN);
-            let could = others.any(|(_, machine)| machine.is_steady_since(since));
-            let may = request.sent_to.len() <= self.max_retries as usize;
-            return (!(seen && could && may)).then_some("timed out");
+        if is_timeout {
+            let in_vain = was_failed && now.since(request.sent_at) >= FIRST_BYTE_TIMEOUT;
+            let had_to = in_vain && !self.was_to_be_rescued(request, machines, now);
+            return had_to.then_some("timed out");
         }
-        if untried.next().is_none() {
+        let waited = now.since(request.asked_at);
+        let is_tried = |machine: &Machine| {
+            let was_cut_off = machine.was_unplugged_since(request.asked_at);
+            machine.was_dead_since(request.asked_at) || (was_cut_off && !waited.is_zero())
+        };
+        if !request.untried(machines).any(|machine| !is_tried(machine)) {
             return Some("nobody else");
         }
-        if request.sent_to.len() + timed_out > self.max_retries as usize {
-            return Some("retries used up");
-        }
-        None
+        let connect_timeout = Timeouts::default().connect;
+        let timed_out = (waited.as_nanos() / connect_timeout.as_nanos()) as usize;
+        let attempts = request.sent_to.len() + timed_out;
+        (attempts > self.max_retries as usize).then_some("retries used up")
+    }
+
+    /// Whether checks have shown that its server hangs, and another could have been asked.
+    fn was_to_be_rescued(&self, request: &Request, machines: &[Machine], now: Timestamp) -> bool {
+        let since = earlier(now, CHECKED_WITHIN);
+        let could = request.untried(machines).any(|m| m.is_steady_since(since));
+        // To connect where nothing gets through is an attempt as well.
+        let cut_off = |m: &&Machine| m.was_unplugged_since(request.asked_at);
+        let cut_off = request.untried(machines).filter(cut_off).count();
+        let may = request.sent_to.len() + cut_off <= self.max_retries as usize;
+        self.check == Check::Http && could && may
     }
 
     /// How many requests have failed, all of them with an excuse.
