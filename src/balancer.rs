@@ -3,7 +3,7 @@
 use crate::address::Address;
 use crate::balance::{Sticky, Strategy, registry};
 use crate::clock::Clock;
-use crate::config::{AccessLogFormat, Config, Invalid, StickyCookie};
+use crate::config::{AccessLogFormat, Config, Invalid, Mode, StickyCookie};
 use crate::http::ForwardPolicy;
 use crate::net::{self, Command, EventLoop, LoopParts, SystemNetwork, SystemPipes};
 use crate::observe::{AccessLog, Metrics, Snapshot};
@@ -286,6 +286,11 @@ fn server(
     upstream.set_policy(Policy {
         passive: config.health().passive,
         max_ejected_percent: config.health().max_ejected_percent,
+        // In TCP mode what takes long is the client's affair.
+        slow_outlier: config
+            .health()
+            .slow_outlier
+            .filter(|_| config.mode == Mode::Http),
         slow_start: config.health().slow_start,
     });
     limit_backends(&mut upstream, config);

@@ -89,6 +89,30 @@ fn a_server_that_is_killed_and_restarted_costs_no_get() {
     });
 }
 
+#[test]
+fn a_server_that_has_become_far_too_slow_is_taken_out() {
+    let fast = Pi::start_many(2);
+    let slow = Pi::start("slow", &["--term-us", "20000", "--threads", "16"]);
+    let backends = [&*Pi::addresses(&fast), &[slow.address]].concat();
+    let lb = Lb::start(&backends, &["--strategy", "round-robin"]);
+    let (name, next) = (slow.address.to_string(), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                let mut client = lb.connect();
+                until("it is ejected", || {
+                    // Pages of different lengths overtake each other.
+                    let nth = next.fetch_add(1, Ordering::Relaxed);
+                    assert_eq!(client.get(&format!("/{}", 30 + nth % 7 * 5)).status, 200);
+                    has_gone(&lb, &name, "ejected")
+                });
+            });
+        }
+    });
+    let said = lb.stderr();
+    assert!(said.contains("-> ejected: it answers in "), "{said}");
+}
+
 /// Checks every two seconds, as by default.
 const INTERVAL: Duration = Duration::from_secs(2);
 

@@ -11,6 +11,7 @@
 //! asking it. When everybody is ejected, [`pick`](Upstream::pick) takes one all the same.
 
 use super::life_cycle::Event;
+use super::pace::Pace;
 use super::passive::Evidence;
 use super::{Backend, Cause, Grounds, Lease, ProbeFailure, State, StateChange, Upstream};
 use crate::balance::{BackendId, Outcome};
@@ -30,16 +31,20 @@ pub struct Policy {
     pub passive: bool,
     /// The most backends that are ejected because of what they answered, in percent of the pool.
     pub max_ejected_percent: u8,
+    /// How many times longer than the others' a backend's response time may be before it is
+    /// ejected for it; `None`: it does not matter.
+    pub slow_outlier: Option<u32>,
     /// How long the share of a backend grows that comes back; zero: it has all of it at once.
     pub slow_start: Duration,
 }
 
 impl Default for Policy {
-    /// Real exchanges eject up to half of the pool; no slow start.
+    /// Failing exchanges eject up to half of the pool; slow ones do not; no slow start.
     fn default() -> Self {
         Self {
             passive: true,
             max_ejected_percent: 50,
+            slow_outlier: None,
             slow_start: Duration::ZERO,
         }
     }
@@ -69,10 +74,7 @@ impl Upstream {
                 self.advance(slot, event, Cause::Answered, now);
             }
             Outcome::Success { .. } | Outcome::Declined => {
-                if let Outcome::Success {
-                    response_time: Some(response_time),
-                } = outcome
-                {
+                if let Some(response_time) = outcome.response_time() {
                     let before = self.slow_response_time;
                     self.slow_response_time = response_time.max(before - before / FORGETTING);
                 }
@@ -239,7 +241,13 @@ impl Upstream {
     }
 
     /// Ejects a backend for what it answered, unless too many are ejected already.
-    fn eject_if_few_are(&mut self, slot: usize, event: Event, cause: Cause, now: Timestamp) {
+    pub(super) fn eject_if_few_are(
+        &mut self,
+        slot: usize,
+        event: Event,
+        cause: Cause,
+        now: Timestamp,
+    ) {
         let Some(state) = self.backends.get(slot).map(|backend| backend.state) else {
             return;
         };
@@ -286,6 +294,7 @@ impl Backend {
         self.is_spared = false;
         if state.is_out() {
             self.evidence = Evidence::default();
+            self.pace = Pace::default();
         }
         if let State::Ejected { .. } = state {
             self.judged_from = now;

@@ -6,6 +6,7 @@
 
 use super::life_cycle::{Event, FIRST_COOLDOWN};
 use super::outstanding::{Outstanding, Queue};
+use super::pace::Pace;
 use super::passive::Evidence;
 use super::slow_start::Ramps;
 use super::window::Window;
@@ -194,6 +195,7 @@ impl Upstream {
             max_in_flight: u32::MAX,
             queue: Queue::default(),
             evidence: Evidence::default(),
+            pace: Pace::default(),
             judged_from: Timestamp::ZERO,
             unreachable_in_a_row: 0,
             is_spared: false,

@@ -13,6 +13,7 @@ mod lease;
 mod life_cycle;
 mod membership;
 mod outstanding;
+mod pace;
 mod passive;
 mod slow_start;
 mod state_change;
@@ -30,6 +31,7 @@ use crate::balance::{BackendId, Candidate, Outcome, Settlement, Strategy, Verdic
 use crate::time::Timestamp;
 use life_cycle::Event;
 use outstanding::{Outstanding, Queue};
+use pace::Pace;
 use passive::Evidence;
 use slow_start::Ramps;
 use std::time::Duration;
@@ -73,6 +75,7 @@ struct Backend {
     max_in_flight: u32,
     queue: Queue,
     evidence: Evidence,
+    pace: Pace,
     /// Exchanges dispatched before tell of an earlier time, and are no evidence.
     judged_from: Timestamp,
     unreachable_in_a_row: u32,
@@ -128,7 +131,12 @@ impl Upstream {
         let may = self
             .candidate(backend)
             .is_some_and(|c| c.live && c.pickable);
-        if may { self.lease(backend, now) } else { None }
+        if !may {
+            return None;
+        }
+        let mut lease = self.lease(backend, now)?;
+        lease.is_bound = true;
+        Some(lease)
     }
 
     /// Ends an exchange. The only way to end one.
@@ -160,6 +168,7 @@ impl Upstream {
             candidate.last_completed_at = Some(now);
         }
         self.judge(&lease, outcome, now);
+        self.note_pace(&lease, outcome, overtook, now);
         self.strategy.settled(&self.candidates, &settlement, now);
         self.note_if_emptied(slot, now);
         self.vacate_if_finished(slot);
@@ -317,6 +326,7 @@ impl Upstream {
             node: self.outstanding.push(&mut backend.queue, now),
             ahead: candidate.in_flight,
             trial: backend.state.awaits_trial(),
+            is_bound: false,
         };
         candidate.in_flight += 1;
         candidate.last_pick = self.next_pick;

@@ -66,6 +66,7 @@ impl Setup {
         upstream.set_policy(Policy {
             passive: self.health.passive,
             max_ejected_percent: self.health.max_ejected_percent,
+            slow_outlier: self.health.slow_outlier,
             slow_start: self.health.slow_start,
         });
         let parts = Parts {

@@ -75,7 +75,7 @@ fn is_member(state: State) -> bool {
 /// Whether a backend was ejected for what it answered, rather than for not answering.
 fn is_for_answers(cause: Cause) -> bool {
     match cause {
-        Cause::Failures { .. } | Cause::FailureShare { .. } => true,
+        Cause::Failures { .. } | Cause::FailureShare { .. } | Cause::Slow { .. } => true,
         Cause::ProbesFailed { reason, .. } => !reason.is_silence(),
         Cause::Unreachable { .. } | Cause::Silent { .. } | Cause::TrialFailed => false,
         Cause::Answered | Cause::ProbesPassed { .. } | Cause::CooledDown => false,
