@@ -89,6 +89,7 @@ impl Balancer {
             .map(|spec| net::bind(&spec.address))
             .collect::<Result<_, _>>()?;
         let bound: Vec<_> = listeners.iter().map(|l| l.address().clone()).collect();
+        net::allow_check(config.health().check, &addresses)?;
         net::refuse_own_address(config, &addresses, &bound)?;
 
         let (poll, waker) = events().map_err(|error| no_events(&error))?;

@@ -43,6 +43,8 @@ pub enum Check {
     Tcp,
     /// A page is asked for.
     Http,
+    /// The machine is asked for an echo (ICMP): it says nothing of the service there.
+    Ping,
     /// Not at all.
     None,
 }
@@ -86,7 +88,7 @@ impl Default for HttpCheck {
 
 impl Check {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Tcp, Self::Http, Self::None];
+    pub const ALL: [Self; 4] = [Self::Tcp, Self::Http, Self::Ping, Self::None];
 
     /// The word for it, as in `--health WORD`.
     #[must_use]
@@ -94,6 +96,7 @@ impl Check {
         match self {
             Self::Tcp => "tcp",
             Self::Http => "http",
+            Self::Ping => "ping",
             Self::None => "none",
         }
     }
@@ -215,6 +218,7 @@ mod tests {
         for check in Check::ALL {
             assert_eq!(check.name().to_uppercase().parse(), Ok(check));
         }
-        assert!("icmp".parse::<Check>().is_err());
+        let unknown = "icmp".parse::<Check>().unwrap_err().to_string();
+        assert!(unknown.ends_with("use one of tcp, http, ping, none"));
     }
 }

@@ -154,8 +154,17 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A value outside the range that [`Health`] gives for it.
+    /// A value outside the range that [`Health`] gives for it; a UNIX socket that is to be pinged.
     pub fn set_health(&mut self, health: Health) -> Result<(), Invalid> {
+        let is_unix = |spec: &&BackendSpec| matches!(spec.address, BackendAddress::Unix(_));
+        if health.check == Check::Ping
+            && let Some(spec) = self.backends.iter().find(is_unix)
+        {
+            let problem = format!("{} is a UNIX socket, which cannot be pinged", spec.address);
+            return Err(Invalid::new(problem, "check by tcp or http instead")
+                .with_flag("--health")
+                .with_value(health.check.name()));
+        }
         self.health = health.checked()?;
         Ok(())
     }

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod descriptors;
+mod echo;
 mod event_loop;
 mod listener;
 mod log_writer;
@@ -16,6 +17,7 @@ mod socket_file;
 mod stream;
 
 pub(crate) use descriptors::allow_connections;
+pub(crate) use echo::allow_check;
 pub(crate) use event_loop::{Command, EventLoop, LoopParts, WAKER};
 pub(crate) use listener::{bind, refuse_own_address};
 pub(crate) use network::SystemNetwork;

@@ -5,6 +5,7 @@ use crate::address::Address;
 use crate::relay::{Pipes, Transport};
 use std::fmt::Debug;
 use std::io;
+use std::net::SocketAddr;
 
 /// Which of the server's sockets an event is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,15 @@ pub trait Network {
     /// # Errors
     /// The connection failed at once, or no descriptor is left.
     fn connect(&mut self, address: &Address) -> io::Result<Self::Stream>;
+
+    /// Opens a socket for echo messages to a host and back. Each read brings one message of ICMP
+    /// from that host, whatever its kind; a write sends one.
+    ///
+    /// # Errors
+    /// There is no way to the host, no descriptor is left, or echo is not allowed or not known.
+    fn open_echo(&mut self, _host: SocketAddr) -> io::Result<Self::Stream> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Asks for events of `stream`, edge-triggered, for reading and writing, for its whole life.
     ///
