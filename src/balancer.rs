@@ -360,7 +360,7 @@ fn random_secret() -> Vec<u8> {
 }
 
 /// Different in every process, so that several balancers do not move in step.
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0)
 }

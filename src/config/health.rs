@@ -110,7 +110,7 @@ impl FromStr for Check {
     }
 }
 
-const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
 impl Health {
     /// These settings, if each is within its range.
@@ -134,11 +134,11 @@ impl Health {
 }
 
 /// Whether it can stand in a request line (RFC 9112, section 3.2.1).
-fn is_target(path: &str) -> bool {
+pub(super) fn is_target(path: &str) -> bool {
     path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-fn within<T: PartialOrd + Display>(
+pub(super) fn within<T: PartialOrd + Display>(
     flag: &'static str,
     value: T,
     range: RangeInclusive<T>,
@@ -151,7 +151,7 @@ fn within<T: PartialOrd + Display>(
     Err(invalid.with_flag(flag).with_value(value))
 }
 
-fn time(
+pub(super) fn time(
     flag: &'static str,
     value: Duration,
     range: RangeInclusive<Duration>,

@@ -1,12 +1,14 @@
 //! One check under way on its socket.
 //!
-//! Owns how readiness becomes a verdict: wait for the connection, send, read. It knows neither
-//! time nor what the verdict is good for, and which address to ask is its owner's matter.
+//! Owns which of several addresses is asked, and how readiness becomes a verdict: wait for the
+//! connection, send, read. It knows neither time nor what the verdict is good for.
 
 use super::{Probe, Verdict};
+use crate::address::Address;
+use crate::error::is_shortage;
 use crate::relay::{Readiness, Received, Socket, Transport};
 use crate::upstream::ProbeFailure;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 
 /// Reads for one event. An answer takes a few; whoever floods us is read no faster.
 const MOST_READS: usize = 64;
@@ -17,24 +19,63 @@ pub struct Attempt<T> {
     socket: Socket<T>,
     probe: Probe,
     is_connected: bool,
+    /// Which of the addresses it is made to.
+    place: usize,
+}
+
+/// What became of the beginning of a check.
+#[derive(Debug)]
+pub enum Begun<T> {
+    /// Events will tell how it goes on.
+    UnderWay(Attempt<T>),
+    /// It was over at once.
+    Over(Verdict),
 }
 
 impl<T: Transport> Attempt<T> {
-    /// A check on a new socket, whose connection may still be under way.
-    pub fn new(io: T, probe: Probe) -> Self {
+    /// Begins a check at the first of `addresses`, from the one at `first` on, that does not fail
+    /// at once. `open` makes a socket for an address, and what is asked there.
+    ///
+    /// # Errors
+    /// We, not who is checked, are at the end of our means.
+    pub fn begin(
+        addresses: &[Address],
+        first: usize,
+        mut open: impl FnMut(&Address) -> io::Result<(T, Probe)>,
+        scratch: &mut [u8],
+    ) -> io::Result<Begun<T>> {
+        for (place, address) in addresses.iter().enumerate().skip(first) {
+            let mut attempt = match open(address) {
+                Ok((io, probe)) => Self::new(io, probe, place),
+                Err(error) if is_shortage(&error) => return Err(error),
+                Err(_) => continue,
+            };
+            // What needs no connection is sent before any event.
+            let verdict = match attempt.is_connected {
+                true => attempt.advance(scratch),
+                false => None,
+            };
+            match verdict {
+                None => return Ok(Begun::UnderWay(attempt)),
+                Some(Err(ProbeFailure::Unreachable)) => {}
+                Some(verdict) => return Ok(Begun::Over(verdict)),
+            }
+        }
+        Ok(Begun::Over(Err(ProbeFailure::Unreachable)))
+    }
+
+    fn new(io: T, probe: Probe, place: usize) -> Self {
         Self {
             socket: Socket::new(io),
             is_connected: !probe.connects(),
             probe,
+            place,
         }
     }
 
-    /// Sends what needs no connection.
-    pub fn begin(&mut self, scratch: &mut [u8]) -> Option<Verdict> {
-        match self.is_connected {
-            true => self.advance(scratch),
-            false => None,
-        }
+    /// Where to go on if this address proves unreachable.
+    pub const fn next_place(&self) -> usize {
+        self.place + 1
     }
 
     /// An event for the socket. Unreachable means that another address may do better.

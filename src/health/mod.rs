@@ -13,7 +13,7 @@ mod ping;
 mod schedule;
 mod tcp;
 
-pub use attempt::Attempt;
+pub use attempt::{Attempt, Begun};
 pub use http::HttpProbe;
 pub use icmp::EchoRequest;
 pub use ping::PingProbe;

@@ -15,6 +15,7 @@ mod pipe;
 mod resolve;
 mod socket_file;
 mod stream;
+mod watch_loop;
 
 pub(crate) use descriptors::allow_connections;
 pub(crate) use echo::allow_check;
@@ -23,3 +24,4 @@ pub(crate) use listener::{bind, refuse_own_address};
 pub(crate) use network::SystemNetwork;
 pub(crate) use pipe::SystemPipes;
 pub(crate) use resolve::resolve;
+pub(crate) use watch_loop::{WatchCommand, WatchLoop, prepare_targets};

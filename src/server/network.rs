@@ -2,6 +2,7 @@
 
 use super::arena::{ClientId, LinkId, ProberId};
 use crate::address::Address;
+use crate::health::Probe;
 use crate::relay::{Pipes, Transport};
 use std::fmt::Debug;
 use std::io;
@@ -75,4 +76,22 @@ pub trait Network {
     /// # Errors
     /// The system has no room for another registration.
     fn register(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
+
+    /// Opens what a check by `probe` goes over, with events for `token`.
+    ///
+    /// # Errors
+    /// As those of the others.
+    fn open_check(
+        &mut self,
+        address: &Address,
+        probe: &Probe,
+        token: Token,
+    ) -> io::Result<Self::Stream> {
+        let mut stream = match address.tcp().filter(|_| !probe.connects()) {
+            Some(host) => self.open_echo(host),
+            None => self.connect(address),
+        }?;
+        self.register(&mut stream, token)?;
+        Ok(stream)
+    }
 }

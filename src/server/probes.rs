@@ -6,21 +6,20 @@
 //! they neither wait for traffic nor disturb it. What they find goes to the upstream.
 
 use super::arena::ProberId;
-use super::dispatch::is_shortage;
 use super::network::{Network, Token};
 use super::{Server, Settings};
 use crate::address::Address;
 use crate::balance::{BackendId, Rng};
 use crate::config::Check;
 use crate::health::{
-    Attempt, EchoRequest, HttpProbe, PingProbe, Probe, Rhythm, Schedule, Tally, TcpProbe, Verdict,
+    Attempt, Begun, EchoRequest, HttpProbe, PingProbe, Probe, Rhythm, Schedule, Tally, TcpProbe,
+    Verdict,
 };
 use crate::proxy_protocol;
 use crate::relay::Readiness;
 use crate::time::Timestamp;
 use crate::timers::{Deadline, Fired};
 use crate::upstream::{ProbeFailure, State};
-use std::io;
 use std::time::Duration;
 
 /// Who checks one backend.
@@ -32,19 +31,11 @@ pub(super) struct Prober<T> {
     nonces: Rng,
     /// The end of the check under way, else the start of the next.
     deadline: Deadline,
-    check: Option<Running<T>>,
+    check: Option<Attempt<T>>,
     /// When the last check was over.
     checked_at: Timestamp,
     /// How long the backend has kept an exchange waiting, if that is suspect.
     suspected: Option<Duration>,
-}
-
-/// A check under way.
-#[derive(Debug)]
-struct Running<T> {
-    attempt: Attempt<T>,
-    /// Which of the backend's addresses it is made to.
-    address: usize,
 }
 
 /// The rhythm.
@@ -139,57 +130,25 @@ impl<N: Network> Server<N> {
 
     /// Checks the first of a backend's addresses, from `first` on, that does not fail at once.
     fn try_addresses(&mut self, id: ProberId, first: usize, now: Timestamp) {
-        let slot = self.probers.get(id).map(|prober| prober.backend.slot());
-        let addresses = slot.and_then(|slot| self.addresses.get(slot));
-        for place in first..addresses.map_or(0, Vec::len) {
-            match self.open_probe(id, place) {
-                Ok(None) => return,
-                Ok(Some(Err(ProbeFailure::Unreachable))) => {}
-                Ok(Some(verdict)) => return self.probed(id, verdict, now),
-                // We, not the backend, are at the end of our means.
-                Err(error) if is_shortage(&error) => return self.plan_next_probe(id, now),
-                Err(_) => {}
-            }
-        }
-        self.probed(id, Err(ProbeFailure::Unreachable), now);
-    }
-
-    /// Begins a check of the address at `place`; it may be over at once.
-    fn open_probe(&mut self, id: ProberId, place: usize) -> io::Result<Option<Verdict>> {
         let Some(prober) = self.probers.get_mut(id) else {
-            return Ok(None);
+            return;
         };
         prober.check = None;
         let addresses = self.addresses.get(prober.backend.slot());
-        let Some(address) = addresses.and_then(|addresses| addresses.get(place)) else {
-            return Err(io::ErrorKind::AddrNotAvailable.into());
+        let name = self.upstream.name(prober.backend).unwrap_or_default();
+        let open = |address: &Address| {
+            let probe = probe(&self.settings, name, address, &mut prober.nonces);
+            let stream = self
+                .network
+                .open_check(address, &probe, Token::Prober(id))?;
+            Ok((stream, probe))
         };
-        let (probe, opened) = match (self.settings.health.check, address.tcp()) {
-            (Check::Ping, Some(host)) => {
-                let nonce = prober.nonces.next();
-                let request = EchoRequest::new(host.ip(), (nonce >> 48) as u16, nonce);
-                let probe = Probe::Ping(PingProbe::new(request));
-                (probe, self.network.open_echo(host))
-            }
-            (Check::Http, _) => {
-                let name = self.upstream.name(prober.backend).unwrap_or_default();
-                let probe = Probe::Http(page_probe(&self.settings, name, address));
-                (probe, self.network.connect(address))
-            }
-            // The path of a UNIX socket is never to be pinged: the configuration sees to it.
-            (Check::Tcp | Check::Ping | Check::None, _) => {
-                (Probe::Tcp(TcpProbe), self.network.connect(address))
-            }
-        };
-        let mut stream = opened?;
-        self.network.register(&mut stream, Token::Prober(id))?;
-        let mut attempt = Attempt::new(stream, probe);
-        let verdict = attempt.begin(&mut self.work.scratch);
-        prober.check = Some(Running {
-            attempt,
-            address: place,
-        });
-        Ok(verdict)
+        let addresses = addresses.map_or(&[][..], Vec::as_slice);
+        match Attempt::begin(addresses, first, open, &mut self.work.scratch) {
+            Ok(Begun::UnderWay(attempt)) => prober.check = Some(attempt),
+            Ok(Begun::Over(verdict)) => self.probed(id, verdict, now),
+            Err(_) => self.plan_next_probe(id, now),
+        }
     }
 
     /// An event for the socket of a check.
@@ -198,10 +157,10 @@ impl<N: Network> Server<N> {
         let Some(check) = prober.and_then(|prober| prober.check.as_mut()) else {
             return;
         };
-        match check.attempt.ready(ready, &mut self.work.scratch) {
+        match check.ready(ready, &mut self.work.scratch) {
             None => {}
             Some(Err(ProbeFailure::Unreachable)) => {
-                let next = check.address + 1;
+                let next = check.next_place();
                 self.try_addresses(id, next, now);
             }
             Some(verdict) => self.probed(id, verdict, now),
@@ -244,15 +203,26 @@ impl<N: Network> Server<N> {
     }
 }
 
-/// Asks `address`, of the backend called `name`, for the page.
-fn page_probe(settings: &Settings, name: &str, address: &Address) -> HttpProbe {
-    // A path is no host (RFC 9110, section 7.2).
-    let own = address.tcp().map_or("localhost", |_| name);
-    let host = settings.host.as_deref().unwrap_or(own);
-    let mut introduction = Vec::new();
-    if let Some(version) = settings.send_proxy {
-        // Without ends it says: from the proxy itself.
-        proxy_protocol::write(version, None, &mut introduction);
+/// What is asked at `address`, of the backend called `name`.
+fn probe(settings: &Settings, name: &str, address: &Address, nonces: &mut Rng) -> Probe {
+    match (settings.health.check, address.tcp()) {
+        (Check::Ping, Some(host)) => {
+            let nonce = nonces.next();
+            let request = EchoRequest::new(host.ip(), (nonce >> 48) as u16, nonce);
+            Probe::Ping(PingProbe::new(request))
+        }
+        (Check::Http, tcp) => {
+            // A path is no host (RFC 9110, section 7.2).
+            let own = tcp.map_or("localhost", |_| name);
+            let host = settings.host.as_deref().unwrap_or(own);
+            let mut introduction = Vec::new();
+            if let Some(version) = settings.send_proxy {
+                // Without ends it says: from the proxy itself.
+                proxy_protocol::write(version, None, &mut introduction);
+            }
+            Probe::Http(HttpProbe::new(&settings.health.http, host, &introduction))
+        }
+        // A UNIX socket is never to be pinged: the configuration sees to it.
+        (Check::Tcp | Check::Ping | Check::None, _) => Probe::Tcp(TcpProbe),
     }
-    HttpProbe::new(&settings.health.http, host, &introduction)
 }
