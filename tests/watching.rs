@@ -24,7 +24,7 @@ use support::{Backend, Deaf, Lb, Pi, Refusing, stays, until};
 const FAST: [&str; 2] = ["--interval", "50ms"];
 
 /// What lb says where neither kind of socket is allowed.
-const NOT_ALLOWED: &str = "lb may not send echo requests; allow its group to \
+const NOT_ALLOWED: &str = "this user may not send echo requests; allow its group to \
     (sysctl -w net.ipv4.ping_group_range='0 2147483647'), \
     or give lb the capability CAP_NET_RAW (setcap cap_net_raw+ep FILE)\n";
 

@@ -114,7 +114,7 @@ fn refusal(error: &io::Error) -> Invalid {
         return Invalid::new(problem, "check by tcp or http instead");
     }
     Invalid::new(
-        "lb may not send echo requests",
+        "this user may not send echo requests",
         "allow its group to (sysctl -w net.ipv4.ping_group_range='0 2147483647'), \
          or give lb the capability CAP_NET_RAW (setcap cap_net_raw+ep FILE)",
     )

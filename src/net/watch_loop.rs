@@ -144,14 +144,14 @@ impl WatchLoop {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         while !self.is_stopping && !self.watch.is_over() {
             self.wait(&mut events)?;
+            self.watch
+                .set_wall_clock(self.clock.wall(), self.clock.now());
             for event in &events {
                 self.dispatch(event);
             }
             self.pass_time();
             self.begin_some();
             self.obey();
-            self.watch
-                .set_wall_clock(self.clock.wall(), self.clock.now());
             if self
                 .watch
                 .take_events()
