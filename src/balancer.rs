@@ -343,13 +343,13 @@ fn forward_policy(config: &Config, bound: &Address) -> ForwardPolicy {
     ForwardPolicy::new(options, "http", port)
 }
 
-fn events() -> io::Result<(Poll, Waker)> {
+pub(crate) fn events() -> io::Result<(Poll, Waker)> {
     let poll = Poll::new()?;
     let waker = Waker::new(poll.registry(), net::WAKER)?;
     Ok((poll, waker))
 }
 
-fn no_events(error: &io::Error) -> Invalid {
+pub(crate) fn no_events(error: &io::Error) -> Invalid {
     let problem = format!("the system refuses to report events: {error}");
     Invalid::new(problem, "raise the limit of open files (ulimit -n)")
 }

@@ -187,6 +187,7 @@ fn the_exit_code_tells_whether_all_are_up() {
     let output = monitor(&all, &quick);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = stdout(&output);
+    assert!(!said.contains("1970-"), "the time of the wall: {said}");
     for (target, reason) in [(&all[1], "no connection"), (&all[2], "no answer in time")] {
         let line = format!("Z {target} is down: {reason} (3 in a row, ");
         assert!(said.contains(&line), "{said}");

@@ -3,9 +3,9 @@
 //! Owns their names, their help and which of them go together. Nothing is resolved or checked
 //! here but the settings.
 
-use super::help::sections;
+mod help;
+
 use clap::Args;
-use clap::builder::StyledStr;
 use lb::config::{
     AddressKind, Host, HttpCheck, HumanDuration, Invalid, MonitorConfig, Plan, ServiceSpec, Target,
     parse_number,
@@ -23,8 +23,8 @@ pub(crate) struct Watching {
 #[derive(Args, Debug)]
 #[command(
     about = "Ask machines for an echo, again and again",
-    long_about = LONG_ABOUT_PING,
-    after_long_help = after_long(EXAMPLES_PING),
+    long_about = help::LONG_ABOUT_PING,
+    after_long_help = help::after_long(help::EXAMPLES_PING),
     max_term_width = 100
 )]
 pub(super) struct PingFlags {
@@ -39,8 +39,8 @@ pub(super) struct PingFlags {
 #[derive(Args, Debug)]
 #[command(
     about = "Check services, again and again",
-    long_about = LONG_ABOUT_MONITOR,
-    after_long_help = after_long(EXAMPLES_MONITOR),
+    long_about = help::LONG_ABOUT_MONITOR,
+    after_long_help = help::after_long(help::EXAMPLES_MONITOR),
     max_term_width = 100
 )]
 pub(super) struct MonitorFlags {
@@ -177,171 +177,5 @@ fn nobody(example: &str) -> Invalid {
     Invalid::new("no target given", remedy)
 }
 
-const LONG_ABOUT_PING: &str = "\
-Ask machines for an echo, again and again.
-
-A line tells of each answer, and of each machine that goes down or comes back; a table at the end,
-of all. An answer says that the machine is there, and nothing of what it serves: see lb monitor.
-Echo is ICMP. It needs the group of lb in net.ipv4.ping_group_range, or CAP_NET_RAW.";
-
-const LONG_ABOUT_MONITOR: &str = "\
-Check services, again and again, as lb checks its backends.
-
-A line tells of each check and how long the answer took, and of each service that goes down or
-comes back; a table at the end, of all.";
-
-const EXAMPLES_PING: &str = "
-  Until Ctrl-C:
-    lb ping 10.0.0.1 10.0.0.2 router.example
-  For a script: the exit code tells whether all answer
-    lb ping --count 3 --interval 200ms --quiet 10.0.0.1";
-
-const EXAMPLES_MONITOR: &str = "
-  A database by connecting, a site by its page:
-    lb monitor 10.0.0.1:5432 http://10.0.0.2/health
-  Servers that must say that they are ready:
-    lb monitor --http /ping --expect-body pong 5000 5001 5002";
-
-const SIGNALS: &str = "
-  SIGINT, SIGTERM  End, with the table
-  SIGUSR1          Print the table and go on";
-
-const EXIT_CODES: &str = "
-  0  Every target is up at the end
-  1  One is not, or the watching could not go on
-  2  The command line is wrong; one line on stderr says what would be right";
-
-fn after_long(examples: &'static str) -> StyledStr {
-    sections(&[
-        ("Examples", examples),
-        ("Signals", SIGNALS),
-        ("Exit codes", EXIT_CODES),
-    ])
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::{Invocation, read};
-    use lb::config::Question;
-    use std::ffi::OsString;
-    use std::time::Duration;
-
-    fn read_line(line: &str) -> Result<Invocation, Invalid> {
-        read(line.split_whitespace().map(OsString::from))
-    }
-
-    fn watching(line: &str) -> Watching {
-        match read_line(line) {
-            Ok(Invocation::Watch(watching)) => *watching,
-            other => panic!("{line}: {other:?}"),
-        }
-    }
-
-    fn names(watching: &Watching) -> Vec<&str> {
-        let targets = watching.config.targets().iter();
-        targets.map(Target::name).collect()
-    }
-
-    #[test]
-    fn targets_are_all_that_is_needed() {
-        for line in ["lb ping ::1 a.example", "lb monitor 80 unix:/a"] {
-            let watching = watching(line);
-            assert_eq!(watching.config.plan(), &Plan::default(), "{line}");
-            assert_eq!(watching.config.addresses, AddressKind::Any);
-            assert!(!watching.quiet);
-        }
-        assert_eq!(names(&watching("lb ping [::1] A")), ["::1", "a"]);
-        assert_eq!(names(&watching("lb monitor 80")), ["127.0.0.1:80"]);
-    }
-
-    #[test]
-    fn every_flag_reaches_its_setting() {
-        for command in ["ping -6 a", "monitor a:1 --ipv6"] {
-            let watching = watching(&format!(
-                "lb {command} --interval 10ms --timeout 2s --count 3 --rise 4 --fall 5 --quiet"
-            ));
-            let expected = Plan {
-                interval: Duration::from_millis(10),
-                timeout: Duration::from_secs(2),
-                rise: 4,
-                fall: 5,
-                count: Some(3),
-            };
-            assert_eq!(watching.config.plan(), &expected);
-            assert_eq!(watching.config.addresses, AddressKind::V6);
-            assert!(watching.quiet);
-        }
-        let pages =
-            watching("lb monitor a:1 http://b/x --http /p --expect-status 204 --expect-body ok -4");
-        assert_eq!(pages.config.addresses, AddressKind::V4);
-        let asked = pages.config.targets().iter().map(|target| {
-            let Question::Http(_, check) = target.question() else {
-                panic!("{target:?}");
-            };
-            assert_eq!(check.expect_status, 204);
-            assert_eq!(check.expect_body.as_deref(), Some("ok"));
-            check.path.as_str()
-        });
-        assert_eq!(asked.collect::<Vec<_>>(), ["/p", "/x"]);
-    }
-
-    #[test]
-    fn every_mistake_is_one_line_with_a_remedy() {
-        for (line, message) in [
-            (
-                "lb ping",
-                "no target given; name at least one, as in lb ping 10.0.0.1",
-            ),
-            (
-                "lb monitor",
-                "no target given; name at least one, as in lb monitor 10.0.0.1:80",
-            ),
-            (
-                "lb ping a:80",
-                "'a:80': neither a host name nor an IP address; \
-                 write it as in example.com, 127.0.0.1 or ::1",
-            ),
-            (
-                "lb monitor a",
-                "'a': the port is missing; write HOST:PORT, as in 127.0.0.1:5000",
-            ),
-            (
-                "lb monitor 80 --expect-status 204",
-                "--expect-status: no page is asked for; add --http PATH, or give a URL",
-            ),
-            (
-                "lb ping a -4 -6",
-                "--ipv4: does not go with --ipv6; give one of the two",
-            ),
-            (
-                "lb ping a --count 0",
-                "--count '0': nothing would be done; give at least 1",
-            ),
-            (
-                "lb --backends 1 ping",
-                "ping: does not go with --backends; give one of the two",
-            ),
-        ] {
-            let complaint = read_line(line).unwrap_err().to_string();
-            assert_eq!(complaint, message, "{line}");
-        }
-    }
-
-    #[test]
-    fn every_example_of_the_help_is_understood_and_fits_the_screen() {
-        for command in ["ping", "monitor"] {
-            let Ok(Invocation::Show(page)) = read_line(&format!("lb {command} --help")) else {
-                panic!("no help");
-            };
-            let page = page.to_string();
-            let examples = page.lines().filter_map(|line| line.strip_prefix("    lb "));
-            let examples: Vec<&str> = examples.collect();
-            assert_eq!(examples.len(), 2);
-            for example in examples {
-                watching(&format!("lb {example}"));
-            }
-            assert!(page.lines().all(|line| line.chars().count() <= 100));
-        }
-    }
-}
+mod tests;

@@ -20,9 +20,10 @@ pub use event::{Event, News};
 pub use report::{Report, TargetReport};
 pub use watch::{Step, TargetId, Watch};
 
+use crate::balancer::{events, no_events};
 use crate::config::{Invalid, MonitorConfig};
 use crate::net::{self, WatchCommand, WatchLoop};
-use mio::{Poll, Waker};
+use mio::Waker;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -86,16 +87,11 @@ impl Monitor {
     /// A name has no address, or the system does not allow the checks; says what to do.
     pub fn new(config: &MonitorConfig) -> Result<Self, Invalid> {
         let targets = net::prepare_targets(config)?;
-        let no_events = |error| {
-            let problem = format!("the system refuses to report events: {error}");
-            Invalid::new(problem, "raise the limit of open files (ulimit -n)")
-        };
-        let poll = Poll::new().map_err(no_events)?;
-        let waker = Waker::new(poll.registry(), net::WAKER).map_err(no_events)?;
+        let (poll, waker) = events().map_err(|error| no_events(&error))?;
         let (sender, commands) = channel();
         let watch_loop = WatchLoop::new(poll, targets, *config.plan(), commands);
         Ok(Self {
-            watch_loop: watch_loop.map_err(no_events)?,
+            watch_loop: watch_loop.map_err(|error| no_events(&error))?,
             handle: MonitorHandle {
                 commands: sender,
                 waker: Arc::new(waker),

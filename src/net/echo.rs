@@ -102,17 +102,16 @@ pub(crate) fn allow_echo(hosts: impl Iterator<Item = IpAddr> + Clone) -> Result<
         let mut hosts = hosts.clone();
         hosts.find(is_kind)
     });
-    for host in one_of_each.into_iter().flatten() {
-        open_either(host).map_err(|error| refusal(&error))?;
+    let sockets = one_of_each.into_iter().flatten().map(open_either);
+    let mut errors = sockets.filter_map(Result::err);
+    // What else is wrong, as where there is no IPv6, is told of each check.
+    match errors.any(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+        true => Err(refusal()),
+        false => Ok(()),
     }
-    Ok(())
 }
 
-fn refusal(error: &io::Error) -> Invalid {
-    if error.kind() != io::ErrorKind::PermissionDenied {
-        let problem = format!("no socket for echo can be opened: {error}");
-        return Invalid::new(problem, "check by tcp or http instead");
-    }
+fn refusal() -> Invalid {
     Invalid::new(
         "this user may not send echo requests",
         "allow its group to (sysctl -w net.ipv4.ping_group_range='0 2147483647'), \

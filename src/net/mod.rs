@@ -16,6 +16,7 @@ mod resolve;
 mod socket_file;
 mod stream;
 mod watch_loop;
+mod watch_target;
 
 pub(crate) use descriptors::allow_connections;
 pub(crate) use echo::allow_check;
@@ -24,4 +25,5 @@ pub(crate) use listener::{bind, refuse_own_address};
 pub(crate) use network::SystemNetwork;
 pub(crate) use pipe::SystemPipes;
 pub(crate) use resolve::resolve;
-pub(crate) use watch_loop::{WatchCommand, WatchLoop, prepare_targets};
+pub(crate) use watch_loop::{WatchCommand, WatchLoop};
+pub(crate) use watch_target::prepare_targets;

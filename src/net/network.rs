@@ -46,7 +46,8 @@ impl Network for SystemNetwork {
     }
 
     fn open_echo(&mut self, host: SocketAddr) -> io::Result<Stream> {
-        EchoSocket::open(host).map(Stream::Echo)
+        let socket = EchoSocket::open(host)?;
+        Ok(Stream::Echo(Box::new(socket)))
     }
 
     fn register(&mut self, stream: &mut Stream, token: Token) -> io::Result<()> {

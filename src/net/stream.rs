@@ -23,8 +23,9 @@ use std::time::Duration;
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
-    /// Messages to and from one host, for a check. Never relayed.
-    Echo(EchoSocket),
+    /// Messages to and from one host, for a check. Never relayed, and boxed, so that the others
+    /// are no larger for it.
+    Echo(Box<EchoSocket>),
 }
 
 impl Stream {

@@ -5,19 +5,15 @@
 //! request sent, to the event that tells of the answer: few checks are begun in one turn, so
 //! that none waits for the others.
 
-use super::echo::allow_echo;
+use super::event_loop;
 use super::network::SystemNetwork;
-use super::resolve::resolve_target;
-use super::stream::Stream;
-use super::{descriptors, event_loop};
-use crate::address::Address;
-use crate::balance::Rng;
+use super::watch_target::WatchTarget;
 use crate::balancer::seed;
 use crate::clock::Clock;
-use crate::config::{BackendAddress, Invalid, MonitorConfig, Plan, Question, Target};
-use crate::health::{Attempt, Begun, EchoRequest, HttpProbe, PingProbe, Probe, TcpProbe, Verdict};
+use crate::config::Plan;
+use crate::health::Verdict;
 use crate::monitor::{Event, Report, Step, TargetId, Watch};
-use crate::server::{Network as _, ProberId, Token};
+use crate::server::{ProberId, Token};
 use crate::time::Timestamp;
 use crate::upstream::ProbeFailure;
 use mio::{Events, Poll};
@@ -48,66 +44,12 @@ pub(crate) struct WatchLoop {
     clock: Clock,
     network: SystemNetwork,
     watch: Watch,
-    targets: Vec<Prepared>,
+    targets: Vec<WatchTarget>,
     /// Whose checks are to be begun.
     begins: VecDeque<TargetId>,
     scratch: Vec<u8>,
     commands: Receiver<WatchCommand>,
     is_stopping: bool,
-}
-
-/// A target whose addresses are known.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    name: String,
-    question: Question,
-    addresses: Vec<Address>,
-    nonces: Rng,
-    sequence: u16,
-    check: Option<Attempt<Stream>>,
-}
-
-/// Resolves the targets and makes sure that they can be checked.
-///
-/// # Errors
-/// A name has no address, or the system does not allow the checks.
-pub(crate) fn prepare_targets(config: &MonitorConfig) -> Result<Vec<Prepared>, Invalid> {
-    descriptors::allow_checks(config.targets().len())?;
-    let targets = config.targets().iter();
-    let targets = targets.map(|target| prepare(target, config));
-    let targets: Vec<Prepared> = targets.collect::<Result<_, _>>()?;
-    let pinged = targets.iter().filter(|target| target.is_pinged());
-    let hosts = pinged.flat_map(|target| target.addresses.iter().filter_map(Address::tcp));
-    allow_echo(hosts.map(|host| host.ip()))?;
-    Ok(targets)
-}
-
-fn prepare(target: &Target, config: &MonitorConfig) -> Result<Prepared, Invalid> {
-    let mut addresses = resolve_target(target, config.addresses)?;
-    let mut name = target.name().to_owned();
-    if let Question::Ping(host) = target.question() {
-        // One machine, and the user is told which.
-        addresses.truncate(1);
-        let ip = addresses.first().and_then(Address::tcp);
-        let ip = ip.map_or(String::new(), |address| address.ip().to_string());
-        if host.to_string() != ip {
-            name = format!("{name} ({ip})");
-        }
-    }
-    Ok(Prepared {
-        name,
-        question: target.question().clone(),
-        addresses,
-        nonces: Rng::new(seed()),
-        sequence: 0,
-        check: None,
-    })
-}
-
-impl Prepared {
-    const fn is_pinged(&self) -> bool {
-        matches!(self.question, Question::Ping(_))
-    }
 }
 
 impl WatchLoop {
@@ -117,12 +59,12 @@ impl WatchLoop {
     /// The system has no room for another descriptor.
     pub(crate) fn new(
         poll: Poll,
-        targets: Vec<Prepared>,
+        targets: Vec<WatchTarget>,
         plan: Plan,
         commands: Receiver<WatchCommand>,
     ) -> io::Result<Self> {
         let clock = Clock::start();
-        let names = targets.iter().map(|target| target.name.as_str());
+        let names = targets.iter().map(|target| target.name());
         Ok(Self {
             network: SystemNetwork::new(&poll)?,
             poll,
@@ -232,18 +174,11 @@ impl WatchLoop {
         let Some(target) = self.targets.get_mut(id.0) else {
             return;
         };
-        target.check = None;
-        target.sequence = target.sequence.wrapping_add(1);
         let token = Token::Prober(ProberId::from_bits(id.0 as u64));
-        let open = |address: &Address| {
-            let nonce = target.nonces.next();
-            let probe = probe(&target.question, address, target.sequence, nonce);
-            let stream = self.network.open_check(address, &probe, token)?;
-            Ok((stream, probe))
-        };
-        match Attempt::begin(&target.addresses, first, open, &mut self.scratch) {
-            Ok(Begun::UnderWay(attempt)) => target.check = Some(attempt),
-            Ok(Begun::Over(verdict)) => self.checked(id, verdict, self.clock.now()),
+        match target.begin(first, &mut self.network, token, &mut self.scratch) {
+            Ok(None) => {}
+            Ok(Some(verdict)) => self.checked(id, verdict, self.clock.now()),
+            // We, not the target, are at the end of our means.
             Err(_) => self.watch.postponed(id, self.clock.now()),
         }
     }
@@ -266,24 +201,5 @@ impl WatchLoop {
             target.check = None;
         }
         self.watch.checked(id, verdict, now);
-    }
-}
-
-/// What is asked at `address`.
-fn probe(question: &Question, address: &Address, sequence: u16, nonce: u64) -> Probe {
-    match (question, address.tcp()) {
-        (Question::Ping(_), Some(host)) => {
-            let request = EchoRequest::new(host.ip(), sequence, nonce);
-            Probe::Ping(PingProbe::new(request))
-        }
-        (Question::Http(service, check), _) => {
-            let host = match service {
-                BackendAddress::Tcp(service) => service.to_string(),
-                // A path is no host (RFC 9110, section 7.2).
-                BackendAddress::Unix(_) => "localhost".to_owned(),
-            };
-            Probe::Http(HttpProbe::new(check, &host, b""))
-        }
-        (Question::Ping(_) | Question::Tcp(_), _) => Probe::Tcp(TcpProbe),
     }
 }
