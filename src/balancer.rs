@@ -89,6 +89,7 @@ impl Balancer {
             .map(|spec| net::bind(&spec.address))
             .collect::<Result<_, _>>()?;
         let bound: Vec<_> = listeners.iter().map(|l| l.address().clone()).collect();
+        net::allow_check(config.health().check, &addresses)?;
         net::refuse_own_address(config, &addresses, &bound)?;
 
         let (poll, waker) = events().map_err(|error| no_events(&error))?;
@@ -342,13 +343,13 @@ fn forward_policy(config: &Config, bound: &Address) -> ForwardPolicy {
     ForwardPolicy::new(options, "http", port)
 }
 
-fn events() -> io::Result<(Poll, Waker)> {
+pub(crate) fn events() -> io::Result<(Poll, Waker)> {
     let poll = Poll::new()?;
     let waker = Waker::new(poll.registry(), net::WAKER)?;
     Ok((poll, waker))
 }
 
-fn no_events(error: &io::Error) -> Invalid {
+pub(crate) fn no_events(error: &io::Error) -> Invalid {
     let problem = format!("the system refuses to report events: {error}");
     Invalid::new(problem, "raise the limit of open files (ulimit -n)")
 }
@@ -359,7 +360,7 @@ fn random_secret() -> Vec<u8> {
 }
 
 /// Different in every process, so that several balancers do not move in step.
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0)
 }

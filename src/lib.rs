@@ -60,6 +60,7 @@
 //! | [`balance`] | how one of several backends is chosen | requests, addresses, sockets |
 //! | [`upstream`] | who may be picked, what is in flight where | how a choice is made |
 //! | [`health`] | what is asked in an active check, and when | sockets, what becomes of backends |
+//! | [`monitor`] | watching from the terminal: what is checked when, what is told | system calls |
 //! | [`relay`] | moving bytes with bounded memory | what a head is, what a backend is |
 //! | [`timers`] | deadlines and one coarse wheel for all of them | whose they are |
 //! | [`server`] | every connection and exchange, from accept to record | system calls, the clock |
@@ -81,6 +82,7 @@ pub mod config;
 pub mod error;
 pub mod health;
 pub mod http;
+pub mod monitor;
 mod net;
 pub mod observe;
 pub mod proxy_protocol;

@@ -160,14 +160,8 @@ impl EventLoop {
             }
             return;
         }
-        let ready = Readiness {
-            readable: event.is_readable(),
-            writable: event.is_writable(),
-            read_closed: event.is_read_closed(),
-            broken: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
-        };
         let token = Token::from_bits(token.0 as u64);
-        self.server.ready(token, ready, self.clock.now());
+        self.server.ready(token, readiness(event), self.clock.now());
     }
 
     fn can_accept(&self) -> bool {
@@ -267,6 +261,16 @@ impl EventLoop {
             snapshot: self.snapshot(),
             dropped_log_lines,
         }
+    }
+}
+
+/// What an event says of a socket.
+pub(super) fn readiness(event: &Event) -> Readiness {
+    Readiness {
+        readable: event.is_readable(),
+        writable: event.is_writable(),
+        read_closed: event.is_read_closed(),
+        broken: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
     }
 }
 
