@@ -83,13 +83,13 @@ impl Balancer {
         let addresses: Vec<_> = backends
             .map(|backend| net::resolve(&backend.address))
             .collect::<Result<_, _>>()?;
+        net::allow_check(config.health().check, &addresses)?;
         let listeners: Vec<_> = config
             .listeners()
             .iter()
             .map(|spec| net::bind(&spec.address))
             .collect::<Result<_, _>>()?;
         let bound: Vec<_> = listeners.iter().map(|l| l.address().clone()).collect();
-        net::allow_check(config.health().check, &addresses)?;
         net::refuse_own_address(config, &addresses, &bound)?;
 
         let (poll, waker) = events().map_err(|error| no_events(&error))?;
