@@ -1,0 +1,209 @@
+//! Several upstreams on one board, each on a thread of its own or on this one, taking turns.
+
+use super::*;
+use std::sync::Arc;
+
+/// Upstreams of `workers` over the same backends, the first of which decides.
+fn workers(workers: usize, backends: usize, kind: &Kind) -> Vec<Upstream> {
+    let mut all: Vec<_> = (0..workers).map(|_| pool(backends, kind, 1)).collect();
+    let board = Arc::new(Board::of(&all[0]));
+    for (worker, upstream) in all.iter_mut().enumerate() {
+        upstream.share(Arc::clone(&board), worker);
+    }
+    all
+}
+
+/// Carries what they have to tell each other, as their loops would. Returns what was changed.
+fn deliver(workers: &mut [Upstream], now: Timestamp) -> Vec<StateChange> {
+    let [first, others @ ..] = workers else {
+        panic!("no worker");
+    };
+    for other in others.iter_mut() {
+        for signal in other.take_signals() {
+            first.notice(signal, now);
+        }
+        assert!(other.take_changes().is_empty(), "only the first decides");
+    }
+    let changes = first.take_changes();
+    for other in others {
+        changes.iter().for_each(|change| other.adopt(change, now));
+    }
+    changes
+}
+
+fn state(upstream: &Upstream, slot: usize) -> &'static str {
+    let id = upstream.candidates()[slot].id;
+    upstream.state(id).unwrap().word()
+}
+
+#[test]
+fn what_another_worker_has_in_flight_counts() {
+    for kind in [Kind::LeastConnections, Kind::LeastResponseTime] {
+        let mut workers = workers(2, 4, &kind);
+        let picks: Vec<_> = (0..8)
+            .map(|turn| workers[turn % 2].pick(0, &[], at(0)).unwrap())
+            .collect();
+        let slots: Vec<_> = picks.iter().map(slot).collect();
+        assert_eq!(slots, [0, 1, 2, 3, 0, 1, 2, 3], "{kind:?}");
+        for (turn, lease) in picks.into_iter().enumerate() {
+            workers[turn % 2].settle(lease, SUCCESS, at(5));
+        }
+        assert!(workers[0].has_room());
+        assert!(workers[0].candidates().iter().all(|c| c.in_flight == 0));
+    }
+}
+
+#[test]
+fn a_limit_holds_over_all_and_a_lost_race_goes_to_the_next_best() {
+    let mut workers = workers(2, 2, &Kind::NToOne);
+    for upstream in &mut workers {
+        let ids: Vec<_> = upstream.candidates().iter().map(|c| c.id).collect();
+        ids.iter().for_each(|id| {
+            upstream.set_max_in_flight(*id, 1);
+        });
+    }
+    let first = workers[0].pick(0, &[], at(0)).unwrap();
+    let second = workers[1].pick(0, &[], at(0)).unwrap();
+    assert_eq!((slot(&first), slot(&second)), (0, 1));
+    assert!(workers[0].pick(0, &[], at(0)).is_none() && workers[0].is_full(&[]));
+    assert!(!workers[1].has_room());
+    workers[0].settle(first, SUCCESS, at(1));
+    assert!(workers[1].has_room(), "the place is everybody's");
+    let third = workers[1].pick(0, &[], at(1)).unwrap();
+    assert_eq!(slot(&third), 0);
+    workers[1].settle(second, SUCCESS, at(2));
+    workers[1].settle(third, SUCCESS, at(2));
+}
+
+#[test]
+fn what_one_notices_all_act_on_and_it_is_told_once() {
+    let mut workers = workers(3, 2, &Kind::NToOne);
+    for worker in [1, 2, 0] {
+        let lease = workers[worker].pick(0, &[], at(0)).unwrap();
+        assert_eq!(slot(&lease), 0);
+        workers[worker].settle(lease, Outcome::Unreachable, at(0));
+    }
+    let changes = deliver(&mut workers, at(1));
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    for worker in &mut workers {
+        assert_eq!(state(worker, 0), "ejected");
+        let lease = worker.pick(0, &[], at(2)).unwrap();
+        assert_eq!(slot(&lease), 1);
+        worker.settle(lease, SUCCESS, at(3));
+    }
+}
+
+#[test]
+fn one_trial_at_a_time_over_all_workers() {
+    let mut workers = workers(2, 2, &Kind::NToOne);
+    let lease = workers[1].pick(0, &[], at(0)).unwrap();
+    workers[1].settle(lease, Outcome::Unreachable, at(0));
+    deliver(&mut workers, at(0));
+    workers[0].pass_time(at(1_000));
+    deliver(&mut workers, at(1_000));
+    let trial = workers[1].pick(0, &[], at(1_000)).unwrap();
+    let beside = workers[0].pick(0, &[], at(1_000)).unwrap();
+    assert_eq!((slot(&trial), slot(&beside)), (0, 1));
+    let retry = workers[0].pick(0, &[beside.backend()], at(1_000)).unwrap();
+    assert_eq!(slot(&retry), 0, "picked in need, and no trial");
+    workers[0].settle(retry, SUCCESS, at(1_000));
+    assert!(deliver(&mut workers, at(1_000)).is_empty());
+    workers[1].settle(trial, SUCCESS, at(1_001));
+    let changes = deliver(&mut workers, at(1_001));
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    assert!(workers.iter().all(|worker| state(worker, 0) == "healthy"));
+    workers[0].settle(beside, SUCCESS, at(1_002));
+    let back = workers[0].pick(0, &[], at(1_003)).unwrap();
+    assert_eq!(slot(&back), 0);
+    workers[0].settle(back, SUCCESS, at(1_004));
+}
+
+#[test]
+fn drained_is_told_when_nobody_has_anything_in_flight_there() {
+    let mut workers = workers(2, 2, &Kind::NToOne);
+    let backend = workers[0].candidates()[0].id;
+    let here = workers[0].pick(0, &[], at(0)).unwrap();
+    let there = workers[1].pick(0, &[], at(0)).unwrap();
+    assert!(workers[0].drain(backend, at(1)));
+    // Before the news arrive, the board keeps the other worker from picking it.
+    let elsewhere = workers[1].pick(0, &[], at(1)).unwrap();
+    assert_eq!(slot(&elsewhere), 1);
+    let told = deliver(&mut workers, at(1));
+    assert_eq!(told.last().unwrap().to.word(), "draining");
+    workers[0].settle(here, SUCCESS, at(2));
+    assert!(deliver(&mut workers, at(2)).is_empty());
+    workers[1].settle(there, SUCCESS, at(3));
+    let told = deliver(&mut workers, at(3));
+    assert_eq!(told[0].to.word(), "disabled");
+    assert!(workers[0].undrain(backend, at(4)));
+    deliver(&mut workers, at(4));
+    workers[1].settle(elsewhere, SUCCESS, at(5));
+    let back = workers[1].pick(0, &[], at(6)).unwrap();
+    assert_eq!(slot(&back), 0, "on probation");
+    workers[1].settle(back, SUCCESS, at(7));
+}
+
+/// Every row is looked at within a bounded number of picks, and before nobody is found.
+#[test]
+fn in_a_large_pool_what_others_do_is_seen_in_time() {
+    let mut workers = workers(2, 200, &Kind::LeastConnections);
+    for upstream in &mut workers {
+        let ids: Vec<_> = upstream.candidates().iter().map(|c| c.id).collect();
+        ids.iter().for_each(|id| {
+            upstream.set_max_in_flight(*id, 1);
+        });
+    }
+    let mut leases: Vec<_> = (0..200)
+        .map(|_| workers[0].pick(0, &[], at(0)).unwrap())
+        .collect();
+    assert!(workers[1].pick(0, &[], at(0)).is_none());
+    workers[0].settle(leases.pop().unwrap(), SUCCESS, at(1));
+    leases.push(workers[1].pick(0, &[], at(1)).unwrap());
+    assert!(workers[0].pick(0, &[], at(1)).is_none());
+    workers[1].settle(leases.pop().unwrap(), SUCCESS, at(2));
+    for lease in leases {
+        workers[0].settle(lease, SUCCESS, at(2));
+    }
+    assert!(workers[1].has_room());
+    assert!(workers[1].candidates().iter().all(|c| c.in_flight == 0));
+}
+
+/// Upstreams on threads of their own, with limits: nobody ever exceeds one, all comes back.
+#[test]
+fn workers_at_once_keep_the_books() {
+    for kind in [
+        Kind::LeastConnections,
+        Kind::LeastResponseTime,
+        Kind::RoundRobin,
+    ] {
+        let mut workers = workers(3, 4, &kind);
+        std::thread::scope(|scope| {
+            for (seed, upstream) in workers.iter_mut().enumerate() {
+                let ids: Vec<_> = upstream.candidates().iter().map(|c| c.id).collect();
+                ids.iter().for_each(|id| {
+                    upstream.set_max_in_flight(*id, 2);
+                });
+                scope.spawn(move || {
+                    let mut rng = Rng::new(seed as u64);
+                    let mut held = Vec::new();
+                    for turn in 0..5_000_u64 {
+                        let now = Timestamp::from_nanos(1_000 + turn * 1_000);
+                        held.extend(upstream.pick(0, &[], now));
+                        assert!(upstream.candidates().iter().all(|c| c.in_flight <= 2));
+                        if rng.below(2) == 0 {
+                            for lease in held.drain(..) {
+                                upstream.settle(lease, SUCCESS, now);
+                            }
+                        }
+                    }
+                    for lease in held {
+                        upstream.settle(lease, SUCCESS, at(6));
+                    }
+                    assert_eq!(upstream.in_flight(), 0);
+                });
+            }
+        });
+        assert!(workers[0].has_room());
+        assert!(workers[0].candidates().iter().all(|c| c.in_flight == 0));
+    }
+}
