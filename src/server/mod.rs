@@ -26,7 +26,9 @@ mod failure;
 mod idle;
 mod introduction;
 mod label;
+mod line;
 mod link;
+mod message;
 mod network;
 mod orders;
 mod probes;
@@ -45,6 +47,8 @@ mod turn;
 mod tests;
 
 pub use arena::{ClientId, ExchangeId, LinkId, ProberId};
+pub use line::{Line, Lines};
+pub use message::Message;
 pub use network::{Network, Token};
 pub use orders::Order;
 pub use request_id::RequestIds;
@@ -107,6 +111,10 @@ pub struct Server<N: Network> {
     retry_budget: RetryBudget,
     /// What has changed in the life of backends and nobody has asked for yet.
     changes: Vec<StateChange>,
+    /// What the other workers are to be told, if there are any.
+    messages: Vec<Message>,
+    /// The worker that is to be woken for somebody who waits there.
+    call: Option<usize>,
     wheel: Wheel<Token>,
     due: Vec<Token>,
     work: Workspace<N::Pipes>,
@@ -185,6 +193,8 @@ impl<N: Network> Server<N> {
             next_silence_look: now,
             retry_budget: RetryBudget::default(),
             changes: Vec::new(),
+            messages: Vec::new(),
+            call: None,
             wheel: Wheel::new(now),
             due: Vec::new(),
             work: Workspace::new(parts.pipes),
@@ -199,7 +209,9 @@ impl<N: Network> Server<N> {
             stopping: false,
             network: parts.network,
         };
-        server.watch_all(now);
+        if server.upstream.decides() {
+            server.watch_all(now);
+        }
         server
     }
 

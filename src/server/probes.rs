@@ -5,10 +5,10 @@
 //! check under way, else the start of the next. Checks come on connections of their own, so that
 //! they neither wait for traffic nor disturb it. What they find goes to the upstream.
 
-use super::Server;
 use super::arena::ProberId;
 use super::dispatch::is_shortage;
 use super::network::{Network, Token};
+use super::{Message, Server};
 use crate::balance::BackendId;
 use crate::health::{Probe, Rhythm, Schedule, Tally, Verdict};
 use crate::proxy_protocol;
@@ -106,8 +106,18 @@ impl<N: Network> Server<N> {
     }
 
     /// A backend keeps an exchange waiting for too long: checks it at once, unless it was just
-    /// checked.
-    pub(super) fn suspect(&mut self, id: ProberId, waited: Duration, now: Timestamp) {
+    /// checked. The first of several workers does that.
+    pub(super) fn suspect(&mut self, backend: BackendId, waited: Duration, now: Timestamp) {
+        if !self.upstream.decides() {
+            return self.tell_others(Message::Suspected(backend, waited));
+        }
+        let is_its = |id: &ProberId| {
+            let prober = self.probers.get(*id);
+            prober.is_some_and(|prober| prober.backend == backend)
+        };
+        let Some(id) = self.probers.ids().into_iter().find(is_its) else {
+            return;
+        };
         let pause = self.settings.health.interval / 4;
         let Some(prober) = self.probers.get_mut(id) else {
             return;

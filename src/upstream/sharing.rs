@@ -79,6 +79,12 @@ impl Upstream {
         });
     }
 
+    /// Whether it shares its backends with other workers.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        self.sharing.is_some()
+    }
+
     /// Whether it decides about the lives of its backends: it is alone, or the first of several.
     #[must_use]
     pub fn decides(&self) -> bool {
@@ -129,9 +135,15 @@ impl Upstream {
         self.note_if_emptied(slot, now);
     }
 
+    /// Brings all candidates up to date. What is done here is known at once; this is about the
+    /// other workers.
+    pub fn look_at_all(&mut self) {
+        self.look_at_slots(0, self.candidates.len());
+    }
+
     /// Whether somebody may be picked at this moment.
     pub fn has_room(&mut self) -> bool {
-        self.look_at_slots(0, self.candidates.len());
+        self.look_at_all();
         self.candidates.iter().any(|candidate| candidate.pickable)
     }
 }
@@ -210,7 +222,7 @@ impl Upstream {
                 None if looked_at_all => return None,
                 None => {
                     looked_at_all = true;
-                    self.look_at_slots(0, count);
+                    self.look_at_all();
                 }
             }
         }
