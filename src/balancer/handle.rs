@@ -1,15 +1,15 @@
 //! A balancer as other threads reach it: watched, told, stopped.
 //!
-//! Everything is a command that the loop takes in its own time; nothing is shared with it. What is
+//! Everything is a command that a loop takes in its own time. Of several workers the first knows
+//! the lives of the backends and obeys the operator; the others hear of it from there. What is
 //! asked of a balancer that has ended finds nobody, and is answered so.
 
-use crate::net::Command;
+use crate::net::{Command, Mailbox};
 use crate::observe::Snapshot;
 use crate::server::Order;
 use crate::upstream::StateChange;
-use mio::Waker;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, channel, sync_channel};
 
 /// Changes that wait for whoever asked to be told of them.
 const WAITING_CHANGES: usize = 4096;
@@ -17,22 +17,36 @@ const WAITING_CHANGES: usize = 4096;
 /// Reaches a balancer from any thread.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    pub(super) commands: Sender<Command>,
-    pub(super) waker: Arc<Waker>,
+    /// Of the workers.
+    pub(super) mailboxes: Arc<[Mailbox]>,
 }
 
 impl Handle {
     /// Tells the balancer to stop: it accepts no more, finishes what is open within the shutdown
     /// timeout, and ends. Returns at once.
     pub fn stop(&self) {
-        self.send(Command::Stop);
+        for worker in self.mailboxes.iter() {
+            worker.post(Command::Stop);
+        }
     }
 
     /// How the balancer is; `None` if it has ended.
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
+        let others = self.mailboxes.get(1..).unwrap_or_default();
+        // All are asked before the first is waited for.
+        let ask = |worker: &Mailbox| {
+            let (sender, reply) = channel();
+            worker.post(Command::Report(sender));
+            reply
+        };
+        let replies: Vec<_> = others.iter().map(ask).collect();
+        let reports = replies
+            .iter()
+            .filter_map(|reply| reply.recv().ok())
+            .collect();
         let (sender, reply) = channel();
-        self.send(Command::Snapshot(sender));
+        self.tell_first(Command::Snapshot(reports, sender));
         reply.recv().ok()
     }
 
@@ -42,7 +56,7 @@ impl Handle {
     #[must_use]
     pub fn events(&self) -> Receiver<StateChange> {
         let (sender, receiver) = sync_channel(WAITING_CHANGES);
-        self.send(Command::Tell(sender));
+        self.tell_first(Command::Tell(sender));
         receiver
     }
 
@@ -76,14 +90,13 @@ impl Handle {
 
     fn order(&self, backend: &str, order: Order) -> bool {
         let (sender, reply) = channel();
-        self.send(Command::Order(backend.to_owned(), order, sender));
+        self.tell_first(Command::Order(backend.to_owned(), order, sender));
         reply.recv().unwrap_or(false)
     }
 
-    fn send(&self, command: Command) {
-        // Fails if the balancer has ended: then there is nobody to tell.
-        if self.commands.send(command).is_ok() {
-            let _ = self.waker.wake();
+    fn tell_first(&self, command: Command) {
+        if let Some(first) = self.mailboxes.first() {
+            first.post(command);
         }
     }
 }

@@ -1,5 +1,9 @@
 //! The balancer as users of the library see it: made from a [`Config`], run, watched, stopped.
 
+//!
+//! With several [workers](Config::workers) it is several loops, each on a thread of its own with
+//! listeners, connections and pools of its own. To whoever holds it, they are one.
+
 mod build;
 mod handle;
 mod running;
@@ -7,18 +11,14 @@ mod running;
 pub use handle::Handle;
 pub use running::Running;
 
-use crate::address::Address;
 use crate::balance::{Strategy, registry};
-use crate::clock::Clock;
-use crate::config::{AccessLogFormat, Config, Invalid};
-use crate::net::{self, EventLoop, LoopParts, SystemNetwork};
+use crate::config::{Config, Invalid};
+use crate::net::{EventLoop, Finished, Log};
 use crate::observe::Snapshot;
-use build::{events, no_events, seed, server};
+use build::{build, seed};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::mpsc::channel;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 /// A balancer whose addresses are bound: clients can connect, and are served as soon as it runs.
 ///
@@ -34,7 +34,10 @@ use std::thread;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Balancer {
-    event_loop: EventLoop,
+    first: EventLoop,
+    /// The other workers, if there are any.
+    others: Vec<EventLoop>,
+    log: Option<Log>,
     addresses: Vec<SocketAddr>,
     handle: Handle,
 }
@@ -54,52 +57,19 @@ impl Balancer {
     /// # Errors
     /// One of these is refused by the system; says which setting, why, and what to do.
     pub fn bind(config: &Config) -> Result<Self, Invalid> {
-        let strategy = registry::build(&config.strategy, seed());
-        Self::bind_with(config, strategy)
+        Self::bind_with(config, |_| registry::build(&config.strategy, seed()))
     }
 
-    /// The same with a strategy of your own in place of `config.strategy`.
+    /// The same with a strategy of your own in place of `config.strategy`. Each worker has one of
+    /// its own, which `strategy` makes; it is told the number of the worker, from 0 up.
     ///
     /// # Errors
     /// As [`bind`](Self::bind).
-    pub fn bind_with(config: &Config, strategy: Box<dyn Strategy>) -> Result<Self, Invalid> {
-        net::allow_connections(config.limits().max_connections)?;
-        let backends = config.backends().iter();
-        let addresses: Vec<_> = backends
-            .map(|backend| net::resolve(&backend.address))
-            .collect::<Result<_, _>>()?;
-        let listeners: Vec<_> = config
-            .listeners()
-            .iter()
-            .map(|spec| net::bind(&spec.address))
-            .collect::<Result<_, _>>()?;
-        let bound: Vec<_> = listeners.iter().map(|l| l.address().clone()).collect();
-        net::refuse_own_address(config, &addresses, &bound)?;
-
-        let (poll, waker) = events().map_err(|error| no_events(&error))?;
-        let (sender, commands) = channel();
-        let clock = Clock::start();
-        let network = SystemNetwork::new(&poll).map_err(|error| no_events(&error))?;
-        let server = server(config, strategy, network, addresses, &bound, clock);
-        let event_loop = EventLoop::new(LoopParts {
-            poll,
-            clock,
-            listeners,
-            server,
-            commands,
-            max_connections: config.limits().max_connections,
-            shutdown_timeout: config.timeouts().shutdown,
-            has_log: config.access_log != AccessLogFormat::Off,
-        })
-        .map_err(|error| no_events(&error))?;
-        Ok(Self {
-            event_loop,
-            addresses: bound.iter().filter_map(Address::tcp).collect(),
-            handle: Handle {
-                commands: sender,
-                waker: Arc::new(waker),
-            },
-        })
+    pub fn bind_with(
+        config: &Config,
+        strategy: impl FnMut(usize) -> Box<dyn Strategy>,
+    ) -> Result<Self, Invalid> {
+        build(config, strategy)
     }
 
     /// The TCP addresses clients connect to, with the ports the system chose for port 0. UNIX
@@ -115,28 +85,85 @@ impl Balancer {
         self.handle.clone()
     }
 
-    /// Serves on this thread until told to stop, by [`Handle::stop`].
+    /// Serves on this thread until told to stop, by [`Handle::stop`]. Further workers are on
+    /// threads of their own; when one of them fails, all stop.
     ///
     /// # Errors
-    /// The system failed to report events. Nothing that clients or backends do leads here.
+    /// The system failed to report events, or to start a thread. Nothing that clients or backends
+    /// do leads here.
     pub fn run(self) -> io::Result<Ended> {
-        self.event_loop.run()
+        let mut threads = Vec::new();
+        for (number, worker) in (1..).zip(self.others) {
+            let stop = StopAll(self.handle.clone());
+            threads.push(start(number, move || {
+                let _stop = stop;
+                worker.run()
+            }));
+        }
+        let stop = StopAll(self.handle);
+        // Those that were started are to end before an error is told.
+        let first = match threads.iter().any(Result::is_err) {
+            true => Err(io::Error::other("a worker's thread cannot be started")),
+            false => self.first.run(),
+        };
+        drop(stop);
+        let others: Vec<_> = threads
+            .into_iter()
+            .map(|thread| finished(thread?))
+            .collect();
+        if let Some(log) = self.log {
+            log.finish();
+        }
+        let others = others.into_iter().collect::<io::Result<Vec<_>>>();
+        first.and_then(|first| Ok(ended(first, &others?)))
     }
 
-    /// Serves on a thread of its own.
+    /// Serves on threads of its own.
     ///
     /// # Errors
     /// The thread cannot be started.
     pub fn spawn(self) -> io::Result<Running> {
         let addresses = self.addresses.clone();
         let handle = self.handle();
-        let thread = thread::Builder::new()
-            .name("lb".to_owned())
-            .spawn(move || self.run())?;
         Ok(Running {
-            thread,
+            thread: start(0, move || self.run())?,
             addresses,
             handle,
         })
+    }
+}
+
+/// When a worker ends, by whatever it may be, all are told to.
+struct StopAll(Handle);
+
+impl Drop for StopAll {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+/// Starts the thread of a worker.
+fn start<T: Send + 'static>(
+    worker: usize,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    thread::Builder::new()
+        .name(format!("lb-{worker}"))
+        .spawn(run)
+}
+
+/// Waits for a thread.
+fn finished<T>(thread: JoinHandle<io::Result<T>>) -> io::Result<T> {
+    let panicked = |_| Err(io::Error::other("a worker's thread panicked"));
+    thread.join().unwrap_or_else(panicked)
+}
+
+/// What all workers leave together.
+fn ended(mut first: Finished, others: &[Finished]) -> Ended {
+    let reports: Vec<_> = others.iter().map(|other| other.server.report()).collect();
+    let dropped = others.iter().map(|other| other.dropped_log_lines);
+    Ended {
+        snapshot: first.server.snapshot_of_all(&reports, first.at),
+        dropped_log_lines: first.dropped_log_lines + dropped.sum::<u64>(),
     }
 }

@@ -1,6 +1,6 @@
-//! A balancer on a thread of its own.
+//! A balancer on threads of its own.
 
-use super::{Ended, Handle};
+use super::{Ended, Handle, finished};
 use crate::observe::Snapshot;
 use crate::upstream::StateChange;
 use std::io;
@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 
-/// A balancer on a thread of its own.
+/// A balancer on threads of its own.
 #[derive(Debug)]
 pub struct Running {
     pub(super) thread: JoinHandle<io::Result<Ended>>,
@@ -47,9 +47,6 @@ impl Running {
     /// The balancer ended with an error, or its thread panicked (in a strategy of your own).
     pub fn stop(self) -> io::Result<Ended> {
         self.handle.stop();
-        match self.thread.join() {
-            Ok(ended) => ended,
-            Err(_) => Err(io::Error::other("the balancer's thread panicked")),
-        }
+        finished(self.thread)
     }
 }

@@ -11,7 +11,8 @@ use clap::builder::ArgPredicate;
 use clap::{Args, Parser};
 use lb::config::{
     AccessLogFormat, BackendSpec, DEFAULT_LISTENER, HumanDuration, Limits, ListenerSpec, Mode,
-    StrategyKind, Timeouts, parse_cookie_name, parse_number, parse_strategy, parse_timeout,
+    StrategyKind, Timeouts, Workers, parse_cookie_name, parse_number, parse_strategy,
+    parse_timeout,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -120,6 +121,13 @@ pub(super) struct TrafficFlags {
     /// sides; tcp balances whole connections, whatever they carry.
     #[arg(long, value_name = "http|tcp", default_value = Mode::default().name())]
     pub(super) mode: Mode,
+
+    /// Threads that work side by side: a number, or auto for one on each core
+    ///
+    /// Each has its own listeners, connections and pools. What is in flight at backends, limits,
+    /// the queue and the states of backends hold over all. One is enough for most.
+    #[arg(long, value_name = "N|auto", default_value = "1")]
+    pub(super) workers: Workers,
 }
 
 #[derive(Args, Debug)]

@@ -277,10 +277,11 @@ fn arguments_that_are_not_utf8_are_refused() {
 }
 
 /// Every flag that has a default, and the default as the user would write it.
-const DEFAULTS: [(&str, &str); 41] = [
+const DEFAULTS: [(&str, &str); 42] = [
     ("strategy", "least-rt"),
     ("listen", "127.0.0.1:8080"),
     ("mode", "http"),
+    ("workers", "1"),
     ("connect-timeout", "3s"),
     ("x-forwarded-for", "append"),
     ("x-forwarded", "on"),

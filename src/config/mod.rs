@@ -32,6 +32,7 @@ mod socket_path;
 mod sticky;
 mod strategy;
 mod timeouts;
+mod workers;
 
 pub use crate::balance::Kind as StrategyKind;
 pub use crate::http::{ForwardOptions, ForwardedFor};
@@ -50,6 +51,7 @@ pub use socket_path::SocketPath;
 pub use sticky::{StickyCookie, parse_cookie_name};
 pub use strategy::parse_strategy;
 pub use timeouts::{Timeouts, parse_timeout};
+pub use workers::Workers;
 
 use crate::address::Address;
 use crate::http::is_authority;
@@ -70,6 +72,8 @@ pub struct Config {
     pub mode: Mode,
     /// How backends are picked. Default by least response time.
     pub strategy: StrategyKind,
+    /// On how many threads it works. Default one.
+    pub workers: Workers,
     /// Whether and how each exchange is logged. Default off.
     pub access_log: AccessLogFormat,
     /// Whether and how backends are told of clients ahead of everything else, in both modes.
@@ -99,6 +103,7 @@ impl Config {
         Ok(Self {
             mode: Mode::default(),
             strategy: StrategyKind::default(),
+            workers: Workers::default(),
             access_log: AccessLogFormat::default(),
             send_proxy: None,
             forward: ForwardOptions::default(),

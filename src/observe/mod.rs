@@ -27,5 +27,5 @@ pub use counters::{Counters, FaultCounts, StatusCounts};
 pub use metrics::Metrics;
 pub use record::Record;
 pub use response_times::ResponseTimes;
-pub use snapshot::{BackendSnapshot, BackendView, Snapshot};
+pub use snapshot::{BackendSnapshot, BackendView, Snapshot, WorkerSnapshot};
 pub use summary::Summary;

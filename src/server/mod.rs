@@ -33,6 +33,7 @@ mod network;
 mod orders;
 mod probes;
 mod queue;
+mod report;
 mod request;
 mod request_id;
 mod response;
@@ -51,6 +52,7 @@ pub use line::{Line, Lines};
 pub use message::Message;
 pub use network::{Network, Token};
 pub use orders::Order;
+pub use report::Report;
 pub use request_id::RequestIds;
 
 use crate::address::{Address, ClientAddress};

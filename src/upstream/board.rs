@@ -9,6 +9,7 @@
 //! exceeded, not even for a moment. The rest of a row is for comparing backends: it may be read
 //! while it is being written, and is then a few nanoseconds old in part.
 
+use super::membership::FIRST_PICK;
 use crate::balance::Candidate;
 use crate::time::Timestamp;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -57,12 +58,12 @@ pub(super) struct Row {
 }
 
 impl Board {
-    /// A board for `backends`, in whose slots nothing is in flight. Picks are numbered from
-    /// `first_pick`, which is not 0.
-    pub(super) fn numbered_from(first_pick: u64, backends: usize) -> Self {
+    /// A board for so many backends, at which nothing is in flight.
+    #[must_use]
+    pub fn new(backends: usize) -> Self {
         Self {
             rows: (0..backends).map(|_| Row::default()).collect(),
-            picks: Picks(AtomicU64::new(first_pick)),
+            picks: Picks(AtomicU64::new(FIRST_PICK)),
         }
     }
 

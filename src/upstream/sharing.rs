@@ -20,7 +20,6 @@
 
 use super::board::{Admission, Board, Row};
 use super::life_cycle::Event;
-use super::membership::FIRST_PICK;
 use super::{Backend, Cause, Lease, State, StateChange, Upstream};
 use crate::balance::{BackendId, Candidate};
 use crate::time::Timestamp;
@@ -57,14 +56,6 @@ pub(super) struct Place {
     /// The number of the pick.
     pub(super) pick: u64,
     pub(super) is_trial: bool,
-}
-
-impl Board {
-    /// A board for the backends of `upstream`, and of others like it.
-    #[must_use]
-    pub fn of(upstream: &Upstream) -> Self {
-        Self::numbered_from(FIRST_PICK, upstream.candidates.len())
-    }
 }
 
 /// Between workers.

@@ -159,7 +159,7 @@ fn no_call_is_lost() {
         }
         upstream
     };
-    let board = Arc::new(Board::of(&upstream()));
+    let board = Arc::new(Board::new(2));
     let (others, woken): (Vec<_>, Vec<_>) = (0..3).map(|_| channel()).unzip();
     let clock = Arc::new(AtomicU64::new(1));
     let sleepers = shared(3).into_iter().zip(woken).enumerate();

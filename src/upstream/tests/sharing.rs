@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// Upstreams of `workers` over the same backends, the first of which decides.
 fn workers(workers: usize, backends: usize, kind: &Kind) -> Vec<Upstream> {
     let mut all: Vec<_> = (0..workers).map(|_| pool(backends, kind, 1)).collect();
-    let board = Arc::new(Board::of(&all[0]));
+    let board = Arc::new(Board::new(backends));
     for (worker, upstream) in all.iter_mut().enumerate() {
         upstream.share(Arc::clone(&board), worker);
     }
