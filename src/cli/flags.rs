@@ -122,10 +122,10 @@ pub(super) struct TrafficFlags {
     #[arg(long, value_name = "http|tcp", default_value = Mode::default().name())]
     pub(super) mode: Mode,
 
-    /// Threads that work side by side: a number, or auto for one on each core
+    /// Loops, each on a thread of its own
     ///
-    /// Each has its own listeners, connections and pools. What is in flight at backends, limits,
-    /// the queue and the states of backends hold over all. One is enough for most.
+    /// A number, or auto for one on each core. Each has its own listeners, connections and pools;
+    /// limits, the queue, and what is known of backends are of all. One is enough for most.
     #[arg(long, value_name = "N|auto", default_value = "1")]
     pub(super) workers: Workers,
 }

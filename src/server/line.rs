@@ -69,6 +69,11 @@ impl Lines {
 }
 
 impl Line {
+    /// How many workers there are.
+    pub(super) fn workers(&self) -> usize {
+        self.lines.heads.len()
+    }
+
     /// Whether anybody waits at another worker.
     pub(super) fn others_wait(&self) -> bool {
         self.lines.waiting.load(SeqCst) > self.waiting

@@ -4,6 +4,7 @@
 //! what the others notice goes to the first. How a message gets there is the loop's to know.
 
 use super::network::Network;
+use super::retry_budget::RetryBudget;
 use super::{Line, Server};
 use crate::balance::BackendId;
 use crate::time::Timestamp;
@@ -25,8 +26,10 @@ pub enum Message {
 }
 
 impl<N: Network> Server<N> {
-    /// Makes its queue part of a line over several workers. Nobody may wait yet.
+    /// Makes its queue part of a line over several workers, and its retry budget one of several.
+    /// Nobody may wait yet.
     pub fn share_queue(&mut self, line: Line) {
+        self.retry_budget = RetryBudget::among(line.workers());
         self.queue.share(line);
     }
 

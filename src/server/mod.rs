@@ -193,7 +193,7 @@ impl<N: Network> Server<N> {
             addresses: parts.addresses,
             probers: Arena::new(),
             next_silence_look: now,
-            retry_budget: RetryBudget::default(),
+            retry_budget: RetryBudget::among(1),
             changes: Vec::new(),
             messages: Vec::new(),
             call: None,

@@ -13,6 +13,10 @@
 //! Evidence from answers is gathered by each worker from its own exchanges: they are samples of
 //! the same backend, and an answer that is well costs no message.
 //!
+//! What a strategy learns from answers stays with its worker, too. Refused: sharing the estimates of
+//! `least-rt`. In simulation, two and four workers that learn apart and see together what is in
+//! flight are as fast as one; each tries a slow backend once more, and that is all.
+//!
 //! Before a pick a worker looks at the rows of all backends, up to [`LOOKED_AT`]; in a larger pool
 //! at the next so many in turn, so that what it knows of a backend is at most
 //! `backends / LOOKED_AT` picks old. What it gives a backend itself it knows at once, and limits

@@ -1,6 +1,7 @@
 //! Several upstreams on one board, each on a thread of its own or on this one, taking turns.
 
 use super::*;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Upstreams of `workers` over the same backends, the first of which decides.
@@ -205,5 +206,80 @@ fn workers_at_once_keep_the_books() {
         });
         assert!(workers[0].has_room());
         assert!(workers[0].candidates().iter().all(|c| c.in_flight == 0));
+    }
+}
+
+/// What came of simulated traffic: picks of each backend, and the mean response time.
+#[derive(Debug)]
+struct Traffic {
+    picks: Vec<usize>,
+    mean: Duration,
+}
+
+/// Requests come to the workers in turn, at 7 of 10 of what the backends can carry; these serve
+/// one at a time, each at its own pace and by a dice.
+fn traffic(count: usize, kind: &Kind, service_micros: &[u64]) -> Traffic {
+    const REQUESTS: usize = 8_000;
+    let mut workers = workers(count, service_micros.len(), kind);
+    let mut rng = Rng::new(7);
+    let capacity: f64 = service_micros
+        .iter()
+        .map(|micros| 1.0 / *micros as f64)
+        .sum();
+    let gap_nanos = 1_000.0 / (0.7 * capacity);
+    let mut free_at = vec![0; service_micros.len()];
+    // By when it ends, and its number.
+    let mut running: BTreeMap<(u64, usize), (usize, Lease)> = BTreeMap::new();
+    let (mut picks, mut total) = (vec![0; service_micros.len()], Duration::ZERO);
+    for request in 0..REQUESTS {
+        let chance = rng.below(2_000) as f64 / 1_000.0;
+        let now = (request as f64 * gap_nanos) as u64 + 1_000_000_000;
+        while let Some(over) = running.first_entry().filter(|over| over.key().0 <= now) {
+            let ((at, _), (worker, lease)) = over.remove_entry();
+            let at = Timestamp::from_nanos(at);
+            let response_time = at.since(lease.dispatched_at());
+            total += response_time;
+            let response_time = Some(response_time);
+            workers[worker].settle(lease, Outcome::Success { response_time }, at);
+        }
+        if request % 16 == 0 {
+            deliver(&mut workers, Timestamp::from_nanos(now));
+        }
+        let worker = request % count;
+        let lease = workers[worker]
+            .pick(0, &[], Timestamp::from_nanos(now))
+            .unwrap();
+        picks[slot(&lease)] += 1;
+        let service = (service_micros[slot(&lease)] as f64 * 1_000.0 * chance) as u64;
+        let end = now.max(free_at[slot(&lease)]) + service;
+        free_at[slot(&lease)] = end;
+        running.insert((end, request), (worker, lease));
+    }
+    for (_, (worker, lease)) in running {
+        workers[worker].settle(lease, Outcome::Neutral, Timestamp::NEVER);
+    }
+    let mean = total / REQUESTS as u32;
+    Traffic { picks, mean }
+}
+
+/// The rules that go by what is in flight choose exactly as one worker does. `least-rt` learns from
+/// the answers each worker gets itself: it tries a slow backend once a worker, and is as fast.
+#[test]
+fn shares_and_response_times_are_as_with_one_worker() {
+    let alike = [1_000; 8];
+    let unlike = [1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 10_000, 3_000];
+    for service in [alike, unlike] {
+        let one = traffic(1, &Kind::LeastConnections, &service);
+        let two = traffic(2, &Kind::LeastConnections, &service);
+        assert_eq!((one.picks, one.mean), (two.picks, two.mean));
+
+        let one = traffic(1, &Kind::LeastResponseTime, &service);
+        for count in [2, 4] {
+            let several = traffic(count, &Kind::LeastResponseTime, &service);
+            let ratio = several.mean.as_secs_f64() / one.mean.as_secs_f64();
+            assert!(ratio < 1.03, "{count}: {several:?} {one:?}");
+            let more = several.picks[6].saturating_sub(one.picks[6]);
+            assert!(service == alike || more <= 3 * count, "{several:?} {one:?}");
+        }
     }
 }
