@@ -1,4 +1,4 @@
-//! `lb` is a load balancer: one event loop that accepts clients, picks a backend for each request
+//! `lb` is a load balancer: an event loop that accepts clients, picks a backend for each request
 //! by what the backends really deliver, and relays.
 //!
 //! # Using it
@@ -70,6 +70,12 @@
 //! | [`time`] | instants as values | where they come from |
 //! | [`clock`] | the only reading of a clock | what the time is for |
 //! | `net` | sockets, events, pipes, descriptors: all system calls | what the bytes mean |
+//!
+//! Several [workers](config::Config::workers) are several servers, each with an upstream, a strategy
+//! and connections of its own, on a thread of its own. They share three small things:
+//! [`upstream::Board`] (what is in flight at each backend), [`server::Lines`] (who waits, since
+//! when), and, in `net`, how many connections each has. What the first decides about backends, the
+//! others hear as a [`server::Message`]. A worker that is alone has none of this.
 //!
 //! Only `net` and [`clock`] touch the outside. The rest takes bytes, readiness and `now`, and
 //! gives back actions, so that a test can drive a session byte by byte and run an hour in a

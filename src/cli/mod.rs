@@ -71,6 +71,7 @@ fn order(flags: Flags) -> Result<Order, Invalid> {
     let mut config = Config::new(flags.pool.backends)?;
     config.strategy = flags.pool.strategy;
     config.mode = flags.traffic.mode;
+    config.workers = flags.traffic.workers;
     config.access_log = flags.output.access_log;
     config.set_listeners(flags.traffic.listen)?;
     if let Some(cookie) = flags.pool.sticky {

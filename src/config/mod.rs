@@ -34,6 +34,7 @@ mod sticky;
 mod strategy;
 mod target;
 mod timeouts;
+mod workers;
 
 pub use crate::balance::Kind as StrategyKind;
 pub use crate::http::{ForwardOptions, ForwardedFor};
@@ -54,6 +55,7 @@ pub use sticky::{StickyCookie, parse_cookie_name};
 pub use strategy::parse_strategy;
 pub use target::{Question, ServiceSpec, Target};
 pub use timeouts::{Timeouts, parse_timeout};
+pub use workers::Workers;
 
 use crate::address::Address;
 use crate::http::is_authority;
@@ -74,6 +76,8 @@ pub struct Config {
     pub mode: Mode,
     /// How backends are picked. Default by least response time.
     pub strategy: StrategyKind,
+    /// On how many threads it works. Default one.
+    pub workers: Workers,
     /// Whether and how each exchange is logged. Default off.
     pub access_log: AccessLogFormat,
     /// Whether and how backends are told of clients ahead of everything else, in both modes.
@@ -103,6 +107,7 @@ impl Config {
         Ok(Self {
             mode: Mode::default(),
             strategy: StrategyKind::default(),
+            workers: Workers::default(),
             access_log: AccessLogFormat::default(),
             send_proxy: None,
             forward: ForwardOptions::default(),

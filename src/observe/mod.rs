@@ -29,6 +29,6 @@ pub use metrics::Metrics;
 pub use record::Record;
 pub(crate) use response_times::ResponseTimeHistogram;
 pub use response_times::ResponseTimes;
-pub use snapshot::{BackendSnapshot, BackendView, Snapshot};
+pub use snapshot::{BackendSnapshot, BackendView, Snapshot, WorkerSnapshot};
 pub use summary::Summary;
 pub(crate) use summary::{Table, count, share, span};

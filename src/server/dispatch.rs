@@ -31,40 +31,43 @@ impl<N: Network> Server<N> {
     /// As [`try_dispatch`](Self::try_dispatch), or the queue is full.
     pub(super) fn dispatch(&mut self, id: ExchangeId, now: Timestamp) -> Result<(), Fault> {
         if !self.queue.is_empty() {
-            return self.enqueue(id);
+            return self.enqueue(id, now);
         }
         match self.try_dispatch(id, now)? {
             Dispatched::Attached => Ok(()),
-            Dispatched::AllFull => self.enqueue(id),
+            Dispatched::AllFull => self.enqueue(id, now),
         }
     }
 
-    fn enqueue(&mut self, id: ExchangeId) -> Result<(), Fault> {
-        if self.queue.len() >= self.settings.limits.queue_limit {
+    fn enqueue(&mut self, id: ExchangeId, now: Timestamp) -> Result<(), Fault> {
+        let limit = self.settings.limits.queue_limit;
+        let exchanges = &self.slots.exchanges;
+        let is_waiting = |id| is_queued(exchanges.get(id));
+        if !self.queue.join(id, limit, is_waiting, now) {
             return Err(Fault::QueueFull);
         }
         if let Some(exchange) = self.slots.exchanges.get_mut(id) {
             exchange.attempt = Attempt::Queued;
-            let exchanges = &self.slots.exchanges;
-            self.queue.join(id, |id| is_queued(exchanges.get(id)));
         }
         Ok(())
     }
 
     /// Gives those who wait what has become free.
     pub(super) fn serve_queue(&mut self, now: Timestamp) {
-        while !self.queue.is_empty() {
+        self.queue.answer_call();
+        loop {
             let exchanges = &self.slots.exchanges;
             let Some(id) = self.queue.first(|id| is_queued(exchanges.get(id))) else {
-                return;
+                break;
             };
             match self.try_dispatch(id, now) {
-                Ok(Dispatched::AllFull) => return,
+                Ok(Dispatched::AllFull) => break,
                 Ok(Dispatched::Attached) => self.queue.leave(),
                 Err(fault) => self.fail(id, fault, now),
             }
             self.drive(id, now);
         }
+        self.call = self.queue.call(|| self.upstream.has_room());
     }
 
     /// Picks a backend for an exchange and gives it a connection, which may still be opening.

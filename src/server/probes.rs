@@ -7,7 +7,7 @@
 
 use super::arena::ProberId;
 use super::network::{Network, Token};
-use super::{Server, Settings};
+use super::{Message, Server, Settings};
 use crate::address::Address;
 use crate::balance::{BackendId, Rng};
 use crate::config::Check;
@@ -78,8 +78,18 @@ impl<N: Network> Server<N> {
     }
 
     /// A backend keeps an exchange waiting for too long: checks it at once, unless it was just
-    /// checked.
-    pub(super) fn suspect(&mut self, id: ProberId, waited: Duration, now: Timestamp) {
+    /// checked. The first of several workers does that.
+    pub(super) fn suspect(&mut self, backend: BackendId, waited: Duration, now: Timestamp) {
+        if !self.upstream.decides() {
+            return self.tell_others(Message::Suspected(backend, waited));
+        }
+        let is_its = |id: &ProberId| {
+            let prober = self.probers.get(*id);
+            prober.is_some_and(|prober| prober.backend == backend)
+        };
+        let Some(id) = self.probers.ids().into_iter().find(is_its) else {
+            return;
+        };
         let pause = self.settings.health.interval / 4;
         let Some(prober) = self.probers.get_mut(id) else {
             return;
