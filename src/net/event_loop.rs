@@ -3,20 +3,20 @@
 //! A turn has named phases: wait, events, accept, the server's own last phases, log. Each is
 //! bounded, so that a flood of one kind delays the others by no more than a turn.
 
-use super::listener::Listener;
+use super::colleagues::Colleagues;
+use super::listener::{Accepted, Listener};
 use super::log_writer::LogWriter;
+use super::mailbox::Command;
 use super::network::SystemNetwork;
-use crate::balancer::Ended;
 use crate::clock::Clock;
-use crate::observe::Snapshot;
 use crate::relay::Readiness;
-use crate::server::{Order, Server, Token};
+use crate::server::{Server, Token};
 use crate::time::Timestamp;
 use crate::upstream::StateChange;
 use mio::event::Event;
 use mio::{Events, Poll};
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 use std::time::Duration;
 
 /// Events taken from the system in one turn.
@@ -31,19 +31,6 @@ const OWN_BIT: usize = 1 << 63;
 /// Wakes the loop for commands.
 pub(crate) const WAKER: mio::Token = mio::Token(usize::MAX);
 
-/// What the loop can be asked from other threads.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// Stop accepting, finish, return.
-    Stop,
-    /// Say how it is.
-    Snapshot(Sender<Snapshot>),
-    /// Tell of every change in the life of a backend from now on.
-    Tell(SyncSender<StateChange>),
-    /// Do what the operator says of the backend of this name; say whether there is one.
-    Order(String, Order, Sender<bool>),
-}
-
 /// One loop and everything it owns.
 pub(crate) struct EventLoop {
     poll: Poll,
@@ -51,6 +38,8 @@ pub(crate) struct EventLoop {
     listeners: Vec<Listener>,
     server: Server<SystemNetwork>,
     commands: Receiver<Command>,
+    /// `None` if there is one worker.
+    colleagues: Option<Colleagues>,
     log: Option<LogWriter>,
     told: Vec<Told>,
     max_connections: usize,
@@ -73,9 +62,17 @@ pub(crate) struct LoopParts {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) server: Server<SystemNetwork>,
     pub(crate) commands: Receiver<Command>,
+    pub(crate) colleagues: Option<Colleagues>,
+    pub(crate) log: Option<LogWriter>,
     pub(crate) max_connections: usize,
     pub(crate) shutdown_timeout: Duration,
-    pub(crate) has_log: bool,
+}
+
+/// What a loop leaves when it has ended.
+pub(crate) struct Finished {
+    pub(crate) server: Server<SystemNetwork>,
+    pub(crate) at: Timestamp,
+    pub(crate) dropped_log_lines: u64,
 }
 
 impl EventLoop {
@@ -86,18 +83,14 @@ impl EventLoop {
             let registry = parts.poll.registry();
             listener.register(registry, token)?;
         }
-        let log = if parts.has_log {
-            Some(LogWriter::to_stdout()?)
-        } else {
-            None
-        };
         Ok(Self {
             poll: parts.poll,
             clock: parts.clock,
             listeners: parts.listeners,
             server: parts.server,
             commands: parts.commands,
-            log,
+            colleagues: parts.colleagues,
+            log: parts.log,
             told: Vec::new(),
             max_connections: parts.max_connections,
             shutdown_timeout: parts.shutdown_timeout,
@@ -107,7 +100,7 @@ impl EventLoop {
     }
 
     /// Runs until told to stop and everything is finished or the time for that is over.
-    pub(crate) fn run(mut self) -> io::Result<Ended> {
+    pub(crate) fn run(mut self) -> io::Result<Finished> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         while !self.is_over() {
             self.wait(&mut events)?;
@@ -118,6 +111,7 @@ impl EventLoop {
             self.obey();
             self.server.finish_turn(self.clock.now());
             self.tell_changes();
+            self.tell_colleagues();
             self.write_log();
         }
         Ok(self.end())
@@ -133,7 +127,7 @@ impl EventLoop {
     /// Waits for events, no longer than until something is due.
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let now = self.clock.now();
-        let accepting = self.can_accept() && self.listeners.iter().any(|l| l.ready);
+        let accepting = self.listeners.iter().any(|l| l.ready) && self.can_accept();
         let due = [
             self.server.next_wakeup(),
             accepting.then_some(self.accepts_from),
@@ -160,18 +154,15 @@ impl EventLoop {
             }
             return;
         }
-        let ready = Readiness {
-            readable: event.is_readable(),
-            writable: event.is_writable(),
-            read_closed: event.is_read_closed(),
-            broken: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
-        };
         let token = Token::from_bits(token.0 as u64);
-        self.server.ready(token, ready, self.clock.now());
+        self.server.ready(token, readiness(event), self.clock.now());
     }
 
     fn can_accept(&self) -> bool {
-        self.server.open_clients() < self.max_connections
+        match &self.colleagues {
+            None => self.server.open_clients() < self.max_connections,
+            Some(colleagues) => colleagues.has_room(),
+        }
     }
 
     fn accept(&mut self) {
@@ -187,19 +178,42 @@ impl EventLoop {
                 let Some(listener) = self.listeners.get_mut(index).filter(|l| l.ready) else {
                     break;
                 };
-                let accepted = match listener.accept() {
-                    Ok(None) => break,
-                    Ok(Some((stream, address))) => {
-                        self.server.accepted(stream, address, index as u16, now)
-                    }
+                let accepted = match &mut self.colleagues {
+                    None => listener.accept(),
+                    Some(colleagues) => accept_for(colleagues, listener),
+                };
+                let served = match accepted {
+                    Ok(Some(accepted)) => self.serve(accepted, now),
+                    Ok(None) => continue,
                     Err(error) => Err(error),
                 };
-                if accepted.is_err_and(|error| is_shortage(&error)) {
+                if served.is_err_and(|error| is_shortage(&error)) {
                     // Trying again at once would spin; what waits is in the kernel's queue.
                     self.accepts_from = now + SHORTAGE_PAUSE;
                     return;
                 }
             }
+        }
+    }
+
+    fn serve(&mut self, accepted: Accepted, now: Timestamp) -> io::Result<()> {
+        let Accepted {
+            stream,
+            address,
+            listener,
+        } = accepted;
+        self.server.accepted(stream, address, listener, now)
+    }
+
+    /// Serves a connection that another worker has accepted. One that comes while this one stops
+    /// is closed, like those that wait to be accepted.
+    fn take_over(&mut self, accepted: Accepted) {
+        if let Some(colleagues) = &mut self.colleagues {
+            colleagues.taken_over();
+        }
+        if self.stopping_until.is_none() {
+            // An error means that it is closed, and so it is counted.
+            let _ = self.serve(accepted, self.clock.now());
         }
     }
 
@@ -209,12 +223,18 @@ impl EventLoop {
             match command {
                 Command::Stop => self.stop(),
                 // Whoever asked may have gone.
-                Command::Snapshot(reply) => drop(reply.send(self.snapshot())),
+                Command::Report(reply) => drop(reply.send(self.server.report())),
+                Command::Snapshot(others, reply) => {
+                    let now = self.clock.now();
+                    let _ = reply.send(self.server.snapshot_of_all(&others, now));
+                }
                 Command::Tell(changes) => self.told.push(Told { changes, missed: 0 }),
                 Command::Order(backend, order, reply) => {
                     let is_here = self.server.order(&backend, order, self.clock.now());
                     let _ = reply.send(is_here);
                 }
+                Command::Serve(accepted) => self.take_over(accepted),
+                Command::Receive(message) => self.server.receive(message, self.clock.now()),
             }
         }
     }
@@ -225,10 +245,6 @@ impl EventLoop {
             self.server.stop();
             self.stopping_until = Some(self.clock.now() + self.shutdown_timeout);
         }
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        self.server.snapshot(self.clock.now())
     }
 
     /// Whoever does not listen fast enough misses changes, and is told how many.
@@ -247,6 +263,14 @@ impl EventLoop {
         }
     }
 
+    fn tell_colleagues(&mut self) {
+        if let Some(colleagues) = &mut self.colleagues {
+            colleagues.tell(self.server.take_messages());
+            colleagues.wake(self.server.take_call());
+            colleagues.count(self.server.open_clients());
+        }
+    }
+
     fn write_log(&mut self) {
         if let Some(log) = &mut self.log {
             log.write(self.server.take_log_lines());
@@ -255,19 +279,42 @@ impl EventLoop {
         }
     }
 
-    fn end(mut self) -> Ended {
+    fn end(mut self) -> Finished {
         self.server.abandon(self.clock.now());
         self.write_log();
-        let mut dropped_log_lines = 0;
-        if let Some(log) = &mut self.log {
-            log.finish();
-            dropped_log_lines = log.dropped_lines();
-        }
-        Ended {
-            snapshot: self.snapshot(),
-            dropped_log_lines,
+        self.tell_colleagues();
+        Finished {
+            server: self.server,
+            at: self.clock.now(),
+            dropped_log_lines: self.log.map_or(0, LogWriter::finish),
         }
     }
+}
+
+/// What an event says of a socket.
+pub(super) fn readiness(event: &Event) -> Readiness {
+    Readiness {
+        readable: event.is_readable(),
+        writable: event.is_writable(),
+        read_closed: event.is_read_closed(),
+        broken: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
+    }
+}
+
+/// Accepts a connection, if one more may be open over all workers. `None`: none came, or it is for
+/// another worker.
+fn accept_for(
+    colleagues: &mut Colleagues,
+    listener: &mut Listener,
+) -> io::Result<Option<Accepted>> {
+    if !colleagues.reserve() {
+        return Ok(None);
+    }
+    let accepted = listener.accept();
+    if !matches!(accepted, Ok(Some(_))) {
+        colleagues.release();
+    }
+    Ok(accepted?.and_then(|accepted| colleagues.hand_on(accepted)))
 }
 
 /// Whether an error of accepting is about means, not about one connection (`accept(2)`).

@@ -1,8 +1,7 @@
 //! What the operator says about backends, and what follows from every change in their lives.
 
-use super::Server;
 use super::network::Network;
-use crate::balance::BackendId;
+use super::{Message, Server};
 use crate::time::Timestamp;
 use crate::upstream::{State, StateChange};
 use std::mem;
@@ -30,7 +29,10 @@ impl<N: Network> Server<N> {
             Order::Drain => self.upstream.drain(backend, now),
             Order::Disable => self.upstream.disable(backend, now),
             Order::Enable => self.upstream.undrain(backend, now),
-            Order::Weight(weight) => self.upstream.set_weight(backend, weight, now),
+            Order::Weight(weight) => {
+                self.tell_others(Message::Weighed(backend, weight));
+                self.upstream.set_weight(backend, weight, now)
+            }
         }
     }
 
@@ -44,23 +46,25 @@ impl<N: Network> Server<N> {
     pub(super) fn follow_changes(&mut self, now: Timestamp) {
         let changes = self.upstream.take_changes();
         for change in &changes {
-            if change.cause.is_silence() {
-                self.rescue(change.backend, now);
-            }
-            match change.to {
-                State::Ejected { .. } | State::Draining | State::Disabled | State::Gone => {
-                    self.close_idle(change.backend);
-                }
-                State::Joining | State::Healthy => {}
-                State::Probation { .. } | State::Warming { .. } => {}
-            }
+            self.follow(change, now);
+            self.tell_others(Message::Changed(change.clone()));
         }
         self.changes.extend(changes);
     }
 
-    fn close_idle(&mut self, backend: BackendId) {
-        for link in self.idle.of(backend) {
-            self.close_link(link);
+    /// The same for one change.
+    pub(super) fn follow(&mut self, change: &StateChange, now: Timestamp) {
+        if change.cause.is_silence() {
+            self.rescue(change.backend, now);
+        }
+        match change.to {
+            State::Ejected { .. } | State::Draining | State::Disabled | State::Gone => {
+                for link in self.idle.of(change.backend) {
+                    self.close_link(link);
+                }
+            }
+            State::Joining | State::Healthy => {}
+            State::Probation { .. } | State::Warming { .. } => {}
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod pace;
 mod recovery;
+mod sharing;
 
 use super::*;
 use crate::balance::{Kind, Rng, build};
