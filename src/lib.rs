@@ -20,8 +20,9 @@
 //!
 //! What to hold on to: [`Balancer`], [`Handle`] and [`Running`]; [`config`]; the
 //! [`Strategy`](balance::Strategy) trait and what it sees, for a rule of your own (see
-//! `examples/custom_strategy.rs`); and [`observe::Snapshot`]. Everything else is public so that it
-//! can be read, benched and driven from tests; it is the inside, and changes without notice.
+//! `examples/custom_strategy.rs`); [`observe::Snapshot`]; and [`monitor::Monitor`], which watches
+//! servers without balancing. Everything else is public so that it can be read, benched and driven
+//! from tests; it is the inside, and changes without notice.
 //!
 //! # The tour of one request
 //!
@@ -60,6 +61,7 @@
 //! | [`balance`] | how one of several backends is chosen | requests, addresses, sockets |
 //! | [`upstream`] | who may be picked, what is in flight where | how a choice is made |
 //! | [`health`] | what is asked in an active check, and when | sockets, what becomes of backends |
+//! | [`monitor`] | watching from the terminal: what is checked when, what is told | system calls |
 //! | [`relay`] | moving bytes with bounded memory | what a head is, what a backend is |
 //! | [`timers`] | deadlines and one coarse wheel for all of them | whose they are |
 //! | [`server`] | every connection and exchange, from accept to record | system calls, the clock |
@@ -87,6 +89,7 @@ pub mod config;
 pub mod error;
 pub mod health;
 pub mod http;
+pub mod monitor;
 mod net;
 pub mod observe;
 pub mod proxy_protocol;

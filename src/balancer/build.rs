@@ -59,6 +59,7 @@ pub(super) fn build(
     let addresses = addresses
         .map(|backend| net::resolve(&backend.address))
         .collect::<Result<Vec<_>, _>>()?;
+    net::allow_check(config.health().check, &addresses)?;
     let (bound, mut listeners) = bind(config, workers)?;
     net::refuse_own_address(config, &addresses, &bound)?;
     let plan = Plan {
@@ -120,8 +121,7 @@ fn bind(config: &Config, workers: usize) -> Result<(Vec<Address>, Vec<Vec<Listen
 
 /// Both ends of a way to tell a loop something.
 fn ends() -> io::Result<(Mailbox, (Poll, Receiver<Command>))> {
-    let poll = Poll::new()?;
-    let waker = Waker::new(poll.registry(), net::WAKER)?;
+    let (poll, waker) = events()?;
     let (sender, commands) = channel();
     Ok((Mailbox::new(sender, waker), (poll, commands)))
 }
@@ -250,13 +250,19 @@ fn forward_policy(config: &Config, bound: &Address) -> ForwardPolicy {
     ForwardPolicy::new(options, "http", port)
 }
 
-fn no_events(error: &io::Error) -> Invalid {
+pub(crate) fn events() -> io::Result<(Poll, Waker)> {
+    let poll = Poll::new()?;
+    let waker = Waker::new(poll.registry(), net::WAKER)?;
+    Ok((poll, waker))
+}
+
+pub(crate) fn no_events(error: &io::Error) -> Invalid {
     let problem = format!("the system refuses to report events: {error}");
     Invalid::new(problem, "raise the limit of open files (ulimit -n)")
 }
 
 /// Different in every process, so that several balancers do not move in step.
-pub(super) fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0)
 }

@@ -1,5 +1,4 @@
 //! The balancer as users of the library see it: made from a [`Config`], run, watched, stopped.
-
 //!
 //! With several [workers](Config::workers) it is several loops, each on a thread of its own with
 //! listeners, connections and pools of its own. To whoever holds it, they are one.
@@ -15,7 +14,8 @@ use crate::balance::{Strategy, registry};
 use crate::config::{Config, Invalid};
 use crate::net::{EventLoop, Finished, Log};
 use crate::observe::Snapshot;
-use build::{build, seed};
+use build::build;
+pub(crate) use build::{events, no_events, seed};
 use std::io;
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};

@@ -7,6 +7,7 @@
 use super::forward_flags::ForwardFlags;
 use super::health_flags::HealthFlags;
 use super::help;
+use super::watch_flags::{MonitorFlags, PingFlags};
 use clap::builder::ArgPredicate;
 use clap::{Args, Parser};
 use lb::config::{
@@ -32,7 +33,6 @@ use std::time::Duration;
     disable_help_subcommand = true
 )]
 pub(super) struct Flags {
-    #[cfg(feature = "simulate")]
     #[command(subcommand)]
     pub(super) command: Option<Command>,
     #[command(flatten)]
@@ -52,10 +52,12 @@ pub(super) struct Flags {
 }
 
 /// What else `lb` can do.
-#[cfg(feature = "simulate")]
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
+    #[cfg(feature = "simulate")]
     Simulate(super::simulate::SimulateFlags),
+    Ping(PingFlags),
+    Monitor(MonitorFlags),
 }
 
 #[derive(Args, Debug)]

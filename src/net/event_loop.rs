@@ -154,14 +154,8 @@ impl EventLoop {
             }
             return;
         }
-        let ready = Readiness {
-            readable: event.is_readable(),
-            writable: event.is_writable(),
-            read_closed: event.is_read_closed(),
-            broken: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
-        };
         let token = Token::from_bits(token.0 as u64);
-        self.server.ready(token, ready, self.clock.now());
+        self.server.ready(token, readiness(event), self.clock.now());
     }
 
     fn can_accept(&self) -> bool {
@@ -294,6 +288,16 @@ impl EventLoop {
             at: self.clock.now(),
             dropped_log_lines: self.log.map_or(0, LogWriter::finish),
         }
+    }
+}
+
+/// What an event says of a socket.
+pub(super) fn readiness(event: &Event) -> Readiness {
+    Readiness {
+        readable: event.is_readable(),
+        writable: event.is_writable(),
+        read_closed: event.is_read_closed(),
+        broken: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
     }
 }
 

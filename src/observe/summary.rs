@@ -7,8 +7,9 @@
 mod table;
 mod units;
 
-use self::table::Table;
-use self::units::{count, size, span, uptime};
+pub(crate) use self::table::Table;
+pub(crate) use self::units::{count, span};
+use self::units::{size, uptime};
 use super::{BackendSnapshot, Counters, ResponseTimes, Snapshot, WorkerSnapshot};
 use std::fmt::{self, Display, Formatter};
 
@@ -179,7 +180,7 @@ fn sum(snapshot: &Snapshot) -> BackendSnapshot {
 }
 
 /// Per cent, with a decimal.
-fn share(part: u64, whole: u64) -> String {
+pub(crate) fn share(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "-".to_owned();
     }

@@ -6,7 +6,7 @@ use super::exchange::{Attempt, Exchange, Phase};
 use super::link::{Link, LinkState};
 use super::network::{Network, Token};
 use crate::balance::{BackendId, Outcome};
-use crate::error::Fault;
+use crate::error::{Fault, is_shortage};
 use crate::time::Timestamp;
 use crate::upstream::Lease;
 use std::io;
@@ -227,13 +227,4 @@ impl<N: Network> Server<N> {
             Err(_) => self.fail(exchange, Fault::ConnectFailed, now),
         }
     }
-}
-
-/// Whether an error says that we, not the backend, are at the end of our means.
-pub(super) fn is_shortage(error: &io::Error) -> bool {
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    const ENOBUFS: i32 = 105;
-    error.kind() == io::ErrorKind::OutOfMemory
-        || matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOBUFS))
 }
