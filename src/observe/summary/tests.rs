@@ -76,6 +76,20 @@ fn a_busy_balancer() {
 }
 
 #[test]
+fn several_workers_show_how_evenly_they_are_loaded() {
+    let worker = |connections_open, exchanges| WorkerSnapshot {
+        connections_open,
+        exchanges,
+    };
+    let snapshot = Snapshot {
+        workers: vec![worker(50, 1_012), worker(49, 998)],
+        ..busy()
+    };
+    let line = "workers      2: connections 50 49, exchanges 1,012 998\n";
+    assert_eq!(shown(&snapshot).replace(line, ""), BUSY);
+}
+
+#[test]
 fn before_the_first_exchange() {
     let metrics = Metrics::new(Timestamp::ZERO);
     let snapshot = metrics.snapshot(Timestamp::ZERO, 0, views());
