@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::config::{AccessLogFormat, Config, Invalid, StickyCookie};
 use crate::http::ForwardPolicy;
 use crate::net::{self, Command, EventLoop, LoopParts, SystemNetwork, SystemPipes};
-use crate::observe::{AccessLog, Metrics, Snapshot};
+use crate::observe::{AccessLog, Metrics, Snapshot, Stall};
 use crate::server::{Order, Parts, RequestIds, Server, Settings};
 use crate::upstream::{Policy, StateChange, Upstream};
 use mio::{Poll, Waker};
@@ -38,6 +38,8 @@ pub struct Balancer {
 
 /// Changes that wait for whoever asked to be told of them.
 const WAITING_CHANGES: usize = 4096;
+/// Stalls that wait for whoever asked to be told of them.
+const WAITING_STALLS: usize = 64;
 
 /// What a balancer leaves when it has ended.
 #[derive(Clone, Debug)]
@@ -178,6 +180,16 @@ impl Handle {
     pub fn events(&self) -> Receiver<StateChange> {
         let (sender, receiver) = sync_channel(WAITING_CHANGES);
         self.send(Command::Tell(sender));
+        receiver
+    }
+
+    /// The turns of the loop that take too long (50 ms or more) from now on, and what they went to.
+    /// Ends when the balancer does. Up to 64 wait to be received; what comes then is only counted,
+    /// in [`TurnTimes::stalls`](crate::observe::TurnTimes::stalls).
+    #[must_use]
+    pub fn stalls(&self) -> Receiver<Stall> {
+        let (sender, receiver) = sync_channel(WAITING_STALLS);
+        self.send(Command::TellStalls(sender));
         receiver
     }
 

@@ -1,14 +1,15 @@
 //! The loop: waits for events and passes them to the server.
 //!
-//! A turn has named phases: wait, events, accept, the server's own last phases, log. Each is
-//! bounded, so that a flood of one kind delays the others by no more than a turn.
+//! A turn has named phases ([`TurnPhase`]), each bounded, so that a flood of one kind delays the
+//! others by no more than a turn. The clock is read once for each event, and behind each phase that
+//! had something to do: that is how a turn that takes too long gets its name.
 
 use super::listener::Listener;
 use super::log_writer::LogWriter;
 use super::network::SystemNetwork;
 use crate::balancer::Ended;
 use crate::clock::Clock;
-use crate::observe::Snapshot;
+use crate::observe::{LastPhase, Snapshot, Stall, TurnPhase, Turns};
 use crate::relay::Readiness;
 use crate::server::{Order, Server, Token};
 use crate::time::Timestamp;
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Snapshot(Sender<Snapshot>),
     /// Tell of every change in the life of a backend from now on.
     Tell(SyncSender<StateChange>),
+    /// Tell of every turn that takes too long from now on.
+    TellStalls(SyncSender<Stall>),
     /// Do what the operator says of the backend of this name; say whether there is one.
     Order(String, Order, Sender<bool>),
 }
@@ -53,6 +56,8 @@ pub(crate) struct EventLoop {
     commands: Receiver<Command>,
     log: Option<LogWriter>,
     told: Vec<Told>,
+    turns: Turns,
+    stalls: Vec<SyncSender<Stall>>,
     max_connections: usize,
     shutdown_timeout: Duration,
     /// Until when nothing is accepted, after a shortage.
@@ -99,6 +104,8 @@ impl EventLoop {
             commands: parts.commands,
             log,
             told: Vec::new(),
+            turns: Turns::new().map_err(io::Error::other)?,
+            stalls: Vec::new(),
             max_connections: parts.max_connections,
             shutdown_timeout: parts.shutdown_timeout,
             accepts_from: Timestamp::ZERO,
@@ -109,47 +116,87 @@ impl EventLoop {
     /// Runs until told to stop and everything is finished or the time for that is over.
     pub(crate) fn run(mut self) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
-        while !self.is_over() {
-            self.wait(&mut events)?;
-            for event in &events {
-                self.dispatch(event);
-            }
-            self.accept();
-            self.obey();
-            self.server.finish_turn(self.clock.now());
-            self.tell_changes();
-            self.write_log();
+        let mut now = self.clock.now();
+        while !self.is_over(now) {
+            let due = self.wait(&mut events, now)?;
+            now = self.turn(&events, due);
         }
         Ok(self.end())
     }
 
-    fn is_over(&self) -> bool {
+    /// One turn, `due` being when the server was to be called at the latest. Returns when it
+    /// ended.
+    fn turn(&mut self, events: &Events, due: Option<Timestamp>) -> Timestamp {
+        let began = self.clock.now();
+        self.turns.begin(began);
+        let now = self.dispatch_all(events, began);
+        let now = self.accept(now);
+        let now = self.obey(now);
+        self.finish_turn(due, now)
+    }
+
+    /// Reads the clock behind each event: response times are that exact. Returns the last reading.
+    fn dispatch_all(&mut self, events: &Events, began: Timestamp) -> Timestamp {
+        let mut now = began;
+        for event in events {
+            self.dispatch(event, now);
+            now = self.clock.now();
+        }
+        self.turns.mark(TurnPhase::Events, now);
+        now
+    }
+
+    /// The phases that end a turn.
+    fn finish_turn(&mut self, due: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        // What is to be done at once has no time at which it was due.
+        if let Some(due) = due.filter(|due| *due > Timestamp::ZERO && *due <= now) {
+            self.turns.deadline(due, now);
+        }
+        for &phase in &LastPhase::ALL {
+            if self.server.end_with(phase, now) {
+                self.mark(TurnPhase::Last(phase));
+            }
+        }
+        self.tell_changes();
+        self.write_log();
+        let now = self.mark(TurnPhase::Log);
+        if let Some(stall) = self.turns.end(now) {
+            // Whoever has not taken the last ones yet knows enough.
+            self.stalls
+                .retain(|told| !matches!(told.try_send(stall), Err(TrySendError::Disconnected(_))));
+        }
+        now
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
         match self.stopping_until {
-            Some(until) => self.server.is_idle() || self.clock.now() >= until,
+            Some(until) => self.server.is_idle() || now >= until,
             None => false,
         }
     }
 
-    /// Waits for events, no longer than until something is due.
-    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        let now = self.clock.now();
-        let accepting = self.can_accept() && self.listeners.iter().any(|l| l.ready);
-        let due = [
-            self.server.next_wakeup(),
-            accepting.then_some(self.accepts_from),
-            self.stopping_until,
-        ];
-        let timeout = due.into_iter().flatten().min().map(|at| at.since(now));
+    /// Waits for events, no longer than until something is due. Returns when that is for the
+    /// server.
+    fn wait(&mut self, events: &mut Events, now: Timestamp) -> io::Result<Option<Timestamp>> {
+        let wakeup = self.server.next_wakeup();
+        let mut due = wakeup.unwrap_or(Timestamp::NEVER);
+        if self.has_arrivals() && self.can_accept() {
+            due = due.min(self.accepts_from);
+        }
+        if let Some(until) = self.stopping_until {
+            due = due.min(until);
+        }
+        let timeout = (due != Timestamp::NEVER).then(|| due.since(now));
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 events.clear();
-                Ok(())
             }
-            other => other,
+            other => other?,
         }
+        Ok(wakeup)
     }
 
-    fn dispatch(&mut self, event: &Event) {
+    fn dispatch(&mut self, event: &Event, now: Timestamp) {
         let token = event.token();
         if token == WAKER {
             return;
@@ -167,68 +214,106 @@ impl EventLoop {
             broken: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
         };
         let token = Token::from_bits(token.0 as u64);
-        self.server.ready(token, ready, self.clock.now());
+        self.server.ready(token, ready, now);
+    }
+
+    /// Whether clients may be waiting to be accepted.
+    fn has_arrivals(&self) -> bool {
+        self.listeners.iter().any(|listener| listener.ready)
     }
 
     fn can_accept(&self) -> bool {
         self.server.open_clients() < self.max_connections
     }
 
-    fn accept(&mut self) {
-        let now = self.clock.now();
-        if now < self.accepts_from {
-            return;
+    /// Accepts who waits. Returns the time when that is done.
+    fn accept(&mut self, now: Timestamp) -> Timestamp {
+        if !self.has_arrivals() || now < self.accepts_from {
+            return now;
         }
         for index in 0..self.listeners.len() {
-            for _ in 0..ACCEPTS_PER_TURN {
-                if !self.can_accept() {
-                    return;
-                }
-                let Some(listener) = self.listeners.get_mut(index).filter(|l| l.ready) else {
-                    break;
-                };
-                let accepted = match listener.accept() {
-                    Ok(None) => break,
-                    Ok(Some((stream, address))) => {
-                        self.server.accepted(stream, address, index as u16, now)
-                    }
-                    Err(error) => Err(error),
-                };
-                if accepted.is_err_and(|error| is_shortage(&error)) {
-                    // Trying again at once would spin; what waits is in the kernel's queue.
-                    self.accepts_from = now + SHORTAGE_PAUSE;
-                    return;
-                }
+            if let Err(_shortage) = self.accept_on(index, now) {
+                // Trying again at once would spin; what waits is in the kernel's queue.
+                self.accepts_from = now + SHORTAGE_PAUSE;
+                break;
             }
         }
+        self.mark(TurnPhase::Accept)
     }
 
-    /// Does what other threads asked.
-    fn obey(&mut self) {
+    /// Accepts who waits at one listener.
+    ///
+    /// # Errors
+    /// The system has no room for one more.
+    fn accept_on(&mut self, index: usize, now: Timestamp) -> io::Result<()> {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let can_accept = self.can_accept();
+            let listener = self.listeners.get_mut(index);
+            let Some(listener) = listener.filter(|l| l.ready && can_accept) else {
+                break;
+            };
+            let accepted = match listener.accept() {
+                Ok(None) => break,
+                Ok(Some((stream, address))) => {
+                    self.server.accepted(stream, address, index as u16, now)
+                }
+                Err(error) => Err(error),
+            };
+            accepted.or_else(|error| {
+                if is_shortage(&error) {
+                    Err(error)
+                } else {
+                    Ok(())
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A phase that had something to do is over.
+    fn mark(&mut self, phase: TurnPhase) -> Timestamp {
+        let now = self.clock.now();
+        self.turns.mark(phase, now);
+        now
+    }
+
+    /// Does what other threads asked. Returns the time when that is done.
+    fn obey(&mut self, now: Timestamp) -> Timestamp {
+        let mut has_obeyed = false;
         while let Ok(command) = self.commands.try_recv() {
+            has_obeyed = true;
             match command {
-                Command::Stop => self.stop(),
+                Command::Stop => self.stop(now),
                 // Whoever asked may have gone.
-                Command::Snapshot(reply) => drop(reply.send(self.snapshot())),
+                Command::Snapshot(reply) => drop(reply.send(self.snapshot(now))),
                 Command::Tell(changes) => self.told.push(Told { changes, missed: 0 }),
+                Command::TellStalls(stalls) => self.stalls.push(stalls),
                 Command::Order(backend, order, reply) => {
-                    let is_here = self.server.order(&backend, order, self.clock.now());
+                    let is_here = self.server.order(&backend, order, now);
                     let _ = reply.send(is_here);
                 }
             }
         }
-    }
-
-    fn stop(&mut self) {
-        if self.stopping_until.is_none() {
-            self.listeners.clear();
-            self.server.stop();
-            self.stopping_until = Some(self.clock.now() + self.shutdown_timeout);
+        if has_obeyed {
+            self.mark(TurnPhase::Commands)
+        } else {
+            now
         }
     }
 
-    fn snapshot(&self) -> Snapshot {
-        self.server.snapshot(self.clock.now())
+    fn stop(&mut self, now: Timestamp) {
+        if self.stopping_until.is_none() {
+            self.listeners.clear();
+            self.server.stop();
+            self.stopping_until = Some(now + self.shutdown_timeout);
+        }
+    }
+
+    fn snapshot(&self, now: Timestamp) -> Snapshot {
+        Snapshot {
+            turn_times: self.turns.times(),
+            ..self.server.snapshot(now)
+        }
     }
 
     /// Whoever does not listen fast enough misses changes, and is told how many.
@@ -264,7 +349,7 @@ impl EventLoop {
             dropped_log_lines = log.dropped_lines();
         }
         Ended {
-            snapshot: self.snapshot(),
+            snapshot: self.snapshot(self.clock.now()),
             dropped_log_lines,
         }
     }

@@ -89,6 +89,7 @@ impl Metrics {
             totals: self.totals,
             faults: self.faults.clone(),
             response_times: all_response_times.quantiles(),
+            turn_times: None,
             backends: views.into_iter().map(|view| self.row(&view)).collect(),
         }
     }

@@ -111,8 +111,11 @@ impl<N: Network> Server<N> {
         }
     }
 
-    /// The closing phase.
-    pub(super) fn close_all(&mut self) {
+    /// The closing phase. Returns whether anything was closed.
+    pub(super) fn close_all(&mut self) -> bool {
+        if self.closing.is_empty() {
+            return false;
+        }
         let mut closing = mem::take(&mut self.closing);
         for token in closing.drain(..) {
             match token {
@@ -122,5 +125,6 @@ impl<N: Network> Server<N> {
             }
         }
         self.closing = closing;
+        true
     }
 }

@@ -58,9 +58,12 @@ impl<N: Network> Server<N> {
     }
 
     /// The deadline phase of a turn.
-    pub(super) fn expire_deadlines(&mut self, now: Timestamp) {
+    pub(super) fn expire_deadlines(&mut self, now: Timestamp) -> bool {
+        self.wheel.expire(now, &mut self.due);
+        if self.due.is_empty() {
+            return false;
+        }
         let mut due = mem::take(&mut self.due);
-        self.wheel.expire(now, &mut due);
         for token in due.drain(..) {
             match token {
                 Token::Client(id) => self.client_fired(id, now),
@@ -69,6 +72,7 @@ impl<N: Network> Server<N> {
             }
         }
         self.due = due;
+        true
     }
 
     fn client_fired(&mut self, id: ClientId, now: Timestamp) {

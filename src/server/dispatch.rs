@@ -51,20 +51,22 @@ impl<N: Network> Server<N> {
         Ok(())
     }
 
-    /// Gives those who wait what has become free.
-    pub(super) fn serve_queue(&mut self, now: Timestamp) {
+    /// Gives those who wait what has become free. Returns whether anybody waited.
+    pub(super) fn serve_queue(&mut self, now: Timestamp) -> bool {
+        let is_waited = !self.queue.is_empty();
         while !self.queue.is_empty() {
             let exchanges = &self.slots.exchanges;
             let Some(id) = self.queue.first(|id| is_queued(exchanges.get(id))) else {
-                return;
+                break;
             };
             match self.try_dispatch(id, now) {
-                Ok(Dispatched::AllFull) => return,
+                Ok(Dispatched::AllFull) => break,
                 Ok(Dispatched::Attached) => self.queue.leave(),
                 Err(fault) => self.fail(id, fault, now),
             }
             self.drive(id, now);
         }
+        is_waited
     }
 
     /// Picks a backend for an exchange and gives it a connection, which may still be opening.

@@ -43,11 +43,11 @@ impl<N: Network> Server<N> {
     }
 
     /// Does what follows from changes: who is out loses its idle links, and who is silent the
-    /// exchanges that wait for it.
-    pub(super) fn follow_changes(&mut self, now: Timestamp) {
+    /// exchanges that wait for it. Returns whether there were any.
+    pub(super) fn follow_changes(&mut self, now: Timestamp) -> bool {
         let changes = self.upstream.take_changes();
         if changes.is_empty() {
-            return;
+            return false;
         }
         for change in &changes {
             if matches!(
@@ -68,6 +68,7 @@ impl<N: Network> Server<N> {
             }
         }
         self.changes.extend(changes);
+        true
     }
 
     /// Gives those who wait for an answer of this backend to another, where that is allowed. The

@@ -1,0 +1,308 @@
+//! How long the turns of the loop take, what held up the longest, and how late deadlines are.
+//!
+//! A loop on one thread serves everybody as fast as its longest turn lets it, so a turn that takes
+//! long has to have a name: the [`TurnPhase`] most of it went to. [`Turns`] is told when a turn begins,
+//! when a phase is over and when the turn is. It does not know what is done in a phase.
+//! Invariant: it costs one entry of a histogram a turn, and no reading of a clock that the loop
+//! would not make anyway but behind phases that had something to do.
+
+use crate::time::Timestamp;
+use hdrhistogram::Histogram;
+use std::fmt;
+use std::time::Duration;
+
+/// A turn that takes this long is a stall, and is told of: clients notice it.
+const STALL_NANOS: u64 = 50_000_000;
+
+/// What is told apart: 2 significant digits, 1.2 ms from 1.3 ms.
+const SIGNIFICANT_DIGITS: u8 = 2;
+
+/// The longest time that is told from a longer one, in nanoseconds: a minute.
+const MAX_NANOS: u64 = 60_000_000_000;
+
+/// What a turn of the loop does, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TurnPhase {
+    /// What the events of the system say is done, for all connections they are about.
+    Events,
+    /// Clients are accepted.
+    Accept,
+    /// What other threads asked for is done.
+    Commands,
+    /// One of the phases with which the server ends a turn.
+    Last(LastPhase),
+    /// Lines of the access log are handed over, and changes told.
+    Log,
+}
+
+/// What the server ends a turn with, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LastPhase {
+    /// What let others have their turn first is gone on with.
+    Yielded,
+    /// Who has waited too long is dealt with.
+    Deadlines,
+    /// What time and outcomes did to the lives of backends is followed.
+    Backends,
+    /// Who waits for a backend is given what has become free.
+    Queue,
+    /// Connections are closed.
+    Closing,
+}
+
+impl LastPhase {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Yielded,
+        Self::Deadlines,
+        Self::Backends,
+        Self::Queue,
+        Self::Closing,
+    ];
+}
+
+impl TurnPhase {
+    /// The phase in one word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Accept => "accept",
+            Self::Commands => "commands",
+            Self::Last(LastPhase::Yielded) => "yielded",
+            Self::Last(LastPhase::Deadlines) => "deadlines",
+            Self::Last(LastPhase::Backends) => "backends",
+            Self::Last(LastPhase::Queue) => "queue",
+            Self::Last(LastPhase::Closing) => "closing",
+            Self::Log => "log",
+        }
+    }
+}
+
+/// A turn that took long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stall {
+    /// How long the whole turn took.
+    pub turn_time: Duration,
+    /// What most of it went to.
+    pub phase: TurnPhase,
+    /// How much of it.
+    pub phase_time: Duration,
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [turn, phase] = [self.turn_time, self.phase_time].map(|time| time.as_millis());
+        let word = self.phase.word();
+        write!(
+            f,
+            "a turn took {turn} ms, {phase} ms of it in its {word} phase"
+        )
+    }
+}
+
+/// Times of the turns of one loop, and how late its deadlines were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TurnTimes {
+    /// How many turns there were.
+    pub turns: u64,
+    /// Half of them took no longer; to two digits, as the others.
+    pub p50: Duration,
+    /// 99 % of them took no longer.
+    pub p99: Duration,
+    /// The longest, and what it went to.
+    pub longest: Stall,
+    /// How many of them were stalls: took 50 ms or more.
+    pub stalls: u64,
+    /// 99 % of the deadlines were dealt with no later than this after they were due.
+    pub deadline_lag_p99: Duration,
+    /// The latest was dealt with so much later.
+    pub deadline_lag_max: Duration,
+}
+
+/// Watches the turns of one loop. Counts in nanoseconds: a [`Duration`] for each phase would cost
+/// more than the rest.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    began_at: Timestamp,
+    /// When the last phase was over.
+    marked_at: Timestamp,
+    /// The phase of this turn that took longest so far, and how long.
+    slowest: (TurnPhase, u64),
+    /// Nothing longer has been seen; at first what is shown all the same.
+    longest: Stall,
+    /// From how long on a turn is looked at: as long as the longest, or a stall.
+    notable_nanos: u64,
+    stalls: u64,
+    times: Histogram<u64>,
+    lags: Histogram<u64>,
+}
+
+impl Turns {
+    /// Nothing has been seen yet. Takes 30 KiB of address space for each histogram, of which only
+    /// what is used becomes resident.
+    ///
+    /// # Errors
+    /// None in practice: histograms come with these bounds and this number of digits.
+    pub(crate) fn new() -> Result<Self, hdrhistogram::CreationError> {
+        Ok(Self {
+            began_at: Timestamp::ZERO,
+            marked_at: Timestamp::ZERO,
+            slowest: (TurnPhase::Events, 0),
+            longest: Stall {
+                turn_time: Duration::ZERO,
+                phase: TurnPhase::Events,
+                phase_time: Duration::ZERO,
+            },
+            notable_nanos: 0,
+            stalls: 0,
+            times: Histogram::new_with_bounds(1, MAX_NANOS, SIGNIFICANT_DIGITS)?,
+            lags: Histogram::new_with_bounds(1, MAX_NANOS, SIGNIFICANT_DIGITS)?,
+        })
+    }
+
+    /// A turn begins.
+    pub(crate) fn begin(&mut self, now: Timestamp) {
+        self.began_at = now;
+        self.marked_at = now;
+        self.slowest = (TurnPhase::Events, 0);
+    }
+
+    /// A phase is over. Phases that had nothing to do need not be marked.
+    pub(crate) fn mark(&mut self, phase: TurnPhase, now: Timestamp) {
+        let nanos = nanos_between(self.marked_at, now);
+        self.marked_at = now;
+        if nanos > self.slowest.1 {
+            self.slowest = (phase, nanos);
+        }
+    }
+
+    /// What was due at `due` is dealt with now.
+    pub(crate) fn deadline(&mut self, due: Timestamp, now: Timestamp) {
+        record(&mut self.lags, nanos_between(due, now));
+    }
+
+    /// The turn is over. Returns what to tell of it, if it was a stall.
+    pub(crate) fn end(&mut self, now: Timestamp) -> Option<Stall> {
+        let nanos = nanos_between(self.began_at, now);
+        record(&mut self.times, nanos);
+        if nanos < self.notable_nanos {
+            return None;
+        }
+        self.note(nanos)
+    }
+
+    #[cold]
+    fn note(&mut self, nanos: u64) -> Option<Stall> {
+        let (phase, phase_nanos) = self.slowest;
+        let stall = Stall {
+            turn_time: Duration::from_nanos(nanos),
+            phase,
+            phase_time: Duration::from_nanos(phase_nanos),
+        };
+        if stall.turn_time > self.longest.turn_time {
+            self.longest = stall;
+        }
+        self.notable_nanos = nanos.max(self.notable_nanos).min(STALL_NANOS);
+        if nanos < STALL_NANOS {
+            return None;
+        }
+        self.stalls += 1;
+        Some(stall)
+    }
+
+    /// What is shown; `None` before the end of the first turn.
+    pub(crate) fn times(&self) -> Option<TurnTimes> {
+        let quantile = |of: &Histogram<u64>, at| Duration::from_nanos(of.value_at_quantile(at));
+        if self.times.is_empty() {
+            return None;
+        }
+        Some(TurnTimes {
+            turns: self.times.len(),
+            p50: quantile(&self.times, 0.50),
+            p99: quantile(&self.times, 0.99),
+            longest: self.longest,
+            stalls: self.stalls,
+            deadline_lag_p99: quantile(&self.lags, 0.99),
+            deadline_lag_max: Duration::from_nanos(self.lags.max()),
+        })
+    }
+}
+
+fn nanos_between(earlier: Timestamp, later: Timestamp) -> u64 {
+    later.as_nanos().saturating_sub(earlier.as_nanos())
+}
+
+fn record(histogram: &mut Histogram<u64>, nanos: u64) {
+    // Within the bounds, so it cannot fail.
+    let _ = histogram.record(nanos.min(MAX_NANOS));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Timestamp {
+        Timestamp::from_nanos(ms * 1_000_000)
+    }
+
+    /// A turn from `from`, of which `time` ms went to `phase` and one to the phase before.
+    fn turn(turns: &mut Turns, from: u64, phase: TurnPhase, time: u64) -> Option<Stall> {
+        turns.begin(ms(from));
+        turns.mark(TurnPhase::Events, ms(from + 1));
+        turns.mark(phase, ms(from + 1 + time));
+        turns.end(ms(from + 1 + time))
+    }
+
+    #[test]
+    fn a_stall_is_named_after_the_phase_that_took_longest() {
+        let mut turns = Turns::new().expect("two digits");
+        assert_eq!(turns.times(), None);
+        assert_eq!(
+            turn(&mut turns, 0, TurnPhase::Last(LastPhase::Queue), 48),
+            None,
+            "49 ms are none"
+        );
+        let stall =
+            turn(&mut turns, 100, TurnPhase::Last(LastPhase::Closing), 70).expect("71 ms are one");
+        assert_eq!(
+            (stall.phase, stall.turn_time.as_millis()),
+            (TurnPhase::Last(LastPhase::Closing), 71)
+        );
+        assert_eq!(
+            stall.to_string(),
+            "a turn took 71 ms, 70 ms of it in its closing phase"
+        );
+        let next = turn(&mut turns, 200, TurnPhase::Accept, 59).expect("60 ms are one, too");
+        assert_eq!(next.phase, TurnPhase::Accept);
+        let times = turns.times().expect("three turns");
+        assert_eq!((times.turns, times.stalls, times.longest), (3, 2, stall));
+    }
+
+    #[test]
+    fn quantiles_are_exact_to_two_digits_and_take_any_time() {
+        let mut turns = Turns::new().expect("two digits");
+        for at in 0..100 {
+            turns.begin(ms(at));
+            assert_eq!(turns.end(ms(at) + Duration::from_micros(10 + at)), None);
+        }
+        let times = turns.times().expect("a hundred turns");
+        assert_eq!(times.p50.as_micros(), 59);
+        assert_eq!(times.p99.as_micros(), 108);
+        turns.begin(Timestamp::ZERO);
+        assert!(turns.end(Timestamp::NEVER).is_some());
+        let counts = turns.times.distinct_values() * size_of::<u64>();
+        assert!(counts <= 40 * 1024, "{counts} bytes");
+    }
+
+    #[test]
+    fn lag_is_what_lies_between_due_and_done() {
+        let mut turns = Turns::new().expect("two digits");
+        turns.begin(ms(10));
+        turns.deadline(ms(8), ms(11));
+        turns.deadline(ms(12), ms(11));
+        assert_eq!(turns.end(ms(11)), None);
+        let times = turns.times().expect("a turn");
+        assert_eq!(times.deadline_lag_max.as_millis(), 3);
+    }
+}
