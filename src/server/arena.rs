@@ -3,7 +3,6 @@
 //! An [`Id`] names what was put in, not the place: when the place has a new tenant, the old id
 //! finds nothing. So an event or a timer that comes late cannot hit a successor.
 
-use slab::Slab;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
@@ -84,17 +83,30 @@ const fn mask() -> u32 {
 }
 
 /// Entries that stay where they are for their whole life.
+///
+/// Like a slab, but that an entry may be dropped where it is: an exchange is large, and moving it
+/// out in order to drop it would cost more than serving it from the pool.
 #[derive(Debug)]
 pub(crate) struct Arena<Tag, T> {
-    slots: Slab<(u32, T)>,
+    slots: Vec<Slot<T>>,
+    /// The vacant slots; the one used last is used next.
+    vacant: Vec<u32>,
     generation: u32,
     of: PhantomData<fn() -> Tag>,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    /// Of the tenant, or of the last one.
+    generation: u32,
+    tenant: Option<T>,
 }
 
 impl<Tag, T> Arena<Tag, T> {
     pub(crate) fn new() -> Self {
         Self {
-            slots: Slab::new(),
+            slots: Vec::new(),
+            vacant: Vec::new(),
             generation: 0,
             of: PhantomData,
         }
@@ -102,45 +114,65 @@ impl<Tag, T> Arena<Tag, T> {
 
     pub(crate) fn insert(&mut self, value: T) -> Id<Tag> {
         self.generation = self.generation.wrapping_add(1) & mask();
-        let index = self.slots.insert((self.generation, value));
+        let generation = self.generation;
+        let vacant = self.vacant.pop();
+        let index = vacant.unwrap_or(self.slots.len() as u32);
+        match self.slots.get_mut(index as usize) {
+            Some(slot) => {
+                slot.generation = generation;
+                slot.tenant = Some(value);
+            }
+            None => self.slots.push(Slot {
+                generation,
+                tenant: Some(value),
+            }),
+        }
         Id {
-            index: index as u32,
-            generation: self.generation,
+            index,
+            generation,
             of: PhantomData,
         }
     }
 
     pub(crate) fn get(&self, id: Id<Tag>) -> Option<&T> {
-        match self.slots.get(id.index as usize) {
-            Some((generation, value)) if *generation == id.generation => Some(value),
-            _ => None,
-        }
+        let slot = self.slots.get(id.index as usize)?;
+        slot.tenant
+            .as_ref()
+            .filter(|_| slot.generation == id.generation)
     }
 
     pub(crate) fn get_mut(&mut self, id: Id<Tag>) -> Option<&mut T> {
-        match self.slots.get_mut(id.index as usize) {
-            Some((generation, value)) if *generation == id.generation => Some(value),
-            _ => None,
-        }
+        let slot = self.slots.get_mut(id.index as usize)?;
+        slot.tenant
+            .as_mut()
+            .filter(|_| slot.generation == id.generation)
     }
 
-    pub(crate) fn remove(&mut self, id: Id<Tag>) -> Option<T> {
-        self.get(id)?;
-        self.slots
-            .try_remove(id.index as usize)
-            .map(|(_, value)| value)
+    /// Drops an entry. Returns whether there was one.
+    pub(crate) fn remove(&mut self, id: Id<Tag>) -> bool {
+        let slot = self.slots.get_mut(id.index as usize);
+        let Some(slot) = slot.filter(|slot| slot.generation == id.generation) else {
+            return false;
+        };
+        if slot.tenant.is_none() {
+            return false;
+        }
+        slot.tenant = None;
+        self.vacant.push(id.index);
+        true
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+        self.slots.len() - self.vacant.len()
     }
 
     /// All ids, in slot order, as of now.
     pub(crate) fn ids(&self) -> Vec<Id<Tag>> {
-        let entries = self.slots.iter();
-        let ids = entries.map(|(index, (generation, _))| Id {
-            index: index as u32,
-            generation: *generation,
+        let slots = (0..).zip(&self.slots);
+        let taken = slots.filter(|(_, slot)| slot.tenant.is_some());
+        let ids = taken.map(|(index, slot)| Id {
+            index,
+            generation: slot.generation,
             of: PhantomData,
         });
         ids.collect()
@@ -155,12 +187,23 @@ mod tests {
     fn an_old_id_does_not_find_the_successor() {
         let mut arena = Arena::<OfClient, _>::new();
         let first = arena.insert("first");
-        assert_eq!(arena.remove(first), Some("first"));
+        assert!(arena.remove(first));
         let second = arena.insert("second");
         assert_eq!(first.index, second.index);
         assert_eq!(arena.get(first), None);
-        assert_eq!(arena.remove(first), None);
+        assert!(!arena.remove(first));
         assert_eq!(arena.get(second), Some(&"second"));
+    }
+
+    #[test]
+    fn slots_are_used_again_and_counted() {
+        let mut arena = Arena::<OfClient, _>::new();
+        let ids = [(); 3].map(|()| arena.insert(()));
+        assert!(arena.remove(ids[1]) && !arena.remove(ids[1]));
+        assert_eq!((arena.len(), arena.ids().len()), (2, 2));
+        assert_eq!(arena.ids(), [ids[0], ids[2]]);
+        assert_eq!(arena.insert(()).index, ids[1].index);
+        assert_eq!((arena.len(), arena.slots.len()), (3, 3));
     }
 
     #[test]
