@@ -1,11 +1,13 @@
 //! Slots with generations.
 //!
 //! An [`Id`] names what was put in, not the place: when the place has a new tenant, the old id
-//! finds nothing. So an event or a timer that comes late cannot hit a successor.
+//! finds nothing. So an event that comes late cannot hit a successor. A tenant may leave something
+//! to the next: a timer that is armed already.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
+use std::mem;
 
 /// Generations wrap around after this many insertions.
 const GENERATION_BITS: u32 = 29;
@@ -82,13 +84,14 @@ const fn mask() -> u32 {
     (1 << GENERATION_BITS) - 1
 }
 
-/// Entries that stay where they are for their whole life.
+/// Entries that stay where they are for their whole life, each of which leaves an `L` to the next
+/// in its slot.
 ///
-/// Like a slab, but that an entry may be dropped where it is: an exchange is large, and moving it
-/// out in order to drop it would cost more than serving it from the pool.
+/// Like a slab, but that an entry is dropped where it is: an exchange is large, and moving it out
+/// in order to drop it would cost more than finding it.
 #[derive(Debug)]
-pub(crate) struct Arena<Tag, T> {
-    slots: Vec<Slot<T>>,
+pub(crate) struct Arena<Tag, T, L = ()> {
+    slots: Vec<Slot<T, L>>,
     /// The vacant slots; the one used last is used next.
     vacant: Vec<u32>,
     generation: u32,
@@ -96,13 +99,19 @@ pub(crate) struct Arena<Tag, T> {
 }
 
 #[derive(Debug)]
-struct Slot<T> {
+struct Slot<T, L> {
     /// Of the tenant, or of the last one.
     generation: u32,
-    tenant: Option<T>,
+    place: Place<T, L>,
 }
 
-impl<Tag, T> Arena<Tag, T> {
+#[derive(Debug)]
+enum Place<T, L> {
+    Taken(T),
+    Vacant(L),
+}
+
+impl<Tag, T, L: Default> Arena<Tag, T, L> {
     pub(crate) fn new() -> Self {
         Self {
             slots: Vec::new(),
@@ -113,6 +122,11 @@ impl<Tag, T> Arena<Tag, T> {
     }
 
     pub(crate) fn insert(&mut self, value: T) -> Id<Tag> {
+        self.insert_after(|_| value)
+    }
+
+    /// The same with what the last tenant of the slot left.
+    pub(crate) fn insert_after(&mut self, value: impl FnOnce(L) -> T) -> Id<Tag> {
         self.generation = self.generation.wrapping_add(1) & mask();
         let generation = self.generation;
         let vacant = self.vacant.pop();
@@ -120,11 +134,15 @@ impl<Tag, T> Arena<Tag, T> {
         match self.slots.get_mut(index as usize) {
             Some(slot) => {
                 slot.generation = generation;
-                slot.tenant = Some(value);
+                let left = match &mut slot.place {
+                    Place::Vacant(left) => mem::take(left),
+                    Place::Taken(_) => L::default(),
+                };
+                slot.place = Place::Taken(value(left));
             }
             None => self.slots.push(Slot {
                 generation,
-                tenant: Some(value),
+                place: Place::Taken(value(L::default())),
             }),
         }
         Id {
@@ -135,31 +153,55 @@ impl<Tag, T> Arena<Tag, T> {
     }
 
     pub(crate) fn get(&self, id: Id<Tag>) -> Option<&T> {
-        let slot = self.slots.get(id.index as usize)?;
-        slot.tenant
-            .as_ref()
-            .filter(|_| slot.generation == id.generation)
+        match self.slots.get(id.index as usize) {
+            Some(Slot {
+                generation,
+                place: Place::Taken(value),
+            }) if *generation == id.generation => Some(value),
+            _ => None,
+        }
     }
 
     pub(crate) fn get_mut(&mut self, id: Id<Tag>) -> Option<&mut T> {
-        let slot = self.slots.get_mut(id.index as usize)?;
-        slot.tenant
-            .as_mut()
-            .filter(|_| slot.generation == id.generation)
+        match self.slots.get_mut(id.index as usize) {
+            Some(Slot {
+                generation,
+                place: Place::Taken(value),
+            }) if *generation == id.generation => Some(value),
+            _ => None,
+        }
     }
 
     /// Drops an entry. Returns whether there was one.
     pub(crate) fn remove(&mut self, id: Id<Tag>) -> bool {
-        let slot = self.slots.get_mut(id.index as usize);
-        let Some(slot) = slot.filter(|slot| slot.generation == id.generation) else {
+        self.remove_leaving(id, |_| L::default())
+    }
+
+    /// The same; `left` is for the next tenant.
+    pub(crate) fn remove_leaving(&mut self, id: Id<Tag>, left: impl FnOnce(&T) -> L) -> bool {
+        let Some(left) = self.get(id).map(left) else {
             return false;
         };
-        if slot.tenant.is_none() {
-            return false;
+        if let Some(slot) = self.slots.get_mut(id.index as usize) {
+            slot.place = Place::Vacant(left);
+            self.vacant.push(id.index);
         }
-        slot.tenant = None;
-        self.vacant.push(id.index);
         true
+    }
+
+    /// Who has the slot now that was given to `id`.
+    ///
+    /// # Errors
+    /// Nobody; what the last tenant left.
+    pub(crate) fn successor(&mut self, id: Id<Tag>) -> Result<Id<Tag>, Option<&mut L>> {
+        let slot = self.slots.get_mut(id.index as usize).ok_or(None)?;
+        match &mut slot.place {
+            Place::Vacant(left) => Err(Some(left)),
+            Place::Taken(_) => Ok(Id {
+                generation: slot.generation,
+                ..id
+            }),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -169,7 +211,7 @@ impl<Tag, T> Arena<Tag, T> {
     /// All ids, in slot order, as of now.
     pub(crate) fn ids(&self) -> Vec<Id<Tag>> {
         let slots = (0..).zip(&self.slots);
-        let taken = slots.filter(|(_, slot)| slot.tenant.is_some());
+        let taken = slots.filter(|(_, slot)| matches!(slot.place, Place::Taken(_)));
         let ids = taken.map(|(index, slot)| Id {
             index,
             generation: slot.generation,
@@ -204,6 +246,19 @@ mod tests {
         assert_eq!(arena.ids(), [ids[0], ids[2]]);
         assert_eq!(arena.insert(()).index, ids[1].index);
         assert_eq!((arena.len(), arena.slots.len()), (3, 3));
+    }
+
+    #[test]
+    fn a_tenant_leaves_something_to_the_next() {
+        let mut arena = Arena::<OfClient, u32, u32>::new();
+        let first = arena.insert_after(|left| left + 1);
+        assert_eq!(arena.get(first), Some(&1), "nothing was left");
+        assert_eq!(arena.successor(first), Ok(first));
+        assert!(arena.remove_leaving(first, |value| value * 10));
+        assert_eq!(arena.successor(first), Err(Some(&mut 10)));
+        let second = arena.insert_after(|left| left + 1);
+        assert_eq!(arena.get(second), Some(&11));
+        assert_eq!(arena.successor(first), Ok(second));
     }
 
     #[test]

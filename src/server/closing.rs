@@ -119,10 +119,10 @@ impl<N: Network> Server<N> {
         let mut closing = mem::take(&mut self.closing);
         for token in closing.drain(..) {
             match token {
-                Token::Client(id) => self.slots.clients.remove(id),
-                Token::Link(id) => self.slots.links.remove(id),
-                Token::Prober(id) => self.probers.remove(id),
-            };
+                Token::Client(id) => self.slots.remove_client(id),
+                Token::Link(id) => self.slots.remove_link(id),
+                Token::Prober(id) => drop(self.probers.remove(id)),
+            }
         }
         self.closing = closing;
         true

@@ -163,8 +163,7 @@ impl<N: Network> Server<N> {
         for (place, address) in addresses.into_iter().flatten().enumerate().skip(first) {
             match self.network.connect(address) {
                 Ok(stream) => {
-                    let mut link = Link::new(stream, backend, exchange, now);
-                    link.address = place;
+                    let link = Link::new(stream, backend, place, exchange, now);
                     return self.insert_link(link, now);
                 }
                 Err(error) => result = Err(error),
@@ -174,11 +173,14 @@ impl<N: Network> Server<N> {
     }
 
     fn insert_link(&mut self, link: Link<N::Stream>, now: Timestamp) -> io::Result<LinkId> {
-        let id = self.slots.links.insert(link);
+        let id = self
+            .slots
+            .links
+            .insert_after(|deadline| Link { deadline, ..link });
         if let Some(link) = self.slots.links.get_mut(id) {
             let stream = link.peer.socket.io_mut();
             if let Err(error) = self.network.register(stream, Token::Link(id)) {
-                self.slots.links.remove(id);
+                self.slots.remove_link(id);
                 return Err(error);
             }
         }
