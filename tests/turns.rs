@@ -47,7 +47,7 @@ fn what_holds_the_loop_up_has_a_name() {
     config
         .set_listeners(["127.0.0.1:0".parse().unwrap()])
         .unwrap();
-    let balancer = Balancer::bind_with(&config, Box::new(Slow)).unwrap();
+    let balancer = Balancer::bind_with(&config, |_| Box::new(Slow)).unwrap();
     let running = balancer.spawn().unwrap();
     let stalls = running.handle().stalls();
     let before = running.snapshot().expect("it runs").turn_times;

@@ -10,13 +10,15 @@ mod health_flags;
 mod help;
 #[cfg(feature = "simulate")]
 mod simulate;
+mod watch_flags;
 
 #[cfg(feature = "simulate")]
 pub(crate) use simulate::{Experiment, Source, Task};
+pub(crate) use watch_flags::Watching;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
-use flags::Flags;
+use flags::{Command, Flags};
 use lb::config::{Config, Invalid, StickyCookie};
 use std::ffi::OsString;
 use std::fs;
@@ -30,6 +32,8 @@ pub(crate) enum Invocation {
     /// Simulated traffic.
     #[cfg(feature = "simulate")]
     Simulate(Box<Experiment>),
+    /// Machines or services to be watched.
+    Watch(Box<Watching>),
     /// A page, such as the help, to be printed to stdout.
     Show(clap::Error),
 }
@@ -46,11 +50,15 @@ pub(crate) struct Order {
 /// Reads the arguments, the first of which is the name of the program.
 pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Invalid> {
     match Flags::try_parse_from(args) {
-        #[cfg(feature = "simulate")]
         Ok(Flags {
-            command: Some(flags::Command::Simulate(flags)),
+            command: Some(command),
             ..
-        }) => Ok(Invocation::Simulate(Box::new(flags.order()?))),
+        }) => match command {
+            #[cfg(feature = "simulate")]
+            Command::Simulate(flags) => Ok(Invocation::Simulate(Box::new(flags.order()?))),
+            Command::Ping(flags) => Ok(Invocation::Watch(Box::new(flags.order()?))),
+            Command::Monitor(flags) => Ok(Invocation::Watch(Box::new(flags.order()?))),
+        },
         Ok(flags) => Ok(Invocation::Balance(Box::new(order(flags)?))),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Invocation::Show(error)),
@@ -63,6 +71,7 @@ fn order(flags: Flags) -> Result<Order, Invalid> {
     let mut config = Config::new(flags.pool.backends)?;
     config.strategy = flags.pool.strategy;
     config.mode = flags.traffic.mode;
+    config.workers = flags.traffic.workers;
     config.access_log = flags.output.access_log;
     config.set_listeners(flags.traffic.listen)?;
     if let Some(cookie) = flags.pool.sticky {

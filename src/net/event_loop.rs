@@ -4,20 +4,21 @@
 //! others by no more than a turn. The clock is read once for each event, and behind each phase that
 //! had something to do: that is how a turn that takes too long gets its name.
 
-use super::listener::Listener;
+use super::colleagues::Colleagues;
+use super::listener::{Accepted, Listener};
 use super::log_writer::LogWriter;
+use super::mailbox::Command;
 use super::network::SystemNetwork;
-use crate::balancer::Ended;
 use crate::clock::Clock;
-use crate::observe::{LastPhase, Snapshot, Stall, TurnPhase, Turns};
+use crate::observe::{LastPhase, Stall, TurnPhase};
 use crate::relay::Readiness;
-use crate::server::{Order, Server, Token};
+use crate::server::{Server, Token};
 use crate::time::Timestamp;
 use crate::upstream::StateChange;
 use mio::event::Event;
 use mio::{Events, Poll};
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 use std::time::Duration;
 
 /// Events taken from the system in one turn.
@@ -32,21 +33,6 @@ const OWN_BIT: usize = 1 << 63;
 /// Wakes the loop for commands.
 pub(crate) const WAKER: mio::Token = mio::Token(usize::MAX);
 
-/// What the loop can be asked from other threads.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// Stop accepting, finish, return.
-    Stop,
-    /// Say how it is.
-    Snapshot(Sender<Snapshot>),
-    /// Tell of every change in the life of a backend from now on.
-    Tell(SyncSender<StateChange>),
-    /// Tell of every turn that takes too long from now on.
-    TellStalls(SyncSender<Stall>),
-    /// Do what the operator says of the backend of this name; say whether there is one.
-    Order(String, Order, Sender<bool>),
-}
-
 /// One loop and everything it owns.
 pub(crate) struct EventLoop {
     poll: Poll,
@@ -54,9 +40,11 @@ pub(crate) struct EventLoop {
     listeners: Vec<Listener>,
     server: Server<SystemNetwork>,
     commands: Receiver<Command>,
+    /// `None` if there is one worker.
+    colleagues: Option<Colleagues>,
     log: Option<LogWriter>,
     told: Vec<Told>,
-    turns: Turns,
+    /// Who is told of turns that take too long.
     stalls: Vec<SyncSender<Stall>>,
     max_connections: usize,
     shutdown_timeout: Duration,
@@ -78,9 +66,17 @@ pub(crate) struct LoopParts {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) server: Server<SystemNetwork>,
     pub(crate) commands: Receiver<Command>,
+    pub(crate) colleagues: Option<Colleagues>,
+    pub(crate) log: Option<LogWriter>,
     pub(crate) max_connections: usize,
     pub(crate) shutdown_timeout: Duration,
-    pub(crate) has_log: bool,
+}
+
+/// What a loop leaves when it has ended.
+pub(crate) struct Finished {
+    pub(crate) server: Server<SystemNetwork>,
+    pub(crate) at: Timestamp,
+    pub(crate) dropped_log_lines: u64,
 }
 
 impl EventLoop {
@@ -91,20 +87,15 @@ impl EventLoop {
             let registry = parts.poll.registry();
             listener.register(registry, token)?;
         }
-        let log = if parts.has_log {
-            Some(LogWriter::to_stdout()?)
-        } else {
-            None
-        };
         Ok(Self {
             poll: parts.poll,
             clock: parts.clock,
             listeners: parts.listeners,
             server: parts.server,
             commands: parts.commands,
-            log,
+            colleagues: parts.colleagues,
+            log: parts.log,
             told: Vec::new(),
-            turns: Turns::new().map_err(io::Error::other)?,
             stalls: Vec::new(),
             max_connections: parts.max_connections,
             shutdown_timeout: parts.shutdown_timeout,
@@ -114,7 +105,7 @@ impl EventLoop {
     }
 
     /// Runs until told to stop and everything is finished or the time for that is over.
-    pub(crate) fn run(mut self) -> io::Result<Ended> {
+    pub(crate) fn run(mut self) -> io::Result<Finished> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         let mut now = self.clock.now();
         while !self.is_over(now) {
@@ -128,7 +119,7 @@ impl EventLoop {
     /// ended.
     fn turn(&mut self, events: &Events, due: Option<Timestamp>) -> Timestamp {
         let began = self.clock.now();
-        self.turns.begin(began);
+        self.server.turns().begin(began);
         let now = self.dispatch_all(events, began);
         let now = self.accept(now);
         let now = self.obey(now);
@@ -142,7 +133,7 @@ impl EventLoop {
             self.dispatch(event, now);
             now = self.clock.now();
         }
-        self.turns.mark(TurnPhase::Events, now);
+        self.server.turns().mark(TurnPhase::Events, now);
         now
     }
 
@@ -150,7 +141,7 @@ impl EventLoop {
     fn finish_turn(&mut self, due: Option<Timestamp>, now: Timestamp) -> Timestamp {
         // What is to be done at once has no time at which it was due.
         if let Some(due) = due.filter(|due| *due > Timestamp::ZERO && *due <= now) {
-            self.turns.deadline(due, now);
+            self.server.turns().deadline(due, now);
         }
         for &phase in &LastPhase::ALL {
             if self.server.end_with(phase, now) {
@@ -158,13 +149,21 @@ impl EventLoop {
             }
         }
         self.tell_changes();
+        self.tell_colleagues();
         self.write_log();
         let now = self.mark(TurnPhase::Log);
-        if let Some(stall) = self.turns.end(now) {
+        if let Some(stall) = self.server.turns().end(now) {
             // Whoever has not taken the last ones yet knows enough.
             self.stalls
                 .retain(|told| !matches!(told.try_send(stall), Err(TrySendError::Disconnected(_))));
         }
+        now
+    }
+
+    /// A phase that had something to do is over.
+    fn mark(&mut self, phase: TurnPhase) -> Timestamp {
+        let now = self.clock.now();
+        self.server.turns().mark(phase, now);
         now
     }
 
@@ -207,14 +206,8 @@ impl EventLoop {
             }
             return;
         }
-        let ready = Readiness {
-            readable: event.is_readable(),
-            writable: event.is_writable(),
-            read_closed: event.is_read_closed(),
-            broken: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
-        };
         let token = Token::from_bits(token.0 as u64);
-        self.server.ready(token, ready, now);
+        self.server.ready(token, readiness(event), now);
     }
 
     /// Whether clients may be waiting to be accepted.
@@ -223,7 +216,10 @@ impl EventLoop {
     }
 
     fn can_accept(&self) -> bool {
-        self.server.open_clients() < self.max_connections
+        match &self.colleagues {
+            None => self.server.open_clients() < self.max_connections,
+            Some(colleagues) => colleagues.has_room(),
+        }
     }
 
     /// Accepts who waits. Returns the time when that is done.
@@ -232,7 +228,7 @@ impl EventLoop {
             return now;
         }
         for index in 0..self.listeners.len() {
-            if let Err(_shortage) = self.accept_on(index, now) {
+            if self.accept_on(index, now).is_err() {
                 // Trying again at once would spin; what waits is in the kernel's queue.
                 self.accepts_from = now + SHORTAGE_PAUSE;
                 break;
@@ -247,57 +243,79 @@ impl EventLoop {
     /// The system has no room for one more.
     fn accept_on(&mut self, index: usize, now: Timestamp) -> io::Result<()> {
         for _ in 0..ACCEPTS_PER_TURN {
-            let can_accept = self.can_accept();
-            let listener = self.listeners.get_mut(index);
-            let Some(listener) = listener.filter(|l| l.ready && can_accept) else {
+            if !self.can_accept() {
+                break;
+            }
+            let Some(listener) = self.listeners.get_mut(index).filter(|l| l.ready) else {
                 break;
             };
-            let accepted = match listener.accept() {
-                Ok(None) => break,
-                Ok(Some((stream, address))) => {
-                    self.server.accepted(stream, address, index as u16, now)
-                }
+            let accepted = match &mut self.colleagues {
+                None => listener.accept(),
+                Some(colleagues) => accept_for(colleagues, listener),
+            };
+            let served = match accepted {
+                Ok(Some(accepted)) => self.serve(accepted, now),
+                Ok(None) => continue,
                 Err(error) => Err(error),
             };
-            accepted.or_else(|error| {
-                if is_shortage(&error) {
-                    Err(error)
-                } else {
-                    Ok(())
-                }
+            served.or_else(|error| match is_shortage(&error) {
+                true => Err(error),
+                false => Ok(()),
             })?;
         }
         Ok(())
     }
 
-    /// A phase that had something to do is over.
-    fn mark(&mut self, phase: TurnPhase) -> Timestamp {
-        let now = self.clock.now();
-        self.turns.mark(phase, now);
-        now
+    fn serve(&mut self, accepted: Accepted, now: Timestamp) -> io::Result<()> {
+        let Accepted {
+            stream,
+            address,
+            listener,
+        } = accepted;
+        self.server.accepted(stream, address, listener, now)
+    }
+
+    /// Serves a connection that another worker has accepted. One that comes while this one stops
+    /// is closed, like those that wait to be accepted.
+    fn take_over(&mut self, accepted: Accepted, now: Timestamp) {
+        if let Some(colleagues) = &mut self.colleagues {
+            colleagues.taken_over();
+        }
+        if self.stopping_until.is_none() {
+            // An error means that it is closed, and so it is counted.
+            let _ = self.serve(accepted, now);
+        }
     }
 
     /// Does what other threads asked. Returns the time when that is done.
     fn obey(&mut self, now: Timestamp) -> Timestamp {
         let mut has_obeyed = false;
         while let Ok(command) = self.commands.try_recv() {
+            self.obey_one(command, now);
             has_obeyed = true;
-            match command {
-                Command::Stop => self.stop(now),
-                // Whoever asked may have gone.
-                Command::Snapshot(reply) => drop(reply.send(self.snapshot(now))),
-                Command::Tell(changes) => self.told.push(Told { changes, missed: 0 }),
-                Command::TellStalls(stalls) => self.stalls.push(stalls),
-                Command::Order(backend, order, reply) => {
-                    let is_here = self.server.order(&backend, order, now);
-                    let _ = reply.send(is_here);
-                }
-            }
         }
-        if has_obeyed {
-            self.mark(TurnPhase::Commands)
-        } else {
-            now
+        match has_obeyed {
+            true => self.mark(TurnPhase::Commands),
+            false => now,
+        }
+    }
+
+    fn obey_one(&mut self, command: Command, now: Timestamp) {
+        match command {
+            Command::Stop => self.stop(now),
+            // Whoever asked may have gone.
+            Command::Report(reply) => drop(reply.send(self.server.report())),
+            Command::Snapshot(others, reply) => {
+                let _ = reply.send(self.server.snapshot_of_all(&others, now));
+            }
+            Command::Tell(changes) => self.told.push(Told { changes, missed: 0 }),
+            Command::TellStalls(stalls) => self.stalls.push(stalls),
+            Command::Order(backend, order, reply) => {
+                let is_here = self.server.order(&backend, order, now);
+                let _ = reply.send(is_here);
+            }
+            Command::Serve(accepted) => self.take_over(accepted, now),
+            Command::Receive(message) => self.server.receive(message, now),
         }
     }
 
@@ -306,13 +324,6 @@ impl EventLoop {
             self.listeners.clear();
             self.server.stop();
             self.stopping_until = Some(now + self.shutdown_timeout);
-        }
-    }
-
-    fn snapshot(&self, now: Timestamp) -> Snapshot {
-        Snapshot {
-            turn_times: self.turns.times(),
-            ..self.server.snapshot(now)
         }
     }
 
@@ -332,6 +343,14 @@ impl EventLoop {
         }
     }
 
+    fn tell_colleagues(&mut self) {
+        if let Some(colleagues) = &mut self.colleagues {
+            colleagues.tell(self.server.take_messages());
+            colleagues.wake(self.server.take_call());
+            colleagues.count(self.server.open_clients());
+        }
+    }
+
     fn write_log(&mut self) {
         if let Some(log) = &mut self.log {
             log.write(self.server.take_log_lines());
@@ -340,19 +359,42 @@ impl EventLoop {
         }
     }
 
-    fn end(mut self) -> Ended {
+    fn end(mut self) -> Finished {
         self.server.abandon(self.clock.now());
         self.write_log();
-        let mut dropped_log_lines = 0;
-        if let Some(log) = &mut self.log {
-            log.finish();
-            dropped_log_lines = log.dropped_lines();
-        }
-        Ended {
-            snapshot: self.snapshot(self.clock.now()),
-            dropped_log_lines,
+        self.tell_colleagues();
+        Finished {
+            server: self.server,
+            at: self.clock.now(),
+            dropped_log_lines: self.log.map_or(0, LogWriter::finish),
         }
     }
+}
+
+/// What an event says of a socket.
+pub(super) fn readiness(event: &Event) -> Readiness {
+    Readiness {
+        readable: event.is_readable(),
+        writable: event.is_writable(),
+        read_closed: event.is_read_closed(),
+        broken: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
+    }
+}
+
+/// Accepts a connection, if one more may be open over all workers. `None`: none came, or it is for
+/// another worker.
+fn accept_for(
+    colleagues: &mut Colleagues,
+    listener: &mut Listener,
+) -> io::Result<Option<Accepted>> {
+    if !colleagues.reserve() {
+        return Ok(None);
+    }
+    let accepted = listener.accept();
+    if !matches!(accepted, Ok(Some(_))) {
+        colleagues.release();
+    }
+    Ok(accepted?.and_then(|accepted| colleagues.hand_on(accepted)))
 }
 
 /// Whether an error of accepting is about means, not about one connection (`accept(2)`).

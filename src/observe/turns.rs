@@ -21,9 +21,10 @@ const SIGNIFICANT_DIGITS: u8 = 2;
 const MAX_NANOS: u64 = 60_000_000_000;
 
 /// What a turn of the loop does, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TurnPhase {
     /// What the events of the system say is done, for all connections they are about.
+    #[default]
     Events,
     /// Clients are accepted.
     Accept,
@@ -80,7 +81,7 @@ impl TurnPhase {
 }
 
 /// A turn that took long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stall {
     /// How long the whole turn took.
     pub turn_time: Duration,
@@ -122,7 +123,7 @@ pub struct TurnTimes {
 
 /// Watches the turns of one loop. Counts in nanoseconds: a [`Duration`] for each phase would cost
 /// more than the rest.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Turns {
     began_at: Timestamp,
     /// When the last phase was over.
@@ -134,33 +135,11 @@ pub(crate) struct Turns {
     /// From how long on a turn is looked at: as long as the longest, or a stall.
     notable_nanos: u64,
     stalls: u64,
-    times: Histogram<u64>,
-    lags: Histogram<u64>,
+    times: NanosHistogram,
+    lags: NanosHistogram,
 }
 
 impl Turns {
-    /// Nothing has been seen yet. Takes 30 KiB of address space for each histogram, of which only
-    /// what is used becomes resident.
-    ///
-    /// # Errors
-    /// None in practice: histograms come with these bounds and this number of digits.
-    pub(crate) fn new() -> Result<Self, hdrhistogram::CreationError> {
-        Ok(Self {
-            began_at: Timestamp::ZERO,
-            marked_at: Timestamp::ZERO,
-            slowest: (TurnPhase::Events, 0),
-            longest: Stall {
-                turn_time: Duration::ZERO,
-                phase: TurnPhase::Events,
-                phase_time: Duration::ZERO,
-            },
-            notable_nanos: 0,
-            stalls: 0,
-            times: Histogram::new_with_bounds(1, MAX_NANOS, SIGNIFICANT_DIGITS)?,
-            lags: Histogram::new_with_bounds(1, MAX_NANOS, SIGNIFICANT_DIGITS)?,
-        })
-    }
-
     /// A turn begins.
     pub(crate) fn begin(&mut self, now: Timestamp) {
         self.began_at = now;
@@ -179,13 +158,13 @@ impl Turns {
 
     /// What was due at `due` is dealt with now.
     pub(crate) fn deadline(&mut self, due: Timestamp, now: Timestamp) {
-        record(&mut self.lags, nanos_between(due, now));
+        self.lags.record(nanos_between(due, now));
     }
 
     /// The turn is over. Returns what to tell of it, if it was a stall.
     pub(crate) fn end(&mut self, now: Timestamp) -> Option<Stall> {
         let nanos = nanos_between(self.began_at, now);
-        record(&mut self.times, nanos);
+        self.times.record(nanos);
         if nanos < self.notable_nanos {
             return None;
         }
@@ -211,31 +190,68 @@ impl Turns {
         Some(stall)
     }
 
+    /// Adds all that `other` has seen.
+    pub(crate) fn add(&mut self, other: &Self) {
+        if other.longest.turn_time > self.longest.turn_time {
+            self.longest = other.longest;
+        }
+        self.stalls += other.stalls;
+        self.times.add(&other.times);
+        self.lags.add(&other.lags);
+    }
+
     /// What is shown; `None` before the end of the first turn.
     pub(crate) fn times(&self) -> Option<TurnTimes> {
-        let quantile = |of: &Histogram<u64>, at| Duration::from_nanos(of.value_at_quantile(at));
-        if self.times.is_empty() {
-            return None;
-        }
+        let times = self.times.0.as_ref()?;
+        let lag = |nanos: fn(&Histogram<u64>) -> u64| {
+            let nanos = self.lags.0.as_ref().map_or(0, nanos);
+            Duration::from_nanos(nanos)
+        };
         Some(TurnTimes {
-            turns: self.times.len(),
-            p50: quantile(&self.times, 0.50),
-            p99: quantile(&self.times, 0.99),
+            turns: times.len(),
+            p50: Duration::from_nanos(times.value_at_quantile(0.50)),
+            p99: Duration::from_nanos(times.value_at_quantile(0.99)),
             longest: self.longest,
             stalls: self.stalls,
-            deadline_lag_p99: quantile(&self.lags, 0.99),
-            deadline_lag_max: Duration::from_nanos(self.lags.max()),
+            deadline_lag_p99: lag(|lags| lags.value_at_quantile(0.99)),
+            deadline_lag_max: lag(Histogram::max),
         })
+    }
+}
+
+/// Times up to a minute. Nothing is allocated before the first; then 30 KiB of address space, of
+/// which only what is used becomes resident.
+#[derive(Clone, Debug, Default)]
+struct NanosHistogram(Option<Histogram<u64>>);
+
+impl NanosHistogram {
+    fn record(&mut self, nanos: u64) {
+        if let Some(histogram) = self.allocated() {
+            // Within the bounds, so it cannot fail.
+            let _ = histogram.record(nanos.min(MAX_NANOS));
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        if let Some(other) = &other.0
+            && let Some(histogram) = self.allocated()
+        {
+            // Both have the same bounds.
+            let _ = histogram.add(other);
+        }
+    }
+
+    /// `None` only if histograms did not come with such bounds and digits.
+    fn allocated(&mut self) -> Option<&mut Histogram<u64>> {
+        if self.0.is_none() {
+            self.0 = Histogram::new_with_bounds(1, MAX_NANOS, SIGNIFICANT_DIGITS).ok();
+        }
+        self.0.as_mut()
     }
 }
 
 fn nanos_between(earlier: Timestamp, later: Timestamp) -> u64 {
     later.as_nanos().saturating_sub(earlier.as_nanos())
-}
-
-fn record(histogram: &mut Histogram<u64>, nanos: u64) {
-    // Within the bounds, so it cannot fail.
-    let _ = histogram.record(nanos.min(MAX_NANOS));
 }
 
 #[cfg(test)]
@@ -256,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_stall_is_named_after_the_phase_that_took_longest() {
-        let mut turns = Turns::new().expect("two digits");
+        let mut turns = Turns::default();
         assert_eq!(turns.times(), None);
         assert_eq!(
             turn(&mut turns, 0, TurnPhase::Last(LastPhase::Queue), 48),
@@ -281,7 +297,7 @@ mod tests {
 
     #[test]
     fn quantiles_are_exact_to_two_digits_and_take_any_time() {
-        let mut turns = Turns::new().expect("two digits");
+        let mut turns = Turns::default();
         for at in 0..100 {
             turns.begin(ms(at));
             assert_eq!(turns.end(ms(at) + Duration::from_micros(10 + at)), None);
@@ -291,13 +307,27 @@ mod tests {
         assert_eq!(times.p99.as_micros(), 108);
         turns.begin(Timestamp::ZERO);
         assert!(turns.end(Timestamp::NEVER).is_some());
-        let counts = turns.times.distinct_values() * size_of::<u64>();
+        let histogram = turns.times.0.expect("allocated");
+        let counts = histogram.distinct_values() * size_of::<u64>();
         assert!(counts <= 40 * 1024, "{counts} bytes");
     }
 
     #[test]
+    fn loops_are_seen_as_one() {
+        let [mut all, mut other] = [(); 2].map(|()| Turns::default());
+        assert_eq!(turn(&mut all, 0, TurnPhase::Log, 9), None);
+        let stall = turn(&mut other, 0, TurnPhase::Accept, 80);
+        other.deadline(ms(1), ms(8));
+        all.add(&other);
+        let times = all.times().expect("turns");
+        assert_eq!((times.turns, times.stalls), (2, 1));
+        assert_eq!(Some(times.longest), stall);
+        assert_eq!(times.deadline_lag_max.as_millis(), 7);
+    }
+
+    #[test]
     fn lag_is_what_lies_between_due_and_done() {
-        let mut turns = Turns::new().expect("two digits");
+        let mut turns = Turns::default();
         turns.begin(ms(10));
         turns.deadline(ms(8), ms(11));
         turns.deadline(ms(12), ms(11));

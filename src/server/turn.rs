@@ -5,7 +5,7 @@ use super::client::ClientState;
 use super::link::LinkState;
 use super::network::{Network, Token};
 use super::{Again, Server};
-use crate::observe::LastPhase;
+use crate::observe::{LastPhase, Turns};
 use crate::relay::Readiness;
 use crate::time::Timestamp;
 use std::mem;
@@ -59,6 +59,11 @@ impl<N: Network> Server<N> {
             }
             LinkState::Closed => {}
         }
+    }
+
+    /// What watches the turns of the loop.
+    pub(crate) fn turns(&mut self) -> &mut Turns {
+        self.metrics.turns()
     }
 
     /// The phases that end a turn.

@@ -34,11 +34,11 @@ fn live(stage: &mut Stage, time: Duration, answered: impl Fn(usize) -> Option<&'
     }
 }
 
-fn state(stage: &Stage, number: usize) -> &'static str {
+pub(super) fn state(stage: &Stage, number: usize) -> &'static str {
     stage.snapshot().backends[number].state
 }
 
-fn told(stage: &mut Stage) -> Vec<String> {
+pub(super) fn told(stage: &mut Stage) -> Vec<String> {
     let changes = stage.server.take_changes();
     changes.iter().map(StateChange::to_string).collect()
 }
