@@ -4,29 +4,27 @@
 //! others by no more than a turn. The clock is read once for each event, and behind each phase that
 //! had something to do: that is how a turn that takes too long gets its name.
 
+mod accepting;
+
+use super::audience::Audience;
 use super::colleagues::Colleagues;
-use super::listener::{Accepted, Listener};
+use super::listener::Listener;
 use super::log_writer::LogWriter;
 use super::mailbox::Command;
 use super::network::SystemNetwork;
 use crate::clock::Clock;
-use crate::observe::{LastPhase, Stall, TurnPhase};
+use crate::observe::{LastPhase, TurnPhase};
 use crate::relay::Readiness;
 use crate::server::{Server, Token};
 use crate::time::Timestamp;
-use crate::upstream::StateChange;
 use mio::event::Event;
 use mio::{Events, Poll};
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 /// Events taken from the system in one turn.
 const EVENTS_PER_TURN: usize = 1024;
-/// Connections accepted on one listener in one turn.
-const ACCEPTS_PER_TURN: usize = 64;
-/// How long no connection is accepted after the system had no room for one.
-const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Tokens with this bit are the loop's own; the others are the server's.
 const OWN_BIT: usize = 1 << 63;
@@ -43,20 +41,12 @@ pub(crate) struct EventLoop {
     /// `None` if there is one worker.
     colleagues: Option<Colleagues>,
     log: Option<LogWriter>,
-    told: Vec<Told>,
-    /// Who is told of turns that take too long.
-    stalls: Vec<SyncSender<Stall>>,
+    audience: Audience,
     max_connections: usize,
     shutdown_timeout: Duration,
     /// Until when nothing is accepted, after a shortage.
     accepts_from: Timestamp,
     stopping_until: Option<Timestamp>,
-}
-
-/// Who is told of changes.
-struct Told {
-    changes: SyncSender<StateChange>,
-    missed: u64,
 }
 
 /// What a loop is made of.
@@ -95,8 +85,7 @@ impl EventLoop {
             commands: parts.commands,
             colleagues: parts.colleagues,
             log: parts.log,
-            told: Vec::new(),
-            stalls: Vec::new(),
+            audience: Audience::default(),
             max_connections: parts.max_connections,
             shutdown_timeout: parts.shutdown_timeout,
             accepts_from: Timestamp::ZERO,
@@ -148,14 +137,12 @@ impl EventLoop {
                 self.mark(TurnPhase::Last(phase));
             }
         }
-        self.tell_changes();
+        self.audience.tell_changes(self.server.take_changes());
         self.tell_colleagues();
         self.write_log();
         let now = self.mark(TurnPhase::Log);
         if let Some(stall) = self.server.turns().end(now) {
-            // Whoever has not taken the last ones yet knows enough.
-            self.stalls
-                .retain(|told| !matches!(told.try_send(stall), Err(TrySendError::Disconnected(_))));
+            self.audience.tell_stall(stall);
         }
         now
     }
@@ -210,83 +197,6 @@ impl EventLoop {
         self.server.ready(token, readiness(event), now);
     }
 
-    /// Whether clients may be waiting to be accepted.
-    fn has_arrivals(&self) -> bool {
-        self.listeners.iter().any(|listener| listener.ready)
-    }
-
-    fn can_accept(&self) -> bool {
-        match &self.colleagues {
-            None => self.server.open_clients() < self.max_connections,
-            Some(colleagues) => colleagues.has_room(),
-        }
-    }
-
-    /// Accepts who waits. Returns the time when that is done.
-    fn accept(&mut self, now: Timestamp) -> Timestamp {
-        if !self.has_arrivals() || now < self.accepts_from {
-            return now;
-        }
-        for index in 0..self.listeners.len() {
-            if self.accept_on(index, now).is_err() {
-                // Trying again at once would spin; what waits is in the kernel's queue.
-                self.accepts_from = now + SHORTAGE_PAUSE;
-                break;
-            }
-        }
-        self.mark(TurnPhase::Accept)
-    }
-
-    /// Accepts who waits at one listener.
-    ///
-    /// # Errors
-    /// The system has no room for one more.
-    fn accept_on(&mut self, index: usize, now: Timestamp) -> io::Result<()> {
-        for _ in 0..ACCEPTS_PER_TURN {
-            if !self.can_accept() {
-                break;
-            }
-            let Some(listener) = self.listeners.get_mut(index).filter(|l| l.ready) else {
-                break;
-            };
-            let accepted = match &mut self.colleagues {
-                None => listener.accept(),
-                Some(colleagues) => accept_for(colleagues, listener),
-            };
-            let served = match accepted {
-                Ok(Some(accepted)) => self.serve(accepted, now),
-                Ok(None) => continue,
-                Err(error) => Err(error),
-            };
-            served.or_else(|error| match is_shortage(&error) {
-                true => Err(error),
-                false => Ok(()),
-            })?;
-        }
-        Ok(())
-    }
-
-    fn serve(&mut self, accepted: Accepted, now: Timestamp) -> io::Result<()> {
-        let Accepted {
-            stream,
-            address,
-            listener,
-        } = accepted;
-        self.server.accepted(stream, address, listener, now)
-    }
-
-    /// Serves a connection that another worker has accepted. One that comes while this one stops
-    /// is closed, like those that wait to be accepted.
-    fn take_over(&mut self, accepted: Accepted, now: Timestamp) {
-        if let Some(colleagues) = &mut self.colleagues {
-            colleagues.taken_over();
-        }
-        if self.stopping_until.is_none() {
-            // An error means that it is closed, and so it is counted.
-            let _ = self.serve(accepted, now);
-        }
-    }
-
     /// Does what other threads asked. Returns the time when that is done.
     fn obey(&mut self, now: Timestamp) -> Timestamp {
         let mut has_obeyed = false;
@@ -308,8 +218,8 @@ impl EventLoop {
             Command::Snapshot(others, reply) => {
                 let _ = reply.send(self.server.snapshot_of_all(&others, now));
             }
-            Command::Tell(changes) => self.told.push(Told { changes, missed: 0 }),
-            Command::TellStalls(stalls) => self.stalls.push(stalls),
+            Command::Tell(changes) => self.audience.add(changes),
+            Command::TellStalls(stalls) => self.audience.add_for_stalls(stalls),
             Command::Order(backend, order, reply) => {
                 let is_here = self.server.order(&backend, order, now);
                 let _ = reply.send(is_here);
@@ -324,22 +234,6 @@ impl EventLoop {
             self.listeners.clear();
             self.server.stop();
             self.stopping_until = Some(now + self.shutdown_timeout);
-        }
-    }
-
-    /// Whoever does not listen fast enough misses changes, and is told how many.
-    fn tell_changes(&mut self) {
-        for change in self.server.take_changes() {
-            self.told.retain_mut(|told| {
-                let mut change = change.clone();
-                change.missed += told.missed;
-                match told.changes.try_send(change) {
-                    Ok(()) => told.missed = 0,
-                    Err(TrySendError::Full(_)) => told.missed += 1,
-                    Err(TrySendError::Disconnected(_)) => return false,
-                }
-                true
-            });
         }
     }
 
@@ -379,30 +273,4 @@ pub(super) fn readiness(event: &Event) -> Readiness {
         read_closed: event.is_read_closed(),
         broken: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
     }
-}
-
-/// Accepts a connection, if one more may be open over all workers. `None`: none came, or it is for
-/// another worker.
-fn accept_for(
-    colleagues: &mut Colleagues,
-    listener: &mut Listener,
-) -> io::Result<Option<Accepted>> {
-    if !colleagues.reserve() {
-        return Ok(None);
-    }
-    let accepted = listener.accept();
-    if !matches!(accepted, Ok(Some(_))) {
-        colleagues.release();
-    }
-    Ok(accepted?.and_then(|accepted| colleagues.hand_on(accepted)))
-}
-
-/// Whether an error of accepting is about means, not about one connection (`accept(2)`).
-fn is_shortage(error: &io::Error) -> bool {
-    !matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
-    )
 }
