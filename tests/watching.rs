@@ -167,7 +167,7 @@ fn a_service_goes_down_and_comes_back() {
     let watcher = Watcher::start(&args.concat());
     watcher.until_it_says(&format!("Z {target} is up\n"));
     drop(pi);
-    watcher.until_it_says(&format!("Z {target} is down: no connection (3 in a row, "));
+    watcher.until_it_says(&format!("Z {target} is down: unreachable (3 in a row, "));
     let _pi = Pi::start_at(address.port(), "after", &[]);
     watcher.until_it_says(&format!("Z {target} is up again, after "));
     watcher.signal(Signal::TERM);
@@ -188,7 +188,7 @@ fn the_exit_code_tells_whether_all_are_up() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = stdout(&output);
     assert!(!said.contains("1970-"), "the time of the wall: {said}");
-    for (target, reason) in [(&all[1], "no connection"), (&all[2], "no answer in time")] {
+    for (target, reason) in [(&all[1], "unreachable"), (&all[2], "no answer in time")] {
         let line = format!("Z {target} is down: {reason} (3 in a row, ");
         assert!(said.contains(&line), "{said}");
         let cells = row(&said, &target.to_string());

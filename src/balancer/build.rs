@@ -59,8 +59,8 @@ pub(super) fn build(
     let addresses = addresses
         .map(|backend| net::resolve(&backend.address))
         .collect::<Result<Vec<_>, _>>()?;
-    let (bound, mut listeners) = bind(config, workers)?;
     net::allow_check(config.health().check, &addresses)?;
+    let (bound, mut listeners) = bind(config, workers)?;
     net::refuse_own_address(config, &addresses, &bound)?;
     let plan = Plan {
         config,

@@ -1,4 +1,4 @@
-//! From the names of backends to their addresses.
+//! From the names of backends, and of what is watched, to their addresses.
 
 use crate::address::Address;
 use crate::config::{AddressKind, BackendAddress, Host, HostPort, Invalid, Question, Target};

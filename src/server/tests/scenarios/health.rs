@@ -76,7 +76,7 @@ fn checks_by_connecting_eject_who_refuses_until_it_accepts() {
     assert_eq!((state(&stage, 0), state(&stage, 1)), ("joining", "ejected"));
     let why = told(&mut stage).concat();
     assert!(
-        why.contains("probe failed: no connection (3 in a row)"),
+        why.contains("probe failed: unreachable (3 in a row)"),
         "{why}"
     );
     stage.dial(1, Dial::AtOnce);
