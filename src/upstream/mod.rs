@@ -17,6 +17,7 @@ mod membership;
 mod outstanding;
 mod pace;
 mod passive;
+mod shared_pick;
 mod sharing;
 mod slow_start;
 mod state_change;
@@ -38,7 +39,8 @@ use life_cycle::Event;
 use outstanding::{Outstanding, Queue};
 use pace::Pace;
 use passive::Evidence;
-use sharing::{Place, Sharing};
+use shared_pick::Place;
+use sharing::Sharing;
 use slow_start::Ramps;
 use std::time::Duration;
 
