@@ -58,7 +58,7 @@ fn run(order: &Order) -> ExitCode {
     }
     let news = match order.quiet {
         true => None,
-        false => news::tell(balancer.handle().events()).ok(),
+        false => news::tell(balancer.handle().events(), balancer.handle().stalls()).ok(),
     };
     let ended = balancer.run();
     if let Some(news) = news {

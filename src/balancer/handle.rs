@@ -5,7 +5,7 @@
 //! asked of a balancer that has ended finds nobody, and is answered so.
 
 use crate::net::{Command, Mailbox};
-use crate::observe::Snapshot;
+use crate::observe::{Snapshot, Stall};
 use crate::server::Order;
 use crate::upstream::StateChange;
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use std::sync::mpsc::{Receiver, channel, sync_channel};
 
 /// Changes that wait for whoever asked to be told of them.
 const WAITING_CHANGES: usize = 4096;
+/// Stalls that wait for whoever asked to be told of them.
+const WAITING_STALLS: usize = 64;
 
 /// Reaches a balancer from any thread.
 #[derive(Clone, Debug)]
@@ -57,6 +59,18 @@ impl Handle {
     pub fn events(&self) -> Receiver<StateChange> {
         let (sender, receiver) = sync_channel(WAITING_CHANGES);
         self.tell_first(Command::Tell(sender));
+        receiver
+    }
+
+    /// The turns of the workers' loops that take too long (50 ms or more) from now on, and what
+    /// they went to. Ends when the balancer does. Up to 64 wait to be received; what comes then is
+    /// only counted, in [`TurnTimes::stalls`](crate::observe::TurnTimes::stalls).
+    #[must_use]
+    pub fn stalls(&self) -> Receiver<Stall> {
+        let (sender, receiver) = sync_channel(WAITING_STALLS);
+        for worker in self.mailboxes.iter() {
+            worker.post(Command::TellStalls(sender.clone()));
+        }
         receiver
     }
 

@@ -46,17 +46,18 @@ impl<N: Network> Server<N> {
     }
 
     /// Does what follows from changes: who is out loses its idle links, and who is silent the
-    /// exchanges that wait for it.
-    pub(super) fn follow_changes(&mut self, now: Timestamp) {
+    /// exchanges that wait for it. Returns whether there were any.
+    pub(super) fn follow_changes(&mut self, now: Timestamp) -> bool {
         let changes = self.upstream.take_changes();
         if changes.is_empty() {
-            return;
+            return false;
         }
         for change in &changes {
             self.follow(change, now);
             self.tell_others(Message::Changed(change.clone()));
         }
         self.changes.extend(changes);
+        true
     }
 
     /// The same for one change.

@@ -28,10 +28,10 @@ impl<N: Network> Server<N> {
         (is_on && self.upstream.in_flight() > 0).then_some(self.next_silence_look)
     }
 
-    /// Has those checked who may be hanging.
-    pub(super) fn look_for_silence(&mut self, now: Timestamp) {
+    /// Has those checked who may be hanging. Returns whether it was time to look.
+    pub(super) fn look_for_silence(&mut self, now: Timestamp) -> bool {
         if self.silence_look_due().is_none_or(|due| now < due) {
-            return;
+            return false;
         }
         self.next_silence_look = now + LOOK_INTERVAL;
         let least = LEAST_WAIT.min(self.settings.health.interval);
@@ -52,5 +52,6 @@ impl<N: Network> Server<N> {
         for (backend, waited) in suspects {
             self.suspect(backend, waited, now);
         }
+        true
     }
 }

@@ -15,6 +15,7 @@ mod life_cycle;
 mod membership;
 mod outstanding;
 mod passive;
+mod shared_pick;
 mod sharing;
 mod slow_start;
 mod state_change;
@@ -35,7 +36,8 @@ use crate::time::Timestamp;
 use life_cycle::Event;
 use outstanding::{Outstanding, Queue};
 use passive::Evidence;
-use sharing::{Place, Sharing};
+use shared_pick::Place;
+use sharing::Sharing;
 use slow_start::Ramps;
 use std::time::Duration;
 
