@@ -32,7 +32,6 @@ use life_cycle::Event;
 use outstanding::{Outstanding, Queue};
 use passive::Evidence;
 use slow_start::Ramps;
-use std::time::Duration;
 
 /// The pool of backends. Owns the strategy.
 pub struct Upstream {
@@ -57,7 +56,7 @@ pub struct Upstream {
     /// The outcomes of all backends.
     recent: Window<4>,
     /// How long slow answers take, over all backends: the longest, forgotten bit by bit.
-    slow_response_time: Duration,
+    slow_response_nanos: u64,
     /// What has changed and nobody has asked for yet.
     changes: Vec<StateChange>,
     /// How many were not kept since the last that was.
@@ -103,16 +102,23 @@ impl Upstream {
         if !self.ramps.is_empty() {
             chosen = self.hold_back(chosen, key, tried, now);
         }
-        if let Some(backend) = chosen {
-            return self.lease(backend, now);
-        }
+        let backend = match chosen {
+            Some(backend) => backend,
+            None => self.pick_in_need(key, tried, now)?,
+        };
+        self.lease(backend, now)
+    }
+
+    /// Picks somebody who may not be picked, unless waiting is better.
+    #[cold]
+    fn pick_in_need(&mut self, key: u64, tried: &[BackendId], now: Timestamp) -> Option<BackendId> {
         if self.is_full(tried) {
             return None;
         }
         let in_need = |_, state: State| state.pickable_in_need();
         let backend = self.pick_where(in_need, key, tried, now)?;
         self.picks_in_need += 1;
-        self.lease(backend, now)
+        Some(backend)
     }
 
     /// Picks this backend, to which a client is bound, if it may be picked. The strategy has no
@@ -155,8 +161,10 @@ impl Upstream {
         }
         self.judge(&lease, outcome, now);
         self.strategy.settled(&self.candidates, &settlement, now);
-        self.note_if_emptied(slot, now);
-        self.vacate_if_finished(slot);
+        if settlement.remaining == 0 {
+            self.note_if_emptied(slot, now);
+            self.vacate_if_removed(slot);
+        }
     }
 
     /// Whether a backend that may be picked, and is not in `tried`, has all the exchanges it is
@@ -275,6 +283,7 @@ impl Upstream {
     }
 
     /// Counts an exchange at the backend that was chosen for it.
+    #[inline]
     fn lease(&mut self, chosen: BackendId, now: Timestamp) -> Option<Lease> {
         let slot = chosen.slot();
         let candidate = self.candidates.get_mut(slot).filter(|c| c.id == chosen);
