@@ -33,7 +33,7 @@ mod sticky;
 mod strategy;
 mod timeouts;
 
-pub use crate::balance::Kind as StrategyKind;
+pub use crate::balance::{Kind as StrategyKind, LoadBound};
 pub use crate::http::{ForwardOptions, ForwardedFor};
 pub use crate::proxy_protocol::Version as ProxyVersion;
 pub use backend::{BackendSpec, Weight};
@@ -48,7 +48,7 @@ pub use listener::ListenerSpec;
 pub use number::parse_number;
 pub use socket_path::SocketPath;
 pub use sticky::{StickyCookie, parse_cookie_name};
-pub use strategy::parse_strategy;
+pub use strategy::{parse_load_bound, parse_strategy};
 pub use timeouts::{Timeouts, parse_timeout};
 
 use crate::address::Address;
