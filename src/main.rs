@@ -9,10 +9,12 @@ mod experiment;
 mod news;
 mod signals;
 mod start_line;
+mod watching;
 
 use cli::{Invocation, Order};
-use lb::Balancer;
 use lb::observe::Summary;
+use lb::{Balancer, Handle};
+use signals::Wish;
 use start_line::StartLine;
 use std::fmt::Display;
 use std::io::Write as _;
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(invalid) => fail(USAGE, &invalid),
         },
+        Ok(Invocation::Watch(watching)) => watching::carry_out(&watching),
         Ok(Invocation::Show(page)) => {
             // Nobody is left to tell if stdout is closed, as by `lb --help | head`.
             let _ = page.print();
@@ -51,7 +54,8 @@ fn run(order: &Order) -> ExitCode {
         Ok(balancer) => balancer,
         Err(invalid) => return fail(USAGE, &invalid),
     };
-    if let Err(error) = signals::obey(balancer.handle()) {
+    let handle = balancer.handle();
+    if let Err(error) = signals::obey(move |wish| obey(&handle, wish)) {
         return fail(FAILURE, &format!("signals cannot be watched: {error}"));
     }
     if !order.quiet {
@@ -59,7 +63,7 @@ fn run(order: &Order) -> ExitCode {
     }
     let news = match order.quiet {
         true => None,
-        false => news::tell(balancer.handle().events()).ok(),
+        false => news::tell(balancer.handle().events(), balancer.handle().stalls()).ok(),
     };
     let ended = balancer.run();
     if let Some(news) = news {
@@ -80,6 +84,17 @@ fn run(order: &Order) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => fail(FAILURE, &format!("cannot go on: {error}")),
+    }
+}
+
+fn obey(balancer: &Handle, wish: Wish) {
+    match wish {
+        Wish::Stop => balancer.stop(),
+        Wish::Show => {
+            if let Some(snapshot) = balancer.snapshot() {
+                say(&Summary(&snapshot));
+            }
+        }
     }
 }
 

@@ -8,11 +8,13 @@ use super::forward_flags::ForwardFlags;
 use super::health_flags::HealthFlags;
 use super::help;
 use super::strategy_choice::StrategyChoice;
+use super::watch_flags::{MonitorFlags, PingFlags};
 use clap::builder::ArgPredicate;
 use clap::{Args, Parser};
 use lb::config::{
     AccessLogFormat, BackendSpec, DEFAULT_LISTENER, HumanDuration, Limits, ListenerSpec, LoadBound,
-    Mode, StrategyKind, Timeouts, parse_cookie_name, parse_load_bound, parse_number, parse_timeout,
+    Mode, StrategyKind, Timeouts, Workers, parse_cookie_name, parse_load_bound, parse_number,
+    parse_timeout,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,7 +34,6 @@ use std::time::Duration;
     disable_help_subcommand = true
 )]
 pub(super) struct Flags {
-    #[cfg(feature = "simulate")]
     #[command(subcommand)]
     pub(super) command: Option<Command>,
     #[command(flatten)]
@@ -52,10 +53,12 @@ pub(super) struct Flags {
 }
 
 /// What else `lb` can do.
-#[cfg(feature = "simulate")]
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
+    #[cfg(feature = "simulate")]
     Simulate(super::simulate::SimulateFlags),
+    Ping(PingFlags),
+    Monitor(MonitorFlags),
 }
 
 #[derive(Args, Debug)]
@@ -129,6 +132,13 @@ pub(super) struct TrafficFlags {
     /// sides; tcp balances whole connections, whatever they carry.
     #[arg(long, value_name = "http|tcp", default_value = Mode::default().name())]
     pub(super) mode: Mode,
+
+    /// Loops, each on a thread of its own
+    ///
+    /// A number, or auto for one on each core. Each has its own listeners, connections and pools;
+    /// limits, the queue, and what is known of backends are of all. One is enough for most.
+    #[arg(long, value_name = "N|auto", default_value = "1")]
+    pub(super) workers: Workers,
 }
 
 #[derive(Args, Debug)]

@@ -11,13 +11,15 @@ mod help;
 #[cfg(feature = "simulate")]
 mod simulate;
 mod strategy_choice;
+mod watch_flags;
 
 #[cfg(feature = "simulate")]
 pub(crate) use simulate::{Experiment, Source, Task};
+pub(crate) use watch_flags::Watching;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
-use flags::Flags;
+use flags::{Command, Flags};
 use lb::config::{Config, Invalid, StickyCookie, StrategyKind};
 use std::ffi::OsString;
 use std::fs;
@@ -31,6 +33,8 @@ pub(crate) enum Invocation {
     /// Simulated traffic.
     #[cfg(feature = "simulate")]
     Simulate(Box<Experiment>),
+    /// Machines or services to be watched.
+    Watch(Box<Watching>),
     /// A page of clap's, such as the help, to be printed to stdout.
     Show(clap::Error),
     /// A page of our own, to be printed to stdout.
@@ -49,11 +53,15 @@ pub(crate) struct Order {
 /// Reads the arguments, the first of which is the name of the program.
 pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Invalid> {
     match Flags::try_parse_from(args) {
-        #[cfg(feature = "simulate")]
         Ok(Flags {
-            command: Some(flags::Command::Simulate(flags)),
+            command: Some(command),
             ..
-        }) => flags.invocation(),
+        }) => match command {
+            #[cfg(feature = "simulate")]
+            Command::Simulate(flags) => flags.invocation(),
+            Command::Ping(flags) => Ok(Invocation::Watch(Box::new(flags.order()?))),
+            Command::Monitor(flags) => Ok(Invocation::Watch(Box::new(flags.order()?))),
+        },
         Ok(flags) => invocation(flags),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Invocation::Show(error)),
@@ -79,6 +87,7 @@ fn order(flags: Flags, strategy: StrategyKind) -> Result<Order, Invalid> {
         return Err(Invalid::new("the strategy does not hash", remedy).with_flag("--hash-bound"));
     }
     config.mode = flags.traffic.mode;
+    config.workers = flags.traffic.workers;
     config.access_log = flags.output.access_log;
     config.set_listeners(flags.traffic.listen)?;
     if let Some(cookie) = flags.pool.sticky {

@@ -260,6 +260,16 @@ fn every_mistake_is_one_line_with_a_remedy() {
             "--mode 'udp': unknown mode; use one of http, tcp",
         ),
         (
+            "lb --workers 0",
+            "--workers '0': not a number of workers; \
+             give 1 to 256, or auto for one on each core",
+        ),
+        (
+            "lb --workers 257",
+            "--workers '257': not a number of workers; \
+             give 1 to 256, or auto for one on each core",
+        ),
+        (
             "lb --access-log xml",
             "--access-log 'xml': unknown format; use one of off, text, json",
         ),
@@ -323,6 +333,7 @@ const DEFAULTS: [(&str, &str); 42] = [
     ("hash-bound", "125"),
     ("listen", "127.0.0.1:8080"),
     ("mode", "http"),
+    ("workers", "1"),
     ("connect-timeout", "3s"),
     ("x-forwarded-for", "append"),
     ("x-forwarded", "on"),

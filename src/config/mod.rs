@@ -27,11 +27,14 @@ mod host_port;
 mod invalid;
 mod limits;
 mod listener;
+mod monitor;
 mod number;
 mod socket_path;
 mod sticky;
 mod strategy;
+mod target;
 mod timeouts;
+mod workers;
 
 pub use crate::balance::{Kind as StrategyKind, LoadBound};
 pub use crate::http::{ForwardOptions, ForwardedFor};
@@ -45,11 +48,14 @@ pub use host_port::{Host, HostPort};
 pub use invalid::Invalid;
 pub use limits::Limits;
 pub use listener::ListenerSpec;
+pub use monitor::{AddressKind, MAX_TARGETS, MonitorConfig, Plan};
 pub use number::parse_number;
 pub use socket_path::SocketPath;
 pub use sticky::{StickyCookie, parse_cookie_name};
 pub use strategy::{parse_load_bound, parse_strategy};
+pub use target::{Question, ServiceSpec, Target};
 pub use timeouts::{Timeouts, parse_timeout};
+pub use workers::Workers;
 
 use crate::address::Address;
 use crate::http::is_authority;
@@ -70,6 +76,8 @@ pub struct Config {
     pub mode: Mode,
     /// How backends are picked. Default by least response time.
     pub strategy: StrategyKind,
+    /// On how many threads it works. Default one.
+    pub workers: Workers,
     /// Whether and how each exchange is logged. Default off.
     pub access_log: AccessLogFormat,
     /// Whether and how backends are told of clients ahead of everything else, in both modes.
@@ -99,6 +107,7 @@ impl Config {
         Ok(Self {
             mode: Mode::default(),
             strategy: StrategyKind::default(),
+            workers: Workers::default(),
             access_log: AccessLogFormat::default(),
             send_proxy: None,
             forward: ForwardOptions::default(),
@@ -154,8 +163,17 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A value outside the range that [`Health`] gives for it.
+    /// A value outside the range that [`Health`] gives for it; a UNIX socket that is to be pinged.
     pub fn set_health(&mut self, health: Health) -> Result<(), Invalid> {
+        let is_unix = |spec: &&BackendSpec| matches!(spec.address, BackendAddress::Unix(_));
+        if health.check == Check::Ping
+            && let Some(spec) = self.backends.iter().find(is_unix)
+        {
+            let problem = format!("{} is a UNIX socket, which cannot be pinged", spec.address);
+            return Err(Invalid::new(problem, "check by tcp or http instead")
+                .with_flag("--health")
+                .with_value(health.check.name()));
+        }
         self.health = health.checked()?;
         Ok(())
     }

@@ -1,48 +1,35 @@
 //! The loop: waits for events and passes them to the server.
 //!
-//! A turn has named phases: wait, events, accept, the server's own last phases, log. Each is
-//! bounded, so that a flood of one kind delays the others by no more than a turn.
+//! A turn has named phases ([`TurnPhase`]), each bounded, so that a flood of one kind delays the
+//! others by no more than a turn. The clock is read once for each event, and behind each phase that
+//! had something to do: that is how a turn that takes too long gets its name.
 
+mod accepting;
+
+use super::audience::Audience;
+use super::colleagues::Colleagues;
 use super::listener::Listener;
 use super::log_writer::LogWriter;
+use super::mailbox::Command;
 use super::network::SystemNetwork;
-use crate::balancer::Ended;
 use crate::clock::Clock;
-use crate::observe::Snapshot;
+use crate::observe::{LastPhase, TurnPhase};
 use crate::relay::Readiness;
-use crate::server::{Order, Server, Token};
+use crate::server::{Server, Token};
 use crate::time::Timestamp;
-use crate::upstream::StateChange;
 use mio::event::Event;
 use mio::{Events, Poll};
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 /// Events taken from the system in one turn.
 const EVENTS_PER_TURN: usize = 1024;
-/// Connections accepted on one listener in one turn.
-const ACCEPTS_PER_TURN: usize = 64;
-/// How long no connection is accepted after the system had no room for one.
-const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Tokens with this bit are the loop's own; the others are the server's.
 const OWN_BIT: usize = 1 << 63;
 /// Wakes the loop for commands.
 pub(crate) const WAKER: mio::Token = mio::Token(usize::MAX);
-
-/// What the loop can be asked from other threads.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// Stop accepting, finish, return.
-    Stop,
-    /// Say how it is.
-    Snapshot(Sender<Snapshot>),
-    /// Tell of every change in the life of a backend from now on.
-    Tell(SyncSender<StateChange>),
-    /// Do what the operator says of the backend of this name; say whether there is one.
-    Order(String, Order, Sender<bool>),
-}
 
 /// One loop and everything it owns.
 pub(crate) struct EventLoop {
@@ -51,19 +38,15 @@ pub(crate) struct EventLoop {
     listeners: Vec<Listener>,
     server: Server<SystemNetwork>,
     commands: Receiver<Command>,
+    /// `None` if there is one worker.
+    colleagues: Option<Colleagues>,
     log: Option<LogWriter>,
-    told: Vec<Told>,
+    audience: Audience,
     max_connections: usize,
     shutdown_timeout: Duration,
     /// Until when nothing is accepted, after a shortage.
     accepts_from: Timestamp,
     stopping_until: Option<Timestamp>,
-}
-
-/// Who is told of changes.
-struct Told {
-    changes: SyncSender<StateChange>,
-    missed: u64,
 }
 
 /// What a loop is made of.
@@ -73,9 +56,17 @@ pub(crate) struct LoopParts {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) server: Server<SystemNetwork>,
     pub(crate) commands: Receiver<Command>,
+    pub(crate) colleagues: Option<Colleagues>,
+    pub(crate) log: Option<LogWriter>,
     pub(crate) max_connections: usize,
     pub(crate) shutdown_timeout: Duration,
-    pub(crate) has_log: bool,
+}
+
+/// What a loop leaves when it has ended.
+pub(crate) struct Finished {
+    pub(crate) server: Server<SystemNetwork>,
+    pub(crate) at: Timestamp,
+    pub(crate) dropped_log_lines: u64,
 }
 
 impl EventLoop {
@@ -86,19 +77,15 @@ impl EventLoop {
             let registry = parts.poll.registry();
             listener.register(registry, token)?;
         }
-        let log = if parts.has_log {
-            Some(LogWriter::to_stdout()?)
-        } else {
-            None
-        };
         Ok(Self {
             poll: parts.poll,
             clock: parts.clock,
             listeners: parts.listeners,
             server: parts.server,
             commands: parts.commands,
-            log,
-            told: Vec::new(),
+            colleagues: parts.colleagues,
+            log: parts.log,
+            audience: Audience::default(),
             max_connections: parts.max_connections,
             shutdown_timeout: parts.shutdown_timeout,
             accepts_from: Timestamp::ZERO,
@@ -107,49 +94,95 @@ impl EventLoop {
     }
 
     /// Runs until told to stop and everything is finished or the time for that is over.
-    pub(crate) fn run(mut self) -> io::Result<Ended> {
+    pub(crate) fn run(mut self) -> io::Result<Finished> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
-        while !self.is_over() {
-            self.wait(&mut events)?;
-            for event in &events {
-                self.dispatch(event);
-            }
-            self.accept();
-            self.obey();
-            self.server.finish_turn(self.clock.now());
-            self.tell_changes();
-            self.write_log();
+        let mut now = self.clock.now();
+        while !self.is_over(now) {
+            let due = self.wait(&mut events, now)?;
+            now = self.turn(&events, due);
         }
         Ok(self.end())
     }
 
-    fn is_over(&self) -> bool {
+    /// One turn, `due` being when the server was to be called at the latest. Returns when it
+    /// ended.
+    fn turn(&mut self, events: &Events, due: Option<Timestamp>) -> Timestamp {
+        let began = self.clock.now();
+        self.server.turns().begin(began);
+        let now = self.dispatch_all(events, began);
+        let now = self.accept(now);
+        let now = self.obey(now);
+        self.finish_turn(due, now)
+    }
+
+    /// Reads the clock behind each event: response times are that exact. Returns the last reading.
+    fn dispatch_all(&mut self, events: &Events, began: Timestamp) -> Timestamp {
+        let mut now = began;
+        for event in events {
+            self.dispatch(event, now);
+            now = self.clock.now();
+        }
+        self.server.turns().mark(TurnPhase::Events, now);
+        now
+    }
+
+    /// The phases that end a turn.
+    fn finish_turn(&mut self, due: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        // What is to be done at once has no time at which it was due.
+        if let Some(due) = due.filter(|due| *due > Timestamp::ZERO && *due <= now) {
+            self.server.turns().deadline(due, now);
+        }
+        for &phase in &LastPhase::ALL {
+            if self.server.end_with(phase, now) {
+                self.mark(TurnPhase::Last(phase));
+            }
+        }
+        self.audience.tell_changes(self.server.take_changes());
+        self.tell_colleagues();
+        self.write_log();
+        let now = self.mark(TurnPhase::Log);
+        if let Some(stall) = self.server.turns().end(now) {
+            self.audience.tell_stall(stall);
+        }
+        now
+    }
+
+    /// A phase that had something to do is over.
+    fn mark(&mut self, phase: TurnPhase) -> Timestamp {
+        let now = self.clock.now();
+        self.server.turns().mark(phase, now);
+        now
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
         match self.stopping_until {
-            Some(until) => self.server.is_idle() || self.clock.now() >= until,
+            Some(until) => self.server.is_idle() || now >= until,
             None => false,
         }
     }
 
-    /// Waits for events, no longer than until something is due.
-    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        let now = self.clock.now();
-        let accepting = self.can_accept() && self.listeners.iter().any(|l| l.ready);
-        let due = [
-            self.server.next_wakeup(),
-            accepting.then_some(self.accepts_from),
-            self.stopping_until,
-        ];
-        let timeout = due.into_iter().flatten().min().map(|at| at.since(now));
+    /// Waits for events, no longer than until something is due. Returns when that is for the
+    /// server.
+    fn wait(&mut self, events: &mut Events, now: Timestamp) -> io::Result<Option<Timestamp>> {
+        let wakeup = self.server.next_wakeup();
+        let mut due = wakeup.unwrap_or(Timestamp::NEVER);
+        if self.has_arrivals() && self.can_accept() {
+            due = due.min(self.accepts_from);
+        }
+        if let Some(until) = self.stopping_until {
+            due = due.min(until);
+        }
+        let timeout = (due != Timestamp::NEVER).then(|| due.since(now));
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 events.clear();
-                Ok(())
             }
-            other => other,
+            other => other?,
         }
+        Ok(wakeup)
     }
 
-    fn dispatch(&mut self, event: &Event) {
+    fn dispatch(&mut self, event: &Event, now: Timestamp) {
         let token = event.token();
         if token == WAKER {
             return;
@@ -160,90 +193,55 @@ impl EventLoop {
             }
             return;
         }
-        let ready = Readiness {
-            readable: event.is_readable(),
-            writable: event.is_writable(),
-            read_closed: event.is_read_closed(),
-            broken: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
-        };
         let token = Token::from_bits(token.0 as u64);
-        self.server.ready(token, ready, self.clock.now());
+        self.server.ready(token, readiness(event), now);
     }
 
-    fn can_accept(&self) -> bool {
-        self.server.open_clients() < self.max_connections
-    }
-
-    fn accept(&mut self) {
-        let now = self.clock.now();
-        if now < self.accepts_from {
-            return;
-        }
-        for index in 0..self.listeners.len() {
-            for _ in 0..ACCEPTS_PER_TURN {
-                if !self.can_accept() {
-                    return;
-                }
-                let Some(listener) = self.listeners.get_mut(index).filter(|l| l.ready) else {
-                    break;
-                };
-                let accepted = match listener.accept() {
-                    Ok(None) => break,
-                    Ok(Some((stream, address))) => {
-                        self.server.accepted(stream, address, index as u16, now)
-                    }
-                    Err(error) => Err(error),
-                };
-                if accepted.is_err_and(|error| is_shortage(&error)) {
-                    // Trying again at once would spin; what waits is in the kernel's queue.
-                    self.accepts_from = now + SHORTAGE_PAUSE;
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Does what other threads asked.
-    fn obey(&mut self) {
+    /// Does what other threads asked. Returns the time when that is done.
+    fn obey(&mut self, now: Timestamp) -> Timestamp {
+        let mut has_obeyed = false;
         while let Ok(command) = self.commands.try_recv() {
-            match command {
-                Command::Stop => self.stop(),
-                // Whoever asked may have gone.
-                Command::Snapshot(reply) => drop(reply.send(self.snapshot())),
-                Command::Tell(changes) => self.told.push(Told { changes, missed: 0 }),
-                Command::Order(backend, order, reply) => {
-                    let is_here = self.server.order(&backend, order, self.clock.now());
-                    let _ = reply.send(is_here);
-                }
-            }
+            self.obey_one(command, now);
+            has_obeyed = true;
+        }
+        match has_obeyed {
+            true => self.mark(TurnPhase::Commands),
+            false => now,
         }
     }
 
-    fn stop(&mut self) {
+    fn obey_one(&mut self, command: Command, now: Timestamp) {
+        match command {
+            Command::Stop => self.stop(now),
+            // Whoever asked may have gone.
+            Command::Report(reply) => drop(reply.send(self.server.report())),
+            Command::Snapshot(others, reply) => {
+                let _ = reply.send(self.server.snapshot_of_all(&others, now));
+            }
+            Command::Tell(changes) => self.audience.add(changes),
+            Command::TellStalls(stalls) => self.audience.add_for_stalls(stalls),
+            Command::Order(backend, order, reply) => {
+                let is_here = self.server.order(&backend, order, now);
+                let _ = reply.send(is_here);
+            }
+            Command::Serve(accepted) => self.take_over(accepted, now),
+            Command::Receive(message) => self.server.receive(message, now),
+        }
+    }
+
+    fn stop(&mut self, now: Timestamp) {
         if self.stopping_until.is_none() {
             self.listeners.clear();
             self.server.stop();
-            self.stopping_until = Some(self.clock.now() + self.shutdown_timeout);
+            self.stopping_until = Some(now + self.shutdown_timeout);
         }
     }
 
-    fn snapshot(&self) -> Snapshot {
-        self.server.snapshot(self.clock.now())
-    }
-
-    /// Whoever does not listen fast enough misses changes, and is told how many.
-    fn tell_changes(&mut self) {
-        for change in self.server.take_changes() {
-            self.told.retain_mut(|told| {
-                let mut change = change.clone();
-                change.missed += told.missed;
-                match told.changes.try_send(change) {
-                    Ok(()) => told.missed = 0,
-                    Err(TrySendError::Full(_)) => told.missed += 1,
-                    Err(TrySendError::Disconnected(_)) => return false,
-                }
-                true
-            });
+    fn tell_colleagues(&mut self) {
+        if let Some(colleagues) = &mut self.colleagues {
+            colleagues.tell(self.server.take_messages());
+            colleagues.wake(self.server.take_call());
+            colleagues.count(self.server.open_clients());
         }
     }
 
@@ -255,27 +253,24 @@ impl EventLoop {
         }
     }
 
-    fn end(mut self) -> Ended {
+    fn end(mut self) -> Finished {
         self.server.abandon(self.clock.now());
         self.write_log();
-        let mut dropped_log_lines = 0;
-        if let Some(log) = &mut self.log {
-            log.finish();
-            dropped_log_lines = log.dropped_lines();
-        }
-        Ended {
-            snapshot: self.snapshot(),
-            dropped_log_lines,
+        self.tell_colleagues();
+        Finished {
+            server: self.server,
+            at: self.clock.now(),
+            dropped_log_lines: self.log.map_or(0, LogWriter::finish),
         }
     }
 }
 
-/// Whether an error of accepting is about means, not about one connection (`accept(2)`).
-fn is_shortage(error: &io::Error) -> bool {
-    !matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
-    )
+/// What an event says of a socket.
+pub(super) fn readiness(event: &Event) -> Readiness {
+    Readiness {
+        readable: event.is_readable(),
+        writable: event.is_writable(),
+        read_closed: event.is_read_closed(),
+        broken: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
+    }
 }

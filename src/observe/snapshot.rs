@@ -3,7 +3,7 @@
 //! It owns no rule: [`Metrics`](super::Metrics) fills it in, [`Summary`](super::Summary) shows it,
 //! and users of the library read it.
 
-use super::{Counters, FaultCounts, ResponseTimes};
+use super::{Counters, FaultCounts, ResponseTimes, TurnTimes};
 use crate::balance::BackendId;
 use std::time::Duration;
 
@@ -23,8 +23,21 @@ pub struct Snapshot {
     pub faults: FaultCounts,
     /// Response times over all backends; `None` before the first answer.
     pub response_times: Option<ResponseTimes>,
+    /// How long the turns of all loops took; `None` where no loop turns.
+    pub turn_times: Option<TurnTimes>,
     /// The backends of the upstream, in its order.
     pub backends: Vec<BackendSnapshot>,
+    /// What of it is whose, if there are several workers; empty with one.
+    pub workers: Vec<WorkerSnapshot>,
+}
+
+/// One of several workers at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerSnapshot {
+    /// Client connections open now.
+    pub connections_open: u64,
+    /// Exchanges that are over.
+    pub exchanges: u64,
 }
 
 /// A backend at one moment.

@@ -7,9 +7,10 @@
 mod table;
 mod units;
 
-use self::table::Table;
-use self::units::{count, size, span, uptime};
-use super::{BackendSnapshot, Counters, ResponseTimes, Snapshot};
+pub(crate) use self::table::Table;
+pub(crate) use self::units::{count, span};
+use self::units::{size, uptime};
+use super::{BackendSnapshot, Counters, ResponseTimes, Snapshot, TurnTimes, WorkerSnapshot};
 use std::fmt::{self, Display, Formatter};
 
 /// Shows a [`Snapshot`] on a terminal.
@@ -46,13 +47,53 @@ fn write_totals(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
         count(totals.exchanges),
         statuses(totals)
     )?;
+    write_workers(f, &snapshot.workers)?;
     writeln!(
         f,
         "bytes        {} in, {} out",
         size(totals.bytes_in),
         size(totals.bytes_out)
     )?;
-    writeln!(f, "faults       {}", faults(snapshot))
+    writeln!(f, "faults       {}", faults(snapshot))?;
+    match &snapshot.turn_times {
+        Some(times) => writeln!(f, "turns        {}", turns(times)),
+        None => Ok(()),
+    }
+}
+
+/// As in `1,200 (p50 20 µs, p99 90 µs, longest 1.20 ms in accept); deadlines 1.00 ms late`.
+fn turns(times: &TurnTimes) -> String {
+    let mut told = format!(
+        "{} (p50 {}, p99 {}, longest {} in {})",
+        count(times.turns),
+        span(times.p50),
+        span(times.p99),
+        span(times.longest.turn_time),
+        times.longest.phase.word(),
+    );
+    if times.stalls > 0 {
+        told.push_str(&format!(", {} of 50 ms or more", count(times.stalls)));
+    }
+    let (p99, max) = (times.deadline_lag_p99, times.deadline_lag_max);
+    told + &format!("; deadlines late by p99 {}, max {}", span(p99), span(max))
+}
+
+/// How evenly the load is spread, as in `2: connections 50 49, exchanges 1,012 998`.
+fn write_workers(f: &mut Formatter<'_>, workers: &[WorkerSnapshot]) -> fmt::Result {
+    if workers.is_empty() {
+        return Ok(());
+    }
+    let list = |of: fn(&WorkerSnapshot) -> u64| {
+        let counts: Vec<_> = workers.iter().map(|worker| count(of(worker))).collect();
+        counts.join(" ")
+    };
+    writeln!(
+        f,
+        "workers      {}: connections {}, exchanges {}",
+        workers.len(),
+        list(|worker| worker.connections_open),
+        list(|worker| worker.exchanges)
+    )
 }
 
 /// The classes that occurred, as in ` (2xx 10, 5xx 1)`.
@@ -160,7 +201,7 @@ fn sum(snapshot: &Snapshot) -> BackendSnapshot {
 }
 
 /// Per cent, with a decimal.
-fn share(part: u64, whole: u64) -> String {
+pub(crate) fn share(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "-".to_owned();
     }

@@ -26,11 +26,14 @@ mod failure;
 mod idle;
 mod introduction;
 mod label;
+mod line;
 mod link;
+mod message;
 mod network;
 mod orders;
 mod probes;
 mod queue;
+mod report;
 mod request;
 mod request_id;
 mod response;
@@ -45,8 +48,11 @@ mod turn;
 mod tests;
 
 pub use arena::{ClientId, ExchangeId, LinkId, ProberId};
+pub use line::{Line, Lines};
+pub use message::Message;
 pub use network::{Network, Token};
 pub use orders::Order;
+pub use report::Report;
 pub use request_id::RequestIds;
 
 use crate::address::{Address, ClientAddress};
@@ -107,6 +113,10 @@ pub struct Server<N: Network> {
     retry_budget: RetryBudget,
     /// What has changed in the life of backends and nobody has asked for yet.
     changes: Vec<StateChange>,
+    /// What the other workers are to be told, if there are any.
+    messages: Vec<Message>,
+    /// The worker that is to be woken for somebody who waits there.
+    call: Option<usize>,
     wheel: Wheel<Token>,
     due: Vec<Token>,
     work: Workspace<N::Pipes>,
@@ -183,8 +193,10 @@ impl<N: Network> Server<N> {
             addresses: parts.addresses,
             probers: Arena::new(),
             next_silence_look: now,
-            retry_budget: RetryBudget::default(),
+            retry_budget: RetryBudget::among(1),
             changes: Vec::new(),
+            messages: Vec::new(),
+            call: None,
             wheel: Wheel::new(now),
             due: Vec::new(),
             work: Workspace::new(parts.pipes),
@@ -199,7 +211,9 @@ impl<N: Network> Server<N> {
             stopping: false,
             network: parts.network,
         };
-        server.watch_all(now);
+        if server.upstream.decides() {
+            server.watch_all(now);
+        }
         server
     }
 
@@ -227,12 +241,13 @@ impl<N: Network> Server<N> {
         listener: u16,
         now: Timestamp,
     ) -> io::Result<()> {
-        let client = Client::new(io, address.into(), listener);
-        let id = self.slots.clients.insert(client);
+        let address = address.into();
+        let client = |left| Client::new(io, address, listener, left);
+        let id = self.slots.clients.insert_after(client);
         if let Some(client) = self.slots.clients.get_mut(id) {
             let stream = client.peer.socket.io_mut();
             if let Err(error) = self.network.register(stream, Token::Client(id)) {
-                self.slots.clients.remove(id);
+                self.slots.remove_client(id);
                 return Err(error);
             }
         }

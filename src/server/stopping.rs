@@ -5,7 +5,7 @@ use super::client::ClientState;
 use super::link::LinkState;
 use super::network::Network;
 use crate::error::Fault;
-use crate::observe::{BackendView, Snapshot};
+use crate::observe::{BackendView, Metrics, Snapshot};
 use crate::time::Timestamp;
 use std::mem;
 use std::time::Duration;
@@ -54,6 +54,11 @@ impl<N: Network> Server<N> {
     /// How it is, as of `now`.
     #[must_use]
     pub fn snapshot(&self, now: Timestamp) -> Snapshot {
+        self.shown(&self.metrics, self.open_clients() as u64, now)
+    }
+
+    /// What was counted, for the backends as they are.
+    pub(super) fn shown(&self, metrics: &Metrics, open: u64, now: Timestamp) -> Snapshot {
         let live = self.upstream.candidates().iter().filter(|c| c.live);
         let views = live.map(|candidate| BackendView {
             id: candidate.id,
@@ -64,8 +69,7 @@ impl<N: Network> Server<N> {
                 .map_or("gone", |s| s.word()),
             in_flight: candidate.in_flight,
         });
-        let open = self.slots.clients.len() as u64;
-        self.metrics.snapshot(now, open, views)
+        metrics.snapshot(now, open, views)
     }
 
     /// Tells the server what the wall clock showed at `now`, for its log lines.

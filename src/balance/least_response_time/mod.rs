@@ -229,6 +229,13 @@ impl Strategy for LeastResponseTime {
         }
     }
 
+    fn refreshed(&mut self, candidates: &[Candidate]) {
+        for candidate in candidates {
+            let slot = candidate.id.slot();
+            self.standings.set_since(slot, cost::since_s(candidate));
+        }
+    }
+
     fn changed(&mut self, candidates: &[Candidate], now: Timestamp) {
         let live = candidates.iter().filter(|c| c.live);
         let servers = live.clone().count();

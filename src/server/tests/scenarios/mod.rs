@@ -4,6 +4,7 @@ mod bodies;
 mod health;
 mod interim;
 mod keep_alive;
+mod pings;
 mod pressure;
 mod responses;
 mod retries;
