@@ -46,7 +46,7 @@ impl Warm {
     /// Settles one exchange or another and picks for the next, 20 us later.
     fn turn(&mut self) {
         self.now = self.now + Duration::from_micros(20);
-        let place = (self.key >> 32) * self.held.len() as u64 >> 32;
+        let place = ((self.key >> 32) * self.held.len() as u64) >> 32;
         if let Some(lease) = self.held.swap_remove_back(place as usize) {
             let response_time = Some(self.now.since(lease.dispatched_at()));
             let outcome = match self.key & 63 {

@@ -86,8 +86,8 @@ impl Handle {
         self.order(backend, Order::Enable)
     }
 
-    /// Takes a backend out at once; what is in flight there is finished, and it is not checked
-    /// any more. Returns whether there is one.
+    /// Takes a backend out at once; what is in flight there is finished, and then it is not
+    /// checked any more. Returns whether there is one.
     pub fn disable(&self, backend: &str) -> bool {
         self.order(backend, Order::Disable)
     }

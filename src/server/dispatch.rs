@@ -195,6 +195,7 @@ impl<N: Network> Server<N> {
     fn could_not_connect(&mut self, id: ExchangeId, lease: Lease, now: Timestamp) {
         if let Some(exchange) = self.slots.exchanges.get_mut(id) {
             exchange.tried.add(lease.backend());
+            exchange.notes.refused += 1;
             exchange.notes.fault = Some(Fault::ConnectFailed);
         }
         self.upstream.settle(lease, Outcome::Unreachable, now);

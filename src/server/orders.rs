@@ -1,13 +1,9 @@
 //! What the operator says about backends, and what follows from every change in their lives.
 
-use super::arena::ExchangeId;
-use super::exchange::{Attempt, Phase};
 use super::network::Network;
 use super::{Message, Server};
-use crate::balance::BackendId;
-use crate::error::Fault;
 use crate::time::Timestamp;
-use crate::upstream::{Cause, State, StateChange};
+use crate::upstream::{State, StateChange};
 use std::mem;
 
 /// What the operator wants of a backend.
@@ -62,43 +58,17 @@ impl<N: Network> Server<N> {
 
     /// The same for one change.
     pub(super) fn follow(&mut self, change: &StateChange, now: Timestamp) {
-        if matches!(
-            change.to,
-            State::Ejected { .. } | State::Draining | State::Disabled | State::Gone
-        ) {
-            for link in self.idle.of(change.backend) {
-                self.close_link(link);
-            }
-        }
-        let is_silent = match change.cause {
-            Cause::Silent { .. } => true,
-            Cause::ProbesFailed { reason, .. } => reason.is_silence(),
-            _ => false,
-        };
-        if is_silent && !change.is_spared() {
+        if change.cause.is_silence() {
             self.rescue(change.backend, now);
         }
-    }
-
-    /// Gives those who wait for an answer of this backend to another, where that is allowed. The
-    /// others wait on: it may still answer.
-    fn rescue(&mut self, backend: BackendId, now: Timestamp) {
-        for id in self.slots.exchanges.ids() {
-            if self.is_waiting_for(id, backend) && self.may_retry(id, Fault::BackendGone) {
-                if let Some(exchange) = self.slots.exchanges.get_mut(id) {
-                    exchange.tried.add(backend);
+        match change.to {
+            State::Ejected { .. } | State::Draining | State::Disabled | State::Gone => {
+                for link in self.idle.of(change.backend) {
+                    self.close_link(link);
                 }
-                self.fail(id, Fault::BackendGone, now);
-                self.drive(id, now);
             }
+            State::Joining | State::Healthy => {}
+            State::Probation { .. } | State::Warming { .. } => {}
         }
-    }
-
-    fn is_waiting_for(&self, id: ExchangeId, backend: BackendId) -> bool {
-        let exchange = self.slots.exchanges.get(id);
-        exchange.is_some_and(|exchange| {
-            exchange.phase == Phase::AwaitingHead
-                && matches!(&exchange.attempt, Attempt::At { lease, .. } if lease.backend() == backend)
-        })
     }
 }

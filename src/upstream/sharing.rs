@@ -107,9 +107,6 @@ impl Upstream {
         }
         self.enter(slot, change.to, change.at);
         self.look_at(slot);
-        if change.to.pickable() && matches!(change.cause, Cause::ProbesPassed { .. }) {
-            self.strategy.cleared(change.backend);
-        }
         self.note_if_emptied(slot, now);
     }
 }
