@@ -42,7 +42,6 @@ use passive::Evidence;
 use shared_pick::Place;
 use sharing::Sharing;
 use slow_start::Ramps;
-use std::time::Duration;
 
 /// The pool of backends. Owns the strategy.
 pub struct Upstream {
@@ -69,7 +68,7 @@ pub struct Upstream {
     /// The outcomes of all backends.
     recent: Window<4>,
     /// How long slow answers take, over all backends: the longest, forgotten bit by bit.
-    slow_response_time: Duration,
+    slow_response_nanos: u64,
     /// What has changed and nobody has asked for yet.
     changes: Vec<StateChange>,
     /// How many were not kept since the last that was.
@@ -186,7 +185,9 @@ impl Upstream {
         self.note_pace(&lease, outcome, overtook, now);
         self.strategy.settled(&self.candidates, &settlement, now);
         self.note_if_emptied(slot, now);
-        self.vacate_if_finished(slot);
+        if settlement.remaining == 0 {
+            self.vacate_if_removed(slot);
+        }
     }
 
     /// Whether a backend that may be picked, and is not in `tried`, has all the exchanges it is
@@ -264,6 +265,7 @@ impl Upstream {
 
     /// Counts an exchange at the backend that was chosen for it; `None` if another worker was
     /// faster.
+    #[inline]
     fn lease(&mut self, chosen: BackendId, now: Timestamp) -> Option<Lease> {
         let slot = chosen.slot();
         let place = match self.sharing {
