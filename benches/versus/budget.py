@@ -41,32 +41,38 @@ def arguments():
     return parser.parse_args()
 
 
-def serve(listener):
-    """Answers every request on one port until the listener is closed."""
-    while True:
-        try:
+class Backends:
+    """Answers every request, on several ports, and counts."""
+
+    def __init__(self):
+        listeners = [socket.create_server((network.HOST, 0)) for _ in range(BACKENDS)]
+        self.ports = [listener.getsockname()[1] for listener in listeners]
+        self.requests = 0
+        self._counting = threading.Lock()
+        for listener in listeners:
+            threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
+
+    def _serve(self, listener):
+        while True:
             connection, _ = listener.accept()
-        except OSError:
-            return
-        threading.Thread(target=answer, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with connection:
+            while request := connection.recv(1 << 16):
+                # lb writes a head in one piece, and none of these has a body.
+                if not request.endswith(b"\r\n\r\n"):
+                    raise RuntimeError(f"part of a request: {request!r}")
+                with self._counting:
+                    self.requests += 1
+                connection.sendall(ANSWER)
 
 
-def answer(connection):
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    with connection:
-        while request := connection.recv(1 << 16):
-            # lb writes a head in one piece, and none of these has a body.
-            if not request.endswith(b"\r\n\r\n"):
-                raise RuntimeError(f"part of a request: {request!r}")
-            connection.sendall(ANSWER)
-
-
-def backends():
-    """Ports on which requests are answered."""
-    listeners = [socket.create_server((network.HOST, 0)) for _ in range(BACKENDS)]
-    for listener in listeners:
-        threading.Thread(target=serve, args=(listener,), daemon=True).start()
-    return [listener.getsockname()[1] for listener in listeners]
+def free_port():
+    """A port that the system says is free: less likely to be taken by others than a fixed one."""
+    with socket.create_server((network.HOST, 0)) as probe:
+        return probe.getsockname()[1]
 
 
 def ask(port, fields, requests):
@@ -84,10 +90,10 @@ def ask(port, fields, requests):
                 raise RuntimeError(f"not the answer: {received!r}")
 
 
-def instructions(lb, ports, fields, requests, out):
+def instructions(lb, backends, fields, requests, out):
     """All instructions of a run of lb that answers so many requests."""
-    port = network.ports()[0]
-    servers = ",".join(f"{network.HOST}:{backend}" for backend in ports)
+    port, before = free_port(), backends.requests
+    servers = ",".join(f"{network.HOST}:{backend}" for backend in backends.ports)
     valgrind = [processes.find("valgrind"), "--tool=callgrind", f"--callgrind-out-file={out}"]
     # Checks come with the time, not with the requests.
     options = ["--quiet", "--health", "none", "--listen", f"{network.HOST}:{port}"]
@@ -95,26 +101,29 @@ def instructions(lb, ports, fields, requests, out):
         network.await_answer(port, child)
         ask(port, fields, requests)
         child.stop(seconds=30)
+    # One found out that lb answers.
+    if backends.requests - before != requests + 1:
+        raise RuntimeError("somebody else asks lb as well: nothing can be said of this run")
     return int(re.search(r"^summary: (\d+)", out.read_text(), re.MULTILINE).group(1))
 
 
-def per_request(lb, ports, fields, directory):
+def per_request(lb, backends, fields, directory):
     few, many = directory / "few.out", directory / "many.out"
-    base = instructions(lb, ports, fields, FEW, few)
-    return (instructions(lb, ports, fields, MANY, many) - base) / (MANY - FEW)
+    base = instructions(lb, backends, fields, FEW, few)
+    return (instructions(lb, backends, fields, MANY, many) - base) / (MANY - FEW)
 
 
 def main():
     chosen = arguments()
     processes.prepare()
     budget = json.loads(BUDGET.read_text())
-    ports = backends()
+    backends = Backends()
     exceeded = False
     for name, fields in FIELDS.items():
         allowed = budget[name]["instructions"]
         with tempfile.TemporaryDirectory(prefix="lb-budget-") as directory:
             directory = Path(directory)
-            count = per_request(chosen.lb.resolve(), ports, fields, directory)
+            count = per_request(chosen.lb.resolve(), backends, fields, directory)
             if chosen.profile:
                 chosen.profile.mkdir(parents=True, exist_ok=True)
                 shutil.copy(directory / "many.out", chosen.profile / f"{name}.out")
