@@ -262,6 +262,7 @@ impl Upstream {
     }
 
     /// Chooses a backend for one exchange, as [`pick`](Self::pick) says.
+    #[inline]
     fn choose(&mut self, key: u64, tried: &[BackendId], now: Timestamp) -> Option<BackendId> {
         let mut chosen = if tried.is_empty() {
             self.strategy.pick(&self.candidates, key, now)
