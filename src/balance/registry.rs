@@ -74,8 +74,8 @@ const fn row(
 const fn hashing(table: Table, key: KeySource, when: &'static str) -> Entry {
     let name = hashing_name(table, &key);
     let (cost, nanos) = match table {
-        Table::Ring => ("O(log n)", (70, 230)),
-        Table::Maglev => ("O(1)", (75, 90)),
+        Table::Ring => ("O(log n)", (95, 340)),
+        Table::Maglev => ("O(1)", (70, 85)),
     };
     let bound = LoadBound::DEFAULT;
     row(
@@ -96,7 +96,7 @@ pub static ENTRIES: [Entry; 14] = [
         &["N2One"],
         "a primary with standbys, or finding out what one backend can carry",
         "O(1)",
-        (40, 40),
+        (55, 60),
     ),
     row(
         Kind::RoundRobin,
@@ -104,7 +104,7 @@ pub static ENTRIES: [Entry; 14] = [
         &["RoundRobin"],
         "equal backends and requests, or an order that must be foreseeable",
         "O(1); O(w) when there are w different weights",
-        (40, 40),
+        (60, 60),
     ),
     row(
         Kind::LeastConnections,
@@ -112,7 +112,7 @@ pub static ENTRIES: [Entry; 14] = [
         &["LeastConnections"],
         "long-lived connections, where response times tell nothing",
         "O(n) up to 500, then O(1)",
-        (60, 500),
+        (65, 540),
     ),
     row(
         Kind::LeastResponseTime,
@@ -120,7 +120,7 @@ pub static ENTRIES: [Entry; 14] = [
         &["LeastResponseTime"],
         "the default: backends or requests that differ, or may go bad",
         "O(n) up to 500, then O(1)",
-        (140, 470),
+        (155, 490),
     ),
     row(
         Kind::Random,
@@ -128,7 +128,7 @@ pub static ENTRIES: [Entry; 14] = [
         &[],
         "many balancers that must not act alike, or a baseline",
         "O(1)",
-        (45, 70),
+        (65, 75),
     ),
     row(
         Kind::TwoChoices,
@@ -136,7 +136,7 @@ pub static ENTRIES: [Entry; 14] = [
         &["TwoChoices"],
         "pools of thousands, or comparing with balancers that do so",
         "O(1)",
-        (60, 90),
+        (75, 80),
     ),
     hashing(
         Table::Ring,

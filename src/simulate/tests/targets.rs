@@ -133,7 +133,7 @@ fn several_balancers_do_not_herd() {
 #[test]
 fn late_binding_comes_near_the_oracle_under_every_strategy() {
     let p99_ms = |scenario: &str, rule: &Rule| {
-        let comparison = compared(&named(scenario, 10_000), std::slice::from_ref(rule));
+        let comparison = compared(&named(scenario, 5_000), std::slice::from_ref(rule));
         comparison.rows.into_iter().nth(1).unwrap()
     };
     let early = p99_ms("pi", &LEAST_RT);
