@@ -61,6 +61,7 @@
 //! | [`upstream`] | who may be picked, what is in flight where | how a choice is made |
 //! | [`health`] | what is asked in an active check, and when | sockets, what becomes of backends |
 //! | [`relay`] | moving bytes with bounded memory | what a head is, what a backend is |
+//! | [`heartbeat`] | what servers say of themselves, and how long they may be silent | sockets, what becomes of backends |
 //! | [`timers`] | deadlines and one coarse wheel for all of them | whose they are |
 //! | [`server`] | every connection and exchange, from accept to record | system calls, the clock |
 //! | [`observe`] | records, counters, access log, summary | where any of it is written |
@@ -80,6 +81,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod health;
+pub mod heartbeat;
 pub mod http;
 mod net;
 pub mod observe;
