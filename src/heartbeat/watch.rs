@@ -50,8 +50,10 @@ pub enum Finding {
     },
     /// It says that the process it watches is dead.
     ProcessDead,
-    /// It is back: its heartbeats, or its process.
+    /// It is heard again.
     Back,
+    /// It says that the process it watches is alive again.
+    ProcessAlive,
 }
 
 /// What became of a message.
@@ -146,7 +148,8 @@ impl Watch {
         match (before, self.standing) {
             (Standing::Dead, Standing::Dead) => None,
             (_, Standing::Dead) => Some(Finding::ProcessDead),
-            (Standing::Missing | Standing::Dead, _) => Some(Finding::Back),
+            (Standing::Missing, _) => Some(Finding::Back),
+            (Standing::Dead, _) => Some(Finding::ProcessAlive),
             (Standing::Present | Standing::Suspect, _) => None,
         }
     }

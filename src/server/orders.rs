@@ -59,7 +59,7 @@ impl<N: Network> Server<N> {
                 }
             }
             let is_silent = match change.cause {
-                Cause::Silent { .. } => true,
+                Cause::Silent { .. } | Cause::HeartbeatsMissing { .. } | Cause::ProcessDead => true,
                 Cause::ProbesFailed { reason, .. } => reason.is_silence(),
                 _ => false,
             };

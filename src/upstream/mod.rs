@@ -8,6 +8,7 @@
 //! The invariant: `candidates` agree with the leases held and with the life cycle after every
 //! call. Nothing is recomputed at a pick; what changes a backend changes its candidate.
 
+mod heartbeats;
 mod judgement;
 mod lease;
 mod life_cycle;

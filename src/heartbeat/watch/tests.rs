@@ -106,7 +106,7 @@ fn a_dead_process_is_told_once_and_its_return_too() {
     assert_eq!(hear(11_000, Alive), None);
     assert_eq!(hear(12_000, Dead), Some(Finding::ProcessDead));
     assert_eq!(hear(13_000, Dead), None);
-    assert_eq!(hear(14_000, Alive), Some(Finding::Back));
+    assert_eq!(hear(14_000, Alive), Some(Finding::ProcessAlive));
     assert_eq!(hear(15_000, Dead), Some(Finding::ProcessDead));
     assert_eq!(watch.next_look(at(15_000)), Timestamp::NEVER);
 }
