@@ -90,6 +90,7 @@ impl Metrics {
             faults: self.faults.clone(),
             response_times: all_response_times.quantiles(),
             backends: views.into_iter().map(|view| self.row(&view)).collect(),
+            heartbeats: None,
         }
     }
 
@@ -106,6 +107,7 @@ impl Metrics {
             counters: stats.map(|stats| stats.counters).unwrap_or_default(),
             faults: stats.map(|stats| stats.faults.clone()).unwrap_or_default(),
             response_times: stats.and_then(|stats| stats.response_times.quantiles()),
+            heartbeat: None,
         }
     }
 

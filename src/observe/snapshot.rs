@@ -5,6 +5,7 @@
 
 use super::{Counters, FaultCounts, ResponseTimes};
 use crate::balance::BackendId;
+use crate::heartbeat;
 use std::time::Duration;
 
 /// A balancer at one moment.
@@ -25,6 +26,8 @@ pub struct Snapshot {
     pub response_times: Option<ResponseTimes>,
     /// The backends of the upstream, in its order.
     pub backends: Vec<BackendSnapshot>,
+    /// What became of heartbeats, if they are listened to.
+    pub heartbeats: Option<heartbeat::Counts>,
 }
 
 /// A backend at one moment.
@@ -45,6 +48,8 @@ pub struct BackendSnapshot {
     pub faults: FaultCounts,
     /// How long it took to answer; `None` before its first answer.
     pub response_times: Option<ResponseTimes>,
+    /// What it says of itself by heartbeats; `None` if it never did.
+    pub heartbeat: Option<heartbeat::Report>,
 }
 
 /// What the upstream knows of a backend, and lends for a snapshot.

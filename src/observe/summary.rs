@@ -156,6 +156,7 @@ fn sum(snapshot: &Snapshot) -> BackendSnapshot {
         },
         faults: super::FaultCounts::default(),
         response_times: snapshot.response_times,
+        heartbeat: None,
     }
 }
 

@@ -119,6 +119,7 @@ impl<N: Network> Server<N> {
                 Token::Client(id) => drop(self.slots.clients.remove(id)),
                 Token::Link(id) => drop(self.slots.links.remove(id)),
                 Token::Prober(id) => drop(self.probers.remove(id)),
+                Token::Feed(id) => self.drop_feed(id),
             }
         }
         self.closing = closing;

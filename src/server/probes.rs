@@ -108,12 +108,30 @@ impl<N: Network> Server<N> {
     /// A backend keeps an exchange waiting for too long: checks it at once, unless it was just
     /// checked.
     pub(super) fn suspect(&mut self, id: ProberId, waited: Duration, now: Timestamp) {
-        let pause = self.settings.health.interval / 4;
         let Some(prober) = self.probers.get_mut(id) else {
             return;
         };
         prober.suspected = Some(waited);
-        if prober.check.is_none() {
+        self.hasten(id, now);
+    }
+
+    /// A backend may be gone: checks it soon, if it is checked at all.
+    pub(super) fn check_soon(&mut self, backend: BackendId, now: Timestamp) {
+        let ids = self.probers.ids().into_iter();
+        let mut of_backend = ids.filter(|id| {
+            let prober = self.probers.get(*id);
+            prober.is_some_and(|prober| prober.backend == backend)
+        });
+        if let Some(id) = of_backend.next() {
+            self.hasten(id, now);
+        }
+    }
+
+    /// Brings the next check forward, but not to right after the last.
+    fn hasten(&mut self, id: ProberId, now: Timestamp) {
+        let pause = self.settings.health.interval / 4;
+        let prober = self.probers.get(id);
+        if let Some(prober) = prober.filter(|prober| prober.check.is_none()) {
             let soon = prober.deadline.at().min(prober.checked_at + pause);
             self.set_prober_deadline(id, soon.max(now));
         }
@@ -255,12 +273,14 @@ impl<N: Network> Server<N> {
     }
 
     fn plan_next_probe(&mut self, id: ProberId, now: Timestamp) {
-        let Some(prober) = self.probers.get_mut(id) else {
+        let Some(backend) = self.probers.get(id).map(|prober| prober.backend) else {
             return;
         };
-        let state = self.upstream.state(prober.backend);
-        let is_suspect = state.is_some_and(State::is_out);
-        let next = prober.schedule.next(is_suspect, now);
-        self.set_prober_deadline(id, next);
+        let state = self.upstream.state(backend);
+        let is_suspect = state.is_some_and(State::is_out) || self.seems_gone(backend);
+        if let Some(prober) = self.probers.get_mut(id) {
+            let next = prober.schedule.next(is_suspect, now);
+            self.set_prober_deadline(id, next);
+        }
     }
 }

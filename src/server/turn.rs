@@ -17,6 +17,7 @@ impl<N: Network> Server<N> {
             Token::Client(id) => self.client_ready(id, ready, now),
             Token::Link(id) => self.link_ready(id, ready, now),
             Token::Prober(id) => self.prober_ready(id, ready, now),
+            Token::Feed(id) => self.feed_ready(id, ready, now),
         }
     }
 
@@ -65,6 +66,7 @@ impl<N: Network> Server<N> {
     pub fn finish_turn(&mut self, now: Timestamp) {
         self.go_on(now);
         self.expire_deadlines(now);
+        self.look_at_heartbeats(now);
         self.look_for_silence(now);
         self.upstream.pass_time(now);
         self.follow_changes(now);
@@ -92,6 +94,7 @@ impl<N: Network> Server<N> {
                     self.drive(id, now);
                 }
                 Again::Lingering(id) => self.discard(id),
+                Again::Feed(id) => self.read_feed(id, now),
             }
         }
         self.again_spare = again;
@@ -107,6 +110,7 @@ impl<N: Network> Server<N> {
         let due = [
             self.wheel.next_wakeup(),
             self.silence_look_due(),
+            self.heartbeat_look_due(),
             (change != Timestamp::NEVER).then_some(change),
         ];
         due.into_iter().flatten().min()

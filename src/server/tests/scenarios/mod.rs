@@ -2,6 +2,7 @@
 
 mod bodies;
 mod health;
+mod heartbeats;
 mod interim;
 mod keep_alive;
 mod pressure;
