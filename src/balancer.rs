@@ -3,9 +3,12 @@
 use crate::address::Address;
 use crate::balance::{Sticky, Strategy, registry};
 use crate::clock::Clock;
-use crate::config::{AccessLogFormat, Config, Invalid, StickyCookie};
+use crate::config::{AccessLogFormat, Config, Heartbeats, Invalid, StickyCookie};
+use crate::heartbeat::Notice;
 use crate::http::ForwardPolicy;
-use crate::net::{self, Command, EventLoop, LoopParts, SystemNetwork, SystemPipes};
+use crate::net::{
+    self, Command, EventLoop, HeartbeatListener, LoopParts, SystemNetwork, SystemPipes,
+};
 use crate::observe::{AccessLog, Metrics, Snapshot};
 use crate::server::{Order, Parts, RequestIds, Server, Settings};
 use crate::upstream::{Policy, StateChange, Upstream};
@@ -33,11 +36,14 @@ use std::thread::{self, JoinHandle};
 pub struct Balancer {
     event_loop: EventLoop,
     addresses: Vec<SocketAddr>,
+    heartbeat_address: Option<SocketAddr>,
     handle: Handle,
 }
 
 /// Changes that wait for whoever asked to be told of them.
 const WAITING_CHANGES: usize = 4096;
+/// Notices that do.
+const WAITING_NOTICES: usize = 256;
 
 /// What a balancer leaves when it has ended.
 #[derive(Clone, Debug)]
@@ -78,7 +84,9 @@ impl Balancer {
     /// # Errors
     /// As [`bind`](Self::bind).
     pub fn bind_with(config: &Config, strategy: Box<dyn Strategy>) -> Result<Self, Invalid> {
-        net::allow_connections(config.limits().max_connections)?;
+        let heartbeats = config.heartbeats.as_ref();
+        let feeds = heartbeats.map_or(0, |_| most_feeds(config));
+        net::allow_connections(config.limits().max_connections, feeds)?;
         let backends = config.backends().iter();
         let addresses: Vec<_> = backends
             .map(|backend| net::resolve(&backend.address))
@@ -90,6 +98,10 @@ impl Balancer {
             .collect::<Result<_, _>>()?;
         let bound: Vec<_> = listeners.iter().map(|l| l.address().clone()).collect();
         net::refuse_own_address(config, &addresses, &bound)?;
+        let heartbeats = heartbeats
+            .map(|settings| HeartbeatListener::bind(settings.address))
+            .transpose()?;
+        let heartbeat_address = heartbeats.as_ref().map(HeartbeatListener::address);
 
         let (poll, waker) = events().map_err(|error| no_events(&error))?;
         let (sender, commands) = channel();
@@ -100,6 +112,7 @@ impl Balancer {
             poll,
             clock,
             listeners,
+            heartbeats,
             server,
             commands,
             max_connections: config.limits().max_connections,
@@ -110,6 +123,7 @@ impl Balancer {
         Ok(Self {
             event_loop,
             addresses: bound.iter().filter_map(Address::tcp).collect(),
+            heartbeat_address,
             handle: Handle {
                 commands: sender,
                 waker: Arc::new(waker),
@@ -122,6 +136,13 @@ impl Balancer {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The address that heartbeats are sent to, if they are listened to, with the port the system
+    /// chose for port 0.
+    #[must_use]
+    pub const fn heartbeat_address(&self) -> Option<SocketAddr> {
+        self.heartbeat_address
     }
 
     /// Reaches this balancer while it runs.
@@ -178,6 +199,15 @@ impl Handle {
     pub fn events(&self) -> Receiver<StateChange> {
         let (sender, receiver) = sync_channel(WAITING_CHANGES);
         self.send(Command::Tell(sender));
+        receiver
+    }
+
+    /// What people should know of heartbeats from now on: whose come, and which are refused and
+    /// why. Ends when the balancer does. Up to 256 notices wait to be received, others are missed.
+    #[must_use]
+    pub fn notices(&self) -> Receiver<Notice> {
+        let (sender, receiver) = sync_channel(WAITING_NOTICES);
+        self.send(Command::Notify(sender));
         receiver
     }
 
@@ -310,7 +340,15 @@ fn server(
     };
     let mut server = Server::new(settings, parts, now);
     server.set_wall_clock(clock.wall(), now);
+    if let Some(heartbeats) = &config.heartbeats {
+        server.hear_heartbeats(heartbeats.key.clone(), most_feeds(config), now);
+    }
     server
+}
+
+/// Connections that may bring heartbeats at once.
+fn most_feeds(config: &Config) -> usize {
+    Heartbeats::most_connections(config.backends().len())
 }
 
 /// Gives each backend its value of the sticky cookie.

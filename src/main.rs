@@ -11,9 +11,10 @@ mod signals;
 mod start_line;
 
 use cli::{Invocation, Order};
-use lb::Balancer;
 use lb::observe::Summary;
-use start_line::StartLine;
+use lb::{Balancer, Handle};
+use signals::Wish;
+use start_line::{HeartbeatLine, StartLine};
 use std::fmt::Display;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -46,16 +47,24 @@ fn run(order: &Order) -> ExitCode {
         Ok(balancer) => balancer,
         Err(invalid) => return fail(USAGE, &invalid),
     };
-    if let Err(error) = signals::obey(balancer.handle()) {
+    let handle = balancer.handle();
+    if let Err(error) = signals::obey(move |wish| obey(&handle, wish)) {
         return fail(FAILURE, &format!("signals cannot be watched: {error}"));
     }
     if !order.quiet {
         say(&StartLine::new(&order.config, balancer.addresses()));
+        if let Some(line) = HeartbeatLine::new(&order.config, balancer.heartbeat_address()) {
+            say(&line);
+        }
     }
     let news = match order.quiet {
         true => None,
         false => news::tell(balancer.handle().events()).ok(),
     };
+    if !order.quiet && order.config.heartbeats.is_some() {
+        // It ends with the balancer; what is not told is counted.
+        let _ = news::notify(balancer.handle().notices());
+    }
     let ended = balancer.run();
     if let Some(news) = news {
         // It ends with the balancer; a panic there is nothing to stop for.
@@ -75,6 +84,17 @@ fn run(order: &Order) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => fail(FAILURE, &format!("cannot go on: {error}")),
+    }
+}
+
+fn obey(balancer: &Handle, wish: Wish) {
+    match wish {
+        Wish::Stop => balancer.stop(),
+        Wish::Show => {
+            if let Some(snapshot) = balancer.snapshot() {
+                say(&Summary(&snapshot));
+            }
+        }
     }
 }
 

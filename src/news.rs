@@ -4,6 +4,7 @@
 //! happens, lines are left out, and the next one says how many.
 
 use crate::say;
+use lb::heartbeat::Notice;
 use lb::upstream::{State, StateChange};
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -33,6 +34,21 @@ pub(crate) fn tell(changes: Receiver<StateChange>) -> io::Result<JoinHandle<()>>
     };
     thread::Builder::new()
         .name("lb-news".to_owned())
+        .spawn(tell)
+}
+
+/// Begins to tell of heartbeats; they limit themselves. Ends with the balancer.
+///
+/// # Errors
+/// The thread cannot be started.
+pub(crate) fn notify(notices: Receiver<Notice>) -> io::Result<JoinHandle<()>> {
+    let tell = move || {
+        for notice in notices {
+            say(&format!("lb: {notice}"));
+        }
+    };
+    thread::Builder::new()
+        .name("lb-notices".to_owned())
         .spawn(tell)
 }
 

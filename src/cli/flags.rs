@@ -6,6 +6,7 @@
 
 use super::forward_flags::ForwardFlags;
 use super::health_flags::HealthFlags;
+use super::heartbeat_flags::HeartbeatFlags;
 use super::help;
 use clap::builder::ArgPredicate;
 use clap::{Args, Parser};
@@ -40,6 +41,8 @@ pub(super) struct Flags {
     pub(super) traffic: TrafficFlags,
     #[command(flatten)]
     pub(super) health: HealthFlags,
+    #[command(flatten)]
+    pub(super) heartbeats: HeartbeatFlags,
     #[command(flatten)]
     pub(super) forward: ForwardFlags,
     #[command(flatten)]

@@ -7,7 +7,9 @@ mod complaint;
 mod flags;
 mod forward_flags;
 mod health_flags;
+mod heartbeat_flags;
 mod help;
+mod secret;
 #[cfg(feature = "simulate")]
 mod simulate;
 
@@ -19,7 +21,6 @@ use clap::error::ErrorKind;
 use flags::Flags;
 use lb::config::{Config, Invalid, StickyCookie};
 use std::ffi::OsString;
-use std::fs;
 use std::path::Path;
 
 /// What the user wants.
@@ -69,6 +70,7 @@ fn order(flags: Flags) -> Result<Order, Invalid> {
         config.set_sticky(sticky(&cookie, flags.pool.sticky_secret.as_deref())?);
     }
     config.set_health(flags.health.into())?;
+    config.heartbeats = flags.heartbeats.heartbeats()?;
     config.set_timeouts(flags.timeouts.into())?;
     config.set_limits(flags.limits.into())?;
     flags.forward.apply(&mut config)?;
@@ -84,18 +86,7 @@ fn sticky(cookie: &str, secret: Option<&Path>) -> Result<StickyCookie, Invalid> 
     let Some(path) = secret else {
         return Ok(cookie);
     };
-    let refuse = |problem: String| {
-        Invalid::new(
-            problem,
-            "name a file with at least 16 bytes nobody can guess",
-        )
-        .with_flag("--sticky-secret")
-        .with_value(path.display())
-    };
-    let secret = fs::read(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
-    cookie
-        .with_secret(secret.trim_ascii())
-        .ok_or_else(|| refuse("the secret is too short".to_owned()))
+    secret::read("--sticky-secret", path, |secret| cookie.with_secret(secret))
 }
 
 #[cfg(test)]

@@ -36,6 +36,20 @@ impl Refusal {
         Self::Connections,
     ];
 
+    /// What is wrong, in one word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Version => "version",
+            Self::Untagged => "unsigned",
+            Self::WrongTag => "wrong_key",
+            Self::Clock => "clock",
+            Self::UnknownBackend => "unknown_backend",
+            Self::Connections => "connections",
+        }
+    }
+
     /// What is wrong, in a few words.
     #[must_use]
     pub const fn words(self) -> &'static str {
@@ -65,7 +79,7 @@ pub struct Counts {
     /// Not newer than the last one that was taken: a repetition, a straggler or a recording.
     pub stale: u64,
     /// Refused, by the order of [`Refusal::ALL`].
-    refused: [u64; Refusal::ALL.len()],
+    pub(crate) refused: [u64; Refusal::ALL.len()],
 }
 
 impl Counts {

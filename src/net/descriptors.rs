@@ -7,12 +7,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const OTHERS: u64 = 640;
 
 /// Raises the limit of open files so that `max_connections` clients, and as many connections to
-/// backends, can be open at once.
+/// backends, can be open at once, and `feeds` connections for heartbeats.
 ///
 /// # Errors
 /// The system does not allow that many; says how many it needs.
-pub(crate) fn allow_connections(max_connections: usize) -> Result<(), Invalid> {
-    let needed = max_connections as u64 * 2 + OTHERS;
+pub(crate) fn allow_connections(max_connections: usize, feeds: usize) -> Result<(), Invalid> {
+    let needed = (max_connections * 2 + feeds) as u64 + OTHERS;
     let limit = getrlimit(Resource::Nofile);
     let current = limit.current.unwrap_or(u64::MAX);
     if current >= needed {

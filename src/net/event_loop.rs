@@ -3,11 +3,13 @@
 //! A turn has named phases: wait, events, accept, the server's own last phases, log. Each is
 //! bounded, so that a flood of one kind delays the others by no more than a turn.
 
+use super::heartbeat_listener::HeartbeatListener;
 use super::listener::Listener;
 use super::log_writer::LogWriter;
 use super::network::SystemNetwork;
 use crate::balancer::Ended;
 use crate::clock::Clock;
+use crate::heartbeat::Notice;
 use crate::observe::Snapshot;
 use crate::relay::Readiness;
 use crate::server::{Order, Server, Token};
@@ -40,6 +42,8 @@ pub(crate) enum Command {
     Snapshot(Sender<Snapshot>),
     /// Tell of every change in the life of a backend from now on.
     Tell(SyncSender<StateChange>),
+    /// Tell what people should know of heartbeats from now on.
+    Notify(SyncSender<Notice>),
     /// Do what the operator says of the backend of this name; say whether there is one.
     Order(String, Order, Sender<bool>),
 }
@@ -49,10 +53,12 @@ pub(crate) struct EventLoop {
     poll: Poll,
     clock: Clock,
     listeners: Vec<Listener>,
+    heartbeats: Option<HeartbeatListener>,
     server: Server<SystemNetwork>,
     commands: Receiver<Command>,
     log: Option<LogWriter>,
     told: Vec<Told>,
+    notified: Vec<SyncSender<Notice>>,
     max_connections: usize,
     shutdown_timeout: Duration,
     /// Until when nothing is accepted, after a shortage.
@@ -71,6 +77,7 @@ pub(crate) struct LoopParts {
     pub(crate) poll: Poll,
     pub(crate) clock: Clock,
     pub(crate) listeners: Vec<Listener>,
+    pub(crate) heartbeats: Option<HeartbeatListener>,
     pub(crate) server: Server<SystemNetwork>,
     pub(crate) commands: Receiver<Command>,
     pub(crate) max_connections: usize,
@@ -86,6 +93,9 @@ impl EventLoop {
             let registry = parts.poll.registry();
             listener.register(registry, token)?;
         }
+        if let Some(heartbeats) = &mut parts.heartbeats {
+            heartbeats.register(parts.poll.registry())?;
+        }
         let log = if parts.has_log {
             Some(LogWriter::to_stdout()?)
         } else {
@@ -95,10 +105,12 @@ impl EventLoop {
             poll: parts.poll,
             clock: parts.clock,
             listeners: parts.listeners,
+            heartbeats: parts.heartbeats,
             server: parts.server,
             commands: parts.commands,
             log,
             told: Vec::new(),
+            notified: Vec::new(),
             max_connections: parts.max_connections,
             shutdown_timeout: parts.shutdown_timeout,
             accepts_from: Timestamp::ZERO,
@@ -111,13 +123,16 @@ impl EventLoop {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         while !self.is_over() {
             self.wait(&mut events)?;
+            self.keep_wall_clock();
             for event in &events {
                 self.dispatch(event);
             }
             self.accept();
+            self.hear();
             self.obey();
             self.server.finish_turn(self.clock.now());
             self.tell_changes();
+            self.tell_notices();
             self.write_log();
         }
         Ok(self.end())
@@ -138,6 +153,7 @@ impl EventLoop {
             self.server.next_wakeup(),
             accepting.then_some(self.accepts_from),
             self.stopping_until,
+            self.heartbeats_due(),
         ];
         let timeout = due.into_iter().flatten().min().map(|at| at.since(now));
         match self.poll.poll(events, timeout) {
@@ -152,6 +168,9 @@ impl EventLoop {
     fn dispatch(&mut self, event: &Event) {
         let token = event.token();
         if token == WAKER {
+            return;
+        }
+        if self.heartbeats.as_mut().is_some_and(|h| h.note(token)) {
             return;
         }
         if token.0 & OWN_BIT != 0 {
@@ -203,6 +222,38 @@ impl EventLoop {
         }
     }
 
+    /// When heartbeats that have come in can be taken, if any have.
+    fn heartbeats_due(&self) -> Option<Timestamp> {
+        let heartbeats = self.heartbeats.as_ref()?;
+        if heartbeats.has_datagrams() {
+            return Some(Timestamp::ZERO);
+        }
+        heartbeats.has_connections().then_some(self.accepts_from)
+    }
+
+    /// Takes heartbeats, and connections that bring them.
+    fn hear(&mut self) {
+        let now = self.clock.now();
+        let Some(heartbeats) = &mut self.heartbeats else {
+            return;
+        };
+        heartbeats.take_datagrams(&mut self.server, now);
+        if now >= self.accepts_from
+            && let Err(error) = heartbeats.take_connections(&mut self.server, now)
+            && is_shortage(&error)
+        {
+            self.accepts_from = now + SHORTAGE_PAUSE;
+        }
+    }
+
+    /// Heartbeats are compared with the wall clock, which may be set at any time.
+    fn keep_wall_clock(&mut self) {
+        if self.heartbeats.is_some() {
+            self.server
+                .set_wall_clock(self.clock.wall(), self.clock.now());
+        }
+    }
+
     /// Does what other threads asked.
     fn obey(&mut self) {
         while let Ok(command) = self.commands.try_recv() {
@@ -211,6 +262,7 @@ impl EventLoop {
                 // Whoever asked may have gone.
                 Command::Snapshot(reply) => drop(reply.send(self.snapshot())),
                 Command::Tell(changes) => self.told.push(Told { changes, missed: 0 }),
+                Command::Notify(notices) => self.notified.push(notices),
                 Command::Order(backend, order, reply) => {
                     let is_here = self.server.order(&backend, order, self.clock.now());
                     let _ = reply.send(is_here);
@@ -222,6 +274,7 @@ impl EventLoop {
     fn stop(&mut self) {
         if self.stopping_until.is_none() {
             self.listeners.clear();
+            self.heartbeats = None;
             self.server.stop();
             self.stopping_until = Some(self.clock.now() + self.shutdown_timeout);
         }
@@ -243,6 +296,16 @@ impl EventLoop {
                     Err(TrySendError::Disconnected(_)) => return false,
                 }
                 true
+            });
+        }
+    }
+
+    /// Whoever does not listen fast enough misses notices; all are counted in the snapshot.
+    fn tell_notices(&mut self) {
+        for notice in self.server.take_notices() {
+            self.notified.retain(|notices| {
+                let told = notices.try_send(notice.clone());
+                !matches!(told, Err(TrySendError::Disconnected(_)))
             });
         }
     }

@@ -7,6 +7,7 @@
 
 mod descriptors;
 mod event_loop;
+mod heartbeat_listener;
 mod listener;
 mod log_writer;
 mod network;
@@ -17,6 +18,7 @@ mod stream;
 
 pub(crate) use descriptors::allow_connections;
 pub(crate) use event_loop::{Command, EventLoop, LoopParts, WAKER};
+pub(crate) use heartbeat_listener::HeartbeatListener;
 pub(crate) use listener::{bind, refuse_own_address};
 pub(crate) use network::SystemNetwork;
 pub(crate) use pipe::SystemPipes;

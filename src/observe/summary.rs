@@ -4,6 +4,7 @@
 //! nothing else. Invariant: every line of the table has the same columns at the same places,
 //! whatever the numbers are.
 
+mod heartbeats;
 mod table;
 mod units;
 
@@ -27,7 +28,11 @@ impl Display for Summary<'_> {
         if snapshot.backends.is_empty() {
             return writeln!(f, "no backends");
         }
-        backend_table(snapshot).fmt(f)
+        backend_table(snapshot).fmt(f)?;
+        match heartbeats::table(snapshot) {
+            Some(table) => write!(f, "\n{table}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -52,7 +57,11 @@ fn write_totals(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
         size(totals.bytes_in),
         size(totals.bytes_out)
     )?;
-    writeln!(f, "faults       {}", faults(snapshot))
+    writeln!(f, "faults       {}", faults(snapshot))?;
+    match &snapshot.heartbeats {
+        Some(counts) => writeln!(f, "heartbeats   {}", heartbeats::totals(counts)),
+        None => Ok(()),
+    }
 }
 
 /// The classes that occurred, as in ` (2xx 10, 5xx 1)`.
