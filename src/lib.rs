@@ -95,6 +95,7 @@ pub mod timers;
 pub mod upstream;
 
 pub use balancer::{Balancer, Ended, Handle, Running};
+pub use net::{HeartbeatSender, Reachability, SenderHandle, Vitals};
 
 /// The examples of the README are compiled and run with those of the documentation.
 #[cfg(doctest)]

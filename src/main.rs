@@ -7,6 +7,7 @@ mod cli;
 #[cfg(feature = "simulate")]
 mod experiment;
 mod news;
+mod sender;
 mod signals;
 mod start_line;
 
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(invalid) => fail(USAGE, &invalid),
         },
+        Ok(Invocation::Send(sending)) => sender::carry_out(*sending),
         Ok(Invocation::Show(page)) => {
             // Nobody is left to tell if stdout is closed, as by `lb --help | head`.
             let _ = page.print();

@@ -3,8 +3,9 @@
 //! Owns the translation of clap's errors, which take a paragraph and name no remedy, to the
 //! form that all other complaints have: flag, value, problem, remedy.
 
-use clap::Error;
+use super::flags::Flags;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, Error};
 use lb::config::Invalid;
 use std::error::Error as _;
 
@@ -24,7 +25,7 @@ pub(super) fn of(error: &Error) -> Invalid {
         }
         ErrorKind::ArgumentConflict => match text(error, ContextKind::InvalidSubcommand) {
             // clap says so of any word after a flag.
-            Some(word) if word != "simulate" => unknown(error, word.to_owned()),
+            Some(word) if !is_command(word) => unknown(error, word.to_owned()),
             Some(command) => conflict(error, command.to_owned()),
             None => conflict(error, argument.flag),
         },
@@ -35,6 +36,10 @@ pub(super) fn of(error: &Error) -> Invalid {
         ErrorKind::InvalidUtf8 => Invalid::new("an argument is not UTF-8", "write it in UTF-8"),
         _ => other(error),
     }
+}
+
+fn is_command(word: &str) -> bool {
+    Flags::command().find_subcommand(word).is_some()
 }
 
 /// What a parser said of a value.

@@ -6,6 +6,7 @@
 
 use super::forward_flags::ForwardFlags;
 use super::health_flags::HealthFlags;
+use super::heartbeat::SenderFlags;
 use super::heartbeat_flags::HeartbeatFlags;
 use super::help;
 use clap::builder::ArgPredicate;
@@ -32,7 +33,6 @@ use std::time::Duration;
     disable_help_subcommand = true
 )]
 pub(super) struct Flags {
-    #[cfg(feature = "simulate")]
     #[command(subcommand)]
     pub(super) command: Option<Command>,
     #[command(flatten)]
@@ -54,10 +54,11 @@ pub(super) struct Flags {
 }
 
 /// What else `lb` can do.
-#[cfg(feature = "simulate")]
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
+    #[cfg(feature = "simulate")]
     Simulate(super::simulate::SimulateFlags),
+    Heartbeat(SenderFlags),
 }
 
 #[derive(Args, Debug)]

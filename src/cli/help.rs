@@ -16,6 +16,7 @@ the backends. --backends is all it needs; everything else has a default.";
 
 pub(super) const USAGE: &str = "\
 lb [OPTIONS] --backends HOST:PORT,HOST:PORT...
+       lb heartbeat [OPTIONS] --to HOST:PORT --as NAME
        lb simulate [OPTIONS] [NAME]...";
 
 /// The sections that end the page, each a title and its lines.

@@ -7,18 +7,20 @@ mod complaint;
 mod flags;
 mod forward_flags;
 mod health_flags;
+mod heartbeat;
 mod heartbeat_flags;
 mod help;
 mod secret;
 #[cfg(feature = "simulate")]
 mod simulate;
 
+pub(crate) use heartbeat::{LoadSource, ProcessName, Sending};
 #[cfg(feature = "simulate")]
 pub(crate) use simulate::{Experiment, Source, Task};
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
-use flags::Flags;
+use flags::{Command, Flags};
 use lb::config::{Config, Invalid, StickyCookie};
 use std::ffi::OsString;
 use std::path::Path;
@@ -31,6 +33,8 @@ pub(crate) enum Invocation {
     /// Simulated traffic.
     #[cfg(feature = "simulate")]
     Simulate(Box<Experiment>),
+    /// Heartbeats.
+    Send(Box<Sending>),
     /// A page, such as the help, to be printed to stdout.
     Show(clap::Error),
 }
@@ -47,11 +51,14 @@ pub(crate) struct Order {
 /// Reads the arguments, the first of which is the name of the program.
 pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Invalid> {
     match Flags::try_parse_from(args) {
-        #[cfg(feature = "simulate")]
         Ok(Flags {
-            command: Some(flags::Command::Simulate(flags)),
+            command: Some(command),
             ..
-        }) => Ok(Invocation::Simulate(Box::new(flags.order()?))),
+        }) => match command {
+            #[cfg(feature = "simulate")]
+            Command::Simulate(flags) => Ok(Invocation::Simulate(Box::new(flags.order()?))),
+            Command::Heartbeat(flags) => Ok(Invocation::Send(Box::new(flags.order()?))),
+        },
         Ok(flags) => Ok(Invocation::Balance(Box::new(order(flags)?))),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Invocation::Show(error)),

@@ -7,7 +7,9 @@
 
 mod descriptors;
 mod event_loop;
+mod heartbeat_link;
 mod heartbeat_listener;
+mod heartbeat_sender;
 mod listener;
 mod log_writer;
 mod network;
@@ -18,7 +20,9 @@ mod stream;
 
 pub(crate) use descriptors::allow_connections;
 pub(crate) use event_loop::{Command, EventLoop, LoopParts, WAKER};
+pub use heartbeat_link::Reachability;
 pub(crate) use heartbeat_listener::HeartbeatListener;
+pub use heartbeat_sender::{HeartbeatSender, SenderHandle, Vitals};
 pub(crate) use listener::{bind, refuse_own_address};
 pub(crate) use network::SystemNetwork;
 pub(crate) use pipe::SystemPipes;
