@@ -85,7 +85,10 @@ impl Detector {
                 (Heard::First(watched.watch.judge()), watched)
             }
         };
-        if let Some(at) = watched.deadline.set(watched.watch.next_look(now)) {
+        // What is stale buys no time: else recordings would put off every look.
+        if heard != Heard::Stale
+            && let Some(at) = watched.deadline.set(watched.watch.next_look(now))
+        {
             self.wheel.arm(backend, at);
         }
         Ok(heard)

@@ -103,6 +103,27 @@ fn live(network: Network, seed: u64) -> Result<Duration, Timestamp> {
     Ok(missed.expect("it is missed").since(death))
 }
 
+/// Recordings must not put off the moment at which silence is noticed.
+#[test]
+fn the_dead_are_missed_however_often_their_last_word_is_repeated() {
+    let mut detector = Detector::new(START);
+    let at = |ms| START + Duration::from_millis(ms);
+    for second in 0..20 {
+        let heartbeat = heartbeat(Duration::from_secs(second));
+        let heard = detector.hear(BACKEND, &heartbeat, None, at(second * 1_000));
+        assert_ne!(heard, Ok(Heard::Stale));
+    }
+    let last = heartbeat(Duration::from_secs(19));
+    for ms in (19_000..23_000).step_by(10) {
+        if pass(&mut detector, at(ms)).is_some() {
+            return;
+        }
+        let heard = detector.hear(BACKEND, &last, None, at(ms));
+        assert_eq!(heard, Ok(Heard::Stale));
+    }
+    panic!("it is not missed within four intervals");
+}
+
 /// Many lives. Returns the longest time until one is missed, in intervals.
 fn longest(network: Network, seeds: u64) -> f64 {
     let missed = (0..seeds).map(|seed| match live(network, seed) {

@@ -12,9 +12,9 @@
 //! three intervals nobody is missing, however quiet the network is; after ten everybody is.
 //!
 //! Each message is newer than the one before, by the sender's wall clock, and with a key no more
-//! than a minute off ours: what was recorded cannot be used later, not even after a restart.
-//! Without a key nothing is safe from forgers, and one that is much older is a sender whose clock
-//! was set back.
+//! than a minute off ours: a recording is of no use once the next message has come, nor a minute
+//! later to a balancer that was started anew. Without a key nothing is safe from forgers, and one
+//! that is much older comes from a sender whose clock was set back.
 
 use super::message::{Heartbeat, Load, Name, ProcessState};
 use super::phi::{Accrual, Phi};

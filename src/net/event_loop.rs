@@ -233,10 +233,10 @@ impl EventLoop {
 
     /// Takes heartbeats, and connections that bring them.
     fn hear(&mut self) {
-        let now = self.clock.now();
         let Some(heartbeats) = &mut self.heartbeats else {
             return;
         };
+        let now = self.clock.now();
         heartbeats.take_datagrams(&mut self.server, now);
         if now >= self.accepts_from
             && let Err(error) = heartbeats.take_connections(&mut self.server, now)
