@@ -46,7 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let mut config = Config::new(backends)?;
     config.set_listeners(["127.0.0.1:0".parse()?])?;
-    let running = Balancer::bind_with(&config, Box::new(StayUntilBusy(None)))?.spawn()?;
+    let balancer = Balancer::bind_with(&config, |_worker| Box::new(StayUntilBusy(None)))?;
+    let running = balancer.spawn()?;
     let mut clients = Vec::new();
     for _ in 0..4 {
         let mut client = TcpStream::connect(running.addresses())?;

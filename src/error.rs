@@ -4,6 +4,8 @@
 //! backend may be tried, what the client is answered, and the word in the log. Keeping these
 //! four answers in one place is what keeps them consistent.
 
+use std::io;
+
 /// Whose doing a fault is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
@@ -185,4 +187,13 @@ impl Fault {
             Self::ShuttingDown => "shutting_down",
         }
     }
+}
+
+/// Whether an error says that we, not the backend, are at the end of our means.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    const ENOBUFS: i32 = 105;
+    error.kind() == io::ErrorKind::OutOfMemory
+        || matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOBUFS))
 }

@@ -1,4 +1,4 @@
-//! `lb` is a load balancer: one event loop that accepts clients, picks a backend for each request
+//! `lb` is a load balancer: an event loop that accepts clients, picks a backend for each request
 //! by what the backends really deliver, and relays.
 //!
 //! # Using it
@@ -20,8 +20,9 @@
 //!
 //! What to hold on to: [`Balancer`], [`Handle`] and [`Running`]; [`config`]; the
 //! [`Strategy`](balance::Strategy) trait and what it sees, for a rule of your own (see
-//! `examples/custom_strategy.rs`); and [`observe::Snapshot`]. Everything else is public so that it
-//! can be read, benched and driven from tests; it is the inside, and changes without notice.
+//! `examples/custom_strategy.rs`); [`observe::Snapshot`]; and [`monitor::Monitor`], which watches
+//! servers without balancing. Everything else is public so that it can be read, benched and driven
+//! from tests; it is the inside, and changes without notice.
 //!
 //! # The tour of one request
 //!
@@ -60,6 +61,7 @@
 //! | [`balance`] | how one of several backends is chosen | requests, addresses, sockets |
 //! | [`upstream`] | who may be picked, what is in flight where | how a choice is made |
 //! | [`health`] | what is asked in an active check, and when | sockets, what becomes of backends |
+//! | [`monitor`] | watching from the terminal: what is checked when, what is told | system calls |
 //! | [`relay`] | moving bytes with bounded memory | what a head is, what a backend is |
 //! | [`heartbeat`] | what servers say of themselves, and how long they may be silent | sockets, what becomes of backends |
 //! | [`timers`] | deadlines and one coarse wheel for all of them | whose they are |
@@ -69,6 +71,12 @@
 //! | [`time`] | instants as values | where they come from |
 //! | [`clock`] | the only reading of a clock | what the time is for |
 //! | `net` | sockets, events, pipes, descriptors: all system calls | what the bytes mean |
+//!
+//! Several [workers](config::Config::workers) are several servers, each with an upstream, a strategy
+//! and connections of its own, on a thread of its own. They share three small things:
+//! [`upstream::Board`] (what is in flight at each backend), [`server::Lines`] (who waits, since
+//! when), and, in `net`, how many connections each has. What the first decides about backends, the
+//! others hear as a [`server::Message`]. A worker that is alone has none of this.
 //!
 //! Only `net` and [`clock`] touch the outside. The rest takes bytes, readiness and `now`, and
 //! gives back actions, so that a test can drive a session byte by byte and run an hour in a
@@ -83,6 +91,7 @@ pub mod error;
 pub mod health;
 pub mod heartbeat;
 pub mod http;
+pub mod monitor;
 mod net;
 pub mod observe;
 pub mod proxy_protocol;

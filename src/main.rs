@@ -10,6 +10,7 @@ mod news;
 mod sender;
 mod signals;
 mod start_line;
+mod watching;
 
 use cli::{Invocation, Order};
 use lb::observe::Summary;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
             Err(invalid) => fail(USAGE, &invalid),
         },
         Ok(Invocation::Send(sending)) => sender::carry_out(*sending),
+        Ok(Invocation::Watch(watching)) => watching::carry_out(&watching),
         Ok(Invocation::Show(page)) => {
             // Nobody is left to tell if stdout is closed, as by `lb --help | head`.
             let _ = page.print();

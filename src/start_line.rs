@@ -38,8 +38,12 @@ impl fmt::Display for StartLine<'_> {
         };
         write!(
             f,
-            "lb listens on {} ({what}), {} over {} backend{}: {}",
+            "lb listens on {} ({what}{}), {} over {} backend{}: {}",
             join(listeners),
+            match self.config.workers.get() {
+                1 => String::new(),
+                workers => format!(", {workers} workers"),
+            },
             self.config.strategy.name(),
             backends.len(),
             if backends.len() == 1 { "" } else { "s" },

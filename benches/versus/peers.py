@@ -27,6 +27,8 @@ class Setup:
     splices: bool = False
     tells_client: bool = True
     closes: bool = False
+    workers: int = 1
+    is_pinned: bool = True
 
 
 @dataclass
@@ -76,7 +78,8 @@ class Programs:
         port = network.ports()[0]
         name = self.directory / f"{setup.program}-{port}.log"
         with name.open("w") as log:
-            child = processes.Child([*self.prefix, *self.command(setup, port)], self.cpu, log=log)
+            command = [*self.prefix, *self.command(setup, port)]
+            child = processes.Child(command, self.cpu if setup.is_pinned else None, log=log)
         try:
             network.await_answer(port, child)
         except BaseException as error:
@@ -93,7 +96,7 @@ def lb(programs, setup, port):
     backends = ",".join(f"{BIND}:{backend}" for backend in programs.ports_of(setup))
     return [
         *(programs.lb, "--listen", f"{BIND}:{port}", "--backends", backends, "--quiet"),
-        *("--mode", setup.mode, "--strategy", setup.strategy),
+        *("--mode", setup.mode, "--strategy", setup.strategy, "--workers", setup.workers),
         *("--max-connections", processes.most_connections()),
     ]
 

@@ -29,6 +29,7 @@ SCENARIOS = [
     scenarios.OneConnection(),
     scenarios.BulkHttp(),
     scenarios.BulkTcp(),
+    scenarios.Workers(),
     scenarios.Active(),
     scenarios.Backends(),
     footprint.IdleMemory(),

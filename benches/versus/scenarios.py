@@ -168,6 +168,34 @@ class Backends:
         return ratio(many, few)
 
 
+class Workers:
+    """Two workers on both CPUs against one that may use both, and two on one CPU: what sharing
+    costs, with caches apart and without. The load and the origin keep to their CPU, so throughput
+    says nothing here; CPU time per request does."""
+
+    name = "workers"
+    arrangements = {"both CPUs": False, "one CPU": True}
+
+    def run(self, bench):
+        setups = [
+            Setup(f"{workers} on {where}", "lb", workers=workers, is_pinned=is_pinned)
+            for where, is_pinned in self.arrangements.items()
+            for workers in (1, 2)
+        ]
+        return rounds(bench, setups, Load())
+
+    def rows(self, data):
+        cost = pick(data, "cpu_us")
+        return [
+            Row(
+                f"2 workers against 1 on {where}",
+                "× per request",
+                {"lb": ratio(cost.get(f"2 on {where}"), cost.get(f"1 on {where}"))},
+            ).below(1.10, " ×")
+            for where in self.arrangements
+        ]
+
+
 class Active:
     """More connections at work."""
 

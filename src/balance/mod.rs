@@ -192,6 +192,10 @@ pub trait Strategy: Send {
         verdict::in_flight_alone(candidates)
     }
 
+    /// Other workers have picked these candidates, and settled exchanges there, since it was last
+    /// called. Some of them, or all; before a pick, where several workers share the backends.
+    fn refreshed(&mut self, _candidates: &[Candidate]) {}
+
     /// Backends were added, removed or given another weight. Called once before the first pick.
     fn changed(&mut self, _candidates: &[Candidate], _now: Timestamp) {}
 }

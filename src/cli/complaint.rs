@@ -13,6 +13,8 @@ use std::error::Error as _;
 pub(super) fn of(error: &Error) -> Invalid {
     let argument = Argument::of(error);
     match error.kind() {
+        // What belongs to no flag, as a target, is named by its value.
+        ErrorKind::ValueValidation if !argument.flag.starts_with('-') => bad_value(error),
         ErrorKind::ValueValidation => bad_value(error).with_flag(argument.flag),
         ErrorKind::UnknownArgument => unknown(error, argument.flag),
         ErrorKind::InvalidValue => {

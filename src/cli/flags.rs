@@ -9,11 +9,13 @@ use super::health_flags::HealthFlags;
 use super::heartbeat::SenderFlags;
 use super::heartbeat_flags::HeartbeatFlags;
 use super::help;
+use super::watch_flags::{MonitorFlags, PingFlags};
 use clap::builder::ArgPredicate;
 use clap::{Args, Parser};
 use lb::config::{
     AccessLogFormat, BackendSpec, DEFAULT_LISTENER, HumanDuration, Limits, ListenerSpec, Mode,
-    StrategyKind, Timeouts, parse_cookie_name, parse_number, parse_strategy, parse_timeout,
+    StrategyKind, Timeouts, Workers, parse_cookie_name, parse_number, parse_strategy,
+    parse_timeout,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,6 +61,8 @@ pub(super) enum Command {
     #[cfg(feature = "simulate")]
     Simulate(super::simulate::SimulateFlags),
     Heartbeat(SenderFlags),
+    Ping(PingFlags),
+    Monitor(MonitorFlags),
 }
 
 #[derive(Args, Debug)]
@@ -124,6 +128,13 @@ pub(super) struct TrafficFlags {
     /// sides; tcp balances whole connections, whatever they carry.
     #[arg(long, value_name = "http|tcp", default_value = Mode::default().name())]
     pub(super) mode: Mode,
+
+    /// Loops, each on a thread of its own
+    ///
+    /// A number, or auto for one on each core. Each has its own listeners, connections and pools;
+    /// limits, the queue, and what is known of backends are of all. One is enough for most.
+    #[arg(long, value_name = "N|auto", default_value = "1")]
+    pub(super) workers: Workers,
 }
 
 #[derive(Args, Debug)]

@@ -13,11 +13,13 @@ enum Switch {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Health of backends")]
 pub(super) struct HealthFlags {
-    /// How backends are checked: tcp, http or none
+    /// How they are checked: tcp, http, ping or none
     ///
     /// tcp connects and is content; http asks for a page and sees more: a server that hangs, or
-    /// one that says it is not well. Checks come on connections of their own.
-    #[arg(long, value_name = "tcp|http|none", default_value = Check::default().name())]
+    /// one that says it is not well. ping sends ICMP echo requests: it sees that the machine is
+    /// there, and nothing of the server on it. It needs the group of lb in
+    /// net.ipv4.ping_group_range, or CAP_NET_RAW. Checks come on connections of their own.
+    #[arg(long, value_name = "tcp|http|ping|none", default_value = Check::default().name())]
     health: Check,
 
     /// Page that an http check asks for

@@ -13,10 +13,12 @@ mod help;
 mod secret;
 #[cfg(feature = "simulate")]
 mod simulate;
+mod watch_flags;
 
 pub(crate) use heartbeat::{LoadSource, ProcessName, Sending};
 #[cfg(feature = "simulate")]
 pub(crate) use simulate::{Experiment, Source, Task};
+pub(crate) use watch_flags::Watching;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
@@ -35,6 +37,8 @@ pub(crate) enum Invocation {
     Simulate(Box<Experiment>),
     /// Heartbeats.
     Send(Box<Sending>),
+    /// Machines or services to be watched.
+    Watch(Box<Watching>),
     /// A page, such as the help, to be printed to stdout.
     Show(clap::Error),
 }
@@ -58,6 +62,8 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocatio
             #[cfg(feature = "simulate")]
             Command::Simulate(flags) => Ok(Invocation::Simulate(Box::new(flags.order()?))),
             Command::Heartbeat(flags) => Ok(Invocation::Send(Box::new(flags.order()?))),
+            Command::Ping(flags) => Ok(Invocation::Watch(Box::new(flags.order()?))),
+            Command::Monitor(flags) => Ok(Invocation::Watch(Box::new(flags.order()?))),
         },
         Ok(flags) => Ok(Invocation::Balance(Box::new(order(flags)?))),
         Err(error) => match error.kind() {
@@ -71,6 +77,7 @@ fn order(flags: Flags) -> Result<Order, Invalid> {
     let mut config = Config::new(flags.pool.backends)?;
     config.strategy = flags.pool.strategy;
     config.mode = flags.traffic.mode;
+    config.workers = flags.traffic.workers;
     config.access_log = flags.output.access_log;
     config.set_listeners(flags.traffic.listen)?;
     if let Some(cookie) = flags.pool.sticky {

@@ -252,6 +252,16 @@ fn every_mistake_is_one_line_with_a_remedy() {
             "--mode 'udp': unknown mode; use one of http, tcp",
         ),
         (
+            "lb --workers 0",
+            "--workers '0': not a number of workers; \
+             give 1 to 256, or auto for one on each core",
+        ),
+        (
+            "lb --workers 257",
+            "--workers '257': not a number of workers; \
+             give 1 to 256, or auto for one on each core",
+        ),
+        (
             "lb --access-log xml",
             "--access-log 'xml': unknown format; use one of off, text, json",
         ),
@@ -310,10 +320,11 @@ fn arguments_that_are_not_utf8_are_refused() {
 }
 
 /// Every flag that has a default, and the default as the user would write it.
-const DEFAULTS: [(&str, &str); 41] = [
+const DEFAULTS: [(&str, &str); 42] = [
     ("strategy", "least-rt"),
     ("listen", "127.0.0.1:8080"),
     ("mode", "http"),
+    ("workers", "1"),
     ("connect-timeout", "3s"),
     ("x-forwarded-for", "append"),
     ("x-forwarded", "on"),

@@ -43,6 +43,8 @@ pub enum Check {
     Tcp,
     /// A page is asked for.
     Http,
+    /// The machine is asked for an echo (ICMP): it says nothing of the service there.
+    Ping,
     /// Not at all.
     None,
 }
@@ -86,7 +88,7 @@ impl Default for HttpCheck {
 
 impl Check {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Tcp, Self::Http, Self::None];
+    pub const ALL: [Self; 4] = [Self::Tcp, Self::Http, Self::Ping, Self::None];
 
     /// The word for it, as in `--health WORD`.
     #[must_use]
@@ -94,6 +96,7 @@ impl Check {
         match self {
             Self::Tcp => "tcp",
             Self::Http => "http",
+            Self::Ping => "ping",
             Self::None => "none",
         }
     }
@@ -107,7 +110,7 @@ impl FromStr for Check {
     }
 }
 
-const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
 impl Health {
     /// These settings, if each is within its range.
@@ -131,11 +134,11 @@ impl Health {
 }
 
 /// Whether it can stand in a request line (RFC 9112, section 3.2.1).
-fn is_target(path: &str) -> bool {
+pub(super) fn is_target(path: &str) -> bool {
     path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-fn within<T: PartialOrd + Display>(
+pub(super) fn within<T: PartialOrd + Display>(
     flag: &'static str,
     value: T,
     range: RangeInclusive<T>,
@@ -148,7 +151,7 @@ fn within<T: PartialOrd + Display>(
     Err(invalid.with_flag(flag).with_value(value))
 }
 
-fn time(
+pub(super) fn time(
     flag: &'static str,
     value: Duration,
     range: RangeInclusive<Duration>,
@@ -215,6 +218,7 @@ mod tests {
         for check in Check::ALL {
             assert_eq!(check.name().to_uppercase().parse(), Ok(check));
         }
-        assert!("icmp".parse::<Check>().is_err());
+        let unknown = "icmp".parse::<Check>().unwrap_err().to_string();
+        assert!(unknown.ends_with("use one of tcp, http, ping, none"));
     }
 }

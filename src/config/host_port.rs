@@ -48,6 +48,35 @@ impl HostPort {
     }
 }
 
+impl FromStr for Host {
+    type Err = Invalid;
+
+    /// Without a port; an IPv6 address may be in brackets or not.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if let Ok(ip) = text.parse::<Ipv6Addr>() {
+            return Ok(Self::Ip(ip.into()));
+        }
+        match parse_ip(text) {
+            Ok(Some(ip)) => Ok(Self::Ip(ip)),
+            Ok(None) if is_host_name(text) => Ok(Self::Name(text.to_ascii_lowercase())),
+            Ok(None) | Err(_) => Err(Invalid::new(
+                "neither a host name nor an IP address",
+                "write it as in example.com, 127.0.0.1 or ::1",
+            )
+            .with_value(text)),
+        }
+    }
+}
+
+impl Display for Host {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(ip) => ip.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
 impl FromStr for HostPort {
     type Err = Invalid;
 

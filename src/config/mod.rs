@@ -28,12 +28,15 @@ mod host_port;
 mod invalid;
 mod limits;
 mod listener;
+mod monitor;
 mod number;
 mod sender;
 mod socket_path;
 mod sticky;
 mod strategy;
+mod target;
 mod timeouts;
+mod workers;
 
 pub use crate::balance::Kind as StrategyKind;
 pub use crate::http::{ForwardOptions, ForwardedFor};
@@ -48,12 +51,15 @@ pub use host_port::{Host, HostPort};
 pub use invalid::Invalid;
 pub use limits::Limits;
 pub use listener::ListenerSpec;
+pub use monitor::{AddressKind, MAX_TARGETS, MonitorConfig, Plan};
 pub use number::parse_number;
-pub use sender::{MAX_TARGETS, SenderConfig};
+pub use sender::{MAX_BALANCERS, SenderConfig};
 pub use socket_path::SocketPath;
 pub use sticky::{StickyCookie, parse_cookie_name};
 pub use strategy::parse_strategy;
+pub use target::{Question, ServiceSpec, Target};
 pub use timeouts::{Timeouts, parse_timeout};
+pub use workers::Workers;
 
 use crate::address::Address;
 use crate::http::is_authority;
@@ -74,6 +80,8 @@ pub struct Config {
     pub mode: Mode,
     /// How backends are picked. Default by least response time.
     pub strategy: StrategyKind,
+    /// On how many threads it works. Default one.
+    pub workers: Workers,
     /// Whether and how each exchange is logged. Default off.
     pub access_log: AccessLogFormat,
     /// Whether and how backends are told of clients ahead of everything else, in both modes.
@@ -105,6 +113,7 @@ impl Config {
         Ok(Self {
             mode: Mode::default(),
             strategy: StrategyKind::default(),
+            workers: Workers::default(),
             access_log: AccessLogFormat::default(),
             send_proxy: None,
             forward: ForwardOptions::default(),
@@ -161,8 +170,17 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A value outside the range that [`Health`] gives for it.
+    /// A value outside the range that [`Health`] gives for it; a UNIX socket that is to be pinged.
     pub fn set_health(&mut self, health: Health) -> Result<(), Invalid> {
+        let is_unix = |spec: &&BackendSpec| matches!(spec.address, BackendAddress::Unix(_));
+        if health.check == Check::Ping
+            && let Some(spec) = self.backends.iter().find(is_unix)
+        {
+            let problem = format!("{} is a UNIX socket, which cannot be pinged", spec.address);
+            return Err(Invalid::new(problem, "check by tcp or http instead")
+                .with_flag("--health")
+                .with_value(health.check.name()));
+        }
         self.health = health.checked()?;
         Ok(())
     }

@@ -5,7 +5,7 @@ use crate::heartbeat::{INTERVALS, Key, Name};
 use std::time::Duration;
 
 /// The most balancers that one sender sends to.
-pub const MAX_TARGETS: usize = 64;
+pub const MAX_BALANCERS: usize = 64;
 
 /// How often heartbeats are sent unless told otherwise.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ impl SenderConfig {
     ///
     /// # Errors
     ///
-    /// No balancer, more than [`MAX_TARGETS`], or one twice.
+    /// No balancer, more than [`MAX_BALANCERS`], or one twice.
     pub fn new(name: Name, targets: impl IntoIterator<Item = HostPort>) -> Result<Self, Invalid> {
         Ok(Self {
             name,
@@ -84,9 +84,9 @@ fn checked_targets(targets: Vec<HostPort>) -> Result<Vec<HostPort>, Invalid> {
         let remedy = "name at least one, as in --to lb.example:7000";
         return Err(Invalid::new("no balancer given", remedy).with_flag(FLAG));
     }
-    if targets.len() > MAX_TARGETS {
+    if targets.len() > MAX_BALANCERS {
         let problem = format!("{} balancers are too many", targets.len());
-        let remedy = format!("give at most {MAX_TARGETS}");
+        let remedy = format!("give at most {MAX_BALANCERS}");
         return Err(Invalid::new(problem, remedy).with_flag(FLAG));
     }
     let mut rest = targets.iter().enumerate();

@@ -250,3 +250,17 @@ fn what_is_set_is_what_is_had() {
     assert_eq!(config.timeouts(), &timeouts);
     assert_eq!(config.limits(), &limits);
 }
+
+#[test]
+fn a_unix_socket_cannot_be_pinged() {
+    let mut config = Config::new(["1".parse().unwrap(), "unix:/a".parse().unwrap()]).unwrap();
+    let health = Health {
+        check: Check::Ping,
+        ..Health::default()
+    };
+    assert_eq!(
+        config.set_health(health).unwrap_err().to_string(),
+        "--health 'ping': unix:/a is a UNIX socket, which cannot be pinged; \
+         check by tcp or http instead"
+    );
+}

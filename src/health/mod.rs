@@ -1,42 +1,48 @@
 //! Active checks, as automata: what to send, what the answer means, and when to ask next.
 //!
-//! A [`Probe`] is one check under way: it is told that the connection stands and which bytes come
-//! in, and ends with a [`Verdict`]. A [`Schedule`] is the rhythm of one backend's checks and what
-//! they amount to. Neither knows sockets, clocks or what becomes of the backend; the server lends
-//! them the outside and tells the upstream.
+//! A [`Probe`] is what one check sends and waits for: it is told that the connection stands and
+//! which bytes come in, and ends with a [`Verdict`]. An [`Attempt`] is a probe on its socket. A
+//! [`Schedule`] is the rhythm of one backend's checks and what they amount to. None knows system
+//! calls, clocks or what becomes of the backend; the server lends them the outside and tells the
+//! upstream.
 
+mod attempt;
 mod http;
+pub mod icmp;
+mod ping;
 mod schedule;
 mod tcp;
 
+pub use attempt::{Attempt, Begun};
 pub use http::HttpProbe;
+pub use icmp::EchoRequest;
+pub use ping::PingProbe;
 pub use schedule::{Rhythm, Schedule, Tally};
 pub use tcp::TcpProbe;
 
-use crate::config::{Check, HttpCheck};
 use crate::upstream::ProbeFailure;
 
 /// What a check has found.
 pub type Verdict = Result<(), ProbeFailure>;
 
-/// One check under way.
+/// What is asked in one check, and how far that has come.
 #[derive(Debug)]
 pub enum Probe {
     /// By connecting.
     Tcp(TcpProbe),
     /// By asking for a page.
     Http(HttpProbe),
+    /// By echo.
+    Ping(PingProbe),
 }
 
 impl Probe {
-    /// A check of this kind; `host` is what the backend is called, and `introduction` goes ahead
-    /// of a request. `None` if no check is wanted.
+    /// Whether it is made on a connection, or by single messages.
     #[must_use]
-    pub fn new(check: Check, http: &HttpCheck, host: &str, introduction: &[u8]) -> Option<Self> {
-        match check {
-            Check::None => None,
-            Check::Tcp => Some(Self::Tcp(TcpProbe)),
-            Check::Http => Some(Self::Http(HttpProbe::new(http, host, introduction))),
+    pub const fn connects(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Http(_) => true,
+            Self::Ping(_) => false,
         }
     }
 
@@ -45,7 +51,7 @@ impl Probe {
     pub fn connected(&self) -> Option<Verdict> {
         match self {
             Self::Tcp(probe) => Some(probe.connected()),
-            Self::Http(_) => None,
+            Self::Http(_) | Self::Ping(_) => None,
         }
     }
 
@@ -55,6 +61,7 @@ impl Probe {
         match self {
             Self::Tcp(_) => b"",
             Self::Http(probe) => probe.to_send(),
+            Self::Ping(probe) => probe.to_send(),
         }
     }
 
@@ -63,18 +70,20 @@ impl Probe {
         match self {
             Self::Tcp(_) => {}
             Self::Http(probe) => probe.sent(count),
+            Self::Ping(probe) => probe.sent(count),
         }
     }
 
-    /// Bytes came in.
+    /// Bytes came in, or a message.
     pub fn received(&mut self, bytes: &[u8]) -> Option<Verdict> {
         match self {
             Self::Tcp(_) => None,
             Self::Http(probe) => probe.received(bytes),
+            Self::Ping(probe) => probe.received(bytes),
         }
     }
 
-    /// The connection has ended.
+    /// The connection has ended, or nothing can be sent.
     ///
     /// # Errors
     /// What came until then does not pass.
@@ -82,6 +91,7 @@ impl Probe {
         match self {
             Self::Tcp(_) => Err(ProbeFailure::BrokenOff),
             Self::Http(probe) => probe.ended(),
+            Self::Ping(probe) => probe.ended(),
         }
     }
 }

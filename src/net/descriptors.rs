@@ -5,17 +5,47 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors beside those of connections: listeners, events, standard streams, pipes.
 const OTHERS: u64 = 640;
+/// Those of each further worker. Most pipes are shared out.
+const OTHERS_PER_WORKER: u64 = 32;
+/// Descriptors beside those of checks: events, standard streams.
+const OTHERS_OF_CHECKS: u64 = 16;
 
 /// Raises the limit of open files so that `max_connections` clients, and as many connections to
-/// backends, can be open at once, and `feeds` connections for heartbeats.
+/// backends, can be open at once over all workers, and `feeds` connections for heartbeats.
 ///
 /// # Errors
 /// The system does not allow that many; says how many it needs.
-pub(crate) fn allow_connections(max_connections: usize, feeds: usize) -> Result<(), Invalid> {
-    let needed = (max_connections * 2 + feeds) as u64 + OTHERS;
+pub(crate) fn allow_connections(
+    max_connections: usize,
+    feeds: usize,
+    workers: usize,
+) -> Result<(), Invalid> {
+    let more_workers = (workers as u64).saturating_sub(1);
+    let others = OTHERS + OTHERS_PER_WORKER * more_workers + feeds as u64;
+    let needed = max_connections as u64 * 2 + others;
+    raise_limit(needed).map_err(|maximum| {
+        Invalid::new(shortage(needed, maximum), remedy(needed, maximum, others))
+            .with_flag("--max-connections")
+            .with_value(max_connections)
+    })
+}
+
+/// Raises the limit of open files so that so many checks can be under way at once.
+///
+/// # Errors
+/// The system does not allow that many; says how many it needs.
+pub(super) fn allow_checks(checks: usize) -> Result<(), Invalid> {
+    let needed = checks as u64 + OTHERS_OF_CHECKS;
+    raise_limit(needed).map_err(|maximum| {
+        let remedy = format!("raise the limit with ulimit -n {needed}, or give fewer targets");
+        Invalid::new(shortage(needed, maximum), remedy)
+    })
+}
+
+/// The error is the most that is allowed.
+fn raise_limit(needed: u64) -> Result<(), u64> {
     let limit = getrlimit(Resource::Nofile);
-    let current = limit.current.unwrap_or(u64::MAX);
-    if current >= needed {
+    if limit.current.unwrap_or(u64::MAX) >= needed {
         return Ok(());
     }
     let maximum = limit.maximum.unwrap_or(u64::MAX);
@@ -23,19 +53,20 @@ pub(crate) fn allow_connections(max_connections: usize, feeds: usize) -> Result<
         current: Some(needed),
         maximum: limit.maximum,
     };
-    if maximum >= needed && setrlimit(Resource::Nofile, raised).is_ok() {
-        return Ok(());
+    match maximum >= needed && setrlimit(Resource::Nofile, raised).is_ok() {
+        true => Ok(()),
+        false => Err(maximum),
     }
-    let problem = format!("needs {needed} file descriptors, and the limit is {maximum}");
-    Err(Invalid::new(problem, remedy(needed, maximum))
-        .with_flag("--max-connections")
-        .with_value(max_connections))
+}
+
+fn shortage(needed: u64, maximum: u64) -> String {
+    format!("needs {needed} file descriptors, and the limit is {maximum}")
 }
 
 /// Fewer connections are offered only where at least one fits.
-fn remedy(needed: u64, maximum: u64) -> String {
+fn remedy(needed: u64, maximum: u64, others: u64) -> String {
     let raise = format!("raise the limit with ulimit -n {needed}");
-    match maximum.saturating_sub(OTHERS) / 2 {
+    match maximum.saturating_sub(others) / 2 {
         0 => raise,
         fits => format!("{raise}, or give at most {fits}"),
     }

@@ -3,22 +3,24 @@
 //! A turn has named phases: wait, events, accept, the server's own last phases, log. Each is
 //! bounded, so that a flood of one kind delays the others by no more than a turn.
 
+mod hearing;
+
+use super::colleagues::Colleagues;
 use super::heartbeat_listener::HeartbeatListener;
-use super::listener::Listener;
+use super::listener::{Accepted, Listener};
 use super::log_writer::LogWriter;
+use super::mailbox::Command;
 use super::network::SystemNetwork;
-use crate::balancer::Ended;
 use crate::clock::Clock;
 use crate::heartbeat::Notice;
-use crate::observe::Snapshot;
 use crate::relay::Readiness;
-use crate::server::{Order, Server, Token};
+use crate::server::{Server, Token};
 use crate::time::Timestamp;
 use crate::upstream::StateChange;
 use mio::event::Event;
 use mio::{Events, Poll};
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 use std::time::Duration;
 
 /// Events taken from the system in one turn.
@@ -33,21 +35,6 @@ const OWN_BIT: usize = 1 << 63;
 /// Wakes the loop for commands.
 pub(crate) const WAKER: mio::Token = mio::Token(usize::MAX);
 
-/// What the loop can be asked from other threads.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// Stop accepting, finish, return.
-    Stop,
-    /// Say how it is.
-    Snapshot(Sender<Snapshot>),
-    /// Tell of every change in the life of a backend from now on.
-    Tell(SyncSender<StateChange>),
-    /// Tell what people should know of heartbeats from now on.
-    Notify(SyncSender<Notice>),
-    /// Do what the operator says of the backend of this name; say whether there is one.
-    Order(String, Order, Sender<bool>),
-}
-
 /// One loop and everything it owns.
 pub(crate) struct EventLoop {
     poll: Poll,
@@ -56,6 +43,8 @@ pub(crate) struct EventLoop {
     heartbeats: Option<HeartbeatListener>,
     server: Server<SystemNetwork>,
     commands: Receiver<Command>,
+    /// `None` if there is one worker.
+    colleagues: Option<Colleagues>,
     log: Option<LogWriter>,
     told: Vec<Told>,
     notified: Vec<SyncSender<Notice>>,
@@ -80,9 +69,17 @@ pub(crate) struct LoopParts {
     pub(crate) heartbeats: Option<HeartbeatListener>,
     pub(crate) server: Server<SystemNetwork>,
     pub(crate) commands: Receiver<Command>,
+    pub(crate) colleagues: Option<Colleagues>,
+    pub(crate) log: Option<LogWriter>,
     pub(crate) max_connections: usize,
     pub(crate) shutdown_timeout: Duration,
-    pub(crate) has_log: bool,
+}
+
+/// What a loop leaves when it has ended.
+pub(crate) struct Finished {
+    pub(crate) server: Server<SystemNetwork>,
+    pub(crate) at: Timestamp,
+    pub(crate) dropped_log_lines: u64,
 }
 
 impl EventLoop {
@@ -96,11 +93,6 @@ impl EventLoop {
         if let Some(heartbeats) = &mut parts.heartbeats {
             heartbeats.register(parts.poll.registry())?;
         }
-        let log = if parts.has_log {
-            Some(LogWriter::to_stdout()?)
-        } else {
-            None
-        };
         Ok(Self {
             poll: parts.poll,
             clock: parts.clock,
@@ -108,7 +100,8 @@ impl EventLoop {
             heartbeats: parts.heartbeats,
             server: parts.server,
             commands: parts.commands,
-            log,
+            colleagues: parts.colleagues,
+            log: parts.log,
             told: Vec::new(),
             notified: Vec::new(),
             max_connections: parts.max_connections,
@@ -119,7 +112,7 @@ impl EventLoop {
     }
 
     /// Runs until told to stop and everything is finished or the time for that is over.
-    pub(crate) fn run(mut self) -> io::Result<Ended> {
+    pub(crate) fn run(mut self) -> io::Result<Finished> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         while !self.is_over() {
             self.wait(&mut events)?;
@@ -133,6 +126,7 @@ impl EventLoop {
             self.server.finish_turn(self.clock.now());
             self.tell_changes();
             self.tell_notices();
+            self.tell_colleagues();
             self.write_log();
         }
         Ok(self.end())
@@ -148,7 +142,7 @@ impl EventLoop {
     /// Waits for events, no longer than until something is due.
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let now = self.clock.now();
-        let accepting = self.can_accept() && self.listeners.iter().any(|l| l.ready);
+        let accepting = self.listeners.iter().any(|l| l.ready) && self.can_accept();
         let due = [
             self.server.next_wakeup(),
             accepting.then_some(self.accepts_from),
@@ -179,18 +173,15 @@ impl EventLoop {
             }
             return;
         }
-        let ready = Readiness {
-            readable: event.is_readable(),
-            writable: event.is_writable(),
-            read_closed: event.is_read_closed(),
-            broken: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
-        };
         let token = Token::from_bits(token.0 as u64);
-        self.server.ready(token, ready, self.clock.now());
+        self.server.ready(token, readiness(event), self.clock.now());
     }
 
     fn can_accept(&self) -> bool {
-        self.server.open_clients() < self.max_connections
+        match &self.colleagues {
+            None => self.server.open_clients() < self.max_connections,
+            Some(colleagues) => colleagues.has_room(),
+        }
     }
 
     fn accept(&mut self) {
@@ -206,14 +197,16 @@ impl EventLoop {
                 let Some(listener) = self.listeners.get_mut(index).filter(|l| l.ready) else {
                     break;
                 };
-                let accepted = match listener.accept() {
-                    Ok(None) => break,
-                    Ok(Some((stream, address))) => {
-                        self.server.accepted(stream, address, index as u16, now)
-                    }
+                let accepted = match &mut self.colleagues {
+                    None => listener.accept(),
+                    Some(colleagues) => accept_for(colleagues, listener),
+                };
+                let served = match accepted {
+                    Ok(Some(accepted)) => self.serve(accepted, now),
+                    Ok(None) => continue,
                     Err(error) => Err(error),
                 };
-                if accepted.is_err_and(|error| is_shortage(&error)) {
+                if served.is_err_and(|error| is_shortage(&error)) {
                     // Trying again at once would spin; what waits is in the kernel's queue.
                     self.accepts_from = now + SHORTAGE_PAUSE;
                     return;
@@ -222,35 +215,24 @@ impl EventLoop {
         }
     }
 
-    /// When heartbeats that have come in can be taken, if any have.
-    fn heartbeats_due(&self) -> Option<Timestamp> {
-        let heartbeats = self.heartbeats.as_ref()?;
-        if heartbeats.has_datagrams() {
-            return Some(Timestamp::ZERO);
-        }
-        heartbeats.has_connections().then_some(self.accepts_from)
+    fn serve(&mut self, accepted: Accepted, now: Timestamp) -> io::Result<()> {
+        let Accepted {
+            stream,
+            address,
+            listener,
+        } = accepted;
+        self.server.accepted(stream, address, listener, now)
     }
 
-    /// Takes heartbeats, and connections that bring them.
-    fn hear(&mut self) {
-        let Some(heartbeats) = &mut self.heartbeats else {
-            return;
-        };
-        let now = self.clock.now();
-        heartbeats.take_datagrams(&mut self.server, now);
-        if now >= self.accepts_from
-            && let Err(error) = heartbeats.take_connections(&mut self.server, now)
-            && is_shortage(&error)
-        {
-            self.accepts_from = now + SHORTAGE_PAUSE;
+    /// Serves a connection that another worker has accepted. One that comes while this one stops
+    /// is closed, like those that wait to be accepted.
+    fn take_over(&mut self, accepted: Accepted) {
+        if let Some(colleagues) = &mut self.colleagues {
+            colleagues.taken_over();
         }
-    }
-
-    /// Heartbeats are compared with the wall clock, which may be set at any time.
-    fn keep_wall_clock(&mut self) {
-        if self.heartbeats.is_some() {
-            self.server
-                .set_wall_clock(self.clock.wall(), self.clock.now());
+        if self.stopping_until.is_none() {
+            // An error means that it is closed, and so it is counted.
+            let _ = self.serve(accepted, self.clock.now());
         }
     }
 
@@ -260,13 +242,19 @@ impl EventLoop {
             match command {
                 Command::Stop => self.stop(),
                 // Whoever asked may have gone.
-                Command::Snapshot(reply) => drop(reply.send(self.snapshot())),
+                Command::Report(reply) => drop(reply.send(self.server.report())),
+                Command::Snapshot(others, reply) => {
+                    let now = self.clock.now();
+                    let _ = reply.send(self.server.snapshot_of_all(&others, now));
+                }
                 Command::Tell(changes) => self.told.push(Told { changes, missed: 0 }),
                 Command::Notify(notices) => self.notified.push(notices),
                 Command::Order(backend, order, reply) => {
                     let is_here = self.server.order(&backend, order, self.clock.now());
                     let _ = reply.send(is_here);
                 }
+                Command::Serve(accepted) => self.take_over(accepted),
+                Command::Receive(message) => self.server.receive(message, self.clock.now()),
             }
         }
     }
@@ -278,10 +266,6 @@ impl EventLoop {
             self.server.stop();
             self.stopping_until = Some(self.clock.now() + self.shutdown_timeout);
         }
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        self.server.snapshot(self.clock.now())
     }
 
     /// Whoever does not listen fast enough misses changes, and is told how many.
@@ -300,13 +284,11 @@ impl EventLoop {
         }
     }
 
-    /// Whoever does not listen fast enough misses notices; all are counted in the snapshot.
-    fn tell_notices(&mut self) {
-        for notice in self.server.take_notices() {
-            self.notified.retain(|notices| {
-                let told = notices.try_send(notice.clone());
-                !matches!(told, Err(TrySendError::Disconnected(_)))
-            });
+    fn tell_colleagues(&mut self) {
+        if let Some(colleagues) = &mut self.colleagues {
+            colleagues.tell(self.server.take_messages());
+            colleagues.wake(self.server.take_call());
+            colleagues.count(self.server.open_clients());
         }
     }
 
@@ -318,19 +300,42 @@ impl EventLoop {
         }
     }
 
-    fn end(mut self) -> Ended {
+    fn end(mut self) -> Finished {
         self.server.abandon(self.clock.now());
         self.write_log();
-        let mut dropped_log_lines = 0;
-        if let Some(log) = &mut self.log {
-            log.finish();
-            dropped_log_lines = log.dropped_lines();
-        }
-        Ended {
-            snapshot: self.snapshot(),
-            dropped_log_lines,
+        self.tell_colleagues();
+        Finished {
+            server: self.server,
+            at: self.clock.now(),
+            dropped_log_lines: self.log.map_or(0, LogWriter::finish),
         }
     }
+}
+
+/// What an event says of a socket.
+pub(super) fn readiness(event: &Event) -> Readiness {
+    Readiness {
+        readable: event.is_readable(),
+        writable: event.is_writable(),
+        read_closed: event.is_read_closed(),
+        broken: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
+    }
+}
+
+/// Accepts a connection, if one more may be open over all workers. `None`: none came, or it is for
+/// another worker.
+fn accept_for(
+    colleagues: &mut Colleagues,
+    listener: &mut Listener,
+) -> io::Result<Option<Accepted>> {
+    if !colleagues.reserve() {
+        return Ok(None);
+    }
+    let accepted = listener.accept();
+    if !matches!(accepted, Ok(Some(_))) {
+        colleagues.release();
+    }
+    Ok(accepted?.and_then(|accepted| colleagues.hand_on(accepted)))
 }
 
 /// Whether an error of accepting is about means, not about one connection (`accept(2)`).

@@ -52,7 +52,10 @@ impl HeartbeatListener {
             1
         };
         loop {
-            let connections = bind(&Address::Tcp(address)).map_err(|i| i.with_flag(FLAG))?;
+            let listeners = bind(0, &Address::Tcp(address), 1);
+            let Some(connections) = listeners.map_err(|i| i.with_flag(FLAG))?.pop() else {
+                return Err(refusal(&io::ErrorKind::AddrNotAvailable.into()).with_flag(FLAG));
+            };
             let bound = connections.address().tcp().unwrap_or(address);
             attempts -= 1;
             match open(bound) {
@@ -136,8 +139,8 @@ impl HeartbeatListener {
             if !self.connections.ready {
                 break;
             }
-            if let Some((stream, from)) = self.connections.accept()? {
-                server.accepted_feed(stream, from, now)?;
+            if let Some(accepted) = self.connections.accept()? {
+                server.accepted_feed(accepted.stream, accepted.address, now)?;
             }
         }
         Ok(())

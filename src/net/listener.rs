@@ -14,9 +14,20 @@ use std::net::SocketAddr;
 /// `net.core.somaxconn` whatever is asked.
 const BACKLOG: i32 = 4096;
 
+/// A connection as it was accepted, known to nobody yet.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(super) stream: Stream,
+    pub(super) address: ClientAddress,
+    /// The number of the listener.
+    pub(super) listener: u16,
+}
+
 /// A bound address, and whether connections may be waiting there.
 #[derive(Debug)]
 pub(crate) struct Listener {
+    /// Its place among the addresses that were asked for.
+    number: u16,
     socket: ListeningSocket,
     address: Address,
     /// Edge-triggered like any socket: true from an event until nothing is left to accept.
@@ -34,8 +45,9 @@ enum ListeningSocket {
 }
 
 impl Listener {
-    fn new(socket: ListeningSocket, address: Address) -> Self {
+    fn new(number: u16, socket: ListeningSocket, address: Address) -> Self {
         Self {
+            number,
             socket,
             address,
             ready: true,
@@ -58,7 +70,7 @@ impl Listener {
 
     /// Takes the next connection, if there is one. Latency matters more than packets, so small
     /// writes are sent at once; the connection inherits that from the listener.
-    pub(super) fn accept(&mut self) -> io::Result<Option<(Stream, ClientAddress)>> {
+    pub(super) fn accept(&mut self) -> io::Result<Option<Accepted>> {
         let accepted = match &self.socket {
             ListeningSocket::Tcp(socket) => {
                 let accepted = socket.accept();
@@ -70,7 +82,11 @@ impl Listener {
             }
         };
         match accepted {
-            Ok(accepted) => Ok(Some(accepted)),
+            Ok((stream, address)) => Ok(Some(Accepted {
+                stream,
+                address,
+                listener: self.number,
+            })),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.ready = false;
                 Ok(None)
@@ -80,20 +96,33 @@ impl Listener {
     }
 }
 
-/// Binds an address.
+/// Binds the address with this number, for so many workers: a listener for each, or one for the
+/// first where the address is a path.
 ///
 /// # Errors
 /// The address cannot be bound; says why and what to do.
-pub(crate) fn bind(address: &Address) -> Result<Listener, Invalid> {
+pub(crate) fn bind(
+    number: u16,
+    address: &Address,
+    workers: usize,
+) -> Result<Vec<Listener>, Invalid> {
     match address {
-        Address::Tcp(at) => open(*at).map_err(|error| refusal(&error).with_value(at)),
+        Address::Tcp(at) => match open(*at, workers) {
+            Ok(sockets) => {
+                let listener = |(socket, at)| {
+                    Listener::new(number, ListeningSocket::Tcp(socket), Address::Tcp(at))
+                };
+                Ok(sockets.into_iter().map(listener).collect())
+            }
+            Err(error) => Err(refusal(&error).with_value(at)),
+        },
         Address::Unix(path) => match socket_file::listen(path.as_path(), BACKLOG) {
             Ok((socket, file)) => {
                 let socket = ListeningSocket::Unix {
                     socket,
                     _file: file,
                 };
-                Ok(Listener::new(socket, address.clone()))
+                Ok(vec![Listener::new(number, socket, address.clone())])
             }
             Err(error) => Err(path_refusal(&error).with_value(path)),
         },
@@ -138,7 +167,27 @@ pub(super) fn refusal(error: &io::Error) -> Invalid {
     Invalid::new(problem, remedy).with_flag("--listen")
 }
 
-fn open(address: SocketAddr) -> io::Result<Listener> {
+/// Opens so many sockets at one address, over which the system spreads connections. Only the
+/// first is bound as if it were alone, so that an address another process listens on is in use.
+fn open(address: SocketAddr, count: usize) -> io::Result<Vec<(TcpListener, SocketAddr)>> {
+    let first = bound(address, false)?;
+    // With the port that the system chose for port 0.
+    let address = first.local_addr()?.as_socket().unwrap_or(address);
+    if count > 1 {
+        first.set_reuse_port(true)?;
+    }
+    let mut sockets = vec![first];
+    for _ in 1..count {
+        sockets.push(bound(address, true)?);
+    }
+    let listen = |socket: Socket| {
+        socket.listen(BACKLOG)?;
+        Ok((TcpListener::from_std(socket.into()), address))
+    };
+    sockets.into_iter().map(listen).collect()
+}
+
+fn bound(address: SocketAddr, is_shared: bool) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -151,12 +200,11 @@ fn open(address: SocketAddr) -> io::Result<Listener> {
     }
     socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
+    if is_shared {
+        socket.set_reuse_port(true)?;
+    }
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    let socket = TcpListener::from_std(socket.into());
-    let address = socket.local_addr().unwrap_or(address);
-    let socket = ListeningSocket::Tcp(socket);
-    Ok(Listener::new(socket, Address::Tcp(address)))
+    Ok(socket)
 }
 
 /// Refuses a balancer that would send its clients back to itself, round and round.

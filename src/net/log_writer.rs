@@ -2,7 +2,8 @@
 //!
 //! Standard output may be a pipe nobody reads. So a thread of its own writes, the loop hands over
 //! what it has once a turn, and when the writer is too far behind, lines are dropped and counted:
-//! serving goes before logging, but nothing is lost silently.
+//! serving goes before logging, but nothing is lost silently. Several loops share the one thread;
+//! each hands over whole lines.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
@@ -16,19 +17,28 @@ const HELD_BYTES: usize = 4 * 1024 * 1024;
 /// How long the end of the process waits for the last lines to be written.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The loop's end of the log.
+/// A loop's end of the log.
 #[derive(Debug)]
-pub(super) struct LogWriter {
-    queue: Option<SyncSender<Vec<u8>>>,
-    /// Disconnected when the writer is done.
-    done: Receiver<()>,
+pub(crate) struct LogWriter {
+    queue: SyncSender<Vec<u8>>,
     held: Vec<u8>,
     dropped_lines: u64,
 }
 
-impl LogWriter {
-    /// Starts a writer to standard output.
-    pub(super) fn to_stdout() -> io::Result<Self> {
+/// The thread that writes.
+#[derive(Debug)]
+pub(crate) struct Log {
+    queue: SyncSender<Vec<u8>>,
+    /// Disconnected when the thread is done.
+    done: Receiver<()>,
+}
+
+impl Log {
+    /// Starts to write to standard output.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub(crate) fn to_stdout() -> io::Result<Self> {
         Self::to(io::stdout())
     }
 
@@ -46,14 +56,28 @@ impl LogWriter {
                     }
                 }
             })?;
-        Ok(Self {
-            queue: Some(queue),
-            done,
-            held: Vec::new(),
-            dropped_lines: 0,
-        })
+        Ok(Self { queue, done })
     }
 
+    /// An end for one more loop.
+    pub(crate) fn writer(&self) -> LogWriter {
+        LogWriter {
+            queue: self.queue.clone(),
+            held: Vec::new(),
+            dropped_lines: 0,
+        }
+    }
+
+    /// Waits until all that the loops handed over is out, once these have ended; but not for
+    /// ever: nobody may be reading.
+    pub(crate) fn finish(self) {
+        drop(self.queue);
+        // Ends with a disconnect as soon as everything is out.
+        let _ = self.done.recv_timeout(FINISH_TIMEOUT);
+    }
+}
+
+impl LogWriter {
     /// Hands lines over.
     pub(super) fn write(&mut self, mut lines: Vec<u8>) {
         if !self.held.is_empty() {
@@ -67,10 +91,7 @@ impl LogWriter {
         if lines.is_empty() {
             return;
         }
-        let Some(queue) = &self.queue else {
-            return;
-        };
-        match queue.try_send(lines) {
+        match self.queue.try_send(lines) {
             Ok(()) => {}
             Err(TrySendError::Full(lines)) => self.held = lines,
             Err(TrySendError::Disconnected(lines)) => {
@@ -79,17 +100,9 @@ impl LogWriter {
         }
     }
 
-    /// Lines that could not be written so far.
-    pub(super) fn dropped_lines(&self) -> u64 {
-        self.dropped_lines
-    }
-
-    /// Writes what is left and waits until it is out, but not for ever: nobody may be reading.
-    pub(super) fn finish(&mut self) {
+    /// Hands over what is left. Returns how many lines could not be written.
+    pub(super) fn finish(mut self) -> u64 {
         self.write(Vec::new());
-        drop(self.queue.take());
-        self.dropped_lines += memchr::memchr_iter(b'\n', &self.held).count() as u64;
-        // Ends with a disconnect as soon as everything is out.
-        let _ = self.done.recv_timeout(FINISH_TIMEOUT);
+        self.dropped_lines + memchr::memchr_iter(b'\n', &self.held).count() as u64
     }
 }

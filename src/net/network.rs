@@ -1,5 +1,6 @@
 //! Connections to backends, and registration of all connections, by mio.
 
+use super::echo::EchoSocket;
 use super::pipe::{Pipe, SystemPipes};
 use super::stream::Stream;
 use crate::address::Address;
@@ -7,6 +8,7 @@ use crate::server::{Network, Token};
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Poll, Registry};
 use std::io;
+use std::net::SocketAddr;
 
 /// The outside world of a [`Server`](crate::server::Server).
 #[derive(Debug)]
@@ -41,6 +43,11 @@ impl Network for SystemNetwork {
             }
             Address::Unix(path) => UnixStream::connect(path.as_path()).map(Stream::Unix),
         }
+    }
+
+    fn open_echo(&mut self, host: SocketAddr) -> io::Result<Stream> {
+        let socket = EchoSocket::open(host)?;
+        Ok(Stream::Echo(Box::new(socket)))
     }
 
     fn register(&mut self, stream: &mut Stream, token: Token) -> io::Result<()> {

@@ -9,9 +9,11 @@ use std::os::fd::{AsFd, OwnedFd};
 
 /// Bytes a pipe is asked to hold: as much as the relay fills at once. The system may grant less.
 const PIPE_BYTES: usize = 256 * 1024;
-/// Pipes lent at once. Beyond, bytes are copied: two descriptors each, and the system bounds the
-/// memory of all pipes of a user.
+/// Pipes lent at once over all workers. Beyond, bytes are copied: two descriptors each, and the
+/// system bounds the memory of all pipes of a user.
 const MAX_LENT: usize = 256;
+/// What a worker may lend at least, however many there are.
+const LEAST_LENT: usize = 8;
 /// Pipes kept for reuse.
 const MAX_KEPT: usize = 32;
 
@@ -23,17 +25,29 @@ pub(crate) struct Pipe {
 }
 
 /// Lends pipes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SystemPipes {
     kept: Vec<Pipe>,
     lent: usize,
+    most_lent: usize,
+}
+
+impl SystemPipes {
+    /// The share of one of so many workers.
+    pub(crate) fn among(workers: usize) -> Self {
+        Self {
+            kept: Vec::new(),
+            lent: 0,
+            most_lent: LEAST_LENT.max(MAX_LENT / workers.max(1)),
+        }
+    }
 }
 
 impl Pipes for SystemPipes {
     type Pipe = Pipe;
 
     fn take(&mut self) -> Option<Pipe> {
-        if self.lent >= MAX_LENT {
+        if self.lent >= self.most_lent {
             return None;
         }
         let pipe = self.kept.pop().or_else(open)?;

@@ -1,7 +1,7 @@
-//! From the names of backends to their addresses.
+//! From the names of backends, and of what is watched, to their addresses.
 
 use crate::address::Address;
-use crate::config::{BackendAddress, Host, HostPort, Invalid};
+use crate::config::{AddressKind, BackendAddress, Host, HostPort, Invalid, Question, Target};
 use std::net::{SocketAddr, ToSocketAddrs};
 
 /// All addresses of a backend, in the order in which they are tried.
@@ -19,16 +19,18 @@ pub(crate) fn resolve(backend: &BackendAddress) -> Result<Vec<Address>, Invalid>
 }
 
 fn resolve_name(backend: &HostPort) -> Result<Vec<SocketAddr>, Invalid> {
-    let name = match backend.host() {
-        Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, backend.port())]),
+    look_up(backend.host(), backend.port())
+        .map_err(|invalid| invalid.with_flag("--backends").with_value(backend))
+}
+
+/// All addresses of a host, each once.
+fn look_up(host: &Host, port: u16) -> Result<Vec<SocketAddr>, Invalid> {
+    let name = match host {
+        Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, port)]),
         Host::Name(name) => name,
     };
-    let refuse = |problem: String| {
-        Invalid::new(problem, "check the name, or give an address")
-            .with_flag("--backends")
-            .with_value(backend)
-    };
-    match (name.as_str(), backend.port()).to_socket_addrs() {
+    let refuse = |problem: String| Invalid::new(problem, "check the name, or give an address");
+    match (name.as_str(), port).to_socket_addrs() {
         Ok(addresses) => {
             let mut found: Vec<SocketAddr> = Vec::new();
             for address in addresses {
@@ -43,4 +45,35 @@ fn resolve_name(backend: &HostPort) -> Result<Vec<SocketAddr>, Invalid> {
         }
         Err(error) => Err(refuse(format!("cannot resolve the name: {error}"))),
     }
+}
+
+/// The addresses of a target, of the kind that is wanted.
+///
+/// # Errors
+/// The name cannot be resolved, or has no address of that kind.
+pub(super) fn resolve_target(target: &Target, kind: AddressKind) -> Result<Vec<Address>, Invalid> {
+    let found = match target.question() {
+        Question::Ping(host) => look_up(host, 0),
+        Question::Tcp(BackendAddress::Tcp(service))
+        | Question::Http(BackendAddress::Tcp(service), _) => {
+            look_up(service.host(), service.port())
+        }
+        Question::Tcp(BackendAddress::Unix(path))
+        | Question::Http(BackendAddress::Unix(path), _) => {
+            return Ok(vec![Address::Unix(path.clone())]);
+        }
+    };
+    let refuse = |invalid: Invalid| invalid.with_value(target.name());
+    let mut found = found.map_err(refuse)?;
+    let (is_wanted, remedy): (fn(&SocketAddr) -> bool, _) = match kind {
+        AddressKind::Any => (|_| true, ""),
+        AddressKind::V4 => (SocketAddr::is_ipv4, "leave --ipv4 out"),
+        AddressKind::V6 => (SocketAddr::is_ipv6, "leave --ipv6 out"),
+    };
+    found.retain(is_wanted);
+    if found.is_empty() {
+        let problem = "the target has no address of this kind";
+        return Err(refuse(Invalid::new(problem, remedy)));
+    }
+    Ok(found.into_iter().map(Address::Tcp).collect())
 }

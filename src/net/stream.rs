@@ -1,19 +1,21 @@
-//! A connection as the relay wants it: TCP, or a UNIX socket.
+//! A connection as the relay wants it: TCP, or a UNIX socket. Checks by echo use it as well.
 //!
 //! Reading and writing go to the kernel by rustix, not through the C library: in a process with
 //! several threads each of its calls makes itself a point where the thread may be cancelled.
 //! They take any descriptor, so which kind it is matters only where the two differ.
 
+use super::echo::EchoSocket;
 use super::pipe::Pipe;
 use crate::relay::Transport;
 use mio::net::{TcpStream, UnixStream};
+use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use rustix::io::writev;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::SockRef;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 /// A non-blocking connection.
@@ -21,6 +23,9 @@ use std::time::Duration;
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// Messages to and from one host, for a check. Never relayed, and boxed, so that the others
+    /// are no larger for it.
+    Echo(Box<EchoSocket>),
 }
 
 impl Stream {
@@ -33,6 +38,10 @@ impl Stream {
         match self {
             Self::Tcp(stream) => registry.register(stream, token, interest),
             Self::Unix(stream) => registry.register(stream, token, interest),
+            Self::Echo(socket) => {
+                let descriptor = socket.as_fd().as_raw_fd();
+                registry.register(&mut SourceFd(&descriptor), token, interest)
+            }
         }
     }
 }
@@ -42,6 +51,7 @@ impl AsFd for Stream {
         match self {
             Self::Tcp(stream) => stream.as_fd(),
             Self::Unix(stream) => stream.as_fd(),
+            Self::Echo(socket) => socket.as_fd(),
         }
     }
 }
@@ -50,7 +60,10 @@ impl Transport for Stream {
     type Pipe = Pipe;
 
     fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        Ok(recv(self, into, RecvFlags::empty())?.0)
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => Ok(recv(self, into, RecvFlags::empty())?.0),
+            Self::Echo(socket) => socket.recv(into),
+        }
     }
 
     fn send(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -80,7 +93,7 @@ impl Transport for Stream {
     fn local_address(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.local_addr().ok(),
-            Self::Unix(_) => None,
+            Self::Unix(_) | Self::Echo(_) => None,
         }
     }
 

@@ -15,7 +15,7 @@ mod wall_time;
 use self::json::Json;
 use self::line::Line;
 use self::text::Text;
-use self::wall_time::WallTime;
+pub(crate) use self::wall_time::WallTime;
 use super::Record;
 use crate::config::AccessLogFormat;
 use std::time::Duration;

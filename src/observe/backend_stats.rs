@@ -27,6 +27,14 @@ impl BackendStats {
         }
     }
 
+    /// Adds all that `other` has counted.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.picks += other.picks;
+        self.counters.add(&other.counters);
+        self.faults.add(&other.faults);
+        self.response_times.add(&other.response_times);
+    }
+
     /// An attempt failed here and is repeated, here or elsewhere.
     pub(super) fn observe_retry(&mut self, fault: Fault) {
         self.counters.observe_retry();

@@ -36,6 +36,16 @@ impl Counters {
         }
     }
 
+    /// Adds all that `other` has counted.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.exchanges += other.exchanges;
+        self.errors += other.errors;
+        self.retries += other.retries;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        self.statuses.add(&other.statuses);
+    }
+
     /// An attempt failed and is repeated: the exchange goes on.
     pub(super) fn observe_retry(&mut self) {
         self.errors += 1;
@@ -58,6 +68,13 @@ impl StatusCounts {
     /// Each class and its count, from 1 to 5.
     pub fn iter(&self) -> impl Iterator<Item = (u16, u64)> {
         (1..).zip(self.0)
+    }
+
+    /// Adds all that `other` has counted.
+    fn add(&mut self, other: &Self) {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count += more;
+        }
     }
 
     /// A status outside 100 to 599 is in no class.
@@ -88,9 +105,20 @@ impl FaultCounts {
     }
 
     pub(super) fn observe(&mut self, fault: Fault) {
+        self.count(fault, 1);
+    }
+
+    /// Adds all that `other` has counted.
+    pub(super) fn add(&mut self, other: &Self) {
+        for (fault, more) in other.iter() {
+            self.count(fault, more);
+        }
+    }
+
+    fn count(&mut self, fault: Fault, more: u64) {
         match self.0.iter_mut().find(|(f, _)| *f == fault) {
-            Some((_, count)) => *count += 1,
-            None => self.0.push((fault, 1)),
+            Some((_, count)) => *count += more,
+            None => self.0.push((fault, more)),
         }
     }
 }

@@ -70,6 +70,24 @@ impl Metrics {
         }
     }
 
+    /// Adds all that `other` has counted, of the same backends.
+    pub fn add(&mut self, other: &Self) {
+        self.connections_accepted += other.connections_accepted;
+        self.totals.add(&other.totals);
+        self.faults.add(&other.faults);
+        for (id, stats) in other.backends.iter().flatten() {
+            if let Some(own) = self.stats_of(*id) {
+                own.add(stats);
+            }
+        }
+    }
+
+    /// Exchanges that are over.
+    #[must_use]
+    pub const fn exchanges(&self) -> u64 {
+        self.totals.exchanges
+    }
+
     /// Everything that was counted, as of `now`, for the backends in `views`, in their order.
     #[must_use]
     pub fn snapshot<'a>(
@@ -91,6 +109,7 @@ impl Metrics {
             response_times: all_response_times.quantiles(),
             backends: views.into_iter().map(|view| self.row(&view)).collect(),
             heartbeats: None,
+            workers: Vec::new(),
         }
     }
 

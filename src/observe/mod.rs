@@ -23,9 +23,12 @@ mod snapshot;
 mod summary;
 
 pub use access_log::AccessLog;
+pub(crate) use access_log::WallTime;
 pub use counters::{Counters, FaultCounts, StatusCounts};
 pub use metrics::Metrics;
 pub use record::Record;
+pub(crate) use response_times::ResponseTimeHistogram;
 pub use response_times::ResponseTimes;
-pub use snapshot::{BackendSnapshot, BackendView, Snapshot};
+pub use snapshot::{BackendSnapshot, BackendView, Snapshot, WorkerSnapshot};
 pub use summary::Summary;
+pub(crate) use summary::{Table, count, share, span};

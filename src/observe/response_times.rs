@@ -18,11 +18,11 @@ const MAX_MICROS: u64 = 3_600_000_000;
 /// the longest response time above 2 ms: 44 KiB for a second, 92 KiB for an hour. It grows at
 /// most 21 times in its life, which is the only time that recording allocates.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ResponseTimeHistogram(Option<Histogram<u32>>);
+pub(crate) struct ResponseTimeHistogram(Option<Histogram<u32>>);
 
 impl ResponseTimeHistogram {
     /// Adds one response time.
-    pub(super) fn record(&mut self, response_time: Duration) {
+    pub(crate) fn record(&mut self, response_time: Duration) {
         let micros = u64::try_from(response_time.as_micros()).unwrap_or(u64::MAX);
         if let Some(histogram) = self.allocated() {
             // The range is bounded above, so growing cannot fail for want of address space.
@@ -41,11 +41,12 @@ impl ResponseTimeHistogram {
     }
 
     /// What is shown of it; `None` before the first sample.
-    pub(super) fn quantiles(&self) -> Option<ResponseTimes> {
+    pub(crate) fn quantiles(&self) -> Option<ResponseTimes> {
         let histogram = self.0.as_ref()?;
         let at = |quantile| Duration::from_micros(histogram.value_at_quantile(quantile));
         Some(ResponseTimes {
             samples: histogram.len(),
+            min: Duration::from_micros(histogram.min()),
             p50: at(0.50),
             p90: at(0.90),
             p99: at(0.99),
@@ -68,6 +69,8 @@ impl ResponseTimeHistogram {
 pub struct ResponseTimes {
     /// How many were measured.
     pub samples: u64,
+    /// The shortest.
+    pub min: Duration,
     /// Half of them took no longer.
     pub p50: Duration,
     /// 90 % of them took no longer.
@@ -104,6 +107,7 @@ mod tests {
         let shown = histogram.quantiles().expect("it has samples");
         assert_eq!(shown.samples, 1_000);
         for (actual, millis) in [
+            (shown.min, 1),
             (shown.p50, 500),
             (shown.p90, 900),
             (shown.p99, 990),

@@ -28,6 +28,17 @@ pub struct Snapshot {
     pub backends: Vec<BackendSnapshot>,
     /// What became of heartbeats, if they are listened to.
     pub heartbeats: Option<heartbeat::Counts>,
+    /// What of it is whose, if there are several workers; empty with one.
+    pub workers: Vec<WorkerSnapshot>,
+}
+
+/// One of several workers at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerSnapshot {
+    /// Client connections open now.
+    pub connections_open: u64,
+    /// Exchanges that are over.
+    pub exchanges: u64,
 }
 
 /// A backend at one moment.

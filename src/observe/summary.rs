@@ -8,9 +8,10 @@ mod heartbeats;
 mod table;
 mod units;
 
-use self::table::Table;
-use self::units::{count, size, span, uptime};
-use super::{BackendSnapshot, Counters, ResponseTimes, Snapshot};
+pub(crate) use self::table::Table;
+pub(crate) use self::units::{count, span};
+use self::units::{size, uptime};
+use super::{BackendSnapshot, Counters, ResponseTimes, Snapshot, WorkerSnapshot};
 use std::fmt::{self, Display, Formatter};
 
 /// Shows a [`Snapshot`] on a terminal.
@@ -51,6 +52,7 @@ fn write_totals(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
         count(totals.exchanges),
         statuses(totals)
     )?;
+    write_workers(f, &snapshot.workers)?;
     writeln!(
         f,
         "bytes        {} in, {} out",
@@ -62,6 +64,24 @@ fn write_totals(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
         Some(counts) => writeln!(f, "heartbeats   {}", heartbeats::totals(counts)),
         None => Ok(()),
     }
+}
+
+/// How evenly the load is spread, as in `2: connections 50 49, exchanges 1,012 998`.
+fn write_workers(f: &mut Formatter<'_>, workers: &[WorkerSnapshot]) -> fmt::Result {
+    if workers.is_empty() {
+        return Ok(());
+    }
+    let list = |of: fn(&WorkerSnapshot) -> u64| {
+        let counts: Vec<_> = workers.iter().map(|worker| count(of(worker))).collect();
+        counts.join(" ")
+    };
+    writeln!(
+        f,
+        "workers      {}: connections {}, exchanges {}",
+        workers.len(),
+        list(|worker| worker.connections_open),
+        list(|worker| worker.exchanges)
+    )
 }
 
 /// The classes that occurred, as in ` (2xx 10, 5xx 1)`.
@@ -170,7 +190,7 @@ fn sum(snapshot: &Snapshot) -> BackendSnapshot {
 }
 
 /// Per cent, with a decimal.
-fn share(part: u64, whole: u64) -> String {
+pub(crate) fn share(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "-".to_owned();
     }

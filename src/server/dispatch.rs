@@ -6,7 +6,7 @@ use super::exchange::{Attempt, Exchange, Phase};
 use super::link::{Link, LinkState};
 use super::network::{Network, Token};
 use crate::balance::{BackendId, Outcome};
-use crate::error::Fault;
+use crate::error::{Fault, is_shortage};
 use crate::time::Timestamp;
 use crate::upstream::Lease;
 use std::io;
@@ -31,40 +31,43 @@ impl<N: Network> Server<N> {
     /// As [`try_dispatch`](Self::try_dispatch), or the queue is full.
     pub(super) fn dispatch(&mut self, id: ExchangeId, now: Timestamp) -> Result<(), Fault> {
         if !self.queue.is_empty() {
-            return self.enqueue(id);
+            return self.enqueue(id, now);
         }
         match self.try_dispatch(id, now)? {
             Dispatched::Attached => Ok(()),
-            Dispatched::AllFull => self.enqueue(id),
+            Dispatched::AllFull => self.enqueue(id, now),
         }
     }
 
-    fn enqueue(&mut self, id: ExchangeId) -> Result<(), Fault> {
-        if self.queue.len() >= self.settings.limits.queue_limit {
+    fn enqueue(&mut self, id: ExchangeId, now: Timestamp) -> Result<(), Fault> {
+        let limit = self.settings.limits.queue_limit;
+        let exchanges = &self.slots.exchanges;
+        let is_waiting = |id| is_queued(exchanges.get(id));
+        if !self.queue.join(id, limit, is_waiting, now) {
             return Err(Fault::QueueFull);
         }
         if let Some(exchange) = self.slots.exchanges.get_mut(id) {
             exchange.attempt = Attempt::Queued;
-            let exchanges = &self.slots.exchanges;
-            self.queue.join(id, |id| is_queued(exchanges.get(id)));
         }
         Ok(())
     }
 
     /// Gives those who wait what has become free.
     pub(super) fn serve_queue(&mut self, now: Timestamp) {
-        while !self.queue.is_empty() {
+        self.queue.answer_call();
+        loop {
             let exchanges = &self.slots.exchanges;
             let Some(id) = self.queue.first(|id| is_queued(exchanges.get(id))) else {
-                return;
+                break;
             };
             match self.try_dispatch(id, now) {
-                Ok(Dispatched::AllFull) => return,
+                Ok(Dispatched::AllFull) => break,
                 Ok(Dispatched::Attached) => self.queue.leave(),
                 Err(fault) => self.fail(id, fault, now),
             }
             self.drive(id, now);
         }
+        self.call = self.queue.call(|| self.upstream.has_room());
     }
 
     /// Picks a backend for an exchange and gives it a connection, which may still be opening.
@@ -224,13 +227,4 @@ impl<N: Network> Server<N> {
             Err(_) => self.fail(exchange, Fault::ConnectFailed, now),
         }
     }
-}
-
-/// Whether an error says that we, not the backend, are at the end of our means.
-pub(super) fn is_shortage(error: &io::Error) -> bool {
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    const ENOBUFS: i32 = 105;
-    error.kind() == io::ErrorKind::OutOfMemory
-        || matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOBUFS))
 }

@@ -28,11 +28,14 @@ mod heartbeats;
 mod idle;
 mod introduction;
 mod label;
+mod line;
 mod link;
+mod message;
 mod network;
 mod orders;
 mod probes;
 mod queue;
+mod report;
 mod request;
 mod request_id;
 mod response;
@@ -47,8 +50,11 @@ mod turn;
 mod tests;
 
 pub use arena::{ClientId, ExchangeId, FeedId, LinkId, ProberId};
+pub use line::{Line, Lines};
+pub use message::Message;
 pub use network::{Network, Token};
 pub use orders::Order;
+pub use report::Report;
 pub use request_id::RequestIds;
 
 use crate::address::{Address, ClientAddress};
@@ -112,6 +118,10 @@ pub struct Server<N: Network> {
     retry_budget: RetryBudget,
     /// What has changed in the life of backends and nobody has asked for yet.
     changes: Vec<StateChange>,
+    /// What the other workers are to be told, if there are any.
+    messages: Vec<Message>,
+    /// The worker that is to be woken for somebody who waits there.
+    call: Option<usize>,
     wheel: Wheel<Token>,
     due: Vec<Token>,
     work: Workspace<N::Pipes>,
@@ -191,8 +201,10 @@ impl<N: Network> Server<N> {
             probers: Arena::new(),
             heartbeats: None,
             next_silence_look: now,
-            retry_budget: RetryBudget::default(),
+            retry_budget: RetryBudget::among(1),
             changes: Vec::new(),
+            messages: Vec::new(),
+            call: None,
             wheel: Wheel::new(now),
             due: Vec::new(),
             work: Workspace::new(parts.pipes),
@@ -207,7 +219,9 @@ impl<N: Network> Server<N> {
             stopping: false,
             network: parts.network,
         };
-        server.watch_all(now);
+        if server.upstream.decides() {
+            server.watch_all(now);
+        }
         server
     }
 

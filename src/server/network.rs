@@ -2,9 +2,11 @@
 
 use super::arena::{ClientId, FeedId, LinkId, ProberId};
 use crate::address::Address;
+use crate::health::Probe;
 use crate::relay::{Pipes, Transport};
 use std::fmt::Debug;
 use std::io;
+use std::net::SocketAddr;
 
 /// Which of the server's sockets an event is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,9 +65,36 @@ pub trait Network {
     /// The connection failed at once, or no descriptor is left.
     fn connect(&mut self, address: &Address) -> io::Result<Self::Stream>;
 
+    /// Opens a socket for echo messages to a host and back. Each read brings one message of ICMP
+    /// from that host, whatever its kind; a write sends one.
+    ///
+    /// # Errors
+    /// There is no way to the host, no descriptor is left, or echo is not allowed or not known.
+    fn open_echo(&mut self, _host: SocketAddr) -> io::Result<Self::Stream> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Asks for events of `stream`, edge-triggered, for reading and writing, for its whole life.
     ///
     /// # Errors
     /// The system has no room for another registration.
     fn register(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
+
+    /// Opens what a check by `probe` goes over, with events for `token`.
+    ///
+    /// # Errors
+    /// As those of the others.
+    fn open_check(
+        &mut self,
+        address: &Address,
+        probe: &Probe,
+        token: Token,
+    ) -> io::Result<Self::Stream> {
+        let mut stream = match address.tcp().filter(|_| !probe.connects()) {
+            Some(host) => self.open_echo(host),
+            None => self.connect(address),
+        }?;
+        self.register(&mut stream, token)?;
+        Ok(stream)
+    }
 }

@@ -1,9 +1,9 @@
 //! What the operator says about backends, and what follows from every change in their lives.
 
-use super::Server;
 use super::arena::ExchangeId;
 use super::exchange::{Attempt, Phase};
 use super::network::Network;
+use super::{Message, Server};
 use crate::balance::BackendId;
 use crate::error::Fault;
 use crate::time::Timestamp;
@@ -33,7 +33,10 @@ impl<N: Network> Server<N> {
             Order::Drain => self.upstream.drain(backend, now),
             Order::Disable => self.upstream.disable(backend, now),
             Order::Enable => self.upstream.undrain(backend, now),
-            Order::Weight(weight) => self.upstream.set_weight(backend, weight, now),
+            Order::Weight(weight) => {
+                self.tell_others(Message::Weighed(backend, weight));
+                self.upstream.set_weight(backend, weight, now)
+            }
         }
     }
 
@@ -50,24 +53,30 @@ impl<N: Network> Server<N> {
             return;
         }
         for change in &changes {
-            if matches!(
-                change.to,
-                State::Ejected { .. } | State::Draining | State::Disabled | State::Gone
-            ) {
-                for link in self.idle.of(change.backend) {
-                    self.close_link(link);
-                }
-            }
-            let is_silent = match change.cause {
-                Cause::Silent { .. } | Cause::HeartbeatsMissing { .. } | Cause::ProcessDead => true,
-                Cause::ProbesFailed { reason, .. } => reason.is_silence(),
-                _ => false,
-            };
-            if is_silent && !change.is_spared() {
-                self.rescue(change.backend, now);
-            }
+            self.follow(change, now);
+            self.tell_others(Message::Changed(change.clone()));
         }
         self.changes.extend(changes);
+    }
+
+    /// The same for one change.
+    pub(super) fn follow(&mut self, change: &StateChange, now: Timestamp) {
+        if matches!(
+            change.to,
+            State::Ejected { .. } | State::Draining | State::Disabled | State::Gone
+        ) {
+            for link in self.idle.of(change.backend) {
+                self.close_link(link);
+            }
+        }
+        let is_silent = match change.cause {
+            Cause::Silent { .. } | Cause::HeartbeatsMissing { .. } | Cause::ProcessDead => true,
+            Cause::ProbesFailed { reason, .. } => reason.is_silence(),
+            _ => false,
+        };
+        if is_silent && !change.is_spared() {
+            self.rescue(change.backend, now);
+        }
     }
 
     /// Gives those who wait for an answer of this backend to another, where that is allowed. The

@@ -2,21 +2,24 @@
 //!
 //! What is asked and when is [`health`](crate::health)'s; here it meets connections and
 //! deadlines. A prober has one slot and one deadline for its whole life: the deadline of the
-//! check under way, else the start of the next. Checks come on connections of their own, so that
+//! check under way, else the start of the next. Checks come on sockets of their own, so that
 //! they neither wait for traffic nor disturb it. What they find goes to the upstream.
 
-use super::Server;
 use super::arena::ProberId;
-use super::dispatch::is_shortage;
 use super::network::{Network, Token};
-use crate::balance::BackendId;
-use crate::health::{Probe, Rhythm, Schedule, Tally, Verdict};
+use super::{Message, Server, Settings};
+use crate::address::Address;
+use crate::balance::{BackendId, Rng};
+use crate::config::Check;
+use crate::health::{
+    Attempt, Begun, EchoRequest, HttpProbe, PingProbe, Probe, Rhythm, Schedule, Tally, TcpProbe,
+    Verdict,
+};
 use crate::proxy_protocol;
-use crate::relay::{Readiness, Received, Socket, Transport};
+use crate::relay::Readiness;
 use crate::time::Timestamp;
 use crate::timers::{Deadline, Fired};
 use crate::upstream::{ProbeFailure, State};
-use std::io::{self, IoSlice};
 use std::time::Duration;
 
 /// Who checks one backend.
@@ -24,48 +27,15 @@ use std::time::Duration;
 pub(super) struct Prober<T> {
     pub(super) backend: BackendId,
     schedule: Schedule,
+    /// What nobody can guess in echo requests.
+    nonces: Rng,
     /// The end of the check under way, else the start of the next.
     deadline: Deadline,
-    check: Option<Running<T>>,
+    check: Option<Attempt<T>>,
     /// When the last check was over.
     checked_at: Timestamp,
     /// How long the backend has kept an exchange waiting, if that is suspect.
     suspected: Option<Duration>,
-}
-
-/// A check under way.
-#[derive(Debug)]
-struct Running<T> {
-    socket: Socket<T>,
-    probe: Probe,
-    /// Which of the backend's addresses it is made to.
-    address: usize,
-    is_connected: bool,
-}
-
-impl<T: Transport> Running<T> {
-    /// Does all that can be done now.
-    fn advance(&mut self, scratch: &mut [u8]) -> Option<Verdict> {
-        while !self.probe.to_send().is_empty() && self.socket.may_write() {
-            match self.socket.send(&[IoSlice::new(self.probe.to_send())]) {
-                Ok(count) => self.probe.sent(count),
-                Err(_) => return Some(self.probe.ended()),
-            }
-        }
-        while self.socket.may_read() {
-            match self.socket.recv(scratch) {
-                Received::Blocked => break,
-                Received::End | Received::Failed => return Some(self.probe.ended()),
-                Received::Bytes(count) => {
-                    let bytes = scratch.get(..count).unwrap_or_default();
-                    if let Some(verdict) = self.probe.received(bytes) {
-                        return Some(verdict);
-                    }
-                }
-            }
-        }
-        None
-    }
 }
 
 /// The rhythm.
@@ -73,7 +43,7 @@ impl<N: Network> Server<N> {
     /// Gives every backend a prober, if they are to be checked.
     pub(super) fn watch_all(&mut self, now: Timestamp) {
         let health = &self.settings.health;
-        if health.check == crate::config::Check::None {
+        if health.check == Check::None {
             return;
         }
         let rhythm = Rhythm {
@@ -84,11 +54,13 @@ impl<N: Network> Server<N> {
         let candidates = self.upstream.candidates().iter();
         let backends: Vec<_> = candidates.map(|c| (c.id, c.identity)).collect();
         for (backend, identity) in backends {
-            let mut schedule = Schedule::new(rhythm, self.settings.seed ^ identity);
+            let seed = self.settings.seed ^ identity;
+            let mut schedule = Schedule::new(rhythm, seed);
             let first = schedule.first(now);
             let id = self.probers.insert(Prober {
                 backend,
                 schedule,
+                nonces: Rng::new(!seed),
                 deadline: Deadline::default(),
                 check: None,
                 checked_at: now,
@@ -106,8 +78,14 @@ impl<N: Network> Server<N> {
     }
 
     /// A backend keeps an exchange waiting for too long: checks it at once, unless it was just
-    /// checked.
-    pub(super) fn suspect(&mut self, id: ProberId, waited: Duration, now: Timestamp) {
+    /// checked. The first of several workers does that.
+    pub(super) fn suspect(&mut self, backend: BackendId, waited: Duration, now: Timestamp) {
+        if !self.upstream.decides() {
+            return self.tell_others(Message::Suspected(backend, waited));
+        }
+        let Some(id) = self.prober_of(backend) else {
+            return;
+        };
         let Some(prober) = self.probers.get_mut(id) else {
             return;
         };
@@ -117,14 +95,17 @@ impl<N: Network> Server<N> {
 
     /// A backend may be gone: checks it soon, if it is checked at all.
     pub(super) fn check_soon(&mut self, backend: BackendId, now: Timestamp) {
-        let ids = self.probers.ids().into_iter();
-        let mut of_backend = ids.filter(|id| {
-            let prober = self.probers.get(*id);
-            prober.is_some_and(|prober| prober.backend == backend)
-        });
-        if let Some(id) = of_backend.next() {
+        if let Some(id) = self.prober_of(backend) {
             self.hasten(id, now);
         }
+    }
+
+    fn prober_of(&self, backend: BackendId) -> Option<ProberId> {
+        let is_its = |id: &ProberId| {
+            let prober = self.probers.get(*id);
+            prober.is_some_and(|prober| prober.backend == backend)
+        };
+        self.probers.ids().into_iter().find(is_its)
     }
 
     /// Brings the next check forward, but not to right after the last.
@@ -170,80 +151,46 @@ impl<N: Network> Server<N> {
         if self.upstream.state(backend) == Some(State::Disabled) {
             return self.plan_next_probe(id, now);
         }
-        match self.open_probe(id, 0) {
-            Ok(()) => self.set_prober_deadline(id, now + self.settings.health.timeout),
-            // We, not the backend, are at the end of our means.
-            Err(error) if is_shortage(&error) => self.plan_next_probe(id, now),
-            Err(_) => self.probed(id, Err(ProbeFailure::Unreachable), now),
-        }
+        self.set_prober_deadline(id, now + self.settings.health.timeout);
+        self.try_addresses(id, 0, now);
     }
 
-    /// Connects to the first of a backend's addresses, from `first` on, that does not fail at
-    /// once.
-    fn open_probe(&mut self, id: ProberId, first: usize) -> io::Result<()> {
-        let health = &self.settings.health;
-        let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
+    /// Checks the first of a backend's addresses, from `first` on, that does not fail at once.
+    fn try_addresses(&mut self, id: ProberId, first: usize, now: Timestamp) {
         let Some(prober) = self.probers.get_mut(id) else {
-            return result;
+            return;
         };
-        let name = self.upstream.name(prober.backend).unwrap_or_default();
-        let mut introduction = Vec::new();
-        if let Some(version) = self.settings.send_proxy {
-            // Without ends it says: from the proxy itself.
-            proxy_protocol::write(version, None, &mut introduction);
-        }
+        prober.check = None;
         let addresses = self.addresses.get(prober.backend.slot());
-        for (place, address) in addresses.into_iter().flatten().enumerate().skip(first) {
-            // A path is no host (RFC 9110, section 7.2).
-            let own = address.tcp().map_or("localhost", |_| name);
-            let host = self.settings.host.as_deref().unwrap_or(own);
-            let opened = self.network.connect(address).and_then(|mut stream| {
-                self.network.register(&mut stream, Token::Prober(id))?;
-                Ok(stream)
-            });
-            let probe = Probe::new(health.check, &health.http, host, &introduction);
-            match (opened, probe) {
-                (Ok(stream), Some(probe)) => {
-                    prober.check = Some(Running {
-                        socket: Socket::new(stream),
-                        probe,
-                        address: place,
-                        is_connected: false,
-                    });
-                    return Ok(());
-                }
-                (Err(error), _) => result = Err(error),
-                (Ok(_), None) => return result,
-            }
+        let name = self.upstream.name(prober.backend).unwrap_or_default();
+        let open = |address: &Address| {
+            let probe = probe(&self.settings, name, address, &mut prober.nonces);
+            let stream = self
+                .network
+                .open_check(address, &probe, Token::Prober(id))?;
+            Ok((stream, probe))
+        };
+        let addresses = addresses.map_or(&[][..], Vec::as_slice);
+        match Attempt::begin(addresses, first, open, &mut self.work.scratch) {
+            Ok(Begun::UnderWay(attempt)) => prober.check = Some(attempt),
+            Ok(Begun::Over(verdict)) => self.probed(id, verdict, now),
+            Err(_) => self.plan_next_probe(id, now),
         }
-        result
     }
 
-    /// An event for the connection of a check.
+    /// An event for the socket of a check.
     pub(super) fn prober_ready(&mut self, id: ProberId, ready: Readiness, now: Timestamp) {
         let prober = self.probers.get_mut(id);
         let Some(check) = prober.and_then(|prober| prober.check.as_mut()) else {
             return;
         };
-        check.socket.note(ready);
-        if !check.is_connected && ready.broken {
-            let next = check.address + 1;
-            if self.open_probe(id, next).is_err() {
-                self.probed(id, Err(ProbeFailure::Unreachable), now);
+        match check.ready(ready, &mut self.work.scratch) {
+            None => {}
+            Some(Err(ProbeFailure::Unreachable)) => {
+                let next = check.next_place();
+                self.try_addresses(id, next, now);
             }
-            return;
-        }
-        if !(check.is_connected || ready.writable || ready.readable) {
-            return;
-        }
-        let first = match check.is_connected {
-            true => None,
-            false => check.probe.connected(),
-        };
-        check.is_connected = true;
-        let verdict = first.or_else(|| check.advance(&mut self.work.scratch));
-        if let Some(verdict) = verdict {
-            self.probed(id, verdict, now);
+            Some(verdict) => self.probed(id, verdict, now),
         }
     }
 
@@ -282,5 +229,29 @@ impl<N: Network> Server<N> {
             let next = prober.schedule.next(is_suspect, now);
             self.set_prober_deadline(id, next);
         }
+    }
+}
+
+/// What is asked at `address`, of the backend called `name`.
+fn probe(settings: &Settings, name: &str, address: &Address, nonces: &mut Rng) -> Probe {
+    match (settings.health.check, address.tcp()) {
+        (Check::Ping, Some(host)) => {
+            let nonce = nonces.next();
+            let request = EchoRequest::new(host.ip(), (nonce >> 48) as u16, nonce);
+            Probe::Ping(PingProbe::new(request))
+        }
+        (Check::Http, tcp) => {
+            // A path is no host (RFC 9110, section 7.2).
+            let own = tcp.map_or("localhost", |_| name);
+            let host = settings.host.as_deref().unwrap_or(own);
+            let mut introduction = Vec::new();
+            if let Some(version) = settings.send_proxy {
+                // Without ends it says: from the proxy itself.
+                proxy_protocol::write(version, None, &mut introduction);
+            }
+            Probe::Http(HttpProbe::new(&settings.health.http, host, &introduction))
+        }
+        // A UNIX socket is never to be pinged: the configuration sees to it.
+        (Check::Tcp | Check::Ping | Check::None, _) => Probe::Tcp(TcpProbe),
     }
 }

@@ -5,88 +5,108 @@
 //! client is. An exchange that is over before its turn (its client left, its time was up) stays
 //! in the line as an id that finds nothing and is passed over; such ids never outnumber those
 //! that wait by much.
+//!
+//! With several workers the queues of all are one [`Line`].
 
 use super::arena::ExchangeId;
+use super::line::Line;
+use crate::time::Timestamp;
 use std::collections::VecDeque;
 
 /// Ids of finished exchanges that may stay in the line before it is tidied.
 const STALE_KEPT: usize = 64;
 
-/// The line.
+/// Those who wait here.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    line: VecDeque<ExchangeId>,
+    /// Who waits, and since when.
+    line: VecDeque<(ExchangeId, Timestamp)>,
     waiting: usize,
+    /// What it has to do with the queues of other workers, if there are any.
+    shared: Option<Line>,
 }
 
 impl Queue {
-    /// How many wait.
+    /// Makes it part of a line over several workers. It must be empty.
+    pub(super) fn share(&mut self, line: Line) {
+        self.shared = Some(line);
+    }
+
+    /// How many wait here.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.waiting
     }
 
+    /// Whether nobody waits, here or at another worker.
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting == 0
+        self.waiting == 0 && !self.shared.as_ref().is_some_and(Line::others_wait)
     }
 
-    /// Joins the end of the line. `is_waiting` tells whether an id still stands for one that
-    /// waits.
-    pub(super) fn join(&mut self, id: ExchangeId, is_waiting: impl Fn(ExchangeId) -> bool) {
-        if self.line.len() > 2 * self.waiting + STALE_KEPT {
-            self.line.retain(|id| is_waiting(*id));
+    /// Joins the end of the line, if fewer than `limit` wait. Returns whether it did.
+    /// `is_waiting` tells whether an id still stands for one that waits.
+    pub(super) fn join(
+        &mut self,
+        id: ExchangeId,
+        limit: usize,
+        is_waiting: impl Fn(ExchangeId) -> bool,
+        now: Timestamp,
+    ) -> bool {
+        let is_in = match &mut self.shared {
+            None => self.waiting < limit,
+            Some(line) => line.join(limit),
+        };
+        if is_in {
+            if self.line.len() > 2 * self.waiting + STALE_KEPT {
+                self.line.retain(|(id, _)| is_waiting(*id));
+            }
+            self.line.push_back((id, now));
+            self.waiting += 1;
         }
-        self.line.push_back(id);
-        self.waiting += 1;
+        is_in
     }
 
     /// One that waited is served or gone; its id may still be in the line.
     pub(super) fn leave(&mut self) {
         self.waiting = self.waiting.saturating_sub(1);
+        if let Some(line) = &mut self.shared {
+            line.leave();
+        }
     }
 
-    /// Who has waited longest.
+    /// The worker looks for free places now: it need not be called for those there are.
+    pub(super) fn answer_call(&self) {
+        if let Some(line) = &self.shared {
+            line.answer();
+        }
+    }
+
+    /// Who has waited longest, unless that is somebody at another worker.
     pub(super) fn first(&mut self, is_waiting: impl Fn(ExchangeId) -> bool) -> Option<ExchangeId> {
-        while let Some(id) = self.line.front() {
-            if is_waiting(*id) {
-                return Some(*id);
-            }
+        if self.waiting == 0 {
+            self.line.clear();
+        }
+        while let Some((id, _)) = self.line.front()
+            && !is_waiting(*id)
+        {
             self.line.pop_front();
         }
-        None
+        let first = self.line.front().copied();
+        if let Some(line) = &mut self.shared {
+            line.show(first.map(|(_, since)| since));
+            line.ahead().is_none().then_some(())?;
+        }
+        first.map(|(id, _)| id)
+    }
+
+    /// The worker to wake, because somebody there goes first, has not been called, and
+    /// `has_room` says that there is a place.
+    pub(super) fn call(&self, has_room: impl FnOnce() -> bool) -> Option<usize> {
+        let line = self.shared.as_ref().filter(|line| line.others_wait())?;
+        let worker = line.ahead()?;
+        (has_room() && line.call(worker)).then_some(worker)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::server::arena::{Arena, OfExchange};
-    use std::cell::RefCell;
-
-    #[test]
-    fn those_who_left_are_passed_over() {
-        let mut ids = Arena::<OfExchange, ()>::new();
-        let (a, b, c) = (ids.insert(()), ids.insert(()), ids.insert(()));
-        let gone = RefCell::new(Vec::new());
-        let waits = |id| !gone.borrow().contains(&id);
-        let mut queue = Queue::default();
-        for id in [a, b, c] {
-            queue.join(id, waits);
-        }
-        gone.borrow_mut().push(a);
-        queue.leave();
-        assert_eq!(queue.first(waits), Some(b));
-        assert_eq!(queue.len(), 2);
-    }
-
-    #[test]
-    fn the_line_does_not_grow_with_those_who_left() {
-        let mut ids = Arena::<OfExchange, ()>::new();
-        let mut queue = Queue::default();
-        for _ in 0..10_000 {
-            queue.join(ids.insert(()), |_| false);
-            queue.leave();
-        }
-        assert!(queue.line.len() <= STALE_KEPT + 2, "{}", queue.line.len());
-        assert!(queue.is_empty());
-    }
-}
+mod tests;

@@ -11,13 +11,24 @@ use crate::upstream::Window;
 const ALWAYS: u32 = 100;
 
 /// What has been asked and repeated lately.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RetryBudget {
     /// Requests as good, repetitions as bad, of ten seconds.
     recent: Window<20>,
+    /// Of those that are always repeated, this worker's part.
+    always: u32,
 }
 
 impl RetryBudget {
+    /// The budget of one of so many workers, for the requests that it serves.
+    pub(super) fn among(workers: usize) -> Self {
+        let workers = u32::try_from(workers).unwrap_or(u32::MAX);
+        Self {
+            recent: Window::default(),
+            always: ALWAYS.div_ceil(workers.max(1)),
+        }
+    }
+
     /// A request is dispatched for the first time.
     pub(super) fn request(&mut self, now: Timestamp) {
         self.recent.add(false, now);
@@ -28,7 +39,7 @@ impl RetryBudget {
     pub(super) fn spend(&mut self, percent: u32, now: Timestamp) -> bool {
         let recent = self.recent.sum(now);
         let share = u64::from(recent.good) * u64::from(percent) / 100;
-        let is_left = u64::from(recent.bad) < share + u64::from(ALWAYS);
+        let is_left = u64::from(recent.bad) < share + u64::from(self.always);
         if is_left {
             self.recent.add(true, now);
         }
@@ -50,7 +61,7 @@ mod tests {
     #[test]
     fn a_share_and_a_few_may_be_repeated_in_ten_seconds() {
         let now = Timestamp::from_nanos(50_000_000_000);
-        let mut budget = RetryBudget::default();
+        let mut budget = RetryBudget::among(1);
         assert_eq!(spent(&mut budget, 20, now), 100);
         for _ in 0..1_000 {
             budget.request(now);

@@ -37,21 +37,20 @@ impl<N: Network> Server<N> {
         let least = LEAST_WAIT.min(self.settings.health.interval);
         let slow = self.upstream.slow_response_time() * MUCH_LONGER;
         let limit = slow.clamp(least, LONGEST_WAIT);
-        for id in self.probers.ids() {
-            let Some(prober) = self.probers.get(id) else {
-                continue;
-            };
-            let candidate = self.upstream.candidates().get(prober.backend.slot());
-            let Some(candidate) = candidate.filter(|c| c.id == prober.backend) else {
-                continue;
-            };
-            let waited = candidate.oldest_dispatched_at.map(|at| now.since(at));
-            let quiet = candidate.last_completed_at.map(|at| now.since(at));
-            if let Some(waited) = waited.filter(|waited| *waited > limit)
-                && quiet.is_none_or(|quiet| quiet > limit)
-            {
-                self.suspect(id, waited, now);
-            }
+        self.upstream.look_at_all();
+        let suspects: Vec<_> = self
+            .upstream
+            .candidates()
+            .iter()
+            .filter_map(|candidate| {
+                let waited = now.since(candidate.oldest_dispatched_at?);
+                let quiet = candidate.last_completed_at.map(|at| now.since(at));
+                let is_suspect = waited > limit && quiet.is_none_or(|quiet| quiet > limit);
+                is_suspect.then_some((candidate.id, waited))
+            })
+            .collect();
+        for (backend, waited) in suspects {
+            self.suspect(backend, waited, now);
         }
     }
 }

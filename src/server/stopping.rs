@@ -5,7 +5,7 @@ use super::client::ClientState;
 use super::link::LinkState;
 use super::network::Network;
 use crate::error::Fault;
-use crate::observe::{BackendView, Snapshot};
+use crate::observe::{BackendView, Metrics, Snapshot};
 use crate::time::Timestamp;
 use std::mem;
 use std::time::Duration;
@@ -55,6 +55,11 @@ impl<N: Network> Server<N> {
     /// How it is, as of `now`.
     #[must_use]
     pub fn snapshot(&self, now: Timestamp) -> Snapshot {
+        self.shown(&self.metrics, self.open_clients() as u64, now)
+    }
+
+    /// What was counted, for the backends as they are.
+    pub(super) fn shown(&self, metrics: &Metrics, open: u64, now: Timestamp) -> Snapshot {
         let live = self.upstream.candidates().iter().filter(|c| c.live);
         let views = live.map(|candidate| BackendView {
             id: candidate.id,
@@ -65,8 +70,7 @@ impl<N: Network> Server<N> {
                 .map_or("gone", |s| s.word()),
             in_flight: candidate.in_flight,
         });
-        let open = self.slots.clients.len() as u64;
-        let mut snapshot = self.metrics.snapshot(now, open, views);
+        let mut snapshot = metrics.snapshot(now, open, views);
         self.report_heartbeats(&mut snapshot, now);
         snapshot
     }

@@ -212,32 +212,55 @@ impl Upstream {
 impl Upstream {
     /// Moves a backend on in its life, and its candidate with it.
     pub(super) fn advance(&mut self, slot: usize, event: Event, cause: Cause, now: Timestamp) {
-        let slow_start = self.policy.slow_start;
+        let Some(backend) = self.backends.get(slot) else {
+            return;
+        };
+        let from = backend.state;
+        if from == State::Healthy && event == (Event::Answered { trial: false }) {
+            return; // what nearly always happens
+        }
+        let to = from.after(event, self.policy.slow_start, now);
+        if self.sharing.is_some() && !self.may_move(slot, [from, to], event, cause) {
+            return;
+        }
+        self.enter(slot, to, now);
+        self.next_change = self.next_change.min(to.ends_at());
+        if mem::discriminant(&from) != mem::discriminant(&to) {
+            self.tell(slot, from, to, cause, now);
+        }
+    }
+
+    /// Puts a backend into a state, which it came to at `at`.
+    pub(super) fn enter(&mut self, slot: usize, state: State, at: Timestamp) {
         let (Some(candidate), Some(backend)) =
             (self.candidates.get_mut(slot), self.backends.get_mut(slot))
         else {
             return;
         };
-        if backend.state == State::Healthy && matches!(event, Event::Answered { .. }) {
-            return; // what nearly always happens
-        }
-        let (from, to) = (backend.state, backend.state.after(event, slow_start, now));
-        backend.state = to;
+        let from = mem::replace(&mut backend.state, state);
+        backend.is_barred = false;
         backend.judge(candidate);
-        self.next_change = self.next_change.min(to.ends_at());
-        if mem::discriminant(&from) == mem::discriminant(&to) {
+        if mem::discriminant(&from) == mem::discriminant(&state) {
             return;
         }
-        backend.entered(to, now);
-        match to {
-            State::Warming { .. } => self.ramps.begin(slot, now, slow_start),
+        backend.entered(state, at);
+        match state {
+            State::Warming { .. } => self.ramps.begin(slot, at, self.policy.slow_start),
             _ => self.ramps.end(slot),
         }
-        self.tell(slot, from, to, cause, now);
     }
 
     /// Ejects a backend for what it answered, unless too many are ejected already.
-    fn eject_if_few_are(&mut self, slot: usize, event: Event, cause: Cause, now: Timestamp) {
+    pub(super) fn eject_if_few_are(
+        &mut self,
+        slot: usize,
+        event: Event,
+        cause: Cause,
+        now: Timestamp,
+    ) {
+        if self.leaves_judgement(slot, event, cause) {
+            return;
+        }
         let Some(state) = self.backends.get(slot).map(|backend| backend.state) else {
             return;
         };

@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 use std::time::Duration;
 
 /// Picks are numbered from here, so that the numbers below order those never picked.
-const FIRST_PICK: u64 = 1 << 32;
+pub(super) const FIRST_PICK: u64 = 1 << 32;
 
 /// Pools larger than this start at a random backend, or many balancers that start together would
 /// all send their first requests to the same few.
@@ -46,6 +46,7 @@ impl Upstream {
             slow_response_time: Duration::ZERO,
             changes: Vec::new(),
             missed_changes: 0,
+            sharing: None,
         };
         for (name, weight) in backends {
             upstream.seat(name, weight, State::Joining);
@@ -163,11 +164,12 @@ impl Upstream {
 
     /// Ends draining when nothing is in flight any more.
     pub(super) fn note_if_emptied(&mut self, slot: usize, now: Timestamp) {
-        if let (Some(candidate), Some(backend)) =
-            (self.candidates.get(slot), self.backends.get(slot))
-            && backend.state == State::Draining
-            && candidate.in_flight == 0
-        {
+        let state = self.backends.get(slot).map(|backend| backend.state);
+        if state != Some(State::Draining) {
+            return;
+        }
+        self.look_at(slot);
+        if self.candidates.get(slot).is_some_and(|c| c.in_flight == 0) {
             self.advance(slot, Event::Emptied, Cause::Emptied, now);
         }
     }
@@ -210,6 +212,7 @@ impl Upstream {
             judged_from: Timestamp::ZERO,
             unreachable_in_a_row: 0,
             is_spared: false,
+            is_barred: false,
         };
         self.joined += 1;
         match (

@@ -8,6 +8,7 @@
 //! The invariant: `candidates` agree with the leases held and with the life cycle after every
 //! call. Nothing is recomputed at a pick; what changes a backend changes its candidate.
 
+mod board;
 mod heartbeats;
 mod judgement;
 mod lease;
@@ -15,15 +16,18 @@ mod life_cycle;
 mod membership;
 mod outstanding;
 mod passive;
+mod sharing;
 mod slow_start;
 mod state_change;
 #[cfg(test)]
 mod tests;
 mod window;
 
+pub use board::Board;
 pub use judgement::Policy;
 pub use lease::Lease;
 pub use life_cycle::{Grounds, State};
+pub use sharing::Signal;
 pub use state_change::{Cause, ProbeFailure, StateChange};
 pub(crate) use window::Window;
 
@@ -32,6 +36,7 @@ use crate::time::Timestamp;
 use life_cycle::Event;
 use outstanding::{Outstanding, Queue};
 use passive::Evidence;
+use sharing::{Place, Sharing};
 use slow_start::Ramps;
 use std::time::Duration;
 
@@ -63,6 +68,8 @@ pub struct Upstream {
     changes: Vec<StateChange>,
     /// How many were not kept since the last that was.
     missed_changes: u64,
+    /// What other workers have to do with it; `None` if it is alone.
+    sharing: Option<Sharing>,
 }
 
 struct Backend {
@@ -77,12 +84,20 @@ struct Backend {
     unreachable_in_a_row: u32,
     /// Whether it was said that it is not ejected because too many are.
     is_spared: bool,
+    /// Whether the other workers keep it from being picked here: its trial is under way there,
+    /// or news of its state are.
+    is_barred: bool,
 }
 
 impl Backend {
+    /// Whether it may be picked, if it has room.
+    fn is_open(&self) -> bool {
+        self.state.pickable() && !self.is_barred
+    }
+
     /// Says in its candidate whether it may be picked.
     fn judge(&self, candidate: &mut Candidate) {
-        candidate.pickable = self.state.pickable() && candidate.in_flight < self.max_in_flight;
+        candidate.pickable = self.is_open() && candidate.in_flight < self.max_in_flight;
     }
 }
 
@@ -96,23 +111,10 @@ impl Upstream {
     /// better still.
     pub fn pick(&mut self, key: u64, tried: &[BackendId], now: Timestamp) -> Option<Lease> {
         self.pass_time(now);
-        let mut chosen = if tried.is_empty() {
-            self.strategy.pick(&self.candidates, key, now)
-        } else {
-            self.pick_where(|_, state| state.pickable(), key, tried, now)
-        };
-        if !self.ramps.is_empty() {
-            chosen = self.hold_back(chosen, key, tried, now);
+        if self.sharing.is_some() {
+            return self.pick_shared(key, tried, now);
         }
-        if let Some(backend) = chosen {
-            return self.lease(backend, now);
-        }
-        if self.is_full(tried) {
-            return None;
-        }
-        let in_need = |_, state: State| state.pickable_in_need();
-        let backend = self.pick_where(in_need, key, tried, now)?;
-        self.picks_in_need += 1;
+        let backend = self.choose(key, tried, now)?;
         self.lease(backend, now)
     }
 
@@ -120,6 +122,7 @@ impl Upstream {
     /// say, and is told of the exchange all the same when it is settled.
     pub fn pick_bound(&mut self, backend: BackendId, now: Timestamp) -> Option<Lease> {
         self.pass_time(now);
+        self.look_at(backend.slot());
         let may = self
             .candidate(backend)
             .is_some_and(|c| c.live && c.pickable);
@@ -136,9 +139,19 @@ impl Upstream {
             return;
         };
         let overtook = self.outstanding.remove(&mut backend.queue, lease.node);
-        candidate.in_flight = candidate.in_flight.saturating_sub(1);
+        let row = self.sharing.as_ref().and_then(|s| s.board.row(slot));
+        match row {
+            None => {
+                candidate.in_flight = candidate.in_flight.saturating_sub(1);
+                candidate.oldest_dispatched_at = self.outstanding.oldest(&backend.queue);
+            }
+            Some(row) => {
+                row.show(candidate);
+                candidate.in_flight = row.leave();
+                candidate.oldest_dispatched_at = row.oldest(candidate.in_flight);
+            }
+        }
         backend.judge(candidate);
-        candidate.oldest_dispatched_at = self.outstanding.oldest(&backend.queue);
         let settlement = Settlement {
             backend: lease.backend,
             outcome,
@@ -153,6 +166,9 @@ impl Upstream {
             Outcome::Success { .. } | Outcome::Declined | Outcome::Failure
         ) {
             candidate.last_completed_at = Some(now);
+            if let Some(row) = row {
+                row.completed(now);
+            }
         }
         self.judge(&lease, outcome, now);
         self.strategy.settled(&self.candidates, &settlement, now);
@@ -166,7 +182,7 @@ impl Upstream {
     pub fn is_full(&self, tried: &[BackendId]) -> bool {
         let mut pool = self.candidates.iter().zip(&self.backends);
         pool.any(|(candidate, backend)| {
-            backend.state.pickable()
+            backend.is_open()
                 && candidate.in_flight >= backend.max_in_flight
                 && !tried.contains(&candidate.id)
         })
@@ -178,7 +194,7 @@ impl Upstream {
         &self.candidates
     }
 
-    /// Exchanges in flight over all backends: the leases held.
+    /// Exchanges in flight over all backends: the leases held, here and not by other workers.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.outstanding.len()
@@ -223,11 +239,30 @@ impl Upstream {
         (candidate.id == backend).then_some(candidate)
     }
 
-    /// Picks among the backends that are not `tried` and whose state `may` be picked, by lending
+    /// Chooses a backend for one exchange, as [`pick`](Self::pick) says.
+    fn choose(&mut self, key: u64, tried: &[BackendId], now: Timestamp) -> Option<BackendId> {
+        let mut chosen = if tried.is_empty() {
+            self.strategy.pick(&self.candidates, key, now)
+        } else {
+            self.pick_where(|_, backend| backend.is_open(), key, tried, now)
+        };
+        if !self.ramps.is_empty() {
+            chosen = self.hold_back(chosen, key, tried, now);
+        }
+        if chosen.is_some() || self.is_full(tried) {
+            return chosen;
+        }
+        let in_need = |_, backend: &Backend| backend.state.pickable_in_need();
+        let backend = self.pick_where(in_need, key, tried, now)?;
+        self.picks_in_need += 1;
+        Some(backend)
+    }
+
+    /// Picks among the backends that are not `tried` and that `may` be picked, by lending
     /// the strategy candidates that say so. Looks at every backend; only for the rare cases.
     fn pick_where(
         &mut self,
-        may: impl Fn(usize, State) -> bool,
+        may: impl Fn(usize, &Backend) -> bool,
         key: u64,
         tried: &[BackendId],
         now: Timestamp,
@@ -236,7 +271,7 @@ impl Upstream {
             let backend = self.backends.get(slot);
             candidate.pickable = backend.is_some_and(|backend| {
                 let has_room = candidate.in_flight < backend.max_in_flight;
-                may(slot, backend.state) && has_room && !tried.contains(&candidate.id)
+                may(slot, backend) && has_room && !tried.contains(&candidate.id)
             });
         }
         let chosen = self.strategy.pick(&self.candidates, key, now);
@@ -269,34 +304,49 @@ impl Upstream {
             return chosen;
         }
         let ramps = std::mem::take(&mut self.ramps);
-        let may = |slot, state: State| state.pickable() && ramps.admits(slot);
+        let may = |slot, backend: &Backend| backend.is_open() && ramps.admits(slot);
         let other = self.pick_where(may, key, tried, now);
         self.ramps = ramps;
         other.or(chosen)
     }
 
-    /// Counts an exchange at the backend that was chosen for it.
+    /// Counts an exchange at the backend that was chosen for it; `None` if another worker was
+    /// faster.
     fn lease(&mut self, chosen: BackendId, now: Timestamp) -> Option<Lease> {
         let slot = chosen.slot();
+        let place = match self.sharing {
+            None => None,
+            Some(_) => Some(self.take_place(slot, now)?),
+        };
         let candidate = self.candidates.get_mut(slot).filter(|c| c.id == chosen);
         let (Some(candidate), Some(backend)) = (candidate, self.backends.get_mut(slot)) else {
             debug_assert!(false, "the strategy chose a backend that is not here");
             return None;
         };
+        let Place {
+            ahead,
+            pick,
+            is_trial,
+        } = place.unwrap_or(Place {
+            ahead: candidate.in_flight,
+            pick: self.next_pick,
+            is_trial: backend.state.awaits_trial(),
+        });
         let lease = Lease {
             backend: chosen,
             dispatched_at: now,
             node: self.outstanding.push(&mut backend.queue, now),
-            ahead: candidate.in_flight,
-            trial: backend.state.awaits_trial(),
+            ahead,
+            trial: is_trial,
         };
-        candidate.in_flight += 1;
-        candidate.last_pick = self.next_pick;
+        candidate.in_flight = ahead + 1;
+        candidate.last_pick = pick;
         candidate.last_picked_at = now;
         candidate.oldest_dispatched_at.get_or_insert(now);
         self.next_pick += 1;
+        backend.is_barred |= is_trial && self.sharing.is_some();
         backend.judge(candidate);
-        if lease.trial {
+        if is_trial && self.sharing.is_none() {
             self.advance(slot, Event::Picked, Cause::Answered, now);
         }
         self.ramps.spend(slot);

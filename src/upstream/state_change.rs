@@ -187,7 +187,7 @@ impl Display for Cause {
 impl Display for ProbeFailure {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable => write!(f, "no connection"),
+            Self::Unreachable => write!(f, "unreachable"),
             Self::Timeout => write!(f, "no answer in time"),
             Self::BrokenOff => write!(f, "broken off"),
             Self::NotHttp => write!(f, "not HTTP"),

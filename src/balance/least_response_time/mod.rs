@@ -230,6 +230,14 @@ impl Strategy for LeastResponseTime {
         }
     }
 
+    fn refreshed(&mut self, candidates: &[Candidate]) {
+        for candidate in candidates {
+            if let Some(standing) = self.standings.get_mut(candidate.id.slot()) {
+                standing.since = cost::since(candidate);
+            }
+        }
+    }
+
     fn changed(&mut self, candidates: &[Candidate], now: Timestamp) {
         let live = candidates.iter().filter(|c| c.live);
         let servers = live.clone().count();

@@ -178,3 +178,20 @@ fn what_is_read_is_shown_and_read_again() {
     }
     assert!(understood > 500, "only {understood} texts were understood");
 }
+
+#[test]
+fn a_host_alone_is_a_name_or_an_address() {
+    for (text, shown) in [
+        ("10.0.0.7", "10.0.0.7"),
+        ("::1", "::1"),
+        ("[2001:DB8::1]", "2001:db8::1"),
+        ("A.example", "a.example"),
+    ] {
+        let host: Host = text.parse().unwrap();
+        assert_eq!(host.to_string(), shown);
+    }
+    for text in ["", "a:80", "10.0.0", "1.2.3.256", "a b", "[::1", "http://a"] {
+        let refused = text.parse::<Host>().unwrap_err().to_string();
+        assert!(refused.starts_with(&format!("'{text}': ")), "{refused}");
+    }
+}

@@ -13,7 +13,7 @@ const LAST_SECOND: u64 = 253_402_300_799;
 
 /// The time that was formatted last.
 #[derive(Clone, Debug)]
-pub(super) struct WallTime {
+pub(crate) struct WallTime {
     second: u64,
     text: [u8; 24],
 }
@@ -29,7 +29,7 @@ impl Default for WallTime {
 
 impl WallTime {
     /// `wall` is the time since the Unix epoch. What is after the year 9999 stays in it.
-    pub(super) fn format(&mut self, wall: Duration) -> &[u8] {
+    pub(crate) fn format(&mut self, wall: Duration) -> &[u8] {
         let second = wall.as_secs().min(LAST_SECOND);
         if second != self.second {
             self.second = second;

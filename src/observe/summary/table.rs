@@ -8,21 +8,21 @@ use std::fmt::{self, Display, Formatter};
 const GAP: &str = "  ";
 
 /// A table of `N` columns; the first row is its head.
-pub(super) struct Table<const N: usize> {
+pub(crate) struct Table<const N: usize> {
     rows: Vec<[String; N]>,
     /// How many columns, from the first, hold words.
     word_columns: usize,
 }
 
 impl<const N: usize> Table<N> {
-    pub(super) fn new(head: [&str; N], word_columns: usize) -> Self {
+    pub(crate) fn new(head: [&str; N], word_columns: usize) -> Self {
         Self {
             rows: vec![head.map(str::to_owned)],
             word_columns,
         }
     }
 
-    pub(super) fn push(&mut self, row: [String; N]) {
+    pub(crate) fn push(&mut self, row: [String; N]) {
         self.rows.push(row);
     }
 

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 /// A count, in groups of three: `1,234,567`.
-pub(super) fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -34,7 +34,7 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// A response time: `850 µs`, `1.23 ms`, `2.50 s`.
-pub(super) fn span(time: Duration) -> String {
+pub(crate) fn span(time: Duration) -> String {
     let micros = time.as_micros();
     match micros {
         0..1_000 => format!("{micros} µs"),

@@ -38,6 +38,8 @@ pub(super) struct Wire {
     opening: Opening,
     inbound: VecDeque<u8>,
     inbound_end: End,
+    /// The length of each message in `inbound`, if it carries messages and not a stream.
+    messages: Option<VecDeque<usize>>,
     outbound: VecDeque<u8>,
     outbound_end: End,
     /// Bytes that wait for the far end before the near end has to.
@@ -66,6 +68,7 @@ impl Wire {
             opening,
             inbound: VecDeque::new(),
             inbound_end: End::Open,
+            messages: None,
             outbound: VecDeque::new(),
             outbound_end: End::Open,
             room: ROOM,
@@ -92,6 +95,11 @@ impl Wire {
             false => Opening::UnderWay,
         };
         Self::new(Some(address), opening)
+    }
+
+    /// From now on what is delivered at once is read at once, or what fits of it.
+    pub(super) fn carry_messages(&mut self) {
+        self.messages = Some(VecDeque::new());
     }
 
     fn is_dead(&self) -> bool {
@@ -147,7 +155,11 @@ impl Wire {
         if self.opening == Opening::UnderWay {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let count = max.min(self.inbound.len());
+        let next = self
+            .messages
+            .as_mut()
+            .map_or(Some(max), VecDeque::pop_front);
+        let count = max.min(self.inbound.len()).min(next.unwrap_or(0));
         if count > 0 {
             let bytes = self.inbound.make_contiguous()[..count].to_vec();
             self.inbound.drain(..count);
@@ -232,6 +244,9 @@ impl Wire {
             self.outbound.clear();
         } else {
             self.inbound.extend(bytes);
+            if let Some(messages) = &mut self.messages {
+                messages.push_back(bytes.len());
+            }
             self.changed = true;
         }
     }

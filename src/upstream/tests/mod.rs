@@ -1,6 +1,7 @@
 //! The upstream against scripts, and against a shadow that counts everything the slow way.
 
 mod recovery;
+mod sharing;
 
 use super::*;
 use crate::balance::{Kind, Rng, build};

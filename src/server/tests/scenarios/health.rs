@@ -34,11 +34,11 @@ fn live(stage: &mut Stage, time: Duration, answered: impl Fn(usize) -> Option<&'
     }
 }
 
-fn state(stage: &Stage, number: usize) -> &'static str {
+pub(super) fn state(stage: &Stage, number: usize) -> &'static str {
     stage.snapshot().backends[number].state
 }
 
-fn told(stage: &mut Stage) -> Vec<String> {
+pub(super) fn told(stage: &mut Stage) -> Vec<String> {
     let changes = stage.server.take_changes();
     changes.iter().map(StateChange::to_string).collect()
 }
@@ -76,7 +76,7 @@ fn checks_by_connecting_eject_who_refuses_until_it_accepts() {
     assert_eq!((state(&stage, 0), state(&stage, 1)), ("joining", "ejected"));
     let why = told(&mut stage).concat();
     assert!(
-        why.contains("probe failed: no connection (3 in a row)"),
+        why.contains("probe failed: unreachable (3 in a row)"),
         "{why}"
     );
     stage.dial(1, Dial::AtOnce);

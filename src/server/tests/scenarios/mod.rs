@@ -5,6 +5,7 @@ mod health;
 mod heartbeats;
 mod interim;
 mod keep_alive;
+mod pings;
 mod pressure;
 mod responses;
 mod retries;

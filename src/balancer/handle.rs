@@ -1,0 +1,114 @@
+//! A balancer as other threads reach it: watched, told, stopped.
+//!
+//! Everything is a command that a loop takes in its own time. Of several workers the first knows
+//! the lives of the backends and obeys the operator; the others hear of it from there. What is
+//! asked of a balancer that has ended finds nobody, and is answered so.
+
+use crate::heartbeat::Notice;
+use crate::net::{Command, Mailbox};
+use crate::observe::Snapshot;
+use crate::server::Order;
+use crate::upstream::StateChange;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel, sync_channel};
+
+/// Changes that wait for whoever asked to be told of them.
+const WAITING_CHANGES: usize = 4096;
+/// Notices that do.
+const WAITING_NOTICES: usize = 256;
+
+/// Reaches a balancer from any thread.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    /// Of the workers.
+    pub(super) mailboxes: Arc<[Mailbox]>,
+}
+
+impl Handle {
+    /// Tells the balancer to stop: it accepts no more, finishes what is open within the shutdown
+    /// timeout, and ends. Returns at once.
+    pub fn stop(&self) {
+        for worker in self.mailboxes.iter() {
+            worker.post(Command::Stop);
+        }
+    }
+
+    /// How the balancer is; `None` if it has ended.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        let others = self.mailboxes.get(1..).unwrap_or_default();
+        // All are asked before the first is waited for.
+        let ask = |worker: &Mailbox| {
+            let (sender, reply) = channel();
+            worker.post(Command::Report(sender));
+            reply
+        };
+        let replies: Vec<_> = others.iter().map(ask).collect();
+        let reports = replies
+            .iter()
+            .filter_map(|reply| reply.recv().ok())
+            .collect();
+        let (sender, reply) = channel();
+        self.tell_first(Command::Snapshot(reports, sender));
+        reply.recv().ok()
+    }
+
+    /// What changes in the lives of backends from now on. Ends when the balancer does. Up to
+    /// 4,096 changes wait to be received; when more do, the next that is delivered tells how
+    /// many were [missed](StateChange::missed).
+    #[must_use]
+    pub fn events(&self) -> Receiver<StateChange> {
+        let (sender, receiver) = sync_channel(WAITING_CHANGES);
+        self.tell_first(Command::Tell(sender));
+        receiver
+    }
+
+    /// What people should know of heartbeats from now on: whose come, and which are refused and
+    /// why. Ends when the balancer does. Up to 256 notices wait to be received, others are missed.
+    #[must_use]
+    pub fn notices(&self) -> Receiver<Notice> {
+        let (sender, receiver) = sync_channel(WAITING_NOTICES);
+        self.tell_first(Command::Notify(sender));
+        receiver
+    }
+
+    /// Gives a backend nothing new and lets it finish what it has; a change to `disabled` tells
+    /// when it has. `backend` is its address as it was given. Returns whether there is one.
+    pub fn drain(&self, backend: &str) -> bool {
+        self.order(backend, Order::Drain)
+    }
+
+    /// Takes a drained backend back: one exchange at a time first, then a growing share. Returns
+    /// whether there is one.
+    pub fn undrain(&self, backend: &str) -> bool {
+        self.order(backend, Order::Enable)
+    }
+
+    /// Takes a backend out at once; what is in flight there is finished, and it is not checked
+    /// any more. Returns whether there is one.
+    pub fn disable(&self, backend: &str) -> bool {
+        self.order(backend, Order::Disable)
+    }
+
+    /// Takes a disabled backend back, as [`undrain`](Self::undrain) does.
+    pub fn enable(&self, backend: &str) -> bool {
+        self.order(backend, Order::Enable)
+    }
+
+    /// Gives a backend another share, 1 to 256. Returns whether there is one.
+    pub fn set_weight(&self, backend: &str, weight: u32) -> bool {
+        self.order(backend, Order::Weight(weight))
+    }
+
+    fn order(&self, backend: &str, order: Order) -> bool {
+        let (sender, reply) = channel();
+        self.tell_first(Command::Order(backend.to_owned(), order, sender));
+        reply.recv().unwrap_or(false)
+    }
+
+    fn tell_first(&self, command: Command) {
+        if let Some(first) = self.mailboxes.first() {
+            first.post(command);
+        }
+    }
+}

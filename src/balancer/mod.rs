@@ -1,0 +1,177 @@
+//! The balancer as users of the library see it: made from a [`Config`], run, watched, stopped.
+//!
+//! With several [workers](Config::workers) it is several loops, each on a thread of its own with
+//! listeners, connections and pools of its own. To whoever holds it, they are one.
+
+mod build;
+mod handle;
+mod running;
+
+pub use handle::Handle;
+pub use running::Running;
+
+use crate::balance::{Strategy, registry};
+use crate::config::{Config, Invalid};
+use crate::net::{EventLoop, Finished, Log};
+use crate::observe::Snapshot;
+use build::build;
+pub(crate) use build::{events, no_events, seed};
+use std::io;
+use std::net::SocketAddr;
+use std::thread::{self, JoinHandle};
+
+/// A balancer whose addresses are bound: clients can connect, and are served as soon as it runs.
+///
+/// ```
+/// use lb::{Balancer, config::Config};
+///
+/// let mut config = Config::new(["127.0.0.1:5000".parse()?])?;
+/// config.set_listeners(["127.0.0.1:0".parse()?])?;
+/// let running = Balancer::bind(&config)?.spawn()?;
+/// println!("listens on {}", running.addresses()[0]);
+/// let ended = running.stop()?;
+/// assert_eq!(ended.snapshot.totals.exchanges, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Balancer {
+    first: EventLoop,
+    /// The other workers, if there are any.
+    others: Vec<EventLoop>,
+    log: Option<Log>,
+    addresses: Vec<SocketAddr>,
+    heartbeat_address: Option<SocketAddr>,
+    handle: Handle,
+}
+
+/// What a balancer leaves when it has ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// All it has counted.
+    pub snapshot: Snapshot,
+    /// Lines of the access log that could not be written, because nobody read fast enough.
+    pub dropped_log_lines: u64,
+}
+
+impl Balancer {
+    /// Binds the listeners, resolves the backends and makes sure of file descriptors.
+    ///
+    /// # Errors
+    /// One of these is refused by the system; says which setting, why, and what to do.
+    pub fn bind(config: &Config) -> Result<Self, Invalid> {
+        Self::bind_with(config, |_| registry::build(&config.strategy, seed()))
+    }
+
+    /// The same with a strategy of your own in place of `config.strategy`. Each worker has one of
+    /// its own, which `strategy` makes; it is told the number of the worker, from 0 up.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub fn bind_with(
+        config: &Config,
+        strategy: impl FnMut(usize) -> Box<dyn Strategy>,
+    ) -> Result<Self, Invalid> {
+        build(config, strategy)
+    }
+
+    /// The TCP addresses clients connect to, with the ports the system chose for port 0. UNIX
+    /// sockets are where the [`Config`] says.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The address that heartbeats are sent to, if they are listened to, with the port the system
+    /// chose for port 0.
+    #[must_use]
+    pub const fn heartbeat_address(&self) -> Option<SocketAddr> {
+        self.heartbeat_address
+    }
+
+    /// Reaches this balancer while it runs.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Serves on this thread until told to stop, by [`Handle::stop`]. Further workers are on
+    /// threads of their own; when one of them fails, all stop.
+    ///
+    /// # Errors
+    /// The system failed to report events, or to start a thread. Nothing that clients or backends
+    /// do leads here.
+    pub fn run(self) -> io::Result<Ended> {
+        let mut threads = Vec::new();
+        for (number, worker) in (1..).zip(self.others) {
+            let stop = StopAll(self.handle.clone());
+            threads.push(start(number, move || {
+                let _stop = stop;
+                worker.run()
+            }));
+        }
+        let stop = StopAll(self.handle);
+        // Those that were started are to end before an error is told.
+        let first = match threads.iter().any(Result::is_err) {
+            true => Err(io::Error::other("a worker's thread cannot be started")),
+            false => self.first.run(),
+        };
+        drop(stop);
+        let others: Vec<_> = threads
+            .into_iter()
+            .map(|thread| finished(thread?))
+            .collect();
+        if let Some(log) = self.log {
+            log.finish();
+        }
+        let others = others.into_iter().collect::<io::Result<Vec<_>>>();
+        first.and_then(|first| Ok(ended(first, &others?)))
+    }
+
+    /// Serves on threads of its own.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn spawn(self) -> io::Result<Running> {
+        let addresses = self.addresses.clone();
+        let handle = self.handle();
+        Ok(Running {
+            thread: start(0, move || self.run())?,
+            addresses,
+            handle,
+        })
+    }
+}
+
+/// When a worker ends, by whatever it may be, all are told to.
+struct StopAll(Handle);
+
+impl Drop for StopAll {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+/// Starts the thread of a worker.
+fn start<T: Send + 'static>(
+    worker: usize,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    thread::Builder::new()
+        .name(format!("lb-{worker}"))
+        .spawn(run)
+}
+
+/// Waits for a thread.
+fn finished<T>(thread: JoinHandle<io::Result<T>>) -> io::Result<T> {
+    let panicked = |_| Err(io::Error::other("a worker's thread panicked"));
+    thread.join().unwrap_or_else(panicked)
+}
+
+/// What all workers leave together.
+fn ended(mut first: Finished, others: &[Finished]) -> Ended {
+    let reports: Vec<_> = others.iter().map(|other| other.server.report()).collect();
+    let dropped = others.iter().map(|other| other.dropped_log_lines);
+    Ended {
+        snapshot: first.server.snapshot_of_all(&reports, first.at),
+        dropped_log_lines: first.dropped_log_lines + dropped.sum::<u64>(),
+    }
+}

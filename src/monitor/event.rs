@@ -1,0 +1,145 @@
+//! What is told while targets are watched, and the line for it.
+
+use super::Standing;
+use crate::config::HumanDuration;
+use crate::observe::{WallTime, span};
+use crate::upstream::ProbeFailure;
+use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Something happened to a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When, since the Unix epoch.
+    pub wall: Duration,
+    /// Which target, by the name the user gave it.
+    pub target: Arc<str>,
+    /// What.
+    pub news: News,
+}
+
+/// What happened to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A check passed.
+    Passed {
+        /// Which check of this target, from 1.
+        check: u64,
+        /// How long the answer took.
+        took: Duration,
+    },
+    /// A check failed.
+    Failed {
+        /// Which check of this target, from 1.
+        check: u64,
+        /// Why.
+        reason: ProbeFailure,
+    },
+    /// The target is up for the first time.
+    Up,
+    /// The target is down.
+    Down {
+        /// What was wrong with the last check.
+        reason: ProbeFailure,
+        /// How many failed in a row.
+        count: u32,
+        /// From the start of the first of them to the end of the last.
+        within: Duration,
+    },
+    /// The target is up again.
+    Back {
+        /// From the start of the first check that failed.
+        after: Duration,
+    },
+}
+
+impl News {
+    /// How the target stands now, if that has changed.
+    #[must_use]
+    pub const fn change(&self) -> Option<Standing> {
+        match self {
+            Self::Passed { .. } | Self::Failed { .. } => None,
+            Self::Up | Self::Back { .. } => Some(Standing::Up),
+            Self::Down { .. } => Some(Standing::Down),
+        }
+    }
+}
+
+/// As in `2026-11-21T08:00:00.123Z 10.0.0.7 is down: no answer in time (3 in a row, 1.52 s)`.
+impl Display for Event {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut time = WallTime::default();
+        let time = String::from_utf8_lossy(time.format(self.wall));
+        write!(f, "{time} {} {}", self.target, self.news)
+    }
+}
+
+impl Display for News {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passed { check, took } => write!(f, "check {check}: {}", span(*took)),
+            Self::Failed { check, reason } => write!(f, "check {check}: {reason}"),
+            Self::Up => write!(f, "is up"),
+            Self::Down {
+                reason,
+                count,
+                within,
+            } => write!(f, "is down: {reason} ({count} in a row, {})", span(*within)),
+            Self::Back { after } => write!(f, "is up again, after {}", rounded(*after)),
+        }
+    }
+}
+
+/// To the second, if it took many.
+fn rounded(time: Duration) -> String {
+    match time.as_secs() {
+        0..60 => span(time),
+        seconds => HumanDuration(Duration::from_secs(seconds)).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_event_is_one_line() {
+        let line = |news| {
+            let event = Event {
+                wall: Duration::from_millis(1_795_248_000_123),
+                target: "10.0.0.7".into(),
+                news,
+            };
+            event.to_string()
+        };
+        let took = Duration::from_micros(1_234);
+        let reason = ProbeFailure::Timeout;
+        for (news, expected) in [
+            (News::Passed { check: 1, took }, "check 1: 1.23 ms"),
+            (
+                News::Failed { check: 2, reason },
+                "check 2: no answer in time",
+            ),
+            (News::Up, "is up"),
+            (
+                News::Down {
+                    reason,
+                    count: 3,
+                    within: Duration::from_millis(1_520),
+                },
+                "is down: no answer in time (3 in a row, 1.52 s)",
+            ),
+            (
+                News::Back {
+                    after: Duration::from_millis(2_500),
+                },
+                "is up again, after 2.50 s",
+            ),
+        ] {
+            let expected = format!("2026-11-21T08:00:00.123Z 10.0.0.7 {expected}");
+            assert_eq!(line(news), expected);
+        }
+        assert_eq!(rounded(Duration::from_millis(61_900)), "61s");
+    }
+}

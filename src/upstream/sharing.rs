@@ -1,0 +1,349 @@
+//! One pool of backends for several workers, each with an upstream of its own.
+//!
+//! Shared are the [`Board`], on which every worker sees what all have in flight, and the lives of
+//! the backends. For these there is one rule: *the first worker decides*. Whatever another one
+//! notices (a refused connection, a trial that went well) becomes a [`Signal`] to the first, which
+//! moves the backend on and tells the others by the [`StateChange`] it would tell anybody; they
+//! [`adopt`](Upstream::adopt) it. So changes have one order, each is told once, the share of the
+//! pool that may be ejected is exact, and the operator's word cannot be lost to a signal that was
+//! under way. Refused: everybody decides and the last writer wins, which has none of that. The
+//! price is a moment in which another worker still picks a backend that is no good; such an
+//! exchange goes elsewhere like the one that noticed.
+//!
+//! Evidence from answers is gathered by each worker from its own exchanges: they are samples of
+//! the same backend, and an answer that is well costs no message.
+//!
+//! What a strategy learns from answers stays with its worker, too. Refused: sharing the estimates of
+//! `least-rt`. In simulation, two and four workers that learn apart and see together what is in
+//! flight are as fast as one; each tries a slow backend once more, and that is all.
+//!
+//! Before a pick a worker looks at the rows of all backends, up to [`LOOKED_AT`]; in a larger pool
+//! at the next so many in turn, so that what it knows of a backend is at most
+//! `backends / LOOKED_AT` picks old. What it gives a backend itself it knows at once, and limits
+//! hold whatever it knows: they are the row's to keep.
+
+use super::board::{Admission, Board, Row};
+use super::life_cycle::Event;
+use super::{Backend, Cause, Lease, State, StateChange, Upstream};
+use crate::balance::{BackendId, Candidate};
+use crate::time::Timestamp;
+use std::mem;
+use std::sync::Arc;
+
+/// Rows looked at before a pick. Those that nobody has written since cost next to nothing.
+const LOOKED_AT: usize = 64;
+
+/// What one worker noticed of a backend, for the first to judge.
+#[derive(Clone, Copy, Debug)]
+pub struct Signal {
+    backend: BackendId,
+    event: Event,
+    cause: Cause,
+    /// Whether it ejects only where few are.
+    is_judged: bool,
+}
+
+/// A worker's part in a shared pool.
+pub(super) struct Sharing {
+    pub(super) board: Arc<Board>,
+    /// Whether this is the first worker.
+    pub(super) decides: bool,
+    signals: Vec<Signal>,
+    /// Where it looks next, in a pool that is too large to look at all of it.
+    next_look: usize,
+}
+
+/// What was got with a place.
+pub(super) struct Place {
+    /// Exchanges in flight there before.
+    pub(super) ahead: u32,
+    /// The number of the pick.
+    pub(super) pick: u64,
+    pub(super) is_trial: bool,
+}
+
+/// Between workers.
+impl Upstream {
+    /// Shares its backends with other workers from now on. The first is number 0.
+    pub fn share(&mut self, board: Arc<Board>, worker: usize) {
+        self.sharing = Some(Sharing {
+            board,
+            decides: worker == 0,
+            signals: Vec::new(),
+            next_look: 0,
+        });
+    }
+
+    /// Whether it shares its backends with other workers.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        self.sharing.is_some()
+    }
+
+    /// Whether it decides about the lives of its backends: it is alone, or the first of several.
+    #[must_use]
+    pub fn decides(&self) -> bool {
+        self.sharing.as_ref().is_none_or(|sharing| sharing.decides)
+    }
+
+    /// Takes what the first worker is to be told.
+    pub fn take_signals(&mut self) -> Vec<Signal> {
+        let signals = self.sharing.as_mut().map(|s| &mut s.signals);
+        signals.map(mem::take).unwrap_or_default()
+    }
+
+    /// Another worker has noticed something. For the first.
+    pub fn notice(&mut self, signal: Signal, now: Timestamp) {
+        let Signal {
+            backend,
+            event,
+            cause,
+            is_judged,
+        } = signal;
+        if self.candidate(backend).is_none() {
+            return;
+        }
+        match event {
+            Event::Emptied => self.note_if_emptied(backend.slot(), now),
+            _ if is_judged => self.eject_if_few_are(backend.slot(), event, cause, now),
+            _ => self.advance(backend.slot(), event, cause, now),
+        }
+    }
+
+    /// The first worker has moved a backend on. For the others.
+    pub fn adopt(&mut self, change: &StateChange, now: Timestamp) {
+        let slot = change.backend.slot();
+        if self.candidate(change.backend).is_none() {
+            return;
+        }
+        if change.is_spared() {
+            if let Some(backend) = self.backends.get_mut(slot) {
+                backend.is_spared = true;
+            }
+            return;
+        }
+        self.enter(slot, change.to, change.at);
+        self.look_at(slot);
+        if change.to.pickable() && matches!(change.cause, Cause::ProbesPassed { .. }) {
+            self.strategy.cleared(change.backend);
+        }
+        self.note_if_emptied(slot, now);
+    }
+
+    /// Brings all candidates up to date. What is done here is known at once; this is about the
+    /// other workers.
+    pub fn look_at_all(&mut self) {
+        self.look_at_slots(0, self.candidates.len());
+    }
+
+    /// Whether somebody may be picked at this moment.
+    pub fn has_room(&mut self) -> bool {
+        self.look_at_all();
+        self.candidates.iter().any(|candidate| candidate.pickable)
+    }
+}
+
+/// Who decides.
+impl Upstream {
+    /// Whether this worker may move the backend in `slot` from one state to another; if not, it
+    /// tells the first what it noticed. If so, the others see it on the board from now on.
+    pub(super) fn may_move(
+        &mut self,
+        slot: usize,
+        [from, to]: [State; 2],
+        event: Event,
+        cause: Cause,
+    ) -> bool {
+        let Some(sharing) = &self.sharing else {
+            return true;
+        };
+        if !sharing.decides {
+            if from != to || event.ends_trial() {
+                self.signal(slot, event, cause, false);
+            }
+            return false;
+        }
+        if let Some(row) = sharing.board.row(slot) {
+            row.admit(to.admission());
+            if event.ends_trial() {
+                row.end_trial();
+            }
+        }
+        true
+    }
+
+    /// Whether it is for the first worker to say if a backend is ejected, which it is then asked.
+    pub(super) fn leaves_judgement(&mut self, slot: usize, event: Event, cause: Cause) -> bool {
+        let leaves = !self.decides();
+        if leaves {
+            self.signal(slot, event, cause, true);
+        }
+        leaves
+    }
+
+    fn signal(&mut self, slot: usize, event: Event, cause: Cause, is_judged: bool) {
+        let candidate = self.candidates.get(slot);
+        if let (Some(sharing), Some(candidate)) = (&mut self.sharing, candidate) {
+            sharing.signals.push(Signal {
+                backend: candidate.id,
+                event,
+                cause,
+                is_judged,
+            });
+        }
+    }
+}
+
+/// Picking from a shared pool.
+impl Upstream {
+    /// As [`pick`](Self::pick). Another worker may be faster at the backend that was chosen: its
+    /// candidate then says so, and the next best is chosen.
+    pub(super) fn pick_shared(
+        &mut self,
+        key: u64,
+        tried: &[BackendId],
+        now: Timestamp,
+    ) -> Option<Lease> {
+        let count = self.candidates.len();
+        self.look();
+        let mut looked_at_all = count <= LOOKED_AT;
+        for _ in 0..=count {
+            match self.choose(key, tried, now) {
+                Some(backend) => {
+                    if let Some(lease) = self.lease(backend, now) {
+                        return Some(lease);
+                    }
+                }
+                None if looked_at_all => return None,
+                None => {
+                    looked_at_all = true;
+                    self.look_at_all();
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes a place at the backend in `slot`, if there is one for this worker.
+    pub(super) fn take_place(&mut self, slot: usize, now: Timestamp) -> Option<Place> {
+        let sharing = self.sharing.as_ref()?;
+        let candidate = self.candidates.get_mut(slot)?;
+        let backend = self.backends.get_mut(slot)?;
+        let row = sharing.board.row(slot)?;
+        let ahead = match row.enter(backend.max_in_flight) {
+            Ok(ahead) => ahead,
+            Err(in_flight) => {
+                candidate.in_flight = in_flight;
+                backend.judge(candidate);
+                return None;
+            }
+        };
+        // The first worker closes a row before it looks whether anything is in flight: so it
+        // sees the place that was just taken, or the row is seen to be closed here.
+        let is_closed = row.admission() == Admission::Closed;
+        let is_trial = !is_closed && backend.state.awaits_trial() && row.begin_trial();
+        let is_late = backend.state.is_on_probation() && !is_trial && !backend.is_barred;
+        if is_closed || is_late {
+            row.leave();
+            backend.is_barred = true;
+            backend.judge(candidate);
+            if is_closed {
+                // The change is under way; until it comes, this is what it amounts to.
+                backend.state = State::Draining;
+                self.note_if_emptied(slot, now);
+            }
+            return None;
+        }
+        let pick = sharing.board.next_pick();
+        row.picked(pick, ahead, now);
+        Some(Place {
+            ahead,
+            pick,
+            is_trial,
+        })
+    }
+
+    /// Looks at what the other workers have done.
+    fn look(&mut self) {
+        let count = self.candidates.len();
+        if count <= LOOKED_AT {
+            return self.look_at_slots(0, count);
+        }
+        let Some(sharing) = &mut self.sharing else {
+            return;
+        };
+        let from = sharing.next_look;
+        let to = count.min(from + LOOKED_AT);
+        sharing.next_look = if to == count { 0 } else { to };
+        self.look_at_slots(from, to);
+    }
+
+    /// The same for one backend.
+    pub(super) fn look_at(&mut self, slot: usize) {
+        self.look_at_slots(slot, slot + 1);
+    }
+
+    fn look_at_slots(&mut self, from: usize, to: usize) {
+        let Some(sharing) = &self.sharing else {
+            return;
+        };
+        let candidates = self.candidates.get_mut(from..to).unwrap_or_default();
+        let backends = self.backends.get_mut(from..to).unwrap_or_default();
+        for (candidate, backend) in candidates.iter_mut().zip(backends) {
+            if let Some(row) = sharing.board.row(candidate.id.slot()) {
+                see(row, candidate, backend);
+            }
+        }
+        self.strategy.refreshed(candidates);
+    }
+}
+
+/// Makes a candidate say what a row says.
+fn see(row: &Row, candidate: &mut Candidate, backend: &mut Backend) {
+    row.show(candidate);
+    backend.is_barred = match row.admission() {
+        Admission::Open => backend.state.is_on_probation() && row.is_on_trial(),
+        Admission::InNeed | Admission::Closed => true,
+    };
+    backend.judge(candidate);
+}
+
+impl Event {
+    /// Whether it says how the one exchange ended that was risked on a backend.
+    const fn ends_trial(self) -> bool {
+        match self {
+            Self::Answered { trial } | Self::Unreachable { trial } => trial,
+            Self::Inconclusive { trial } => trial,
+            Self::TrialFailed => true,
+            Self::Picked
+            | Self::Convicted(_)
+            | Self::ProbePassed
+            | Self::ProbesRose
+            | Self::ProbesFell
+            | Self::HeartbeatsFell
+            | Self::HeartbeatsRose
+            | Self::TimePassed
+            | Self::Drain
+            | Self::Emptied
+            | Self::Disable
+            | Self::Restore
+            | Self::Remove => false,
+        }
+    }
+}
+
+impl State {
+    fn is_on_probation(self) -> bool {
+        matches!(self, Self::Probation { .. })
+    }
+
+    /// What it is to the other workers.
+    pub(super) fn admission(self) -> Admission {
+        match self {
+            Self::Joining | Self::Healthy | Self::Warming { .. } => Admission::Open,
+            Self::Probation { .. } => Admission::Open,
+            Self::Ejected { .. } => Admission::InNeed,
+            Self::Draining | Self::Disabled | Self::Gone => Admission::Closed,
+        }
+    }
+}

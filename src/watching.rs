@@ -1,0 +1,56 @@
+//! What `lb ping` and `lb monitor` do once their flags are read: lines while targets are watched,
+//! a table at the end, and an exit code that tells whether all are up.
+//!
+//! Lines and table go to stdout: they are what was asked for. If it is closed, as by `| head`,
+//! the watching ends.
+
+use crate::cli::Watching;
+use crate::signals::{self, Wish};
+use crate::{FAILURE, USAGE, fail};
+use lb::monitor::{Event, Monitor};
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+/// Watches until all is done or a signal comes.
+pub(crate) fn carry_out(watching: &Watching) -> ExitCode {
+    let monitor = match Monitor::new(&watching.config) {
+        Ok(monitor) => monitor,
+        Err(invalid) => return fail(USAGE, &invalid),
+    };
+    let handle = monitor.handle();
+    let obey = move |wish| match wish {
+        Wish::Stop => handle.stop(),
+        Wish::Show => {
+            if let Some(report) = handle.report() {
+                // Lines will follow.
+                show(&format!("{report}\n"));
+            }
+        }
+    };
+    if let Err(error) = signals::obey(obey) {
+        return fail(FAILURE, &format!("signals cannot be watched: {error}"));
+    }
+    let quiet = watching.quiet;
+    let report = match monitor.run(|event| tell(event, quiet)) {
+        Ok(report) => report,
+        Err(error) => return fail(FAILURE, &format!("cannot go on: {error}")),
+    };
+    show(&report);
+    match report.all_up() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(FAILURE),
+    }
+}
+
+fn tell(event: &Event, quiet: bool) -> io::Result<()> {
+    if quiet && event.news.change().is_none() {
+        return Ok(());
+    }
+    writeln!(io::stdout(), "{event}")
+}
+
+fn show(table: &impl Display) {
+    // If stdout is closed there is nobody to tell.
+    let _ = write!(io::stdout(), "\n{table}");
+}
