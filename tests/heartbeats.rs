@@ -217,6 +217,28 @@ fn a_count_ends_it_and_the_exit_code_tells_whether_anybody_was_there() {
 }
 
 #[test]
+fn a_balancer_that_was_held_up_misses_nobody() {
+    let backends = [Backend::echo(), Backend::echo()];
+    let addresses = backends.each_ref().map(|backend| backend.address);
+    for workers in ["1", "2"] {
+        let (lb, heartbeats) = listening(&addresses, &["--workers", workers]);
+        let fast = ["--interval", "200ms", "--as"];
+        let names = addresses.map(|address| address.to_string());
+        let _by_udp = Sender::start(heartbeats, &[&fast[..], &[&names[0]]].concat());
+        let _by_tcp = Sender::start(heartbeats, &[&fast[..], &[&names[1], "--tcp"]].concat());
+        for address in addresses {
+            said(&lb, address, "sends heartbeats");
+        }
+        lb.signal(Signal::STOP);
+        stays("it is held up", INTERVAL * 4, || true);
+        lb.signal(Signal::CONT);
+        stays("all are in service", INTERVAL * 2, || {
+            !lb.stderr().contains("ejected")
+        });
+    }
+}
+
+#[test]
 fn who_is_unknown_is_said_once() {
     let backend = Backend::echo();
     let (lb, heartbeats) = listening(&[backend.address], &[]);

@@ -2,8 +2,9 @@
 //!
 //! Datagrams are handed over by whoever has the socket; connections are [`feeds`](super::feeds).
 //! From there on both are the same: a message is read, its backend looked up, the
-//! [`Detector`] told, and what that finds goes to the upstream. Nobody is looked at before all
-//! that has come in by then was read, so that a pause of our own makes nobody look dead.
+//! [`Detector`] told, and what that finds goes to the upstream. A look that is due waits for one
+//! more turn, in which all that has come in by then is read: a pause of our own makes nobody look
+//! dead.
 
 use super::Server;
 use super::arena::{Arena, OfFeed};
@@ -32,6 +33,8 @@ pub(super) struct Heartbeats<T> {
     pub(super) feeds: Arena<OfFeed, Feed<T>>,
     pub(super) most_feeds: usize,
     detector: Detector,
+    /// Whether what had come in when the next look was due has been read.
+    is_caught_up: bool,
     /// Which backends the names in heartbeats stand for.
     names: HashMap<String, BackendId>,
     counts: Counts,
@@ -49,6 +52,7 @@ impl<N: Network> Server<N> {
             feeds: Arena::new(),
             most_feeds,
             detector: Detector::new(now),
+            is_caught_up: false,
             names: HashMap::new(),
             counts: Counts::default(),
             complaints: Complaints::default(),
@@ -188,6 +192,10 @@ impl<N: Network> Server<N> {
         let Some(heartbeats) = &mut self.heartbeats else {
             return;
         };
+        heartbeats.is_caught_up = !heartbeats.is_caught_up;
+        if heartbeats.is_caught_up {
+            return;
+        }
         for (backend, finding) in heartbeats.detector.look(now) {
             self.follow_finding(backend, finding, now);
         }

@@ -159,6 +159,24 @@ fn a_process_that_is_reported_dead_ejects_at_once() {
     );
 }
 
+/// The server was held up; what came in meanwhile is read in the turn after the look is due.
+#[test]
+fn a_pause_of_our_own_makes_nobody_look_dead() {
+    let mut stage = listening(Stage::http(2), None);
+    live(&mut stage, 10, &[0, 1]);
+    let waiting = [0, 1].map(|number| beat(&stage, number).encode(None));
+    stage.now = stage.now + SECOND * 20;
+    stage.turn(Vec::new());
+    for datagram in &waiting {
+        stage.server.heartbeat(datagram, from().into(), stage.now);
+    }
+    stage.run();
+    live(&mut stage, 2, &[0]);
+    assert_eq!((state(&stage, 0), state(&stage, 1)), ("joining", "joining"));
+    live(&mut stage, 2, &[0]);
+    assert_eq!(state(&stage, 1), "ejected", "it has ceased since");
+}
+
 #[test]
 fn a_snapshot_shows_what_heartbeats_say() {
     let mut stage = listening(Stage::http(2), None);
