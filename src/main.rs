@@ -63,7 +63,7 @@ fn run(order: &Order) -> ExitCode {
     }
     let news = match order.quiet {
         true => None,
-        false => news::tell(balancer.handle().events()).ok(),
+        false => news::tell(balancer.handle().events(), balancer.handle().stalls()).ok(),
     };
     if !order.quiet && order.config.heartbeats.is_some() {
         // It ends with the balancer; what is not told is counted.

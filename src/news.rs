@@ -1,10 +1,13 @@
-//! Tells people of backends that come and go: a line on stderr for each change of state.
+//! Tells people of backends that come and go, a line on stderr for each change of state, and of a
+//! loop that stands still.
 //!
 //! A thread of its own writes, so that a stderr nobody reads holds nothing up. When very much
 //! happens, lines are left out, and the next one says how many.
 
 use crate::say;
+use lb::clock::Clock;
 use lb::heartbeat::Notice;
+use lb::observe::Stall;
 use lb::upstream::{State, StateChange};
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -20,17 +23,29 @@ const QUIET: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// The thread cannot be started.
-pub(crate) fn tell(changes: Receiver<StateChange>) -> io::Result<JoinHandle<()>> {
+pub(crate) fn tell(
+    changes: Receiver<StateChange>,
+    stalls: Receiver<Stall>,
+) -> io::Result<JoinHandle<()>> {
     let tell = move || {
         let mut pace = Pace::default();
+        let clock = Clock::start();
+        let mut next_second = clock.now();
         loop {
             match changes.recv_timeout(QUIET) {
                 Ok(change) => pace.lines(&change).iter().for_each(say),
                 Err(RecvTimeoutError::Timeout) => pace.left_out().iter().for_each(say),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            // Told a second late at most, and never more often.
+            let now = clock.now();
+            if now >= next_second {
+                next_second = now + QUIET;
+                stalled(stalls.try_iter()).iter().for_each(say);
+            }
         }
         pace.left_out().iter().for_each(say);
+        stalled(stalls.try_iter()).iter().for_each(say);
     };
     thread::Builder::new()
         .name("lb-news".to_owned())
@@ -50,6 +65,18 @@ pub(crate) fn notify(notices: Receiver<Notice>) -> io::Result<JoinHandle<()>> {
     thread::Builder::new()
         .name("lb-notices".to_owned())
         .spawn(tell)
+}
+
+/// What to say of turns that took too long: the longest of them, and how many more there were.
+fn stalled(stalls: impl Iterator<Item = Stall>) -> Option<String> {
+    let mut count = 0;
+    let longest = stalls
+        .inspect(|_| count += 1)
+        .max_by_key(|stall| stall.turn_time)?;
+    Some(match count {
+        1 => format!("lb: {longest}"),
+        _ => format!("lb: {longest}; {} more turns took long", count - 1),
+    })
 }
 
 /// How much has been said lately.
@@ -97,6 +124,7 @@ fn is_expected(change: &StateChange) -> bool {
 mod tests {
     use super::*;
     use lb::balance::BackendId;
+    use lb::observe::TurnPhase;
     use lb::time::Timestamp;
     use lb::upstream::Cause;
 
@@ -125,5 +153,20 @@ mod tests {
         assert_eq!(later[0], "lb: 10 more changes of state");
         assert_eq!(later.len(), 2);
         assert_eq!(pace.left_out(), None);
+    }
+
+    #[test]
+    fn of_several_stalls_the_longest_is_told() {
+        let stall = |millis| Stall {
+            turn_time: Duration::from_millis(millis),
+            phase: TurnPhase::Accept,
+            phase_time: Duration::from_millis(millis - 1),
+        };
+        let said = |stalls: &[u64]| stalled(stalls.iter().copied().map(stall));
+        assert_eq!(said(&[]), None);
+        let one = "lb: a turn took 60 ms, 59 ms of it in its accept phase";
+        assert_eq!(said(&[60]).as_deref(), Some(one));
+        let more = format!("{one}; 2 more turns took long");
+        assert_eq!(said(&[55, 60, 50]), Some(more));
     }
 }

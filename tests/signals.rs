@@ -192,6 +192,7 @@ fn asked_how_it_is_it_prints_the_table_and_goes_on() {
         });
         let connections = format!("connections  {nth} accepted, 0 open\n");
         assert!(table.contains(&connections), "{table}");
+        assert!(table.contains("\nturns        "), "{table}");
         let row = table.lines().find(|line| line.starts_with("127.0.0.1:"));
         let row: Vec<_> = row.expect("a row").split_whitespace().collect();
         let picks = nth.to_string();

@@ -14,13 +14,15 @@
 
 mod support;
 
+use lb::Balancer;
+use lb::config::{Config, Workers};
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
-use support::{Backend, Content, Lb};
+use support::{Backend, Content, Lb, until};
 
 /// A path of its own for each test, where nothing is.
 fn path(name: &str) -> PathBuf {
@@ -142,4 +144,32 @@ fn a_backend_that_is_not_there_is_unreachable() {
     let address = format!("unix:{}", path("nobody").display());
     let lb = Lb::start(&[], &["--backends", &address]);
     assert_eq!(lb.connect().get("/").status, 503);
+}
+
+/// One worker alone can listen at a path; all serve who comes there.
+#[test]
+fn clients_of_a_unix_socket_are_spread_over_workers() {
+    let path = path("workers");
+    let backend = Backend::echo();
+    let mut config = Config::new([backend.address.to_string().parse().unwrap()]).unwrap();
+    config.workers = Workers::new(2).unwrap();
+    let listener = format!("unix:{}", path.display()).parse().unwrap();
+    config.set_listeners([listener]).unwrap();
+    let running = Balancer::bind(&config).unwrap().spawn().unwrap();
+    let clients: Vec<_> = (0..20)
+        .map(|_| UnixStream::connect(&path).unwrap())
+        .collect();
+    let mut open = Vec::new();
+    until("all are accepted", || {
+        let workers = running.snapshot().unwrap().workers;
+        open = workers.iter().map(|w| w.connections_open).collect();
+        open.iter().sum::<u64>() == 20
+    });
+    assert!(open.iter().all(|open| *open >= 7), "{open:?}");
+    for _ in 0..4 {
+        assert!(ask(&path, "").starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+    drop(clients);
+    running.stop().unwrap();
+    assert!(!path.exists());
 }

@@ -229,6 +229,35 @@ fn a_killed_backend_costs_no_request_and_is_ejected_once() {
     assert_eq!(said.matches(&ejected).count(), 1, "{said}");
 }
 
+/// Checks are the first worker's, and waiting is not: whoever waits has it checked, and what is
+/// found helps those who wait at any.
+#[test]
+fn a_backend_that_hangs_is_found_whichever_worker_waits_for_it() {
+    let pi = Pi::start_many(2);
+    let args = ["--workers", "2", "--strategy", "n-to-1", "--health", "http"];
+    let often = ["--health-interval", "300ms", "--health-timeout", "300ms"];
+    let lb = Lb::start(&Pi::addresses(&pi), &[&args[..], &often].concat());
+    let mut clients: Vec<_> = (0..8).map(|_| lb.connect()).collect();
+    for client in &mut clients {
+        assert_eq!(client.get("/2").field("x-served-by"), Some("pi-0"));
+    }
+    pi[0].signal(Signal::STOP);
+    for client in &mut clients {
+        client.send("GET /2 HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+    for client in &mut clients {
+        let answer = client.receive();
+        assert_eq!(
+            (answer.status, answer.field("x-served-by")),
+            (200, Some("pi-1"))
+        );
+    }
+    pi[0].signal(Signal::CONT);
+    let said = lb.terminate().stderr;
+    let ejected = format!("lb: {} healthy -> ejected: ", pi[0].address);
+    assert_eq!(said.matches(&ejected).count(), 1, "{said}");
+}
+
 /// Answers each request when the gate is open.
 fn held(gate: &Gate) -> Backend {
     let gate = gate.clone();

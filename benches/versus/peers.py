@@ -96,7 +96,9 @@ def lb(programs, setup, port):
     backends = ",".join(f"{BIND}:{backend}" for backend in programs.ports_of(setup))
     return [
         *(programs.lb, "--listen", f"{BIND}:{port}", "--backends", backends, "--quiet"),
-        *("--mode", setup.mode, "--strategy", setup.strategy, "--workers", setup.workers),
+        *("--mode", setup.mode, "--strategy", setup.strategy),
+        # Unless asked for, so that a binary from before can be compared.
+        *(("--workers", setup.workers) if setup.workers > 1 else ()),
         *("--max-connections", processes.most_connections()),
     ]
 

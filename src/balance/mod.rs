@@ -143,6 +143,17 @@ pub enum Outcome {
     Neutral,
 }
 
+impl Outcome {
+    /// How long a successful answer took, where that can be told.
+    #[must_use]
+    pub const fn response_time(self) -> Option<Duration> {
+        match self {
+            Self::Success { response_time } => response_time,
+            Self::Declined | Self::Failure | Self::Unreachable | Self::Neutral => None,
+        }
+    }
+}
+
 /// Where the key comes from by which a hashing strategy keeps clients at one backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {

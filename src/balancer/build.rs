@@ -6,7 +6,7 @@ use super::{Balancer, Handle};
 use crate::address::Address;
 use crate::balance::{Sticky, Strategy};
 use crate::clock::Clock;
-use crate::config::{AccessLogFormat, Config, Heartbeats, Invalid, StickyCookie};
+use crate::config::{AccessLogFormat, Config, Heartbeats, Invalid, Mode, StickyCookie};
 use crate::http::ForwardPolicy;
 use crate::net::{
     self, Allotment, Colleagues, Command, EventLoop, HeartbeatListener, Listener, Log, LoopParts,
@@ -194,6 +194,10 @@ impl Plan<'_> {
         upstream.set_policy(Policy {
             passive: health.passive,
             max_ejected_percent: health.max_ejected_percent,
+            // In TCP mode what takes long is the client's affair.
+            slow_outlier: health
+                .slow_outlier
+                .filter(|_| self.config.mode == Mode::Http),
             slow_start: health.slow_start,
         });
         limit_backends(&mut upstream, self.config);

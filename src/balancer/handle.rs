@@ -6,7 +6,7 @@
 
 use crate::heartbeat::Notice;
 use crate::net::{Command, Mailbox};
-use crate::observe::Snapshot;
+use crate::observe::{Snapshot, Stall};
 use crate::server::Order;
 use crate::upstream::StateChange;
 use std::sync::Arc;
@@ -16,6 +16,8 @@ use std::sync::mpsc::{Receiver, channel, sync_channel};
 const WAITING_CHANGES: usize = 4096;
 /// Notices that do.
 const WAITING_NOTICES: usize = 256;
+/// Stalls that wait for whoever asked to be told of them.
+const WAITING_STALLS: usize = 64;
 
 /// Reaches a balancer from any thread.
 #[derive(Clone, Debug)]
@@ -72,6 +74,18 @@ impl Handle {
         receiver
     }
 
+    /// The turns of the workers' loops that take too long (50 ms or more) from now on, and what
+    /// they went to. Ends when the balancer does. Up to 64 wait to be received; what comes then is
+    /// only counted, in [`TurnTimes::stalls`](crate::observe::TurnTimes::stalls).
+    #[must_use]
+    pub fn stalls(&self) -> Receiver<Stall> {
+        let (sender, receiver) = sync_channel(WAITING_STALLS);
+        for worker in self.mailboxes.iter() {
+            worker.post(Command::TellStalls(sender.clone()));
+        }
+        receiver
+    }
+
     /// Gives a backend nothing new and lets it finish what it has; a change to `disabled` tells
     /// when it has. `backend` is its address as it was given. Returns whether there is one.
     pub fn drain(&self, backend: &str) -> bool {
@@ -84,8 +98,8 @@ impl Handle {
         self.order(backend, Order::Enable)
     }
 
-    /// Takes a backend out at once; what is in flight there is finished, and it is not checked
-    /// any more. Returns whether there is one.
+    /// Takes a backend out at once; what is in flight there is finished, and then it is not
+    /// checked any more. Returns whether there is one.
     pub fn disable(&self, backend: &str) -> bool {
         self.order(backend, Order::Disable)
     }

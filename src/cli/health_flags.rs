@@ -79,12 +79,34 @@ pub(super) struct HealthFlags {
         default_value_t = Health::default().max_ejected_percent)]
     max_ejected: u8,
 
+    /// Times slower than the others that ejects a backend, or off
+    ///
+    /// The median of 20 answers counts, if it is half a second longer as well. It is not looked
+    /// at in TCP mode, nor where the request decides on the backend (-hash, -maglev, --sticky).
+    #[arg(long, value_name = "RATIO|off", value_parser = parse_ratio, default_value = "20")]
+    slow_outlier: Ratio,
+
     /// For the share of a backend that comes back to grow
     ///
     /// 0s gives it its whole share at once. Those that lb starts with have it from the start.
     #[arg(long, value_name = "TIME",
         default_value_t = HumanDuration(Health::default().slow_start))]
     slow_start: HumanDuration,
+}
+
+/// A ratio, or `None` for off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ratio(Option<u32>);
+
+fn parse_ratio(text: &str) -> Result<Ratio, lb::config::Invalid> {
+    if text.eq_ignore_ascii_case("off") {
+        return Ok(Ratio(None));
+    }
+    let ratio = parse_number(text).map_err(|_| {
+        let invalid = lb::config::Invalid::new("not a ratio", "give 2 to 1000, or off");
+        invalid.with_value(text)
+    })?;
+    Ok(Ratio(Some(ratio)))
 }
 
 /// Reads `50` and `50%`.
@@ -97,6 +119,7 @@ impl From<HealthFlags> for Health {
         Self {
             passive: flags.passive == Switch::On,
             max_ejected_percent: flags.max_ejected,
+            slow_outlier: flags.slow_outlier.0,
             slow_start: flags.slow_start.0,
             check: flags.health,
             http: HttpCheck {

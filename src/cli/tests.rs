@@ -320,7 +320,7 @@ fn arguments_that_are_not_utf8_are_refused() {
 }
 
 /// Every flag that has a default, and the default as the user would write it.
-const DEFAULTS: [(&str, &str); 42] = [
+const DEFAULTS: [(&str, &str); 43] = [
     ("strategy", "least-rt"),
     ("listen", "127.0.0.1:8080"),
     ("mode", "http"),
@@ -361,6 +361,7 @@ const DEFAULTS: [(&str, &str); 42] = [
     ("health-fall", "3"),
     ("passive", "on"),
     ("max-ejected", "50"),
+    ("slow-outlier", "20"),
     ("slow-start", "10s"),
     ("retry-budget", "20"),
 ];

@@ -17,6 +17,9 @@ pub struct Health {
     /// The most backends that are ejected because of what they answer, in percent of all. One
     /// that does not answer at all is always ejected. 0 to 100, default 50.
     pub max_ejected_percent: u8,
+    /// How many times longer than the others a backend may take to answer before it is ejected
+    /// for it; `None`: as long as it likes. 2 to 1000, default 20.
+    pub slow_outlier: Option<u32>,
     /// How long the share of a backend grows that comes back; zero gives it the whole at once.
     /// Up to 1 h, default 10 s.
     pub slow_start: Duration,
@@ -65,6 +68,7 @@ impl Default for Health {
         Self {
             passive: true,
             max_ejected_percent: 50,
+            slow_outlier: Some(20),
             slow_start: Duration::from_secs(10),
             check: Check::default(),
             http: HttpCheck::default(),
@@ -116,6 +120,9 @@ impl Health {
     /// These settings, if each is within its range.
     pub(super) fn checked(self) -> Result<Self, Invalid> {
         within("--max-ejected", self.max_ejected_percent, 0..=100)?;
+        if let Some(ratio) = self.slow_outlier {
+            within("--slow-outlier", ratio, 2..=1000)?;
+        }
         within("--health-rise", self.rise, 1..=100)?;
         within("--health-fall", self.fall, 1..=100)?;
         within("--health-expect-status", self.http.expect_status, 100..=599)?;
@@ -184,6 +191,7 @@ mod tests {
     fn what_is_out_of_range_is_refused_by_name() {
         for (flag, message) in [
             ("--max-ejected", refused(|h| h.max_ejected_percent = 101)),
+            ("--slow-outlier", refused(|h| h.slow_outlier = Some(1))),
             ("--health-rise", refused(|h| h.rise = 0)),
             ("--health-fall", refused(|h| h.fall = 101)),
             (

@@ -29,7 +29,8 @@ pub(super) fn copy_fields(
     }
 }
 
-/// Appends one field line.
+/// Appends one field line. Inlined, so that a name known at compile time is stored and not copied.
+#[inline]
 pub(super) fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     for part in [name, b": ", value, b"\r\n"] {
         out.extend_from_slice(part);

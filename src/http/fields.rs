@@ -40,43 +40,55 @@ impl FieldKind {
         let Some(first) = name.first() else {
             return Self::Other;
         };
-        let (kind, expected): (Self, &[u8]) = match (name.len(), first | 0x20) {
-            (2, b't') => (Self::Te, b"te"),
-            (4, b'h') => (Self::Host, b"host"),
-            (6, b'e') => (Self::Expect, b"expect"),
-            (7, b'u') => (Self::Upgrade, b"upgrade"),
-            (9, b'f') => (Self::Forwarded, b"forwarded"),
-            (10, b'c') => (Self::Connection, b"connection"),
-            (10, b'k') => (Self::KeepAlive, b"keep-alive"),
-            (12, b'x') => (Self::XRequestId, b"x-request-id"),
-            (14, b'c') => (Self::ContentLength, b"content-length"),
-            (15, b'x') => (Self::XForwardedFor, b"x-forwarded-for"),
-            (16, b'p') => (Self::ProxyConnection, b"proxy-connection"),
+        let (kind, is_it) = match (name.len(), first | 0x20) {
+            (2, b't') => (Self::Te, is(name, b"te")),
+            (4, b'h') => (Self::Host, is(name, b"host")),
+            (6, b'e') => (Self::Expect, is(name, b"expect")),
+            (7, b'u') => (Self::Upgrade, is(name, b"upgrade")),
+            (9, b'f') => (Self::Forwarded, is(name, b"forwarded")),
+            (10, b'c') => (Self::Connection, is(name, b"connection")),
+            (10, b'k') => (Self::KeepAlive, is(name, b"keep-alive")),
+            (12, b'x') => (Self::XRequestId, is(name, b"x-request-id")),
+            (14, b'c') => (Self::ContentLength, is(name, b"content-length")),
+            (15, b'x') => (Self::XForwardedFor, is(name, b"x-forwarded-for")),
+            (16, b'p') => (Self::ProxyConnection, is(name, b"proxy-connection")),
             (16, b'x') => return Self::x_forwarded(name),
-            (17, b't') => (Self::TransferEncoding, b"transfer-encoding"),
-            (17, b'x') => (Self::XForwardedProto, b"x-forwarded-proto"),
-            (18, b'p') => (Self::ProxyAuthenticate, b"proxy-authenticate"),
-            (19, b'p') => (Self::ProxyAuthorization, b"proxy-authorization"),
-            (25, b'p') => (Self::ProxyAuthenticationInfo, b"proxy-authentication-info"),
+            (17, b't') => (Self::TransferEncoding, is(name, b"transfer-encoding")),
+            (17, b'x') => (Self::XForwardedProto, is(name, b"x-forwarded-proto")),
+            (18, b'p') => (Self::ProxyAuthenticate, is(name, b"proxy-authenticate")),
+            (19, b'p') => (Self::ProxyAuthorization, is(name, b"proxy-authorization")),
+            (25, b'p') => (
+                Self::ProxyAuthenticationInfo,
+                is(name, b"proxy-authentication-info"),
+            ),
             _ => return Self::Other,
         };
-        if name.eq_ignore_ascii_case(expected) {
-            kind
-        } else {
-            Self::Other
-        }
+        if is_it { kind } else { Self::Other }
     }
 
     /// The two that share a length and a first letter.
     fn x_forwarded(name: &[u8]) -> Self {
-        if name.eq_ignore_ascii_case(b"x-forwarded-host") {
+        if is(name, b"x-forwarded-host") {
             Self::XForwardedHost
-        } else if name.eq_ignore_ascii_case(b"x-forwarded-port") {
+        } else if is(name, b"x-forwarded-port") {
             Self::XForwardedPort
         } else {
             Self::Other
         }
     }
+}
+
+/// Whether `name` is `known` in any case. As the length is known when this is compiled, all bytes
+/// are compared at once instead of one by one.
+#[inline]
+fn is<const LEN: usize>(name: &[u8], known: &[u8; LEN]) -> bool {
+    <&[u8; LEN]>::try_from(name).is_ok_and(|name| {
+        let mut difference = 0;
+        for (byte, known) in name.iter().zip(known) {
+            difference |= byte.to_ascii_lowercase() ^ known;
+        }
+        difference == 0
+    })
 }
 
 /// A set of kinds.

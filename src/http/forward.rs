@@ -267,7 +267,9 @@ fn write_identity(
     let policy = forward.policy;
     if policy.options.x_forwarded_for != ForwardedFor::Leave {
         out.extend_from_slice(b"X-Forwarded-For: ");
-        if policy.options.x_forwarded_for == ForwardedFor::Append {
+        if policy.options.x_forwarded_for == ForwardedFor::Append
+            && fields.has(FieldKind::XForwardedFor)
+        {
             // In one line: many recipients read only the first or the last of several.
             write_members(fields.values(FieldKind::XForwardedFor, input), out);
         }

@@ -90,6 +90,10 @@ pub(super) enum ContentLength {
 impl ContentLength {
     /// Takes in the value of one field: a number, or repetitions of the same one.
     pub(super) fn add(&mut self, value: &[u8]) {
+        if let (Self::Absent, Some(count)) = (*self, plain_decimal(value)) {
+            *self = Self::Bytes { count, plain: true };
+            return;
+        }
         for member in members(value) {
             *self = match (*self, decimal(member)) {
                 (Self::Absent, Some(count)) => Self::Bytes {
@@ -115,6 +119,18 @@ impl ContentLength {
             Self::Bytes { plain: true, .. } | Self::Absent | Self::Malformed => None,
         }
     }
+}
+
+/// What nearly every length is, told quickly: up to 18 digits, which cannot overflow, the first of
+/// them no zero. `None` says nothing.
+fn plain_decimal(text: &[u8]) -> Option<u64> {
+    if !matches!(text, [b'1'..=b'9', ..]) || text.len() > 18 {
+        return None;
+    }
+    text.iter().try_fold(0, |number, &byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        Some(number * 10 + digit)
+    })
 }
 
 /// A number made of digits alone, as long as a signed 64-bit recipient can hold it.

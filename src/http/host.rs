@@ -12,13 +12,9 @@ pub(crate) fn is_authority(text: &[u8]) -> bool {
             None => false,
         },
         _ => {
-            let mut rest = text;
-            while let [byte, after @ ..] = rest
-                && is_name(*byte)
-            {
-                rest = after;
-            }
-            rest.len() < text.len() && is_port_part(rest)
+            let end = text.iter().position(|&byte| !is_name(byte));
+            let (name, port) = text.split_at(end.unwrap_or(text.len()));
+            !name.is_empty() && is_port_part(port)
         }
     }
 }
@@ -52,10 +48,22 @@ fn is_port_part(text: &[u8]) -> bool {
 /// Whether `byte` may be part of a `reg-name` (RFC 3986, section 3.2.2), which a dotted address is
 /// as well. A percent sign may pass without its digits being checked: it means nothing to us.
 const fn is_name(byte: u8) -> bool {
-    matches!(byte,
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%'
-        | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+    byte < 128 && NAME_BYTES >> byte & 1 != 0
 }
+
+/// A bit for each byte of a name.
+const NAME_BYTES: u128 = {
+    let mut bytes = 0;
+    let mut byte = 0;
+    while byte < 128 {
+        let is_name = matches!(byte,
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%'
+            | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=');
+        bytes |= (is_name as u128) << byte;
+        byte += 1;
+    }
+    bytes
+};
 
 #[cfg(test)]
 mod tests {

@@ -1,34 +1,32 @@
 //! The loop: waits for events and passes them to the server.
 //!
-//! A turn has named phases: wait, events, accept, the server's own last phases, log. Each is
-//! bounded, so that a flood of one kind delays the others by no more than a turn.
+//! A turn has named phases ([`TurnPhase`]), each bounded, so that a flood of one kind delays the
+//! others by no more than a turn. The clock is read once for each event, and behind each phase that
+//! had something to do: that is how a turn that takes too long gets its name.
 
+mod accepting;
 mod hearing;
 
+use super::audience::Audience;
 use super::colleagues::Colleagues;
 use super::heartbeat_listener::HeartbeatListener;
-use super::listener::{Accepted, Listener};
+use super::listener::Listener;
 use super::log_writer::LogWriter;
 use super::mailbox::Command;
 use super::network::SystemNetwork;
 use crate::clock::Clock;
-use crate::heartbeat::Notice;
+use crate::observe::{LastPhase, TurnPhase};
 use crate::relay::Readiness;
 use crate::server::{Server, Token};
 use crate::time::Timestamp;
-use crate::upstream::StateChange;
 use mio::event::Event;
 use mio::{Events, Poll};
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 /// Events taken from the system in one turn.
 const EVENTS_PER_TURN: usize = 1024;
-/// Connections accepted on one listener in one turn.
-const ACCEPTS_PER_TURN: usize = 64;
-/// How long no connection is accepted after the system had no room for one.
-const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Tokens with this bit are the loop's own; the others are the server's.
 const OWN_BIT: usize = 1 << 63;
@@ -46,19 +44,12 @@ pub(crate) struct EventLoop {
     /// `None` if there is one worker.
     colleagues: Option<Colleagues>,
     log: Option<LogWriter>,
-    told: Vec<Told>,
-    notified: Vec<SyncSender<Notice>>,
+    audience: Audience,
     max_connections: usize,
     shutdown_timeout: Duration,
     /// Until when nothing is accepted, after a shortage.
     accepts_from: Timestamp,
     stopping_until: Option<Timestamp>,
-}
-
-/// Who is told of changes.
-struct Told {
-    changes: SyncSender<StateChange>,
-    missed: u64,
 }
 
 /// What a loop is made of.
@@ -102,8 +93,7 @@ impl EventLoop {
             commands: parts.commands,
             colleagues: parts.colleagues,
             log: parts.log,
-            told: Vec::new(),
-            notified: Vec::new(),
+            audience: Audience::default(),
             max_connections: parts.max_connections,
             shutdown_timeout: parts.shutdown_timeout,
             accepts_from: Timestamp::ZERO,
@@ -114,52 +104,99 @@ impl EventLoop {
     /// Runs until told to stop and everything is finished or the time for that is over.
     pub(crate) fn run(mut self) -> io::Result<Finished> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
-        while !self.is_over() {
-            self.wait(&mut events)?;
-            self.keep_wall_clock();
-            for event in &events {
-                self.dispatch(event);
-            }
-            self.accept();
-            self.hear();
-            self.obey();
-            self.server.finish_turn(self.clock.now());
-            self.tell_changes();
-            self.tell_notices();
-            self.tell_colleagues();
-            self.write_log();
+        let mut now = self.clock.now();
+        while !self.is_over(now) {
+            let due = self.wait(&mut events, now)?;
+            now = self.turn(&events, due);
         }
         Ok(self.end())
     }
 
-    fn is_over(&self) -> bool {
+    /// One turn, `due` being when the server was to be called at the latest. Returns when it
+    /// ended.
+    fn turn(&mut self, events: &Events, due: Option<Timestamp>) -> Timestamp {
+        let began = self.clock.now();
+        self.server.turns().begin(began);
+        self.keep_wall_clock(began);
+        let now = self.dispatch_all(events, began);
+        let now = self.accept(now);
+        let now = self.hear(now);
+        let now = self.obey(now);
+        self.finish_turn(due, now)
+    }
+
+    /// Reads the clock behind each event: response times are that exact. Returns the last reading.
+    fn dispatch_all(&mut self, events: &Events, began: Timestamp) -> Timestamp {
+        let mut now = began;
+        for event in events {
+            self.dispatch(event, now);
+            now = self.clock.now();
+        }
+        self.server.turns().mark(TurnPhase::Events, now);
+        now
+    }
+
+    /// The phases that end a turn.
+    fn finish_turn(&mut self, due: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        // What is to be done at once has no time at which it was due.
+        if let Some(due) = due.filter(|due| *due > Timestamp::ZERO && *due <= now) {
+            self.server.turns().deadline(due, now);
+        }
+        for &phase in &LastPhase::ALL {
+            if self.server.end_with(phase, now) {
+                self.mark(TurnPhase::Last(phase));
+            }
+        }
+        self.audience.tell_changes(self.server.take_changes());
+        self.audience.tell_notices(self.server.take_notices());
+        self.tell_colleagues();
+        self.write_log();
+        let now = self.mark(TurnPhase::Log);
+        if let Some(stall) = self.server.turns().end(now) {
+            self.audience.tell_stall(stall);
+        }
+        now
+    }
+
+    /// A phase that had something to do is over.
+    fn mark(&mut self, phase: TurnPhase) -> Timestamp {
+        let now = self.clock.now();
+        self.server.turns().mark(phase, now);
+        now
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
         match self.stopping_until {
-            Some(until) => self.server.is_idle() || self.clock.now() >= until,
+            Some(until) => self.server.is_idle() || now >= until,
             None => false,
         }
     }
 
-    /// Waits for events, no longer than until something is due.
-    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        let now = self.clock.now();
-        let accepting = self.listeners.iter().any(|l| l.ready) && self.can_accept();
-        let due = [
-            self.server.next_wakeup(),
-            accepting.then_some(self.accepts_from),
-            self.stopping_until,
-            self.heartbeats_due(),
-        ];
-        let timeout = due.into_iter().flatten().min().map(|at| at.since(now));
+    /// Waits for events, no longer than until something is due. Returns when that is for the
+    /// server.
+    fn wait(&mut self, events: &mut Events, now: Timestamp) -> io::Result<Option<Timestamp>> {
+        let wakeup = self.server.next_wakeup();
+        let mut due = wakeup.unwrap_or(Timestamp::NEVER);
+        if self.has_arrivals() && self.can_accept() {
+            due = due.min(self.accepts_from);
+        }
+        if let Some(at) = self.heartbeats_due() {
+            due = due.min(at);
+        }
+        if let Some(until) = self.stopping_until {
+            due = due.min(until);
+        }
+        let timeout = (due != Timestamp::NEVER).then(|| due.since(now));
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 events.clear();
-                Ok(())
             }
-            other => other,
+            other => other?,
         }
+        Ok(wakeup)
     }
 
-    fn dispatch(&mut self, event: &Event) {
+    fn dispatch(&mut self, event: &Event, now: Timestamp) {
         let token = event.token();
         if token == WAKER {
             return;
@@ -174,113 +211,48 @@ impl EventLoop {
             return;
         }
         let token = Token::from_bits(token.0 as u64);
-        self.server.ready(token, readiness(event), self.clock.now());
+        self.server.ready(token, readiness(event), now);
     }
 
-    fn can_accept(&self) -> bool {
-        match &self.colleagues {
-            None => self.server.open_clients() < self.max_connections,
-            Some(colleagues) => colleagues.has_room(),
-        }
-    }
-
-    fn accept(&mut self) {
-        let now = self.clock.now();
-        if now < self.accepts_from {
-            return;
-        }
-        for index in 0..self.listeners.len() {
-            for _ in 0..ACCEPTS_PER_TURN {
-                if !self.can_accept() {
-                    return;
-                }
-                let Some(listener) = self.listeners.get_mut(index).filter(|l| l.ready) else {
-                    break;
-                };
-                let accepted = match &mut self.colleagues {
-                    None => listener.accept(),
-                    Some(colleagues) => accept_for(colleagues, listener),
-                };
-                let served = match accepted {
-                    Ok(Some(accepted)) => self.serve(accepted, now),
-                    Ok(None) => continue,
-                    Err(error) => Err(error),
-                };
-                if served.is_err_and(|error| is_shortage(&error)) {
-                    // Trying again at once would spin; what waits is in the kernel's queue.
-                    self.accepts_from = now + SHORTAGE_PAUSE;
-                    return;
-                }
-            }
-        }
-    }
-
-    fn serve(&mut self, accepted: Accepted, now: Timestamp) -> io::Result<()> {
-        let Accepted {
-            stream,
-            address,
-            listener,
-        } = accepted;
-        self.server.accepted(stream, address, listener, now)
-    }
-
-    /// Serves a connection that another worker has accepted. One that comes while this one stops
-    /// is closed, like those that wait to be accepted.
-    fn take_over(&mut self, accepted: Accepted) {
-        if let Some(colleagues) = &mut self.colleagues {
-            colleagues.taken_over();
-        }
-        if self.stopping_until.is_none() {
-            // An error means that it is closed, and so it is counted.
-            let _ = self.serve(accepted, self.clock.now());
-        }
-    }
-
-    /// Does what other threads asked.
-    fn obey(&mut self) {
+    /// Does what other threads asked. Returns the time when that is done.
+    fn obey(&mut self, now: Timestamp) -> Timestamp {
+        let mut has_obeyed = false;
         while let Ok(command) = self.commands.try_recv() {
-            match command {
-                Command::Stop => self.stop(),
-                // Whoever asked may have gone.
-                Command::Report(reply) => drop(reply.send(self.server.report())),
-                Command::Snapshot(others, reply) => {
-                    let now = self.clock.now();
-                    let _ = reply.send(self.server.snapshot_of_all(&others, now));
-                }
-                Command::Tell(changes) => self.told.push(Told { changes, missed: 0 }),
-                Command::Notify(notices) => self.notified.push(notices),
-                Command::Order(backend, order, reply) => {
-                    let is_here = self.server.order(&backend, order, self.clock.now());
-                    let _ = reply.send(is_here);
-                }
-                Command::Serve(accepted) => self.take_over(accepted),
-                Command::Receive(message) => self.server.receive(message, self.clock.now()),
-            }
+            self.obey_one(command, now);
+            has_obeyed = true;
+        }
+        match has_obeyed {
+            true => self.mark(TurnPhase::Commands),
+            false => now,
         }
     }
 
-    fn stop(&mut self) {
+    fn obey_one(&mut self, command: Command, now: Timestamp) {
+        match command {
+            Command::Stop => self.stop(now),
+            // Whoever asked may have gone.
+            Command::Report(reply) => drop(reply.send(self.server.report())),
+            Command::Snapshot(others, reply) => {
+                let _ = reply.send(self.server.snapshot_of_all(&others, now));
+            }
+            Command::Tell(changes) => self.audience.add(changes),
+            Command::Notify(notices) => self.audience.add_for_notices(notices),
+            Command::TellStalls(stalls) => self.audience.add_for_stalls(stalls),
+            Command::Order(backend, order, reply) => {
+                let is_here = self.server.order(&backend, order, now);
+                let _ = reply.send(is_here);
+            }
+            Command::Serve(accepted) => self.take_over(accepted, now),
+            Command::Receive(message) => self.server.receive(message, now),
+        }
+    }
+
+    fn stop(&mut self, now: Timestamp) {
         if self.stopping_until.is_none() {
             self.listeners.clear();
             self.heartbeats = None;
             self.server.stop();
-            self.stopping_until = Some(self.clock.now() + self.shutdown_timeout);
-        }
-    }
-
-    /// Whoever does not listen fast enough misses changes, and is told how many.
-    fn tell_changes(&mut self) {
-        for change in self.server.take_changes() {
-            self.told.retain_mut(|told| {
-                let mut change = change.clone();
-                change.missed += told.missed;
-                match told.changes.try_send(change) {
-                    Ok(()) => told.missed = 0,
-                    Err(TrySendError::Full(_)) => told.missed += 1,
-                    Err(TrySendError::Disconnected(_)) => return false,
-                }
-                true
-            });
+            self.stopping_until = Some(now + self.shutdown_timeout);
         }
     }
 
@@ -320,30 +292,4 @@ pub(super) fn readiness(event: &Event) -> Readiness {
         read_closed: event.is_read_closed(),
         broken: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
     }
-}
-
-/// Accepts a connection, if one more may be open over all workers. `None`: none came, or it is for
-/// another worker.
-fn accept_for(
-    colleagues: &mut Colleagues,
-    listener: &mut Listener,
-) -> io::Result<Option<Accepted>> {
-    if !colleagues.reserve() {
-        return Ok(None);
-    }
-    let accepted = listener.accept();
-    if !matches!(accepted, Ok(Some(_))) {
-        colleagues.release();
-    }
-    Ok(accepted?.and_then(|accepted| colleagues.hand_on(accepted)))
-}
-
-/// Whether an error of accepting is about means, not about one connection (`accept(2)`).
-fn is_shortage(error: &io::Error) -> bool {
-    !matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
-    )
 }

@@ -2,7 +2,7 @@
 
 use super::listener::Accepted;
 use crate::heartbeat::Notice;
-use crate::observe::Snapshot;
+use crate::observe::{Snapshot, Stall};
 use crate::server::{Message, Order, Report};
 use crate::upstream::StateChange;
 use mio::Waker;
@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Tell(SyncSender<StateChange>),
     /// Tell what people should know of heartbeats from now on. For the first.
     Notify(SyncSender<Notice>),
+    /// Tell of every turn that takes too long from now on.
+    TellStalls(SyncSender<Stall>),
     /// Do what the operator says of the backend of this name; say whether there is one. For the
     /// first.
     Order(String, Order, Sender<bool>),

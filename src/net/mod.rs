@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod allotment;
+mod audience;
 mod colleagues;
 mod descriptors;
 mod echo;

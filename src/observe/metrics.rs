@@ -8,7 +8,7 @@
 
 use super::backend_stats::BackendStats;
 use super::response_times::ResponseTimeHistogram;
-use super::{BackendSnapshot, BackendView, Counters, FaultCounts, Record, Snapshot};
+use super::{BackendSnapshot, BackendView, Counters, FaultCounts, Record, Snapshot, Turns};
 use crate::balance::BackendId;
 use crate::error::Fault;
 use crate::time::Timestamp;
@@ -23,6 +23,7 @@ pub struct Metrics {
     faults: FaultCounts,
     /// By slot; `None` where no backend was heard of.
     backends: Vec<Option<(BackendId, BackendStats)>>,
+    turns: Turns,
 }
 
 impl Metrics {
@@ -35,7 +36,13 @@ impl Metrics {
             totals: Counters::default(),
             faults: FaultCounts::default(),
             backends: Vec::new(),
+            turns: Turns::default(),
         }
+    }
+
+    /// What watches the turns of the loop.
+    pub(crate) fn turns(&mut self) -> &mut Turns {
+        &mut self.turns
     }
 
     /// A client connection was accepted.
@@ -75,6 +82,7 @@ impl Metrics {
         self.connections_accepted += other.connections_accepted;
         self.totals.add(&other.totals);
         self.faults.add(&other.faults);
+        self.turns.add(&other.turns);
         for (id, stats) in other.backends.iter().flatten() {
             if let Some(own) = self.stats_of(*id) {
                 own.add(stats);
@@ -107,6 +115,7 @@ impl Metrics {
             totals: self.totals,
             faults: self.faults.clone(),
             response_times: all_response_times.quantiles(),
+            turn_times: self.turns.times(),
             backends: views.into_iter().map(|view| self.row(&view)).collect(),
             heartbeats: None,
             workers: Vec::new(),

@@ -10,6 +10,7 @@
 //! | [`metrics`](Metrics) | the counters, of the whole balancer and of each backend |
 //! | [`counters`](Counters) | what is counted, in the same words for both |
 //! | [`response_times`](ResponseTimes) | quantiles of response times |
+//! | [`turns`](TurnTimes) | how long turns of the loop take, and what holds them up |
 //! | [`snapshot`](Snapshot) | everything above at one moment, as plain data |
 //! | [`summary`](Summary) | a snapshot as a table for people |
 
@@ -21,6 +22,7 @@ mod record;
 mod response_times;
 mod snapshot;
 mod summary;
+mod turns;
 
 pub use access_log::AccessLog;
 pub(crate) use access_log::WallTime;
@@ -32,3 +34,5 @@ pub use response_times::ResponseTimes;
 pub use snapshot::{BackendSnapshot, BackendView, Snapshot, WorkerSnapshot};
 pub use summary::Summary;
 pub(crate) use summary::{Table, count, share, span};
+pub(crate) use turns::Turns;
+pub use turns::{LastPhase, Stall, TurnPhase, TurnTimes};

@@ -3,7 +3,7 @@
 //! It owns no rule: [`Metrics`](super::Metrics) fills it in, [`Summary`](super::Summary) shows it,
 //! and users of the library read it.
 
-use super::{Counters, FaultCounts, ResponseTimes};
+use super::{Counters, FaultCounts, ResponseTimes, TurnTimes};
 use crate::balance::BackendId;
 use crate::heartbeat;
 use std::time::Duration;
@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub faults: FaultCounts,
     /// Response times over all backends; `None` before the first answer.
     pub response_times: Option<ResponseTimes>,
+    /// How long the turns of all loops took; `None` where no loop turns.
+    pub turn_times: Option<TurnTimes>,
     /// The backends of the upstream, in its order.
     pub backends: Vec<BackendSnapshot>,
     /// What became of heartbeats, if they are listened to.

@@ -11,7 +11,7 @@ mod units;
 pub(crate) use self::table::Table;
 pub(crate) use self::units::{count, span};
 use self::units::{size, uptime};
-use super::{BackendSnapshot, Counters, ResponseTimes, Snapshot, WorkerSnapshot};
+use super::{BackendSnapshot, Counters, ResponseTimes, Snapshot, TurnTimes, WorkerSnapshot};
 use std::fmt::{self, Display, Formatter};
 
 /// Shows a [`Snapshot`] on a terminal.
@@ -60,10 +60,30 @@ fn write_totals(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
         size(totals.bytes_out)
     )?;
     writeln!(f, "faults       {}", faults(snapshot))?;
+    if let Some(times) = &snapshot.turn_times {
+        writeln!(f, "turns        {}", turns(times))?;
+    }
     match &snapshot.heartbeats {
         Some(counts) => writeln!(f, "heartbeats   {}", heartbeats::totals(counts)),
         None => Ok(()),
     }
+}
+
+/// As in `1,200 (p50 20 µs, p99 90 µs, longest 1.20 ms in accept); deadlines 1.00 ms late`.
+fn turns(times: &TurnTimes) -> String {
+    let mut told = format!(
+        "{} (p50 {}, p99 {}, longest {} in {})",
+        count(times.turns),
+        span(times.p50),
+        span(times.p99),
+        span(times.longest.turn_time),
+        times.longest.phase.word(),
+    );
+    if times.stalls > 0 {
+        told.push_str(&format!(", {} of 50 ms or more", count(times.stalls)));
+    }
+    let (p99, max) = (times.deadline_lag_p99, times.deadline_lag_max);
+    told + &format!("; deadlines late by p99 {}, max {}", span(p99), span(max))
 }
 
 /// How evenly the load is spread, as in `2: connections 50 49, exchanges 1,012 998`.

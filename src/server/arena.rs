@@ -1,12 +1,13 @@
 //! Slots with generations.
 //!
 //! An [`Id`] names what was put in, not the place: when the place has a new tenant, the old id
-//! finds nothing. So an event or a timer that comes late cannot hit a successor.
+//! finds nothing. So an event that comes late cannot hit a successor. A tenant may leave something
+//! to the next: a timer that is armed already.
 
-use slab::Slab;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
+use std::mem;
 
 /// Generations wrap around after this many insertions.
 const GENERATION_BITS: u32 = 29;
@@ -89,64 +90,137 @@ const fn mask() -> u32 {
     (1 << GENERATION_BITS) - 1
 }
 
-/// Entries that stay where they are for their whole life.
+/// Entries that stay where they are for their whole life, each of which leaves an `L` to the next
+/// in its slot.
+///
+/// Like a slab, but that an entry is dropped where it is: an exchange is large, and moving it out
+/// in order to drop it would cost more than finding it.
 #[derive(Debug)]
-pub(crate) struct Arena<Tag, T> {
-    slots: Slab<(u32, T)>,
+pub(crate) struct Arena<Tag, T, L = ()> {
+    slots: Vec<Slot<T, L>>,
+    /// The vacant slots; the one used last is used next.
+    vacant: Vec<u32>,
     generation: u32,
     of: PhantomData<fn() -> Tag>,
 }
 
-impl<Tag, T> Arena<Tag, T> {
+#[derive(Debug)]
+struct Slot<T, L> {
+    /// Of the tenant, or of the last one.
+    generation: u32,
+    place: Place<T, L>,
+}
+
+#[derive(Debug)]
+enum Place<T, L> {
+    Taken(T),
+    Vacant(L),
+}
+
+impl<Tag, T, L: Default> Arena<Tag, T, L> {
     pub(crate) fn new() -> Self {
         Self {
-            slots: Slab::new(),
+            slots: Vec::new(),
+            vacant: Vec::new(),
             generation: 0,
             of: PhantomData,
         }
     }
 
     pub(crate) fn insert(&mut self, value: T) -> Id<Tag> {
+        self.insert_after(|_| value)
+    }
+
+    /// The same with what the last tenant of the slot left.
+    pub(crate) fn insert_after(&mut self, value: impl FnOnce(L) -> T) -> Id<Tag> {
         self.generation = self.generation.wrapping_add(1) & mask();
-        let index = self.slots.insert((self.generation, value));
+        let generation = self.generation;
+        let vacant = self.vacant.pop();
+        let index = vacant.unwrap_or(self.slots.len() as u32);
+        match self.slots.get_mut(index as usize) {
+            Some(slot) => {
+                slot.generation = generation;
+                let left = match &mut slot.place {
+                    Place::Vacant(left) => mem::take(left),
+                    Place::Taken(_) => L::default(),
+                };
+                slot.place = Place::Taken(value(left));
+            }
+            None => self.slots.push(Slot {
+                generation,
+                place: Place::Taken(value(L::default())),
+            }),
+        }
         Id {
-            index: index as u32,
-            generation: self.generation,
+            index,
+            generation,
             of: PhantomData,
         }
     }
 
     pub(crate) fn get(&self, id: Id<Tag>) -> Option<&T> {
         match self.slots.get(id.index as usize) {
-            Some((generation, value)) if *generation == id.generation => Some(value),
+            Some(Slot {
+                generation,
+                place: Place::Taken(value),
+            }) if *generation == id.generation => Some(value),
             _ => None,
         }
     }
 
     pub(crate) fn get_mut(&mut self, id: Id<Tag>) -> Option<&mut T> {
         match self.slots.get_mut(id.index as usize) {
-            Some((generation, value)) if *generation == id.generation => Some(value),
+            Some(Slot {
+                generation,
+                place: Place::Taken(value),
+            }) if *generation == id.generation => Some(value),
             _ => None,
         }
     }
 
-    pub(crate) fn remove(&mut self, id: Id<Tag>) -> Option<T> {
-        self.get(id)?;
-        self.slots
-            .try_remove(id.index as usize)
-            .map(|(_, value)| value)
+    /// Drops an entry. Returns whether there was one.
+    pub(crate) fn remove(&mut self, id: Id<Tag>) -> bool {
+        self.remove_leaving(id, |_| L::default())
+    }
+
+    /// The same; `left` is for the next tenant.
+    pub(crate) fn remove_leaving(&mut self, id: Id<Tag>, left: impl FnOnce(&T) -> L) -> bool {
+        let Some(left) = self.get(id).map(left) else {
+            return false;
+        };
+        if let Some(slot) = self.slots.get_mut(id.index as usize) {
+            slot.place = Place::Vacant(left);
+            self.vacant.push(id.index);
+        }
+        true
+    }
+
+    /// Who has the slot now that was given to `id`.
+    ///
+    /// # Errors
+    /// Nobody; what the last tenant left.
+    pub(crate) fn successor(&mut self, id: Id<Tag>) -> Result<Id<Tag>, Option<&mut L>> {
+        let slot = self.slots.get_mut(id.index as usize).ok_or(None)?;
+        match &mut slot.place {
+            Place::Vacant(left) => Err(Some(left)),
+            Place::Taken(_) => Ok(Id {
+                generation: slot.generation,
+                ..id
+            }),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+        self.slots.len() - self.vacant.len()
     }
 
     /// All ids, in slot order, as of now.
     pub(crate) fn ids(&self) -> Vec<Id<Tag>> {
-        let entries = self.slots.iter();
-        let ids = entries.map(|(index, (generation, _))| Id {
-            index: index as u32,
-            generation: *generation,
+        let slots = (0..).zip(&self.slots);
+        let taken = slots.filter(|(_, slot)| matches!(slot.place, Place::Taken(_)));
+        let ids = taken.map(|(index, slot)| Id {
+            index,
+            generation: slot.generation,
             of: PhantomData,
         });
         ids.collect()
@@ -161,12 +235,36 @@ mod tests {
     fn an_old_id_does_not_find_the_successor() {
         let mut arena = Arena::<OfClient, _>::new();
         let first = arena.insert("first");
-        assert_eq!(arena.remove(first), Some("first"));
+        assert!(arena.remove(first));
         let second = arena.insert("second");
         assert_eq!(first.index, second.index);
         assert_eq!(arena.get(first), None);
-        assert_eq!(arena.remove(first), None);
+        assert!(!arena.remove(first));
         assert_eq!(arena.get(second), Some(&"second"));
+    }
+
+    #[test]
+    fn slots_are_used_again_and_counted() {
+        let mut arena = Arena::<OfClient, _>::new();
+        let ids = [(); 3].map(|()| arena.insert(()));
+        assert!(arena.remove(ids[1]) && !arena.remove(ids[1]));
+        assert_eq!((arena.len(), arena.ids().len()), (2, 2));
+        assert_eq!(arena.ids(), [ids[0], ids[2]]);
+        assert_eq!(arena.insert(()).index, ids[1].index);
+        assert_eq!((arena.len(), arena.slots.len()), (3, 3));
+    }
+
+    #[test]
+    fn a_tenant_leaves_something_to_the_next() {
+        let mut arena = Arena::<OfClient, u32, u32>::new();
+        let first = arena.insert_after(|left| left + 1);
+        assert_eq!(arena.get(first), Some(&1), "nothing was left");
+        assert_eq!(arena.successor(first), Ok(first));
+        assert!(arena.remove_leaving(first, |value| value * 10));
+        assert_eq!(arena.successor(first), Err(Some(&mut 10)));
+        let second = arena.insert_after(|left| left + 1);
+        assert_eq!(arena.get(second), Some(&11));
+        assert_eq!(arena.successor(first), Ok(second));
     }
 
     #[test]

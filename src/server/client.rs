@@ -45,14 +45,15 @@ pub(super) enum ClientState {
 }
 
 impl<T: Transport> Client<T> {
-    pub(super) fn new(io: T, address: ClientAddress, listener: u16) -> Self {
+    /// A connection that was just accepted; `deadline` is not set, but may be armed.
+    pub(super) fn new(io: T, address: ClientAddress, listener: u16, deadline: Deadline) -> Self {
         Self {
             peer: Peer::new(io),
             address,
             local: None,
             listener,
             state: ClientState::Idle,
-            deadline: Deadline::default(),
+            deadline,
         }
     }
 }

@@ -111,17 +111,21 @@ impl<N: Network> Server<N> {
         }
     }
 
-    /// The closing phase.
-    pub(super) fn close_all(&mut self) {
+    /// The closing phase. Returns whether anything was closed.
+    pub(super) fn close_all(&mut self) -> bool {
+        if self.closing.is_empty() {
+            return false;
+        }
         let mut closing = mem::take(&mut self.closing);
         for token in closing.drain(..) {
             match token {
-                Token::Client(id) => drop(self.slots.clients.remove(id)),
-                Token::Link(id) => drop(self.slots.links.remove(id)),
+                Token::Client(id) => self.slots.remove_client(id),
+                Token::Link(id) => self.slots.remove_link(id),
                 Token::Prober(id) => drop(self.probers.remove(id)),
                 Token::Feed(id) => self.drop_feed(id),
             }
         }
         self.closing = closing;
+        true
     }
 }

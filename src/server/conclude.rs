@@ -72,26 +72,30 @@ impl<N: Network> Server<N> {
     /// Ends an exchange for good.
     pub(super) fn conclude(&mut self, id: ExchangeId, now: Timestamp) {
         self.release_backend(id, now);
-        let Some(mut exchange) = self.slots.exchanges.remove(id) else {
+        self.record(id, now);
+        let Some(exchange) = self.slots.exchanges.get_mut(id) else {
             return;
         };
-        self.record(&exchange, now);
-        let farewell = farewell(&exchange);
+        let (farewell, client) = (farewell(exchange), exchange.client);
         exchange.upload.release(&mut self.work);
         exchange.download.release(&mut self.work);
         if let Some(label) = exchange.notes.label.take() {
             self.work.buffers.give(label.into_buffer());
         }
+        self.slots.exchanges.remove(id);
         match farewell {
-            Farewell::NextRequest if !self.stopping => self.await_request(exchange.client, now),
-            Farewell::SeeOff => self.see_off(exchange.client, now),
-            Farewell::NextRequest | Farewell::Linger => self.linger(exchange.client, now),
-            Farewell::Close => self.close_client(exchange.client),
+            Farewell::NextRequest if !self.stopping => self.await_request(client, now),
+            Farewell::SeeOff => self.see_off(client, now),
+            Farewell::NextRequest | Farewell::Linger => self.linger(client, now),
+            Farewell::Close => self.close_client(client),
         }
     }
 
     /// Makes the one record of an exchange and shows it to everybody who learns from it.
-    fn record(&mut self, exchange: &Exchange<N::Pipe>, now: Timestamp) {
+    fn record(&mut self, id: ExchangeId, now: Timestamp) {
+        let Some(exchange) = self.slots.exchanges.get(id) else {
+            return;
+        };
         let notes = &exchange.notes;
         let Some(client) = self.slots.clients.get(exchange.client) else {
             return;

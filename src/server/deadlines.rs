@@ -9,7 +9,7 @@ use super::link::{Link, LinkState};
 use super::network::{Network, Token};
 use crate::error::{Fault, Refusal};
 use crate::time::Timestamp;
-use crate::timers::Fired;
+use crate::timers::{Deadline, Fired};
 use std::mem;
 
 impl<N: Network> Server<N> {
@@ -58,9 +58,12 @@ impl<N: Network> Server<N> {
     }
 
     /// The deadline phase of a turn.
-    pub(super) fn expire_deadlines(&mut self, now: Timestamp) {
+    pub(super) fn expire_deadlines(&mut self, now: Timestamp) -> bool {
+        self.wheel.expire(now, &mut self.due);
+        if self.due.is_empty() {
+            return false;
+        }
         let mut due = mem::take(&mut self.due);
-        self.wheel.expire(now, &mut due);
         for token in due.drain(..) {
             match token {
                 Token::Client(id) => self.client_fired(id, now),
@@ -70,9 +73,15 @@ impl<N: Network> Server<N> {
             }
         }
         self.due = due;
+        true
     }
 
+    /// What a client has armed came out: for the one that has its slot now, if any.
     fn client_fired(&mut self, id: ClientId, now: Timestamp) {
+        let id = match self.slots.clients.successor(id) {
+            Ok(id) => id,
+            Err(left) => return forget(left, now),
+        };
         let Some(client) = self.slots.clients.get_mut(id) else {
             return;
         };
@@ -113,6 +122,10 @@ impl<N: Network> Server<N> {
     }
 
     fn link_fired(&mut self, id: LinkId, now: Timestamp) {
+        let id = match self.slots.links.successor(id) {
+            Ok(id) => id,
+            Err(left) => return forget(left, now),
+        };
         let Some(link) = self.slots.links.get_mut(id) else {
             return;
         };
@@ -128,5 +141,13 @@ impl<N: Network> Server<N> {
                 LinkState::Busy(_) | LinkState::Closed => {}
             },
         }
+    }
+}
+
+/// What was armed came out, and nobody is there: the next in this slot has nothing armed.
+fn forget(left: Option<&mut Deadline>, now: Timestamp) {
+    if let Some(deadline) = left {
+        // It is not set, so nothing is due.
+        let _ = deadline.fired(now);
     }
 }

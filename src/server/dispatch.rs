@@ -52,9 +52,10 @@ impl<N: Network> Server<N> {
         Ok(())
     }
 
-    /// Gives those who wait what has become free.
-    pub(super) fn serve_queue(&mut self, now: Timestamp) {
+    /// Gives those who wait what has become free. Returns whether anybody waited.
+    pub(super) fn serve_queue(&mut self, now: Timestamp) -> bool {
         self.queue.answer_call();
+        let has_waited = !self.queue.is_empty();
         loop {
             let exchanges = &self.slots.exchanges;
             let Some(id) = self.queue.first(|id| is_queued(exchanges.get(id))) else {
@@ -68,6 +69,7 @@ impl<N: Network> Server<N> {
             self.drive(id, now);
         }
         self.call = self.queue.call(|| self.upstream.has_room());
+        has_waited
     }
 
     /// Picks a backend for an exchange and gives it a connection, which may still be opening.
@@ -164,8 +166,7 @@ impl<N: Network> Server<N> {
         for (place, address) in addresses.into_iter().flatten().enumerate().skip(first) {
             match self.network.connect(address) {
                 Ok(stream) => {
-                    let mut link = Link::new(stream, backend, exchange, now);
-                    link.address = place;
+                    let link = Link::new(stream, backend, place, exchange, now);
                     return self.insert_link(link, now);
                 }
                 Err(error) => result = Err(error),
@@ -175,11 +176,14 @@ impl<N: Network> Server<N> {
     }
 
     fn insert_link(&mut self, link: Link<N::Stream>, now: Timestamp) -> io::Result<LinkId> {
-        let id = self.slots.links.insert(link);
+        let id = self
+            .slots
+            .links
+            .insert_after(|deadline| Link { deadline, ..link });
         if let Some(link) = self.slots.links.get_mut(id) {
             let stream = link.peer.socket.io_mut();
             if let Err(error) = self.network.register(stream, Token::Link(id)) {
-                self.slots.links.remove(id);
+                self.slots.remove_link(id);
                 return Err(error);
             }
         }
@@ -191,6 +195,7 @@ impl<N: Network> Server<N> {
     fn could_not_connect(&mut self, id: ExchangeId, lease: Lease, now: Timestamp) {
         if let Some(exchange) = self.slots.exchanges.get_mut(id) {
             exchange.tried.add(lease.backend());
+            exchange.notes.refused += 1;
             exchange.notes.fault = Some(Fault::ConnectFailed);
         }
         self.upstream.settle(lease, Outcome::Unreachable, now);

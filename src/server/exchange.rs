@@ -209,6 +209,8 @@ pub(super) struct Notes {
     pub(super) backend: Option<BackendId>,
     /// Backends asked so far, the same one again included.
     pub(super) attempts: u32,
+    /// Those of them that were refused a connection.
+    pub(super) refused: u32,
     pub(super) fault: Option<Fault>,
     /// For the access log, if there is one.
     pub(super) label: Option<Label>,
@@ -226,6 +228,7 @@ impl Notes {
             status: None,
             backend: None,
             attempts: 0,
+            refused: 0,
             fault: None,
             label,
         }
@@ -238,6 +241,12 @@ impl Notes {
         self.first_byte_time = None;
         let before = self.backend.replace(backend);
         before.zip(self.fault.take())
+    }
+
+    /// Whether so many repetitions are not used up. A refused connection costs nobody anything,
+    /// and no backend is asked again after one; so it does not count.
+    pub(super) fn may_repeat(&self, max_retries: u32) -> bool {
+        self.attempts - self.refused <= max_retries
     }
 
     /// Further attempts after the first.

@@ -57,6 +57,7 @@ impl<N: Network> Server<N> {
                 reused,
             } => (lease, link, reused),
         };
+        exchange.notes.refused += u32::from(fault == Fault::ConnectFailed);
         let silent = exchange.notes.first_byte_time.is_none();
         let ended = match fault {
             Fault::BackendGone if reused && silent => Ended::LinkWasDead,
@@ -94,7 +95,7 @@ impl<N: Network> Server<N> {
             // Bounded by the number of backends: each is tried once.
             Fault::ConnectFailed => true,
             Fault::ConnectTimeout | Fault::BackendGone => {
-                exchange.notes.retries() < self.settings.limits.max_retries
+                exchange.notes.may_repeat(self.settings.limits.max_retries)
             }
             Fault::Refused(_)
             | Fault::ClientGone

@@ -184,21 +184,22 @@ impl<N: Network> Server<N> {
         self.heartbeats.as_ref()?.detector.next_look()
     }
 
-    /// Looks at those whose heartbeats are late.
-    pub(super) fn look_at_heartbeats(&mut self, now: Timestamp) {
+    /// Looks at those whose heartbeats are late. Returns whether there was something to do.
+    pub(super) fn look_at_heartbeats(&mut self, now: Timestamp) -> bool {
         if self.heartbeat_look_due().is_none_or(|due| now < due) {
-            return;
+            return false;
         }
         let Some(heartbeats) = &mut self.heartbeats else {
-            return;
+            return false;
         };
         heartbeats.is_caught_up = !heartbeats.is_caught_up;
         if heartbeats.is_caught_up {
-            return;
+            return false;
         }
         for (backend, finding) in heartbeats.detector.look(now) {
             self.follow_finding(backend, finding, now);
         }
+        true
     }
 
     fn follow_finding(&mut self, backend: BackendId, finding: Finding, now: Timestamp) {

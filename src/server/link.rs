@@ -38,11 +38,18 @@ pub(super) enum LinkState {
 }
 
 impl<T: Transport> Link<T> {
-    pub(super) fn new(io: T, backend: BackendId, exchange: ExchangeId, now: Timestamp) -> Self {
+    /// A connection that is opening, to the `address`-th of the backend's.
+    pub(super) fn new(
+        io: T,
+        backend: BackendId,
+        address: usize,
+        exchange: ExchangeId,
+        now: Timestamp,
+    ) -> Self {
         Self {
             peer: Peer::new(io),
             backend,
-            address: 0,
+            address,
             state: LinkState::Connecting(exchange),
             opened_at: now,
             deadline: Deadline::default(),

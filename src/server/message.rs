@@ -19,6 +19,8 @@ pub enum Message {
     Noticed(Signal),
     /// To the first: a backend keeps an exchange waiting for so long that it is to be checked.
     Suspected(BackendId, Duration),
+    /// To the others: a check has met silence, which is no news, but may catch up with somebody.
+    Silent(BackendId),
     /// To the others: a backend has come to another state.
     Changed(StateChange),
     /// To the others: a backend has another share.
@@ -51,6 +53,7 @@ impl<N: Network> Server<N> {
         match message {
             Message::Noticed(signal) => self.upstream.notice(signal, now),
             Message::Suspected(backend, waited) => self.suspect(backend, waited, now),
+            Message::Silent(backend) => self.rescue(backend, now),
             Message::Changed(change) => {
                 self.upstream.adopt(&change, now);
                 self.follow(&change, now);

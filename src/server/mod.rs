@@ -249,12 +249,13 @@ impl<N: Network> Server<N> {
         listener: u16,
         now: Timestamp,
     ) -> io::Result<()> {
-        let client = Client::new(io, address.into(), listener);
-        let id = self.slots.clients.insert(client);
+        let address = address.into();
+        let client = |left| Client::new(io, address, listener, left);
+        let id = self.slots.clients.insert_after(client);
         if let Some(client) = self.slots.clients.get_mut(id) {
             let stream = client.peer.socket.io_mut();
             if let Err(error) = self.network.register(stream, Token::Client(id)) {
-                self.slots.clients.remove(id);
+                self.slots.remove_client(id);
                 return Err(error);
             }
         }

@@ -1,13 +1,9 @@
 //! What the operator says about backends, and what follows from every change in their lives.
 
-use super::arena::ExchangeId;
-use super::exchange::{Attempt, Phase};
 use super::network::Network;
 use super::{Message, Server};
-use crate::balance::BackendId;
-use crate::error::Fault;
 use crate::time::Timestamp;
-use crate::upstream::{Cause, State, StateChange};
+use crate::upstream::{State, StateChange};
 use std::mem;
 
 /// What the operator wants of a backend.
@@ -46,58 +42,33 @@ impl<N: Network> Server<N> {
     }
 
     /// Does what follows from changes: who is out loses its idle links, and who is silent the
-    /// exchanges that wait for it.
-    pub(super) fn follow_changes(&mut self, now: Timestamp) {
+    /// exchanges that wait for it. Returns whether there were any.
+    pub(super) fn follow_changes(&mut self, now: Timestamp) -> bool {
         let changes = self.upstream.take_changes();
         if changes.is_empty() {
-            return;
+            return false;
         }
         for change in &changes {
             self.follow(change, now);
             self.tell_others(Message::Changed(change.clone()));
         }
         self.changes.extend(changes);
+        true
     }
 
     /// The same for one change.
     pub(super) fn follow(&mut self, change: &StateChange, now: Timestamp) {
-        if matches!(
-            change.to,
-            State::Ejected { .. } | State::Draining | State::Disabled | State::Gone
-        ) {
-            for link in self.idle.of(change.backend) {
-                self.close_link(link);
-            }
-        }
-        let is_silent = match change.cause {
-            Cause::Silent { .. } | Cause::HeartbeatsMissing { .. } | Cause::ProcessDead => true,
-            Cause::ProbesFailed { reason, .. } => reason.is_silence(),
-            _ => false,
-        };
-        if is_silent && !change.is_spared() {
+        if change.cause.is_silence() {
             self.rescue(change.backend, now);
         }
-    }
-
-    /// Gives those who wait for an answer of this backend to another, where that is allowed. The
-    /// others wait on: it may still answer.
-    fn rescue(&mut self, backend: BackendId, now: Timestamp) {
-        for id in self.slots.exchanges.ids() {
-            if self.is_waiting_for(id, backend) && self.may_retry(id, Fault::BackendGone) {
-                if let Some(exchange) = self.slots.exchanges.get_mut(id) {
-                    exchange.tried.add(backend);
+        match change.to {
+            State::Ejected { .. } | State::Draining | State::Disabled | State::Gone => {
+                for link in self.idle.of(change.backend) {
+                    self.close_link(link);
                 }
-                self.fail(id, Fault::BackendGone, now);
-                self.drive(id, now);
             }
+            State::Joining | State::Healthy => {}
+            State::Probation { .. } | State::Warming { .. } => {}
         }
-    }
-
-    fn is_waiting_for(&self, id: ExchangeId, backend: BackendId) -> bool {
-        let exchange = self.slots.exchanges.get(id);
-        exchange.is_some_and(|exchange| {
-            exchange.phase == Phase::AwaitingHead
-                && matches!(&exchange.attempt, Attempt::At { lease, .. } if lease.backend() == backend)
-        })
     }
 }

@@ -148,11 +148,19 @@ impl<N: Network> Server<N> {
         let Some(backend) = self.probers.get(id).map(|prober| prober.backend) else {
             return;
         };
-        if self.upstream.state(backend) == Some(State::Disabled) {
+        if self.is_done_with(backend) {
             return self.plan_next_probe(id, now);
         }
         self.set_prober_deadline(id, now + self.settings.health.timeout);
         self.try_addresses(id, 0, now);
+    }
+
+    /// Whether nothing is to go to a backend and nothing waits for it.
+    fn is_done_with(&mut self, backend: BackendId) -> bool {
+        self.upstream.look_at_all();
+        let candidate = self.upstream.candidates().get(backend.slot());
+        let is_idle = candidate.is_none_or(|candidate| candidate.in_flight == 0);
+        is_idle && self.upstream.state(backend) == Some(State::Disabled)
     }
 
     /// Checks the first of a backend's addresses, from `first` on, that does not fail at once.
@@ -215,6 +223,14 @@ impl<N: Network> Server<N> {
             Tally::Fell(count, reason) => {
                 self.upstream.probe_failed(backend, count, reason, now);
             }
+        }
+        // Whether or not that changes its state: it may be out already, or not wanted.
+        let is_sure =
+            suspected.is_some() || self.upstream.state(backend).is_some_and(State::is_out);
+        let has_fallen = matches!(tally, Tally::Fell(..));
+        if verdict.is_err_and(ProbeFailure::is_silence) && (is_sure || has_fallen) {
+            self.rescue(backend, now);
+            self.tell_others(Message::Silent(backend));
         }
         self.plan_next_probe(id, now);
     }

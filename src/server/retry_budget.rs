@@ -37,13 +37,18 @@ impl RetryBudget {
     /// Takes one repetition out of a budget of `percent` of the requests. Returns whether there
     /// was one left.
     pub(super) fn spend(&mut self, percent: u32, now: Timestamp) -> bool {
-        let recent = self.recent.sum(now);
-        let share = u64::from(recent.good) * u64::from(percent) / 100;
-        let is_left = u64::from(recent.bad) < share + u64::from(self.always);
+        let is_left = self.is_left(percent, now);
         if is_left {
             self.recent.add(true, now);
         }
         is_left
+    }
+
+    /// Whether there is one left.
+    pub(super) fn is_left(&mut self, percent: u32, now: Timestamp) -> bool {
+        let recent = self.recent.sum(now);
+        let share = u64::from(recent.good) * u64::from(percent) / 100;
+        u64::from(recent.bad) < share + u64::from(self.always)
     }
 }
 

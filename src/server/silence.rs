@@ -5,10 +5,17 @@
 //! just be slow), so it is checked at once, and ejected only if the check meets silence as well.
 //! A wrong suspicion costs one check. Checks by connecting cannot see a server hang, and in TCP
 //! mode waiting is no sign of anything; so this is for HTTP with HTTP checks.
+//!
+//! Whom a silent backend has caught is [rescued](Server::rescue) with every check that meets
+//! silence, not only with the first: there may have been nobody else to turn to at that time.
 
 use super::Server;
+use super::arena::ExchangeId;
+use super::exchange::{Attempt, Phase};
 use super::network::Network;
+use crate::balance::BackendId;
 use crate::config::{Check, Mode};
+use crate::error::Fault;
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -28,10 +35,10 @@ impl<N: Network> Server<N> {
         (is_on && self.upstream.in_flight() > 0).then_some(self.next_silence_look)
     }
 
-    /// Has those checked who may be hanging.
-    pub(super) fn look_for_silence(&mut self, now: Timestamp) {
+    /// Has those checked who may be hanging. Returns whether it was time to look.
+    pub(super) fn look_for_silence(&mut self, now: Timestamp) -> bool {
         if self.silence_look_due().is_none_or(|due| now < due) {
-            return;
+            return false;
         }
         self.next_silence_look = now + LOOK_INTERVAL;
         let least = LEAST_WAIT.min(self.settings.health.interval);
@@ -52,5 +59,38 @@ impl<N: Network> Server<N> {
         for (backend, waited) in suspects {
             self.suspect(backend, waited, now);
         }
+        true
+    }
+
+    /// Gives those who wait for an answer of this backend to another, where that is allowed and
+    /// there is one. The others wait on: it may still answer.
+    pub(super) fn rescue(&mut self, backend: BackendId, now: Timestamp) {
+        for id in self.slots.exchanges.ids() {
+            if self.can_be_rescued(id, backend, now) {
+                if let Some(exchange) = self.slots.exchanges.get_mut(id) {
+                    exchange.tried.add(backend);
+                }
+                self.fail(id, Fault::BackendGone, now);
+                self.drive(id, now);
+            }
+        }
+    }
+
+    /// Whether an exchange waits for an answer of this backend, and another may be asked instead.
+    fn can_be_rescued(&mut self, id: ExchangeId, backend: BackendId, now: Timestamp) -> bool {
+        let Some(exchange) = self.slots.exchanges.get(id) else {
+            return false;
+        };
+        let Attempt::At { lease, .. } = &exchange.attempt else {
+            return false;
+        };
+        let waits = exchange.phase == Phase::AwaitingHead && lease.backend() == backend;
+        let percent = self.settings.limits.retry_budget_percent;
+        waits
+            && self
+                .upstream
+                .has_another(backend, exchange.tried.as_slice())
+            && self.retry_budget.is_left(percent, now)
+            && self.may_retry(id, Fault::BackendGone)
     }
 }

@@ -1,15 +1,18 @@
 //! Everything that has an id: clients, links, exchanges.
 
-use super::arena::{Arena, ExchangeId, OfClient, OfExchange, OfLink};
+use super::arena::{Arena, ClientId, ExchangeId, LinkId, OfClient, OfExchange, OfLink};
 use super::client::Client;
 use super::exchange::{Attempt, Exchange};
 use super::link::Link;
 use super::network::Network;
+use crate::timers::Deadline;
 
 /// All slots of a server.
 pub(super) struct Slots<N: Network> {
-    pub(super) clients: Arena<OfClient, Client<N::Stream>>,
-    pub(super) links: Arena<OfLink, Link<N::Stream>>,
+    /// A connection that is gone leaves its deadline, and so what it has armed on the wheel, to
+    /// the next in its slot: connections that come and go do not fill the wheel.
+    pub(super) clients: Arena<OfClient, Client<N::Stream>, Deadline>,
+    pub(super) links: Arena<OfLink, Link<N::Stream>, Deadline>,
     pub(super) exchanges: Arena<OfExchange, Exchange<N::Pipe>>,
 }
 
@@ -27,6 +30,16 @@ impl<N: Network> Slots<N> {
             links: Arena::new(),
             exchanges: Arena::new(),
         }
+    }
+
+    pub(super) fn remove_client(&mut self, id: ClientId) {
+        let left = |client: &Client<_>| client.deadline.for_successor();
+        self.clients.remove_leaving(id, left);
+    }
+
+    pub(super) fn remove_link(&mut self, id: LinkId) {
+        let left = |link: &Link<_>| link.deadline.for_successor();
+        self.links.remove_leaving(id, left);
     }
 
     /// Borrows an exchange with its client and its link, if it is at a backend.

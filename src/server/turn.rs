@@ -5,6 +5,7 @@ use super::client::ClientState;
 use super::link::LinkState;
 use super::network::{Network, Token};
 use super::{Again, Server};
+use crate::observe::{LastPhase, Turns};
 use crate::relay::Readiness;
 use crate::time::Timestamp;
 use std::mem;
@@ -61,22 +62,42 @@ impl<N: Network> Server<N> {
         }
     }
 
-    /// The last phases of a turn: work that had to yield, deadlines, what follows from the lives
-    /// of backends, the queue, closing.
+    /// What watches the turns of the loop.
+    pub(crate) fn turns(&mut self) -> &mut Turns {
+        self.metrics.turns()
+    }
+
+    /// The phases that end a turn.
     pub fn finish_turn(&mut self, now: Timestamp) {
-        self.go_on(now);
-        self.expire_deadlines(now);
-        self.look_at_heartbeats(now);
-        self.look_for_silence(now);
+        for &phase in &LastPhase::ALL {
+            self.end_with(phase, now);
+        }
+    }
+
+    /// One of the phases that end a turn, for whoever measures each of them; they come in the
+    /// order of [`LastPhase::ALL`]. Returns whether there was something to do.
+    pub fn end_with(&mut self, phase: LastPhase, now: Timestamp) -> bool {
+        match phase {
+            LastPhase::Yielded => self.go_on(now),
+            LastPhase::Deadlines => self.expire_deadlines(now),
+            LastPhase::Backends => self.follow_backends(now),
+            // After all that gives a backend back: nobody else would call those who wait for it.
+            LastPhase::Queue => self.serve_queue(now),
+            LastPhase::Closing => self.close_all(),
+        }
+    }
+
+    fn follow_backends(&mut self, now: Timestamp) -> bool {
+        let has_looked = self.look_at_heartbeats(now) | self.look_for_silence(now);
         self.upstream.pass_time(now);
-        self.follow_changes(now);
-        // After all that gives a backend back: nobody else would call those who wait for it.
-        self.serve_queue(now);
-        self.close_all();
+        self.follow_changes(now) || has_looked
     }
 
     /// Takes up what yielded in an earlier phase; what yields again waits for the next turn.
-    fn go_on(&mut self, now: Timestamp) {
+    fn go_on(&mut self, now: Timestamp) -> bool {
+        if self.again.is_empty() {
+            return false;
+        }
         let mut again = mem::replace(&mut self.again, mem::take(&mut self.again_spare));
         for work in again.drain(..) {
             match work {
@@ -98,6 +119,7 @@ impl<N: Network> Server<N> {
             }
         }
         self.again_spare = again;
+        true
     }
 
     /// When the server must be called again at the latest, event or not. `None`: only on events.
@@ -106,13 +128,11 @@ impl<N: Network> Server<N> {
         if !self.again.is_empty() {
             return Some(Timestamp::ZERO);
         }
-        let change = self.upstream.next_change();
-        let due = [
-            self.wheel.next_wakeup(),
-            self.silence_look_due(),
-            self.heartbeat_look_due(),
-            (change != Timestamp::NEVER).then_some(change),
-        ];
-        due.into_iter().flatten().min()
+        let wheel = self.wheel.next_wakeup().unwrap_or(Timestamp::NEVER);
+        let look = self.silence_look_due().unwrap_or(Timestamp::NEVER);
+        let heartbeats = self.heartbeat_look_due().unwrap_or(Timestamp::NEVER);
+        let first = wheel.min(look).min(heartbeats);
+        let first = first.min(self.upstream.next_change());
+        (first != Timestamp::NEVER).then_some(first)
     }
 }

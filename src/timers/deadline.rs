@@ -65,6 +65,16 @@ impl Deadline {
         self.at = Timestamp::NEVER;
     }
 
+    /// The deadline of whoever takes the owner's place, and is handed out by the same key: what is
+    /// armed serves him as well, so that owners that come and go do not fill the wheel.
+    #[must_use]
+    pub const fn for_successor(&self) -> Self {
+        Self {
+            at: Timestamp::NEVER,
+            armed_for: self.armed_for,
+        }
+    }
+
     /// The wheel handed the owner's key out. `now` is what the wheel was expired with.
     pub fn fired(&mut self, now: Timestamp) -> Fired {
         if self.armed_for <= now {
@@ -137,6 +147,19 @@ mod tests {
         deadline.clear();
         assert_eq!(deadline.fired(ms(1_000)), Fired::Idle);
         assert_eq!(deadline.set(ms(1_300)), Some(ms(1_300)));
+    }
+
+    #[test]
+    fn a_successor_is_served_by_what_is_armed() {
+        let mut first = Deadline::new();
+        assert_eq!(first.set(ms(1_000)), Some(ms(1_000)));
+        let mut second = first.for_successor();
+        assert_eq!(second.at(), Timestamp::NEVER);
+        assert_eq!(second.set(ms(1_900)), None);
+        assert_eq!(second.fired(ms(1_000)), Fired::Rearm(ms(1_900)));
+        let mut third = second.for_successor();
+        assert_eq!(third.set(ms(1_200)), Some(ms(1_200)), "earlier than that");
+        assert_eq!(third.fired(ms(1_200)), Fired::Due);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! asking it. When everybody is ejected, [`pick`](Upstream::pick) takes one all the same.
 
 use super::life_cycle::Event;
+use super::pace::Pace;
 use super::passive::Evidence;
 use super::{Backend, Cause, Grounds, Lease, ProbeFailure, State, StateChange, Upstream};
 use crate::balance::{BackendId, Outcome};
@@ -30,16 +31,20 @@ pub struct Policy {
     pub passive: bool,
     /// The most backends that are ejected because of what they answered, in percent of the pool.
     pub max_ejected_percent: u8,
+    /// How many times longer than the others' a backend's response time may be before it is
+    /// ejected for it; `None`: it does not matter.
+    pub slow_outlier: Option<u32>,
     /// How long the share of a backend grows that comes back; zero: it has all of it at once.
     pub slow_start: Duration,
 }
 
 impl Default for Policy {
-    /// Real exchanges eject up to half of the pool; no slow start.
+    /// Failing exchanges eject up to half of the pool; slow ones do not; no slow start.
     fn default() -> Self {
         Self {
             passive: true,
             max_ejected_percent: 50,
+            slow_outlier: None,
             slow_start: Duration::ZERO,
         }
     }
@@ -69,10 +74,7 @@ impl Upstream {
                 self.advance(slot, event, Cause::Answered, now);
             }
             Outcome::Success { .. } | Outcome::Declined => {
-                if let Outcome::Success {
-                    response_time: Some(response_time),
-                } = outcome
-                {
+                if let Some(response_time) = outcome.response_time() {
                     let before = self.slow_response_time;
                     self.slow_response_time = response_time.max(before - before / FORGETTING);
                 }
@@ -135,10 +137,6 @@ impl Upstream {
         };
         let cause = Cause::ProbesPassed { count: in_a_row };
         self.advance(backend.slot(), event, cause, now);
-        if self.state(backend).is_some_and(State::pickable) {
-            // What a strategy holds against it is from before.
-            self.strategy.cleared(backend);
-        }
     }
 
     /// A backend failed as many active checks in a row as it may, or more: it is ejected until
@@ -245,8 +243,14 @@ impl Upstream {
         }
         backend.entered(state, at);
         match state {
+            State::Probation { .. } => {
+                // It has served its time; what a strategy holds against it is from before.
+                self.strategy.cleared(candidate.id);
+                self.ramps.try_out(slot);
+            }
             State::Warming { .. } => self.ramps.begin(slot, at, self.policy.slow_start),
-            _ => self.ramps.end(slot),
+            State::Joining | State::Healthy | State::Ejected { .. } => self.ramps.end(slot),
+            State::Draining | State::Disabled | State::Gone => self.ramps.end(slot),
         }
     }
 
@@ -307,6 +311,7 @@ impl Backend {
         self.is_spared = false;
         if state.is_out() {
             self.evidence = Evidence::default();
+            self.pace = Pace::default();
         }
         if let State::Ejected { .. } = state {
             self.judged_from = now;

@@ -17,6 +17,8 @@ pub struct Lease {
     pub(super) ahead: u32,
     /// Whether the exchange decides about the return of its backend.
     pub(super) trial: bool,
+    /// Whether the client is bound to the backend, so that nobody else was considered.
+    pub(super) is_bound: bool,
 }
 
 impl Lease {

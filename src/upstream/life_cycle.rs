@@ -142,13 +142,21 @@ impl State {
         }
     }
 
-    /// Whether it is picked rather than nobody: it is out because of what was measured, not
-    /// because the operator said so.
-    pub(super) const fn pickable_in_need(self) -> bool {
-        self.is_member()
+    /// Whether it answers, well or badly, as far as is known. Who does is picked in need before
+    /// who does not.
+    pub(super) const fn answers(self) -> bool {
+        match self {
+            Self::Joining | Self::Healthy | Self::Warming { .. } | Self::Probation { .. } => true,
+            Self::Ejected { grounds, .. } => match grounds {
+                Grounds::Answers => true,
+                Grounds::Unreachable | Grounds::Probes | Grounds::Heartbeats => false,
+            },
+            Self::Draining | Self::Disabled | Self::Gone => false,
+        }
     }
 
-    /// Whether the operator wants it to take part.
+    /// Whether the operator wants it to take part. Who does is picked rather than nobody: it is
+    /// out because of what was measured.
     pub(super) const fn is_member(self) -> bool {
         match self {
             Self::Joining | Self::Healthy | Self::Warming { .. } => true,

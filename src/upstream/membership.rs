@@ -6,11 +6,12 @@
 
 use super::life_cycle::{Event, FIRST_COOLDOWN};
 use super::outstanding::{Outstanding, Queue};
+use super::pace::Pace;
 use super::passive::Evidence;
 use super::slow_start::Ramps;
 use super::window::Window;
 use super::{Backend, Cause, Policy, State, Upstream};
-use crate::balance::{BackendId, Candidate, Rng, Strategy, key};
+use crate::balance::{BackendId, Candidate, KeySource, Rng, Strategy, key};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ impl Upstream {
         seed: u64,
     ) -> Self {
         let mut upstream = Self {
+            is_keyed: strategy.key_source() != KeySource::None,
             candidates: Vec::new(),
             backends: Vec::new(),
             outstanding: Outstanding::default(),
@@ -63,10 +65,10 @@ impl Upstream {
         self.policy = policy;
     }
 
-    /// Adds a backend, on probation. It is the next to be tried by rules that prefer the least
-    /// recently picked.
+    /// Adds a backend, on probation.
     pub fn add(&mut self, name: String, weight: u32, now: Timestamp) -> BackendId {
         let id = self.seat(name, weight, State::on_probation(FIRST_COOLDOWN));
+        self.ramps.try_out(id.slot());
         self.strategy.changed(&self.candidates, now);
         id
     }
@@ -209,6 +211,7 @@ impl Upstream {
             max_in_flight: u32::MAX,
             queue: Queue::default(),
             evidence: Evidence::default(),
+            pace: Pace::default(),
             judged_from: Timestamp::ZERO,
             unreachable_in_a_row: 0,
             is_spared: false,

@@ -15,7 +15,9 @@ mod lease;
 mod life_cycle;
 mod membership;
 mod outstanding;
+mod pace;
 mod passive;
+mod shared_pick;
 mod sharing;
 mod slow_start;
 mod state_change;
@@ -35,8 +37,10 @@ use crate::balance::{BackendId, Candidate, Outcome, Settlement, Strategy, Verdic
 use crate::time::Timestamp;
 use life_cycle::Event;
 use outstanding::{Outstanding, Queue};
+use pace::Pace;
 use passive::Evidence;
-use sharing::{Place, Sharing};
+use shared_pick::Place;
+use sharing::Sharing;
 use slow_start::Ramps;
 use std::time::Duration;
 
@@ -48,6 +52,8 @@ pub struct Upstream {
     backends: Vec<Backend>,
     outstanding: Outstanding,
     strategy: Box<dyn Strategy>,
+    /// Whether the strategy goes by something in the request.
+    is_keyed: bool,
     /// Slots that wait for a backend to be added.
     vacant: Vec<u32>,
     /// The number of the next pick.
@@ -58,7 +64,7 @@ pub struct Upstream {
     next_change: Timestamp,
     picks_in_need: u64,
     policy: Policy,
-    /// Who has a growing share.
+    /// Who comes back.
     ramps: Ramps,
     /// The outcomes of all backends.
     recent: Window<4>,
@@ -79,6 +85,7 @@ struct Backend {
     max_in_flight: u32,
     queue: Queue,
     evidence: Evidence,
+    pace: Pace,
     /// Exchanges dispatched before tell of an earlier time, and are no evidence.
     judged_from: Timestamp,
     unreachable_in_a_row: u32,
@@ -106,9 +113,9 @@ impl Upstream {
     ///
     /// `key` is the hash of what the strategy's key source names, 0 if nothing. The backends in
     /// `tried` are left out, so that a retry goes elsewhere. When nobody may be picked, those that
-    /// are ejected or on probation are picked all the same: a request that may fail is better
-    /// than one that must. But where somebody is only [full](Self::is_full), waiting for it is
-    /// better still.
+    /// are ejected or on probation are picked all the same, first those that at least answer: a
+    /// request that may fail is better than one that must. But where somebody is only
+    /// [full](Self::is_full), waiting for it is better still.
     pub fn pick(&mut self, key: u64, tried: &[BackendId], now: Timestamp) -> Option<Lease> {
         self.pass_time(now);
         if self.sharing.is_some() {
@@ -126,7 +133,12 @@ impl Upstream {
         let may = self
             .candidate(backend)
             .is_some_and(|c| c.live && c.pickable);
-        if may { self.lease(backend, now) } else { None }
+        if !may {
+            return None;
+        }
+        let mut lease = self.lease(backend, now)?;
+        lease.is_bound = true;
+        Some(lease)
     }
 
     /// Ends an exchange. The only way to end one.
@@ -171,6 +183,7 @@ impl Upstream {
             }
         }
         self.judge(&lease, outcome, now);
+        self.note_pace(&lease, outcome, overtook, now);
         self.strategy.settled(&self.candidates, &settlement, now);
         self.note_if_emptied(slot, now);
         self.vacate_if_finished(slot);
@@ -185,6 +198,16 @@ impl Upstream {
             backend.is_open()
                 && candidate.in_flight >= backend.max_in_flight
                 && !tried.contains(&candidate.id)
+        })
+    }
+
+    /// Whether a backend other than `this`, and not in `tried`, answers, as far as is known.
+    #[must_use]
+    pub fn has_another(&self, this: BackendId, tried: &[BackendId]) -> bool {
+        let mut pool = self.candidates.iter().zip(&self.backends);
+        pool.any(|(candidate, backend)| {
+            let id = candidate.id;
+            backend.state.answers() && id != this && !tried.contains(&id)
         })
     }
 
@@ -247,13 +270,17 @@ impl Upstream {
             self.pick_where(|_, backend| backend.is_open(), key, tried, now)
         };
         if !self.ramps.is_empty() {
-            chosen = self.hold_back(chosen, key, tried, now);
+            chosen = self.welcome_back(chosen, key, tried, now);
         }
         if chosen.is_some() || self.is_full(tried) {
             return chosen;
         }
-        let in_need = |_, backend: &Backend| backend.state.pickable_in_need();
-        let backend = self.pick_where(in_need, key, tried, now)?;
+        let answers = |_, backend: &Backend| backend.state.answers();
+        let member = |_, backend: &Backend| backend.state.is_member();
+        let backend = match self.pick_where(answers, key, tried, now) {
+            Some(backend) => backend,
+            None => self.pick_where(member, key, tried, now)?,
+        };
         self.picks_in_need += 1;
         Some(backend)
     }
@@ -281,8 +308,9 @@ impl Upstream {
         chosen
     }
 
-    /// Passes over a chosen backend whose share has not grown far enough, if there is another.
-    fn hold_back(
+    /// Lets those come back that are to: one that is due for its trial is picked, and a chosen
+    /// one whose share has not grown far enough is passed over, if there is another.
+    fn welcome_back(
         &mut self,
         chosen: Option<BackendId>,
         key: u64,
@@ -299,6 +327,9 @@ impl Upstream {
             false => 1.0,
         };
         self.ramps.earn(share, now);
+        if spreads && let Some(trial) = self.due_for_trial(tried) {
+            return Some(trial);
+        }
         let first = chosen?;
         if self.ramps.admits(first.slot()) {
             return chosen;
@@ -308,6 +339,15 @@ impl Upstream {
         let other = self.pick_where(may, key, tried, now);
         self.ramps = ramps;
         other.or(chosen)
+    }
+
+    /// The backend whose trial is the next pick, if there is one. Rules that go by the request
+    /// have their reasons: there the trial is the next exchange that belongs to the backend.
+    fn due_for_trial(&self, tried: &[BackendId]) -> Option<BackendId> {
+        let trials = self.ramps.trials().filter(|_| !self.is_keyed);
+        let mut candidates = trials.filter_map(|slot| self.candidates.get(slot));
+        let due = candidates.find(|c| c.pickable && !tried.contains(&c.id))?;
+        Some(due.id)
     }
 
     /// Counts an exchange at the backend that was chosen for it; `None` if another worker was
@@ -338,6 +378,7 @@ impl Upstream {
             node: self.outstanding.push(&mut backend.queue, now),
             ahead,
             trial: is_trial,
+            is_bound: false,
         };
         candidate.in_flight = ahead + 1;
         candidate.last_pick = pick;

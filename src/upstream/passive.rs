@@ -9,7 +9,7 @@
 //!
 //! What a failure is, is decided where the exchange ends; slow answers are none. A backend that
 //! is slow but alive is left to the strategy: `least-rt` gives it less as it gets slower, which
-//! is gentler than all or nothing, and the rules that do not look at time were chosen not to.
+//! is gentler than all or nothing. Only who is far too slow is ejected, for its [pace](super::pace).
 
 use super::state_change::Cause;
 use super::window::{Tally, Window};

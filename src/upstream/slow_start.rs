@@ -1,4 +1,8 @@
-//! The growing share of backends that have just come back.
+//! The trial and the growing share of backends that have just come back.
+//!
+//! A backend on probation is due for a trial, and the next pick is it. Refused: waiting until the
+//! strategy takes to it. A rule that prefers whoever was fastest would leave it on probation for
+//! as long as the others can carry the load.
 //!
 //! While a backend warms up, every pick in the pool earns it credit: its ordinary share of one
 //! pick, times how far the ramp has come. A pick costs one credit, and a backend without it is
@@ -7,7 +11,7 @@
 //! with a probability that grows. `least-connections` would choose the idle newcomer for nearly
 //! every request, and so give it its full share after a quarter of the time.
 //!
-//! When nobody warms up this costs one look at an empty list.
+//! When nobody comes back this costs one look at empty lists.
 
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -24,9 +28,14 @@ struct Ramp {
     credit: f64,
 }
 
-/// The backends that warm up.
+/// The backends that come back.
 #[derive(Debug, Default)]
-pub(super) struct Ramps(Vec<Ramp>);
+pub(super) struct Ramps {
+    /// Those on probation, by slot.
+    trials: Vec<usize>,
+    /// Those that warm up.
+    ramps: Vec<Ramp>,
+}
 
 impl Ramp {
     /// How far it has come, 0 to 1.
@@ -38,12 +47,23 @@ impl Ramp {
 
 impl Ramps {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.trials.is_empty() && self.ramps.is_empty()
+    }
+
+    /// The backend in `slot` is on probation from now on.
+    pub(super) fn try_out(&mut self, slot: usize) {
+        self.end(slot);
+        self.trials.push(slot);
+    }
+
+    /// Those on probation, whose trial is due or under way.
+    pub(super) fn trials(&self) -> impl Iterator<Item = usize> {
+        self.trials.iter().copied()
     }
 
     pub(super) fn begin(&mut self, slot: usize, since: Timestamp, length: Duration) {
         self.end(slot);
-        self.0.push(Ramp {
+        self.ramps.push(Ramp {
             slot,
             since,
             length,
@@ -52,13 +72,14 @@ impl Ramps {
     }
 
     pub(super) fn end(&mut self, slot: usize) {
-        self.0.retain(|ramp| ramp.slot != slot);
+        self.trials.retain(|trial| *trial != slot);
+        self.ramps.retain(|ramp| ramp.slot != slot);
     }
 
     /// A pick is made in the pool. `share_of` tells which share of the picks a slot ordinarily
     /// gets, 0 to 1.
     pub(super) fn earn(&mut self, share_of: impl Fn(usize) -> f64, now: Timestamp) {
-        for ramp in &mut self.0 {
+        for ramp in &mut self.ramps {
             let earned = share_of(ramp.slot) * ramp.height(now);
             ramp.credit = (ramp.credit + earned).min(MOST_CREDIT);
         }
@@ -66,13 +87,13 @@ impl Ramps {
 
     /// Whether the backend in `slot` may be picked now, as far as its ramp goes.
     pub(super) fn admits(&self, slot: usize) -> bool {
-        let mut ramps = self.0.iter();
+        let mut ramps = self.ramps.iter();
         ramps.all(|ramp| ramp.slot != slot || ramp.credit >= 1.0)
     }
 
     /// The backend in `slot` was picked.
     pub(super) fn spend(&mut self, slot: usize) {
-        if let Some(ramp) = self.0.iter_mut().find(|ramp| ramp.slot == slot) {
+        if let Some(ramp) = self.ramps.iter_mut().find(|ramp| ramp.slot == slot) {
             ramp.credit = (ramp.credit - 1.0).max(0.0);
         }
     }

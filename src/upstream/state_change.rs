@@ -54,6 +54,13 @@ pub enum Cause {
         /// Of so many.
         outcomes: u32,
     },
+    /// It answers far more slowly than the others.
+    Slow {
+        /// How long its answers take, typically.
+        median: Duration,
+        /// How long the others' take.
+        others: Duration,
+    },
     /// The one exchange that was risked on it failed.
     TrialFailed,
     /// It accepts and does not answer, and an active check confirmed it.
@@ -94,6 +101,23 @@ pub enum Cause {
     Emptied,
     /// The operator said so.
     Operator,
+}
+
+impl Cause {
+    /// Whether it is known from more than one exchange that clients are not answered.
+    #[must_use]
+    pub const fn is_silence(self) -> bool {
+        match self {
+            Self::Silent { .. } => true,
+            Self::HeartbeatsMissing { .. } | Self::ProcessDead => true,
+            Self::HeartbeatsBack | Self::ProcessAlive => false,
+            Self::ProbesFailed { reason, .. } => reason.is_silence(),
+            Self::Unreachable { .. } | Self::Failures { .. } | Self::FailureShare { .. } => false,
+            Self::Slow { .. } => false,
+            Self::TrialFailed | Self::Answered | Self::ProbesPassed { .. } => false,
+            Self::CooledDown | Self::WarmedUp | Self::Emptied | Self::Operator => false,
+        }
+    }
 }
 
 /// What was wrong with an active check.
@@ -159,6 +183,13 @@ impl Display for Cause {
             }
             Self::FailureShare { failures, outcomes } => {
                 write!(f, "exchanges fail too often ({failures} of {outcomes})")
+            }
+            Self::Slow { median, others } => {
+                let (own, others) = (median.as_secs_f64(), others.as_secs_f64());
+                write!(
+                    f,
+                    "it answers in {own:.2} s, the others in {others:.2} s (medians)"
+                )
             }
             Self::TrialFailed => write!(f, "the trial failed"),
             Self::Silent { waited } => {

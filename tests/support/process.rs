@@ -59,7 +59,7 @@ impl Usage {
 
     /// Time of all threads so far, to the nanosecond, as the scheduler counts it (schedstat in
     /// proc(5)).
-    fn busy(self) -> Duration {
+    pub(crate) fn busy(self) -> Duration {
         let threads = fs::read_dir(self.path("task")).expect("a process");
         let nanos = threads.filter_map(|thread| {
             // A thread may end while we look.

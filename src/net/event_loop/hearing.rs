@@ -1,10 +1,11 @@
-//! Heartbeats in the loop: taken each turn, and what people should know of them passed on.
+//! The phase in which heartbeats are taken.
 //!
-//! The first of several workers listens; the others have nothing to do here.
+//! The first of several workers listens to them; the others have nothing to do here.
 
-use super::{EventLoop, SHORTAGE_PAUSE, is_shortage};
+use super::EventLoop;
+use super::accepting::{SHORTAGE_PAUSE, is_shortage};
+use crate::observe::TurnPhase;
 use crate::time::Timestamp;
-use std::sync::mpsc::TrySendError;
 
 impl EventLoop {
     /// When heartbeats that have come in can be taken, if any have.
@@ -16,12 +17,12 @@ impl EventLoop {
         heartbeats.has_connections().then_some(self.accepts_from)
     }
 
-    /// Takes heartbeats, and connections that bring them.
-    pub(super) fn hear(&mut self) {
-        let Some(heartbeats) = &mut self.heartbeats else {
-            return;
+    /// Takes heartbeats, and connections that bring them. Returns the time when that is done.
+    pub(super) fn hear(&mut self, now: Timestamp) -> Timestamp {
+        let is_due = self.heartbeats_due().is_some_and(|due| due <= now);
+        let Some(heartbeats) = self.heartbeats.as_mut().filter(|_| is_due) else {
+            return now;
         };
-        let now = self.clock.now();
         heartbeats.take_datagrams(&mut self.server, now);
         if now >= self.accepts_from
             && let Err(error) = heartbeats.take_connections(&mut self.server, now)
@@ -29,23 +30,13 @@ impl EventLoop {
         {
             self.accepts_from = now + SHORTAGE_PAUSE;
         }
+        self.mark(TurnPhase::Heartbeats)
     }
 
     /// Heartbeats are compared with the wall clock, which may be set at any time.
-    pub(super) fn keep_wall_clock(&mut self) {
+    pub(super) fn keep_wall_clock(&mut self, now: Timestamp) {
         if self.heartbeats.is_some() {
-            self.server
-                .set_wall_clock(self.clock.wall(), self.clock.now());
-        }
-    }
-
-    /// Whoever does not listen fast enough misses notices; all are counted in the snapshot.
-    pub(super) fn tell_notices(&mut self) {
-        for notice in self.server.take_notices() {
-            self.notified.retain(|notices| {
-                let told = notices.try_send(notice.clone());
-                !matches!(told, Err(TrySendError::Disconnected(_)))
-            });
+            self.server.set_wall_clock(self.clock.wall(), now);
         }
     }
 }

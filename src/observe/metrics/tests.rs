@@ -116,6 +116,35 @@ fn a_successor_in_a_slot_starts_at_zero_and_is_told_nothing_of_its_predecessor()
 }
 
 #[test]
+fn several_workers_add_up() {
+    let mut all = Metrics::new(Timestamp::ZERO);
+    let mut other = Metrics::new(Timestamp::ZERO);
+    for metrics in [&mut all, &mut other] {
+        metrics.accepted();
+        metrics.picked(FIRST);
+        metrics.retried(FIRST, Fault::ConnectFailed);
+        metrics.picked(SECOND);
+        metrics.record(&record(Some(SECOND), None));
+    }
+    other.record(&record(Some(SECOND), Some(Fault::BackendTimeout)));
+    all.add(&other);
+
+    let snapshot = all.snapshot(Timestamp::ZERO, 0, []);
+    assert_eq!(snapshot.connections_accepted, 2);
+    assert_eq!((snapshot.totals.exchanges, snapshot.totals.retries), (3, 2));
+    assert_eq!(
+        snapshot.totals.statuses.iter().map(|(_, n)| n).sum::<u64>(),
+        3
+    );
+    assert_eq!(snapshot.faults.of(Fault::BackendTimeout), 1);
+    let [first, second] = [FIRST, SECOND].map(|id| row(&all, id));
+    assert_eq!((first.picks, first.faults.of(Fault::ConnectFailed)), (2, 2));
+    assert_eq!((second.picks, second.counters.exchanges), (2, 3));
+    assert_eq!(second.response_times.map(|times| times.samples), Some(2));
+    assert_eq!(all.exchanges(), 3);
+}
+
+#[test]
 fn uptime_and_connections() {
     let mut metrics = Metrics::new(Timestamp::from_nanos(500));
     metrics.accepted();

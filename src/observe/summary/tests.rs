@@ -5,7 +5,7 @@ use crate::balance::BackendId;
 use crate::error::{Fault, Refusal};
 use crate::heartbeat::Refusal as Refused;
 use crate::heartbeat::{Counts, Load, Phi, ProcessState, Report};
-use crate::observe::{BackendView, Metrics, Record};
+use crate::observe::{BackendView, Metrics, Record, Stall, TurnPhase, TurnTimes};
 use crate::time::Timestamp;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -106,10 +106,60 @@ fn heartbeats_are_shown_where_they_are_heard() {
 }
 
 #[test]
+fn several_workers_show_how_evenly_they_are_loaded() {
+    let worker = |connections_open, exchanges| WorkerSnapshot {
+        connections_open,
+        exchanges,
+    };
+    let snapshot = Snapshot {
+        workers: vec![worker(50, 1_012), worker(49, 998)],
+        ..busy()
+    };
+    let line = "workers      2: connections 50 49, exchanges 1,012 998\n";
+    assert_eq!(shown(&snapshot).replace(line, ""), BUSY);
+}
+
+#[test]
 fn before_the_first_exchange() {
     let metrics = Metrics::new(Timestamp::ZERO);
     let snapshot = metrics.snapshot(Timestamp::ZERO, 0, views());
     assert_eq!(shown(&snapshot), IDLE);
+}
+
+#[test]
+fn turns_are_shown_where_a_loop_turns() {
+    let ms = Duration::from_millis;
+    let longest = Stall {
+        turn_time: ms(61),
+        phase: TurnPhase::Accept,
+        phase_time: ms(60),
+    };
+    let mut times = TurnTimes {
+        turns: 1_200,
+        p50: Duration::from_micros(20),
+        p99: ms(3),
+        longest,
+        stalls: 0,
+        deadline_lag_p99: ms(1),
+        deadline_lag_max: ms(40),
+    };
+    let line = |times| {
+        let turn_times = Some(times);
+        let snapshot = Snapshot {
+            turn_times,
+            ..Snapshot::default()
+        };
+        let shown = shown(&snapshot);
+        let line = shown.lines().find(|line| line.starts_with("turns "));
+        line.expect("a line").to_owned()
+    };
+    assert_eq!(
+        line(times),
+        "turns        1,200 (p50 20 µs, p99 3.00 ms, longest 61.00 ms in accept); \
+         deadlines late by p99 1.00 ms, max 40.00 ms"
+    );
+    times.stalls = 2;
+    assert!(line(times).contains(" in accept), 2 of 50 ms or more; "));
 }
 
 #[test]

@@ -9,13 +9,13 @@ use super::invariants;
 use super::network::{Shared, SimNetwork, SimPipes, SimStream};
 use super::wire::End;
 use super::world::{Dial, WireId, World};
-use crate::balance::{RoundRobin, Strategy};
+use crate::balance::{Kind, registry};
 use crate::config::{AccessLogFormat, Check, Health, Limits, Mode, Timeouts};
 use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor};
 use crate::observe::{AccessLog, Metrics, Snapshot};
 use crate::relay::Readiness;
 use crate::time::Timestamp;
-use crate::upstream::Upstream;
+use crate::upstream::{Policy, Upstream};
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -33,6 +33,9 @@ pub(super) struct Setup {
     pub(super) timeouts: Timeouts,
     pub(super) limits: Limits,
     pub(super) health: Health,
+    pub(super) strategy: Kind,
+    /// Decides what the strategy leaves to chance, and when backends are checked.
+    pub(super) seed: u64,
 }
 
 impl Setup {
@@ -47,15 +50,25 @@ impl Setup {
                 slow_start: Duration::ZERO,
                 ..Health::default()
             },
+            strategy: Kind::RoundRobin,
+            seed: 0,
         }
     }
 
     pub(super) fn raise(self) -> Stage {
         let now = Timestamp::from_nanos(1_000_000_000);
         let world: Shared = Rc::new(RefCell::new(World::default()));
-        let strategy = RoundRobin::default();
+        let strategy = registry::build(&self.strategy, self.seed);
         let addresses: Vec<_> = (0..self.backends).map(backend).collect();
         let names = addresses.iter().map(|address| (address.to_string(), 1));
+        let key_source = strategy.key_source();
+        let mut upstream = Upstream::new(names, strategy, self.seed);
+        upstream.set_policy(Policy {
+            passive: self.health.passive,
+            max_ejected_percent: self.health.max_ejected_percent,
+            slow_outlier: self.health.slow_outlier,
+            slow_start: self.health.slow_start,
+        });
         let parts = Parts {
             network: SimNetwork(Rc::clone(&world)),
             pipes: SimPipes::new(&world),
@@ -63,8 +76,8 @@ impl Setup {
             accepts_proxy: Vec::new(),
             request_ids: None,
             sticky: None,
-            key_source: strategy.key_source(),
-            upstream: Upstream::new(names, Box::new(strategy), 0),
+            key_source,
+            upstream,
             addresses: addresses
                 .iter()
                 .map(|address| vec![(*address).into()])
@@ -77,7 +90,7 @@ impl Setup {
             timeouts: self.timeouts,
             limits: self.limits,
             health: self.health,
-            seed: 0,
+            seed: self.seed,
             host: None,
             send_proxy: None,
         };
@@ -256,8 +269,7 @@ impl Stage {
     }
 
     fn has_events(&self) -> bool {
-        let world = self.world.borrow();
-        world.ids().any(|id| world.wire(id).is_due())
+        self.world.borrow().has_events()
     }
 }
 

@@ -291,6 +291,16 @@ impl Wire {
         }
     }
 
+    /// Whether the near end is closed and the far end has read all it can.
+    pub(super) fn is_over(&self) -> bool {
+        self.closed && self.outbound.is_empty()
+    }
+
+    /// What the near end calls it; `None` before it is registered and after it is closed.
+    pub(super) fn token(&self) -> Option<Token> {
+        self.token
+    }
+
     /// Whether the near end is closed.
     pub(super) fn is_closed(&self) -> bool {
         self.closed

@@ -28,6 +28,8 @@ pub(super) enum Dial {
 #[derive(Debug, Default)]
 pub(super) struct World {
     wires: Vec<Wire>,
+    /// Those in which something can still happen, so that a long story costs no more each day.
+    live: Vec<usize>,
     dials: Vec<(SocketAddr, Dial)>,
     /// System calls made so far.
     pub(super) calls: usize,
@@ -103,6 +105,7 @@ impl World {
 
     fn add(&mut self, mut wire: Wire) -> WireId {
         wire.stalled = self.slow;
+        self.live.push(self.wires.len());
         self.wires.push(wire);
         WireId(self.wires.len() - 1)
     }
@@ -122,6 +125,14 @@ impl World {
         (0..self.wires.len()).map(WireId)
     }
 
+    /// The connections that the server has begun since `known` wires were known.
+    pub(super) fn dialled_since(&self, known: &mut usize) -> Vec<(WireId, SocketAddr)> {
+        let first = std::mem::replace(known, self.wires.len());
+        let news = self.wires[first..].iter().zip(first..);
+        let dialled = news.filter_map(|(wire, id)| Some((WireId(id), wire.dialled?)));
+        dialled.collect()
+    }
+
     /// A client connects.
     pub(super) fn accept(&mut self) -> WireId {
         self.add(Wire::accepted())
@@ -135,13 +146,24 @@ impl World {
 
     /// Every far end that does not stall reads all there is.
     pub(super) fn take_all(&mut self) {
-        for wire in self.wires.iter_mut().filter(|wire| !wire.stalled) {
-            wire.take(usize::MAX);
+        for wire in &self.live {
+            let wire = &mut self.wires[*wire];
+            if !wire.stalled {
+                wire.take(usize::MAX);
+            }
         }
     }
 
     /// The events that are due, in the order of the wires.
     pub(super) fn poll(&mut self) -> Vec<(Token, Readiness)> {
-        self.wires.iter_mut().filter_map(Wire::event).collect()
+        let wires = &mut self.wires;
+        self.live.retain(|wire| !wires[*wire].is_over());
+        let live = self.live.iter();
+        live.filter_map(|wire| wires[*wire].event()).collect()
+    }
+
+    /// Whether an event is due.
+    pub(super) fn has_events(&self) -> bool {
+        self.live.iter().any(|wire| self.wires[*wire].is_due())
     }
 }

@@ -165,7 +165,7 @@ fn what_the_operator_took_out_no_answer_brings_back() {
         ] {
             assert_eq!(after(out, event, at(9)), out);
         }
-        assert!(!out.pickable() && !out.pickable_in_need());
+        assert!(!out.pickable() && !out.answers() && !out.is_member());
     }
     assert_eq!(
         after(State::Draining, Event::Emptied, at(9)),

@@ -1,5 +1,6 @@
 //! The upstream against scripts, and against a shadow that counts everything the slow way.
 
+mod pace;
 mod recovery;
 mod sharing;
 

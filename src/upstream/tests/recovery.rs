@@ -233,3 +233,34 @@ fn draining_ends_when_nothing_is_in_flight() {
     );
     assert_eq!(upstream.find("s0"), Some(id));
 }
+
+#[test]
+fn in_need_whoever_answers_at_all_is_picked_before_who_does_not() {
+    let mut upstream = watched(4, RAMP);
+    upstream.set_policy(Policy {
+        max_ejected_percent: 100,
+        ..Policy::default()
+    });
+    serve(&mut upstream, [0, 100], |slot| match slot {
+        2 => Outcome::Failure,
+        _ => SUCCESS,
+    });
+    for id in [0, 1, 3].map(|slot: usize| upstream.candidates()[slot].id) {
+        upstream.probe_failed(id, 3, ProbeFailure::Timeout, at(100));
+    }
+    let served = serve(&mut upstream, [100, 110], |_| SUCCESS);
+    assert_eq!(served, [0, 0, 10, 0]);
+}
+
+#[test]
+fn what_a_strategy_holds_against_a_backend_does_not_put_its_trial_off() {
+    let mut upstream = pool(4, &Kind::LeastResponseTime, 0);
+    upstream.set_policy(Policy::default());
+    let served = serve(&mut upstream, [0, 1_000], |slot| match slot {
+        2 => Outcome::Unreachable,
+        _ => SUCCESS,
+    });
+    assert_eq!(served[2], 1);
+    let served = serve(&mut upstream, [1_000, 1_200], |_| SUCCESS);
+    assert!(served[2] > 0, "its cooldown is over: {served:?}");
+}

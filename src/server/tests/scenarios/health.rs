@@ -9,14 +9,18 @@ use std::time::Duration;
 const ERROR: &str = "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n";
 const PONG: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\npong";
 
-fn checked(backends: usize, check: Check) -> Stage {
+pub(super) fn checked(backends: usize, check: Check) -> Stage {
     let mut setup = Setup::new(Mode::Http, backends);
     setup.health.check = check;
     setup.raise()
 }
 
 /// Passes time in small steps, as a loop would. After each, every open check is `answered`.
-fn live(stage: &mut Stage, time: Duration, answered: impl Fn(usize) -> Option<&'static str>) {
+pub(super) fn live(
+    stage: &mut Stage,
+    time: Duration,
+    answered: impl Fn(usize) -> Option<&'static str>,
+) {
     const STEP: Duration = Duration::from_millis(20);
     for _ in 0..time.as_millis() / STEP.as_millis() {
         stage.pass(STEP);

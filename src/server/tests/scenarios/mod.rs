@@ -1,6 +1,7 @@
 //! Whole sessions, each told in a few lines: what a peer does, and what the others see of it.
 
 mod bodies;
+mod caught;
 mod health;
 mod heartbeats;
 mod interim;

@@ -197,3 +197,47 @@ fn a_body_that_never_stops_moving_is_not_timed_out() {
     stage.run();
     assert_eq!(stage.heard(client).len(), head.len() + body.len());
 }
+
+#[test]
+fn connections_that_come_and_go_do_not_fill_the_wheel() {
+    let (mut stage, client, link) = warmed_up(Stage::http(1));
+    for _ in 0..300 {
+        let client = stage.ask(GET);
+        // A backend that closes after each answer, so that links come and go as well.
+        let link = stage.links().last().expect("a link").0;
+        stage.send_and_end(link, OK);
+        assert_eq!(stage.heard(client), OK);
+        stage.end(client);
+        stage.pass(std::time::Duration::from_millis(100));
+    }
+    assert!(stage.is_closed(link) && !stage.is_closed(client));
+    // Two clients at once and two links, each waiting to be idle for too long and before that for
+    // something that comes sooner.
+    let armed = stage.server.wheel.len();
+    assert!(armed <= 8, "{armed} entries");
+}
+
+#[test]
+fn who_takes_a_slot_over_has_his_own_time() {
+    let (mut stage, first, _) = warmed_up(Stage::http(1));
+    stage.seconds(30);
+    stage.end(first);
+    assert!(stage.is_closed(first));
+    let second = stage.client();
+    stage.seconds(59);
+    assert!(
+        !stage.is_closed(second),
+        "the time of the first is no matter"
+    );
+    stage.seconds(1);
+    assert!(stage.is_closed(second));
+    // What the second left is over when the third comes.
+    stage.seconds(100);
+    let third = stage.client();
+    stage.seconds(30);
+    stage.send(third, "G");
+    stage.seconds(9);
+    assert_eq!(stage.heard(third), "");
+    stage.seconds(1);
+    assert_eq!(status(&stage.heard(third)), "HTTP/1.1 408 Request Timeout");
+}

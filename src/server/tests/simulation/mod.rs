@@ -10,6 +10,7 @@
 //! those from A to B.
 
 mod backend;
+mod chaos;
 mod client;
 mod noise;
 mod plan;
