@@ -1,5 +1,6 @@
-//! What it costs to pick a backend and to settle the exchange, for every strategy, at 4, 64 and
-//! 1,024 backends with half as many exchanges in flight.
+//! What it costs to pick a backend and to settle the exchange, for every strategy, at 4, 64, 512
+//! and 1,024 backends with half as many exchanges in flight. Exchanges end in any order, so that
+//! response times vary and some overtake others, and one in 64 is declined.
 //!
 //! `cargo bench --bench pick -- least-rt/4` runs one of them.
 
@@ -21,8 +22,10 @@ struct Warm {
 }
 
 impl Warm {
-    fn new(kind: &Kind, backends: usize) -> Self {
-        let names = (0..backends).map(|n| (format!("10.0.0.1:{n}"), 1));
+    /// So many backends, of so many different weights.
+    fn new(kind: &Kind, backends: usize, weights: u32) -> Self {
+        let weight = |n: usize| 1 + n as u32 % weights;
+        let names = (0..backends).map(|n| (format!("10.0.0.1:{n}"), weight(n)));
         let mut warm = Self {
             upstream: Upstream::new(names, build(kind, 1), 1),
             held: VecDeque::with_capacity(backends),
@@ -40,12 +43,16 @@ impl Warm {
         self.held.extend(lease);
     }
 
-    /// Settles the oldest exchange and picks for another, 20 us later.
+    /// Settles one exchange or another and picks for the next, 20 us later.
     fn turn(&mut self) {
         self.now = self.now + Duration::from_micros(20);
-        if let Some(lease) = self.held.pop_front() {
+        let place = ((self.key >> 32) * self.held.len() as u64) >> 32;
+        if let Some(lease) = self.held.swap_remove_back(place as usize) {
             let response_time = Some(self.now.since(lease.dispatched_at()));
-            let outcome = Outcome::Success { response_time };
+            let outcome = match self.key & 63 {
+                0 => Outcome::Declined,
+                _ => Outcome::Success { response_time },
+            };
             self.upstream.settle(lease, outcome, self.now);
         }
         self.pick();
@@ -62,12 +69,14 @@ impl Warm {
 }
 
 fn pick_and_settle(criterion: &mut Criterion) {
-    for entry in &ENTRIES {
-        let mut group = criterion.benchmark_group(entry.name);
+    let equal = ENTRIES.iter().map(|entry| (entry.name, &entry.kind, 1));
+    let weighted = ("round-robin, weighted", &Kind::RoundRobin, 3);
+    for (name, kind, weights) in equal.chain([weighted]) {
+        let mut group = criterion.benchmark_group(name);
         group.warm_up_time(Duration::from_millis(300));
         group.measurement_time(Duration::from_secs(1));
-        for backends in [4, 64, 1_024] {
-            let mut warm = Warm::new(&entry.kind, backends);
+        for backends in [4, 64, 512, 1_024] {
+            let mut warm = Warm::new(kind, backends, weights);
             group.bench_function(BenchmarkId::from_parameter(backends), |bencher| {
                 bencher.iter(|| warm.turn());
             });

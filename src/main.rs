@@ -41,6 +41,11 @@ fn main() -> ExitCode {
             let _ = page.print();
             ExitCode::SUCCESS
         }
+        Ok(Invocation::List(page)) => {
+            // As above.
+            let _ = write!(std::io::stdout(), "{page}");
+            ExitCode::SUCCESS
+        }
         Err(invalid) => fail(USAGE, &invalid),
     }
 }

@@ -34,11 +34,12 @@ fn no_arguments_is_a_mistake() -> io::Result<()> {
 }
 
 #[test]
-fn help_and_version_go_to_stdout_and_succeed() -> io::Result<()> {
+fn help_version_and_lists_go_to_stdout_and_succeed() -> io::Result<()> {
     for (arg, start) in [
         ("--help", "A small, fast TCP and HTTP load balancer."),
         ("-h", "A small, fast TCP and HTTP load balancer\n"),
         ("--version", "lb "),
+        ("--strategy=list", "n-to-1  "),
     ] {
         let output = lb(&[arg])?;
         assert_eq!(output.status.code(), Some(0));

@@ -3,8 +3,8 @@
 //! A [`Kind`] that was parsed can be built: where a strategy needs the name of a header field or
 //! a cookie, it has a valid one. What each is good for is in the [`registry`](super::registry).
 
-use super::KeySource;
 use super::registry::{ENTRIES, Entry};
+use super::{KeySource, LoadBound};
 use std::fmt;
 use std::str::FromStr;
 
@@ -30,6 +30,8 @@ pub enum Kind {
         table: Table,
         /// Where the key comes from.
         key: KeySource,
+        /// How much one backend may be given.
+        bound: LoadBound,
     },
 }
 
@@ -69,7 +71,24 @@ impl Kind {
             Self::LeastResponseTime => "least-rt",
             Self::Random => "random",
             Self::TwoChoices => "p2c",
-            Self::Hashing { table, key } => hashing_name(*table, key),
+            Self::Hashing { table, key, .. } => hashing_name(*table, key),
+        }
+    }
+
+    /// Bounds the loads of a strategy that hashes. Returns whether it does.
+    #[must_use]
+    pub const fn set_load_bound(&mut self, to: LoadBound) -> bool {
+        match self {
+            Self::Hashing { bound, .. } => {
+                *bound = to;
+                true
+            }
+            Self::NToOne
+            | Self::RoundRobin
+            | Self::LeastConnections
+            | Self::LeastResponseTime
+            | Self::Random
+            | Self::TwoChoices => false,
         }
     }
 }

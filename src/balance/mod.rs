@@ -27,7 +27,7 @@ mod sticky;
 mod tests;
 mod verdict;
 
-pub use hashing::{Hashing, Maglev, Ring};
+pub use hashing::{Hashing, LoadBound, Maglev, Ring};
 pub use kind::{BadStrategy, Kind, Table};
 pub use least_connections::LeastConnections;
 pub use least_response_time::LeastResponseTime;

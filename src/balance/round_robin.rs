@@ -1,24 +1,61 @@
 //! round-robin: each backend in turn; in proportion to the weights, smoothly, when they differ.
 //!
 //! *Use it* when backends and requests are alike, or when the order of picks must be foreseeable.
-//! *Cost of a pick*: one look per backend that must be skipped; with differing weights, one look
-//! at every backend.
+//! *Cost of a pick*: one look per backend that must be skipped and, with differing weights, one
+//! look at every weight there is.
 //!
-//! The weighted order is nginx's interleaving: each pick credits every backend that may be picked
-//! with its weight and takes the richest, who pays for all. Weights 5, 1, 1 give `a a b a c a a`,
-//! never five in a row.
+//! The weighted order is nginx's interleaving: each pick credits every backend with its weight and
+//! takes the richest, who pays for all. Weights 5, 1, 1 give `a a b a c a a`, never five in a row.
+//! Backends of the same weight are as rich as each other but for those that had their turn
+//! already, so one account is kept for all of them, and they take turns within it. Whoever may
+//! not be picked loses its turns to the others, in proportion to their weights.
 
 use super::{BackendId, Candidate, Strategy};
 use crate::time::Timestamp;
 
+/// Turns that may be lost in one pick for each backend in the pool; then anybody is taken.
+const LOST_TURNS: usize = 4;
+
 /// Each backend in turn.
 #[derive(Clone, Debug, Default)]
 pub struct RoundRobin {
-    /// The slot whose turn is next.
+    /// The slot whose turn is next, while all weights are equal.
     cursor: usize,
-    /// Credit by slot, in weights; empty while all weights are equal.
-    credit: Vec<i64>,
+    /// The accounts of all weights; empty while they are equal.
+    accounts: Vec<Account>,
+    /// Turns taken or lost since the accounts were opened.
+    turns: i64,
+    /// The sum of all weights.
+    total: i64,
     started: bool,
+}
+
+/// The backends of one weight.
+#[derive(Clone, Debug)]
+struct Account {
+    weight: i64,
+    /// Their slots, in the order of their turns.
+    members: Vec<usize>,
+    /// Whose turn is next among them.
+    next: usize,
+    /// How often all of them had their turn.
+    rounds: i64,
+}
+
+impl Account {
+    /// The slot whose turn is next, and its credit in weights.
+    fn first(&self, turns: i64, total: i64) -> Option<(i64, usize)> {
+        let slot = self.members.get(self.next)?;
+        Some((self.weight * turns - total * self.rounds, *slot))
+    }
+
+    fn move_on(&mut self) {
+        self.next += 1;
+        if self.next == self.members.len() {
+            self.next = 0;
+            self.rounds += 1;
+        }
+    }
 }
 
 impl RoundRobin {
@@ -32,24 +69,50 @@ impl RoundRobin {
     }
 
     fn pick_weighted(&mut self, candidates: &[Candidate]) -> Option<BackendId> {
-        let mut total = 0;
-        let mut richest: Option<(BackendId, &mut i64, u64)> = None;
-        for (candidate, credit) in candidates.iter().zip(&mut self.credit) {
-            if !candidate.pickable {
-                continue;
-            }
-            total += i64::from(candidate.weight);
-            *credit += i64::from(candidate.weight);
-            let richer = richest.as_ref().is_none_or(|(_, most, last_pick)| {
-                *credit > **most || (*credit == **most && candidate.last_pick < *last_pick)
-            });
-            if richer {
-                richest = Some((candidate.id, credit, candidate.last_pick));
+        for _ in 0..=candidates.len() * LOST_TURNS {
+            let candidate = self.take_turn(candidates)?;
+            if candidate.pickable {
+                return Some(candidate.id);
             }
         }
-        let (id, credit, _) = richest?;
-        *credit -= total;
-        Some(id)
+        let pickable = candidates.iter().filter(|c| c.pickable);
+        pickable.min_by_key(|c| c.last_pick).map(|c| c.id)
+    }
+
+    /// Whose turn it is, whether it may be picked or not: the richest, then the one that was
+    /// picked longest ago.
+    fn take_turn<'a>(&mut self, candidates: &'a [Candidate]) -> Option<&'a Candidate> {
+        self.turns += 1;
+        let (turns, total) = (self.turns, self.total);
+        let firsts = self.accounts.iter_mut().filter_map(|account| {
+            let (credit, slot) = account.first(turns, total)?;
+            let candidate = candidates.get(slot)?;
+            Some((credit, candidate, account))
+        });
+        let (_, candidate, account) = firsts.reduce(|a, b| {
+            let is_richer = b.0 > a.0 || (b.0 == a.0 && b.1.last_pick < a.1.last_pick);
+            if is_richer { b } else { a }
+        })?;
+        account.move_on();
+        Some(candidate)
+    }
+
+    fn open_accounts(&mut self, candidates: &[Candidate]) {
+        let mut live: Vec<&Candidate> = candidates.iter().filter(|c| c.live).collect();
+        live.sort_by_key(|c| (c.weight, c.last_pick));
+        let accounts = live.chunk_by(|a, b| a.weight == b.weight);
+        let open = |members: &[&Candidate]| Account {
+            weight: members.first().map_or(0, |c| i64::from(c.weight)),
+            members: members.iter().map(|c| c.id.slot()).collect(),
+            next: 0,
+            rounds: 0,
+        };
+        self.accounts = accounts.map(open).collect();
+        if self.accounts.len() <= 1 {
+            self.accounts.clear();
+        }
+        self.turns = 0;
+        self.total = live.iter().map(|c| i64::from(c.weight)).sum();
     }
 }
 
@@ -59,7 +122,7 @@ impl Strategy for RoundRobin {
     }
 
     fn pick(&mut self, candidates: &[Candidate], _: u64, _: Timestamp) -> Option<BackendId> {
-        if self.credit.is_empty() {
+        if self.accounts.is_empty() {
             self.pick_plain(candidates)
         } else {
             self.pick_weighted(candidates)
@@ -67,16 +130,85 @@ impl Strategy for RoundRobin {
     }
 
     fn changed(&mut self, candidates: &[Candidate], _: Timestamp) {
-        self.credit.clear();
-        let mut weights = candidates.iter().filter(|c| c.live).map(|c| c.weight);
-        let first = weights.next();
-        if weights.any(|weight| Some(weight) != first) {
-            self.credit.resize(candidates.len(), 0);
-        }
+        self.open_accounts(candidates);
         if !self.started {
             self.started = true;
             let first = candidates.iter().min_by_key(|c| c.last_pick);
             self.cursor = first.map_or(0, |c| c.id.slot());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::balance::Outcome;
+    use crate::upstream::Upstream;
+
+    const NOW: Timestamp = Timestamp::ZERO;
+
+    fn upstream(weights: &[u32]) -> Upstream {
+        let backends = weights.iter().enumerate();
+        let backends = backends.map(|(n, &weight)| (format!("s{n}"), weight));
+        Upstream::new(backends, Box::new(RoundRobin::default()), 0)
+    }
+
+    fn next(upstream: &mut Upstream) -> usize {
+        let lease = upstream.pick(0, &[], NOW).unwrap();
+        let slot = lease.backend().slot();
+        upstream.settle(lease, Outcome::Neutral, NOW);
+        slot
+    }
+
+    /// The rule as it is defined, with a credit for each backend.
+    fn by_definition(weights: &[u32], picks: usize) -> Vec<usize> {
+        let total: i64 = weights.iter().map(|&w| i64::from(w)).sum();
+        let mut credit = vec![0; weights.len()];
+        let mut last_pick: Vec<usize> = (0..weights.len()).collect();
+        let pick = |nth| {
+            for (credit, weight) in credit.iter_mut().zip(weights) {
+                *credit += i64::from(*weight);
+            }
+            let richest =
+                (0..weights.len()).max_by_key(|&n| (credit[n], usize::MAX - last_pick[n]));
+            credit[richest.unwrap()] -= total;
+            last_pick[richest.unwrap()] = weights.len() + nth;
+            richest.unwrap()
+        };
+        (0..picks).map(pick).collect()
+    }
+
+    #[test]
+    fn accounts_give_the_order_that_single_credits_would() {
+        for weights in [
+            &[5, 1, 1][..],
+            &[1, 2, 3, 4],
+            &[7, 3, 3, 7, 1, 3, 7],
+            &[256, 1, 1, 255, 2, 2, 100],
+        ] {
+            let mut upstream = upstream(weights);
+            let picked: Vec<usize> = (0..2_000).map(|_| next(&mut upstream)).collect();
+            assert_eq!(picked, by_definition(weights, 2_000), "{weights:?}");
+        }
+    }
+
+    #[test]
+    fn lost_turns_go_to_the_others_by_weight() {
+        let mut upstream = upstream(&[4, 1, 2, 4]);
+        let first = upstream.candidates()[0].id;
+        assert!(upstream.drain(first, NOW));
+        let mut picks = [0; 4];
+        (0..700).for_each(|_| picks[next(&mut upstream)] += 1);
+        assert_eq!(picks, [0, 100, 200, 400]);
+    }
+
+    #[test]
+    fn one_light_backend_that_is_left_is_found() {
+        let mut upstream = upstream(&[256, 256, 256, 1]);
+        for slot in 0..3 {
+            let id = upstream.candidates()[slot].id;
+            assert!(upstream.drain(id, NOW));
+        }
+        assert!((0..100).all(|_| next(&mut upstream) == 3));
     }
 }

@@ -13,7 +13,7 @@ use super::Rng;
 pub(super) const SAMPLED_ABOVE: usize = 500;
 
 /// Neighbours that are drawn together.
-const BLOCK: usize = 8;
+pub(super) const BLOCK: usize = 8;
 
 /// How many blocks are drawn, with repetition.
 const BLOCKS: usize = 8;

@@ -57,13 +57,17 @@ mod tests {
     /// What is explained is what is picked, over traffic that leaves queues.
     #[test]
     fn the_least_cost_is_the_one_that_is_picked() {
-        for kind in [Kind::LeastConnections, Kind::LeastResponseTime] {
-            let backends = (0..5).map(|n| (format!("s{n}"), 1));
-            let mut upstream = Upstream::new(backends, build(&kind, 1), 1);
+        for (kind, backends, turns) in [
+            (Kind::LeastConnections, 5, 2_000),
+            (Kind::LeastResponseTime, 5, 2_000),
+            (Kind::LeastResponseTime, 75, 400),
+        ] {
+            let names = (0..backends).map(|n| (format!("s{n}"), 1));
+            let mut upstream = Upstream::new(names, build(&kind, 1), 1);
             let mut held = std::collections::VecDeque::new();
-            for turn in 0..2_000_u64 {
+            for turn in 0..turns {
                 let now = Timestamp::from_nanos(turn * turn * 7_001);
-                if held.len() > 8 {
+                if held.len() > backends + backends / 2 {
                     let lease: crate::upstream::Lease = held.pop_front().unwrap();
                     let response_time = Some(now.since(lease.dispatched_at()));
                     let outcome = match turn % 11 {
@@ -81,7 +85,8 @@ mod tests {
                 assert!(picked.unwrap().pickable);
                 held.push_back(lease);
             }
-            assert!(held.len() > 8 && upstream.explain(0, Timestamp::NEVER).len() == 5);
+            let verdicts = upstream.explain(0, Timestamp::NEVER);
+            assert!(held.len() > backends && verdicts.len() == backends);
         }
     }
 

@@ -9,12 +9,13 @@ use super::health_flags::HealthFlags;
 use super::heartbeat::SenderFlags;
 use super::heartbeat_flags::HeartbeatFlags;
 use super::help;
+use super::strategy_choice::StrategyChoice;
 use super::watch_flags::{MonitorFlags, PingFlags};
 use clap::builder::ArgPredicate;
 use clap::{Args, Parser};
 use lb::config::{
-    AccessLogFormat, BackendSpec, DEFAULT_LISTENER, HumanDuration, Limits, ListenerSpec, Mode,
-    StrategyKind, Timeouts, Workers, parse_cookie_name, parse_number, parse_strategy,
+    AccessLogFormat, BackendSpec, DEFAULT_LISTENER, HumanDuration, Limits, ListenerSpec, LoadBound,
+    Mode, StrategyKind, Timeouts, Workers, parse_cookie_name, parse_load_bound, parse_number,
     parse_timeout,
 };
 use std::path::PathBuf;
@@ -84,11 +85,19 @@ pub(super) struct PoolFlags {
         long,
         value_name = "NAME",
         default_value = StrategyKind::default().name(),
-        value_parser = parse_strategy,
+        value_parser = StrategyChoice::parse,
         help = help::strategy(),
         long_help = help::strategy_long()
     )]
-    pub(super) strategy: StrategyKind,
+    pub(super) strategy: StrategyChoice,
+
+    /// Most a hashing strategy gives a backend, in percent of a fair share, or off [default: 125]
+    ///
+    /// Of what is in flight, by weight; the share of eight requests is always had. A key whose
+    /// backend is at its bound goes to the next on its way. Off: it stays, however busy it is
+    /// there.
+    #[arg(long, value_name = "PERCENT|off", value_parser = parse_load_bound)]
+    pub(super) hash_bound: Option<LoadBound>,
 
     /// Cookie that brings a browser back to its backend
     ///

@@ -76,7 +76,8 @@ pub(super) fn sections(sections: &[(&str, &str)]) -> StyledStr {
 /// What `-h` says of `--strategy`.
 pub(super) fn strategy() -> String {
     let names: Vec<_> = ENTRIES.iter().take(4).map(|entry| entry.name).collect();
-    format!("How a backend is picked: {}, or another", names.join(", "))
+    let names = names.join(", ");
+    format!("How a backend is picked: {names}, or another; list shows all")
 }
 
 /// What `--help` says of `--strategy`: each with when to use it, and its other names.

@@ -13,6 +13,7 @@ mod help;
 mod secret;
 #[cfg(feature = "simulate")]
 mod simulate;
+mod strategy_choice;
 mod watch_flags;
 
 pub(crate) use heartbeat::{LoadSource, ProcessName, Sending};
@@ -23,7 +24,7 @@ pub(crate) use watch_flags::Watching;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use flags::{Command, Flags};
-use lb::config::{Config, Invalid, StickyCookie};
+use lb::config::{Config, Invalid, StickyCookie, StrategyKind};
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -39,8 +40,10 @@ pub(crate) enum Invocation {
     Send(Box<Sending>),
     /// Machines or services to be watched.
     Watch(Box<Watching>),
-    /// A page, such as the help, to be printed to stdout.
+    /// A page of clap's, such as the help, to be printed to stdout.
     Show(clap::Error),
+    /// A page of our own, to be printed to stdout.
+    List(String),
 }
 
 /// A balancer as it was ordered.
@@ -60,12 +63,12 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocatio
             ..
         }) => match command {
             #[cfg(feature = "simulate")]
-            Command::Simulate(flags) => Ok(Invocation::Simulate(Box::new(flags.order()?))),
+            Command::Simulate(flags) => flags.invocation(),
             Command::Heartbeat(flags) => Ok(Invocation::Send(Box::new(flags.order()?))),
             Command::Ping(flags) => Ok(Invocation::Watch(Box::new(flags.order()?))),
             Command::Monitor(flags) => Ok(Invocation::Watch(Box::new(flags.order()?))),
         },
-        Ok(flags) => Ok(Invocation::Balance(Box::new(order(flags)?))),
+        Ok(flags) => invocation(flags),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Invocation::Show(error)),
             _ => Err(complaint::of(&error)),
@@ -73,9 +76,22 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocatio
     }
 }
 
-fn order(flags: Flags) -> Result<Order, Invalid> {
+fn invocation(flags: Flags) -> Result<Invocation, Invalid> {
+    match flags.pool.strategy.clone().kind() {
+        Some(strategy) => Ok(Invocation::Balance(Box::new(order(flags, strategy)?))),
+        None => Ok(Invocation::List(strategy_choice::list())),
+    }
+}
+
+fn order(flags: Flags, strategy: StrategyKind) -> Result<Order, Invalid> {
     let mut config = Config::new(flags.pool.backends)?;
-    config.strategy = flags.pool.strategy;
+    config.strategy = strategy;
+    if let Some(bound) = flags.pool.hash_bound
+        && !config.strategy.set_load_bound(bound)
+    {
+        let remedy = "give it with a strategy such as ip-hash, or not at all";
+        return Err(Invalid::new("the strategy does not hash", remedy).with_flag("--hash-bound"));
+    }
     config.mode = flags.traffic.mode;
     config.workers = flags.traffic.workers;
     config.access_log = flags.output.access_log;

@@ -5,8 +5,10 @@
 
 mod help;
 
+use super::Invocation;
+use super::strategy_choice::{self, StrategyChoice};
 use clap::Args;
-use lb::config::{Invalid, parse_number, parse_strategy};
+use lb::config::{Invalid, StrategyKind, parse_number};
 use lb::simulate::Rule;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -61,11 +63,11 @@ pub(super) struct SimulateFlags {
 
     /// Strategies to compare, separated by commas
     ///
-    /// Any that lb --help names. The oracle is always added: it sends each request where it will
+    /// Any that lb --strategy list shows. The oracle is always added: it sends each request where it will
     /// be done first, because it knows how long every request takes.
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = parse_strategy,
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = StrategyChoice::parse,
         default_values = STRATEGIES, help_heading = "Runs")]
-    strategy: Vec<lb::config::StrategyKind>,
+    strategy: Vec<StrategyChoice>,
 
     /// Requests of each run, instead of what the scenario says
     #[arg(long, value_name = "N", value_parser = parse_number::<u64>, help_heading = "Runs")]
@@ -142,8 +144,16 @@ pub(crate) enum Task {
 }
 
 impl SimulateFlags {
-    /// The order these flags give.
-    pub(super) fn order(self) -> Result<Experiment, Invalid> {
+    /// What these flags ask for.
+    pub(super) fn invocation(self) -> Result<Invocation, Invalid> {
+        let kinds = self.strategy.iter().cloned().map(StrategyChoice::kind);
+        match kinds.collect() {
+            Some(kinds) => Ok(Invocation::Simulate(Box::new(self.order(kinds)?))),
+            None => Ok(Invocation::List(strategy_choice::list())),
+        }
+    }
+
+    fn order(self, strategies: Vec<StrategyKind>) -> Result<Experiment, Invalid> {
         within("--requests", self.requests.unwrap_or(1), 1..=100_000_000)?;
         within("--seeds", self.seeds, 1..=1_000)?;
         within("--backends", self.backends.unwrap_or(1) as u64, 1..=4_096)?;
@@ -165,7 +175,7 @@ impl SimulateFlags {
             },
             names: self.names,
             task,
-            rules: self.strategy.into_iter().map(Rule::Strategy).collect(),
+            rules: strategies.into_iter().map(Rule::Strategy).collect(),
             requests: self.requests,
             seeds: self.seed..=self.seed.saturating_add(self.seeds - 1),
         })
@@ -188,7 +198,7 @@ fn within(flag: &'static str, value: u64, range: RangeInclusive<u64>) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Invocation, read};
+    use crate::cli::read;
     use std::ffi::OsString;
 
     fn read_line(line: &str) -> Result<Invocation, Invalid> {

@@ -1,8 +1,8 @@
 use super::*;
 use clap::CommandFactory as _;
 use lb::config::{
-    AccessLogFormat, ForwardOptions, ForwardedFor, Limits, Mode, ProxyVersion, StrategyKind,
-    Timeouts,
+    AccessLogFormat, ForwardOptions, ForwardedFor, Limits, LoadBound, Mode, ProxyVersion,
+    StrategyKind, Timeouts,
 };
 use std::time::Duration;
 
@@ -147,6 +147,38 @@ fn heartbeats_are_listened_to_where_they_are_told() {
 }
 
 #[test]
+fn loads_are_bounded_where_a_strategy_hashes() {
+    let strategy = |flags: &str| {
+        ordered(&format!("lb --backends 1 --strategy {flags}"))
+            .config
+            .strategy
+    };
+    let mut expected: StrategyKind = "ip-hash".parse().unwrap();
+    assert_eq!(strategy("ip-hash"), expected);
+    assert!(expected.set_load_bound(LoadBound::percent(200).unwrap()));
+    assert_eq!(strategy("ip-hash --hash-bound 200%"), expected);
+    assert!(expected.set_load_bound(LoadBound::OFF));
+    assert_eq!(strategy("ip-hash --hash-bound off"), expected);
+}
+
+#[test]
+fn strategies_can_be_listed() {
+    for line in ["lb --strategy list", "lb simulate --strategy p2c,LIST"] {
+        let page = match read_line(line) {
+            Ok(Invocation::List(page)) => page,
+            other => panic!("{line}: {other:?}"),
+        };
+        for entry in &lb::balance::registry::ENTRIES {
+            let first = format!("{:<22} {}\n", entry.usage(), entry.when);
+            let at = page.find(&first).expect(entry.name);
+            let second = page[at..].lines().nth(1).unwrap();
+            assert!(second.contains(entry.cost), "{second}");
+        }
+        assert!(page.lines().all(|line| line.chars().count() <= 100));
+    }
+}
+
+#[test]
 fn a_group_of_timeouts_is_set_at_once_but_for_those_that_are_given() {
     let seconds = Duration::from_secs;
     let defaults = Timeouts::default();
@@ -197,6 +229,15 @@ fn every_mistake_is_one_line_with_a_remedy() {
              use one of n-to-1, round-robin, least-conn, least-rt, random, p2c, \
              ip-hash, uri-hash, header-hash, cookie-hash, ip-maglev, uri-maglev, \
              header-maglev, cookie-maglev",
+        ),
+        (
+            "lb --backends 1 --hash-bound 150",
+            "--hash-bound: the strategy does not hash; \
+             give it with a strategy such as ip-hash, or not at all",
+        ),
+        (
+            "lb --backends 1 --strategy ip-hash --hash-bound 100",
+            "--hash-bound '100': not a bound; give 101 to 10000 percent of a fair share, or off",
         ),
         (
             "lb --strategy",
@@ -320,8 +361,9 @@ fn arguments_that_are_not_utf8_are_refused() {
 }
 
 /// Every flag that has a default, and the default as the user would write it.
-const DEFAULTS: [(&str, &str); 43] = [
+const DEFAULTS: &[(&str, &str)] = &[
     ("strategy", "least-rt"),
+    ("hash-bound", "125"),
     ("listen", "127.0.0.1:8080"),
     ("mode", "http"),
     ("workers", "1"),

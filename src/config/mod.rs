@@ -38,7 +38,7 @@ mod target;
 mod timeouts;
 mod workers;
 
-pub use crate::balance::Kind as StrategyKind;
+pub use crate::balance::{Kind as StrategyKind, LoadBound};
 pub use crate::http::{ForwardOptions, ForwardedFor};
 pub use crate::proxy_protocol::Version as ProxyVersion;
 pub use backend::{BackendSpec, Weight};
@@ -56,7 +56,7 @@ pub use number::parse_number;
 pub use sender::{MAX_BALANCERS, SenderConfig};
 pub use socket_path::SocketPath;
 pub use sticky::{StickyCookie, parse_cookie_name};
-pub use strategy::parse_strategy;
+pub use strategy::{parse_load_bound, parse_strategy};
 pub use target::{Question, ServiceSpec, Target};
 pub use timeouts::{Timeouts, parse_timeout};
 pub use workers::Workers;

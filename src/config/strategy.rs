@@ -3,8 +3,9 @@
 //! What they are called and when to use which is the [`registry`]'s to know; only the words of
 //! the refusal are made here.
 
+use super::number::digits;
 use super::{Invalid, StrategyKind};
-use crate::balance::BadStrategy;
+use crate::balance::{BadStrategy, LoadBound};
 
 /// Finds a strategy by its name or its alias, in any case of letters, with its argument after a
 /// colon where it takes one.
@@ -14,6 +15,21 @@ use crate::balance::BadStrategy;
 pub fn parse_strategy(text: &str) -> Result<StrategyKind, Invalid> {
     text.parse()
         .map_err(|bad: BadStrategy| Invalid::new(bad.problem(), bad.remedy()).with_value(text))
+}
+
+/// Reads how much a hashing strategy may give one backend: `150`, `150%` or `off`.
+///
+/// # Errors
+/// Anything else, and what is not 101 to 10,000.
+pub fn parse_load_bound(text: &str) -> Result<LoadBound, Invalid> {
+    if text.eq_ignore_ascii_case("off") {
+        return Ok(LoadBound::OFF);
+    }
+    let percent = digits(text.strip_suffix('%').unwrap_or(text));
+    percent.and_then(LoadBound::percent).ok_or_else(|| {
+        let remedy = "give 101 to 10000 percent of a fair share, or off";
+        Invalid::new("not a bound", remedy).with_value(text)
+    })
 }
 
 #[cfg(test)]
@@ -39,6 +55,23 @@ mod tests {
             parse_strategy("least-rt"),
             Ok(StrategyKind::LeastResponseTime)
         );
+    }
+
+    #[test]
+    fn a_load_bound_is_a_percentage_or_off() {
+        for (text, bound) in [
+            ("125", LoadBound::percent(125)),
+            ("101%", LoadBound::percent(101)),
+            ("OFF", Some(LoadBound::OFF)),
+        ] {
+            assert_eq!(parse_load_bound(text).ok(), bound, "{text}");
+        }
+        for text in ["", "0", "100", "10001", "1.25", "%", "none", "-125"] {
+            assert_eq!(
+                parse_load_bound(text).unwrap_err().to_string(),
+                format!("'{text}': not a bound; give 101 to 10000 percent of a fair share, or off")
+            );
+        }
     }
 
     #[test]

@@ -63,6 +63,9 @@ impl Balancers {
                         max_ejected_percent: 0,
                         ..Policy::default()
                     });
+                    for (slot, group) in present.iter().enumerate() {
+                        limit(&mut upstream, BackendId::new(slot as u32, 0), group);
+                    }
                     upstream
                 })
                 .collect(),
@@ -75,11 +78,12 @@ impl Balancers {
     }
 
     /// Another server belongs to the pool.
-    pub(super) fn join(&mut self, weight: u32, now: Timestamp) {
+    pub(super) fn join(&mut self, group: &ServerGroup, now: Timestamp) {
         let nth = self.last_choices.len();
         for upstream in &mut self.upstreams {
             // Nobody is ever removed, so slots are given out in order.
-            let _ = upstream.add(name(nth), weight, now);
+            let backend = upstream.add(name(nth), group.weight, now);
+            limit(upstream, backend, group);
         }
         self.last_choices.push(0);
     }
@@ -125,6 +129,13 @@ impl Balancers {
         Some(backend)
     }
 
+    /// Whether a request should wait at its balancer because all who could serve it are at their
+    /// limits. The oracle has none: it knows what waiting at each server comes to.
+    pub(super) fn is_full(&self, balancer: usize, tried: &[BackendId]) -> bool {
+        let upstream = self.upstreams.get(balancer);
+        upstream.is_some_and(|upstream| upstream.is_full(tried))
+    }
+
     /// How often somebody was chosen so far.
     pub(super) const fn picks(&self) -> u64 {
         self.choices
@@ -134,6 +145,14 @@ impl Balancers {
     pub(super) fn explain(&self, demand: &Demand, now: Timestamp) -> Option<Vec<Verdict>> {
         let upstream = self.upstreams.get(demand.balancer)?;
         Some(upstream.explain(demand.key, now))
+    }
+}
+
+/// Gives a server at most so many requests at once as its group says.
+fn limit(upstream: &mut Upstream, backend: BackendId, group: &ServerGroup) {
+    if let Some(max) = group.max_connections {
+        let is_here = upstream.set_max_in_flight(backend, max);
+        debug_assert!(is_here, "a server that was just added");
     }
 }
 

@@ -3,15 +3,19 @@
 //! Owns the virtual clock, which moves from event to event and never back. What happens at one
 //! instant happens in the order in which it was decided. Every request ends exactly once: it is
 //! answered, it fails, or it is given up; a server goes on with what was given up, as it would.
+//! How a request finds a server, or waits for one, is in [`dispatch`].
+
+mod dispatch;
 
 use super::balancers::{Balancers, Rule, Ticket, Watched};
 use super::explanation::Explanation;
 use super::fault::{Condition, next_change};
+use super::line::{Line, Request};
 use super::report::{Report, Tally};
 use super::scenario::{Scenario, ServerGroup};
 use super::server::{JobId, Server};
-use super::traffic::{Demand, Traffic};
-use crate::balance::{BackendId, Outcome};
+use super::traffic::Traffic;
+use crate::balance::Outcome;
 use crate::time::Timestamp;
 use slab::Slab;
 use std::cmp::Reverse;
@@ -31,12 +35,14 @@ enum Event {
     Change { server: usize },
     /// A server is added to the pool.
     Join { server: usize },
+    /// A request has waited for room as long as it may, if it still does.
+    Leave { balancer: usize, number: u64 },
 }
 
 /// A request that was sent to a server.
 struct Open {
     serial: u64,
-    demand: Demand,
+    request: Request,
     ticket: Ticket,
     sent_at: Timestamp,
 }
@@ -57,6 +63,8 @@ pub(super) struct Engine<'a> {
     deadlines: VecDeque<(Timestamp, JobId)>,
     open: Slab<Open>,
     next_serial: u64,
+    /// Who waits for room, by balancer.
+    lines: Vec<Line>,
     now: Timestamp,
     tally: Tally,
     /// The pick that is to be explained.
@@ -84,6 +92,7 @@ impl<'a> Engine<'a> {
             deadlines: VecDeque::new(),
             open: Slab::new(),
             next_serial: 0,
+            lines: vec![Line::new(scenario); scenario.balancers],
             now: Timestamp::ZERO,
             tally: Tally::new(groups.len(), scenario.requests, timeout),
             explain: None,
@@ -110,7 +119,8 @@ impl<'a> Engine<'a> {
     /// Lets the next thing happen. Returns whether there was one; there is none once every
     /// request has come and ended.
     pub(super) fn step(&mut self) -> bool {
-        if self.traffic.is_over() && self.open.is_empty() {
+        let waits = self.lines.iter().any(|line| !line.is_empty());
+        if self.traffic.is_over() && self.open.is_empty() && !waits {
             return false;
         }
         let event_at = self.events.peek().map(|Reverse((at, _, _))| *at);
@@ -158,86 +168,23 @@ impl<'a> Engine<'a> {
             Event::Change { server } => self.change(server),
             Event::Join { server } => {
                 if let Some(group) = self.groups.get(server) {
-                    self.balancers.join(group.weight, self.now);
+                    self.balancers.join(group, self.now);
                 }
                 self.join(server);
             }
+            Event::Leave { balancer, number } => self.leave_line(balancer, number),
         }
     }
 
     fn arrive(&mut self) {
         for _ in 0..self.traffic.at_once() {
             if let Some(demand) = self.traffic.next() {
-                self.send(demand);
+                self.take(Request::new(demand, self.now));
             }
         }
         if self.traffic.clients() == 0 && !self.traffic.is_over() {
             let next = self.traffic.next_arrival(self.now);
             self.schedule(next, Event::Arrival);
-        }
-    }
-
-    /// Sends a request to a server that accepts it, if one can be found.
-    fn send(&mut self, demand: Demand) {
-        let mut tried: Vec<BackendId> = Vec::new();
-        for _ in 0..=self.retries {
-            let Some(ticket) = self.choose(&demand, &tried) else {
-                break;
-            };
-            let condition = self.servers.get(ticket.server).map(|it| it.condition);
-            if condition.is_some_and(|condition| !condition.refuses) {
-                return self.begin(demand, ticket);
-            }
-            let (balancer, outcome) = (demand.balancer, Outcome::Unreachable);
-            tried.extend(self.balancers.settle(balancer, ticket, outcome, self.now));
-        }
-        self.tally.failed(Duration::ZERO);
-        self.ask_again();
-    }
-
-    fn choose(&mut self, demand: &Demand, tried: &[BackendId]) -> Option<Ticket> {
-        let (balancers, now) = (&mut self.balancers, self.now);
-        let verdicts = match self.explain {
-            Some(pick) if pick == balancers.picks() + 1 => balancers.explain(demand, now),
-            _ => None,
-        };
-        let ticket = balancers.choose(demand, tried, &self.servers, now)?;
-        self.tally.chosen(ticket.server, now);
-        if let Some(verdicts) = verdicts {
-            self.explanation = Some(Explanation {
-                at: now,
-                balancer: demand.balancer,
-                chosen: ticket.server,
-                verdicts,
-            });
-        }
-        Some(ticket)
-    }
-
-    /// A server accepts a request: it works on it, or will answer with an error.
-    fn begin(&mut self, demand: Demand, ticket: Ticket) {
-        let (serial, server) = (self.next_serial, ticket.server);
-        self.next_serial += 1;
-        let slot = self.open.insert(Open {
-            serial,
-            demand,
-            ticket,
-            sent_at: self.now,
-        });
-        let job = JobId { serial, slot };
-        self.deadlines.push_back((self.now + self.timeout, job));
-        let Some(watched) = self.servers.get_mut(server) else {
-            return;
-        };
-        if demand.luck <= watched.condition.fail_rate {
-            let fails_at = self.now + Duration::from_secs_f64(watched.condition.fail_after_s);
-            self.schedule(fails_at, Event::Error { job });
-            return;
-        }
-        let version = watched.server.version();
-        watched.server.take(job, demand.work, self.now);
-        if watched.server.version() != version {
-            self.foresee(server);
         }
     }
 
@@ -286,17 +233,18 @@ impl<'a> Engine<'a> {
             return;
         }
         let open = self.open.remove(job.slot);
-        let time = self.now.since(open.sent_at);
+        let time = self.now.since(open.request.came_at);
         match outcome {
             Outcome::Success { .. } => self.tally.answered(time),
             Outcome::Declined | Outcome::Failure | Outcome::Unreachable | Outcome::Neutral => {
                 self.tally.failed(time)
             }
         }
-        let balancer = open.demand.balancer;
+        let balancer = open.request.demand.balancer;
         self.balancers
             .settle(balancer, open.ticket, outcome, self.now);
         self.ask_again();
+        self.serve_line(balancer);
     }
 
     /// The client whose request has ended thinks, then asks again.

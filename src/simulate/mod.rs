@@ -22,6 +22,7 @@ mod comparison;
 mod engine;
 mod explanation;
 mod fault;
+mod line;
 mod replay;
 mod report;
 mod scenario;

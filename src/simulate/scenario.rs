@@ -5,7 +5,7 @@
 
 use super::fault::Fault;
 use super::service::Service;
-use crate::config::Invalid;
+use crate::config::{Invalid, Limits, Timeouts};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +37,12 @@ pub struct Scenario {
     /// How often a request whose connection was refused is sent elsewhere.
     #[serde(default = "default_retries")]
     pub retries: u32,
+    /// How many requests wait at each balancer while all servers are at their limits; more fail.
+    #[serde(default = "default_queue_limit")]
+    pub queue_limit: usize,
+    /// How long each waits. Seconds.
+    #[serde(default = "default_queue_timeout_s")]
+    pub queue_timeout_s: f64,
     /// Requests that were recorded, in the order of their arrival; they take the place of
     /// `arrivals`, `service` and `requests`.
     #[serde(skip)]
@@ -98,6 +104,8 @@ pub struct ServerGroup {
     pub workers: usize,
     /// The weight the balancer is told, 1 to 256.
     pub weight: u32,
+    /// How many requests each balancer gives one at once; any number unless given.
+    pub max_connections: Option<u32>,
     /// How workers are given to requests.
     pub discipline: Discipline,
     /// When they are added to the pool; 0 is from the start. Seconds.
@@ -124,6 +132,7 @@ impl Default for ServerGroup {
             speed: 1.0,
             workers: 1,
             weight: 1,
+            max_connections: None,
             discipline: Discipline::Fifo,
             join_s: 0.0,
             faults: Vec::new(),
@@ -145,6 +154,14 @@ const fn default_timeout_s() -> f64 {
 
 const fn default_retries() -> u32 {
     2
+}
+
+fn default_queue_limit() -> usize {
+    Limits::default().queue_limit
+}
+
+fn default_queue_timeout_s() -> f64 {
+    Timeouts::default().queue.as_secs_f64()
 }
 
 /// What a file of scenarios holds.
@@ -192,6 +209,8 @@ impl Scenario {
             balancers: 1,
             timeout_s: default_timeout_s(),
             retries: default_retries(),
+            queue_limit: default_queue_limit(),
+            queue_timeout_s: default_queue_timeout_s(),
             recorded: Some(recorded),
         }
     }
@@ -227,6 +246,10 @@ impl Scenario {
         self.require(self.requests > 0, "no requests")?;
         self.require(positive(self.timeout_s), "timeout_s is not above 0")?;
         self.require(
+            positive(self.queue_timeout_s),
+            "queue_timeout_s is not above 0",
+        )?;
+        self.require(
             self.service.is_valid(),
             "a service time is out of range: times are above 0, shares 0 to 1",
         )?;
@@ -238,10 +261,11 @@ impl Scenario {
         };
         self.require(arrivals, "arrivals have no rate, size or count above 0")?;
         for group in &self.servers {
+            let takes_some = group.max_connections != Some(0);
             let valid = positive(group.speed) && group.workers > 0 && group.join_s >= 0.0;
             self.require(
-                valid,
-                "a server has a speed, workers or join_s out of range",
+                valid && takes_some,
+                "a server has a speed, workers, max_connections or join_s out of range",
             )?;
             let faults = group.faults.iter().all(Fault::is_valid);
             self.require(faults, "a fault has a number out of range")?;

@@ -20,7 +20,7 @@ use std::mem;
 use std::time::Duration;
 
 /// Of the longest response time, this part is forgotten with each answer.
-const FORGETTING: u32 = 512;
+const FORGETTING: u64 = 512;
 /// Changes kept until somebody takes them.
 const MOST_CHANGES: usize = 4096;
 
@@ -75,13 +75,17 @@ impl Upstream {
             }
             Outcome::Success { .. } | Outcome::Declined => {
                 if let Some(response_time) = outcome.response_time() {
-                    let before = self.slow_response_time;
-                    self.slow_response_time = response_time.max(before - before / FORGETTING);
+                    let nanos = u64::try_from(response_time.as_nanos()).unwrap_or(u64::MAX);
+                    let before = self.slow_response_nanos;
+                    self.slow_response_nanos = nanos.max(before - before / FORGETTING);
                 }
                 backend.unreachable_in_a_row = 0;
                 backend.evidence.good(now);
                 self.recent.add(false, now);
-                self.advance(slot, Event::Answered { trial }, Cause::Answered, now);
+                // It nearly always is, and is none the better for one more good answer.
+                if backend.state != State::Healthy || trial {
+                    self.advance(slot, Event::Answered { trial }, Cause::Answered, now);
+                }
             }
             Outcome::Failure => {
                 self.recent.add(true, now);
@@ -197,7 +201,7 @@ impl Upstream {
     /// How long slow answers take, over all backends; zero before the first.
     #[must_use]
     pub const fn slow_response_time(&self) -> Duration {
-        self.slow_response_time
+        Duration::from_nanos(self.slow_response_nanos)
     }
 
     /// Takes what has changed since the last time, in order.
@@ -214,9 +218,6 @@ impl Upstream {
             return;
         };
         let from = backend.state;
-        if from == State::Healthy && event == (Event::Answered { trial: false }) {
-            return; // what nearly always happens
-        }
         let to = from.after(event, self.policy.slow_start, now);
         if self.sharing.is_some() && !self.may_move(slot, [from, to], event, cause) {
             return;

@@ -13,7 +13,6 @@ use super::window::Window;
 use super::{Backend, Cause, Policy, State, Upstream};
 use crate::balance::{BackendId, Candidate, KeySource, Rng, Strategy, key};
 use crate::time::Timestamp;
-use std::time::Duration;
 
 /// Picks are numbered from here, so that the numbers below order those never picked.
 pub(super) const FIRST_PICK: u64 = 1 << 32;
@@ -45,7 +44,7 @@ impl Upstream {
             policy: Policy::default(),
             ramps: Ramps::default(),
             recent: Window::default(),
-            slow_response_time: Duration::ZERO,
+            slow_response_nanos: 0,
             changes: Vec::new(),
             missed_changes: 0,
             sharing: None,
@@ -176,12 +175,9 @@ impl Upstream {
         }
     }
 
-    /// Gives a removed backend's slot away once the last exchange there is settled.
-    pub(super) fn vacate_if_finished(&mut self, slot: usize) {
-        if let Some(candidate) = self.candidates.get(slot)
-            && !candidate.live
-            && candidate.in_flight == 0
-        {
+    /// The last exchange at a backend is settled: gives its slot away if it was removed.
+    pub(super) fn vacate_if_removed(&mut self, slot: usize) {
+        if self.candidates.get(slot).is_some_and(|c| !c.live) {
             self.vacant.push(slot as u32);
         }
     }

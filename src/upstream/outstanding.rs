@@ -7,14 +7,21 @@
 
 use crate::time::Timestamp;
 use slab::Slab;
+use std::num::NonZeroU32;
 
 /// Names one exchange in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NodeId(u32);
+pub(super) struct NodeId(NonZeroU32);
 
 impl NodeId {
+    /// Numbers begin at 1, so that `Option<NodeId>` needs no more room. A u32 numbers more
+    /// exchanges than a machine has memory for.
+    const fn new(index: usize) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(index as u32))
+    }
+
     const fn index(self) -> usize {
-        self.0 as usize
+        (self.0.get() - 1) as usize
     }
 }
 
@@ -47,12 +54,11 @@ impl Outstanding {
     /// Adds an exchange that is dispatched now, as the newest of `queue`.
     pub(super) fn push(&mut self, queue: &mut Queue, dispatched_at: Timestamp) -> NodeId {
         let older = queue.newest;
-        // A u32 numbers more exchanges than a machine has memory for.
-        let id = NodeId(self.nodes.insert(Node {
+        let id = NodeId::new(self.nodes.insert(Node {
             dispatched_at,
             older,
             newer: None,
-        }) as u32);
+        }));
         match older.and_then(|older| self.nodes.get_mut(older.index())) {
             Some(node) => node.newer = Some(id),
             None => queue.oldest = Some(id),

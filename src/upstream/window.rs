@@ -1,8 +1,9 @@
 //! What happened lately, good and bad, as two sums.
 //!
 //! Time is cut into slices of half a second; the slice under way and those before it that the
-//! window has room for are summed, and a slice that has grown too old is overwritten when its place is needed. Adding is
-//! O(1) and so is the sum; nothing is allocated. What is good or bad is for others to say.
+//! window has room for are summed, and a slice that has grown too old is overwritten when its
+//! place is needed. Adding is O(1) and so is the sum; nothing is allocated. What is good or bad is
+//! for others to say.
 
 use crate::time::Timestamp;
 
@@ -22,6 +23,8 @@ pub(crate) struct Window<const SLICES: usize> {
     slices: [Tally; SLICES],
     /// The number of the slice under way.
     current: u64,
+    /// When it ends.
+    ends_at: Timestamp,
 }
 
 impl Tally {
@@ -48,6 +51,7 @@ impl<const SLICES: usize> Default for Window<SLICES> {
         Self {
             slices: [Tally::default(); SLICES],
             current: 0,
+            ends_at: Timestamp::from_nanos(SLICE_NANOS),
         }
     }
 }
@@ -55,7 +59,9 @@ impl<const SLICES: usize> Default for Window<SLICES> {
 impl<const SLICES: usize> Window<SLICES> {
     /// Counts an outcome.
     pub(crate) fn add(&mut self, is_bad: bool, now: Timestamp) {
-        self.move_on(now);
+        if now >= self.ends_at {
+            self.move_on(now);
+        }
         if let Some(slice) = self.slices.get_mut(self.current as usize % SLICES) {
             slice.good += u32::from(!is_bad);
             slice.bad += u32::from(is_bad);
@@ -73,7 +79,9 @@ impl<const SLICES: usize> Window<SLICES> {
             })
     }
 
-    /// Empties the slices that have begun since the last look.
+    /// Empties the slices that have begun since the last look. Twice a second there is something
+    /// to do.
+    #[cold]
     fn move_on(&mut self, now: Timestamp) {
         let current = now.as_nanos() / SLICE_NANOS;
         let begun = current.saturating_sub(self.current).min(SLICES as u64);
@@ -83,6 +91,7 @@ impl<const SLICES: usize> Window<SLICES> {
             }
         }
         self.current = self.current.max(current);
+        self.ends_at = Timestamp::from_nanos((self.current + 1) * SLICE_NANOS);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Bounded loads: nobody gets more than 1.25 times its fair share of what is in flight.
+//! Bounded loads: nobody gets much more than its fair share of what is in flight.
 //!
 //! Mirrokni, Thorup, Zadimoghaddam, "Consistent Hashing with Bounded Loads" (2016): with a bound of
 //! `c` times the mean, a key goes on to the next backend of its walk when the one before is full.
@@ -6,16 +6,40 @@
 
 use crate::balance::{BackendId, Candidate};
 
-/// The bound, 5/4 of the fair share.
-const FACTOR: (u64, u64) = (5, 4);
-
 /// In flight at a backend before it can be too much: a browser opens six connections at once, and
 /// where little is going on they should all lead to one place.
 const LEAST: u64 = 8;
 
+/// How much of what is in flight a backend may have, if it is bounded at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadBound(Option<u32>);
+
+impl LoadBound {
+    /// A quarter more than its fair share.
+    pub const DEFAULT: Self = Self(Some(125));
+    /// Any number: a key stays at its backend as long as that may be picked.
+    pub const OFF: Self = Self(None);
+
+    /// So many percent of its fair share: 101 to 10,000, or there would be none with room, or
+    /// nobody who notices.
+    #[must_use]
+    pub fn percent(percent: u32) -> Option<Self> {
+        (101..=10_000)
+            .contains(&percent)
+            .then_some(Self(Some(percent)))
+    }
+}
+
+impl Default for LoadBound {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
 /// Knows how much is in flight, and so how much is too much.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Bound {
+    limit: LoadBound,
     /// Exchanges in flight over all backends.
     in_flight: u64,
     /// The weight of all live backends, pickable or not.
@@ -23,6 +47,14 @@ pub(super) struct Bound {
 }
 
 impl Bound {
+    pub(super) const fn new(limit: LoadBound) -> Self {
+        Self {
+            limit,
+            in_flight: 0,
+            weight: 0,
+        }
+    }
+
     /// The first backend of a walk that may be picked and has room. The walk is begun twice.
     pub(super) fn first(
         &self,
@@ -63,9 +95,25 @@ impl Bound {
 
     /// Whether a backend may be picked and is below its bound when `weight` shares the load.
     fn has_room(&self, candidate: &Candidate, weight: u64) -> bool {
-        let (factor, per) = FACTOR;
-        let share = (self.in_flight + 1) * factor * u64::from(candidate.weight);
-        let bound = share.div_ceil((per * weight).max(1)).max(LEAST);
-        candidate.pickable && u64::from(candidate.in_flight) < bound
+        let below_bound = self.limit.0.is_none_or(|percent| {
+            let share = (self.in_flight + 1) * u64::from(percent) * u64::from(candidate.weight);
+            let bound = share.div_ceil((100 * weight).max(1)).max(LEAST);
+            u64::from(candidate.in_flight) < bound
+        });
+        candidate.pickable && below_bound
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_leaves_room_for_all_that_is_in_flight() {
+        assert_eq!(LoadBound::percent(125), Some(LoadBound::DEFAULT));
+        for percent in [0, 100, 10_001] {
+            assert_eq!(LoadBound::percent(percent), None);
+        }
+        assert!(LoadBound::percent(101).is_some() && LoadBound::percent(10_000).is_some());
     }
 }

@@ -15,6 +15,7 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
+pub use bound::LoadBound;
 pub use maglev::Maglev;
 pub use ring::Ring;
 
@@ -47,13 +48,13 @@ pub struct Hashing<P> {
 }
 
 impl<P: Placement> Hashing<P> {
-    /// Hashes `key`, with loads bounded to 1.25 times a backend's fair share.
+    /// Hashes `key`, with loads bounded by `bound`.
     #[must_use]
-    pub fn new(key: KeySource) -> Self {
+    pub fn new(key: KeySource, bound: LoadBound) -> Self {
         Self {
             key,
             placement: P::default(),
-            bound: Bound::default(),
+            bound: Bound::new(bound),
         }
     }
 }

@@ -8,10 +8,14 @@ use crate::upstream::{Lease, Upstream};
 const NOW: Timestamp = Timestamp::ZERO;
 
 fn upstream(table: Table, weights: &[u32]) -> Upstream {
+    bounded(table, weights, LoadBound::DEFAULT)
+}
+
+fn bounded(table: Table, weights: &[u32], bound: LoadBound) -> Upstream {
     let key = KeySource::ClientAddress;
     let backends = weights.iter().enumerate();
     let backends = backends.map(|(n, &weight)| (format!("10.0.0.{n}:80"), weight));
-    Upstream::new(backends, build(&Kind::Hashing { table, key }, 1), 1)
+    Upstream::new(backends, build(&Kind::Hashing { table, key, bound }, 1), 1)
 }
 
 fn key(n: usize) -> u64 {
@@ -90,14 +94,40 @@ fn who_may_not_be_picked_is_passed_over_and_gets_its_keys_back() {
 fn one_key_fills_nobody_beyond_the_bound() {
     for table in BOTH {
         let mut upstream = upstream(table, &[1; 4]);
-        let held: Vec<Lease> = (0..400)
-            .filter_map(|_| upstream.pick(key(7), &[], NOW))
-            .collect();
-        assert_eq!(held.len(), 400);
-        let most = upstream.candidates().iter().map(|c| c.in_flight).max();
-        assert_eq!(most, Some(125), "{table:?}: 1.25 times 400 / 4");
-        held.into_iter()
-            .for_each(|lease| upstream.settle(lease, Outcome::Neutral, NOW));
+        let most = most_of_400(&mut upstream);
+        assert_eq!(most, 125, "{table:?}: 1.25 times 400 / 4");
+    }
+}
+
+/// What the fullest backend is given of 400 exchanges with one key.
+fn most_of_400(upstream: &mut Upstream) -> u32 {
+    let held: Vec<Lease> = (0..400)
+        .filter_map(|_| upstream.pick(key(7), &[], NOW))
+        .collect();
+    assert_eq!(held.len(), 400);
+    let most = upstream.candidates().iter().map(|c| c.in_flight).max();
+    held.into_iter()
+        .for_each(|lease| upstream.settle(lease, Outcome::Neutral, NOW));
+    most.unwrap()
+}
+
+#[test]
+fn the_bound_can_be_another_or_none() {
+    for table in BOTH {
+        let of = |bound| most_of_400(&mut bounded(table, &[1; 4], bound));
+        assert_eq!(of(LoadBound::percent(200).unwrap()), 200, "{table:?}");
+        assert_eq!(of(LoadBound::percent(101).unwrap()), 101, "{table:?}");
+        assert_eq!(of(LoadBound::OFF), 400, "{table:?}");
+    }
+}
+
+#[test]
+fn without_a_bound_a_key_still_leaves_who_may_not_be_picked() {
+    for table in BOTH {
+        let mut upstream = bounded(table, &[1; 4], LoadBound::OFF);
+        let home = homes(&mut upstream, 1)[0];
+        upstream.drain(home, NOW);
+        assert_ne!(homes(&mut upstream, 1)[0], home);
     }
 }
 
@@ -116,6 +146,7 @@ fn balancers_agree_whatever_their_seed_and_order() {
         let key_source = KeySource::Target;
         let kind = Kind::Hashing {
             table,
+            bound: LoadBound::DEFAULT,
             key: key_source,
         };
         let names = |order: [&str; 3], seed| {

@@ -6,7 +6,7 @@
 use super::tuning::{
     FAILURE_HALF_LIFE_S, FORGOTTEN, IN_ORDER_LEAST, MEMORY_HALF_LIFE_S, MOST_RESPONSES,
     MOST_SAMPLES, OVERTAKING_FULL, OVERTAKING_STEP, PENALTY, PENALTY_DEVIATIONS, PRIOR_SAMPLES,
-    decay, seconds, unless_negligible,
+    decay, is_due, seconds, unless_negligible,
 };
 use crate::balance::BackendId;
 use crate::time::Timestamp;
@@ -15,13 +15,11 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Score {
     /// Its expected service time, in mean service times of the pool.
-    pub(super) slowness: f64,
-    /// The reciprocal.
-    pub(super) per_slowness: f64,
+    pub(super) slowness: f32,
     /// What its failures cost, in mean service times of the pool.
-    pub(super) penalty: f64,
+    pub(super) penalty: f32,
     /// How far it seems to serve in order of arrival, 0.3 to 1.
-    pub(super) in_order: f64,
+    pub(super) in_order: f32,
     /// Whether it has ever answered, or failed to.
     pub(super) heard: bool,
 }
@@ -61,9 +59,9 @@ impl History {
         }
     }
 
-    /// Whether the last decay is longer ago than `limit_s`.
-    pub(super) fn is_older_than(&self, limit_s: f64, now: Timestamp) -> bool {
-        seconds(self.decayed_at, now) > limit_s
+    /// Whether [`decay`](Self::decay) would make a difference.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        is_due(self.decayed_at, now)
     }
 
     /// Takes the weight as a guess of the speed: twice the weight, half the service time.
@@ -119,13 +117,13 @@ impl History {
 
     /// What a pick is to read, given the pool's rate of failures.
     pub(super) fn score(&self, pool_failure_rate: f64) -> Score {
-        let log = (self.log_sum + self.prior) / (self.samples + PRIOR_SAMPLES);
-        let slowness = log.exp();
+        // The reciprocal is worked out while the logarithm is still being learned.
+        let log = (self.log_sum + self.prior) * (self.samples + PRIOR_SAMPLES).recip();
+        let in_order = IN_ORDER_LEAST.max(1.0 - self.overtaking * OVERTAKING_FULL.recip());
         Score {
-            slowness,
-            per_slowness: slowness.recip(),
-            penalty: self.penalty(pool_failure_rate),
-            in_order: IN_ORDER_LEAST.max(1.0 - self.overtaking * OVERTAKING_FULL.recip()),
+            slowness: log.exp() as f32,
+            penalty: self.penalty(pool_failure_rate) as f32,
+            in_order: in_order as f32,
             heard: self.heard,
         }
     }
@@ -174,7 +172,7 @@ mod tests {
         let mut history = history();
         (0..6).for_each(|_| history.learn(4.0_f64.ln()));
         // Six samples of 4 against six of 1: the geometric mean.
-        assert!((history.score(0.0).slowness - 2.0).abs() < 1e-9);
+        assert!((history.score(0.0).slowness - 2.0).abs() < 1e-6);
         (0..1_000).for_each(|_| history.learn(4.0_f64.ln()));
         let learned = history.score(0.0).slowness;
         assert!((3.5..4.0).contains(&learned), "{learned}");
@@ -187,7 +185,7 @@ mod tests {
     fn a_weight_is_a_guess_that_samples_overrule() {
         let mut history = history();
         history.set_weight(4.0, 2.0);
-        assert!((history.score(0.0).slowness - 0.5).abs() < 1e-9);
+        assert!((history.score(0.0).slowness - 0.5).abs() < 1e-6);
         (0..64).for_each(|_| history.learn(0.0));
         assert!(history.score(0.0).slowness > 0.9);
     }
@@ -235,8 +233,8 @@ mod tests {
     fn overtaking_lowers_the_trust_in_order_to_its_floor() {
         let mut history = history();
         history.learn_order(true);
-        assert!((history.score(0.0).in_order - 0.8).abs() < 1e-9);
+        assert!((history.score(0.0).in_order - 0.8).abs() < 1e-6);
         (0..20).for_each(|_| history.learn_order(true));
-        assert_eq!(history.score(0.0).in_order, IN_ORDER_LEAST);
+        assert_eq!(history.score(0.0).in_order, IN_ORDER_LEAST as f32);
     }
 }

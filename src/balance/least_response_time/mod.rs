@@ -29,17 +29,20 @@ mod cost;
 mod history;
 mod pool;
 mod residual;
+mod row;
+mod standings;
 mod tuning;
 
-use super::sample::{SAMPLED_ABOVE, block, draw_blocks};
+use super::sample::{BLOCK, SAMPLED_ABOVE, block, draw_blocks};
 use super::{BackendId, Candidate, Outcome, Rng, Settlement, Strategy, Verdict, verdict};
 use crate::time::Timestamp;
-use cost::{Best, Standing};
+use cost::{Best, GROUPS};
 use history::History;
 use pool::Pool;
 use residual::Residual;
+use standings::Standings;
 use std::time::Duration;
-use tuning::{COLD_BUDGET, COLD_BUDGET_AT_START, REFRESH_AFTER_S, START_RESPONSES, seconds};
+use tuning::{COLD_BUDGET, COLD_BUDGET_AT_START, START_RESPONSES, duration_s, instant_s, seconds};
 
 /// The backend expected to finish soonest.
 #[derive(Clone, Debug)]
@@ -47,7 +50,7 @@ pub struct LeastResponseTime {
     pool: Pool,
     residual: Residual,
     /// What a pick reads, by slot.
-    standings: Vec<Standing>,
+    standings: Standings,
     /// What it follows from, by slot.
     histories: Vec<History>,
     /// The slot that is aged next.
@@ -66,7 +69,7 @@ impl LeastResponseTime {
         Self {
             pool: Pool::default(),
             residual: Residual::new(),
-            standings: Vec::new(),
+            standings: Standings::default(),
             histories: Vec::new(),
             next_aged: 0,
             cold_budget: COLD_BUDGET_AT_START,
@@ -84,7 +87,7 @@ impl LeastResponseTime {
             0
         };
         if let Some(history) = self.histories.get_mut(slot)
-            && history.is_older_than(REFRESH_AFTER_S, now)
+            && history.is_due(now)
         {
             history.decay(now);
             self.rescore(slot);
@@ -100,22 +103,20 @@ impl LeastResponseTime {
         now: Timestamp,
     ) {
         let slot = settlement.backend.slot();
-        let Some(standing) = self.standings.get(slot) else {
-            return;
-        };
         // What was oldest there a moment ago: still is if it was overtaken, else it was this one.
+        let dispatched_at = settlement.dispatched_at;
         let oldest = match settlement.overtook {
-            true => candidate.oldest_dispatched_at,
-            false => Some(settlement.dispatched_at),
+            true => candidate.oldest_dispatched_at.unwrap_or(dispatched_at),
+            false => dispatched_at,
         };
-        let began = oldest.max(settlement.previous_completion).unwrap_or(now);
+        let began = oldest.max(settlement.previous_completion.unwrap_or_default());
         if self.pool.per_second() > 0.0 {
-            let pace = standing.score.per_slowness * self.pool.per_second();
-            self.residual.learn(seconds(began, now) * pace);
+            let pace = f64::from(self.standings.per_slowness(slot)) * self.pool.per_second();
+            self.residual.learn((seconds(began, now) * pace) as f32);
         }
         // A response within the clock's resolution still took some time.
-        let response_s = response_time.as_secs_f64().max(1e-9);
-        let service_s = response_s / (f64::from(settlement.ahead_at_dispatch) + 1.0);
+        let response_s = duration_s(response_time).max(1e-9);
+        let service_s = response_s * (f64::from(settlement.ahead_at_dispatch) + 1.0).recip();
         let log_above = self.pool.learn(service_s, now);
         if let Some(history) = self.histories.get_mut(slot) {
             history.learn(log_above);
@@ -136,41 +137,41 @@ impl LeastResponseTime {
             return;
         }
         let history = History::new(candidate.id, now);
-        let standing = Standing {
-            score: history.score(0.0),
-            since: cost::since(candidate),
-        };
-        match (self.histories.get_mut(slot), self.standings.get_mut(slot)) {
-            (Some(old_history), Some(old_standing)) => {
-                *old_history = history;
-                *old_standing = standing;
-            }
-            _ => {
-                self.histories.push(history);
-                self.standings.push(standing);
-            }
+        match self.histories.get_mut(slot) {
+            Some(former) => *former = history,
+            None => self.histories.push(history),
         }
+        self.standings.set_since(slot, cost::since_s(candidate));
     }
 
     fn rescore(&mut self, slot: usize) {
-        let standing = self.standings.get_mut(slot);
-        if let (Some(standing), Some(history)) = (standing, self.histories.get(slot)) {
-            standing.score = history.score(self.pool.failure_rate());
+        if let Some(history) = self.histories.get(slot) {
+            let score = history.score(self.pool.failure_rate());
+            self.standings.set_score(slot, &score);
         }
     }
 
     fn choose(&mut self, candidates: &[Candidate], now: Timestamp) -> Option<BackendId> {
+        let groups = self.standings.groups();
+        if let [group] = groups {
+            return self.best_of(candidates, group, now).id;
+        }
         if candidates.len() > SAMPLED_ABOVE {
-            let blocks = draw_blocks(&mut self.rng, candidates.len());
-            let best = blocks.iter().fold(Best::NONE, |best, &number| {
-                let standings = block(&self.standings, number);
-                self.better(best, block(candidates, number), standings, now)
+            let numbers = draw_blocks(&mut self.rng, candidates.len());
+            let drawn = numbers.iter().filter_map(|&number| {
+                let group = groups.get(number)?;
+                Some((block(candidates, number), group))
             });
+            let best = self.better(Best::NONE, drawn, now);
             if best.id.is_some() {
                 return best.id;
             }
         }
-        self.better(Best::NONE, candidates, &self.standings, now).id
+        let parts = candidates.chunks(GROUPS * BLOCK).zip(groups.chunks(GROUPS));
+        let best = parts.fold(Best::NONE, |best, (candidates, groups)| {
+            self.better(best, candidates.chunks(BLOCK).zip(groups), now)
+        });
+        best.id
     }
 }
 
@@ -182,29 +183,27 @@ impl Strategy for LeastResponseTime {
     fn pick(&mut self, candidates: &[Candidate], _: u64, now: Timestamp) -> Option<BackendId> {
         self.age_one(now);
         let chosen = self.choose(candidates, now)?;
-        let standing = self.standings.get_mut(chosen.slot())?;
         if candidates.get(chosen.slot())?.in_flight == 0 {
-            standing.since = now;
+            self.standings.set_since(chosen.slot(), instant_s(now));
         }
         Some(chosen)
     }
 
     fn settled(&mut self, candidates: &[Candidate], settlement: &Settlement, now: Timestamp) {
         let slot = settlement.backend.slot();
-        let (Some(candidate), Some(standing), Some(history)) = (
-            candidates.get(slot),
-            self.standings.get_mut(slot),
-            self.histories.get_mut(slot),
-        ) else {
+        let (Some(candidate), Some(history)) = (candidates.get(slot), self.histories.get_mut(slot))
+        else {
             return;
         };
-        standing.since = cost::since(candidate);
+        self.standings.set_since(slot, cost::since_s(candidate));
         let (failed, response_time) = match settlement.outcome {
             Outcome::Success { response_time } => (false, response_time),
             Outcome::Declined | Outcome::Failure | Outcome::Unreachable => (true, None),
             Outcome::Neutral => return,
         };
-        history.decay(now);
+        if history.is_due(now) {
+            history.decay(now);
+        }
         history.count(failed);
         self.pool.count(failed);
         if self.pool.heard() >= self.start_responses {
@@ -232,9 +231,8 @@ impl Strategy for LeastResponseTime {
 
     fn refreshed(&mut self, candidates: &[Candidate]) {
         for candidate in candidates {
-            if let Some(standing) = self.standings.get_mut(candidate.id.slot()) {
-                standing.since = cost::since(candidate);
-            }
+            let slot = candidate.id.slot();
+            self.standings.set_since(slot, cost::since_s(candidate));
         }
     }
 
@@ -244,6 +242,7 @@ impl Strategy for LeastResponseTime {
         let mean_weight = live.map(|c| f64::from(c.weight)).sum::<f64>() / servers.max(1) as f64;
         self.pool.set_servers(servers);
         self.start_responses = START_RESPONSES.min(servers as u64);
+        self.standings.make_room(candidates.len());
         for (slot, candidate) in candidates.iter().enumerate() {
             self.seat(candidate, now);
             if let Some(history) = self.histories.get_mut(slot).filter(|_| candidate.live) {

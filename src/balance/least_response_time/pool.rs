@@ -2,7 +2,7 @@
 
 use super::tuning::{
     LOG_MEAN_LEAST, LOG_MEAN_MOST, LOG_MEAN_PER_SERVER, MEAN_LEAST, MEAN_PER_SERVER,
-    MEMORY_HALF_LIFE_S, POOL_FAILURE_DECAY, decay, seconds, unless_negligible,
+    MEMORY_HALF_LIFE_S, POOL_FAILURE_DECAY, decay, is_due, seconds, unless_negligible,
 };
 use crate::time::Timestamp;
 
@@ -63,12 +63,16 @@ impl Pool {
         let most = (LOG_MEAN_PER_SERVER * self.servers).clamp(LOG_MEAN_LEAST, LOG_MEAN_MOST);
         let log = service_s.ln();
         self.log_samples = (self.log_samples + 1.0).min(most);
-        self.log_mean += (log - self.log_mean) / self.log_samples;
+        self.log_mean += (log - self.log_mean) * self.log_samples.recip();
 
-        let left = decay(seconds(self.decayed_at, now), MEMORY_HALF_LIFE_S);
-        self.decayed_at = now;
-        self.time_sum = self.time_sum * left + service_s;
-        self.time_samples = self.time_samples * left + 1.0;
+        if is_due(self.decayed_at, now) {
+            let left = decay(seconds(self.decayed_at, now), MEMORY_HALF_LIFE_S);
+            self.decayed_at = now;
+            self.time_sum *= left;
+            self.time_samples *= left;
+        }
+        self.time_sum += service_s;
+        self.time_samples += 1.0;
         let most = MEAN_LEAST.max(MEAN_PER_SERVER * self.servers);
         if self.time_samples > most {
             self.time_sum *= most / self.time_samples;

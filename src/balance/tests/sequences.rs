@@ -59,6 +59,18 @@ fn with_nothing_completed_they_take_turns() {
     }
 }
 
+/// Ties go to the least recently picked, however the pool is cut into parts to be looked at.
+#[test]
+fn in_a_large_pool_they_take_turns_too() {
+    for kind in [Kind::LeastConnections, Kind::LeastResponseTime] {
+        let first = picks(&kind, &[1; 77], 154, &[]);
+        let (first, second) = first.split_at(77);
+        assert_eq!(first, second, "{kind:?}");
+        let steps = first.windows(2).map(|pair| (pair[1] + 77 - pair[0]) % 77);
+        assert!(steps.clone().all(|step| step == 1), "{kind:?}: {first:?}");
+    }
+}
+
 #[test]
 fn n_to_one_is_always_the_first() {
     assert_eq!(picks(&Kind::NToOne, FOUR, 4, &[]), [0, 0, 0, 0]);

@@ -65,6 +65,47 @@ fn what_hangs_is_given_up_and_what_is_refused_is_tried_elsewhere() {
 }
 
 #[test]
+fn what_finds_no_room_waits_and_not_for_ever() {
+    // 200 requests of 0.1 s, all at once: a server that takes two and works on two is done with
+    // the last after 10 s.
+    let scenario = |rest: &str| {
+        written(&format!(
+            "arrivals = {{ kind = \"bursts\", size = 200, load = 0.01 }}\nrequests = 200\n\
+             service = {{ kind = \"constant\", ms = 100.0 }}\n\
+             servers = [{{ workers = 2, max_connections = 2 }}]\n{rest}"
+        ))
+    };
+    for rule in [LEAST_RT, Rule::Strategy(Kind::RoundRobin)] {
+        let report = run(&scenario("queue_timeout_s = 60.0"), &rule, 1);
+        assert_eq!(report.failures(), 0);
+        assert_eq!(report.percentile(0.5), Duration::from_secs(5));
+        assert_eq!(report.percentile(1.0), Duration::from_secs(10));
+        // Two go at once, eight wait; the others fail, and count as the whole timeout.
+        let report = run(&scenario("queue_limit = 8"), &rule, 1);
+        assert_eq!(report.failures(), 190);
+        assert_eq!(report.percentile(0.05), Duration::from_millis(500));
+        // Every 0.1 s two are sent; who was not after 0.95 s gives up.
+        let report = run(&scenario("queue_timeout_s = 0.95"), &rule, 1);
+        assert_eq!(report.failures(), 180);
+    }
+    // The oracle binds at once, and needs no line.
+    let report = run(&scenario("queue_limit = 1"), &Rule::Oracle, 1);
+    assert_eq!(report.failures(), 0);
+}
+
+#[test]
+fn a_refusal_leads_to_the_next_and_then_into_the_line() {
+    let scenario = written(
+        "arrivals = { kind = \"bursts\", size = 20, load = 0.01 }\nrequests = 20\n\
+         service = { kind = \"constant\", ms = 100.0 }\n\
+         servers = [{ max_connections = 1 }, { faults = [{ kind = \"refuse\" }] }]",
+    );
+    let report = run(&scenario, &LEAST_RT, 1);
+    assert_eq!(report.failures(), 0);
+    assert_eq!(report.percentile(1.0), Duration::from_secs(2));
+}
+
+#[test]
 fn a_server_works_on_what_was_given_up() {
     // It hangs for three seconds while 30 requests come and 10 of them are given up; then it
     // works off all 30 of them, and those that come meanwhile wait behind.
@@ -130,6 +171,11 @@ fn a_scenario_that_is_wrong_is_refused_with_its_line_or_name() {
         ("servers = []", "no server is there from the start"),
         ("servers = [{ sped = 2.0 }]", "line 5: unknown field `sped`"),
         ("servers = [{ speed = 0.0 }]", "a server has a speed"),
+        ("servers = [{ max_connections = 0 }]", "max_connections"),
+        (
+            "servers = [{}]\nqueue_timeout_s = 0.0",
+            "queue_timeout_s is not above 0",
+        ),
         ("servers = [{}]\nbalancers = 0", "balancers are not 1 to 64"),
         ("servers = [{}]\nrequests = 0", "no requests"),
         (

@@ -21,7 +21,7 @@ fn named(name: &str, requests: u64) -> Scenario {
 }
 
 /// The one scenario that a text without its header describes.
-fn written(text: &str) -> Scenario {
+pub(super) fn written(text: &str) -> Scenario {
     let text = format!("[[scenario]]\nname = \"test\"\n{text}");
     Scenario::parse(&text).unwrap().remove(0)
 }

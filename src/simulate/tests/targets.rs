@@ -127,3 +127,28 @@ fn several_balancers_do_not_herd() {
         assert!(furthest < 0.2, "{name}: {furthest:.3}");
     }
 }
+
+/// On equal servers that work on one request at a time, waiting in the balancer is as good as
+/// knowing how long each request takes.
+#[test]
+fn late_binding_comes_near_the_oracle_under_every_strategy() {
+    let p99_ms = |scenario: &str, rule: &Rule| {
+        let comparison = compared(&named(scenario, 10_000), std::slice::from_ref(rule));
+        comparison.rows.into_iter().nth(1).unwrap()
+    };
+    let early = p99_ms("pi", &LEAST_RT);
+    for rule in [LEAST_RT, Rule::Strategy(Kind::RoundRobin)] {
+        let late = p99_ms("pi-late", &rule);
+        println!(
+            "{}: {:.0} ms, early {:.0} ms, to the oracle {:.3}",
+            late.strategy, late.p99_ms, early.p99_ms, late.p99_to_oracle
+        );
+        assert!(late.p99_ms < 0.95 * early.p99_ms, "{rule:?}");
+        assert!(
+            late.p99_to_oracle < 1.01,
+            "{rule:?}: {}",
+            late.p99_to_oracle
+        );
+        assert_eq!(late.failed, 0.0);
+    }
+}
