@@ -20,9 +20,10 @@
 //!
 //! What to hold on to: [`Balancer`], [`Handle`] and [`Running`]; [`config`]; the
 //! [`Strategy`](balance::Strategy) trait and what it sees, for a rule of your own (see
-//! `examples/custom_strategy.rs`); [`observe::Snapshot`]; and [`monitor::Monitor`], which watches
-//! servers without balancing. Everything else is public so that it can be read, benched and driven
-//! from tests; it is the inside, and changes without notice.
+//! `examples/custom_strategy.rs`); [`observe::Snapshot`]; [`monitor::Monitor`], which watches
+//! servers without balancing; and [`HeartbeatSender`], for servers that tell of themselves.
+//! Everything else is public so that it can be read, benched and driven from tests; it is the
+//! inside, and changes without notice.
 //!
 //! # The tour of one request
 //!
