@@ -20,9 +20,10 @@
 //!
 //! What to hold on to: [`Balancer`], [`Handle`] and [`Running`]; [`config`]; the
 //! [`Strategy`](balance::Strategy) trait and what it sees, for a rule of your own (see
-//! `examples/custom_strategy.rs`); [`observe::Snapshot`]; and [`monitor::Monitor`], which watches
-//! servers without balancing. Everything else is public so that it can be read, benched and driven
-//! from tests; it is the inside, and changes without notice.
+//! `examples/custom_strategy.rs`); [`observe::Snapshot`]; [`monitor::Monitor`], which watches
+//! servers without balancing; and [`HeartbeatSender`], for servers that tell of themselves.
+//! Everything else is public so that it can be read, benched and driven from tests; it is the
+//! inside, and changes without notice.
 //!
 //! # The tour of one request
 //!
@@ -63,6 +64,7 @@
 //! | [`health`] | what is asked in an active check, and when | sockets, what becomes of backends |
 //! | [`monitor`] | watching from the terminal: what is checked when, what is told | system calls |
 //! | [`relay`] | moving bytes with bounded memory | what a head is, what a backend is |
+//! | [`heartbeat`] | what servers say of themselves, and how long they may be silent | sockets, what becomes of backends |
 //! | [`timers`] | deadlines and one coarse wheel for all of them | whose they are |
 //! | [`server`] | every connection and exchange, from accept to record | system calls, the clock |
 //! | [`observe`] | records, counters, access log, summary | where any of it is written |
@@ -88,6 +90,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod health;
+pub mod heartbeat;
 pub mod http;
 pub mod monitor;
 mod net;
@@ -102,6 +105,7 @@ pub mod timers;
 pub mod upstream;
 
 pub use balancer::{Balancer, Ended, Handle, Running};
+pub use net::{HeartbeatSender, Reachability, SenderHandle, Vitals};
 
 /// The examples of the README are compiled and run with those of the documentation.
 #[cfg(doctest)]

@@ -7,6 +7,7 @@ mod cli;
 #[cfg(feature = "simulate")]
 mod experiment;
 mod news;
+mod sender;
 mod signals;
 mod start_line;
 mod watching;
@@ -15,7 +16,7 @@ use cli::{Invocation, Order};
 use lb::observe::Summary;
 use lb::{Balancer, Handle};
 use signals::Wish;
-use start_line::StartLine;
+use start_line::{HeartbeatLine, StartLine};
 use std::fmt::Display;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(invalid) => fail(USAGE, &invalid),
         },
+        Ok(Invocation::Send(sending)) => sender::carry_out(*sending),
         Ok(Invocation::Watch(watching)) => watching::carry_out(&watching),
         Ok(Invocation::Show(page)) => {
             // Nobody is left to tell if stdout is closed, as by `lb --help | head`.
@@ -60,11 +62,18 @@ fn run(order: &Order) -> ExitCode {
     }
     if !order.quiet {
         say(&StartLine::new(&order.config, balancer.addresses()));
+        if let Some(line) = HeartbeatLine::new(&order.config, balancer.heartbeat_address()) {
+            say(&line);
+        }
     }
     let news = match order.quiet {
         true => None,
         false => news::tell(balancer.handle().events(), balancer.handle().stalls()).ok(),
     };
+    if !order.quiet && order.config.heartbeats.is_some() {
+        // It ends with the balancer; what is not told is counted.
+        let _ = news::notify(balancer.handle().notices());
+    }
     let ended = balancer.run();
     if let Some(news) = news {
         // It ends with the balancer; a panic there is nothing to stop for.

@@ -6,6 +6,7 @@
 
 use crate::say;
 use lb::clock::Clock;
+use lb::heartbeat::Notice;
 use lb::observe::Stall;
 use lb::upstream::{State, StateChange};
 use std::io;
@@ -48,6 +49,21 @@ pub(crate) fn tell(
     };
     thread::Builder::new()
         .name("lb-news".to_owned())
+        .spawn(tell)
+}
+
+/// Begins to tell of heartbeats; they limit themselves. Ends with the balancer.
+///
+/// # Errors
+/// The thread cannot be started.
+pub(crate) fn notify(notices: Receiver<Notice>) -> io::Result<JoinHandle<()>> {
+    let tell = move || {
+        for notice in notices {
+            say(&format!("lb: {notice}"));
+        }
+    };
+    thread::Builder::new()
+        .name("lb-notices".to_owned())
         .spawn(tell)
 }
 

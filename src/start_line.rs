@@ -1,6 +1,6 @@
 //! The one line that says what was started.
 
-use lb::config::{Config, Mode};
+use lb::config::{Config, Heartbeats, Mode};
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -56,6 +56,43 @@ impl fmt::Display for StartLine<'_> {
     }
 }
 
+/// What listens to heartbeats, and a warning if strangers may send them.
+pub(crate) struct HeartbeatLine<'a> {
+    config: &'a Heartbeats,
+    address: SocketAddr,
+}
+
+impl<'a> HeartbeatLine<'a> {
+    /// The line of a balancer that listens to heartbeats on `address`, if it does.
+    pub(crate) fn new(config: &'a Config, address: Option<SocketAddr>) -> Option<Self> {
+        let config = config.heartbeats.as_ref()?;
+        address.map(|address| Self { config, address })
+    }
+}
+
+impl fmt::Display for HeartbeatLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = self.address;
+        let signed = if self.config.key.is_some() {
+            "signed"
+        } else {
+            "signed or not"
+        };
+        write!(
+            f,
+            "lb listens to heartbeats on {address} (UDP and TCP), {signed}"
+        )?;
+        if self.config.is_open_to_strangers() {
+            write!(
+                f,
+                "\nlb: warning: whoever reaches {address} can make up heartbeats; \
+                 give --heartbeat-key FILE, and --key FILE to the senders"
+            )?;
+        }
+        Ok(())
+    }
+}
+
 fn join(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
@@ -76,6 +113,29 @@ mod tests {
         let expected = "lb listens on 127.0.0.1:8080 (http), least-rt over 2 backends: ";
         assert!(line(2).starts_with(expected), "{}", line(2));
         assert!(line(1).contains(" over 1 backend: "), "{}", line(1));
+    }
+
+    #[test]
+    fn warns_where_strangers_can_send_heartbeats() {
+        let line = |address: &str, key| {
+            let address = address.parse().unwrap();
+            let mut config = Config::new(["5000".parse().unwrap()]).unwrap();
+            config.heartbeats = Some(Heartbeats { address, key });
+            HeartbeatLine::new(&config, Some(address))
+                .unwrap()
+                .to_string()
+        };
+        let key = lb::heartbeat::Key::new(&[7; 16]);
+        assert_eq!(
+            line("0.0.0.0:7000", key),
+            "lb listens to heartbeats on 0.0.0.0:7000 (UDP and TCP), signed"
+        );
+        let open = line("0.0.0.0:7000", None);
+        assert!(
+            open.contains("\nlb: warning: whoever reaches 0.0.0.0:7000 can"),
+            "{open}"
+        );
+        assert!(!line("127.0.0.1:7000", None).contains("warning"));
     }
 
     #[test]

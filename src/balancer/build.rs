@@ -6,11 +6,11 @@ use super::{Balancer, Handle};
 use crate::address::Address;
 use crate::balance::{Sticky, Strategy};
 use crate::clock::Clock;
-use crate::config::{AccessLogFormat, Config, Invalid, Mode, StickyCookie};
+use crate::config::{AccessLogFormat, Config, Heartbeats, Invalid, Mode, StickyCookie};
 use crate::http::ForwardPolicy;
 use crate::net::{
-    self, Allotment, Colleagues, Command, EventLoop, Listener, Log, LoopParts, Mailbox,
-    SystemNetwork, SystemPipes,
+    self, Allotment, Colleagues, Command, EventLoop, HeartbeatListener, Listener, Log, LoopParts,
+    Mailbox, SystemNetwork, SystemPipes,
 };
 use crate::observe::{AccessLog, Metrics};
 use crate::server::{Line, Lines, Parts, RequestIds, Server, Settings};
@@ -43,6 +43,8 @@ struct Worker {
     poll: Poll,
     commands: Receiver<Command>,
     listeners: Vec<Listener>,
+    /// Of the first alone.
+    heartbeats: Option<HeartbeatListener>,
     strategy: Box<dyn Strategy>,
     /// `None` if it is alone.
     colleagues: Option<(Colleagues, Line, Arc<Board>)>,
@@ -54,7 +56,8 @@ pub(super) fn build(
     mut strategy: impl FnMut(usize) -> Box<dyn Strategy>,
 ) -> Result<Balancer, Invalid> {
     let workers = config.workers.get();
-    net::allow_connections(config.limits().max_connections, workers)?;
+    let feeds = config.heartbeats.as_ref().map_or(0, |_| most_feeds(config));
+    net::allow_connections(config.limits().max_connections, feeds, workers)?;
     let addresses = config.backends().iter();
     let addresses = addresses
         .map(|backend| net::resolve(&backend.address))
@@ -62,6 +65,11 @@ pub(super) fn build(
     net::allow_check(config.health().check, &addresses)?;
     let (bound, mut listeners) = bind(config, workers)?;
     net::refuse_own_address(config, &addresses, &bound)?;
+    let heartbeats = config.heartbeats.as_ref();
+    let mut heartbeats = heartbeats
+        .map(|settings| HeartbeatListener::bind(settings.address))
+        .transpose()?;
+    let heartbeat_address = heartbeats.as_ref().map(HeartbeatListener::address);
     let plan = Plan {
         config,
         workers,
@@ -90,6 +98,7 @@ pub(super) fn build(
                 .get_mut(number)
                 .map(std::mem::take)
                 .unwrap_or_default(),
+            heartbeats: heartbeats.take(),
             strategy: strategy(number),
             colleagues: parties.next(),
         };
@@ -101,6 +110,7 @@ pub(super) fn build(
         others: loops,
         log,
         addresses: plan.bound.iter().filter_map(Address::tcp).collect(),
+        heartbeat_address,
         handle: Handle { mailboxes },
     })
 }
@@ -158,10 +168,15 @@ impl Plan<'_> {
         if let Some(line) = line {
             server.share_queue(line);
         }
+        if let (Some(_), Some(settings)) = (&worker.heartbeats, &self.config.heartbeats) {
+            let (key, most_feeds) = (settings.key.clone(), most_feeds(self.config));
+            server.hear_heartbeats(key, most_feeds, self.clock.now());
+        }
         EventLoop::new(LoopParts {
             poll: worker.poll,
             clock: self.clock,
             listeners: worker.listeners,
+            heartbeats: worker.heartbeats,
             server,
             commands: worker.commands,
             colleagues,
@@ -233,6 +248,11 @@ impl Plan<'_> {
         let secret = cookie.secret().unwrap_or(&self.secret);
         Sticky::new(cookie.name(), secret, named)
     }
+}
+
+/// Connections that may bring heartbeats at once.
+fn most_feeds(config: &Config) -> usize {
+    Heartbeats::most_connections(config.backends().len())
 }
 
 /// Tells the upstream how many exchanges each backend is given at once.

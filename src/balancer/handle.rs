@@ -4,6 +4,7 @@
 //! the lives of the backends and obeys the operator; the others hear of it from there. What is
 //! asked of a balancer that has ended finds nobody, and is answered so.
 
+use crate::heartbeat::Notice;
 use crate::net::{Command, Mailbox};
 use crate::observe::{Snapshot, Stall};
 use crate::server::Order;
@@ -13,6 +14,8 @@ use std::sync::mpsc::{Receiver, channel, sync_channel};
 
 /// Changes that wait for whoever asked to be told of them.
 const WAITING_CHANGES: usize = 4096;
+/// Notices that do.
+const WAITING_NOTICES: usize = 256;
 /// Stalls that wait for whoever asked to be told of them.
 const WAITING_STALLS: usize = 64;
 
@@ -59,6 +62,15 @@ impl Handle {
     pub fn events(&self) -> Receiver<StateChange> {
         let (sender, receiver) = sync_channel(WAITING_CHANGES);
         self.tell_first(Command::Tell(sender));
+        receiver
+    }
+
+    /// What people should know of heartbeats from now on: whose come, and which are refused and
+    /// why. Ends when the balancer does. Up to 256 notices wait to be received, others are missed.
+    #[must_use]
+    pub fn notices(&self) -> Receiver<Notice> {
+        let (sender, receiver) = sync_channel(WAITING_NOTICES);
+        self.tell_first(Command::Notify(sender));
         receiver
     }
 

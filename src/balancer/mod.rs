@@ -39,6 +39,7 @@ pub struct Balancer {
     others: Vec<EventLoop>,
     log: Option<Log>,
     addresses: Vec<SocketAddr>,
+    heartbeat_address: Option<SocketAddr>,
     handle: Handle,
 }
 
@@ -77,6 +78,13 @@ impl Balancer {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The address that heartbeats are sent to, if they are listened to, with the port the system
+    /// chose for port 0.
+    #[must_use]
+    pub const fn heartbeat_address(&self) -> Option<SocketAddr> {
+        self.heartbeat_address
     }
 
     /// Reaches this balancer while it runs.

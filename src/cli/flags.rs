@@ -6,6 +6,8 @@
 
 use super::forward_flags::ForwardFlags;
 use super::health_flags::HealthFlags;
+use super::heartbeat::SenderFlags;
+use super::heartbeat_flags::HeartbeatFlags;
 use super::help;
 use super::strategy_choice::StrategyChoice;
 use super::watch_flags::{MonitorFlags, PingFlags};
@@ -43,6 +45,8 @@ pub(super) struct Flags {
     #[command(flatten)]
     pub(super) health: HealthFlags,
     #[command(flatten)]
+    pub(super) heartbeats: HeartbeatFlags,
+    #[command(flatten)]
     pub(super) forward: ForwardFlags,
     #[command(flatten)]
     pub(super) timeouts: TimeoutFlags,
@@ -57,6 +61,7 @@ pub(super) struct Flags {
 pub(super) enum Command {
     #[cfg(feature = "simulate")]
     Simulate(super::simulate::SimulateFlags),
+    Heartbeat(SenderFlags),
     Ping(PingFlags),
     Monitor(MonitorFlags),
 }

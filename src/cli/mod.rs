@@ -7,12 +7,16 @@ mod complaint;
 mod flags;
 mod forward_flags;
 mod health_flags;
+mod heartbeat;
+mod heartbeat_flags;
 mod help;
+mod secret;
 #[cfg(feature = "simulate")]
 mod simulate;
 mod strategy_choice;
 mod watch_flags;
 
+pub(crate) use heartbeat::{LoadSource, ProcessName, Sending};
 #[cfg(feature = "simulate")]
 pub(crate) use simulate::{Experiment, Source, Task};
 pub(crate) use watch_flags::Watching;
@@ -22,7 +26,6 @@ use clap::error::ErrorKind;
 use flags::{Command, Flags};
 use lb::config::{Config, Invalid, StickyCookie, StrategyKind};
 use std::ffi::OsString;
-use std::fs;
 use std::path::Path;
 
 /// What the user wants.
@@ -33,6 +36,8 @@ pub(crate) enum Invocation {
     /// Simulated traffic.
     #[cfg(feature = "simulate")]
     Simulate(Box<Experiment>),
+    /// Heartbeats.
+    Send(Box<Sending>),
     /// Machines or services to be watched.
     Watch(Box<Watching>),
     /// A page of clap's, such as the help, to be printed to stdout.
@@ -59,6 +64,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocatio
         }) => match command {
             #[cfg(feature = "simulate")]
             Command::Simulate(flags) => flags.invocation(),
+            Command::Heartbeat(flags) => Ok(Invocation::Send(Box::new(flags.order()?))),
             Command::Ping(flags) => Ok(Invocation::Watch(Box::new(flags.order()?))),
             Command::Monitor(flags) => Ok(Invocation::Watch(Box::new(flags.order()?))),
         },
@@ -94,6 +100,7 @@ fn order(flags: Flags, strategy: StrategyKind) -> Result<Order, Invalid> {
         config.set_sticky(sticky(&cookie, flags.pool.sticky_secret.as_deref())?);
     }
     config.set_health(flags.health.into())?;
+    config.heartbeats = flags.heartbeats.heartbeats()?;
     config.set_timeouts(flags.timeouts.into())?;
     config.set_limits(flags.limits.into())?;
     flags.forward.apply(&mut config)?;
@@ -109,18 +116,7 @@ fn sticky(cookie: &str, secret: Option<&Path>) -> Result<StickyCookie, Invalid> 
     let Some(path) = secret else {
         return Ok(cookie);
     };
-    let refuse = |problem: String| {
-        Invalid::new(
-            problem,
-            "name a file with at least 16 bytes nobody can guess",
-        )
-        .with_flag("--sticky-secret")
-        .with_value(path.display())
-    };
-    let secret = fs::read(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
-    cookie
-        .with_secret(secret.trim_ascii())
-        .ok_or_else(|| refuse("the secret is too short".to_owned()))
+    secret::read("--sticky-secret", path, |secret| cookie.with_secret(secret))
 }
 
 #[cfg(test)]

@@ -114,6 +114,39 @@ fn every_flag_reaches_its_setting() {
 }
 
 #[test]
+fn heartbeats_are_listened_to_where_they_are_told() {
+    let config = ordered("lb --backends 1 --heartbeat-listen *:7000").config;
+    let heartbeats = config.heartbeats.as_ref().expect("they are listened to");
+    assert_eq!(heartbeats.address.to_string(), "0.0.0.0:7000");
+    assert_eq!(heartbeats.key, None);
+    assert_eq!(ordered("lb --backends 1").config.heartbeats, None);
+    for (line, message) in [
+        (
+            "lb --backends 1 --heartbeat-listen unix:x",
+            "--heartbeat-listen 'unix:x': not an address for heartbeats; \
+             write IP:PORT, as in 10.0.0.5:7000, or *:PORT for every address",
+        ),
+        (
+            "lb --backends 1 --heartbeat-listen 1 --heartbeat-key /dev/null",
+            "--heartbeat-key '/dev/null': the secret is too short; \
+             name a file with at least 16 bytes nobody can guess",
+        ),
+    ] {
+        assert_eq!(complaint(line), message);
+    }
+    let key = std::env::temp_dir().join(format!("lb-key-{}", std::process::id()));
+    std::fs::write(&key, "sixteen bytes...\n").unwrap();
+    let line = format!(
+        "lb --backends 1 --heartbeat-listen 1 --heartbeat-key {}",
+        key.display()
+    );
+    let config = ordered(&line).config;
+    std::fs::remove_file(&key).unwrap();
+    let expected = lb::heartbeat::Key::new(b"sixteen bytes...");
+    assert_eq!(config.heartbeats.unwrap().key, expected);
+}
+
+#[test]
 fn loads_are_bounded_where_a_strategy_hashes() {
     let strategy = |flags: &str| {
         ordered(&format!("lb --backends 1 --strategy {flags}"))
@@ -408,6 +441,8 @@ fn only_what_can_be_left_out_has_no_default() {
             "backends",
             "sticky",
             "sticky-secret",
+            "heartbeat-listen",
+            "heartbeat-key",
             "send-proxy",
             "host",
             "client-timeout",

@@ -23,12 +23,14 @@ mod backend_address;
 mod choice;
 mod duration;
 mod health;
+mod heartbeats;
 mod host_port;
 mod invalid;
 mod limits;
 mod listener;
 mod monitor;
 mod number;
+mod sender;
 mod socket_path;
 mod sticky;
 mod strategy;
@@ -44,12 +46,14 @@ pub use backend_address::BackendAddress;
 pub use choice::{AccessLogFormat, Mode, parse_forwarded_for, parse_proxy_version, parse_switch};
 pub use duration::HumanDuration;
 pub use health::{Check, Health, HttpCheck};
+pub use heartbeats::{Heartbeats, parse_heartbeat_address};
 pub use host_port::{Host, HostPort};
 pub use invalid::Invalid;
 pub use limits::Limits;
 pub use listener::ListenerSpec;
 pub use monitor::{AddressKind, MAX_TARGETS, MonitorConfig, Plan};
 pub use number::parse_number;
+pub use sender::{MAX_BALANCERS, SenderConfig};
 pub use socket_path::SocketPath;
 pub use sticky::{StickyCookie, parse_cookie_name};
 pub use strategy::{parse_load_bound, parse_strategy};
@@ -87,6 +91,8 @@ pub struct Config {
     pub forward: ForwardOptions,
     /// Whether a request that comes without `X-Request-Id` is given one. Default yes.
     pub request_id: bool,
+    /// Whether and how heartbeats of backends are listened to. Default no.
+    pub heartbeats: Option<Heartbeats>,
     host: Option<String>,
     sticky: Option<StickyCookie>,
     listeners: Vec<ListenerSpec>,
@@ -112,6 +118,7 @@ impl Config {
             send_proxy: None,
             forward: ForwardOptions::default(),
             request_id: true,
+            heartbeats: None,
             host: None,
             sticky: None,
             listeners: vec![DEFAULT_LISTENER.into()],

@@ -1,8 +1,9 @@
-//! Who is told of what happens in a loop: changes in the lives of backends, and stalls.
+//! Who is told of what happens in a loop: changes in the lives of backends, heartbeats, stalls.
 //!
 //! Telling never waits. Whoever does not listen fast enough misses something, and whoever listens
 //! no longer is forgotten.
 
+use crate::heartbeat::Notice;
 use crate::observe::Stall;
 use crate::upstream::StateChange;
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -11,6 +12,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 #[derive(Debug, Default)]
 pub(super) struct Audience {
     of_changes: Vec<Told>,
+    of_notices: Vec<SyncSender<Notice>>,
     of_stalls: Vec<SyncSender<Stall>>,
 }
 
@@ -26,6 +28,10 @@ impl Audience {
         self.of_changes.push(Told { changes, missed: 0 });
     }
 
+    pub(super) fn add_for_notices(&mut self, notices: SyncSender<Notice>) {
+        self.of_notices.push(notices);
+    }
+
     pub(super) fn add_for_stalls(&mut self, stalls: SyncSender<Stall>) {
         self.of_stalls.push(stalls);
     }
@@ -34,6 +40,19 @@ impl Audience {
     pub(super) fn tell_changes(&mut self, changes: Vec<StateChange>) {
         for change in changes {
             self.of_changes.retain_mut(|told| told.tell(&change));
+        }
+    }
+
+    /// What is missed is counted all the same.
+    pub(super) fn tell_notices(&mut self, notices: Vec<Notice>) {
+        for notice in notices {
+            let is_there = |told: &SyncSender<_>| {
+                !matches!(
+                    told.try_send(notice.clone()),
+                    Err(TrySendError::Disconnected(_))
+                )
+            };
+            self.of_notices.retain(is_there);
         }
     }
 

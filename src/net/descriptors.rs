@@ -11,12 +11,17 @@ const OTHERS_PER_WORKER: u64 = 32;
 const OTHERS_OF_CHECKS: u64 = 16;
 
 /// Raises the limit of open files so that `max_connections` clients, and as many connections to
-/// backends, can be open at once over all workers.
+/// backends, can be open at once over all workers, and `feeds` connections for heartbeats.
 ///
 /// # Errors
 /// The system does not allow that many; says how many it needs.
-pub(crate) fn allow_connections(max_connections: usize, workers: usize) -> Result<(), Invalid> {
-    let others = OTHERS + OTHERS_PER_WORKER * (workers as u64).saturating_sub(1);
+pub(crate) fn allow_connections(
+    max_connections: usize,
+    feeds: usize,
+    workers: usize,
+) -> Result<(), Invalid> {
+    let more_workers = (workers as u64).saturating_sub(1);
+    let others = OTHERS + OTHERS_PER_WORKER * more_workers + feeds as u64;
     let needed = max_connections as u64 * 2 + others;
     raise_limit(needed).map_err(|maximum| {
         Invalid::new(shortage(needed, maximum), remedy(needed, maximum, others))

@@ -5,9 +5,11 @@
 //! had something to do: that is how a turn that takes too long gets its name.
 
 mod accepting;
+mod hearing;
 
 use super::audience::Audience;
 use super::colleagues::Colleagues;
+use super::heartbeat_listener::HeartbeatListener;
 use super::listener::Listener;
 use super::log_writer::LogWriter;
 use super::mailbox::Command;
@@ -36,6 +38,7 @@ pub(crate) struct EventLoop {
     poll: Poll,
     clock: Clock,
     listeners: Vec<Listener>,
+    heartbeats: Option<HeartbeatListener>,
     server: Server<SystemNetwork>,
     commands: Receiver<Command>,
     /// `None` if there is one worker.
@@ -54,6 +57,7 @@ pub(crate) struct LoopParts {
     pub(crate) poll: Poll,
     pub(crate) clock: Clock,
     pub(crate) listeners: Vec<Listener>,
+    pub(crate) heartbeats: Option<HeartbeatListener>,
     pub(crate) server: Server<SystemNetwork>,
     pub(crate) commands: Receiver<Command>,
     pub(crate) colleagues: Option<Colleagues>,
@@ -77,10 +81,14 @@ impl EventLoop {
             let registry = parts.poll.registry();
             listener.register(registry, token)?;
         }
+        if let Some(heartbeats) = &mut parts.heartbeats {
+            heartbeats.register(parts.poll.registry())?;
+        }
         Ok(Self {
             poll: parts.poll,
             clock: parts.clock,
             listeners: parts.listeners,
+            heartbeats: parts.heartbeats,
             server: parts.server,
             commands: parts.commands,
             colleagues: parts.colleagues,
@@ -109,8 +117,10 @@ impl EventLoop {
     fn turn(&mut self, events: &Events, due: Option<Timestamp>) -> Timestamp {
         let began = self.clock.now();
         self.server.turns().begin(began);
+        self.keep_wall_clock(began);
         let now = self.dispatch_all(events, began);
         let now = self.accept(now);
+        let now = self.hear(now);
         let now = self.obey(now);
         self.finish_turn(due, now)
     }
@@ -138,6 +148,7 @@ impl EventLoop {
             }
         }
         self.audience.tell_changes(self.server.take_changes());
+        self.audience.tell_notices(self.server.take_notices());
         self.tell_colleagues();
         self.write_log();
         let now = self.mark(TurnPhase::Log);
@@ -169,6 +180,9 @@ impl EventLoop {
         if self.has_arrivals() && self.can_accept() {
             due = due.min(self.accepts_from);
         }
+        if let Some(at) = self.heartbeats_due() {
+            due = due.min(at);
+        }
         if let Some(until) = self.stopping_until {
             due = due.min(until);
         }
@@ -185,6 +199,9 @@ impl EventLoop {
     fn dispatch(&mut self, event: &Event, now: Timestamp) {
         let token = event.token();
         if token == WAKER {
+            return;
+        }
+        if self.heartbeats.as_mut().is_some_and(|h| h.note(token)) {
             return;
         }
         if token.0 & OWN_BIT != 0 {
@@ -219,6 +236,7 @@ impl EventLoop {
                 let _ = reply.send(self.server.snapshot_of_all(&others, now));
             }
             Command::Tell(changes) => self.audience.add(changes),
+            Command::Notify(notices) => self.audience.add_for_notices(notices),
             Command::TellStalls(stalls) => self.audience.add_for_stalls(stalls),
             Command::Order(backend, order, reply) => {
                 let is_here = self.server.order(&backend, order, now);
@@ -232,6 +250,7 @@ impl EventLoop {
     fn stop(&mut self, now: Timestamp) {
         if self.stopping_until.is_none() {
             self.listeners.clear();
+            self.heartbeats = None;
             self.server.stop();
             self.stopping_until = Some(now + self.shutdown_timeout);
         }

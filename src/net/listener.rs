@@ -145,7 +145,7 @@ fn path_refusal(error: &io::Error) -> Invalid {
 }
 
 /// Why an address cannot be bound, and what to do.
-fn refusal(error: &io::Error) -> Invalid {
+pub(super) fn refusal(error: &io::Error) -> Invalid {
     let (problem, remedy) = match error.kind() {
         io::ErrorKind::AddrInUse => (
             "the address is in use".to_owned(),

@@ -1,6 +1,7 @@
 //! How a loop is reached from other threads: by commands that it takes in its own time.
 
 use super::listener::Accepted;
+use crate::heartbeat::Notice;
 use crate::observe::{Snapshot, Stall};
 use crate::server::{Message, Order, Report};
 use crate::upstream::StateChange;
@@ -18,6 +19,8 @@ pub(crate) enum Command {
     Snapshot(Vec<Report>, Sender<Snapshot>),
     /// Tell of every change in the life of a backend from now on. For the first.
     Tell(SyncSender<StateChange>),
+    /// Tell what people should know of heartbeats from now on. For the first.
+    Notify(SyncSender<Notice>),
     /// Tell of every turn that takes too long from now on.
     TellStalls(SyncSender<Stall>),
     /// Do what the operator says of the backend of this name; say whether there is one. For the

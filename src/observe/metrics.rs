@@ -117,6 +117,7 @@ impl Metrics {
             response_times: all_response_times.quantiles(),
             turn_times: self.turns.times(),
             backends: views.into_iter().map(|view| self.row(&view)).collect(),
+            heartbeats: None,
             workers: Vec::new(),
         }
     }
@@ -134,6 +135,7 @@ impl Metrics {
             counters: stats.map(|stats| stats.counters).unwrap_or_default(),
             faults: stats.map(|stats| stats.faults.clone()).unwrap_or_default(),
             response_times: stats.and_then(|stats| stats.response_times.quantiles()),
+            heartbeat: None,
         }
     }
 

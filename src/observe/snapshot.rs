@@ -5,6 +5,7 @@
 
 use super::{Counters, FaultCounts, ResponseTimes, TurnTimes};
 use crate::balance::BackendId;
+use crate::heartbeat;
 use std::time::Duration;
 
 /// A balancer at one moment.
@@ -27,6 +28,8 @@ pub struct Snapshot {
     pub turn_times: Option<TurnTimes>,
     /// The backends of the upstream, in its order.
     pub backends: Vec<BackendSnapshot>,
+    /// What became of heartbeats, if they are listened to.
+    pub heartbeats: Option<heartbeat::Counts>,
     /// What of it is whose, if there are several workers; empty with one.
     pub workers: Vec<WorkerSnapshot>,
 }
@@ -58,6 +61,8 @@ pub struct BackendSnapshot {
     pub faults: FaultCounts,
     /// How long it took to answer; `None` before its first answer.
     pub response_times: Option<ResponseTimes>,
+    /// What it says of itself by heartbeats; `None` if it never did.
+    pub heartbeat: Option<heartbeat::Report>,
 }
 
 /// What the upstream knows of a backend, and lends for a snapshot.

@@ -4,6 +4,7 @@
 //! nothing else. Invariant: every line of the table has the same columns at the same places,
 //! whatever the numbers are.
 
+mod heartbeats;
 mod table;
 mod units;
 
@@ -28,7 +29,11 @@ impl Display for Summary<'_> {
         if snapshot.backends.is_empty() {
             return writeln!(f, "no backends");
         }
-        backend_table(snapshot).fmt(f)
+        backend_table(snapshot).fmt(f)?;
+        match heartbeats::table(snapshot) {
+            Some(table) => write!(f, "\n{table}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -55,8 +60,11 @@ fn write_totals(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
         size(totals.bytes_out)
     )?;
     writeln!(f, "faults       {}", faults(snapshot))?;
-    match &snapshot.turn_times {
-        Some(times) => writeln!(f, "turns        {}", turns(times)),
+    if let Some(times) = &snapshot.turn_times {
+        writeln!(f, "turns        {}", turns(times))?;
+    }
+    match &snapshot.heartbeats {
+        Some(counts) => writeln!(f, "heartbeats   {}", heartbeats::totals(counts)),
         None => Ok(()),
     }
 }
@@ -197,6 +205,7 @@ fn sum(snapshot: &Snapshot) -> BackendSnapshot {
         },
         faults: super::FaultCounts::default(),
         response_times: snapshot.response_times,
+        heartbeat: None,
     }
 }
 

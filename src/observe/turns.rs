@@ -28,6 +28,8 @@ pub enum TurnPhase {
     Events,
     /// Clients are accepted.
     Accept,
+    /// Heartbeats are taken.
+    Heartbeats,
     /// What other threads asked for is done.
     Commands,
     /// One of the phases with which the server ends a turn.
@@ -69,6 +71,7 @@ impl TurnPhase {
         match self {
             Self::Events => "events",
             Self::Accept => "accept",
+            Self::Heartbeats => "heartbeats",
             Self::Commands => "commands",
             Self::Last(LastPhase::Yielded) => "yielded",
             Self::Last(LastPhase::Deadlines) => "deadlines",

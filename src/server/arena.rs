@@ -32,6 +32,10 @@ pub enum OfExchange {}
 #[derive(Debug)]
 pub enum OfProber {}
 
+/// Tags the ids of connections that bring heartbeats.
+#[derive(Debug)]
+pub enum OfFeed {}
+
 /// Names a client connection.
 pub type ClientId = Id<OfClient>;
 /// Names a connection to a backend.
@@ -40,6 +44,8 @@ pub type LinkId = Id<OfLink>;
 pub type ExchangeId = Id<OfExchange>;
 /// Names who checks a backend.
 pub type ProberId = Id<OfProber>;
+/// Names a connection that brings heartbeats.
+pub type FeedId = Id<OfFeed>;
 
 impl<Tag> Id<Tag> {
     /// Packs the id into 61 bits.

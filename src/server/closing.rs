@@ -122,6 +122,7 @@ impl<N: Network> Server<N> {
                 Token::Client(id) => self.slots.remove_client(id),
                 Token::Link(id) => self.slots.remove_link(id),
                 Token::Prober(id) => drop(self.probers.remove(id)),
+                Token::Feed(id) => self.drop_feed(id),
             }
         }
         self.closing = closing;

@@ -69,6 +69,7 @@ impl<N: Network> Server<N> {
                 Token::Client(id) => self.client_fired(id, now),
                 Token::Link(id) => self.link_fired(id, now),
                 Token::Prober(id) => self.prober_fired(id, now),
+                Token::Feed(id) => self.feed_fired(id, now),
             }
         }
         self.due = due;

@@ -23,6 +23,8 @@ mod dispatch;
 mod drive;
 mod exchange;
 mod failure;
+mod feeds;
+mod heartbeats;
 mod idle;
 mod introduction;
 mod label;
@@ -47,7 +49,7 @@ mod turn;
 #[cfg(test)]
 mod tests;
 
-pub use arena::{ClientId, ExchangeId, LinkId, ProberId};
+pub use arena::{ClientId, ExchangeId, FeedId, LinkId, ProberId};
 pub use line::{Line, Lines};
 pub use message::Message;
 pub use network::{Network, Token};
@@ -67,6 +69,7 @@ use crate::timers::Wheel;
 use crate::upstream::{StateChange, Upstream};
 use arena::{Arena, OfProber};
 use client::Client;
+use heartbeats::Heartbeats;
 use idle::IdleLinks;
 use probes::Prober;
 use queue::Queue;
@@ -108,6 +111,8 @@ pub struct Server<N: Network> {
     addresses: Vec<Vec<Address>>,
     /// Who checks which backend; none if backends are not checked.
     probers: Arena<OfProber, Prober<N::Stream>>,
+    /// What backends say of themselves, if that is listened to.
+    heartbeats: Option<Heartbeats<N::Stream>>,
     /// When it is next looked for backends that do not answer.
     next_silence_look: Timestamp,
     retry_budget: RetryBudget,
@@ -147,6 +152,8 @@ enum Again {
     Exchange(ExchangeId),
     /// Throw away more of what a client sends.
     Lingering(ClientId),
+    /// Read more heartbeats.
+    Feed(FeedId),
 }
 
 /// What a server is made of, besides its settings.
@@ -192,6 +199,7 @@ impl<N: Network> Server<N> {
             key_source: parts.key_source,
             addresses: parts.addresses,
             probers: Arena::new(),
+            heartbeats: None,
             next_silence_look: now,
             retry_budget: RetryBudget::among(1),
             changes: Vec::new(),

@@ -1,6 +1,6 @@
 //! What the server needs of the outside: connections to backends, and events for its sockets.
 
-use super::arena::{ClientId, LinkId, ProberId};
+use super::arena::{ClientId, FeedId, LinkId, ProberId};
 use crate::address::Address;
 use crate::health::Probe;
 use crate::relay::{Pipes, Transport};
@@ -17,6 +17,8 @@ pub enum Token {
     Link(LinkId),
     /// A connection made to check a backend.
     Prober(ProberId),
+    /// A connection accepted that brings heartbeats.
+    Feed(FeedId),
 }
 
 impl Token {
@@ -27,18 +29,19 @@ impl Token {
             Self::Client(id) => id.to_bits(),
             Self::Link(id) => id.to_bits() | LINK_BIT,
             Self::Prober(id) => id.to_bits() | PROBER_BIT,
+            Self::Feed(id) => id.to_bits() | LINK_BIT | PROBER_BIT,
         }
     }
 
     /// Unpacks what [`to_bits`](Self::to_bits) packed.
     #[must_use]
     pub fn from_bits(bits: u64) -> Self {
-        if bits & LINK_BIT != 0 {
-            Self::Link(LinkId::from_bits(bits & !LINK_BIT))
-        } else if bits & PROBER_BIT != 0 {
-            Self::Prober(ProberId::from_bits(bits & !PROBER_BIT))
-        } else {
-            Self::Client(ClientId::from_bits(bits))
+        let id = bits & !(LINK_BIT | PROBER_BIT);
+        match (bits & LINK_BIT != 0, bits & PROBER_BIT != 0) {
+            (false, false) => Self::Client(ClientId::from_bits(id)),
+            (true, false) => Self::Link(LinkId::from_bits(id)),
+            (false, true) => Self::Prober(ProberId::from_bits(id)),
+            (true, true) => Self::Feed(FeedId::from_bits(id)),
         }
     }
 }

@@ -83,19 +83,36 @@ impl<N: Network> Server<N> {
         if !self.upstream.decides() {
             return self.tell_others(Message::Suspected(backend, waited));
         }
-        let is_its = |id: &ProberId| {
-            let prober = self.probers.get(*id);
-            prober.is_some_and(|prober| prober.backend == backend)
-        };
-        let Some(id) = self.probers.ids().into_iter().find(is_its) else {
+        let Some(id) = self.prober_of(backend) else {
             return;
         };
-        let pause = self.settings.health.interval / 4;
         let Some(prober) = self.probers.get_mut(id) else {
             return;
         };
         prober.suspected = Some(waited);
-        if prober.check.is_none() {
+        self.hasten(id, now);
+    }
+
+    /// A backend may be gone: checks it soon, if it is checked at all.
+    pub(super) fn check_soon(&mut self, backend: BackendId, now: Timestamp) {
+        if let Some(id) = self.prober_of(backend) {
+            self.hasten(id, now);
+        }
+    }
+
+    fn prober_of(&self, backend: BackendId) -> Option<ProberId> {
+        let is_its = |id: &ProberId| {
+            let prober = self.probers.get(*id);
+            prober.is_some_and(|prober| prober.backend == backend)
+        };
+        self.probers.ids().into_iter().find(is_its)
+    }
+
+    /// Brings the next check forward, but not to right after the last.
+    fn hasten(&mut self, id: ProberId, now: Timestamp) {
+        let pause = self.settings.health.interval / 4;
+        let prober = self.probers.get(id);
+        if let Some(prober) = prober.filter(|prober| prober.check.is_none()) {
             let soon = prober.deadline.at().min(prober.checked_at + pause);
             self.set_prober_deadline(id, soon.max(now));
         }
@@ -219,13 +236,15 @@ impl<N: Network> Server<N> {
     }
 
     fn plan_next_probe(&mut self, id: ProberId, now: Timestamp) {
-        let Some(prober) = self.probers.get_mut(id) else {
+        let Some(backend) = self.probers.get(id).map(|prober| prober.backend) else {
             return;
         };
-        let state = self.upstream.state(prober.backend);
-        let is_suspect = state.is_some_and(State::is_out);
-        let next = prober.schedule.next(is_suspect, now);
-        self.set_prober_deadline(id, next);
+        let state = self.upstream.state(backend);
+        let is_suspect = state.is_some_and(State::is_out) || self.seems_gone(backend);
+        if let Some(prober) = self.probers.get_mut(id) {
+            let next = prober.schedule.next(is_suspect, now);
+            self.set_prober_deadline(id, next);
+        }
     }
 }
 

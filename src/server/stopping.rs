@@ -16,6 +16,7 @@ impl<N: Network> Server<N> {
     pub fn stop(&mut self) {
         self.stopping = true;
         self.stop_probing();
+        self.stop_feeds();
         for id in self.slots.clients.ids() {
             let state = self.slots.clients.get(id).map(|client| client.state);
             if matches!(state, Some(ClientState::Idle | ClientState::Introducing)) {
@@ -69,7 +70,9 @@ impl<N: Network> Server<N> {
                 .map_or("gone", |s| s.word()),
             in_flight: candidate.in_flight,
         });
-        metrics.snapshot(now, open, views)
+        let mut snapshot = metrics.snapshot(now, open, views);
+        self.report_heartbeats(&mut snapshot, now);
+        snapshot
     }
 
     /// Tells the server what the wall clock showed at `now`, for its log lines.

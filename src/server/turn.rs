@@ -18,6 +18,7 @@ impl<N: Network> Server<N> {
             Token::Client(id) => self.client_ready(id, ready, now),
             Token::Link(id) => self.link_ready(id, ready, now),
             Token::Prober(id) => self.prober_ready(id, ready, now),
+            Token::Feed(id) => self.feed_ready(id, ready, now),
         }
     }
 
@@ -87,7 +88,7 @@ impl<N: Network> Server<N> {
     }
 
     fn follow_backends(&mut self, now: Timestamp) -> bool {
-        let has_looked = self.look_for_silence(now);
+        let has_looked = self.look_at_heartbeats(now) | self.look_for_silence(now);
         self.upstream.pass_time(now);
         self.follow_changes(now) || has_looked
     }
@@ -114,6 +115,7 @@ impl<N: Network> Server<N> {
                     self.drive(id, now);
                 }
                 Again::Lingering(id) => self.discard(id),
+                Again::Feed(id) => self.read_feed(id, now),
             }
         }
         self.again_spare = again;
@@ -128,7 +130,9 @@ impl<N: Network> Server<N> {
         }
         let wheel = self.wheel.next_wakeup().unwrap_or(Timestamp::NEVER);
         let look = self.silence_look_due().unwrap_or(Timestamp::NEVER);
-        let first = wheel.min(look).min(self.upstream.next_change());
+        let heartbeats = self.heartbeat_look_due().unwrap_or(Timestamp::NEVER);
+        let first = wheel.min(look).min(heartbeats);
+        let first = first.min(self.upstream.next_change());
         (first != Timestamp::NEVER).then_some(first)
     }
 }

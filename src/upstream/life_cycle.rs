@@ -5,14 +5,15 @@
 //!     any -> draining -> disabled -> probation        any -> gone
 //! ```
 //!
-//! Whatever the signal (real exchanges, active checks, the operator's word), it is an [`Event`]
+//! Whatever the signal (real exchanges, checks, heartbeats, the operator's word), it is an [`Event`]
 //! here, and whoever comes back comes back the same way: one trial exchange at a time, and when
 //! one was answered well, a share that grows over the slow start. Only those a balancer starts
 //! with skip it: there is nothing to protect them from.
 //!
 //! An ejection lasts for a cooldown, twice as long each time the backend fails again before it
 //! is healthy. A passing check ends it earlier, but only if a check can see the
-//! [grounds](Grounds): a backend that answers checks and fails requests sits its cooldown out.
+//! [grounds](Grounds): a backend that answers checks and fails requests sits its cooldown out, and
+//! one whose heartbeats are missing is out until they are back, whatever checks say.
 //!
 //! Everything is a value in, a value out; who calls and when is not known here.
 
@@ -39,7 +40,7 @@ pub enum State {
     Ejected {
         /// What that rests on.
         grounds: Grounds,
-        /// When it is tried again; never if active checks have to pass first.
+        /// When it is tried again; never if checks or heartbeats have to be well first.
         until: Timestamp,
         /// How long it is left alone this time.
         cooldown: Duration,
@@ -75,6 +76,9 @@ pub enum Grounds {
     Answers,
     /// Active checks failed, and have to pass before it is tried again.
     Probes,
+    /// Its heartbeats are missing, or say that it is dead, and have to be well before it is tried
+    /// again.
+    Heartbeats,
 }
 
 /// What can happen to a backend. `trial`: to the exchange that was risked on it.
@@ -98,6 +102,10 @@ pub(super) enum Event {
     ProbesRose,
     /// Too many active checks failed, in a row.
     ProbesFell,
+    /// Its heartbeats are missing, or say that it is dead.
+    HeartbeatsFell,
+    /// They are well again.
+    HeartbeatsRose,
     /// The clock has moved on; the end of a state may have passed.
     TimePassed,
     /// The operator drains it.
@@ -133,6 +141,8 @@ impl State {
             | Event::ProbePassed
             | Event::ProbesRose
             | Event::ProbesFell
+            | Event::HeartbeatsFell
+            | Event::HeartbeatsRose
             | Event::TimePassed => self.measured(event, slow_start, now),
         }
     }
@@ -195,7 +205,8 @@ impl State {
             Event::Answered { .. } if self == Self::Joining => Self::Healthy,
             Event::Unreachable { .. } => Self::ejected(Grounds::Unreachable, cooldown, now),
             Event::Convicted(grounds) => Self::ejected(grounds, cooldown, now),
-            Event::ProbesFell => Self::ejected_by_probes(cooldown),
+            Event::ProbesFell => Self::ejected_until_well(Grounds::Probes, cooldown),
+            Event::HeartbeatsFell => Self::ejected_until_well(Grounds::Heartbeats, cooldown),
             // A trial that ends after a probe or another exchange has decided tells of the past.
             Event::Answered { .. }
             | Event::Inconclusive { .. }
@@ -203,6 +214,7 @@ impl State {
             | Event::Picked
             | Event::ProbePassed
             | Event::ProbesRose
+            | Event::HeartbeatsRose
             | Event::TimePassed => self,
             Event::Drain | Event::Emptied | Event::Disable | Event::Restore | Event::Remove => self,
         }
@@ -218,7 +230,12 @@ impl State {
         match event {
             // It was picked because there was no other, and did well.
             Event::Answered { trial: true } => Self::back(cooldown, slow_start, now),
-            Event::ProbesFell => Self::ejected_by_probes(cooldown),
+            Event::HeartbeatsFell => Self::ejected_until_well(Grounds::Heartbeats, cooldown),
+            Event::HeartbeatsRose if self.is_missed() => Self::on_probation(cooldown),
+            // Whose heartbeats are missing is out for good reason already.
+            Event::ProbesFell if !self.is_missed() => {
+                Self::ejected_until_well(Grounds::Probes, cooldown)
+            }
             Event::ProbePassed if self.is_seen_by(1) => Self::on_probation(cooldown),
             Event::ProbesRose if self.is_seen_by(2) => Self::on_probation(cooldown),
             Event::TimePassed if self.ends_at() <= now => Self::on_probation(cooldown),
@@ -231,9 +248,22 @@ impl State {
             | Event::Picked
             | Event::ProbePassed
             | Event::ProbesRose
+            | Event::ProbesFell
+            | Event::HeartbeatsRose
             | Event::TimePassed => self,
             Event::Drain | Event::Emptied | Event::Disable | Event::Restore | Event::Remove => self,
         }
+    }
+
+    /// Whether it is out because of its heartbeats.
+    const fn is_missed(self) -> bool {
+        matches!(
+            self,
+            Self::Ejected {
+                grounds: Grounds::Heartbeats,
+                ..
+            }
+        )
     }
 
     /// Whether its ejection ends when a check passes, or when enough have (2).
@@ -242,7 +272,7 @@ impl State {
             Self::Ejected { grounds, .. } => match grounds {
                 Grounds::Unreachable => true,
                 Grounds::Probes => passes > 1,
-                Grounds::Answers => false,
+                Grounds::Answers | Grounds::Heartbeats => false,
             },
             Self::Joining | Self::Healthy | Self::Warming { .. } | Self::Probation { .. } => false,
             Self::Draining | Self::Disabled | Self::Gone => false,
@@ -266,7 +296,8 @@ impl State {
             Event::Unreachable { trial: true } => Self::ejected(Grounds::Unreachable, longer, now),
             Event::TrialFailed => Self::ejected(Grounds::Answers, longer, now),
             Event::Convicted(grounds) => Self::ejected(grounds, longer, now),
-            Event::ProbesFell => Self::ejected_by_probes(longer),
+            Event::ProbesFell => Self::ejected_until_well(Grounds::Probes, longer),
+            Event::HeartbeatsFell => Self::ejected_until_well(Grounds::Heartbeats, longer),
             Event::Inconclusive { trial: true } => Self::on_probation(cooldown),
             // An exchange from before the ejection tells of the past.
             Event::Answered { trial: false }
@@ -274,6 +305,7 @@ impl State {
             | Event::Inconclusive { trial: false }
             | Event::ProbePassed
             | Event::ProbesRose
+            | Event::HeartbeatsRose
             | Event::TimePassed => self,
             Event::Drain | Event::Emptied | Event::Disable | Event::Restore | Event::Remove => self,
         }
@@ -288,9 +320,10 @@ impl State {
         }
     }
 
-    const fn ejected_by_probes(cooldown: Duration) -> Self {
+    /// Out until what the ejection rests on is well again; time alone does not end it.
+    const fn ejected_until_well(grounds: Grounds, cooldown: Duration) -> Self {
         Self::Ejected {
-            grounds: Grounds::Probes,
+            grounds,
             until: Timestamp::NEVER,
             cooldown,
         }

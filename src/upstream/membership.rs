@@ -116,6 +116,20 @@ impl Upstream {
         found.map(|(candidate, _)| candidate.id)
     }
 
+    /// The backend on this host, if there is just one.
+    #[must_use]
+    pub fn find_only_of_host(&self, host: &str) -> Option<BackendId> {
+        let mut pool = self.candidates.iter().zip(&self.backends);
+        let mut next = || {
+            let is_there = |name: &str| name.rsplit_once(':').is_some_and(|(h, _)| h == host);
+            pool.find(|(candidate, backend)| candidate.live && is_there(&backend.name))
+        };
+        match (next(), next()) {
+            (Some((candidate, _)), None) => Some(candidate.id),
+            (Some(_), Some(_)) | (None, _) => None,
+        }
+    }
+
     /// Gives a backend another share, 1 to 256. Returns whether there is such a backend.
     pub fn set_weight(&mut self, backend: BackendId, weight: u32, now: Timestamp) -> bool {
         let candidate = self.candidates.get_mut(backend.slot());

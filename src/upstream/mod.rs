@@ -10,6 +10,7 @@
 
 mod board;
 mod choosing;
+mod heartbeats;
 mod judgement;
 mod lease;
 mod life_cycle;

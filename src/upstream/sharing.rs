@@ -174,6 +174,8 @@ impl Event {
             | Self::ProbePassed
             | Self::ProbesRose
             | Self::ProbesFell
+            | Self::HeartbeatsFell
+            | Self::HeartbeatsRose
             | Self::TimePassed
             | Self::Drain
             | Self::Emptied

@@ -5,6 +5,7 @@
 
 use super::State;
 use crate::balance::BackendId;
+use crate::heartbeat::Phi;
 use crate::time::Timestamp;
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
@@ -79,6 +80,19 @@ pub enum Cause {
         /// How many.
         count: u32,
     },
+    /// Its heartbeats do not come any more.
+    HeartbeatsMissing {
+        /// How sure it is that none comes.
+        phi: Phi,
+        /// Since the last one.
+        silence: Duration,
+    },
+    /// Its heartbeats say that the process behind it is dead.
+    ProcessDead,
+    /// Its heartbeats come again.
+    HeartbeatsBack,
+    /// Its heartbeats say that the process behind it is alive again.
+    ProcessAlive,
     /// It was left alone for long enough.
     CooledDown,
     /// It has had its growing share for long enough.
@@ -95,6 +109,8 @@ impl Cause {
     pub const fn is_silence(self) -> bool {
         match self {
             Self::Silent { .. } => true,
+            Self::HeartbeatsMissing { .. } | Self::ProcessDead => true,
+            Self::HeartbeatsBack | Self::ProcessAlive => false,
             Self::ProbesFailed { reason, .. } => reason.is_silence(),
             Self::Unreachable { .. } | Self::Failures { .. } | Self::FailureShare { .. } => false,
             Self::Slow { .. } => false,
@@ -184,6 +200,13 @@ impl Display for Cause {
                 write!(f, "probe failed: {reason} ({count} in a row)")
             }
             Self::ProbesPassed { count } => write!(f, "probe passed ({count} in a row)"),
+            Self::HeartbeatsMissing { phi, silence } => {
+                let seconds = silence.as_secs_f64();
+                write!(f, "no heartbeat for {seconds:.1} s (phi {phi})")
+            }
+            Self::ProcessDead => write!(f, "its process is dead, say its heartbeats"),
+            Self::HeartbeatsBack => write!(f, "its heartbeats are back"),
+            Self::ProcessAlive => write!(f, "its process is alive, say its heartbeats"),
             Self::CooledDown => write!(f, "cooldown over"),
             Self::WarmedUp => write!(f, "slow start over"),
             Self::Emptied => write!(f, "nothing in flight any more"),

@@ -31,6 +31,7 @@ mod message;
 mod nobody;
 mod pi;
 mod process;
+mod sender;
 mod wait;
 mod wire;
 
@@ -42,5 +43,6 @@ pub(crate) use message::{Broken, Message, Response};
 pub(crate) use nobody::{Deaf, Refusing};
 pub(crate) use pi::Pi;
 pub(crate) use process::{Usage, most_socket_buffers};
+pub(crate) use sender::Sender;
 pub(crate) use wait::{Gate, Progress, Stopwatch, stays, take, until};
 pub(crate) use wire::{End, Wire};

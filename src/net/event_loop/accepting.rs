@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Connections accepted on one listener in one turn.
 const ACCEPTS_PER_TURN: usize = 64;
 /// How long no connection is accepted after the system had no room for one.
-const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 
 impl EventLoop {
     /// Whether clients may be waiting to be accepted.
@@ -112,7 +112,7 @@ fn accept_for(
 }
 
 /// Whether an error of accepting is about means, not about one connection (`accept(2)`).
-fn is_shortage(error: &io::Error) -> bool {
+pub(super) fn is_shortage(error: &io::Error) -> bool {
     !matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted

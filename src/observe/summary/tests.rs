@@ -3,6 +3,8 @@
 use super::*;
 use crate::balance::BackendId;
 use crate::error::{Fault, Refusal};
+use crate::heartbeat::Refusal as Refused;
+use crate::heartbeat::{Counts, Load, Phi, ProcessState, Report};
 use crate::observe::{BackendView, Metrics, Record, Stall, TurnPhase, TurnTimes};
 use crate::time::Timestamp;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -73,6 +75,34 @@ fn busy() -> Snapshot {
 #[test]
 fn a_busy_balancer() {
     assert_eq!(shown(&busy()), BUSY);
+}
+
+#[test]
+fn heartbeats_are_shown_where_they_are_heard() {
+    let mut snapshot = busy();
+    let mut counts = Counts {
+        taken: 1_234,
+        ..Counts::default()
+    };
+    for refusal in [Refused::WrongTag, Refused::WrongTag, Refused::Clock] {
+        counts.refuse(refusal);
+    }
+    snapshot.heartbeats = Some(counts);
+    let silent = "heartbeats   1,234 taken, 3 refused (wrong_key 2, clock 1)\n";
+    assert!(shown(&snapshot).contains(silent), "{}", shown(&snapshot));
+    assert!(!shown(&snapshot).contains("phi"), "nobody sends any");
+    snapshot.backends[1].heartbeat = Some(Report {
+        name: "web2".into(),
+        silence: Duration::from_millis(420),
+        phi: Phi::from_tenths(1),
+        load: Load::new(0.31),
+        process: Some(ProcessState::Alive),
+    });
+    assert!(
+        shown(&snapshot).ends_with(HEARTBEATS),
+        "{}",
+        shown(&snapshot)
+    );
 }
 
 #[test]
@@ -185,6 +215,12 @@ backend              state    picks  share  in flight  errors  retries   in  out
 127.0.0.1:8001       healthy      0      -          2       0        0  0 B  0 B    -    -    -    -
 pi-2.example.net:80  healthy      0      -          2       0        0  0 B  0 B    -    -    -    -
 total                             0      -          4       0        0  0 B  0 B    -    -    -    -
+";
+
+const HEARTBEATS: &str = "
+
+heartbeats           as         last  phi  load  process
+pi-2.example.net:80  web2  420.00 ms  0.1  0.31    alive
 ";
 
 const EMPTY: &str = "\

@@ -35,7 +35,7 @@ impl State {
             Self::Joining | Self::Healthy | Self::Warming { .. } | Self::Probation { .. } => true,
             Self::Ejected { grounds, .. } => match grounds {
                 Grounds::Answers => true,
-                Grounds::Unreachable | Grounds::Probes => false,
+                Grounds::Unreachable | Grounds::Probes | Grounds::Heartbeats => false,
             },
             Self::Draining | Self::Disabled | Self::Gone => false,
         }

@@ -74,6 +74,7 @@ fn a_passing_check_ends_what_a_check_can_see() {
         (Grounds::Unreachable, true, true),
         (Grounds::Probes, false, true),
         (Grounds::Answers, false, false),
+        (Grounds::Heartbeats, false, false),
     ] {
         assert_eq!(passes(grounds, Event::ProbePassed), one, "{grounds:?}");
         assert_eq!(passes(grounds, Event::ProbesRose), several, "{grounds:?}");
@@ -94,6 +95,34 @@ fn failing_checks_eject_until_they_pass() {
         assert_eq!(after(fallen, Event::TimePassed, at(9_999)), fallen);
         assert!(after(fallen, Event::ProbesRose, now).awaits_trial());
     }
+}
+
+#[test]
+fn whose_heartbeats_are_missing_is_out_until_they_are_back_whatever_checks_say() {
+    let now = at(0);
+    for state in [
+        State::Joining,
+        State::Healthy,
+        unreachable(FIRST_COOLDOWN, now),
+        after(State::Healthy, Event::ProbesFell, now),
+        State::on_probation(FIRST_COOLDOWN),
+    ] {
+        let missed = after(state, Event::HeartbeatsFell, now);
+        for event in [
+            Event::ProbePassed,
+            Event::ProbesRose,
+            Event::ProbesFell,
+            Event::TimePassed,
+            LOST,
+            Event::HeartbeatsFell,
+        ] {
+            assert_eq!(after(missed, event, at(9_999)), missed, "{event:?}");
+        }
+        assert!(after(missed, Event::HeartbeatsRose, now).awaits_trial());
+        assert_eq!(after(missed, WON_TRIAL, now), State::Healthy, "it answers");
+    }
+    let fallen = after(State::Healthy, Event::ProbesFell, now);
+    assert_eq!(after(fallen, Event::HeartbeatsRose, now), fallen);
 }
 
 #[test]
@@ -129,6 +158,8 @@ fn what_the_operator_took_out_no_answer_brings_back() {
             Event::ProbePassed,
             Event::ProbesRose,
             Event::ProbesFell,
+            Event::HeartbeatsFell,
+            Event::HeartbeatsRose,
             Event::TimePassed,
             LOST,
         ] {

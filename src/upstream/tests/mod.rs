@@ -6,6 +6,7 @@ mod sharing;
 
 use super::*;
 use crate::balance::{Kind, Rng, build};
+use crate::heartbeat::Finding;
 use std::time::Duration;
 
 const SUCCESS: Outcome = Outcome::Success {
@@ -160,7 +161,9 @@ fn in_flight_is_what_is_held_after_every_step() {
                 5 => drop(upstream.disable(some_id, now)),
                 6 => upstream.probe_failed(some_id, 3, ProbeFailure::Status(500), now),
                 7 => upstream.silent(some_id, Duration::from_secs(2), now),
-                8..25 if held.len() < 40 => {
+                8 => upstream.heartbeats_show(some_id, Finding::ProcessDead, now),
+                9 => upstream.heartbeats_show(some_id, Finding::Back, now),
+                10..27 if held.len() < 40 => {
                     let tried = if rng.below(4) == 0 { &ids[..1] } else { &[] };
                     let lease = upstream.pick(step, tried, now);
                     assert!(lease.iter().all(|l| !tried.contains(&l.backend())));

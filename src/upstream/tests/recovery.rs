@@ -1,6 +1,7 @@
 //! How backends leave and come back, by what real exchanges and checks say.
 
 use super::*;
+use crate::heartbeat::{Finding, Phi};
 
 const RAMP: Duration = Duration::from_secs(10);
 
@@ -157,6 +158,47 @@ fn a_share_grows_linearly_under_every_kind_of_rule() {
         }
         upstream.pass_time(at(10_000));
         assert_eq!(upstream.state(id), Some(State::Healthy));
+    }
+}
+
+#[test]
+fn missing_heartbeats_eject_however_many_are_ejected_and_their_return_is_a_trial() {
+    let mut upstream = watched(2, Duration::ZERO);
+    let ids: Vec<BackendId> = upstream.candidates().iter().map(|c| c.id).collect();
+    let missing = Finding::Missing {
+        phi: Phi::from_tenths(64),
+        silence: Duration::from_millis(3_100),
+    };
+    upstream.heartbeats_show(ids[0], Finding::Suspect, at(0));
+    assert_eq!(words(&mut upstream), [""; 0]);
+    upstream.heartbeats_show(ids[0], missing, at(0));
+    upstream.heartbeats_show(ids[1], Finding::ProcessDead, at(0));
+    assert!(ids.iter().all(|id| upstream.state(*id).unwrap().is_out()));
+    upstream.heartbeats_show(ids[0], Finding::Back, at(100_000));
+    upstream.heartbeats_show(ids[1], Finding::ProcessAlive, at(100_000));
+    let served = serve(&mut upstream, [100_000, 100_010], |_| SUCCESS);
+    assert_eq!(served, [5, 5]);
+    assert_eq!(
+        words(&mut upstream),
+        [
+            "s0 joining -> ejected: no heartbeat for 3.1 s (phi 6.4)",
+            "s1 joining -> ejected: its process is dead, say its heartbeats",
+            "s0 ejected -> probation: its heartbeats are back",
+            "s1 ejected -> probation: its process is alive, say its heartbeats",
+            "s0 probation -> healthy: it answered",
+            "s1 probation -> healthy: it answered",
+        ]
+    );
+}
+
+#[test]
+fn heartbeats_do_not_bring_back_whom_the_operator_took_out() {
+    let mut upstream = watched(2, RAMP);
+    let id = upstream.candidates()[0].id;
+    assert!(upstream.disable(id, at(0)));
+    for finding in [Finding::ProcessDead, Finding::Back] {
+        upstream.heartbeats_show(id, finding, at(1));
+        assert_eq!(upstream.state(id), Some(State::Disabled));
     }
 }
 

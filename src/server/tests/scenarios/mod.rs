@@ -3,6 +3,7 @@
 mod bodies;
 mod caught;
 mod health;
+mod heartbeats;
 mod interim;
 mod keep_alive;
 mod pings;

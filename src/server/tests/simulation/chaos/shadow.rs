@@ -80,5 +80,7 @@ fn is_for_answers(cause: Cause) -> bool {
         Cause::Unreachable { .. } | Cause::Silent { .. } | Cause::TrialFailed => false,
         Cause::Answered | Cause::ProbesPassed { .. } | Cause::CooledDown => false,
         Cause::WarmedUp | Cause::Emptied | Cause::Operator => false,
+        Cause::HeartbeatsMissing { .. } | Cause::ProcessDead => false,
+        Cause::HeartbeatsBack | Cause::ProcessAlive => false,
     }
 }

@@ -1,0 +1,304 @@
+//! The flags of `lb heartbeat`, and the [`Sending`] they order.
+
+use super::heartbeat_flags::key_in;
+use super::help::sections;
+use clap::Args;
+use clap::builder::StyledStr;
+use lb::config::{BackendAddress, HostPort, HumanDuration, Invalid, SenderConfig, parse_number};
+use lb::heartbeat::{Load, Name};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+const ABOUT: &str = "Send heartbeats to a balancer";
+
+const LONG_ABOUT: &str = "\
+Send heartbeats to a balancer.
+
+Runs beside a server and tells lb, started with --heartbeat-listen, that its host is alive, how
+busy it is and, with --process, whether the server lives. When heartbeats stop coming, or tell of
+a dead process, the backend gets no more requests; when all is well again it comes back by itself.
+
+Over UDP each heartbeat is sent three times, spread over the interval, so that one that is lost is
+not missed. A line on stderr tells when a balancer cannot be reached or the process dies, and when
+that is over; the sending goes on all the same, until a signal to stop.";
+
+const SECTIONS: [(&str, &str); 2] = [
+    (
+        "Examples",
+        "
+  For the backend that lb knows as 10.0.0.1:80, as long as nginx lives:
+    lb heartbeat --to lb.example:7000 --as web1 --address 10.0.0.1:80 --process nginx
+  To two balancers, signed, for the backend that both know as web1:80 and no other on web1:
+    lb heartbeat --to lb1:7000,lb2:7000 --as web1 --key /etc/lb.key",
+    ),
+    (
+        "Exit codes",
+        "
+  0  Stopped as it was told to, or all of --count sent
+  1  Could not go on, or not every balancer was reached by the end of --count
+  2  The command line is wrong; one line on stderr says what would be right",
+    ),
+];
+
+#[derive(Args, Debug)]
+#[command(
+    about = ABOUT,
+    long_about = LONG_ABOUT,
+    after_long_help = after_long(),
+    max_term_width = 100
+)]
+pub(super) struct SenderFlags {
+    /// Balancers to send to, separated by commas
+    ///
+    /// Where they listen to heartbeats. A bare PORT is on this machine.
+    #[arg(long, value_name = "HOST:PORT,...", value_delimiter = ',')]
+    to: Vec<HostPort>,
+
+    /// What the sender calls itself
+    ///
+    /// Without --address it also says which backend it speaks for: the one that the balancer was
+    /// given under this address, or the only one on the host of this name.
+    #[arg(long = "as", value_name = "NAME", value_parser = parse_name)]
+    name: Option<Name>,
+
+    /// Backend that it speaks for, as the balancer was given it in --backends
+    #[arg(long, value_name = "HOST:PORT|unix:PATH")]
+    address: Option<BackendAddress>,
+
+    /// From one heartbeat to the next: 100ms to 1m
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    interval: HumanDuration,
+
+    /// File with the key to sign with, the same as the balancer is given
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+
+    /// Send by TCP rather than UDP
+    ///
+    /// One connection, made anew whenever it is lost. For networks that let no UDP through.
+    #[arg(long)]
+    tcp: bool,
+
+    /// Process to watch: its number, or its name
+    ///
+    /// A name is that of the program, as in ps -o comm, or the last part of what it was started
+    /// as; any process of this name counts. A zombie is dead, and so is a number that was given
+    /// to another process.
+    #[arg(long, value_name = "PID|NAME")]
+    process: Option<ProcessName>,
+
+    /// Load to tell: auto, or 0 to 1
+    ///
+    /// auto is the load average of the last minute for each core, 1 at most.
+    #[arg(long, value_name = "auto|LOAD", default_value = "auto")]
+    load: LoadSource,
+
+    /// Heartbeats to send before it ends: without end unless given
+    #[arg(long, value_name = "N", value_parser = parse_number::<u64>)]
+    count: Option<u64>,
+}
+
+/// What `lb heartbeat` is to do.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    /// To whom, in whose name, how often.
+    pub(crate) config: SenderConfig,
+    /// What is watched besides.
+    pub(crate) process: Option<ProcessName>,
+    /// What is said of the load.
+    pub(crate) load: LoadSource,
+}
+
+/// What a process is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ProcessName {
+    /// Its number.
+    Pid(u32),
+    /// The name of its program.
+    Program(String),
+}
+
+impl FromStr for ProcessName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let refuse = || {
+            let remedy = "give the number of a process, or a name without /, as in nginx";
+            Invalid::new("not a process", remedy).with_value(text)
+        };
+        match parse_number(text) {
+            Ok(0) => Err(refuse()),
+            Ok(pid) => Ok(Self::Pid(pid)),
+            Err(_) if text.is_empty() || text.contains('/') => Err(refuse()),
+            Err(_) => Ok(Self::Program(text.to_owned())),
+        }
+    }
+}
+
+/// Where the load comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LoadSource {
+    /// What the system says.
+    Auto,
+    /// What the user says.
+    Fixed(Load),
+}
+
+impl FromStr for LoadSource {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let load = text.parse().ok().and_then(Load::new);
+        load.map(Self::Fixed).ok_or_else(|| {
+            Invalid::new("not a load", "give auto, or a number from 0 to 1").with_value(text)
+        })
+    }
+}
+
+impl SenderFlags {
+    /// The order these flags give, with the key read.
+    pub(super) fn order(self) -> Result<Sending, Invalid> {
+        let name = self.name.ok_or_else(|| {
+            let remedy = "say what the sender calls itself, as in --as web1";
+            Invalid::new("no name given", remedy).with_flag("--as")
+        })?;
+        let mut config = SenderConfig::new(name, self.to)?;
+        config.address = self.address;
+        config.by_tcp = self.tcp;
+        config.count = self.count;
+        config.set_interval(self.interval.0)?;
+        let key = self.key.as_deref();
+        config.key = key.map(|path| key_in("--key", path)).transpose()?;
+        if self.count == Some(0) {
+            let invalid = Invalid::new("nothing to send", "give at least 1");
+            return Err(invalid.with_flag("--count").with_value(0));
+        }
+        Ok(Sending {
+            config,
+            process: self.process,
+            load: self.load,
+        })
+    }
+}
+
+fn parse_name(text: &str) -> Result<Name, Invalid> {
+    Name::new(text).ok_or_else(|| {
+        let remedy = "use up to 64 letters, digits and signs without spaces, as in web1";
+        Invalid::new("not a name", remedy).with_value(text)
+    })
+}
+
+fn after_long() -> StyledStr {
+    sections(&SECTIONS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Invocation, read};
+    use std::ffi::OsString;
+    use std::time::Duration;
+
+    fn read_line(line: &str) -> Result<Invocation, Invalid> {
+        read(line.split_whitespace().map(OsString::from))
+    }
+
+    fn sending(line: &str) -> Sending {
+        match read_line(line) {
+            Ok(Invocation::Send(sending)) => *sending,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_balancer_and_a_name_are_all_that_is_needed() {
+        let sending = sending("lb heartbeat --to 7000 --as web1");
+        let name = Name::new("web1").unwrap();
+        let expected = SenderConfig::new(name, ["127.0.0.1:7000".parse().unwrap()]).unwrap();
+        assert_eq!(sending.config, expected);
+        assert_eq!(sending.config.interval(), Duration::from_secs(1));
+        assert_eq!((sending.process, sending.load), (None, LoadSource::Auto));
+    }
+
+    #[test]
+    fn every_flag_reaches_its_setting() {
+        let sending = sending(
+            "lb heartbeat --to a:1,b:2 --to c:3 --as web1 --address unix:/run/x --interval 300ms \
+             --tcp --process nginx --load 0.5 --count 3",
+        );
+        let config = sending.config;
+        let targets: Vec<String> = config.targets().iter().map(ToString::to_string).collect();
+        assert_eq!(targets, ["a:1", "b:2", "c:3"]);
+        assert_eq!(config.address, Some("unix:/run/x".parse().unwrap()));
+        assert_eq!(config.interval(), Duration::from_millis(300));
+        assert!(config.by_tcp);
+        assert_eq!(config.count, Some(3));
+        let nginx = ProcessName::Program("nginx".to_owned());
+        assert_eq!(sending.process, Some(nginx));
+        assert_eq!(sending.load, LoadSource::Fixed(Load::new(0.5).unwrap()));
+    }
+
+    #[test]
+    fn every_mistake_is_one_line_with_a_remedy() {
+        for (flags, message) in [
+            (
+                "--to 1",
+                "--as: no name given; say what the sender calls itself, as in --as web1",
+            ),
+            (
+                "--as a",
+                "--to: no balancer given; name at least one, as in --to lb.example:7000",
+            ),
+            (
+                "--to 1 --as é",
+                "--as 'é': not a name; \
+                 use up to 64 letters, digits and signs without spaces, as in web1",
+            ),
+            (
+                "--to 1 --as a --interval 1ms",
+                "--interval '1ms': out of range; give 100ms to 1m",
+            ),
+            (
+                "--to 1 --as a --load 1.5",
+                "--load '1.5': not a load; give auto, or a number from 0 to 1",
+            ),
+            (
+                "--to 1 --as a --process 0",
+                "--process '0': not a process; \
+                 give the number of a process, or a name without /, as in nginx",
+            ),
+            (
+                "--to 1 --as a --count 0",
+                "--count '0': nothing to send; give at least 1",
+            ),
+            (
+                "--to 1 --as a --key /dev/null",
+                "--key '/dev/null': the secret is too short; \
+                 name a file with at least 16 bytes nobody can guess",
+            ),
+        ] {
+            let line = format!("lb heartbeat {flags}");
+            let complaint = read_line(&line).unwrap_err().to_string();
+            assert_eq!(complaint, message, "{line}");
+        }
+        let complaint = read_line("lb --backends 1 heartbeat").unwrap_err();
+        let expected = "heartbeat: does not go with --backends; give one of the two";
+        assert_eq!(complaint.to_string(), expected);
+    }
+
+    #[test]
+    fn the_help_fits_the_screen() {
+        let Ok(Invocation::Show(page)) = read_line("lb heartbeat --help") else {
+            panic!("no help");
+        };
+        let page = page.to_string();
+        assert!(
+            page.lines().all(|line| line.chars().count() <= 100),
+            "{page}"
+        );
+        assert_eq!(page.matches("\n    lb heartbeat --to ").count(), 2);
+    }
+}

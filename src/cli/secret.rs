@@ -1,0 +1,22 @@
+//! Secrets, which are in files: what stands on a command line can be read by everybody.
+
+use lb::config::Invalid;
+use std::fs;
+use std::path::Path;
+
+/// Reads the secret in a file, without the white space around it. `accept` makes something of it,
+/// or nothing if it is too short.
+pub(super) fn read<T>(
+    flag: &'static str,
+    path: &Path,
+    accept: impl FnOnce(&[u8]) -> Option<T>,
+) -> Result<T, Invalid> {
+    let refuse = |problem: String| {
+        let remedy = "name a file with at least 16 bytes nobody can guess";
+        Invalid::new(problem, remedy)
+            .with_flag(flag)
+            .with_value(path.display())
+    };
+    let secret = fs::read(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+    accept(secret.trim_ascii()).ok_or_else(|| refuse("the secret is too short".to_owned()))
+}

@@ -1,0 +1,89 @@
+//! Where heartbeats are listened to, and what they must be signed with.
+
+use super::{Invalid, ListenerSpec, MAX_BACKENDS};
+use crate::address::Address;
+use crate::heartbeat::Key;
+use std::net::SocketAddr;
+
+/// Connections for heartbeats beside those of the backends: senders that reconnect, strangers.
+const SPARE_CONNECTIONS: usize = 16;
+
+/// How heartbeats are listened to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heartbeats {
+    /// Where, by UDP and TCP; port 0 asks the system for one that is free for both.
+    pub address: SocketAddr,
+    /// What they must be signed with; `None`: whoever reaches the address is believed.
+    pub key: Option<Key>,
+}
+
+impl Heartbeats {
+    /// Whether other machines may reach the address, and none needs a key.
+    #[must_use]
+    pub const fn is_open_to_strangers(&self) -> bool {
+        self.key.is_none() && !self.address.ip().is_loopback()
+    }
+
+    /// The most connections that bring heartbeats, for so many backends: two each, as a sender
+    /// that lost its connection may be back before the old one is given up.
+    #[must_use]
+    pub(crate) fn most_connections(backends: usize) -> usize {
+        2 * backends.min(MAX_BACKENDS) + SPARE_CONNECTIONS
+    }
+}
+
+/// Reads where heartbeats are listened to, written as a listener is: `IP:PORT`, `PORT`, `*:PORT`.
+///
+/// # Errors
+///
+/// No such address, or a UNIX socket.
+pub fn parse_heartbeat_address(text: &str) -> Result<SocketAddr, Invalid> {
+    let spec: ListenerSpec = text.parse()?;
+    match spec.address {
+        Address::Tcp(address) if !spec.accepts_proxy => Ok(address),
+        Address::Tcp(_) | Address::Unix(_) => {
+            let remedy = "write IP:PORT, as in 10.0.0.5:7000, or *:PORT for every address";
+            Err(Invalid::new("not an address for heartbeats", remedy).with_value(text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_those_of_listeners() {
+        for (text, meaning) in [
+            ("7000", "127.0.0.1:7000"),
+            ("*:7000", "0.0.0.0:7000"),
+            ("[::1]:0", "[::1]:0"),
+        ] {
+            let address = parse_heartbeat_address(text).unwrap();
+            assert_eq!(address.to_string(), meaning);
+        }
+        for text in ["unix:/run/x", "proxy+7000"] {
+            assert_eq!(
+                parse_heartbeat_address(text).unwrap_err().to_string(),
+                format!(
+                    "'{text}': not an address for heartbeats; \
+                     write IP:PORT, as in 10.0.0.5:7000, or *:PORT for every address"
+                )
+            );
+        }
+        assert!(parse_heartbeat_address("lb.example:7000").is_err());
+    }
+
+    #[test]
+    fn strangers_are_whoever_is_on_another_machine_without_a_key() {
+        let of = |address: &str, key| Heartbeats {
+            address: address.parse().unwrap(),
+            key,
+        };
+        let key = Key::new(&[7; 16]);
+        assert!(of("0.0.0.0:7000", None).is_open_to_strangers());
+        assert!(of("10.0.0.5:7000", None).is_open_to_strangers());
+        assert!(!of("127.0.0.1:7000", None).is_open_to_strangers());
+        assert!(!of("0.0.0.0:7000", key).is_open_to_strangers());
+    }
+}

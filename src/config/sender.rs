@@ -1,0 +1,145 @@
+//! What a sender of heartbeats is told.
+
+use super::{BackendAddress, HostPort, HumanDuration, Invalid};
+use crate::heartbeat::{INTERVALS, Key, Name};
+use std::time::Duration;
+
+/// The most balancers that one sender sends to.
+pub const MAX_BALANCERS: usize = 64;
+
+/// How often heartbeats are sent unless told otherwise.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Whom to send heartbeats, in whose name, how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SenderConfig {
+    /// What the sender calls itself.
+    pub name: Name,
+    /// Which backend it speaks for, as the balancers were told; `None`: the one called as it is.
+    pub address: Option<BackendAddress>,
+    /// What heartbeats are signed with, if with anything.
+    pub key: Option<Key>,
+    /// By TCP rather than UDP.
+    pub by_tcp: bool,
+    /// How many, before it ends; `None`: until it is told to.
+    pub count: Option<u64>,
+    targets: Vec<HostPort>,
+    interval: Duration,
+}
+
+impl SenderConfig {
+    /// A sender to these balancers, with the default of everything else.
+    ///
+    /// # Errors
+    ///
+    /// No balancer, more than [`MAX_BALANCERS`], or one twice.
+    pub fn new(name: Name, targets: impl IntoIterator<Item = HostPort>) -> Result<Self, Invalid> {
+        Ok(Self {
+            name,
+            address: None,
+            key: None,
+            by_tcp: false,
+            count: None,
+            targets: checked_targets(targets.into_iter().collect())?,
+            interval: DEFAULT_INTERVAL,
+        })
+    }
+
+    /// The balancers: at least one, none twice.
+    #[must_use]
+    pub fn targets(&self) -> &[HostPort] {
+        &self.targets
+    }
+
+    /// From one heartbeat to the next.
+    #[must_use]
+    pub const fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Sends as often instead.
+    ///
+    /// # Errors
+    ///
+    /// Less than 100 ms, more than a minute.
+    pub fn set_interval(&mut self, interval: Duration) -> Result<(), Invalid> {
+        if !INTERVALS.contains(&interval) {
+            let (least, most) = (
+                HumanDuration(*INTERVALS.start()),
+                HumanDuration(*INTERVALS.end()),
+            );
+            let invalid = Invalid::new("out of range", format!("give {least} to {most}"));
+            return Err(invalid
+                .with_flag("--interval")
+                .with_value(HumanDuration(interval)));
+        }
+        self.interval = interval;
+        Ok(())
+    }
+}
+
+fn checked_targets(targets: Vec<HostPort>) -> Result<Vec<HostPort>, Invalid> {
+    const FLAG: &str = "--to";
+    if targets.is_empty() {
+        let remedy = "name at least one, as in --to lb.example:7000";
+        return Err(Invalid::new("no balancer given", remedy).with_flag(FLAG));
+    }
+    if targets.len() > MAX_BALANCERS {
+        let problem = format!("{} balancers are too many", targets.len());
+        let remedy = format!("give at most {MAX_BALANCERS}");
+        return Err(Invalid::new(problem, remedy).with_flag(FLAG));
+    }
+    let mut rest = targets.iter().enumerate();
+    let twice = rest.find(|(nth, target)| targets.iter().take(*nth).any(|t| t == *target));
+    match twice {
+        Some((_, twice)) => Err(Invalid::new("this balancer is given twice", "name it once")
+            .with_flag(FLAG)
+            .with_value(twice)),
+        None => Ok(targets),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(targets: &[&str]) -> Result<SenderConfig, Invalid> {
+        let targets = targets.iter().map(|target| target.parse().unwrap());
+        SenderConfig::new(Name::new("web1").unwrap(), targets)
+    }
+
+    #[test]
+    fn balancers_are_some_and_different() {
+        assert_eq!(config(&["a:1", "b:1"]).unwrap().targets().len(), 2);
+        let many: Vec<String> = (1..=65).map(|port| format!("a:{port}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        for (targets, message) in [
+            (
+                &[][..],
+                "--to: no balancer given; name at least one, as in --to lb.example:7000",
+            ),
+            (
+                &["a:1", "b:1", "A:1"],
+                "--to 'a:1': this balancer is given twice; name it once",
+            ),
+            (&many, "--to: 65 balancers are too many; give at most 64"),
+        ] {
+            assert_eq!(config(targets).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn intervals_have_a_range() {
+        let mut config = config(&["a:1"]).unwrap();
+        for good in [100, 60_000] {
+            assert!(config.set_interval(Duration::from_millis(good)).is_ok());
+        }
+        for bad in [99, 60_001] {
+            let refused = config.set_interval(Duration::from_millis(bad));
+            assert_eq!(
+                refused.unwrap_err().to_string(),
+                format!("--interval '{bad}ms': out of range; give 100ms to 1m")
+            );
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Watches over the heartbeats of all backends.
+//!
+//! Heartbeats and the time go in, [findings](Finding) come out; what becomes of a backend is not
+//! decided here. Only backends that were heard of are watched: one entry each, and one deadline,
+//! which every heartbeat moves on without touching the wheel.
+
+use super::Refusal;
+use super::message::{Heartbeat, Load, ProcessState};
+use super::phi::Phi;
+use super::watch::{Finding, Heard, Watch, is_fresh};
+use crate::balance::BackendId;
+use crate::time::Timestamp;
+use crate::timers::{Deadline, Fired, Wheel};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::mem;
+use std::time::Duration;
+
+/// The heartbeats of all backends.
+#[derive(Debug)]
+pub struct Detector {
+    watched: HashMap<BackendId, Watched>,
+    wheel: Wheel<BackendId>,
+    due: Vec<BackendId>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    watch: Watch,
+    /// The next look at it.
+    deadline: Deadline,
+}
+
+/// What is known of a backend by its heartbeats, at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What the sender calls itself.
+    pub name: String,
+    /// Since the last heartbeat.
+    pub silence: Duration,
+    /// How sure it is that no other comes.
+    pub phi: Phi,
+    /// How busy its host is, if that is known.
+    pub load: Option<Load>,
+    /// How its process is, if one is watched.
+    pub process: Option<ProcessState>,
+}
+
+impl Detector {
+    /// Nobody was heard of.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            watched: HashMap::new(),
+            wheel: Wheel::new(now),
+            due: Vec::new(),
+        }
+    }
+
+    /// A heartbeat of `backend` came. `wall` is our wall clock if it was signed.
+    ///
+    /// # Errors
+    /// It was signed too long ago, or in the future.
+    pub fn hear(
+        &mut self,
+        backend: BackendId,
+        heartbeat: &Heartbeat,
+        wall: Option<Duration>,
+        now: Timestamp,
+    ) -> Result<Heard, Refusal> {
+        if wall.is_some_and(|wall| !is_fresh(heartbeat, wall)) {
+            return Err(Refusal::Clock);
+        }
+        let (heard, watched) = match self.watched.entry(backend) {
+            Entry::Occupied(entry) => {
+                let watched = entry.into_mut();
+                let heard = watched.watch.hear(heartbeat, wall.is_some(), now);
+                (heard, watched)
+            }
+            Entry::Vacant(entry) => {
+                let watched = entry.insert(Watched {
+                    watch: Watch::new(heartbeat, now),
+                    deadline: Deadline::new(),
+                });
+                (Heard::First(watched.watch.judge()), watched)
+            }
+        };
+        // What is stale buys no time: else recordings would put off every look.
+        if heard != Heard::Stale
+            && let Some(at) = watched.deadline.set(watched.watch.next_look(now))
+        {
+            self.wheel.arm(backend, at);
+        }
+        Ok(heard)
+    }
+
+    /// When [`look`](Self::look) has something to do.
+    #[must_use]
+    pub fn next_look(&self) -> Option<Timestamp> {
+        self.wheel.next_wakeup()
+    }
+
+    /// Looks at those who are silent. Returns whom it finds something out about.
+    pub fn look(&mut self, now: Timestamp) -> Vec<(BackendId, Finding)> {
+        let mut found = Vec::new();
+        let mut due = mem::take(&mut self.due);
+        self.wheel.expire(now, &mut due);
+        for backend in due.drain(..) {
+            let Some(watched) = self.watched.get_mut(&backend) else {
+                continue;
+            };
+            let next = match watched.deadline.fired(now) {
+                Fired::Idle => None,
+                Fired::Rearm(at) => Some(at),
+                Fired::Due => {
+                    let finding = watched.watch.look(now);
+                    found.extend(finding.map(|finding| (backend, finding)));
+                    watched.deadline.set(watched.watch.next_look(now))
+                }
+            };
+            if let Some(at) = next {
+                self.wheel.arm(backend, at);
+            }
+        }
+        self.due = due;
+        found
+    }
+
+    /// A backend was removed.
+    pub fn forget(&mut self, backend: BackendId) {
+        self.watched.remove(&backend);
+    }
+
+    /// Whether a backend may be gone.
+    #[must_use]
+    pub fn is_suspect(&self, backend: BackendId) -> bool {
+        let watched = self.watched.get(&backend);
+        watched.is_some_and(|watched| watched.watch.is_suspect())
+    }
+
+    /// What is known of a backend; `None` if it was never heard of.
+    #[must_use]
+    pub fn report(&self, backend: BackendId, now: Timestamp) -> Option<Report> {
+        let watch = &self.watched.get(&backend)?.watch;
+        Some(Report {
+            name: watch.name().to_string(),
+            silence: watch.silence(now),
+            phi: watch.phi(now),
+            load: watch.load(),
+            process: watch.process(),
+        })
+    }
+}

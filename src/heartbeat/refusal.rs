@@ -1,0 +1,125 @@
+//! Why a heartbeat is not taken, and how often.
+//!
+//! Everything that comes in and is not used is counted under exactly one of these words.
+
+use std::fmt::{self, Display, Formatter};
+
+/// What is wrong with a heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// It is no heartbeat, or cut off, or has a value that none can have.
+    Malformed,
+    /// It is of another version of the protocol.
+    Version,
+    /// It has no tag, though a key was given.
+    Untagged,
+    /// It was signed with another key, or changed on its way.
+    WrongTag,
+    /// It was sent more than a minute ago, or from now, by our wall clock: it was recorded, or one
+    /// of the clocks is wrong.
+    Clock,
+    /// It is for none of the backends, or could be for several.
+    UnknownBackend,
+    /// There are as many connections for heartbeats as there may be.
+    Connections,
+}
+
+impl Refusal {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Malformed,
+        Self::Version,
+        Self::Untagged,
+        Self::WrongTag,
+        Self::Clock,
+        Self::UnknownBackend,
+        Self::Connections,
+    ];
+
+    /// What is wrong, in one word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Version => "version",
+            Self::Untagged => "unsigned",
+            Self::WrongTag => "wrong_key",
+            Self::Clock => "clock",
+            Self::UnknownBackend => "unknown_backend",
+            Self::Connections => "connections",
+        }
+    }
+
+    /// What is wrong, in a few words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Malformed => "not a heartbeat",
+            Self::Version => "another version of the protocol",
+            Self::Untagged => "without a tag; the sender needs --key",
+            Self::WrongTag => "signed with another key",
+            Self::Clock => "sent a minute or more from now; compare the clocks",
+            Self::UnknownBackend => "for no backend, or for more than one",
+            Self::Connections => "too many connections",
+        }
+    }
+}
+
+impl Display for Refusal {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
+    }
+}
+
+/// How many heartbeats came in, and what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Taken.
+    pub taken: u64,
+    /// Not newer than the last one that was taken: a repetition, a straggler or a recording.
+    pub stale: u64,
+    /// Refused, by the order of [`Refusal::ALL`].
+    pub(crate) refused: [u64; Refusal::ALL.len()],
+}
+
+impl Counts {
+    /// How often this was the reason to refuse one.
+    #[must_use]
+    pub fn of(&self, refusal: Refusal) -> u64 {
+        self.refused.get(refusal as usize).copied().unwrap_or(0)
+    }
+
+    /// How many were refused.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused.iter().sum()
+    }
+
+    /// One more was refused. Returns how many that makes of this kind.
+    pub fn refuse(&mut self, refusal: Refusal) -> u64 {
+        let count = self.refused.get_mut(refusal as usize);
+        count.map_or(0, |count| {
+            *count += 1;
+            *count
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_is_counted_on_its_own() {
+        let mut counts = Counts::default();
+        for (nth, refusal) in Refusal::ALL.into_iter().enumerate() {
+            for _ in 0..=nth {
+                counts.refuse(refusal);
+            }
+        }
+        for (nth, refusal) in Refusal::ALL.into_iter().enumerate() {
+            assert_eq!(counts.of(refusal), nth as u64 + 1, "{refusal}");
+        }
+        assert_eq!(counts.refused(), 28);
+    }
+}

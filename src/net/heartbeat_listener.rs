@@ -1,0 +1,159 @@
+//! Where heartbeats come in: a UDP socket and a TCP listener on one address.
+//!
+//! Edge-triggered like any socket: what an event tells is remembered until would-block. A turn
+//! takes at most [`DATAGRAMS_PER_TURN`] and [`ACCEPTS_PER_TURN`], so that a flood delays clients by
+//! no more than that.
+
+use super::listener::{Listener, bind, refusal};
+use super::network::SystemNetwork;
+use crate::address::Address;
+use crate::config::Invalid;
+use crate::heartbeat::MAX_BYTES;
+use crate::server::Server;
+use crate::time::Timestamp;
+use mio::net::UdpSocket;
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+
+/// Datagrams taken in one turn: about as many as the system keeps for us unless told otherwise,
+/// so that after a pause all that waits is taken before anybody is missed.
+const DATAGRAMS_PER_TURN: usize = 256;
+/// Connections accepted in one turn.
+const ACCEPTS_PER_TURN: usize = 16;
+/// Ports tried that are free for TCP, until one is for UDP too.
+const PORT_ATTEMPTS: usize = 16;
+
+const DATAGRAMS: Token = Token(usize::MAX - 1);
+const CONNECTIONS: Token = Token(usize::MAX - 2);
+
+/// The two sockets.
+#[derive(Debug)]
+pub(crate) struct HeartbeatListener {
+    datagrams: UdpSocket,
+    has_datagrams: bool,
+    connections: Listener,
+    address: SocketAddr,
+    /// One byte more than a message may have, so that a longer one does not pass for it.
+    buffer: [u8; MAX_BYTES + 1],
+}
+
+impl HeartbeatListener {
+    /// Binds both sockets.
+    ///
+    /// # Errors
+    /// One of them cannot be bound; says why and what to do.
+    pub(crate) fn bind(address: SocketAddr) -> Result<Self, Invalid> {
+        const FLAG: &str = "--heartbeat-listen";
+        let mut attempts = if address.port() == 0 {
+            PORT_ATTEMPTS
+        } else {
+            1
+        };
+        loop {
+            let listeners = bind(0, &Address::Tcp(address), 1);
+            let Some(connections) = listeners.map_err(|i| i.with_flag(FLAG))?.pop() else {
+                return Err(refusal(&io::ErrorKind::AddrNotAvailable.into()).with_flag(FLAG));
+            };
+            let bound = connections.address().tcp().unwrap_or(address);
+            attempts -= 1;
+            match open(bound) {
+                Ok(datagrams) => {
+                    return Ok(Self {
+                        datagrams,
+                        has_datagrams: true,
+                        connections,
+                        address: bound,
+                        buffer: [0; MAX_BYTES + 1],
+                    });
+                }
+                Err(error) if attempts == 0 => {
+                    return Err(refusal(&error).with_flag(FLAG).with_value(bound));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// The address, with the port the system chose for port 0.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) fn register(&mut self, registry: &Registry) -> io::Result<()> {
+        registry.register(&mut self.datagrams, DATAGRAMS, Interest::READABLE)?;
+        self.connections.register(registry, CONNECTIONS)
+    }
+
+    /// Notes an event. Returns whether it was for one of the two.
+    pub(super) fn note(&mut self, token: Token) -> bool {
+        match token {
+            DATAGRAMS => self.has_datagrams = true,
+            CONNECTIONS => self.connections.ready = true,
+            _ => return false,
+        }
+        true
+    }
+
+    /// Whether datagrams may be left from an earlier turn.
+    pub(super) const fn has_datagrams(&self) -> bool {
+        self.has_datagrams
+    }
+
+    /// Whether connections may be left from an earlier turn.
+    pub(super) const fn has_connections(&self) -> bool {
+        self.connections.ready
+    }
+
+    /// Hands datagrams over.
+    pub(super) fn take_datagrams(&mut self, server: &mut Server<SystemNetwork>, now: Timestamp) {
+        for _ in 0..DATAGRAMS_PER_TURN {
+            if !self.has_datagrams {
+                return;
+            }
+            match self.datagrams.recv_from(&mut self.buffer) {
+                Ok((count, from)) => {
+                    let datagram = self.buffer.get(..count).unwrap_or_default();
+                    server.heartbeat(datagram, from.into(), now);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.has_datagrams = false;
+                }
+                // An error of one datagram; the next may be well.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Hands connections over.
+    ///
+    /// # Errors
+    /// The system could not accept or watch one.
+    pub(super) fn take_connections(
+        &mut self,
+        server: &mut Server<SystemNetwork>,
+        now: Timestamp,
+    ) -> io::Result<()> {
+        for _ in 0..ACCEPTS_PER_TURN {
+            if !self.connections.ready {
+                break;
+            }
+            if let Some(accepted) = self.connections.accept()? {
+                server.accepted_feed(accepted.stream, accepted.address, now)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open(address: SocketAddr) -> io::Result<UdpSocket> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(UdpSocket::from_std(socket.into()))
+}

@@ -1,0 +1,191 @@
+//! Sends heartbeats: waits until one is due, asks how things are, sends to every balancer.
+//!
+//! When something is due is [`Rhythm`]'s, what a message says [`Heartbeat`]'s; how each balancer
+//! is reached is the link's. The loop sleeps in between.
+
+use super::heartbeat_link::{HeartbeatLink, Reachability};
+use super::resolve::resolve;
+use crate::address::Address;
+use crate::clock::Clock;
+use crate::config::{BackendAddress, HostPort, Invalid, SenderConfig};
+use crate::heartbeat::{Due, Heartbeat, Load, ProcessState, Rhythm};
+use crate::time::Timestamp;
+use mio::{Events, Poll, Token, Waker};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Events taken from the system in one turn.
+const EVENTS_PER_TURN: usize = 64;
+const WAKER: Token = Token(usize::MAX);
+
+/// How things are with a server, at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Vitals {
+    /// How busy its host is, if that is known.
+    pub load: Option<Load>,
+    /// How the process is that is watched, if one is.
+    pub process: Option<ProcessState>,
+}
+
+/// Sends heartbeats for one server.
+#[derive(Debug)]
+pub struct HeartbeatSender {
+    poll: Poll,
+    clock: Clock,
+    config: SenderConfig,
+    links: Vec<HeartbeatLink>,
+    rhythm: Rhythm,
+    /// Heartbeats still to be sent.
+    left: Option<u64>,
+    handle: SenderHandle,
+}
+
+/// Ends a sender from any thread.
+#[derive(Clone, Debug)]
+pub struct SenderHandle {
+    is_stopping: Arc<AtomicBool>,
+    waker: Arc<Waker>,
+}
+
+impl SenderHandle {
+    /// Tells the sender to end. Returns at once.
+    pub fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Release);
+        // Fails if the sender has ended.
+        let _ = self.waker.wake();
+    }
+}
+
+impl HeartbeatSender {
+    /// Resolves the names of the balancers.
+    ///
+    /// # Errors
+    /// A name has no address, or the system refuses to report events.
+    pub fn new(config: SenderConfig) -> Result<Self, Invalid> {
+        let targets = config.targets().iter().enumerate();
+        let links = targets.map(|(nth, target)| {
+            let addresses = addresses_of(target)?;
+            let (by_tcp, token) = (config.by_tcp, Token(nth));
+            Ok(HeartbeatLink::new(target.clone(), addresses, by_tcp, token))
+        });
+        let links = links.collect::<Result<_, Invalid>>()?;
+        let (poll, waker) = events().map_err(|error| {
+            let problem = format!("the system refuses to report events: {error}");
+            Invalid::new(problem, "raise the limit of open files (ulimit -n)")
+        })?;
+        let clock = Clock::start();
+        Ok(Self {
+            poll,
+            links,
+            rhythm: Rhythm::new(config.interval(), clock.now()),
+            clock,
+            left: config.count,
+            config,
+            handle: SenderHandle {
+                is_stopping: Arc::default(),
+                waker: Arc::new(waker),
+            },
+        })
+    }
+
+    /// Ends it from any thread.
+    #[must_use]
+    pub fn handle(&self) -> SenderHandle {
+        self.handle.clone()
+    }
+
+    /// Sends until all heartbeats are sent or it is told to stop. `vitals` is asked before each
+    /// heartbeat; `tell` is told when a balancer cannot be reached any more, or is again. Returns
+    /// whether all of them were reached at the end.
+    ///
+    /// # Errors
+    /// The system failed to report events. Nothing that balancers do leads here.
+    pub fn run(
+        mut self,
+        mut vitals: impl FnMut() -> Vitals,
+        mut tell: impl FnMut(Reachability),
+    ) -> io::Result<bool> {
+        let mut events = Events::with_capacity(EVENTS_PER_TURN);
+        loop {
+            self.wait(&mut events)?;
+            if self.handle.is_stopping.load(Ordering::Acquire) {
+                break;
+            }
+            let now = self.clock.now();
+            for event in &events {
+                let link = self.links.get_mut(event.token().0);
+                link.and_then(|link| link.ready())
+                    .into_iter()
+                    .for_each(&mut tell);
+            }
+            match self.rhythm.due(self.clock.wall(), now) {
+                Some(Due::Fresh(_)) if self.left == Some(0) => break,
+                Some(Due::Fresh(sent_at)) => self.send(vitals(), sent_at, now, &mut tell),
+                Some(Due::Repetition) => self.repeat(now, &mut tell),
+                None => {}
+            }
+        }
+        let now = self.clock.now();
+        for link in &mut self.links {
+            link.confirm(now).into_iter().for_each(&mut tell);
+        }
+        Ok(self.links.iter().all(HeartbeatLink::is_reached))
+    }
+
+    /// Waits for events, no longer than until something is due.
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        let timeout = self.rhythm.next().since(self.clock.now());
+        match self.poll.poll(events, Some(timeout)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                events.clear();
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn send(
+        &mut self,
+        vitals: Vitals,
+        sent_at: Duration,
+        now: Timestamp,
+        tell: impl FnMut(Reachability),
+    ) {
+        let config = &self.config;
+        let heartbeat = Heartbeat {
+            name: config.name.clone(),
+            address: config.address.clone(),
+            interval: config.interval(),
+            load: vitals.load,
+            process: vitals.process,
+            sent_at,
+        };
+        let message = heartbeat.encode(config.key.as_ref());
+        let registry = self.poll.registry();
+        let links = self.links.iter_mut();
+        let news = links.filter_map(|link| link.send(&message, registry, now));
+        news.for_each(tell);
+        self.left = self.left.map(|left| left.saturating_sub(1));
+    }
+
+    fn repeat(&mut self, now: Timestamp, tell: impl FnMut(Reachability)) {
+        let registry = self.poll.registry();
+        let links = self.links.iter_mut();
+        let news = links.filter_map(|link| link.repeat(registry, now));
+        news.for_each(tell);
+    }
+}
+
+fn addresses_of(target: &HostPort) -> Result<Vec<std::net::SocketAddr>, Invalid> {
+    let found = resolve(&BackendAddress::Tcp(target.clone()));
+    let found = found.map_err(|invalid| invalid.with_flag("--to").with_value(target))?;
+    Ok(found.iter().filter_map(Address::tcp).collect())
+}
+
+fn events() -> io::Result<(Poll, Waker)> {
+    let poll = Poll::new()?;
+    let waker = Waker::new(poll.registry(), WAKER)?;
+    Ok((poll, waker))
+}

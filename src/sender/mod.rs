@@ -1,0 +1,97 @@
+//! What `lb heartbeat` does once its flags are read: finds out how things are, and has it sent.
+//!
+//! Owns what is asked of the system (the process that is watched, the load) and what is told to
+//! people: a line on stderr for each thing that goes wrong, and one when that is over.
+
+mod load;
+mod process;
+
+use crate::cli::{LoadSource, Sending};
+use crate::signals::{self, Wish};
+use crate::{FAILURE, USAGE, fail, say};
+use lb::config::SenderConfig;
+use lb::heartbeat::ProcessState;
+use lb::{HeartbeatSender, Reachability, Vitals};
+use process::Process;
+use std::process::ExitCode;
+
+/// Sends until all is sent or a signal comes.
+pub(crate) fn carry_out(sending: Sending) -> ExitCode {
+    let Sending {
+        config,
+        process,
+        load,
+    } = sending;
+    let (start_line, is_counted) = (start_line(&config), config.count.is_some());
+    let mut process = match process.map(Process::watch).transpose() {
+        Ok(process) => process,
+        Err(invalid) => return fail(USAGE, &invalid),
+    };
+    let sender = match HeartbeatSender::new(config) {
+        Ok(sender) => sender,
+        Err(invalid) => return fail(USAGE, &invalid),
+    };
+    let handle = sender.handle();
+    let obey = move |wish| match wish {
+        Wish::Stop => handle.stop(),
+        // There is nothing to show.
+        Wish::Show => {}
+    };
+    if let Err(error) = signals::obey(obey) {
+        return fail(FAILURE, &format!("signals cannot be watched: {error}"));
+    }
+    say(&start_line);
+    let mut before = None;
+    let vitals = || {
+        let state = process.as_mut().map(Process::state);
+        if let (Some(process), true) = (&process, before != state) {
+            tell_process(process, before, state);
+        }
+        before = state;
+        let load = match load {
+            LoadSource::Auto => load::now(),
+            LoadSource::Fixed(load) => Some(load),
+        };
+        Vitals {
+            load,
+            process: state,
+        }
+    };
+    match sender.run(vitals, |news| tell_reachability(&news)) {
+        Ok(false) if is_counted => ExitCode::from(FAILURE),
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => fail(FAILURE, &format!("cannot go on: {error}")),
+    }
+}
+
+fn start_line(config: &SenderConfig) -> String {
+    let targets: Vec<String> = config.targets().iter().map(ToString::to_string).collect();
+    let by = if config.by_tcp { "TCP" } else { "UDP" };
+    let seconds = config.interval().as_secs_f64();
+    let of = match &config.address {
+        Some(address) => format!(" for {address}"),
+        None => String::new(),
+    };
+    format!(
+        "lb sends heartbeats as {}{of} every {seconds} s to {} ({by})",
+        config.name,
+        targets.join(", ")
+    )
+}
+
+/// That it lives is no news at first.
+fn tell_process(process: &Process, before: Option<ProcessState>, now: Option<ProcessState>) {
+    match now {
+        Some(ProcessState::Alive) if before.is_none() => {}
+        Some(state) => say(&format!("lb: process {process} is {}", state.word())),
+        None => {}
+    }
+}
+
+fn tell_reachability(news: &Reachability) {
+    let target = &news.target;
+    match &news.failure {
+        Some(error) => say(&format!("lb: {target} cannot be reached: {error}")),
+        None => say(&format!("lb: {target} is reached again")),
+    }
+}

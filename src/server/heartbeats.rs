@@ -1,0 +1,242 @@
+//! Heartbeats as they come in, and what follows from them.
+//!
+//! Datagrams are handed over by whoever has the socket; connections are [`feeds`](super::feeds).
+//! From there on both are the same: a message is read, its backend looked up, the
+//! [`Detector`] told, and what that finds goes to the upstream. A look that is due waits for one
+//! more turn, in which all that has come in by then is read: a pause of our own makes nobody look
+//! dead.
+
+use super::Server;
+use super::arena::{Arena, OfFeed};
+use super::feeds::Feed;
+use super::network::Network;
+use crate::address::ClientAddress;
+use crate::balance::BackendId;
+use crate::heartbeat::Refusal;
+use crate::heartbeat::{Complaints, Counts, Detector, Finding, Heard, Heartbeat, Key, Notice};
+use crate::observe::Snapshot;
+use crate::time::Timestamp;
+use crate::upstream::State;
+use std::collections::HashMap;
+use std::mem;
+
+/// Names that are remembered; with more all are looked up anew.
+const MOST_NAMES: usize = 2 * crate::config::MAX_BACKENDS;
+/// Notices kept until somebody takes them.
+const MOST_NOTICES: usize = 256;
+
+/// Everything about heartbeats.
+#[derive(Debug)]
+pub(super) struct Heartbeats<T> {
+    /// What they must be signed with, if with anything.
+    pub(super) key: Option<Key>,
+    pub(super) feeds: Arena<OfFeed, Feed<T>>,
+    pub(super) most_feeds: usize,
+    detector: Detector,
+    /// Whether what had come in when the next look was due has been read.
+    is_caught_up: bool,
+    /// Which backends the names in heartbeats stand for.
+    names: HashMap<String, BackendId>,
+    counts: Counts,
+    complaints: Complaints,
+    notices: Vec<Notice>,
+}
+
+/// For whoever runs the server.
+impl<N: Network> Server<N> {
+    /// Listens to heartbeats from now on, on up to `most_feeds` connections. With a `key`, all
+    /// that are not signed with it are refused.
+    pub fn hear_heartbeats(&mut self, key: Option<Key>, most_feeds: usize, now: Timestamp) {
+        self.heartbeats = Some(Heartbeats {
+            key,
+            feeds: Arena::new(),
+            most_feeds,
+            detector: Detector::new(now),
+            is_caught_up: false,
+            names: HashMap::new(),
+            counts: Counts::default(),
+            complaints: Complaints::default(),
+            notices: Vec::new(),
+        });
+    }
+
+    /// A datagram came in. The wall clock must have been [set](Self::set_wall_clock) lately.
+    pub fn heartbeat(&mut self, datagram: &[u8], from: ClientAddress, now: Timestamp) {
+        let Some(heartbeats) = &self.heartbeats else {
+            return;
+        };
+        let message = Heartbeat::decode(datagram, heartbeats.key.as_ref());
+        // A datagram has no connection that could be closed for it.
+        let _ = self.hear(message, from, now);
+    }
+
+    /// Takes what people should know of heartbeats since the last time.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        let heartbeats = self.heartbeats.as_mut();
+        heartbeats.map_or_else(Vec::new, |heartbeats| mem::take(&mut heartbeats.notices))
+    }
+}
+
+/// One message.
+impl<N: Network> Server<N> {
+    /// A message came in, or something that is none. Returns whether it was news, or why it was
+    /// refused.
+    pub(super) fn hear(
+        &mut self,
+        message: Result<Heartbeat, Refusal>,
+        from: ClientAddress,
+        now: Timestamp,
+    ) -> Result<Heard, Refusal> {
+        let heard = message.and_then(|message| self.take_heartbeat(&message, from, now));
+        match heard {
+            // Its name is in the complaint already.
+            Ok(_) | Err(Refusal::UnknownBackend) => {}
+            Err(refusal) => self.refuse_heartbeat(refusal, from, None, now),
+        }
+        heard
+    }
+
+    fn take_heartbeat(
+        &mut self,
+        message: &Heartbeat,
+        from: ClientAddress,
+        now: Timestamp,
+    ) -> Result<Heard, Refusal> {
+        let name = message.backend();
+        let Some(backend) = self.speaks_for(&name) else {
+            self.refuse_heartbeat(Refusal::UnknownBackend, from, Some(name), now);
+            return Err(Refusal::UnknownBackend);
+        };
+        let wall = self.wall_at_zero + now.since(Timestamp::ZERO);
+        let Some(heartbeats) = &mut self.heartbeats else {
+            return Ok(Heard::Stale);
+        };
+        let wall = heartbeats.key.is_some().then_some(wall);
+        let heard = heartbeats.detector.hear(backend, message, wall, now)?;
+        let finding = match heard {
+            Heard::Stale => {
+                heartbeats.counts.stale += 1;
+                None
+            }
+            Heard::First(finding) => {
+                heartbeats.counts.taken += 1;
+                heartbeats.tell(Notice::First {
+                    backend: self.upstream.name(backend).unwrap_or_default().to_owned(),
+                    name: message.name.to_string(),
+                    interval: message.interval,
+                });
+                finding
+            }
+            Heard::Taken(finding) => {
+                heartbeats.counts.taken += 1;
+                finding
+            }
+        };
+        if let Some(finding) = finding {
+            self.follow_finding(backend, finding, now);
+        }
+        Ok(heard)
+    }
+
+    /// The backend that `name` stands for: its address, or a host with one backend only.
+    fn speaks_for(&mut self, name: &str) -> Option<BackendId> {
+        let heartbeats = self.heartbeats.as_mut()?;
+        let upstream = &self.upstream;
+        let is_here = |id: &BackendId| {
+            let state = upstream.state(*id);
+            state.is_some_and(|state| state != State::Gone)
+        };
+        if let Some(known) = heartbeats.names.get(name).filter(|id| is_here(id)) {
+            return Some(*known);
+        }
+        let found = match upstream.find(name) {
+            Some(backend) => backend,
+            None => upstream.find_only_of_host(name)?,
+        };
+        if heartbeats.names.len() >= MOST_NAMES {
+            heartbeats.names.clear();
+        }
+        heartbeats.names.insert(name.to_owned(), found);
+        Some(found)
+    }
+
+    pub(super) fn refuse_heartbeat(
+        &mut self,
+        refusal: Refusal,
+        from: ClientAddress,
+        backend: Option<String>,
+        now: Timestamp,
+    ) {
+        if let Some(heartbeats) = &mut self.heartbeats {
+            let counts = &mut heartbeats.counts;
+            let complaints = &mut heartbeats.complaints;
+            if let Some(notice) = complaints.refuse(counts, refusal, from, backend, now) {
+                heartbeats.tell(notice);
+            }
+        }
+    }
+}
+
+/// Silence.
+impl<N: Network> Server<N> {
+    /// When [`look_at_heartbeats`](Self::look_at_heartbeats) has something to do.
+    pub(super) fn heartbeat_look_due(&self) -> Option<Timestamp> {
+        self.heartbeats.as_ref()?.detector.next_look()
+    }
+
+    /// Looks at those whose heartbeats are late. Returns whether there was something to do.
+    pub(super) fn look_at_heartbeats(&mut self, now: Timestamp) -> bool {
+        if self.heartbeat_look_due().is_none_or(|due| now < due) {
+            return false;
+        }
+        let Some(heartbeats) = &mut self.heartbeats else {
+            return false;
+        };
+        heartbeats.is_caught_up = !heartbeats.is_caught_up;
+        if heartbeats.is_caught_up {
+            return false;
+        }
+        for (backend, finding) in heartbeats.detector.look(now) {
+            self.follow_finding(backend, finding, now);
+        }
+        true
+    }
+
+    fn follow_finding(&mut self, backend: BackendId, finding: Finding, now: Timestamp) {
+        if self.upstream.state(backend).is_none()
+            && let Some(heartbeats) = &mut self.heartbeats
+        {
+            heartbeats.detector.forget(backend);
+        }
+        if finding == Finding::Suspect {
+            self.check_soon(backend, now);
+        }
+        self.upstream.heartbeats_show(backend, finding, now);
+    }
+
+    /// Whether a backend may be gone, by its heartbeats.
+    pub(super) fn seems_gone(&self, backend: BackendId) -> bool {
+        let heartbeats = self.heartbeats.as_ref();
+        heartbeats.is_some_and(|heartbeats| heartbeats.detector.is_suspect(backend))
+    }
+
+    /// Adds what heartbeats say to a snapshot of this server.
+    pub(super) fn report_heartbeats(&self, snapshot: &mut Snapshot, now: Timestamp) {
+        let Some(heartbeats) = &self.heartbeats else {
+            return;
+        };
+        snapshot.heartbeats = Some(heartbeats.counts);
+        let live = self.upstream.candidates().iter().filter(|c| c.live);
+        for (row, candidate) in snapshot.backends.iter_mut().zip(live) {
+            row.heartbeat = heartbeats.detector.report(candidate.id, now);
+        }
+    }
+}
+
+impl<T> Heartbeats<T> {
+    fn tell(&mut self, notice: Notice) {
+        if self.notices.len() < MOST_NOTICES {
+            self.notices.push(notice);
+        }
+    }
+}
