@@ -328,7 +328,7 @@ fn arguments_that_are_not_utf8_are_refused() {
 }
 
 /// Every flag that has a default, and the default as the user would write it.
-const DEFAULTS: [(&str, &str); 44] = [
+const DEFAULTS: &[(&str, &str)] = &[
     ("strategy", "least-rt"),
     ("hash-bound", "125"),
     ("listen", "127.0.0.1:8080"),

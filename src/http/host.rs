@@ -47,19 +47,22 @@ fn is_port_part(text: &[u8]) -> bool {
 
 /// Whether `byte` may be part of a `reg-name` (RFC 3986, section 3.2.2), which a dotted address is
 /// as well. A percent sign may pass without its digits being checked: it means nothing to us.
-const fn is_name(byte: u8) -> bool {
-    byte < 128 && NAME_BYTES >> byte & 1 != 0
+fn is_name(byte: u8) -> bool {
+    NAME_BYTES.get(usize::from(byte)).is_some_and(|&is| is)
 }
 
-/// A bit for each byte of a name.
-const NAME_BYTES: u128 = {
-    let mut bytes = 0;
+/// What a name is made of: a table, as such bytes lie in too many ranges to be compared with.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "indexed when compiled: what is out of bounds does not compile"
+)]
+static NAME_BYTES: [bool; 256] = {
+    let mut bytes = [false; 256];
     let mut byte = 0;
-    while byte < 128 {
-        let is_name = matches!(byte,
+    while byte < 256 {
+        bytes[byte] = matches!(byte as u8,
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%'
             | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=');
-        bytes |= (is_name as u128) << byte;
         byte += 1;
     }
     bytes

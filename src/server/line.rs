@@ -94,6 +94,9 @@ impl Line {
             self.waiting -= 1;
             self.lines.waiting.fetch_sub(1, SeqCst);
         }
+        if self.waiting == 0 {
+            self.show(None);
+        }
     }
 
     /// Makes known since when the first in the queue waits; `None`: it is empty.

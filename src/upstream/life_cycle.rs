@@ -16,6 +16,10 @@
 //!
 //! Everything is a value in, a value out; who calls and when is not known here.
 
+mod queries;
+#[cfg(test)]
+mod tests;
+
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -108,118 +112,80 @@ pub(super) enum Event {
     Remove,
 }
 
-/// What can be asked of a state.
-impl State {
-    /// The state in one word, for people.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Joining => "joining",
-            Self::Healthy => "healthy",
-            Self::Ejected { .. } => "ejected",
-            Self::Probation { .. } => "probation",
-            Self::Warming { .. } => "warming",
-            Self::Draining => "draining",
-            Self::Disabled => "disabled",
-            Self::Gone => "gone",
-        }
-    }
-
-    /// Whether it may be picked.
-    pub(super) const fn pickable(self) -> bool {
-        match self {
-            Self::Joining | Self::Healthy | Self::Warming { .. } => true,
-            Self::Probation { trial, .. } => !trial,
-            Self::Ejected { .. } | Self::Draining | Self::Disabled | Self::Gone => false,
-        }
-    }
-
-    /// Whether it answers, well or badly, as far as is known. Who does is picked in need before
-    /// who does not.
-    pub(super) const fn answers(self) -> bool {
-        match self {
-            Self::Joining | Self::Healthy | Self::Warming { .. } | Self::Probation { .. } => true,
-            Self::Ejected { grounds, .. } => match grounds {
-                Grounds::Answers => true,
-                Grounds::Unreachable | Grounds::Probes => false,
-            },
-            Self::Draining | Self::Disabled | Self::Gone => false,
-        }
-    }
-
-    /// Whether the operator wants it to take part. Who does is picked rather than nobody: it is
-    /// out because of what was measured.
-    pub(super) const fn is_member(self) -> bool {
-        match self {
-            Self::Joining | Self::Healthy | Self::Warming { .. } => true,
-            Self::Ejected { .. } | Self::Probation { .. } => true,
-            Self::Draining | Self::Disabled | Self::Gone => false,
-        }
-    }
-
-    /// Whether it is ejected, or was and has not answered since.
-    #[must_use]
-    pub const fn is_out(self) -> bool {
-        matches!(self, Self::Ejected { .. } | Self::Probation { .. })
-    }
-
-    /// Whether an exchange dispatched now decides about its return. One that is dispatched to an
-    /// ejected backend because there is no other does.
-    pub(super) const fn awaits_trial(self) -> bool {
-        matches!(
-            self,
-            Self::Probation { trial: false, .. } | Self::Ejected { .. }
-        )
-    }
-
-    /// When time alone changes it; [`Timestamp::NEVER`] if it does not.
-    pub(super) const fn ends_at(self) -> Timestamp {
-        match self {
-            Self::Ejected { until, .. } | Self::Warming { until, .. } => until,
-            Self::Joining | Self::Healthy | Self::Probation { .. } => Timestamp::NEVER,
-            Self::Draining | Self::Disabled | Self::Gone => Timestamp::NEVER,
-        }
-    }
-}
-
 /// The transitions.
 impl State {
     /// The state after `event`, if a growing share takes `slow_start` to grow.
     #[must_use]
     pub(super) fn after(self, event: Event, slow_start: Duration, now: Timestamp) -> Self {
-        if let Some(ordered) = self.ordered(event) {
-            return ordered;
+        match event {
+            // The operator's word goes before everything that was measured.
+            Event::Drain => self.drained(),
+            Event::Disable => self.disabled(),
+            Event::Restore => self.restored(),
+            Event::Remove => Self::Gone,
+            Event::Emptied => self.emptied(),
+            Event::Picked
+            | Event::Answered { .. }
+            | Event::Unreachable { .. }
+            | Event::Inconclusive { .. }
+            | Event::TrialFailed
+            | Event::Convicted(_)
+            | Event::ProbePassed
+            | Event::ProbesRose
+            | Event::ProbesFell
+            | Event::TimePassed => self.measured(event, slow_start, now),
         }
+    }
+
+    fn drained(self) -> Self {
         match self {
-            Self::Joining | Self::Healthy => self.in_service(event, FIRST_COOLDOWN, now),
-            Self::Warming { until, cooldown } => match event {
-                Event::TimePassed if until <= now => Self::Healthy,
-                _ => self.in_service(event, LONGEST_COOLDOWN.min(cooldown * 2), now),
-            },
-            Self::Ejected { cooldown, .. } => self.when_ejected(event, cooldown, slow_start, now),
-            Self::Probation { cooldown, .. } => {
-                self.on_probation_after(event, cooldown, slow_start, now)
-            }
-            Self::Draining => match event {
-                Event::Emptied => Self::Disabled,
-                Event::Restore => Self::on_probation(FIRST_COOLDOWN),
-                _ => self,
-            },
-            Self::Disabled => match event {
-                Event::Restore => Self::on_probation(FIRST_COOLDOWN),
-                _ => self,
-            },
+            Self::Joining | Self::Healthy | Self::Warming { .. } => Self::Draining,
+            Self::Ejected { .. } | Self::Probation { .. } => Self::Draining,
+            Self::Draining | Self::Disabled | Self::Gone => self,
+        }
+    }
+
+    fn disabled(self) -> Self {
+        match self {
+            Self::Joining | Self::Healthy | Self::Warming { .. } => Self::Disabled,
+            Self::Ejected { .. } | Self::Probation { .. } => Self::Disabled,
+            Self::Draining | Self::Disabled => Self::Disabled,
             Self::Gone => Self::Gone,
         }
     }
 
-    /// The operator's word goes before everything that was measured.
-    fn ordered(self, event: Event) -> Option<Self> {
-        match event {
-            Event::Remove => Some(Self::Gone),
-            Event::Drain if self.is_member() => Some(Self::Draining),
-            Event::Disable if self != Self::Gone => Some(Self::Disabled),
-            _ => None,
+    fn restored(self) -> Self {
+        match self {
+            Self::Draining | Self::Disabled => Self::on_probation(FIRST_COOLDOWN),
+            Self::Joining | Self::Healthy | Self::Warming { .. } => self,
+            Self::Ejected { .. } | Self::Probation { .. } | Self::Gone => self,
+        }
+    }
+
+    fn emptied(self) -> Self {
+        match self {
+            Self::Draining => Self::Disabled,
+            Self::Joining | Self::Healthy | Self::Warming { .. } => self,
+            Self::Ejected { .. } | Self::Probation { .. } => self,
+            Self::Disabled | Self::Gone => self,
+        }
+    }
+
+    /// After an event that is not the operator's.
+    fn measured(self, event: Event, slow_start: Duration, now: Timestamp) -> Self {
+        match self {
+            Self::Joining | Self::Healthy => self.in_service(event, FIRST_COOLDOWN, now),
+            Self::Warming { until, .. } if event == Event::TimePassed && until <= now => {
+                Self::Healthy
+            }
+            Self::Warming { cooldown, .. } => {
+                self.in_service(event, LONGEST_COOLDOWN.min(cooldown * 2), now)
+            }
+            Self::Ejected { cooldown, .. } => self.when_ejected(event, cooldown, slow_start, now),
+            Self::Probation { cooldown, .. } => {
+                self.on_probation_after(event, cooldown, slow_start, now)
+            }
+            Self::Draining | Self::Disabled | Self::Gone => self,
         }
     }
 
@@ -278,7 +244,8 @@ impl State {
                 Grounds::Probes => passes > 1,
                 Grounds::Answers => false,
             },
-            _ => false,
+            Self::Joining | Self::Healthy | Self::Warming { .. } | Self::Probation { .. } => false,
+            Self::Draining | Self::Disabled | Self::Gone => false,
         }
     }
 
@@ -346,6 +313,3 @@ impl State {
         Self::Warming { until, cooldown }
     }
 }
-
-#[cfg(test)]
-mod tests;

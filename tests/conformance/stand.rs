@@ -14,6 +14,8 @@ use std::time::Duration;
 /// The request that must always be answered.
 const CANARY: &str = "GET /canary HTTP/1.1\r\nHost: canary\r\n\r\n";
 const CANARY_START: &[u8] = b"GET /canary ";
+/// What the log has of it and of nothing else.
+const CANARY_LOGGED: &str = " target=\"/canary\" ";
 const CANARY_BODY: &str = "it sings";
 /// For an answer to come. A case that fails should not take long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
@@ -86,9 +88,10 @@ impl Stand {
         let mut lb = Lb::spawn(command.stdout(Stdio::piped()));
         let stdout = BufReader::new(lb.stdout.take().expect("a pipe"));
         let (sender, log) = channel();
-        // Ends with the process.
+        // Ends with the process. The line of a canary may come when the next case is on already.
         thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
+            let lines = stdout.lines().map_while(Result::ok);
+            for line in lines.filter(|line| !line.contains(CANARY_LOGGED)) {
                 let _ = sender.send(line);
             }
         });

@@ -42,5 +42,5 @@ pub(crate) use message::{Broken, Message, Response};
 pub(crate) use nobody::{Deaf, Refusing};
 pub(crate) use pi::Pi;
 pub(crate) use process::{Usage, most_socket_buffers};
-pub(crate) use wait::{Gate, Progress, Stopwatch, stays, until};
+pub(crate) use wait::{Gate, Progress, Stopwatch, stays, take, until};
 pub(crate) use wire::{End, Wire};

@@ -33,6 +33,11 @@ pub(crate) fn stays(what: &str, span: Duration, mut condition: impl FnMut() -> b
     }
 }
 
+/// Takes so long, as the work of a server does, or a measurement.
+pub(crate) fn take(span: Duration) {
+    thread::sleep(span);
+}
+
 /// Measures how long something took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch(Instant);

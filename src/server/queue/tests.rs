@@ -80,15 +80,21 @@ fn who_has_waited_longest_goes_first_at_whichever_worker() {
 }
 
 #[test]
-fn nobody_waits_for_a_worker_that_is_gone() {
-    let mut ids = Arena::<OfExchange, ()>::new();
-    let [mut left, mut right] = shared(2).try_into().unwrap();
-    right.join(ids.insert(()), 2, |_| true, at(1));
-    right.first(|_| true);
-    let late = ids.insert(());
-    left.join(late, 2, |_| true, at(2));
-    drop(right);
-    assert_eq!(left.first(|_| true), Some(late));
+fn nobody_waits_for_who_has_left_or_a_worker_that_is_gone() {
+    for is_gone in [false, true] {
+        let mut ids = Arena::<OfExchange, ()>::new();
+        let [mut left, mut right] = shared(2).try_into().unwrap();
+        right.join(ids.insert(()), 2, |_| true, at(1));
+        right.first(|_| true);
+        let late = ids.insert(());
+        left.join(late, 2, |_| true, at(2));
+        assert_eq!(left.first(|_| true), None);
+        match is_gone {
+            true => drop(right),
+            false => right.leave(),
+        }
+        assert_eq!(left.first(|_| true), Some(late));
+    }
 }
 
 /// A worker as far as waiting goes: it serves its exchanges as it can, and sleeps otherwise.

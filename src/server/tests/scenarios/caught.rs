@@ -1,6 +1,6 @@
 //! Requests that were caught by a backend that dies or hangs, and who answers them in the end.
 
-use super::super::super::Order;
+use super::super::super::{Message, Order};
 use super::health::{checked, live, state};
 use super::*;
 use crate::config::Check;
@@ -92,4 +92,19 @@ fn connections_that_are_refused_use_up_no_retries() {
     stage.send(link, OK);
     assert_eq!(stage.heard(client), OK);
     assert!(stage.log().contains("retries=4 reason=ok"));
+}
+
+#[test]
+fn what_the_first_worker_finds_silent_lets_go_at_the_others_too() {
+    let mut stage = Stage::http(2);
+    let client = stage.ask(GET);
+    let (link, hung) = asked(&stage)[0];
+    let backend = stage.server.upstream.candidates()[hung].id;
+    stage.server.receive(Message::Silent(backend), stage.now);
+    stage.run();
+    assert!(stage.is_closed(link));
+    let (link, number) = asked(&stage)[0];
+    assert_ne!(number, hung);
+    stage.send(link, OK);
+    assert_eq!(stage.heard(client), OK);
 }

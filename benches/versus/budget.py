@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Holds lb to its budget of instructions: fails when a warm request costs more than it may.
+
+What it may cost, and why, is in budget.json.
+
+The same requests go over the same connection, one at a time, to backends of this script, and
+callgrind counts what lb executes in user space. Starting, opening connections and stopping cancel
+out: the figure is the difference of a long run and a short one, for each request. It depends
+neither on how busy the machine is nor on how fast; a little on the processor, as some libraries
+choose their code by what it offers.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import load
+import network
+import processes
+
+BUDGET = Path(__file__).with_name("budget.json")
+BACKENDS = 4
+FEW, MANY = 500, 2500
+FIELDS = {"plain": (), "browser": load.BROWSER}
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\nServer: budget\r\nContent-Type: text/plain\r\nContent-Length: 128\r\n\r\n"
+    + b"0123456789abcdef" * 8
+)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lb", type=Path, required=True, metavar="PATH", help="the binary to count")
+    parser.add_argument("--profile", type=Path, metavar="DIR", help="where to keep what callgrind saw")
+    return parser.parse_args()
+
+
+class Backends:
+    """Answers every request, on several ports, and counts."""
+
+    def __init__(self):
+        listeners = [socket.create_server((network.HOST, 0)) for _ in range(BACKENDS)]
+        self.ports = [listener.getsockname()[1] for listener in listeners]
+        self.requests = 0
+        self._counting = threading.Lock()
+        for listener in listeners:
+            threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
+
+    def _serve(self, listener):
+        while True:
+            connection, _ = listener.accept()
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with connection:
+            while request := connection.recv(1 << 16):
+                # lb writes a head in one piece, and none of these has a body.
+                if not request.endswith(b"\r\n\r\n"):
+                    raise RuntimeError(f"part of a request: {request!r}")
+                with self._counting:
+                    self.requests += 1
+                connection.sendall(ANSWER)
+
+
+def free_port():
+    """A port that the system says is free: less likely to be taken by others than a fixed one."""
+    with socket.create_server((network.HOST, 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def ask(port, fields, requests):
+    """Asks so many times on one connection; each answer is awaited before the next request."""
+    lines = ["GET /100 HTTP/1.1", f"Host: {network.HOST}:{port}", *fields, "", ""]
+    request = "\r\n".join(lines).encode()
+    with socket.create_connection((network.HOST, port), network.DEADLINE_SECONDS) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(requests):
+            connection.sendall(request)
+            received = b""
+            while len(received) < len(ANSWER):
+                received += connection.recv(1 << 16)
+            if received != ANSWER:
+                raise RuntimeError(f"not the answer: {received!r}")
+
+
+def instructions(lb, backends, fields, requests, out):
+    """All instructions of a run of lb that answers so many requests."""
+    port, before = free_port(), backends.requests
+    servers = ",".join(f"{network.HOST}:{backend}" for backend in backends.ports)
+    valgrind = [processes.find("valgrind"), "--tool=callgrind", f"--callgrind-out-file={out}"]
+    # Checks come with the time, not with the requests.
+    options = ["--quiet", "--health", "none", "--listen", f"{network.HOST}:{port}"]
+    with processes.Child([*valgrind, lb, *options, "--backends", servers]) as child:
+        network.await_answer(port, child)
+        ask(port, fields, requests)
+        child.stop(seconds=30)
+    # One found out that lb answers.
+    if backends.requests - before != requests + 1:
+        raise RuntimeError("somebody else asks lb as well: nothing can be said of this run")
+    return int(re.search(r"^summary: (\d+)", out.read_text(), re.MULTILINE).group(1))
+
+
+def per_request(lb, backends, fields, directory):
+    few, many = directory / "few.out", directory / "many.out"
+    base = instructions(lb, backends, fields, FEW, few)
+    return (instructions(lb, backends, fields, MANY, many) - base) / (MANY - FEW)
+
+
+def main():
+    chosen = arguments()
+    processes.prepare()
+    budget = json.loads(BUDGET.read_text())
+    backends = Backends()
+    exceeded = False
+    for name, fields in FIELDS.items():
+        allowed = budget[name]["instructions"]
+        with tempfile.TemporaryDirectory(prefix="lb-budget-") as directory:
+            directory = Path(directory)
+            count = per_request(chosen.lb.resolve(), backends, fields, directory)
+            if chosen.profile:
+                chosen.profile.mkdir(parents=True, exist_ok=True)
+                shutil.copy(directory / "many.out", chosen.profile / f"{name}.out")
+        print(f"{name}: {count:.0f} instructions a request, of {allowed} allowed")
+        exceeded |= count > allowed
+    if exceeded:
+        sys.exit(f"budget.py: over budget; make lb cheaper, or say in {BUDGET.name} why it is worth it")
+
+
+if __name__ == "__main__":
+    main()
