@@ -122,7 +122,7 @@ fn a_server_that_hangs_is_taken_out_and_those_it_caught_are_answered_by_others()
     let lb = Lb::start(&Pi::addresses(&pi), &["--health", "http"]);
     under_load(&lb, "/20", |answered| {
         until("load", || answered.load(Ordering::Relaxed) > 100);
-        pi[2].signal(Signal::STOP);
+        pi[2].freeze();
         let since = Stopwatch::start();
         let name = pi[2].address.to_string();
         until("it is ejected", || has_gone(&lb, &name, "ejected"));
