@@ -255,6 +255,8 @@ fn a_server_that_fails_fast_draws_no_traffic_under_any_strategy() {
         // They go by order alone: it is the ejection that helps.
         ("round-robin", 0.2..0.3),
         ("n-to-1", 0.99..1.01),
+        // It charges failures itself.
+        ("least-rt", 0.0..0.05),
     ];
     let without_ejection = without_ejection.map(|(name, share)| (name.to_owned(), "off", share));
     thread::scope(|scope| {
