@@ -241,7 +241,7 @@ fn a_backend_that_hangs_is_found_whichever_worker_waits_for_it() {
     for client in &mut clients {
         assert_eq!(client.get("/2").field("x-served-by"), Some("pi-0"));
     }
-    pi[0].signal(Signal::STOP);
+    pi[0].freeze();
     for client in &mut clients {
         client.send("GET /2 HTTP/1.1\r\nHost: x\r\n\r\n");
     }

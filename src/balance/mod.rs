@@ -5,7 +5,6 @@
 //! while picking, and with the same seed and the same calls it makes the same picks.
 //! What every strategy may rely on (how many exchanges are in flight where, when a backend was
 //! last picked, when it last answered) is kept once, by the upstream, in the candidates.
-
 //!
 //! One rule is one file; [`registry`] knows them all by name. A rule of your own is a type that
 //! implements [`Strategy`].

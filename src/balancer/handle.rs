@@ -87,7 +87,9 @@ impl Handle {
     }
 
     /// Gives a backend nothing new and lets it finish what it has; a change to `disabled` tells
-    /// when it has. `backend` is its address as it was given. Returns whether there is one.
+    /// when it has. Clients bound to it by a cookie get `Connection: close` with its last answer to
+    /// them, and are bound to another when they are back. `backend` is its address as it was given.
+    /// Returns whether there is one.
     pub fn drain(&self, backend: &str) -> bool {
         self.order(backend, Order::Drain)
     }

@@ -50,7 +50,8 @@ impl<N: Network> Server<N> {
         }
     }
 
-    /// Puts a link where the next exchange finds it, unless it is spoilt or there are enough.
+    /// Puts a link where the next exchange finds it, unless it is spoilt, there are enough, or
+    /// there will be no next one.
     fn pool(&mut self, backend: BackendId, id: LinkId, now: Timestamp) {
         let room = self.idle.len(backend) < self.settings.limits.max_idle_per_backend;
         let Some(link) = self.slots.links.get_mut(id) else {
@@ -60,7 +61,8 @@ impl<N: Network> Server<N> {
             && !link.peer.socket.is_read_closed()
             && !link.peer.socket.is_broken()
             && link.peer.socket.is_drained(&mut self.work.scratch);
-        if !(room && is_clean) || self.stopping {
+        let is_wanted = !self.stopping && self.upstream.is_member(backend);
+        if !(room && is_clean && is_wanted) {
             self.close_link(id);
             return;
         }

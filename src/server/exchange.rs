@@ -155,11 +155,16 @@ impl<Pipe> Exchange<Pipe> {
         self.notes.interim_bytes + moved.iter().sum::<u64>()
     }
 
+    /// Whether the client came with a cookie that binds it to the backend that answers.
+    pub(super) fn is_bound(&self) -> bool {
+        self.bound.is_some() && self.bound == self.notes.backend
+    }
+
     /// The field line by which the client is bound to the backend that answers; nothing if it
     /// is already.
     pub(super) fn sticky_line<'s>(&self, sticky: &'s Sticky) -> &'s [u8] {
         match self.notes.backend {
-            Some(backend) if self.bound != Some(backend) => sticky.line(backend),
+            Some(backend) if !self.is_bound() => sticky.line(backend),
             _ => b"",
         }
     }

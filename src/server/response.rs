@@ -135,15 +135,16 @@ impl<N: Network> Server<N> {
         let exchange = parties.exchange;
         let uploaded = exchange.upload.is_done();
         let plan = Plan::new(head, exchange.request.version);
-        let persistent =
-            exchange.request.persistent && uploaded && plan.delimited && !self.stopping;
+        let is_member = |backend| self.upstream.is_member(backend);
+        let is_leaving = self.sticky.is_some() && !exchange.notes.backend.is_some_and(is_member);
+        // Who is bound to a backend that leaves is let go, and nobody is bound to it any more.
+        let is_last = self.stopping || (is_leaving && exchange.is_bound());
+        let sticky = self.sticky.as_ref().filter(|_| !is_leaving);
+        let persistent = exchange.request.persistent && uploaded && plan.delimited && !is_last;
         let rewrite = ResponseRewrite {
             connection: exchange.request.connection(persistent),
             reframe: plan.reframe,
-            line: self
-                .sticky
-                .as_ref()
-                .map_or(b"", |s| exchange.sticky_line(s)),
+            line: sticky.map_or(b"", |sticky| exchange.sticky_line(sticky)),
         };
         self.head_out.clear();
         self.parser

@@ -152,7 +152,7 @@ impl Upstream {
         reason: ProbeFailure,
         now: Timestamp,
     ) {
-        if !self.state(backend).is_some_and(State::is_member) {
+        if !self.is_member(backend) {
             return;
         }
         let cause = Cause::ProbesFailed {
@@ -169,7 +169,7 @@ impl Upstream {
     /// A backend that was suspected to be hanging failed the check that followed: it is ejected
     /// until checks pass.
     pub fn silent(&mut self, backend: BackendId, waited: Duration, now: Timestamp) {
-        if self.state(backend).is_some_and(State::is_member) {
+        if self.is_member(backend) {
             let cause = Cause::Silent { waited };
             self.advance(backend.slot(), Event::ProbesFell, cause, now);
         }

@@ -10,16 +10,16 @@
 //! one was answered well, a share that grows over the slow start. Only those a balancer starts
 //! with skip it: there is nothing to protect them from.
 //!
-//! An ejection lasts for a cooldown, twice as long each time the backend fails again before it
-//! is healthy. A passing check ends it earlier, but only if a check can see the
-//! [grounds](Grounds): a backend that answers checks and fails requests sits its cooldown out, and
-//! one whose heartbeats are missing is out until they are back, whatever checks say.
+//! How an ejection begins and ends depends on its [grounds](Grounds): see [`ejection`].
 //!
 //! Everything is a value in, a value out; who calls and when is not known here.
 
+mod ejection;
 mod queries;
 #[cfg(test)]
 mod tests;
+
+pub use ejection::Grounds;
 
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -65,20 +65,6 @@ pub enum State {
     Disabled,
     /// Removed; what is still in flight there is finished.
     Gone,
-}
-
-/// What an ejection rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grounds {
-    /// No connection to it could be made.
-    Unreachable,
-    /// What it answered, or that it broke off.
-    Answers,
-    /// Active checks failed, and have to pass before it is tried again.
-    Probes,
-    /// Its heartbeats are missing, or say that it is dead, and have to be well before it is tried
-    /// again.
-    Heartbeats,
 }
 
 /// What can happen to a backend. `trial`: to the exchange that was risked on it.
@@ -220,65 +206,6 @@ impl State {
         }
     }
 
-    fn when_ejected(
-        self,
-        event: Event,
-        cooldown: Duration,
-        slow_start: Duration,
-        now: Timestamp,
-    ) -> Self {
-        match event {
-            // It was picked because there was no other, and did well.
-            Event::Answered { trial: true } => Self::back(cooldown, slow_start, now),
-            Event::HeartbeatsFell => Self::ejected_until_well(Grounds::Heartbeats, cooldown),
-            Event::HeartbeatsRose if self.is_missed() => Self::on_probation(cooldown),
-            // Whose heartbeats are missing is out for good reason already.
-            Event::ProbesFell if !self.is_missed() => {
-                Self::ejected_until_well(Grounds::Probes, cooldown)
-            }
-            Event::ProbePassed if self.is_seen_by(1) => Self::on_probation(cooldown),
-            Event::ProbesRose if self.is_seen_by(2) => Self::on_probation(cooldown),
-            Event::TimePassed if self.ends_at() <= now => Self::on_probation(cooldown),
-            // Many exchanges fail at once; the first one told all there is to know.
-            Event::Answered { trial: false }
-            | Event::Unreachable { .. }
-            | Event::Inconclusive { .. }
-            | Event::TrialFailed
-            | Event::Convicted(_)
-            | Event::Picked
-            | Event::ProbePassed
-            | Event::ProbesRose
-            | Event::ProbesFell
-            | Event::HeartbeatsRose
-            | Event::TimePassed => self,
-            Event::Drain | Event::Emptied | Event::Disable | Event::Restore | Event::Remove => self,
-        }
-    }
-
-    /// Whether it is out because of its heartbeats.
-    const fn is_missed(self) -> bool {
-        matches!(
-            self,
-            Self::Ejected {
-                grounds: Grounds::Heartbeats,
-                ..
-            }
-        )
-    }
-
-    /// Whether its ejection ends when a check passes, or when enough have (2).
-    const fn is_seen_by(self, passes: u32) -> bool {
-        match self {
-            Self::Ejected { grounds, .. } => match grounds {
-                Grounds::Unreachable => true,
-                Grounds::Probes => passes > 1,
-                Grounds::Answers | Grounds::Heartbeats => false,
-            },
-            Self::Joining | Self::Healthy | Self::Warming { .. } | Self::Probation { .. } => false,
-            Self::Draining | Self::Disabled | Self::Gone => false,
-        }
-    }
-
     fn on_probation_after(
         self,
         event: Event,
@@ -308,24 +235,6 @@ impl State {
             | Event::HeartbeatsRose
             | Event::TimePassed => self,
             Event::Drain | Event::Emptied | Event::Disable | Event::Restore | Event::Remove => self,
-        }
-    }
-
-    fn ejected(grounds: Grounds, cooldown: Duration, now: Timestamp) -> Self {
-        let until = now + cooldown;
-        Self::Ejected {
-            grounds,
-            until,
-            cooldown,
-        }
-    }
-
-    /// Out until what the ejection rests on is well again; time alone does not end it.
-    const fn ejected_until_well(grounds: Grounds, cooldown: Duration) -> Self {
-        Self::Ejected {
-            grounds,
-            until: Timestamp::NEVER,
-            cooldown,
         }
     }
 

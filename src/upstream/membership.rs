@@ -108,6 +108,12 @@ impl Upstream {
         self.command(backend, Event::Restore, now)
     }
 
+    /// Whether the operator wants a backend to take part: it is not drained, disabled or removed.
+    #[must_use]
+    pub fn is_member(&self, backend: BackendId) -> bool {
+        self.state(backend).is_some_and(State::is_member)
+    }
+
     /// The backend called `name`.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<BackendId> {

@@ -1,6 +1,6 @@
 //! The `pi-backend` server, which belongs to another package of the workspace.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -54,6 +54,15 @@ impl Pi {
     /// Sends it a signal, such as one to stop and one to go on.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.process), signal).expect("a process");
+    }
+
+    /// Stops it, as its scheduler might. Returns when none of its threads runs any more: the signal
+    /// alone takes a moment, in which a thread may still answer a request.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+        let pid = WaitId::Pid(Pid::from_child(&self.process));
+        let status = waitid(pid, WaitIdOptions::STOPPED).expect("a child");
+        assert!(status.is_some_and(|status| status.stopped()), "{status:?}");
     }
 
     pub(crate) fn addresses(servers: &[Self]) -> Vec<SocketAddr> {

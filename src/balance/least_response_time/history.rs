@@ -10,6 +10,7 @@ use super::tuning::{
 };
 use crate::balance::BackendId;
 use crate::time::Timestamp;
+use std::mem;
 
 /// What a pick reads of a backend. Computed when something is learned, not when it is read.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,8 @@ pub(super) struct History {
     /// Decayed counts of failures and of all responses.
     failures: f64,
     responses: f64,
+    /// The share of failures that the pool knows of.
+    told_failure_rate: f64,
     /// Recent share of responses that overtook an older request.
     overtaking: f64,
     heard: bool,
@@ -53,6 +56,7 @@ impl History {
             prior: 0.0,
             failures: 0.0,
             responses: 0.0,
+            told_failure_rate: 0.0,
             overtaking: 0.0,
             heard: false,
             decayed_at: now,
@@ -107,6 +111,13 @@ impl History {
         let overtook = f64::from(u8::from(overtook));
         let change = OVERTAKING_STEP * (overtook - self.overtaking);
         self.overtaking = unless_negligible(self.overtaking + change);
+    }
+
+    /// By how much the share of responses that fail, as far as so few can tell, has changed since
+    /// the last call.
+    pub(super) fn take_change(&mut self) -> f64 {
+        let rate = self.failures / (self.responses + 1.0);
+        rate - mem::replace(&mut self.told_failure_rate, rate)
     }
 
     /// Drops what is held against it.

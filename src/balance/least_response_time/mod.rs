@@ -138,14 +138,19 @@ impl LeastResponseTime {
         }
         let history = History::new(candidate.id, now);
         match self.histories.get_mut(slot) {
-            Some(former) => *former = history,
+            Some(former) => {
+                former.forgive();
+                self.pool.shift_failure_rates(former.take_change());
+                *former = history;
+            }
             None => self.histories.push(history),
         }
         self.standings.set_since(slot, cost::since_s(candidate));
     }
 
     fn rescore(&mut self, slot: usize) {
-        if let Some(history) = self.histories.get(slot) {
+        if let Some(history) = self.histories.get_mut(slot) {
+            self.pool.shift_failure_rates(history.take_change());
             let score = history.score(self.pool.failure_rate());
             self.standings.set_score(slot, &score);
         }

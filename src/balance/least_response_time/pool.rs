@@ -22,6 +22,8 @@ pub(super) struct Pool {
     /// Decayed counts of failures and responses.
     failures: f64,
     responses: f64,
+    /// Sum over the backends of the share of responses that fail there.
+    failure_rates: f64,
     /// Responses ever.
     heard: u64,
 }
@@ -42,12 +44,21 @@ impl Pool {
     }
 
     /// The share of responses that fail; 0 before the first.
+    ///
+    /// A backend that fails and gets most requests makes it its own, and could not stand out. So
+    /// if most responses fail it is what fails at the mean of the backends, and at least a half.
     pub(super) fn failure_rate(&self) -> f64 {
         if self.responses > 0.0 {
-            self.failures / self.responses
+            let of_backends = self.failure_rates / self.servers.max(1.0);
+            (self.failures / self.responses).min(of_backends.max(0.5))
         } else {
             0.0
         }
+    }
+
+    /// The share of responses that fail at one backend has changed by so much.
+    pub(super) fn shift_failure_rates(&mut self, change: f64) {
+        self.failure_rates = unless_negligible(self.failure_rates + change).max(0.0);
     }
 
     /// Counts a response.
@@ -136,5 +147,15 @@ mod tests {
             0.0,
             "and do not linger as denormal numbers"
         );
+    }
+
+    #[test]
+    fn failures_of_one_backend_are_not_the_pools_however_often_it_is_asked() {
+        let mut pool = pool();
+        (0..10_000).for_each(|_| pool.count(true));
+        pool.shift_failure_rates(1.0);
+        assert_eq!(pool.failure_rate(), 0.5);
+        pool.shift_failure_rates(3.0);
+        assert_eq!(pool.failure_rate(), 1.0, "all four fail");
     }
 }

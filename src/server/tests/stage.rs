@@ -9,7 +9,7 @@ use super::invariants;
 use super::network::{Shared, SimNetwork, SimPipes, SimStream};
 use super::wire::End;
 use super::world::{Dial, WireId, World};
-use crate::balance::{Kind, registry};
+use crate::balance::{Kind, Sticky, registry};
 use crate::config::{AccessLogFormat, Check, Health, Limits, Mode, Timeouts};
 use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor};
 use crate::observe::{AccessLog, Metrics, Snapshot};
@@ -34,6 +34,8 @@ pub(super) struct Setup {
     pub(super) limits: Limits,
     pub(super) health: Health,
     pub(super) strategy: Kind,
+    /// The cookie that binds clients, if one does.
+    pub(super) sticky: Option<&'static str>,
     /// Decides what the strategy leaves to chance, and when backends are checked.
     pub(super) seed: u64,
 }
@@ -51,6 +53,7 @@ impl Setup {
                 ..Health::default()
             },
             strategy: Kind::RoundRobin,
+            sticky: None,
             seed: 0,
         }
     }
@@ -75,7 +78,7 @@ impl Setup {
             forward: vec![ForwardPolicy::new(SILENT, "http", 80)],
             accepts_proxy: Vec::new(),
             request_ids: None,
-            sticky: None,
+            sticky: self.sticky.map(|cookie| bindings(cookie, &upstream)),
             key_source,
             upstream,
             addresses: addresses
@@ -100,6 +103,13 @@ impl Setup {
             now,
         }
     }
+}
+
+/// Binds clients to each backend of a pool.
+fn bindings(cookie: &str, upstream: &Upstream) -> Sticky {
+    let ids = upstream.candidates().iter().map(|c| c.id);
+    let named = ids.map(|id| (id, upstream.name(id).unwrap()));
+    Sticky::new(cookie, b"secret", named)
 }
 
 /// Requests are passed on as they came, so that scenarios can be read.

@@ -10,6 +10,7 @@ mod pings;
 mod pressure;
 mod responses;
 mod retries;
+mod sticky;
 mod stopping;
 mod timeouts;
 mod tunnels;
