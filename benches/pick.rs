@@ -4,7 +4,7 @@
 //!
 //! That is measured through an upstream, as it is used, and for some strategies also alone, with
 //! plain candidates. `round-robin, alone` does next to nothing: it is what keeping the candidates
-//! up to date costs, and what is to be taken off the others.
+//! up to date costs at least, and what is to be taken off the others.
 //!
 //! `cargo bench --bench pick -- least-rt/4` runs one of them, `least-rt` both kinds.
 
