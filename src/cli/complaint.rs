@@ -35,6 +35,7 @@ pub(super) fn of(error: &Error) -> Invalid {
             let word = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
             unknown(error, word.to_owned())
         }
+        ErrorKind::MissingRequiredArgument => missing(error),
         ErrorKind::InvalidUtf8 => Invalid::new("an argument is not UTF-8", "write it in UTF-8"),
         _ => other(error),
     }
@@ -81,6 +82,17 @@ fn unknown(error: &Error, argument: String) -> Invalid {
         None => "lb --help shows the flags".to_owned(),
     };
     Invalid::new("unknown flag", remedy).with_flag(argument)
+}
+
+/// A flag that another one needs is not there.
+fn missing(error: &Error) -> Invalid {
+    let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg) else {
+        return other(error);
+    };
+    let usage = missing.join(" ");
+    let remedy = format!("write {usage} too, or leave the other out");
+    Invalid::new("missing, and another flag needs it", remedy)
+        .with_flag(Argument::named(&usage).flag)
 }
 
 /// The first line of what clap itself would print.

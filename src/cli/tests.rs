@@ -350,6 +350,22 @@ fn arguments_cannot_break_the_line() {
 
 #[cfg(unix)]
 #[test]
+fn a_flag_that_another_one_needs_is_named() {
+    for (given, needed) in [
+        ("--heartbeat-key key", "--heartbeat-listen <IP:PORT>"),
+        ("--sticky-secret key", "--sticky <COOKIE>"),
+    ] {
+        let flag = needed.split(' ').next().unwrap();
+        assert_eq!(
+            complaint(&format!("lb --backends 5000 {given}")),
+            format!(
+                "{flag}: missing, and another flag needs it; write {needed} too, or leave the other out"
+            )
+        );
+    }
+}
+
+#[test]
 fn arguments_that_are_not_utf8_are_refused() {
     use std::os::unix::ffi::OsStringExt as _;
     let broken = OsString::from_vec(vec![0xff]);
