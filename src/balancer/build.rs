@@ -10,12 +10,12 @@ use crate::config::{AccessLogFormat, Config, Heartbeats, Invalid, Mode, StickyCo
 use crate::http::ForwardPolicy;
 use crate::net::{
     self, Allotment, Colleagues, Command, EventLoop, HeartbeatListener, Listener, Log, LoopParts,
-    Mailbox, SystemNetwork, SystemPipes,
+    Mailbox, SystemNetwork, SystemPipes, events, no_events, seed,
 };
 use crate::observe::{AccessLog, Metrics};
 use crate::server::{Line, Lines, Parts, RequestIds, Server, Settings};
 use crate::upstream::{Board, Policy, Upstream};
-use mio::{Poll, Waker};
+use mio::Poll;
 use std::io;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -272,21 +272,4 @@ fn forward_policy(config: &Config, bound: &Address) -> ForwardPolicy {
     options.x_forwarded_port &= bound.tcp().is_some();
     let port = bound.tcp().map_or(0, |address| address.port());
     ForwardPolicy::new(options, "http", port)
-}
-
-pub(crate) fn events() -> io::Result<(Poll, Waker)> {
-    let poll = Poll::new()?;
-    let waker = Waker::new(poll.registry(), net::WAKER)?;
-    Ok((poll, waker))
-}
-
-pub(crate) fn no_events(error: &io::Error) -> Invalid {
-    let problem = format!("the system refuses to report events: {error}");
-    Invalid::new(problem, "raise the limit of open files (ulimit -n)")
-}
-
-/// Different in every process, so that several balancers do not move in step.
-pub(crate) fn seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0)
 }

@@ -12,10 +12,9 @@ pub use running::Running;
 
 use crate::balance::{Strategy, registry};
 use crate::config::{Config, Invalid};
-use crate::net::{EventLoop, Finished, Log};
+use crate::net::{EventLoop, Finished, Log, seed};
 use crate::observe::Snapshot;
 use build::build;
-pub(crate) use build::{events, no_events, seed};
 use std::io;
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};

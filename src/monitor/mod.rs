@@ -20,9 +20,9 @@ pub use event::{Event, News};
 pub use report::{Report, TargetReport};
 pub use watch::{Step, TargetId, Watch};
 
-use crate::balancer::{events, no_events};
 use crate::config::{Invalid, MonitorConfig};
 use crate::net::{self, WatchCommand, WatchLoop};
+use crate::net::{events, no_events};
 use mio::Waker;
 use std::io;
 use std::sync::Arc;

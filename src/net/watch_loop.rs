@@ -7,8 +7,8 @@
 
 use super::event_loop;
 use super::network::SystemNetwork;
+use super::outside::seed;
 use super::watch_target::WatchTarget;
-use crate::balancer::seed;
 use crate::clock::Clock;
 use crate::config::Plan;
 use crate::health::Verdict;

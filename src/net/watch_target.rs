@@ -6,11 +6,11 @@
 use super::descriptors;
 use super::echo::allow_echo;
 use super::network::SystemNetwork;
+use super::outside::seed;
 use super::resolve::resolve_target;
 use super::stream::Stream;
 use crate::address::Address;
 use crate::balance::Rng;
-use crate::balancer::seed;
 use crate::config::{BackendAddress, Invalid, MonitorConfig, Question, Target};
 use crate::health::{Attempt, Begun, EchoRequest, HttpProbe, PingProbe, Probe, TcpProbe, Verdict};
 use crate::server::{Network as _, Token};
