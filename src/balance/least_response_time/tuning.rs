@@ -50,13 +50,13 @@ pub(super) const HANG_LEAST: f32 = 8.0;
 pub(super) const HANG_SHARE: f64 = 0.001;
 
 /// Requests an unheard-of backend may have outstanding while the pool is new.
-pub(super) const COLD_BUDGET_AT_START: u32 = 3;
+pub(super) const COLD_BUDGET_AT_START: f32 = 3.0;
 /// ...and later.
-pub(super) const COLD_BUDGET: u32 = 1;
+pub(super) const COLD_BUDGET: f32 = 1.0;
 /// What puts a backend on its cold trial before all others. Service times.
 pub(super) const COLD_CREDIT: f32 = 1_000.0;
 /// The pool is new during this many responses, or one per backend if there are fewer.
-pub(super) const START_RESPONSES: u64 = 8;
+pub(super) const START_RESPONSES: u32 = 8;
 
 /// By how much the slowness of an idle backend is cut at most, so that it is tried again.
 pub(super) const IDLE_CUT: f32 = 0.2;
@@ -85,19 +85,19 @@ pub(super) fn unless_negligible(quantity: f64) -> f64 {
 /// The time from `earlier` to `later`, in seconds; 0 if `earlier` is not earlier.
 #[inline]
 pub(super) fn seconds(earlier: Timestamp, later: Timestamp) -> f64 {
-    of_nanos(later.as_nanos().saturating_sub(earlier.as_nanos()))
+    number(later.as_nanos().saturating_sub(earlier.as_nanos())) * 1e-9
 }
 
-/// A duration in seconds.
+/// A response time in nanoseconds. One within the clock's resolution still took some time.
 #[inline]
-pub(super) fn duration_s(duration: Duration) -> f64 {
-    of_nanos(duration.as_nanos() as u64)
+pub(super) fn nanos(response_time: Duration) -> f64 {
+    number((response_time.as_nanos() as u64).max(1))
 }
 
-/// Three centuries fit an i64, which a processor converts in one instruction.
+/// Three centuries of nanoseconds fit an i64, which a processor converts in one instruction.
 #[inline]
-fn of_nanos(nanos: u64) -> f64 {
-    nanos.cast_signed() as f64 * 1e-9
+fn number(nanos: u64) -> f64 {
+    nanos.cast_signed() as f64
 }
 
 /// An instant as seconds since the clock was started; a year has a grain of 4 ns.
@@ -109,7 +109,7 @@ pub(super) fn instant_s(instant: Timestamp) -> f64 {
 /// Whether what was aged at `aged_at` is to be aged again.
 #[inline]
 pub(super) fn is_due(aged_at: Timestamp, now: Timestamp) -> bool {
-    now > aged_at + REFRESH_AFTER
+    now.as_nanos().saturating_sub(aged_at.as_nanos()) > REFRESH_AFTER.as_nanos() as u64
 }
 
 /// What is left after `elapsed_s` of a quantity that halves every `half_life_s`.
