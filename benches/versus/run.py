@@ -26,6 +26,7 @@ PROJECT = HERE.parent.parent
 SCENARIOS = [
     scenarios.KeepAlive(),
     scenarios.BrowserHead(),
+    scenarios.Saturated(),
     scenarios.NewConnection(),
     scenarios.OneConnection(),
     scenarios.BulkHttp(),

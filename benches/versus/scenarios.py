@@ -6,7 +6,7 @@ between the two is what the JSON file holds.
 
 from load import BROWSER, Load
 from measure import rounds
-from peers import ANY, OWN, Setup
+from peers import ANY, OWN, SHARED, Setup
 from results import Row, differences, ratios
 
 STRATEGIES = ("n-to-1", "round-robin", "least-conn", "least-rt", "random", "p2c")
@@ -78,6 +78,25 @@ class BrowserHead(KeepAlive):
     limits = {"floor": 1.15, "haproxy": 0.90}
     user_limit = None
     counts_calls = False
+
+
+class Saturated:
+    """Small answers where a contestant finds work whenever it looks. It shares one CPU with the
+    load and the origin, and who has the CPU keeps it until nothing is left to do: all connections
+    then wait for the proxy in each of its turns, however fast it is."""
+
+    name = "saturated"
+    title = "saturated, 128 bytes, 64 connections"
+
+    def run(self, bench):
+        return rounds(bench, everybody(place=SHARED), counts_calls=True)
+
+    def rows(self, data):
+        cost = Row(f"{self.title}: CPU", "µs per request", pick(data, "cpu_us"), is_charted=True)
+        counted = call_rows(data, self.name)
+        for calls in counted[:1]:
+            calls.below(4.05)
+        return [cost, *counted]
 
 
 class NewConnection:
