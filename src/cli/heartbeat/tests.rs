@@ -1,11 +1,7 @@
 use super::*;
-use crate::cli::{Invocation, read};
-use std::ffi::OsString;
+use crate::cli::Invocation;
+use crate::cli::tests::{complaint, page, read_line};
 use std::time::Duration;
-
-fn read_line(line: &str) -> Result<Invocation, Invalid> {
-    read(line.split_whitespace().map(OsString::from))
-}
 
 fn sending(line: &str) -> Sending {
     match read_line(line) {
@@ -82,20 +78,15 @@ fn every_mistake_is_one_line_with_a_remedy() {
         ),
     ] {
         let line = format!("lb heartbeat {flags}");
-        let complaint = read_line(&line).unwrap_err().to_string();
-        assert_eq!(complaint, message, "{line}");
+        assert_eq!(complaint(&line), message, "{line}");
     }
-    let complaint = read_line("lb --backends 1 heartbeat").unwrap_err();
     let expected = "heartbeat: does not go with --backends; give one of the two";
-    assert_eq!(complaint.to_string(), expected);
+    assert_eq!(complaint("lb --backends 1 heartbeat"), expected);
 }
 
 #[test]
 fn the_help_fits_the_screen() {
-    let Ok(Invocation::Show(page)) = read_line("lb heartbeat --help") else {
-        panic!("no help");
-    };
-    let page = page.to_string();
+    let page = page("lb heartbeat --help");
     assert!(
         page.lines().all(|line| line.chars().count() <= 100),
         "{page}"

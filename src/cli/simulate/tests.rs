@@ -1,10 +1,6 @@
 use super::*;
-use crate::cli::read;
-use std::ffi::OsString;
-
-fn read_line(line: &str) -> Result<Invocation, Invalid> {
-    read(line.split_whitespace().map(OsString::from))
-}
+use crate::cli::Invocation;
+use crate::cli::tests::{complaint, page, read_line};
 
 fn experiment(line: &str) -> Experiment {
     match read_line(line) {
@@ -72,19 +68,14 @@ fn every_mistake_is_one_line_with_a_remedy() {
             "simulate: does not go with --backends; give one of the two",
         ),
     ] {
-        let complaint = read_line(line).unwrap_err().to_string();
-        assert_eq!(complaint, message, "{line}");
+        assert_eq!(complaint(line), message, "{line}");
     }
-    let complaint = read_line("lb simulate --strategy x").unwrap_err();
-    assert!(complaint.to_string().starts_with("--strategy 'x': unknown"));
+    assert!(complaint("lb simulate --strategy x").starts_with("--strategy 'x': unknown"));
 }
 
 #[test]
 fn every_example_of_the_help_is_understood_and_fits_the_screen() {
-    let Ok(Invocation::Show(page)) = read_line("lb simulate --help") else {
-        panic!("no help");
-    };
-    let page = page.to_string();
+    let page = page("lb simulate --help");
     let examples = page.lines().filter_map(|line| line.strip_prefix("    lb "));
     let examples: Vec<&str> = examples.collect();
     assert_eq!(examples.len(), 6);

@@ -136,7 +136,6 @@ fn arguments_cannot_break_the_line() {
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn a_flag_that_another_one_needs_is_named() {
     for (given, needed) in [

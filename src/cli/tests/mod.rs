@@ -1,4 +1,4 @@
-//! Command lines as a user would write them.
+//! Command lines as a user would write them, and what becomes of them.
 
 mod help;
 mod mistakes;
@@ -9,7 +9,7 @@ use lb::config::Invalid;
 use std::ffi::OsString;
 
 /// Reads what a shell would make of `line`, which has no quotes.
-fn read_line(line: &str) -> Result<Invocation, Invalid> {
+pub(super) fn read_line(line: &str) -> Result<Invocation, Invalid> {
     read(line.split_whitespace().map(OsString::from))
 }
 
@@ -20,11 +20,11 @@ fn ordered(line: &str) -> Order {
     }
 }
 
-fn complaint(line: &str) -> String {
+pub(super) fn complaint(line: &str) -> String {
     read_line(line).unwrap_err().to_string()
 }
 
-fn page(line: &str) -> String {
+pub(super) fn page(line: &str) -> String {
     match read_line(line) {
         Ok(Invocation::Show(page)) => page.to_string(),
         other => panic!("{line}: {other:?}"),
