@@ -81,6 +81,10 @@ fn every_mistake_is_one_line_with_a_remedy() {
             "--mode 'udp': unknown mode; use one of http, tcp",
         ),
         (
+            "lb --passive maybe",
+            "--passive 'maybe': unknown setting; use one of on, off",
+        ),
+        (
             "lb --workers 0",
             "--workers '0': not a number of workers; \
              give 1 to 256, or auto for one on each core",
