@@ -1,10 +1,9 @@
 //! Who gets the requests: every strategy, through real servers.
 
-use crate::support::{Lb, Pi, until};
+use crate::support::{Lb, Pi, ask_at_once, until};
 use lb::balance::Kind;
 use lb::balance::registry::{ENTRIES, Entry};
 use std::collections::{BTreeMap, BTreeSet};
-use std::thread;
 
 const CLIENTS: usize = 8;
 const REQUESTS_EACH: usize = 25;
@@ -31,7 +30,7 @@ fn every_strategy_spreads_the_requests_over_servers_that_are_alike() {
     let spreads = |entry: &&Entry| !matches!(entry.kind, Kind::NToOne | Kind::Hashing { .. });
     for entry in ENTRIES.iter().filter(spreads) {
         let lb = Lb::start(&Pi::addresses(&pi), &["--strategy", entry.name]);
-        let served = ask_many(&lb);
+        let served = ask_at_once(lb.address, CLIENTS, REQUESTS_EACH);
         assert_eq!(served.values().sum::<usize>(), REQUESTS);
         let [least, most] = fair_share(entry.name);
         for server in 0..4 {
@@ -66,7 +65,7 @@ fn n_to_1_sends_everything_to_the_first_that_is_there() {
     let lb = Lb::start(&Pi::addresses(&pi), &["--strategy", "n-to-1"]);
     for first in ["pi-0", "pi-1", "pi-2"] {
         assert_eq!(
-            ask_many(&lb),
+            ask_at_once(lb.address, CLIENTS, REQUESTS_EACH),
             BTreeMap::from([(first.to_owned(), REQUESTS)])
         );
         drop(pi.remove(0));
@@ -80,7 +79,7 @@ fn weights_are_kept_to_exactly_in_turn() {
     let [light, heavy] = [pi[0].address, pi[1].address];
     let backends = format!("{light},{heavy}=3");
     let lb = Lb::start(&[], &["--strategy", "round-robin", "--backends", &backends]);
-    let served = ask_many(&lb);
+    let served = ask_at_once(lb.address, CLIENTS, REQUESTS_EACH);
     assert_eq!(served["pi-0"], REQUESTS / 4, "{served:?}");
     assert_eq!(served["pi-1"], REQUESTS / 4 * 3, "{served:?}");
 }
@@ -132,27 +131,4 @@ fn a_client_keeps_to_its_server() {
             assert!(homes.all(|home| Some(home) == first), "{strategy}, {mode}");
         }
     }
-}
-
-/// Several clients ask at once. Returns who served how many.
-fn ask_many(lb: &Lb) -> BTreeMap<String, usize> {
-    thread::scope(|scope| {
-        let ask = || {
-            let mut client = lb.connect();
-            let ask_once = |_| {
-                let answer = client.get("/2");
-                assert_eq!(answer.status, 200, "{answer:?}");
-                answer.field("x-served-by").expect("a name").to_owned()
-            };
-            (0..REQUESTS_EACH).map(ask_once).collect::<Vec<_>>()
-        };
-        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(ask)).collect();
-        let mut served = BTreeMap::new();
-        for client in clients {
-            for name in client.join().expect("all were answered") {
-                *served.entry(name).or_default() += 1;
-            }
-        }
-        served
-    })
 }

@@ -3,10 +3,8 @@
 //!
 //! Where there are two backends the strategy is `n-to-1`, so that the faulty one is asked first.
 
-use crate::support::{Backend, End, Lb, Refusing, Stopwatch, Wire};
+use crate::support::{Backend, End, IN_ORDER, Lb, Refusing, Stopwatch, Wire};
 use std::time::Duration;
-
-const FIRST: [&str; 2] = ["--strategy", "n-to-1"];
 
 #[test]
 fn when_all_backends_close_the_client_is_told_so() {
@@ -29,7 +27,7 @@ fn a_body_that_breaks_off_is_not_ended_in_order() {
     for part in [length, chunked, in_chunk] {
         for faulty in [Backend::breaking_off(part), Backend::resetting(part)] {
             let good = Backend::echo();
-            let lb = Lb::start(&[faulty.address, good.address], &FIRST);
+            let lb = Lb::start(&[faulty.address, good.address], &IN_ORDER);
             let broken = lb.connect().get_broken("/");
             let head = broken.part.expect("a head");
             assert!("only this".starts_with(&head.text()), "{head:?}");
@@ -96,7 +94,7 @@ fn a_backend_that_does_not_answer_in_time_becomes_a_504() {
         wire.read_to_end();
     });
     let good = Backend::echo();
-    let args = [&FIRST[..], &["--server-timeout", "300ms"]].concat();
+    let args = [&IN_ORDER[..], &["--server-timeout", "300ms"]].concat();
     let lb = Lb::start(&[silent.address, good.address], &args);
     let mut client = lb.connect();
     let watch = Stopwatch::start();

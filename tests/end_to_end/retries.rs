@@ -2,20 +2,18 @@
 //!
 //! The strategy is `n-to-1` where it matters, so that the faulty backend is asked first.
 
-use crate::support::{Backend, Deaf, Lb, Pi, Refusing, Stopwatch, until};
+use crate::support::{Backend, Deaf, IN_ORDER, Lb, Pi, Refusing, Stopwatch, until};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-const FIRST: [&str; 2] = ["--strategy", "n-to-1"];
-
 #[test]
 fn a_request_that_never_left_goes_to_the_next_backend_whatever_its_method() {
     let (refusing, good) = (Refusing::new(), Backend::echo());
-    let lb = Lb::start(&[refusing.address, good.address], &FIRST);
+    let lb = Lb::start(&[refusing.address, good.address], &IN_ORDER);
     assert_eq!(lb.connect().get("/").text(), "GET /");
     let (refusing, good) = (Refusing::new(), Backend::echo());
-    let lb = Lb::start(&[refusing.address, good.address], &FIRST);
+    let lb = Lb::start(&[refusing.address, good.address], &IN_ORDER);
     assert_eq!(lb.connect().post("/", b"body").text(), "POST /");
 }
 
@@ -24,7 +22,7 @@ fn a_get_that_was_not_answered_is_sent_to_the_next_backend() {
     for part in ["", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"] {
         for faulty in [Backend::breaking_off(part), Backend::resetting(part)] {
             let good = Backend::echo();
-            let lb = Lb::start(&[faulty.address, good.address], &FIRST);
+            let lb = Lb::start(&[faulty.address, good.address], &IN_ORDER);
             let mut client = lb.connect();
             let answer = client.get("/again");
             assert_eq!(answer.text(), "GET /again", "after {part:?}");
@@ -38,7 +36,7 @@ fn a_get_that_was_not_answered_is_sent_to_the_next_backend() {
 fn a_get_survives_a_backend_that_closes_at_once() {
     let faulty = Backend::start(|_, _| {});
     let good = Backend::echo();
-    let lb = Lb::start(&[faulty.address, good.address], &FIRST);
+    let lb = Lb::start(&[faulty.address, good.address], &IN_ORDER);
     let mut client = lb.connect();
     for _ in 0..50 {
         assert_eq!(client.get("/").text(), "GET /");
@@ -50,7 +48,7 @@ fn a_post_that_a_backend_has_seen_is_never_sent_twice() {
     for part in ["", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"] {
         for faulty in [Backend::breaking_off(part), Backend::resetting(part)] {
             let good = Backend::echo();
-            let lb = Lb::start(&[faulty.address, good.address], &FIRST);
+            let lb = Lb::start(&[faulty.address, good.address], &IN_ORDER);
             let mut client = lb.connect();
             let answer = client.post("/once", b"body");
             assert_eq!(answer.status, 502, "after {part:?}: {answer:?}");
@@ -71,7 +69,7 @@ fn a_post_to_a_backend_that_closes_at_once_is_seen_at_most_once() {
     for _ in 0..20 {
         let faulty = Backend::start(|_, _| {});
         let good = Backend::echo();
-        let lb = Lb::start(&[faulty.address, good.address], &FIRST);
+        let lb = Lb::start(&[faulty.address, good.address], &IN_ORDER);
         let answer = lb.connect().post("/once", b"body");
         let expected = if good.times_received("POST") == 1 {
             200
@@ -130,7 +128,7 @@ fn a_connection_seen_to_be_closed_is_not_used_for_a_post() {
 #[test]
 fn a_backend_that_cannot_be_reached_in_time_is_passed_over() {
     let (deaf, good) = (Deaf::new(), Backend::echo());
-    let args = [&FIRST[..], &["--connect-timeout", "200ms"]].concat();
+    let args = [&IN_ORDER[..], &["--connect-timeout", "200ms"]].concat();
     let lb = Lb::start(&[deaf.address, good.address], &args);
     let watch = Stopwatch::start();
     assert_eq!(lb.connect().post("/", b"body").text(), "POST /");

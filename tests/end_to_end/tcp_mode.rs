@@ -1,9 +1,7 @@
 //! TCP mode: whole connections, whatever they carry, however they end.
 
-use crate::support::{Backend, Deaf, End, Gate, Lb, Refusing, Stopwatch, until};
+use crate::support::{Backend, Deaf, End, Gate, IN_ORDER, Lb, Refusing, Stopwatch, until};
 use std::time::Duration;
-
-const FIRST: [&str; 2] = ["--strategy", "n-to-1"];
 
 /// Sends back all that comes, when it has come to its end.
 fn answers_at_the_end() -> Backend {
@@ -144,7 +142,7 @@ fn a_reset_by_the_backend_resets_the_client() {
 fn a_connection_goes_to_the_first_backend_that_takes_it() {
     let (refusing, deaf) = (Refusing::new(), Deaf::new());
     let backend = answers_at_the_end();
-    let args = [&FIRST[..], &["--connect-timeout", "200ms"]].concat();
+    let args = [&IN_ORDER[..], &["--connect-timeout", "200ms"]].concat();
     let lb = Lb::start_tcp(&[refusing.address, deaf.address, backend.address], &args);
     let mut client = lb.connect();
     client.send("sent before anybody was there");

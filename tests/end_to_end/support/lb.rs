@@ -11,6 +11,9 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
+/// Backends are asked in the order they are given in, each only when those before it are out.
+pub(crate) const IN_ORDER: [&str; 2] = ["--strategy", "n-to-1"];
+
 /// A balancer that listens; it is killed with the value.
 pub(crate) struct Lb {
     process: Child,

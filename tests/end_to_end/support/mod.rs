@@ -14,6 +14,7 @@
 mod backend;
 mod client;
 mod content;
+mod crowd;
 mod lb;
 mod message;
 mod nobody;
@@ -26,7 +27,8 @@ mod wire;
 pub(crate) use backend::{Backend, echo};
 pub(crate) use client::{Client, listens};
 pub(crate) use content::{Content, Matcher};
-pub(crate) use lb::Lb;
+pub(crate) use crowd::ask_at_once;
+pub(crate) use lb::{IN_ORDER, Lb};
 pub(crate) use nobody::{Deaf, Refusing};
 pub(crate) use pi::Pi;
 pub(crate) use process::most_socket_buffers;

@@ -6,12 +6,11 @@ mod orders;
 mod shares;
 mod threads;
 
-use crate::support::{Backend, Client, Gate};
+use crate::support::{Backend, Gate, ask_at_once};
 use lb::Running;
 use lb::config::{Config, Workers};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::thread;
 use std::time::Duration;
 
 /// Long enough to see that nothing happens.
@@ -44,26 +43,7 @@ fn open_connections(running: &Running) -> Vec<u64> {
 
 /// Several clients ask at once, each `REQUESTS_EACH` times. Returns who served how many.
 fn ask_many(address: SocketAddr) -> BTreeMap<String, usize> {
-    let ask = || {
-        let mut client = Client::connect(address);
-        let ask_once = |_| {
-            let answer = client.get("/2");
-            assert_eq!(answer.status, 200, "{answer:?}");
-            answer.field("x-served-by").expect("a name").to_owned()
-        };
-        (0..REQUESTS_EACH).map(ask_once).collect::<Vec<_>>()
-    };
-    thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(ask)).collect();
-        let mut served = BTreeMap::new();
-        for name in clients
-            .into_iter()
-            .flat_map(|client| client.join().unwrap())
-        {
-            *served.entry(name).or_default() += 1;
-        }
-        served
-    })
+    ask_at_once(address, CLIENTS, REQUESTS_EACH)
 }
 
 /// Answers each request when the gate is open.
