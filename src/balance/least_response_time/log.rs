@@ -25,6 +25,7 @@ struct Piece {
 }
 
 /// The logarithms of 1 to 2; the slope is for the bits within a step.
+#[allow(clippy::indexing_slicing, reason = "worked out by the compiler")]
 static LOGS: [Piece; STEPS] = {
     let mut pieces = [Piece {
         start: 0.0,
@@ -41,6 +42,7 @@ static LOGS: [Piece; STEPS] = {
 };
 
 /// 2 to the power of 0 to 1, by steps that a half is at most rounded to.
+#[allow(clippy::indexing_slicing, reason = "worked out by the compiler")]
 static POWERS: [Piece; STEPS] = {
     let mut pieces = [Piece {
         start: 0.0,
