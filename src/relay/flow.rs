@@ -55,7 +55,8 @@ pub struct Flow<Pipe> {
     keep: bool,
     /// Whether the sink has taken anything.
     touched: bool,
-    pipe: Option<(Pipe, usize)>,
+    /// And what is in it, which is less than a pipe can hold.
+    pipe: Option<(Pipe, u32)>,
     /// Whether the last read filled the scratch buffer: a sign of bulk.
     bulk: bool,
     received: u64,
