@@ -218,7 +218,8 @@ def main():
                 chosen.profile.mkdir(parents=True, exist_ok=True)
                 shutil.copy(dumped(out), chosen.profile / f"{CASES.index(case)}.out")
         names = ("Ir", "D1mr", "D1mw", "I1mr", "DLmr", "DLmw")
-        ir, d1r, d1w, i1, llr, llw = (each[name] for name in names)
+        # Zeros at the end are not written.
+        ir, d1r, d1w, i1, llr, llw = (each.get(name, 0) for name in names)
         print(f"{ir:12.0f} {d1r:8.1f} {d1w:6.1f} {i1:6.1f} {llr:8.1f} {llw:6.1f}  {case}", flush=True)
 
 
