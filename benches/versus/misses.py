@@ -32,6 +32,8 @@ REQUEST = f"GET /100 HTTP/1.1\r\nHost: {network.HOST}\r\n\r\n".encode()
 COUNTED = 8000
 # Requests after which a backend has as many connections as it ever needs at once, nearly.
 WARM_PER_BACKEND = 40
+# What no request costs less than.
+FEWEST_INSTRUCTIONS = 1000
 # Valgrind makes lb some fifty times slower; without this nothing would end a run that hangs.
 WAVE_SECONDS = 120
 
@@ -174,7 +176,10 @@ def per_request(lb, case, out):
         control("--dump", child)
         clients.close()
     origin.close()
-    return {name: count / (counted * case.wave) for name, count in counts(dumped(out).read_text())}
+    each = {name: count / (counted * case.wave) for name, count in counts(dumped(out).read_text())}
+    if each["Ir"] < FEWEST_INSTRUCTIONS:
+        raise RuntimeError("callgrind began to count too late")
+    return each
 
 
 def control(order, child):
