@@ -32,9 +32,10 @@ impl EchoSocket {
     /// Neither kind of socket is allowed, or there is no way to the host.
     pub(super) fn open(host: SocketAddr) -> io::Result<Self> {
         let socket = open_either(host.ip())?;
-        let mut portless = host;
-        portless.set_port(0);
-        socket.connect(&portless.into())?;
+        // The system does not name a peer that has no port.
+        let mut peer = host;
+        peer.set_port(1);
+        socket.connect(&peer.into())?;
         Ok(Self(socket))
     }
 
