@@ -6,12 +6,15 @@
 
 use super::LeastResponseTime;
 use super::standings::{Group, lane_of};
-use super::tuning::{COLD_CREDIT, IDLE_CUT, IDLE_FULL_S, instant_s};
+use super::tuning::{IDLE_CUT, IDLE_FULL_S, instant_s};
 use crate::balance::Candidate;
 use crate::balance::sample::BLOCK;
 use crate::time::Timestamp;
 use std::array;
 use wide::f32x4;
+
+/// By how much a backend on trial is shown to be better than any other. Service times.
+const TRIAL_CREDIT: f64 = 1_000.0;
 
 /// Groups whose costs are worked out together.
 pub(super) const GROUPS: usize = 16;
@@ -117,15 +120,14 @@ impl LeastResponseTime {
             return (f64::INFINITY, "unknown".to_owned());
         };
         let Candidate { in_flight, .. } = candidate;
+        if self.trial.admits(candidate) {
+            let cost = f64::from(*in_flight) - TRIAL_CREDIT;
+            let reason = format!("cold trial: never heard from, {in_flight} in flight");
+            return (cost, reason);
+        }
         let costs = self.costs(f32x4::splat(*in_flight as f32), group, instant_s(now));
         let of = |vector: &f32x4| f64::from(lane_of(vector, lane));
         let (cost, slowness, penalty) = (of(&costs), of(&group.slowness), of(&group.penalty));
-        if cost < 0.0 {
-            return (
-                cost,
-                format!("cold trial: never heard from, {in_flight} in flight"),
-            );
-        }
         let services = (cost - penalty) / slowness;
         let terms = match in_flight {
             0 => format!("{services:.2} idle"),
@@ -140,8 +142,7 @@ impl LeastResponseTime {
         )
     }
 
-    /// When the next request would be finished at each of a group, in mean service times of the
-    /// pool; for a backend on its cold trial, less than for any other.
+    /// When the next request would be finished at each of a group, in mean service times of the pool.
     #[inline]
     fn costs(&self, in_flight: f32x4, group: &Group, now_s: f64) -> f32x4 {
         let elapsed_s = group.elapsed_s(now_s);
@@ -150,10 +151,7 @@ impl LeastResponseTime {
         let age = elapsed_s * f32x4::splat(self.pool.per_second()) / group.slowness;
         let busy = in_flight + self.residual.expected(age, group.in_order);
         let services = in_flight.simd_eq(f32x4::ZERO).bitselect(idle, busy);
-        let cost = group.slowness * services + group.penalty;
-        let trial_below = group.trial_below.fast_min(f32x4::splat(self.cold_budget));
-        let trial = in_flight - f32x4::splat(COLD_CREDIT);
-        in_flight.simd_lt(trial_below).bitselect(trial, cost)
+        group.slowness * services + group.penalty
     }
 }
 

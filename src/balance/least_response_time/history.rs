@@ -57,6 +57,11 @@ impl History {
         }
     }
 
+    /// Whether it ever answered, or failed to.
+    pub(super) const fn is_heard(&self) -> bool {
+        self.heard
+    }
+
     /// Until when [`decay`](Self::decay) would make no difference.
     pub(super) fn fresh_until(&self) -> Timestamp {
         self.decayed_at + REFRESH_AFTER

@@ -31,6 +31,7 @@ mod log;
 mod pool;
 mod residual;
 mod standings;
+mod trial;
 mod tuning;
 
 use super::sample::{BLOCK, SAMPLED_ABOVE, block, draw_blocks};
@@ -41,7 +42,8 @@ use history::History;
 use pool::Pool;
 use residual::Residual;
 use standings::Standings;
-use tuning::{COLD_BUDGET, COLD_BUDGET_AT_START, START_RESPONSES, instant_s, nanos, seconds};
+use trial::Trial;
+use tuning::{instant_s, nanos, seconds};
 
 /// The backend expected to finish soonest.
 #[derive(Clone, Debug)]
@@ -55,10 +57,7 @@ pub struct LeastResponseTime {
     /// The slot that is aged next, and until when that makes no difference.
     next_aged: usize,
     aged_until: Timestamp,
-    /// Requests a backend that was never heard from may have outstanding.
-    cold_budget: f32,
-    /// Responses until the pool is no longer new.
-    start_left: u32,
+    trial: Trial,
     rng: Rng,
 }
 
@@ -73,8 +72,7 @@ impl LeastResponseTime {
             histories: Vec::new(),
             next_aged: 0,
             aged_until: Timestamp::ZERO,
-            cold_budget: COLD_BUDGET_AT_START,
-            start_left: START_RESPONSES,
+            trial: Trial::new(),
             rng: Rng::new(seed),
         }
     }
@@ -98,15 +96,6 @@ impl LeastResponseTime {
         self.aged_until = next.map_or(Timestamp::NEVER, History::fresh_until);
     }
 
-    /// Counts one of the first responses.
-    #[cold]
-    fn hear_first(&mut self) {
-        self.start_left -= 1;
-        if self.start_left == 0 {
-            self.cold_budget = COLD_BUDGET;
-        }
-    }
-
     /// Makes sure that the history in a slot is that of its backend.
     fn seat(&mut self, candidate: &Candidate, now: Timestamp) {
         let slot = candidate.id.slot();
@@ -125,7 +114,6 @@ impl LeastResponseTime {
         if let Some(group) = self.standings.group_mut(slot) {
             group.set_since(slot, cost::since_s(candidate));
             group.set_order(slot, 1.0);
-            group.set_heard(slot, false);
         }
     }
 
@@ -139,6 +127,11 @@ impl LeastResponseTime {
     }
 
     fn choose<'a>(&mut self, candidates: &'a [Candidate], now: Timestamp) -> Option<&'a Candidate> {
+        if !self.trial.is_over()
+            && let Some(unheard) = self.trial.pick(candidates, &mut self.rng)
+        {
+            return Some(unheard);
+        }
         match self.standings.groups() {
             [group] => self.best_of(candidates, group, now).candidate,
             _ => self.choose_of_many(candidates, now),
@@ -210,8 +203,8 @@ impl Strategy for LeastResponseTime {
             Outcome::Neutral => return self.standings.set_since(slot, cost::since_s(candidate)),
         };
         self.pool.count(failed);
-        if self.start_left > 0 {
-            self.hear_first();
+        if self.trial.is_start() {
+            self.trial.count();
         }
         let pool_rate = self.pool.failure_rate(&self.histories);
         let history = self.histories.get_mut(slot);
@@ -223,7 +216,7 @@ impl Strategy for LeastResponseTime {
             history.decay(now);
         }
         if history.count(failed) {
-            group.set_heard(slot, true);
+            self.trial.hear(slot);
         }
         if let Some(response_time) = response_time {
             // How long it was in service, by what was known of the backend.
@@ -266,7 +259,6 @@ impl Strategy for LeastResponseTime {
         let servers = live.clone().count();
         let mean_weight = live.map(|c| f64::from(c.weight)).sum::<f64>() / servers.max(1) as f64;
         self.pool.set_servers(servers);
-        self.start_left = self.start_left.min(servers.max(1) as u32);
         self.aged_until = Timestamp::ZERO;
         self.standings.make_room(candidates.len());
         for (slot, candidate) in candidates.iter().enumerate() {
@@ -276,5 +268,9 @@ impl Strategy for LeastResponseTime {
             }
             self.rescore(slot);
         }
+        let seats = candidates.iter().zip(&self.histories);
+        let unheard = seats.filter(|(candidate, history)| candidate.live && !history.is_heard());
+        let slots = unheard.map(|(candidate, _)| candidate.id.slot());
+        self.trial.change(servers, slots);
     }
 }

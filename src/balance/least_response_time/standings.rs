@@ -17,8 +17,6 @@ pub(super) struct Group {
     pub(super) penalty: f32x4,
     /// How far each seems to serve in order of arrival, 0.3 to 1.
     pub(super) in_order: f32x4,
-    /// Requests below which its trial is not over: none once it was heard from.
-    pub(super) trial_below: f32x4,
     /// While busy: since when the oldest request can have been in service. While idle: when it
     /// was last picked. Seconds on the clock.
     since_s: [f64; BLOCK],
@@ -29,7 +27,6 @@ impl Group {
         slowness: f32x4::ONE,
         penalty: f32x4::ZERO,
         in_order: f32x4::ONE,
-        trial_below: f32x4::ZERO,
         since_s: [0.0; BLOCK],
     };
 
@@ -47,15 +44,6 @@ impl Group {
     pub(super) fn set_score(&mut self, slot: usize, score: &Score) {
         set_lane(&mut self.slowness, slot, score.slowness);
         set_lane(&mut self.penalty, slot, score.penalty);
-    }
-
-    /// Says whether it has ever answered, or failed to: its trial is over then.
-    pub(super) fn set_heard(&mut self, slot: usize, heard: bool) {
-        set_lane(
-            &mut self.trial_below,
-            slot,
-            if heard { 0.0 } else { f32::MAX },
-        );
     }
 
     pub(super) fn set_order(&mut self, slot: usize, in_order: f32) {

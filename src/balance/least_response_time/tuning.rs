@@ -50,11 +50,9 @@ pub(super) const HANG_LEAST: f32 = 8.0;
 pub(super) const HANG_SHARE: f64 = 0.001;
 
 /// Requests an unheard-of backend may have outstanding while the pool is new.
-pub(super) const COLD_BUDGET_AT_START: f32 = 3.0;
+pub(super) const COLD_BUDGET_AT_START: u32 = 3;
 /// ...and later.
-pub(super) const COLD_BUDGET: f32 = 1.0;
-/// What puts a backend on its cold trial before all others. Service times.
-pub(super) const COLD_CREDIT: f32 = 1_000.0;
+pub(super) const COLD_BUDGET: u32 = 1;
 /// The pool is new during this many responses, or one per backend if there are fewer.
 pub(super) const START_RESPONSES: u32 = 8;
 
