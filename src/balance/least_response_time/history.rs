@@ -28,16 +28,16 @@ pub(super) struct History {
     /// Whose it is.
     pub(super) id: BackendId,
     /// Decayed sum of how far the logarithms of its service times were above the pool's mean.
-    log_sum: f64,
+    log_sum: f32,
     /// Of how many.
-    samples: f64,
+    samples: f32,
     /// What its weight says, as a sum of logarithms over the samples it is credited with.
-    prior: f64,
+    prior: f32,
     /// Decayed counts of failures and of all responses.
-    failures: f64,
-    responses: f64,
+    failures: f32,
+    responses: f32,
     /// Recent share of responses that overtook an older request.
-    overtaking: f64,
+    overtaking: f32,
     heard: bool,
     decayed_at: Timestamp,
 }
@@ -73,7 +73,7 @@ impl History {
     }
 
     /// Takes the weight as a guess of the speed: twice the weight, half the service time.
-    pub(super) fn set_weight(&mut self, weight: f64, mean_weight: f64) {
+    pub(super) fn set_weight(&mut self, weight: f32, mean_weight: f32) {
         self.prior = PRIOR_SAMPLES * log2(mean_weight / weight);
     }
 
@@ -91,7 +91,7 @@ impl History {
 
     /// Counts a response. Returns whether it was the first ever.
     pub(super) fn count(&mut self, failed: bool) -> bool {
-        self.failures += f64::from(u8::from(failed));
+        self.failures += f32::from(u8::from(failed));
         self.responses += 1.0;
         if self.responses > MOST_RESPONSES {
             self.failures *= MOST_RESPONSES / self.responses;
@@ -101,7 +101,7 @@ impl History {
     }
 
     /// Learns by how much the logarithm of a service time was above the pool's mean.
-    pub(super) fn learn(&mut self, log_above: f64) {
+    pub(super) fn learn(&mut self, log_above: f32) {
         self.log_sum += log_above;
         self.samples += 1.0;
         if self.samples > MOST_SAMPLES {
@@ -112,13 +112,13 @@ impl History {
 
     /// Learns whether a response overtook an older request; asked only when others remain.
     pub(super) fn learn_order(&mut self, overtook: bool) {
-        let overtook = f64::from(u8::from(overtook));
+        let overtook = f32::from(u8::from(overtook));
         let change = OVERTAKING_STEP * (overtook - self.overtaking);
         self.overtaking = unless_negligible(self.overtaking + change);
     }
 
     /// The share of responses that fail, as far as so few can tell.
-    pub(super) fn failure_rate(&self) -> f64 {
+    pub(super) fn failure_rate(&self) -> f32 {
         self.failures / (self.responses + 1.0)
     }
 
@@ -129,22 +129,22 @@ impl History {
     }
 
     /// What a pick is to read, given the pool's rate of failures.
-    pub(super) fn score(&self, pool_failure_rate: f64) -> Score {
+    pub(super) fn score(&self, pool_failure_rate: f32) -> Score {
         let log = (self.log_sum + self.prior) * (self.samples + PRIOR_SAMPLES).recip();
         Score {
-            slowness: exp2(log) as f32,
-            penalty: self.penalty(pool_failure_rate) as f32,
+            slowness: exp2(log),
+            penalty: self.penalty(pool_failure_rate),
         }
     }
 
     /// How far it seems to serve in order of arrival, 0.3 to 1.
     pub(super) fn in_order(&self) -> f32 {
-        IN_ORDER_LEAST.max(1.0 - self.overtaking * OVERTAKING_FULL.recip()) as f32
+        IN_ORDER_LEAST.max(1.0 - self.overtaking * OVERTAKING_FULL.recip())
     }
 
     /// Charges the rate of failures above the pool's that chance does not explain. An error that
     /// every backend returns is charged to none.
-    fn penalty(&self, pool_rate: f64) -> f64 {
+    fn penalty(&self, pool_rate: f32) -> f32 {
         if self.failures == 0.0 {
             return 0.0;
         }
@@ -155,7 +155,7 @@ impl History {
     }
 }
 
-fn forget(count: f64) -> f64 {
+fn forget(count: f32) -> f32 {
     if count < FORGOTTEN { 0.0 } else { count }
 }
 
@@ -184,10 +184,10 @@ mod tests {
     #[test]
     fn slowness_is_learned_against_a_prior_and_drifts_back() {
         let mut history = history();
-        (0..6).for_each(|_| history.learn(4.0_f64.log2()));
+        (0..6).for_each(|_| history.learn(4.0_f32.log2()));
         // Six samples of 4 against six of 1: the geometric mean.
         assert!((history.score(0.0).slowness - 2.0).abs() < 1e-6);
-        (0..1_000).for_each(|_| history.learn(4.0_f64.log2()));
+        (0..1_000).for_each(|_| history.learn(4.0_f32.log2()));
         let learned = history.score(0.0).slowness;
         assert!((3.5..4.0).contains(&learned), "{learned}");
         history.decay(at(400));
@@ -252,6 +252,6 @@ mod tests {
         history.learn_order(true);
         assert!((history.in_order() - 0.8).abs() < 1e-6);
         (0..20).for_each(|_| history.learn_order(true));
-        assert_eq!(history.in_order(), IN_ORDER_LEAST as f32);
+        assert_eq!(history.in_order(), IN_ORDER_LEAST);
     }
 }

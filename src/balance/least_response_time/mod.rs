@@ -220,10 +220,10 @@ impl Strategy for LeastResponseTime {
         }
         if let Some(response_time) = response_time {
             // How long it was in service, by what was known of the backend.
-            let service = seconds(began(candidate, settlement), now) as f32;
+            let service = seconds(began(candidate, settlement), now);
             let services = service * self.pool.per_second() / group.slowness(slot);
             self.residual.learn(services);
-            let queue = f64::from(settlement.ahead_at_dispatch) + 1.0;
+            let queue = settlement.ahead_at_dispatch.cast_signed() as f32 + 1.0;
             history.learn(self.pool.learn(nanos(response_time) * queue.recip()));
             if settlement.remaining > 0 {
                 history.learn_order(settlement.overtook);
@@ -257,14 +257,14 @@ impl Strategy for LeastResponseTime {
     fn changed(&mut self, candidates: &[Candidate], now: Timestamp) {
         let live = candidates.iter().filter(|c| c.live);
         let servers = live.clone().count();
-        let mean_weight = live.map(|c| f64::from(c.weight)).sum::<f64>() / servers.max(1) as f64;
+        let mean_weight = live.map(|c| c.weight as f32).sum::<f32>() / servers.max(1) as f32;
         self.pool.set_servers(servers);
         self.aged_until = Timestamp::ZERO;
         self.standings.make_room(candidates.len());
         for (slot, candidate) in candidates.iter().enumerate() {
             self.seat(candidate, now);
             if let Some(history) = self.histories.get_mut(slot).filter(|_| candidate.live) {
-                history.set_weight(f64::from(candidate.weight), mean_weight);
+                history.set_weight(candidate.weight as f32, mean_weight);
             }
             self.rescore(slot);
         }

@@ -11,23 +11,23 @@ use crate::time::Timestamp;
 /// A mean of the last so many samples, about: each new one moves it by its share.
 #[derive(Clone, Debug, Default)]
 struct Mean {
-    value: f64,
-    samples: f64,
+    value: f32,
+    samples: f32,
     /// Samples at which it is full, and new ones displace old ones.
-    most: f64,
+    most: f32,
     /// The share of the next sample.
-    share: f64,
+    share: f32,
 }
 
 impl Mean {
-    fn set_most(&mut self, most: f64) {
+    fn set_most(&mut self, most: f32) {
         self.most = most;
         self.samples = self.samples.min(most);
         self.share = self.samples.max(1.0).recip();
     }
 
     /// Takes a sample in. Returns by how much it was above the mean that includes it.
-    fn learn(&mut self, sample: f64) -> f64 {
+    fn learn(&mut self, sample: f32) -> f32 {
         if self.samples < self.most {
             self.fill();
         }
@@ -47,7 +47,7 @@ impl Mean {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pool {
     /// One by the number of servers.
-    per_server: f64,
+    per_server: f32,
     /// The logarithms of service times.
     log_time: Mean,
     /// Service times in nanoseconds, and when what is known of them was last aged.
@@ -56,13 +56,13 @@ pub(super) struct Pool {
     /// Service times per second: the reciprocal of the mean, 0 while there is none.
     per_second: f32,
     /// Decayed counts of failures and responses.
-    failures: f64,
-    responses: f64,
+    failures: f32,
+    responses: f32,
 }
 
 impl Pool {
     pub(super) fn set_servers(&mut self, servers: usize) {
-        let servers = servers as f64;
+        let servers = servers as f32;
         self.per_server = servers.max(1.0).recip();
         let most_logs = LOG_MEAN_PER_SERVER * servers;
         self.log_time
@@ -80,18 +80,18 @@ impl Pool {
     ///
     /// A backend that fails and gets most requests makes it its own, and could not stand out. So
     /// if most responses fail it is what fails at the mean of the backends, and at least a half.
-    pub(super) fn failure_rate(&self, backends: &[History]) -> f64 {
+    pub(super) fn failure_rate(&self, backends: &[History]) -> f32 {
         if self.failures <= self.responses * 0.5 {
             return self.failures / self.responses.max(1.0);
         }
-        let rates = backends.iter().map(History::failure_rate).sum::<f64>();
+        let rates = backends.iter().map(History::failure_rate).sum::<f32>();
         (self.failures / self.responses).min((rates * self.per_server).max(0.5))
     }
 
     /// Counts a response.
     pub(super) fn count(&mut self, failed: bool) {
         let left = unless_negligible(self.failures * POOL_FAILURE_DECAY);
-        self.failures = left + f64::from(u8::from(failed));
+        self.failures = left + f32::from(u8::from(failed));
         self.responses = self.responses * POOL_FAILURE_DECAY + 1.0;
     }
 
@@ -108,9 +108,9 @@ impl Pool {
     }
 
     /// Learns a service time. Returns by how much its logarithm is above the mean of the pool.
-    pub(super) fn learn(&mut self, service_nanos: f64) -> f64 {
+    pub(super) fn learn(&mut self, service_nanos: f32) -> f32 {
         self.time_nanos.learn(service_nanos);
-        self.per_second = (1e9 / self.time_nanos.value) as f32;
+        self.per_second = 1e9 / self.time_nanos.value;
         self.log_time.learn(log2(service_nanos))
     }
 }
@@ -126,7 +126,7 @@ mod tests {
         pool
     }
 
-    fn nanos(seconds: f64) -> f64 {
+    fn nanos(seconds: f32) -> f32 {
         seconds * 1e9
     }
 
@@ -144,7 +144,7 @@ mod tests {
         }
         assert!((pool.per_second() - 5.0).abs() < 1e-5);
         let above = pool.learn(nanos(0.3));
-        assert!((above - 3.0_f64.log2() / 2.0).abs() < 0.02, "{above}");
+        assert!((above - 3.0_f32.log2() / 2.0).abs() < 0.02, "{above}");
     }
 
     #[test]

@@ -24,21 +24,21 @@ const TOLD_OF_THE_OLDEST: f32 = low_edge(BUCKETS);
 /// The table is built anew after this many completions.
 const REBUILD_EVERY: u32 = 256;
 /// All counts are halved when their total passes this.
-const MOST_COUNTED: f64 = 8_192.0;
+const MOST_COUNTED: f32 = 8_192.0;
 /// Fewer completions than this beyond an age do not make a mean.
-const FEW: f64 = 3.0;
+const FEW: f32 = 3.0;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
-    count: f64,
-    sum: f64,
+    count: f32,
+    sum: f32,
 }
 
 /// Mean residual life by age.
 #[derive(Clone, Debug)]
 pub(super) struct Residual {
     buckets: [Bucket; BUCKETS],
-    total: f64,
+    total: f32,
     since_rebuild: u32,
     /// Mean residual life from the high edge of the bucket of an age, by the top bits of the age:
     /// what is younger than the first bucket counts to it.
@@ -84,7 +84,7 @@ impl Residual {
         let place = top(age).saturating_sub(LOWEST).min(BUCKETS - 1);
         if let Some(bucket) = self.buckets.get_mut(place) {
             bucket.count += 1.0;
-            bucket.sum += f64::from(age);
+            bucket.sum += age;
         }
         self.since_rebuild += 1;
         if self.since_rebuild == REBUILD_EVERY {
@@ -103,7 +103,7 @@ impl Residual {
     /// Walks from the oldest bucket to the youngest, summing up what completed beyond each.
     fn rebuild(&mut self) {
         self.since_rebuild = 0;
-        self.total += f64::from(REBUILD_EVERY);
+        self.total += REBUILD_EVERY as f32;
         if self.total > MOST_COUNTED {
             self.halve();
         }
@@ -121,7 +121,7 @@ impl Residual {
                 rare_from = low;
             }
             after = if beyond.count > FEW {
-                ((beyond.sum / beyond.count) as f32 - low).max(0.0)
+                (beyond.sum / beyond.count - low).max(0.0)
             } else {
                 low
             };
