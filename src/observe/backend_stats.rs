@@ -12,8 +12,8 @@ use crate::error::{Fault, Side};
 #[repr(C)]
 pub(super) struct BackendStats {
     pub(super) picks: u64,
-    pub(super) response_times: ResponseTimeHistogram,
     pub(super) counters: Counters,
+    pub(super) response_times: ResponseTimeHistogram,
     pub(super) faults: FaultCounts,
 }
 

@@ -1,105 +1,115 @@
 //! How long backends take to answer: a histogram, and the quantiles that are shown of it.
 //!
 //! It does not know whose response times they are. Invariant: a histogram takes any duration and
-//! its memory is bounded, whatever it is fed.
-//!
-//! Refused: the histogram of a library, as it is used for turns. With many backends each is cold
-//! when its response comes, and one that keeps its sums and its extremes ready takes five lines of
-//! memory for that. This one takes the line of its counts, and adds up when it is asked.
+//! its memory is bounded, whatever it is fed; what waits to be counted is shown as well.
 
+use hdrhistogram::Histogram;
+use std::mem;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// Times below this, in microseconds, are told apart. Above, there are half as many steps to each
-/// doubling, so that a step is less than a thousandth: three significant digits.
-const EXACT: usize = 2 * STEPS;
-/// Steps to each doubling.
-const STEPS: usize = 1 << STEP_BITS;
-const STEP_BITS: u32 = 10;
+/// What is told apart: 3 significant digits, 1.234 s from 1.235 s.
+const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// The longest response time that is told from a longer one, in microseconds: an hour.
-const MAX_MICROS: u64 = 3_600_000_000;
+const MAX_MICROS: u32 = 3_600_000_000;
+
+/// How many response times wait at most: as many as fill up the lines of memory that every
+/// exchange needs of its backend's counters.
+const WAITING: usize = 6;
 
 /// Response times, from 1 µs to 1 h; what is shorter or longer counts as that.
 ///
-/// It allocates nothing before its first sample, and then 8 KiB plus 4 KiB for each doubling of
+/// With many backends each is cold when its response comes, and to count in a histogram takes
+/// three lines of memory or more that nothing else needs. So response times wait beside the other
+/// counters until there is no place for one more, and then are counted in one go.
+///
+/// It allocates nothing before that. Then it counts in 8 KiB, and 4 KiB more for each doubling of
 /// the longest response time above 2 ms: 44 KiB for a second, 92 KiB for an hour. It grows at
 /// most 21 times in its life, which is the only time that recording allocates.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ResponseTimeHistogram(Vec<u32>);
+#[repr(C)]
+pub(crate) struct ResponseTimeHistogram {
+    waiting_micros: [Option<NonZeroU32>; WAITING],
+    counted: Option<Histogram<u32>>,
+}
 
 impl ResponseTimeHistogram {
     /// Adds one response time.
     pub(crate) fn record(&mut self, response_time: Duration) {
-        let micros = u64::try_from(response_time.as_micros()).unwrap_or(u64::MAX);
-        let step = step_of(micros.clamp(1, MAX_MICROS));
-        if step >= self.0.len() {
-            self.make_room(step);
-        }
-        if let Some(count) = self.0.get_mut(step) {
-            *count = count.saturating_add(1);
+        let micros = micros_in_range(response_time);
+        match self.waiting_micros.iter_mut().find(|place| place.is_none()) {
+            Some(place) => *place = Some(micros),
+            None => self.make_room_for(micros),
         }
     }
 
     /// Adds all that `other` has seen.
     pub(super) fn add(&mut self, other: &Self) {
-        if other.0.len() > self.0.len() {
-            self.0.resize(other.0.len(), 0);
+        if let Some(other) = &other.counted
+            && let Some(counted) = self.allocated()
+        {
+            // Both are bounded alike: see `count`.
+            let _ = counted.add(other);
         }
-        for (count, more) in self.0.iter_mut().zip(&other.0) {
-            *count = count.saturating_add(*more);
+        for micros in other.waiting_micros.into_iter().flatten() {
+            self.count(micros);
         }
     }
 
     /// What is shown of it; `None` before the first sample.
     pub(crate) fn quantiles(&self) -> Option<ResponseTimes> {
-        let seen = |step: &usize| self.0.get(*step).is_some_and(|count| *count > 0);
-        let min = (0..self.0.len()).find(seen)?;
-        let max = (0..self.0.len()).rfind(seen)?;
-        let samples = self.0.iter().copied().map(u64::from).sum();
-        let at = |quantile| longest_of(self.at(quantile, samples).unwrap_or(max));
+        let mut all = self.clone();
+        all.count_waiting();
+        let counted = all.counted?;
+        let [min, max] = [counted.min(), counted.max()].map(Duration::from_micros);
+        let at = |quantile| match counted.value_at_quantile(quantile) {
+            // It ran out of counts, as one of them is full and did not take all there were.
+            0 => max,
+            micros => Duration::from_micros(micros),
+        };
         Some(ResponseTimes {
-            samples,
-            min: shortest_of(min),
+            samples: counted.len(),
+            min,
             p50: at(0.50),
             p90: at(0.90),
             p99: at(0.99),
-            max: longest_of(max),
-        })
-    }
-
-    /// The first step that so large a part of the samples does not exceed.
-    fn at(&self, quantile: f64, samples: u64) -> Option<usize> {
-        let wanted = (quantile * samples as f64).ceil() as u64;
-        let mut passed = 0;
-        self.0.iter().position(|count| {
-            passed += u64::from(*count);
-            passed >= wanted
+            max,
         })
     }
 
     #[cold]
-    fn make_room(&mut self, step: usize) {
-        let steps = EXACT.max((step / STEPS + 1) * STEPS);
-        self.0.reserve_exact(steps.saturating_sub(self.0.len()));
-        self.0.resize(steps, 0);
+    fn make_room_for(&mut self, micros: NonZeroU32) {
+        self.count_waiting();
+        self.count(micros);
+    }
+
+    fn count_waiting(&mut self) {
+        let waiting_micros = mem::take(&mut self.waiting_micros);
+        for micros in waiting_micros.into_iter().flatten() {
+            self.count(micros);
+        }
+    }
+
+    fn count(&mut self, micros: NonZeroU32) {
+        if let Some(counted) = self.allocated() {
+            // The range is bounded above, so growing cannot fail for want of address space.
+            let _ = counted.record(micros.get().into());
+        }
+    }
+
+    /// `None` only if the number of digits were not one that histograms come with.
+    fn allocated(&mut self) -> Option<&mut Histogram<u32>> {
+        if self.counted.is_none() {
+            self.counted = Histogram::new(SIGNIFICANT_DIGITS).ok();
+        }
+        self.counted.as_mut()
     }
 }
 
-/// The step in which a time is counted.
-const fn step_of(micros: u64) -> usize {
-    let doublings = (u64::BITS - micros.leading_zeros()).saturating_sub(STEP_BITS + 1);
-    (doublings as usize) * STEPS + (micros >> doublings) as usize
-}
-
-/// The shortest time that is counted in a step.
-const fn shortest_of(step: usize) -> Duration {
-    let doublings = (step / STEPS).saturating_sub(1);
-    Duration::from_micros(((step - doublings * STEPS) as u64) << doublings)
-}
-
-/// The longest.
-const fn longest_of(step: usize) -> Duration {
-    shortest_of(step + 1).saturating_sub(Duration::from_micros(1))
+fn micros_in_range(response_time: Duration) -> NonZeroU32 {
+    let micros = u32::try_from(response_time.as_micros()).unwrap_or(u32::MAX);
+    NonZeroU32::new(micros.min(MAX_MICROS)).unwrap_or(NonZeroU32::MIN)
 }
 
 /// Quantiles of response times, from dispatch to the first byte of the response; exact to three
@@ -133,7 +143,7 @@ mod tests {
     fn nothing_is_allocated_or_shown_before_the_first_sample() {
         let mut histogram = ResponseTimeHistogram::default();
         histogram.add(&ResponseTimeHistogram::default());
-        assert_eq!(histogram.0.capacity(), 0);
+        assert!(histogram.counted.is_none());
         assert_eq!(histogram.quantiles(), None);
     }
 
@@ -169,19 +179,50 @@ mod tests {
         let shown = histogram.quantiles().expect("it has samples");
         assert_eq!((shown.samples, shown.p50), (2, Duration::from_micros(1)));
         assert!(close(shown.max, Duration::from_secs(3_600)));
-        let counts = histogram.0.len();
+        histogram.count_waiting();
+        let counts = histogram.counted.map_or(0, |h| h.distinct_values());
         assert!(counts * size_of::<u32>() <= 92 * 1024, "{counts} counts");
     }
 
     #[test]
-    fn steps_follow_each_other_and_are_less_than_a_thousandth() {
-        for step in 1..step_of(MAX_MICROS) {
-            let (shortest, longest) = (shortest_of(step), longest_of(step));
-            assert_eq!(longest + Duration::from_micros(1), shortest_of(step + 1));
-            for time in [shortest, longest] {
-                assert_eq!(step_of(time.as_micros() as u64), step);
-                assert!(close(time, shortest));
-            }
+    fn what_waits_is_shown_and_is_counted_in_a_sum() {
+        let millis = |range: std::ops::RangeInclusive<u64>| range.map(Duration::from_millis);
+        let mut histogram = ResponseTimeHistogram::default();
+        for (samples, response_time) in (1..).zip(millis(1..=WAITING as u64)) {
+            histogram.record(response_time);
+            let shown = histogram.quantiles().expect("it has samples");
+            assert_eq!(shown.samples, samples);
+            assert!(close(shown.max, response_time));
+        }
+        assert!(histogram.counted.is_none(), "all of them wait");
+        for response_time in millis(WAITING as u64 + 1..=WAITING as u64 + 2) {
+            histogram.record(response_time);
+        }
+        let counted = histogram.counted.as_ref().map(Histogram::len);
+        assert_eq!(counted, Some(WAITING as u64 + 1), "the last one waits");
+
+        let mut sum = ResponseTimeHistogram::default();
+        for samples in [8, 16] {
+            sum.add(&histogram);
+            let shown = sum.quantiles().expect("it has samples");
+            assert_eq!(shown.samples, samples);
+            assert!(close(shown.min, Duration::from_millis(1)));
+            assert!(close(shown.max, Duration::from_millis(8)));
+        }
+        assert_eq!(histogram.quantiles().map(|shown| shown.samples), Some(8));
+    }
+
+    #[test]
+    fn a_count_that_is_full_does_not_make_quantiles_vanish() {
+        let mut histogram = ResponseTimeHistogram::default();
+        let counted = histogram.allocated().expect("these digits exist");
+        for _ in 0..2 {
+            counted.record_n(1_000, u32::MAX).expect("it is in range");
+        }
+        histogram.record(Duration::from_millis(2));
+        let shown = histogram.quantiles().expect("it has samples");
+        for quantile in [shown.p90, shown.p99] {
+            assert!(close(quantile, Duration::from_millis(2)));
         }
     }
 
