@@ -37,6 +37,7 @@ mod scan;
 mod span;
 mod syntax;
 mod target;
+mod tokens;
 mod trailer;
 
 #[cfg(test)]

@@ -1,28 +1,27 @@
 //! Reading heads.
 //!
-//! Owns the tokeniser and the table of the fields it found. Knows what may be a head at all; what
-//! a request or a response means is `request` and `response`.
+//! Owns the limits and the table of the fields that were found. Knows what may be a head at all;
+//! what a request or a response means is `request` and `response`.
 //!
-//! httparse finds the tokens, with vector instructions and without copying. What it tolerates and
-//! an intermediary may not is checked here: cheaply for every head, and by the strict scanner for
-//! those that fail the cheap check. The tokens land in an uninitialised array on the stack, as
-//! clearing room for 128 of them would cost more than parsing.
+//! `tokens` reads a head that is well-formed, in one pass and without copying. One that is not, or
+//! passes a limit, is looked at again by the scanner, which names the first flaw.
+//!
+//! Refused: httparse, which tolerates what an intermediary may not, so that its tokens have to be
+//! checked and classified in a second pass. This costs half as much.
 
 use super::facts::Facts;
 use super::fields::{FieldKind, FieldTable};
 use super::flaw::{BadResponse, Flaw};
 use super::forward::{self, Forward};
-use super::limits::{HeadLimits, MAX_FIELDS};
+use super::limits::HeadLimits;
+use super::lookup;
 use super::method::Method;
-use super::request::{RequestHead, RequestLine};
-use super::response::{ResponseHead, StatusLine};
+use super::request::RequestHead;
+use super::response::ResponseHead;
 use super::rewrite::{self, ResponseRewrite};
 use super::scan::{StartLine, first_flaw};
-use super::span::Span;
-use super::target::is_clean;
-use super::{Version, lookup};
+use super::tokens::{Stop, Tokens};
 use crate::error::Refusal;
-use std::mem::MaybeUninit;
 
 /// What a parser makes of the bytes it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +31,6 @@ pub enum Parsed<T> {
     /// Well-formed so far, and more is needed.
     Partial,
 }
-
-/// Room for the tokens of one head.
-type Slots<'i> = [MaybeUninit<httparse::Header<'i>>; MAX_FIELDS];
 
 /// Reads heads, and writes those to send in their place.
 ///
@@ -65,29 +61,19 @@ impl HeadParser {
     /// a whole. A head that arrives in parts gets the verdict it would have got whole.
     pub fn request(&mut self, input: &[u8]) -> Result<Parsed<RequestHead>, Refusal> {
         let input = self.limits.window(input);
-        let mut slots: Slots<'_> = [const { MaybeUninit::uninit() }; MAX_FIELDS];
-        let slots = slots.get_mut(..self.limits.max_fields).unwrap_or_default();
-        let mut raw = httparse::Request::new(&mut []);
-        let status = raw.parse_with_uninit_headers(input, slots);
-        let Some(len) = self.progress(status, input, StartLine::Request)? else {
+        let mut tokens = Tokens::new(input);
+        let line = tokens.request_line();
+        let read = line.and_then(|line| Ok((line, self.read_fields(&mut tokens)?)));
+        let Some((line, facts)) = self.progress(read, input, StartLine::Request)? else {
             return Ok(Parsed::Partial);
         };
-        let head = input.get(..len).unwrap_or(input);
-        let line = RequestLine {
-            method: Span::locate(raw.method.unwrap_or_default().as_bytes(), head),
-            target: Span::locate(raw.path.unwrap_or_default().as_bytes(), head),
-            version: version(raw.version),
-        };
+        let head = input.get(..tokens.read()).unwrap_or(input);
         let target = line.target.of(head);
-        let sound = self.fields.record(head, raw.headers, self.limits)
-            & (line.method.start() == 0)
-            & (target.len() <= self.limits.max_target_bytes)
-            & is_clean(target);
-        if !sound {
+        if line.method.start() > 0 || target.len() > self.limits.max_target_bytes {
             self.examine(head, StartLine::Request)?;
         }
-        let facts = Facts::gather(&mut self.fields, head)?;
-        RequestHead::judge(len, line, &facts, head).map(Parsed::Complete)
+        facts.nominate(&mut self.fields, head)?;
+        RequestHead::judge(head.len(), line, &facts, head)
     }
 
     /// Reads the response head at the start of `input`, which answers a request made with
@@ -101,27 +87,18 @@ impl HeadParser {
         request_method: Method,
     ) -> Result<Parsed<ResponseHead>, BadResponse> {
         let input = self.limits.window(input);
-        let mut slots: Slots<'_> = [const { MaybeUninit::uninit() }; MAX_FIELDS];
-        let slots = slots.get_mut(..self.limits.max_fields).unwrap_or_default();
-        let mut raw = httparse::Response::new(&mut []);
-        let status = httparse::ParserConfig::default()
-            .parse_response_with_uninit_headers(&mut raw, input, slots);
-        let Some(len) = self.progress(status, input, StartLine::Status)? else {
+        let mut tokens = Tokens::new(input);
+        let line = tokens.status_line();
+        let read = line.and_then(|line| Ok((line, self.read_fields(&mut tokens)?)));
+        let Some((line, facts)) = self.progress(read, input, StartLine::Status)? else {
             return Ok(Parsed::Partial);
         };
-        let head = input.get(..len).unwrap_or(input);
-        let sound = self.fields.record(head, raw.headers, self.limits)
-            & head.starts_with(b"HTTP/")
-            & (self.fields.start() <= self.limits.max_field_bytes.saturating_add(2));
-        if !sound {
+        let head = input.get(..tokens.read()).unwrap_or(input);
+        if self.fields.start() > self.limits.max_field_bytes.saturating_add(2) {
             self.examine(head, StartLine::Status)?;
         }
-        let facts = Facts::gather(&mut self.fields, head)?;
-        let line = StatusLine {
-            status: raw.code.unwrap_or_default(),
-            version: version(raw.version),
-        };
-        ResponseHead::judge(len, line, &facts, request_method).map(Parsed::Complete)
+        facts.nominate(&mut self.fields, head)?;
+        ResponseHead::judge(head.len(), line, &facts, request_method)
     }
 
     /// Appends to `out` the head to send to a backend for the request read last, from `input`.
@@ -167,16 +144,26 @@ impl HeadParser {
         lookup::cookie(&self.fields, input, name)
     }
 
-    /// How long the head is, if the tokeniser saw its end; `None` if more may come.
-    fn progress(
+    /// Reads the fields of a head, and what they say.
+    #[inline]
+    fn read_fields(&mut self, tokens: &mut Tokens<'_>) -> Result<Facts, Stop> {
+        let mut facts = Facts::default();
+        let see = |field, value: &[u8]| facts.add(field, value);
+        self.fields.read(tokens, self.limits, see)?;
+        Ok(facts)
+    }
+
+    /// What was read, if it was the whole head; `None` if more may come.
+    #[inline]
+    fn progress<Read>(
         &self,
-        status: httparse::Result<usize>,
+        read: Result<Read, Stop>,
         input: &[u8],
         start: StartLine,
-    ) -> Result<Option<usize>, Flaw> {
-        match status {
-            Ok(httparse::Status::Complete(len)) => Ok(Some(len)),
-            Ok(httparse::Status::Partial) => {
+    ) -> Result<Option<Read>, Flaw> {
+        match read {
+            Ok(read) => Ok(Some(read)),
+            Err(Stop::InputEnded) => {
                 if input.len() > self.limits.smallest() {
                     self.examine(input, start)?;
                 }
@@ -186,7 +173,7 @@ impl HeadParser {
                     Err(Flaw::TooLarge)
                 }
             }
-            Err(_) => self.examine(input, start).and(Err(Flaw::Syntax)),
+            Err(Stop::Malformed) => self.examine(input, start).and(Err(Flaw::Syntax)),
         }
     }
 
@@ -194,14 +181,5 @@ impl HeadParser {
     #[cold]
     fn examine(&self, input: &[u8], start: StartLine) -> Result<(), Flaw> {
         first_flaw(input, start, self.limits).map_or(Ok(()), Err)
-    }
-}
-
-/// The tokeniser knows no other versions than these two.
-fn version(minor: Option<u8>) -> Version {
-    if minor == Some(0) {
-        Version::Http10
-    } else {
-        Version::Http11
     }
 }

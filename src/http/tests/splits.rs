@@ -1,6 +1,7 @@
 //! Whole, byte by byte and cut anywhere, an input leads to the same end.
 
 use super::super::scan::{StartLine, first_flaw};
+use super::super::tokens::{Stop, Tokens};
 use super::super::{BadChunk, Body, BodyLength, Forward, ForwardPolicy};
 use super::chunks::{BAD, GOOD, relay};
 use super::random::Random;
@@ -159,6 +160,60 @@ fn what_is_accepted_has_no_flaw() {
             assert_eq!(flaw, None, "seed {seed}: \"{}\"", input.escape_ascii());
         }
     }
+}
+
+/// What stops the tokens, if anything does, and how many bytes were read.
+fn tokens(input: &[u8], start: StartLine) -> (Result<(), Stop>, usize) {
+    let mut tokens = Tokens::new(input);
+    let line = match start {
+        StartLine::Request => tokens.request_line().map(drop),
+        StartLine::Status => tokens.status_line().map(drop),
+    };
+    let read = line.and_then(|()| {
+        while tokens.field()?.is_some() {}
+        Ok(())
+    });
+    (read, tokens.read())
+}
+
+#[test]
+fn tokens_and_the_scanner_have_one_grammar() {
+    let unlimited = HeadLimits {
+        max_bytes: usize::MAX,
+        max_fields: usize::MAX,
+        max_target_bytes: usize::MAX,
+        max_field_bytes: usize::MAX,
+    };
+    let mut stops = [0; 3];
+    for (start, corpus) in [
+        (StartLine::Request, requests()),
+        (StartLine::Status, responses()),
+    ] {
+        for seed in 0..ROUNDS {
+            let mut random = Random::new(seed);
+            let mut input = mutated(&mut random, &corpus);
+            input.truncate(random.below(2 * input.len()));
+            if input.starts_with(b"\r\n\r\n") {
+                // How many empty lines may come first is for the scanner.
+                continue;
+            }
+            let (read, count) = tokens(&input, start);
+            let (stop, seen) = match read {
+                Ok(()) => (0, &input[..count]),
+                Err(Stop::InputEnded) => (1, &input[..]),
+                Err(Stop::Malformed) => (2, &input[..]),
+            };
+            let flaw = first_flaw(seen, start, unlimited);
+            let text = input.escape_ascii();
+            assert_eq!(
+                flaw.is_some(),
+                stop == 2,
+                "seed {seed}: {flaw:?}: \"{text}\""
+            );
+            stops[stop] += 1;
+        }
+    }
+    assert!(stops.iter().all(|count| *count > 500), "{stops:?}");
 }
 
 #[test]
