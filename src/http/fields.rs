@@ -118,6 +118,11 @@ impl KindSet {
         if condition { self.with(kind) } else { self }
     }
 
+    /// Whether they have a kind in common.
+    const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Whether `kind` is in it.
     pub(super) const fn contains(self, kind: FieldKind) -> bool {
         self.0 & 1 << kind as u8 != 0
@@ -236,6 +241,11 @@ impl FieldTable {
     /// Whether there is a field of this kind.
     pub(super) fn has(&self, kind: FieldKind) -> bool {
         self.kinds.contains(kind)
+    }
+
+    /// Whether there is a field of one of these kinds.
+    pub(super) fn has_any(&self, kinds: KindSet) -> bool {
+        self.kinds.meets(kinds)
     }
 
     /// Offset where the first field line starts, or the blank line if there is none.
