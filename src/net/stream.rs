@@ -67,12 +67,10 @@ impl Transport for Stream {
     }
 
     fn send(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut filled = parts.iter().filter(|part| !part.is_empty());
-        match (filled.next(), filled.next()) {
-            (None, _) => Ok(0),
-            // One part is sent without the vector: the kernel has less to look at.
-            (Some(only), None) => Ok(send(self, only, SendFlags::NOSIGNAL)?),
-            (Some(_), Some(_)) => Ok(writev(self, parts)?),
+        match parts {
+            // Without the vector the kernel has less to look at.
+            [only] => Ok(send(self, only, SendFlags::NOSIGNAL)?),
+            several => Ok(writev(self, several)?),
         }
     }
 
