@@ -54,6 +54,9 @@ impl<N: Network> Server<N> {
 
     /// Gives those who wait what has become free. Returns whether anybody waited.
     pub(super) fn serve_queue(&mut self, now: Timestamp) -> bool {
+        if self.queue.is_unused() {
+            return false;
+        }
         self.queue.answer_call();
         let has_waited = !self.queue.is_empty();
         loop {
