@@ -142,16 +142,27 @@ impl Metrics {
     /// The counters of `backend`: new ones at first sight, `None` if it has been succeeded.
     fn stats_of(&mut self, backend: BackendId) -> Option<&mut BackendStats> {
         let slot = backend.slot();
+        let is_known = |known: &Option<_>| matches!(known, Some((id, _)) if *id == backend);
+        if !self.backends.get(slot).is_some_and(is_known) {
+            self.meet(backend);
+        }
+        let (id, stats) = self.backends.get_mut(slot)?.as_mut()?;
+        (*id == backend).then_some(stats)
+    }
+
+    /// Makes room for the counters of `backend`, unless a newer one has the slot.
+    #[cold]
+    fn meet(&mut self, backend: BackendId) {
+        let slot = backend.slot();
         if slot >= self.backends.len() {
             self.backends.resize_with(slot + 1, || None);
         }
-        let known = self.backends.get_mut(slot)?;
-        let generation = known.as_ref().map(|(id, _)| id.generation());
-        if generation.is_none_or(|generation| generation < backend.generation()) {
-            *known = Some((backend, BackendStats::default()));
+        if let Some(known) = self.backends.get_mut(slot) {
+            let generation = known.as_ref().map(|(id, _)| id.generation());
+            if generation.is_none_or(|generation| generation < backend.generation()) {
+                *known = Some((backend, BackendStats::default()));
+            }
         }
-        let (id, stats) = known.as_mut()?;
-        (*id == backend).then_some(stats)
     }
 }
 
