@@ -17,6 +17,7 @@
 mod access_log;
 mod backend_stats;
 mod counters;
+mod histogram;
 mod metrics;
 mod record;
 mod response_times;

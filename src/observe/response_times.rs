@@ -3,11 +3,11 @@
 //! It does not know whose response times they are. Invariant: a histogram takes any duration and
 //! its memory is bounded, whatever it is fed.
 
-use hdrhistogram::Histogram;
+use super::histogram::Histogram;
 use std::time::Duration;
 
-/// What is told apart: 3 significant digits, 1.234 s from 1.235 s.
-const SIGNIFICANT_DIGITS: u8 = 3;
+/// What is told apart: one part in 1,024, which is 3 digits: 1.234 s from 1.235 s.
+const BITS: u32 = 10;
 
 /// The longest response time that is told from a longer one, in microseconds: an hour.
 const MAX_MICROS: u64 = 3_600_000_000;
@@ -18,48 +18,31 @@ const MAX_MICROS: u64 = 3_600_000_000;
 /// the longest response time above 2 ms: 44 KiB for a second, 92 KiB for an hour. It grows at
 /// most 21 times in its life, which is the only time that recording allocates.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ResponseTimeHistogram(Option<Histogram<u32>>);
+pub(crate) struct ResponseTimeHistogram(Histogram<BITS>);
 
 impl ResponseTimeHistogram {
     /// Adds one response time.
     pub(crate) fn record(&mut self, response_time: Duration) {
         let micros = u64::try_from(response_time.as_micros()).unwrap_or(u64::MAX);
-        if let Some(histogram) = self.allocated() {
-            // The range is bounded above, so growing cannot fail for want of address space.
-            let _ = histogram.record(micros.clamp(1, MAX_MICROS));
-        }
+        self.0.record(micros.clamp(1, MAX_MICROS));
     }
 
     /// Adds all that `other` has seen.
     pub(super) fn add(&mut self, other: &Self) {
-        if let Some(other) = &other.0
-            && let Some(histogram) = self.allocated()
-        {
-            // Both are bounded alike: see `record`.
-            let _ = histogram.add(other);
-        }
+        self.0.add(&other.0);
     }
 
     /// What is shown of it; `None` before the first sample.
     pub(crate) fn quantiles(&self) -> Option<ResponseTimes> {
-        let histogram = self.0.as_ref()?;
-        let at = |quantile| Duration::from_micros(histogram.value_at_quantile(quantile));
-        Some(ResponseTimes {
-            samples: histogram.len(),
-            min: Duration::from_micros(histogram.min()),
+        let at = |quantile| Duration::from_micros(self.0.quantile(quantile));
+        (self.0.seen() > 0).then(|| ResponseTimes {
+            samples: self.0.seen(),
+            min: Duration::from_micros(self.0.least()),
             p50: at(0.50),
             p90: at(0.90),
             p99: at(0.99),
-            max: Duration::from_micros(histogram.max()),
+            max: Duration::from_micros(self.0.greatest()),
         })
-    }
-
-    /// `None` only if the number of digits were not one that histograms come with.
-    fn allocated(&mut self) -> Option<&mut Histogram<u32>> {
-        if self.0.is_none() {
-            self.0 = Histogram::new(SIGNIFICANT_DIGITS).ok();
-        }
-        self.0.as_mut()
     }
 }
 
@@ -94,7 +77,7 @@ mod tests {
     fn nothing_is_allocated_or_shown_before_the_first_sample() {
         let mut histogram = ResponseTimeHistogram::default();
         histogram.add(&ResponseTimeHistogram::default());
-        assert!(histogram.0.is_none());
+        assert_eq!(histogram.0.bytes(), 0);
         assert_eq!(histogram.quantiles(), None);
     }
 
@@ -130,8 +113,8 @@ mod tests {
         let shown = histogram.quantiles().expect("it has samples");
         assert_eq!((shown.samples, shown.p50), (2, Duration::from_micros(1)));
         assert!(close(shown.max, Duration::from_secs(3_600)));
-        let counts = histogram.0.map_or(0, |h| h.distinct_values());
-        assert!(counts * size_of::<u32>() <= 92 * 1024, "{counts} counts");
+        let bytes = histogram.0.bytes();
+        assert!(bytes <= 92 * 1024, "{bytes} bytes");
     }
 
     #[test]
