@@ -39,23 +39,14 @@ pub(super) const fn is_target(byte: u8) -> bool {
 
 /// `text` without blanks at its ends.
 pub(super) fn trim(text: &[u8]) -> &[u8] {
-    // Nearly all there ever is.
-    let mut text = text.strip_prefix(b" ").unwrap_or(text);
-    while let [first, rest @ ..] = text
-        && is_blank(*first)
-    {
+    let mut text = text;
+    while let [b' ' | b'\t', rest @ ..] = text {
         text = rest;
     }
-    while let [rest @ .., last] = text
-        && is_blank(*last)
-    {
+    while let [rest @ .., b' ' | b'\t'] = text {
         text = rest;
     }
     text
-}
-
-const fn is_blank(byte: u8) -> bool {
-    (byte == b' ') | (byte == b'\t')
 }
 
 /// The members of a comma-separated list, trimmed; empty ones included.

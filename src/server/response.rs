@@ -50,7 +50,9 @@ impl<N: Network> Server<N> {
             let bytes = input.bytes(scratch);
             let taken = self.take_response(id, request, bytes, now);
             let used = taken.as_ref().map_or(bytes.len(), |(used, _)| *used);
-            if let Some(parties) = self.slots.parties(id) {
+            if !input.is_finished(used)
+                && let Some(parties) = self.slots.parties(id)
+            {
                 let buffers = &mut self.work.buffers;
                 parties.link.peer.used(input, used, scratch, buffers);
             }
