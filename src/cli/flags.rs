@@ -1,4 +1,4 @@
-//! The flags, one struct for each heading of the help page.
+//! The flags, one struct for each heading of the help page; the longer ones in files of their own.
 //!
 //! Owns their names, their help and how their text becomes values. Every default is taken from
 //! the library, so that the page cannot disagree with it. The first paragraph of a comment is
@@ -9,17 +9,16 @@ use super::health_flags::HealthFlags;
 use super::heartbeat::SenderFlags;
 use super::heartbeat_flags::HeartbeatFlags;
 use super::help;
+use super::limit_flags::LimitFlags;
 use super::strategy_choice::StrategyChoice;
+use super::timeout_flags::TimeoutFlags;
 use super::watch_flags::{MonitorFlags, PingFlags};
-use clap::builder::ArgPredicate;
 use clap::{Args, Parser};
 use lb::config::{
-    AccessLogFormat, BackendSpec, DEFAULT_LISTENER, HumanDuration, Limits, ListenerSpec, LoadBound,
-    Mode, StrategyKind, Timeouts, Workers, parse_cookie_name, parse_load_bound, parse_number,
-    parse_timeout,
+    AccessLogFormat, BackendSpec, DEFAULT_LISTENER, ListenerSpec, LoadBound, Mode, StrategyKind,
+    Workers, parse_cookie_name, parse_load_bound,
 };
 use std::path::PathBuf;
-use std::time::Duration;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -144,209 +143,6 @@ pub(super) struct TrafficFlags {
     /// limits, the queue, and what is known of backends are of all. One is enough for most.
     #[arg(long, value_name = "N|auto", default_value = "1")]
     pub(super) workers: Workers,
-}
-
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Timeouts (as in 500ms, 3s, 2m, 1h)")]
-pub(super) struct TimeoutFlags {
-    /// For a backend to accept a connection
-    ///
-    /// Each attempt has this long; another backend is tried after it.
-    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
-        default_value_t = HumanDuration(Timeouts::default().connect))]
-    connect_timeout: HumanDuration,
-
-    /// For a client to begin its next request
-    ///
-    /// Counted on a new connection, and from each answer; the connection is closed after it.
-    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
-        default_value_if("client_timeout", ArgPredicate::IsPresent, None),
-        default_value = shown(Timeouts::default().keep_alive))]
-    keep_alive_timeout: Option<HumanDuration>,
-
-    /// For a client to send the head of a request
-    ///
-    /// All of it, from its first byte: sending it drop by drop gains no time.
-    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
-        default_value_if("client_timeout", ArgPredicate::IsPresent, None),
-        default_value = shown(Timeouts::default().head))]
-    head_timeout: Option<HumanDuration>,
-
-    /// For a client to send the next bytes of a request body
-    ///
-    /// See --min-body-rate for clients that send just enough.
-    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
-        default_value_if("client_timeout", ArgPredicate::IsPresent, None),
-        default_value = shown(Timeouts::default().body))]
-    body_timeout: Option<HumanDuration>,
-
-    /// For a client or a backend to take some of what it is sent
-    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
-        default_value_if("client_timeout", ArgPredicate::IsPresent, None),
-        default_value = shown(Timeouts::default().write))]
-    write_timeout: Option<HumanDuration>,
-
-    /// Sets the keep-alive, head, body and write timeouts at once
-    ///
-    /// Those that are given as well keep what they are given.
-    #[arg(long, value_name = "TIME", value_parser = parse_timeout)]
-    client_timeout: Option<HumanDuration>,
-
-    /// For a backend to begin its answer
-    ///
-    /// Counted from the last byte of the request to the end of the answer's head. Unless given,
-    /// it is what --server-timeout is given.
-    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
-        default_value_if("server_timeout", ArgPredicate::IsPresent, None),
-        default_value = shown(Timeouts::default().first_byte))]
-    first_byte_timeout: Option<HumanDuration>,
-
-    /// For a backend to send the next part of an answer
-    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
-        default_value_t = HumanDuration(Timeouts::default().server))]
-    server_timeout: HumanDuration,
-
-    /// For either side of a tunnel to send something
-    ///
-    /// A tunnel is a connection in tcp mode, or one that was upgraded, as for a WebSocket.
-    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
-        default_value_t = HumanDuration(Timeouts::default().tunnel))]
-    tunnel_timeout: HumanDuration,
-
-    /// For open exchanges to finish after a signal to stop
-    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
-        default_value_t = HumanDuration(Timeouts::default().shutdown))]
-    shutdown_timeout: HumanDuration,
-
-    /// For a backend to have room while all are at their limit
-    ///
-    /// A request that waited this long is answered 503.
-    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
-        default_value_t = HumanDuration(Timeouts::default().queue))]
-    queue_timeout: HumanDuration,
-
-    /// For an idle backend connection to be used again
-    ///
-    /// It is closed after this. Stay below the time after which the servers close theirs.
-    #[arg(long, value_name = "TIME", value_parser = parse_timeout,
-        default_value_t = HumanDuration(Timeouts::default().pool_idle))]
-    pool_idle_timeout: HumanDuration,
-}
-
-/// A default as the user would write it.
-fn shown(default: Duration) -> &'static str {
-    HumanDuration(default).to_string().leak()
-}
-
-impl From<TimeoutFlags> for Timeouts {
-    /// What has no value, not even its default, is part of a group that was set at once.
-    fn from(flags: TimeoutFlags) -> Self {
-        let defaults = Self::default();
-        let of_client = |flag: Option<HumanDuration>, default| {
-            flag.or(flags.client_timeout).map_or(default, |time| time.0)
-        };
-        Self {
-            connect: flags.connect_timeout.0,
-            keep_alive: of_client(flags.keep_alive_timeout, defaults.keep_alive),
-            head: of_client(flags.head_timeout, defaults.head),
-            body: of_client(flags.body_timeout, defaults.body),
-            write: of_client(flags.write_timeout, defaults.write),
-            first_byte: flags.first_byte_timeout.unwrap_or(flags.server_timeout).0,
-            server: flags.server_timeout.0,
-            tunnel: flags.tunnel_timeout.0,
-            shutdown: flags.shutdown_timeout.0,
-            queue: flags.queue_timeout.0,
-            pool_idle: flags.pool_idle_timeout.0,
-        }
-    }
-}
-
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Limits")]
-pub(super) struct LimitFlags {
-    /// Client connections open at once
-    ///
-    /// More wait in the kernel's queue until one is closed.
-    #[arg(long, value_name = "N", value_parser = parse_number::<usize>,
-        default_value_t = Limits::default().max_connections)]
-    max_connections: usize,
-
-    /// Idle connections kept per backend
-    ///
-    /// 0 keeps none: every request gets a new connection.
-    #[arg(long, value_name = "N", value_parser = parse_number::<usize>,
-        default_value_t = Limits::default().max_idle_per_backend)]
-    max_idle_per_backend: usize,
-
-    /// Requests a backend is given at once [default: any number]
-    ///
-    /// When all backends are at their limit, requests wait and go to whichever is free first.
-    /// Set it to what a backend really works on at once, never below. A backend's own MAX, in
-    /// --backends, goes first.
-    #[arg(long, value_name = "N", value_parser = parse_number::<u32>)]
-    backend_max_connections: Option<u32>,
-
-    /// Requests that wait while every backend is at its limit
-    ///
-    /// More are answered 503 at once. 0 lets none wait.
-    #[arg(long, value_name = "N", value_parser = parse_number::<usize>,
-        default_value_t = Limits::default().queue_limit)]
-    queue_limit: usize,
-
-    /// Times a failed request is repeated
-    ///
-    /// Only a request that is safe to repeat is sent again once a backend may have seen it.
-    #[arg(long, value_name = "N", value_parser = parse_number::<u32>,
-        default_value_t = Limits::default().max_retries)]
-    max_retries: u32,
-
-    /// Requests that are repeated, in percent of all
-    ///
-    /// Counted over ten seconds; ten a second always are. A request that could not be delivered
-    /// to anybody is not counted, as it costs no server anything.
-    #[arg(long, value_name = "PERCENT", value_parser = parse_number::<u32>,
-        default_value_t = Limits::default().retry_budget_percent)]
-    retry_budget: u32,
-
-    /// Bytes of a request or response head
-    #[arg(long, value_name = "BYTES", value_parser = parse_number::<usize>,
-        default_value_t = Limits::default().max_head_bytes)]
-    max_head_bytes: usize,
-
-    /// Fields in a request or response head
-    #[arg(long, value_name = "N", value_parser = parse_number::<usize>,
-        default_value_t = Limits::default().max_head_fields)]
-    max_head_fields: usize,
-
-    /// Bytes of a request target
-    #[arg(long, value_name = "BYTES", value_parser = parse_number::<usize>,
-        default_value_t = Limits::default().max_target_bytes)]
-    max_target_bytes: usize,
-
-    /// Bytes of a request body that a client must send each second
-    ///
-    /// Measured over 5s after a grace of 5s, while nobody but the client is waited for. A client
-    /// that is slower is answered 408. 0 asks for nothing.
-    #[arg(long, value_name = "BYTES", value_parser = parse_number::<u64>,
-        default_value_t = Limits::default().min_body_rate)]
-    min_body_rate: u64,
-}
-
-impl From<LimitFlags> for Limits {
-    fn from(flags: LimitFlags) -> Self {
-        Self {
-            max_connections: flags.max_connections,
-            max_head_bytes: flags.max_head_bytes,
-            max_head_fields: flags.max_head_fields,
-            max_target_bytes: flags.max_target_bytes,
-            max_retries: flags.max_retries,
-            retry_budget_percent: flags.retry_budget,
-            backend_max_connections: flags.backend_max_connections,
-            queue_limit: flags.queue_limit,
-            max_idle_per_backend: flags.max_idle_per_backend,
-            min_body_rate: flags.min_body_rate,
-        }
-    }
 }
 
 #[derive(Args, Debug)]

@@ -1,14 +1,7 @@
 //! The flags about the health of backends.
 
-use clap::{Args, ValueEnum};
-use lb::config::{Check, Health, HttpCheck, HumanDuration, parse_number};
-
-/// A switch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Switch {
-    On,
-    Off,
-}
+use clap::{ArgAction, Args};
+use lb::config::{Check, Health, HttpCheck, HumanDuration, parse_number, parse_switch};
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Health of backends")]
@@ -62,15 +55,9 @@ pub(super) struct HealthFlags {
     /// One that refuses connections is left alone at once, one that fails five requests in a
     /// row, or half of them, if others do better: for 1s, and longer each time. What is the
     /// client's fault (4xx) does not count. Off: only checks eject.
-    #[arg(
-        long,
-        value_name = "on|off",
-        value_enum,
-        default_value = "on",
-        ignore_case = true,
-        hide_possible_values = true
-    )]
-    passive: Switch,
+    #[arg(long, value_name = "on|off", action = ArgAction::Set, value_parser = parse_switch,
+        default_value = "on")]
+    passive: bool,
 
     /// Backends ejected at once for what they answer, in percent of all
     ///
@@ -117,7 +104,7 @@ fn parse_percent(text: &str) -> Result<u8, lb::config::Invalid> {
 impl From<HealthFlags> for Health {
     fn from(flags: HealthFlags) -> Self {
         Self {
-            passive: flags.passive == Switch::On,
+            passive: flags.passive,
             max_ejected_percent: flags.max_ejected,
             slow_outlier: flags.slow_outlier.0,
             slow_start: flags.slow_start.0,

@@ -10,10 +10,12 @@ mod health_flags;
 mod heartbeat;
 mod heartbeat_flags;
 mod help;
+mod limit_flags;
 mod secret;
 #[cfg(feature = "simulate")]
 mod simulate;
 mod strategy_choice;
+mod timeout_flags;
 mod watch_flags;
 
 pub(crate) use heartbeat::{LoadSource, ProcessName, Sending};

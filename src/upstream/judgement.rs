@@ -2,8 +2,8 @@
 //! policy lets it.
 //!
 //! One method for each signal: a settled exchange, an active check, silence, the clock. They
-//! gather evidence, keep the number of ejected backends within the policy, and tell of every
-//! change as one [`StateChange`].
+//! gather evidence, and keep the number of ejected backends within the policy. What an event does
+//! to a backend is known in `transition` and in the life cycle.
 //!
 //! At most a share of the pool is ejected because of what it *answered*: when most backends
 //! answer badly, the fault is likely to be elsewhere, and few would have to carry all. One that
@@ -11,9 +11,7 @@
 //! asking it. When everybody is ejected, [`pick`](Upstream::pick) takes one all the same.
 
 use super::life_cycle::Event;
-use super::pace::Pace;
-use super::passive::Evidence;
-use super::{Backend, Cause, Grounds, Lease, ProbeFailure, State, StateChange, Upstream};
+use super::{Cause, Grounds, Lease, ProbeFailure, State, Upstream};
 use crate::balance::{BackendId, Outcome};
 use crate::time::Timestamp;
 use std::mem;
@@ -21,8 +19,6 @@ use std::time::Duration;
 
 /// Of the longest response time, this part is forgotten with each answer.
 const FORGETTING: u64 = 512;
-/// Changes kept until somebody takes them.
-const MOST_CHANGES: usize = 4096;
 
 /// What it takes to eject a backend, and how it comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,58 +199,10 @@ impl Upstream {
     pub const fn slow_response_time(&self) -> Duration {
         Duration::from_nanos(self.slow_response_nanos)
     }
-
-    /// Takes what has changed since the last time, in order.
-    pub fn take_changes(&mut self) -> Vec<StateChange> {
-        mem::take(&mut self.changes)
-    }
 }
 
-/// What follows from them.
+/// The limit on what follows from them.
 impl Upstream {
-    /// Moves a backend on in its life, and its candidate with it.
-    pub(super) fn advance(&mut self, slot: usize, event: Event, cause: Cause, now: Timestamp) {
-        let Some(backend) = self.backends.get(slot) else {
-            return;
-        };
-        let from = backend.state;
-        let to = from.after(event, self.policy.slow_start, now);
-        if self.sharing.is_some() && !self.may_move(slot, [from, to], event, cause) {
-            return;
-        }
-        self.enter(slot, to, now);
-        self.next_change = self.next_change.min(to.ends_at());
-        if mem::discriminant(&from) != mem::discriminant(&to) {
-            self.tell(slot, from, to, cause, now);
-        }
-    }
-
-    /// Puts a backend into a state, which it came to at `at`.
-    pub(super) fn enter(&mut self, slot: usize, state: State, at: Timestamp) {
-        let (Some(candidate), Some(backend)) =
-            (self.candidates.get_mut(slot), self.backends.get_mut(slot))
-        else {
-            return;
-        };
-        let from = mem::replace(&mut backend.state, state);
-        backend.is_barred = false;
-        backend.judge(candidate);
-        if mem::discriminant(&from) == mem::discriminant(&state) {
-            return;
-        }
-        backend.entered(state, at);
-        match state {
-            State::Probation { .. } => {
-                // It has served its time; what a strategy holds against it is from before.
-                self.strategy.cleared(candidate.id);
-                self.ramps.try_out(slot);
-            }
-            State::Warming { .. } => self.ramps.begin(slot, at, self.policy.slow_start),
-            State::Joining | State::Healthy | State::Ejected { .. } => self.ramps.end(slot),
-            State::Draining | State::Disabled | State::Gone => self.ramps.end(slot),
-        }
-    }
-
     /// Ejects a backend for what it answered, unless too many are ejected already.
     pub(super) fn eject_if_few_are(
         &mut self,
@@ -285,37 +233,5 @@ impl Upstream {
             (members + 1, out + usize::from(backend.state.is_out()))
         });
         (out + 1) * 100 <= members * usize::from(self.policy.max_ejected_percent)
-    }
-
-    fn tell(&mut self, slot: usize, from: State, to: State, cause: Cause, now: Timestamp) {
-        if self.changes.len() >= MOST_CHANGES {
-            self.missed_changes += 1;
-        } else if let (Some(candidate), Some(backend)) =
-            (self.candidates.get(slot), self.backends.get(slot))
-        {
-            self.changes.push(StateChange {
-                at: now,
-                backend: candidate.id,
-                name: backend.name.clone(),
-                from,
-                to,
-                cause,
-                missed: mem::take(&mut self.missed_changes),
-            });
-        }
-    }
-}
-
-impl Backend {
-    /// It has come to another state: what was held against it in the one before counts no more.
-    fn entered(&mut self, state: State, now: Timestamp) {
-        self.is_spared = false;
-        if state.is_out() {
-            self.evidence = Evidence::default();
-            self.pace = Pace::default();
-        }
-        if let State::Ejected { .. } = state {
-            self.judged_from = now;
-        }
     }
 }

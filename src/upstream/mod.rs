@@ -24,6 +24,7 @@ mod slow_start;
 mod state_change;
 #[cfg(test)]
 mod tests;
+mod transition;
 mod window;
 
 pub use board::Board;

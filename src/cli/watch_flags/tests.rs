@@ -1,12 +1,8 @@
 use super::*;
-use crate::cli::{Invocation, read};
+use crate::cli::Invocation;
+use crate::cli::tests::{complaint, page, read_line};
 use lb::config::Question;
-use std::ffi::OsString;
 use std::time::Duration;
-
-fn read_line(line: &str) -> Result<Invocation, Invalid> {
-    read(line.split_whitespace().map(OsString::from))
-}
 
 fn watching(line: &str) -> Watching {
     match read_line(line) {
@@ -100,18 +96,14 @@ fn every_mistake_is_one_line_with_a_remedy() {
             "ping: does not go with --backends; give one of the two",
         ),
     ] {
-        let complaint = read_line(line).unwrap_err().to_string();
-        assert_eq!(complaint, message, "{line}");
+        assert_eq!(complaint(line), message, "{line}");
     }
 }
 
 #[test]
 fn every_example_of_the_help_is_understood_and_fits_the_screen() {
     for command in ["ping", "monitor"] {
-        let Ok(Invocation::Show(page)) = read_line(&format!("lb {command} --help")) else {
-            panic!("no help");
-        };
-        let page = page.to_string();
+        let page = page(&format!("lb {command} --help"));
         let examples = page.lines().filter_map(|line| line.strip_prefix("    lb "));
         let examples: Vec<&str> = examples.collect();
         assert_eq!(examples.len(), 2);

@@ -3,124 +3,24 @@
 //! The server runs until nothing is left to do after each thing that happens, as a loop would,
 //! and what must always hold is checked after each of its turns.
 
+use super::super::Server;
 use super::super::network::Token;
-use super::super::{Parts, Server, Settings};
 use super::invariants;
-use super::network::{Shared, SimNetwork, SimPipes, SimStream};
+use super::network::{Shared, SimNetwork, SimStream};
+use super::setup::Setup;
 use super::wire::End;
-use super::world::{Dial, WireId, World};
-use crate::balance::{Kind, Sticky, registry};
-use crate::config::{AccessLogFormat, Check, Health, Limits, Mode, Timeouts};
-use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor};
-use crate::observe::{AccessLog, Metrics, Snapshot};
+use super::world::{Dial, WireId};
+use crate::config::Mode;
+use crate::observe::Snapshot;
 use crate::relay::Readiness;
 use crate::time::Timestamp;
-use crate::upstream::{Policy, Upstream};
-use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::time::Duration;
 
 /// More turns than any one event can keep the server busy for.
 const MAX_TURNS: usize = 300;
 /// More calls than any one turn can make here.
 const MAX_CALLS_PER_TURN: usize = 4000;
-
-/// What a server is to be.
-pub(super) struct Setup {
-    pub(super) mode: Mode,
-    pub(super) backends: usize,
-    pub(super) timeouts: Timeouts,
-    pub(super) limits: Limits,
-    pub(super) health: Health,
-    pub(super) strategy: Kind,
-    /// The cookie that binds clients, if one does.
-    pub(super) sticky: Option<&'static str>,
-    /// Decides what the strategy leaves to chance, and when backends are checked.
-    pub(super) seed: u64,
-}
-
-impl Setup {
-    pub(super) fn new(mode: Mode, backends: usize) -> Self {
-        Self {
-            mode,
-            backends,
-            timeouts: Timeouts::default(),
-            limits: Limits::default(),
-            health: Health {
-                check: Check::None,
-                slow_start: Duration::ZERO,
-                ..Health::default()
-            },
-            strategy: Kind::RoundRobin,
-            sticky: None,
-            seed: 0,
-        }
-    }
-
-    pub(super) fn raise(self) -> Stage {
-        let now = Timestamp::from_nanos(1_000_000_000);
-        let world: Shared = Rc::new(RefCell::new(World::default()));
-        let strategy = registry::build(&self.strategy, self.seed);
-        let addresses: Vec<_> = (0..self.backends).map(backend).collect();
-        let names = addresses.iter().map(|address| (address.to_string(), 1));
-        let key_source = strategy.key_source();
-        let mut upstream = Upstream::new(names, strategy, self.seed);
-        upstream.set_policy(Policy {
-            passive: self.health.passive,
-            max_ejected_percent: self.health.max_ejected_percent,
-            slow_outlier: self.health.slow_outlier,
-            slow_start: self.health.slow_start,
-        });
-        let parts = Parts {
-            network: SimNetwork(Rc::clone(&world)),
-            pipes: SimPipes::new(&world),
-            forward: vec![ForwardPolicy::new(SILENT, "http", 80)],
-            accepts_proxy: Vec::new(),
-            request_ids: None,
-            sticky: self.sticky.map(|cookie| bindings(cookie, &upstream)),
-            key_source,
-            upstream,
-            addresses: addresses
-                .iter()
-                .map(|address| vec![(*address).into()])
-                .collect(),
-            metrics: Metrics::new(now),
-            access_log: AccessLog::new(AccessLogFormat::Text),
-        };
-        let settings = Settings {
-            mode: self.mode,
-            timeouts: self.timeouts,
-            limits: self.limits,
-            health: self.health,
-            seed: self.seed,
-            host: None,
-            send_proxy: None,
-        };
-        Stage {
-            server: Server::new(settings, parts, now),
-            world,
-            now,
-        }
-    }
-}
-
-/// Binds clients to each backend of a pool.
-fn bindings(cookie: &str, upstream: &Upstream) -> Sticky {
-    let ids = upstream.candidates().iter().map(|c| c.id);
-    let named = ids.map(|id| (id, upstream.name(id).unwrap()));
-    Sticky::new(cookie, b"secret", named)
-}
-
-/// Requests are passed on as they came, so that scenarios can be read.
-const SILENT: ForwardOptions = ForwardOptions {
-    x_forwarded_for: ForwardedFor::Leave,
-    x_forwarded_host: false,
-    x_forwarded_proto: false,
-    x_forwarded_port: false,
-    forwarded: false,
-    via: false,
-};
 
 /// The address of the backend with this number.
 pub(super) fn backend(number: usize) -> SocketAddr {

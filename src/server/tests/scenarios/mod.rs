@@ -16,7 +16,8 @@ mod timeouts;
 mod tunnels;
 mod upgrades;
 
-use super::stage::{Setup, Stage};
+use super::setup::Setup;
+use super::stage::Stage;
 use super::wire::End;
 use super::world::{Dial, WireId};
 

@@ -20,7 +20,8 @@ mod weather;
 mod web;
 
 use super::invariants;
-use super::stage::{Setup, Stage};
+use super::setup::Setup;
+use super::stage::Stage;
 use super::wire::End;
 use super::world::{Dial, WireId};
 use crate::balance::Rng;

@@ -16,7 +16,8 @@ mod speech;
 mod stories;
 
 use super::super::super::Order;
-use super::super::stage::{Setup, Stage, backend};
+use super::super::setup::Setup;
+use super::super::stage::{Stage, backend};
 use super::invariants;
 use super::{Rng, for_seeds};
 use crate::balance::Kind;

@@ -1,0 +1,166 @@
+//! The pages: complete, short enough, and right about every default.
+
+use super::super::Invocation;
+use super::super::flags::Flags;
+use super::{ordered, page, read_line};
+use clap::CommandFactory as _;
+
+#[test]
+fn strategies_can_be_listed() {
+    for line in ["lb --strategy list", "lb simulate --strategy p2c,LIST"] {
+        let page = match read_line(line) {
+            Ok(Invocation::List(page)) => page,
+            other => panic!("{line}: {other:?}"),
+        };
+        for entry in &lb::balance::registry::ENTRIES {
+            let first = format!("{:<22} {}\n", entry.usage(), entry.when);
+            let at = page.find(&first).expect(entry.name);
+            let second = page[at..].lines().nth(1).unwrap();
+            assert!(second.contains(entry.cost), "{second}");
+        }
+        assert!(page.lines().all(|line| line.chars().count() <= 100));
+    }
+}
+
+/// Every flag that has a default, and the default as the user would write it.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("strategy", "least-rt"),
+    ("hash-bound", "125"),
+    ("listen", "127.0.0.1:8080"),
+    ("mode", "http"),
+    ("workers", "1"),
+    ("connect-timeout", "3s"),
+    ("x-forwarded-for", "append"),
+    ("x-forwarded", "on"),
+    ("forwarded", "off"),
+    ("via", "off"),
+    ("request-id", "on"),
+    ("keep-alive-timeout", "1m"),
+    ("head-timeout", "10s"),
+    ("body-timeout", "30s"),
+    ("write-timeout", "30s"),
+    ("first-byte-timeout", "1m"),
+    ("server-timeout", "1m"),
+    ("tunnel-timeout", "1h"),
+    ("shutdown-timeout", "30s"),
+    ("pool-idle-timeout", "30s"),
+    ("max-connections", "8000"),
+    ("max-idle-per-backend", "1024"),
+    ("max-retries", "2"),
+    ("max-head-bytes", "16384"),
+    ("max-head-fields", "100"),
+    ("max-target-bytes", "8192"),
+    ("min-body-rate", "0"),
+    ("queue-timeout", "10s"),
+    ("queue-limit", "1024"),
+    ("backend-max-connections", "any number"),
+    ("access-log", "off"),
+    ("health", "tcp"),
+    ("health-path", "/ping"),
+    ("health-expect-status", "200"),
+    ("health-expect-body", "any body will do"),
+    ("health-interval", "2s"),
+    ("health-timeout", "1s"),
+    ("health-rise", "2"),
+    ("health-fall", "3"),
+    ("passive", "on"),
+    ("max-ejected", "50"),
+    ("slow-outlier", "20"),
+    ("slow-start", "10s"),
+    ("retry-budget", "20"),
+];
+
+/// What `page` says of a flag, from its name to the next flag, wherever the lines are broken.
+fn section(page: &str, flag: &str) -> String {
+    let start = page.find(&format!("\n      --{flag} ")).expect(flag) + 1;
+    let rest = &page[start..];
+    let section = &rest[..rest.find("\n      --").unwrap_or(rest.len())];
+    section.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn help_tells_the_default_of_every_flag() {
+    for page in [page("lb --help"), page("lb -h")] {
+        for (flag, default) in DEFAULTS {
+            let said = format!("[default: {default}]");
+            assert!(section(&page, flag).contains(&said), "--{flag}: {said}");
+        }
+        assert_eq!(page.matches("[default:").count(), DEFAULTS.len());
+    }
+}
+
+#[test]
+fn only_what_can_be_left_out_has_no_default() {
+    let command = Flags::command();
+    let without: Vec<&str> = command
+        .get_arguments()
+        .filter_map(|arg| arg.get_long())
+        .filter(|long| DEFAULTS.iter().all(|(flag, _)| flag != long))
+        .collect();
+    assert_eq!(
+        without,
+        [
+            "backends",
+            "sticky",
+            "sticky-secret",
+            "heartbeat-listen",
+            "heartbeat-key",
+            "send-proxy",
+            "host",
+            "client-timeout",
+            "quiet"
+        ]
+    );
+}
+
+#[test]
+fn help_can_be_learned_from_and_fits_the_screen() {
+    let long = page("lb --help");
+    for entry in &lb::balance::registry::ENTRIES {
+        assert!(long.contains(entry.when), "{}", entry.name);
+        for alias in entry.aliases {
+            assert!(long.contains(alias), "{alias}");
+        }
+    }
+    for title in [
+        "Backends:",
+        "Traffic:",
+        "Limits:",
+        "Output:",
+        "Examples:",
+        "Signals:",
+        "Exit codes:",
+    ] {
+        assert!(long.lines().any(|line| line == title), "{title}");
+    }
+    assert!(long.lines().all(|line| line.chars().count() <= 100));
+    let short = page("lb -h");
+    assert!(short.lines().count() < long.lines().count() / 2);
+}
+
+#[test]
+fn every_example_of_the_help_is_understood() {
+    let long = page("lb --help");
+    let short = page("lb -h");
+    let examples = long.lines().filter_map(|line| line.strip_prefix("    lb "));
+    let starts = short
+        .lines()
+        .filter_map(|line| line.strip_prefix("Example: lb "));
+    let all: Vec<&str> = examples.chain(starts).collect();
+    assert_eq!(all.len(), 5);
+    for example in all {
+        ordered(&format!("lb {}", example.replace('\'', "")));
+    }
+}
+
+#[test]
+fn version_is_the_package_version() {
+    let version = concat!("lb ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(page("lb --version"), version);
+    assert_eq!(page("lb -V"), version);
+}
+
+#[test]
+fn flags_are_consistent() {
+    Flags::command().debug_assert();
+}

@@ -1,0 +1,123 @@
+//! What backends are told of clients, and what the log keeps of it.
+
+use crate::support::{Backend, Lb};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+#[test]
+fn a_request_without_an_id_gets_one_of_its_own_and_others_keep_theirs() {
+    let backend = Backend::echo();
+    let lb = Lb::start(&[backend.address], &[]);
+    let mut client = lb.connect();
+    let mut id_of = |lines| {
+        client
+            .get_with("/", lines)
+            .field("x-request-id")
+            .unwrap()
+            .to_owned()
+    };
+    let made = [id_of(""), id_of("")];
+    for id in &made {
+        assert_eq!(id.len(), 32, "{id}");
+        assert!(id.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
+    }
+    assert_ne!(made[0], made[1]);
+    assert_eq!(id_of("X-Request-Id: mine\r\n"), "mine");
+
+    let off = Lb::start(&[backend.address], &["--request-id", "off"]);
+    assert_eq!(off.connect().get("/").field("x-request-id"), Some("-"));
+}
+
+#[test]
+fn the_log_names_the_request_as_the_backend_knows_it() {
+    let backend = Backend::echo();
+    let args = ["--access-log", "text"];
+    let mut command = Lb::command(&[backend.address], &args);
+    let mut lb = Lb::spawn(command.stdout(Stdio::piped()));
+    let mut log = BufReader::new(lb.stdout.take().unwrap()).lines();
+    let mut client = lb.connect();
+    for lines in ["", "X-Request-Id: mine\r\n"] {
+        let answer = client.get_with("/", lines);
+        let id = format!(" id=\"{}\" ", answer.field("x-request-id").unwrap());
+        let line = log.next().unwrap().unwrap();
+        assert!(line.contains(&id), "{id}: {line}");
+    }
+    let long = "x".repeat(200);
+    client.get_with("/", &format!("X-Request-Id: {long}\r\n"));
+    let line = log.next().unwrap().unwrap();
+    let kept = format!(" id=\"{}\" ", "x".repeat(128));
+    assert!(line.contains(&kept), "{line}");
+}
+
+/// The lines of the head that a backend gets for a request with `lines`, under `args`.
+fn forwarded(args: &[&str], lines: &str) -> Vec<String> {
+    let backend = Backend::echo();
+    let lb = Lb::start(&[backend.address], args);
+    lb.connect().get_with("/", lines);
+    let received = backend.received_text();
+    received.split("\r\n").map(str::to_owned).collect()
+}
+
+fn has(lines: &[String], start: &str) -> bool {
+    lines.iter().any(|line| line.starts_with(start))
+}
+
+#[test]
+fn identity_is_told_as_the_flags_say() {
+    const CLAIM: &str = "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: https\r\n";
+    let lines = forwarded(&[], CLAIM);
+    assert!(
+        has(&lines, "X-Forwarded-For: 10.0.0.1, 127.0.0.1"),
+        "{lines:?}"
+    );
+    assert!(has(&lines, "X-Forwarded-Proto: http"), "{lines:?}");
+    assert!(has(&lines, "X-Forwarded-Port: "), "{lines:?}");
+    assert!(
+        !has(&lines, "Via:") && !has(&lines, "Forwarded:"),
+        "{lines:?}"
+    );
+
+    let lines = forwarded(&["--x-forwarded-for", "replace", "--via", "on"], CLAIM);
+    assert!(
+        lines.contains(&"X-Forwarded-For: 127.0.0.1".to_owned()),
+        "{lines:?}"
+    );
+    assert!(has(&lines, "Via: 1.1 lb"), "{lines:?}");
+
+    let args = [
+        "--x-forwarded-for",
+        "leave",
+        "--x-forwarded",
+        "off",
+        "--forwarded",
+        "on",
+    ];
+    let lines = forwarded(&args, CLAIM);
+    assert!(
+        lines.contains(&"X-Forwarded-For: 10.0.0.1".to_owned()),
+        "{lines:?}"
+    );
+    assert!(
+        lines.contains(&"X-Forwarded-Proto: https".to_owned()),
+        "{lines:?}"
+    );
+    assert!(!has(&lines, "X-Forwarded-Port"), "{lines:?}");
+    assert!(
+        has(&lines, "Forwarded: for=127.0.0.1;host=\"x\";proto=http"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn the_host_is_replaced_if_so_told() {
+    let lines = forwarded(&["--host", "inner.example:81"], "");
+    assert!(
+        lines.contains(&"Host: inner.example:81".to_owned()),
+        "{lines:?}"
+    );
+    assert!(
+        lines.contains(&"X-Forwarded-Host: x".to_owned()),
+        "{lines:?}"
+    );
+    assert!(!lines.contains(&"Host: x".to_owned()), "{lines:?}");
+}

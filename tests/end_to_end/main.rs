@@ -1,0 +1,42 @@
+//! The real `lb`, through real sockets: one file for each thing it promises.
+//!
+//! All are one program, so that the harness is built and linked once, and so that what no test
+//! uses of it shows. Nothing is shared between tests but the machine: each starts what it needs,
+//! on ports of its own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should say where"
+)]
+
+mod support;
+
+mod access_log;
+mod balance;
+mod bulk;
+mod command_line;
+mod conformance;
+mod faults;
+mod health;
+mod heartbeats;
+mod http_mode;
+mod identity;
+mod limits;
+mod proxy_protocol;
+mod readme;
+mod real_peers;
+mod resources;
+mod retries;
+mod signals;
+#[cfg(feature = "simulate")]
+mod simulate;
+mod start_up;
+mod tcp_mode;
+mod timeouts;
+mod turns;
+mod unix_sockets;
+mod watching;
+mod workers;

@@ -1,0 +1,212 @@
+//! Signals: how the balancer stops, and what it says of itself.
+
+use crate::support::{Backend, Client, Gate, Lb, Refusing, Stopwatch, Wire, listens, until};
+use rustix::process::{Pid, Signal, kill_process};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Within this, what is to happen at once has happened.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Answers each request when the gate opens, and each once only.
+fn answers_when_open(gate: &Gate) -> Backend {
+    let gate = gate.clone();
+    Backend::start(move |mut wire: Wire, _| {
+        while wire.read_request().is_some() {
+            if gate.wait_and_shut() {
+                wire.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone");
+            }
+        }
+    })
+}
+
+fn no_longer_listens(lb: &Lb) -> bool {
+    !listens(lb.address)
+}
+
+#[test]
+fn told_to_stop_it_finishes_what_it_began() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let gate = Gate::default();
+        let backend = answers_when_open(&gate);
+        let lb = Lb::start(&[backend.address], &[]);
+        let mut idle = lb.connect();
+        let mut busy = lb.connect();
+        busy.send("GET /busy HTTP/1.1\r\nHost: x\r\n\r\n");
+        until("the backend is at it", || {
+            backend.times_received("/busy") == 1
+        });
+        lb.signal(signal);
+        until("nobody is accepted", || no_longer_listens(&lb));
+        idle.assert_closed();
+        gate.open();
+        let answer = busy.receive();
+        assert_eq!(answer.text(), "done");
+        assert_eq!(answer.field("connection"), Some("close"));
+        busy.assert_closed();
+        let ended = lb.wait();
+        assert_eq!(ended.code, Some(0));
+        assert!(
+            ended.stderr.contains("exchanges    1 (2xx 1)"),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
+fn an_answer_that_is_on_its_way_is_delivered_to_its_end() {
+    let gate = Gate::default();
+    let backend = Backend::start({
+        let gate = gate.clone();
+        move |mut wire, _| {
+            wire.read_request().expect("a request");
+            wire.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst");
+            assert!(gate.wait());
+            wire.send(" half");
+        }
+    });
+    let lb = Lb::start(&[backend.address], &[]);
+    let mut client = lb.connect();
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    let mut message = client.read_head().expect("a head");
+    client
+        .read_exact(5, &mut message.body)
+        .expect("the first half");
+    lb.signal(Signal::TERM);
+    until("nobody is accepted", || no_longer_listens(&lb));
+    gate.open();
+    client
+        .read_exact(5, &mut message.body)
+        .expect("the second half");
+    assert_eq!(message.text(), "first half");
+    client.assert_closed();
+    assert_eq!(lb.wait().code, Some(0));
+}
+
+#[test]
+fn a_tunnel_that_is_open_goes_on_until_it_ends() {
+    let backend = Backend::start(|mut wire, _| {
+        let (received, _) = wire.read_to_end();
+        wire.send(received);
+    });
+    let lb = Lb::start_tcp(&[backend.address], &[]);
+    let mut client = lb.connect();
+    client.send("before, ");
+    until("it arrives", || backend.times_received("before") == 1);
+    lb.signal(Signal::TERM);
+    until("nobody is accepted", || no_longer_listens(&lb));
+    client.send("after");
+    client.finish();
+    assert_eq!(client.read_to_end().0, b"before, after");
+    assert_eq!(lb.wait().code, Some(0));
+}
+
+#[test]
+fn with_nothing_to_finish_it_stops_at_once() {
+    let backend = Backend::echo();
+    let lb = Lb::start(&[backend.address], &[]);
+    let mut client = lb.connect();
+    assert_eq!(client.get("/").status, 200);
+    let watch = Stopwatch::start();
+    let ended = lb.terminate();
+    assert!(watch.elapsed() < SOON);
+    assert_eq!(ended.code, Some(0));
+    client.assert_closed();
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let backend = answers_when_open(&Gate::default());
+    let mut lb = Lb::start(&[backend.address], &[]);
+    let mut client = lb.connect();
+    client.send("GET /busy HTTP/1.1\r\nHost: x\r\n\r\n");
+    until("the backend is at it", || {
+        backend.times_received("/busy") == 1
+    });
+    lb.signal(Signal::TERM);
+    until("nobody is accepted", || no_longer_listens(&lb));
+    assert!(!lb.has_ended());
+    let watch = Stopwatch::start();
+    lb.signal(Signal::TERM);
+    let ended = lb.wait();
+    assert!(watch.elapsed() < SOON);
+    assert_eq!(
+        ended.code,
+        Some(128 + 15),
+        "as shells say of a process that was ended"
+    );
+}
+
+#[test]
+fn the_shutdown_timeout_bounds_how_long_it_waits() {
+    let backend = answers_when_open(&Gate::default());
+    let lb = Lb::start(&[backend.address], &["--shutdown-timeout", "300ms"]);
+    let mut client = lb.connect();
+    client.send("GET /busy HTTP/1.1\r\nHost: x\r\n\r\n");
+    until("the backend is at it", || {
+        backend.times_received("/busy") == 1
+    });
+    let watch = Stopwatch::start();
+    lb.signal(Signal::TERM);
+    let answer = client.receive();
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.text().contains("shutting_down"), "{answer:?}");
+    client.assert_closed();
+    let ended = lb.wait();
+    assert_eq!(ended.code, Some(0));
+    assert!(watch.elapsed() >= Duration::from_millis(300));
+    assert!(watch.elapsed() < SOON);
+}
+
+#[test]
+fn asked_how_it_is_it_prints_the_table_and_goes_on() {
+    let backend = Backend::echo();
+    let lb = Lb::start(&[backend.address], &[]);
+    let before = lb.usage().open_fds();
+    for nth in 1..=3 {
+        lb.assert_serves();
+        // One descriptor more: the connection to the backend is kept.
+        until("the client is gone", || lb.usage().open_fds() == before + 1);
+        let tables = lb.stderr().matches("uptime ").count();
+        lb.signal(Signal::USR1);
+        let mut table = String::new();
+        until("the table is printed", || {
+            let said = lb.stderr();
+            table = said
+                .split("uptime ")
+                .nth(tables + 1)
+                .unwrap_or_default()
+                .to_owned();
+            table.contains("\nbackend ") && table.ends_with("\n\n")
+        });
+        let connections = format!("connections  {nth} accepted, 0 open\n");
+        assert!(table.contains(&connections), "{table}");
+        assert!(table.contains("\nturns        "), "{table}");
+        let row = table.lines().find(|line| line.starts_with("127.0.0.1:"));
+        let row: Vec<_> = row.expect("a row").split_whitespace().collect();
+        let picks = nth.to_string();
+        let address = backend.address.to_string();
+        assert_eq!(row[..4], [&*address, "healthy", &picks, "100.0%"]);
+    }
+    assert_eq!(lb.terminate().code, Some(0));
+}
+
+#[test]
+fn a_quiet_balancer_says_nothing() {
+    let backend = Backend::echo();
+    // Without a start line the address has to be known before.
+    let free = Refusing::new().address;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lb"));
+    command.args(["--quiet", "--listen", &free.to_string(), "--backends"]);
+    command
+        .arg(backend.address.to_string())
+        .stderr(Stdio::piped());
+    let process = command.spawn().expect("lb starts");
+    until("it listens", || listens(free));
+    assert_eq!(Client::connect(free).get("/").status, 200);
+    kill_process(Pid::from_child(&process), Signal::TERM).expect("a process");
+    let output = process.wait_with_output().expect("a process");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
