@@ -5,7 +5,7 @@
 
 use super::limits::{HeadLimits, MAX_FIELDS};
 use super::span::Span;
-use super::tokens::{Stop, Tokens};
+use super::tokens::{FieldLine, Stop, Tokens};
 
 /// What a field is to an intermediary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,7 +173,7 @@ impl FieldTable {
         self.fields.clear();
         self.kinds = KindSet::default();
         let mut start = tokens.read();
-        while let Some((name, value)) = tokens.field()? {
+        while let Some(FieldLine { name, value }) = tokens.field()? {
             let end = tokens.read();
             let is_long = end - start > limits.max_field_bytes.saturating_add(b"\r\n".len());
             if is_long || self.fields.len() >= limits.max_fields {

@@ -62,9 +62,11 @@ impl HeadParser {
     pub fn request(&mut self, input: &[u8]) -> Result<Parsed<RequestHead>, Refusal> {
         let input = self.limits.window(input);
         let mut tokens = Tokens::new(input);
-        let line = tokens.request_line();
-        let read = line.and_then(|line| Ok((line, self.read_fields(&mut tokens)?)));
-        let Some((line, facts)) = self.progress(read, input, StartLine::Request)? else {
+        let mut facts = Facts::default();
+        let read = tokens
+            .request_line()
+            .and_then(|line| self.read_fields(&mut tokens, &mut facts).map(|()| line));
+        let Some(line) = self.progress(read, input, StartLine::Request)? else {
             return Ok(Parsed::Partial);
         };
         let head = input.get(..tokens.read()).unwrap_or(input);
@@ -88,9 +90,11 @@ impl HeadParser {
     ) -> Result<Parsed<ResponseHead>, BadResponse> {
         let input = self.limits.window(input);
         let mut tokens = Tokens::new(input);
-        let line = tokens.status_line();
-        let read = line.and_then(|line| Ok((line, self.read_fields(&mut tokens)?)));
-        let Some((line, facts)) = self.progress(read, input, StartLine::Status)? else {
+        let mut facts = Facts::default();
+        let read = tokens
+            .status_line()
+            .and_then(|line| self.read_fields(&mut tokens, &mut facts).map(|()| line));
+        let Some(line) = self.progress(read, input, StartLine::Status)? else {
             return Ok(Parsed::Partial);
         };
         let head = input.get(..tokens.read()).unwrap_or(input);
@@ -144,25 +148,24 @@ impl HeadParser {
         lookup::cookie(&self.fields, input, name)
     }
 
-    /// Reads the fields of a head, and what they say.
+    /// Reads the fields of a head, and adds what they say to `facts`: moving facts costs more than
+    /// gathering them.
     #[inline]
-    fn read_fields(&mut self, tokens: &mut Tokens<'_>) -> Result<Facts, Stop> {
-        let mut facts = Facts::default();
+    fn read_fields(&mut self, tokens: &mut Tokens<'_>, facts: &mut Facts) -> Result<(), Stop> {
         let see = |field, value: &[u8]| facts.add(field, value);
-        self.fields.read(tokens, self.limits, see)?;
-        Ok(facts)
+        self.fields.read(tokens, self.limits, see)
     }
 
-    /// What was read, if it was the whole head; `None` if more may come.
+    /// The start line, if the head was read to its end; `None` if more may come.
     #[inline]
-    fn progress<Read>(
+    fn progress<Line>(
         &self,
-        read: Result<Read, Stop>,
+        read: Result<Line, Stop>,
         input: &[u8],
         start: StartLine,
-    ) -> Result<Option<Read>, Flaw> {
+    ) -> Result<Option<Line>, Flaw> {
         match read {
-            Ok(read) => Ok(Some(read)),
+            Ok(line) => Ok(Some(line)),
             Err(Stop::InputEnded) => {
                 if input.len() > self.limits.smallest() {
                     self.examine(input, start)?;

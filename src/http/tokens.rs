@@ -26,6 +26,13 @@ pub(super) enum Stop {
     Malformed,
 }
 
+/// A field line: its name, and its value without the blanks around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FieldLine<'i> {
+    pub(super) name: &'i [u8],
+    pub(super) value: &'i [u8],
+}
+
 /// Reads tokens from the front of an input. After an error nothing more may be read.
 pub(super) struct Tokens<'i> {
     input: &'i [u8],
@@ -93,19 +100,18 @@ impl<'i> Tokens<'i> {
         Ok(StatusLine { status, version })
     }
 
-    /// Name and value of the next field, blanks around the value left out; `None`: the head is
-    /// over.
+    /// `name ":" value CRLF`; `None`: the head is over.
     #[inline]
-    pub(super) fn field(&mut self) -> Result<Option<(&'i [u8], &'i [u8])>, Stop> {
+    pub(super) fn field(&mut self) -> Result<Option<FieldLine<'i>>, Stop> {
         let name = self.take(name_length(self.rest));
         if name.is_empty() {
             self.expect(b"\r\n")?;
             return Ok(None);
         }
         self.expect(b":")?;
-        let value = self.take(value_length(self.rest));
+        let value = trim(self.take(value_length(self.rest)));
         self.expect(b"\r\n")?;
-        Ok(Some((name, trim(value))))
+        Ok(Some(FieldLine { name, value }))
     }
 
     #[inline]
@@ -226,12 +232,12 @@ mod tests {
             ("a: \t\r\n", ""),
             ("a:\r\n", ""),
         ] {
-            let field = Tokens::new(line.as_bytes()).field();
-            assert_eq!(
-                field,
-                Ok(Some((&b"a"[..], expected.as_bytes()))),
-                "{line:?}"
-            );
+            let field = FieldLine {
+                name: b"a",
+                value: expected.as_bytes(),
+            };
+            let read = Tokens::new(line.as_bytes()).field();
+            assert_eq!(read, Ok(Some(field)), "{line:?}");
         }
     }
 }

@@ -104,7 +104,7 @@ impl<const BITS: u32> Histogram<BITS> {
     fn make_room(&mut self, bucket: usize, more: u32) {
         if bucket >= self.counts.len() {
             // All that are as long in binary: their number doubles the greatest value.
-            let buckets = (bucket >> BITS).max(1) + 1 << BITS;
+            let buckets = ((bucket >> BITS).max(1) + 1) << BITS;
             self.counts.reserve_exact(buckets - self.counts.len());
             self.counts.resize(buckets, 0);
         } else {
