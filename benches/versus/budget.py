@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Holds lb to its budget of instructions: fails when a warm request costs more than it may.
+"""Holds lb to its budget of instructions: fails when a request costs more than it may.
 
 What it may cost, and why, is in budget.json.
 
-The same requests go over the same connection, one at a time, to backends of this script, and
-callgrind counts what lb executes in user space. Starting, opening connections and stopping cancel
-out: the figure is the difference of a long run and a short one, for each request. It depends
+The same requests go over the same connection, or over a new one for each, one at a time, to
+backends of this script, and callgrind counts what lb executes in user space. Starting, opening
+connections that stay and stopping cancel out: the figure is the difference of a long run and a short one, for each request. It depends
 neither on how busy the machine is nor on how fast; a little on the processor, as some libraries
 choose their code by what it offers.
 """
@@ -27,7 +27,8 @@ import processes
 BUDGET = Path(__file__).with_name("budget.json")
 BACKENDS = 4
 FEW, MANY = 500, 2500
-FIELDS = {"plain": (), "browser": load.BROWSER}
+CLOSE = "Connection: close"
+FIELDS = {"plain": (), "browser": load.BROWSER, "new-connection": (CLOSE,)}
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nServer: budget\r\nContent-Type: text/plain\r\nContent-Length: 128\r\n\r\n"
     + b"0123456789abcdef" * 8
@@ -76,18 +77,33 @@ def free_port():
 
 
 def ask(port, fields, requests):
-    """Asks so many times on one connection; each answer is awaited before the next request."""
+    """Asks so many times, on one connection or, if that is to be closed, on a new one each time;
+    each answer is awaited before the next request."""
     lines = ["GET /100 HTTP/1.1", f"Host: {network.HOST}:{port}", *fields, "", ""]
     request = "\r\n".join(lines).encode()
-    with socket.create_connection((network.HOST, port), network.DEADLINE_SECONDS) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for _ in range(requests):
-            connection.sendall(request)
-            received = b""
-            while len(received) < len(ANSWER):
-                received += connection.recv(1 << 16)
-            if received != ANSWER:
-                raise RuntimeError(f"not the answer: {received!r}")
+    if CLOSE in fields:
+        told = ANSWER.replace(b"\r\n\r\n", f"\r\n{CLOSE}\r\n\r\n".encode())
+        connections, each, answer = requests, 1, told
+    else:
+        connections, each, answer = 1, requests, ANSWER
+    for _ in range(connections):
+        with socket.create_connection((network.HOST, port), network.DEADLINE_SECONDS) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for _ in range(each):
+                connection.sendall(request)
+                await_answer(connection, answer)
+
+
+def await_answer(connection, answer):
+    """Reads one answer, which has to be this one."""
+    received = b""
+    while len(received) < len(answer):
+        part = connection.recv(1 << 16)
+        if not part:
+            break
+        received += part
+    if received != answer:
+        raise RuntimeError(f"not the answer: {received!r}")
 
 
 def instructions(lb, backends, fields, requests, out):

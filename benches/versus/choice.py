@@ -81,7 +81,7 @@ def main():
     ):
         lb = (chosen.lb or built / "lb").resolve()
         # Not pinned to a CPU: what is measured is mostly waiting.
-        programs = Programs(Path(directory), lb, None, ports, 0, None)
+        programs = Programs(Path(directory), lb, None, ports, 0, {})
         if chosen.herding:
             figures = herding.run(programs, traffic, chosen.rounds)
             publish("herding", herding.table(figures), figures, programs, chosen, out)

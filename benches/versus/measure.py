@@ -1,27 +1,28 @@
 """Rounds under load: the cost of a request, measured and judged.
 
-A sample is a fresh contestant under load for a few seconds. CPU time and the origin's count of
-requests are read twice, after the load has settled and at the end, so that starting up and
-filling the pools is not counted. Samples that cannot be believed are thrown away, and that is
-said. Contestants take turns within a round, and another one begins each round, so that a machine
-that slows down or is disturbed does so for all.
+In each round every contestant gives one short sample, one after another, and another one begins
+each round. A machine that changes its speed does so for all of a round, or for one of many: what
+counts is the ratio within a round, and the median over the rounds (see results.py).
+
+In a sample, CPU time and the origin's count of requests are read twice, after the load has
+settled and at the end. Samples that cannot be believed are thrown away, and that is said.
 """
 
-import statistics
 import sys
 import time
 from dataclasses import asdict, dataclass, field
 
-import load
+import calls
 import processes
+from contest import Invalid, contest
+from peers import SHARED
 
-SETTLE_SECONDS = 1
-FEWEST_REQUESTS = 200
+SETTLE_SECONDS = 0.1
+# Time for every connection to be answered: 100 microseconds each.
+SETTLE_SECONDS_PER_CONNECTION = 0.0001
+FEWEST_REQUESTS = 50
 TRIES = 3
-
-
-class Invalid(RuntimeError):
-    """Why a sample is thrown away."""
+COUNTED_ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,15 @@ class Sample:
     """What one contestant cost in one round; times are per request, in microseconds."""
 
     cpu_us: float
-    user_us: float
-    system_us: float
     requests_per_second: float
     latency_us: float
     requests: int
     busy: float
     disturbance: float
+
+    def __str__(self):
+        cost = f"{self.cpu_us:8.2f} us of CPU, {self.busy:4.0%} busy"
+        return f"{cost}, {self.requests_per_second:8.0f} requests/s"
 
 
 @dataclass
@@ -62,59 +65,78 @@ class Bench:
         self.lost.append(f"{what}: {why}")
 
 
-def rounds(bench, setups, traffic, count=None):
-    """Samples of every contestant, by label. Those that are missing here are left out."""
-    setups = [setup for setup in setups if is_available(bench, setup)]
-    samples = {setup.label: [] for setup in setups}
-    for number in range(count or bench.rounds):
-        turn = number % len(setups)
-        for setup in setups[turn:] + setups[:turn]:
-            sample = valid_sample(bench, setup, traffic)
-            if sample:
-                samples[setup.label].append(sample)
-                line = f"  {setup.label:<22} {sample.cpu_us:8.2f} us of CPU, {sample.busy:4.0%} busy"
-                bench.say(f"{line}, {sample.requests_per_second:8.0f} requests/s")
-    return {label: medians(taken) for label, taken in samples.items() if taken}
+def rounds(bench, setups, count=None, counts_calls=False):
+    """The figures of every contestant, by label and name: one for each round, or none. System
+    calls are counted in rounds of their own, as counting them takes time."""
+    with contest(bench, setups) as contestants:
+        figures = in_rounds(bench, contestants, sample, count or bench.rounds)
+        for one in contestants:
+            split(figures.get(one.label), one)
+        if counts_calls and calls.can_be_counted(bench):
+            counted = in_rounds(bench, contestants, calls.sample, COUNTED_ROUNDS)
+            figures = {label: {**one, **counted.get(label, {})} for label, one in figures.items()}
+        believed = [one.label for one in contestants if is_believed(bench, one)]
+    return {label: figures[label] for label in believed if label in figures}
 
 
-def is_available(bench, setup):
-    """Whether a contestant can run on this machine."""
+def split(figures, contestant):
+    """Adds what of the cost is user time, by its share in all rounds: the timer tick knows it,
+    and has too few samples in one round."""
+    if figures and contestant.is_running():
+        share = contestant.user_share()
+        figures["user_us"] = [cost and cost * share for cost in figures["cpu_us"]]
+
+
+def in_rounds(bench, contestants, take, count):
+    """What `take` says of the contestants in so many rounds."""
+    taken = {contestant.label: [] for contestant in contestants}
+    for number in range(count):
+        turn = number % max(1, len(contestants))
+        for contestant in contestants[turn:] + contestants[:turn]:
+            taken[contestant.label].append(valid(bench, contestant, take))
+    return {label: columns(samples) for label, samples in taken.items() if any(samples)}
+
+
+def valid(bench, contestant, take):
+    """A sample that can be believed, after a few tries, or none."""
+    for _ in range(TRIES):
+        if not contestant.is_running():
+            break
+        try:
+            taken = take(bench, contestant)
+        except (OSError, RuntimeError) as why:
+            bench.lose(contestant.label, why)
+        else:
+            bench.say(f"  {contestant.label:<22} {taken}")
+            return taken
+    return None
+
+
+def columns(samples):
+    """The figures of the samples by name; none where a sample is missing."""
+    figures = [asdict(sample) if sample else {} for sample in samples]
+    names = next(one for one in figures if one)
+    return {name: [one.get(name) for one in figures] for name in names}
+
+
+def is_believed(bench, contestant):
     try:
-        bench.programs.command(setup, 0)
-    except processes.Unavailable as missing:
-        bench.lose(setup.label, missing)
+        contestant.judge()
+    except (OSError, RuntimeError) as why:
+        bench.lose(f"{contestant.label}, all of it", why)
         return False
     return True
 
 
-def valid_sample(bench, setup, traffic):
-    """A sample that can be believed, after a few tries, or none."""
-    for _ in range(TRIES):
-        try:
-            return sample(bench, setup, traffic)
-        except RuntimeError as why:
-            bench.lose(setup.label, why)
-    return None
-
-
-def sample(bench, setup, traffic):
+def sample(bench, contestant):
     """One contestant, once."""
-    started = bench.programs.start(setup)
-    report_path = bench.programs.directory / "load.txt"
-    total = SETTLE_SECONDS + bench.seconds + 0.5
-    with started.child as child, report_path.open("w") as log:
-        before = bench.origin.requests()
-        with traffic.start(started.port, round(total + 0.5), bench.load_cpu, log) as running:
-            time.sleep(SETTLE_SECONDS)
-            first = Reading(bench, child)
-            time.sleep(bench.seconds)
-            second = Reading(bench, child)
-            running.process.wait(total + 20)
-        report = load.parse(report_path.read_text())
-        judge(report, bench.origin.requests() - before, traffic.connections)
-        if not child.is_running():
-            raise Invalid("ended under load")
-    taken = compare(first, second, report, traffic.connections)
+    traffic = contestant.setup.traffic
+    with contestant.loaded():
+        time.sleep(SETTLE_SECONDS + SETTLE_SECONDS_PER_CONNECTION * traffic.connections)
+        first = Reading(bench, contestant)
+        time.sleep(bench.seconds * traffic.stretch)
+        second = Reading(bench, contestant)
+    taken = compare(first, second, traffic.connections)
     if taken.disturbance > bench.most_disturbance:
         raise Invalid(f"others used {taken.disturbance:.0%} of its CPU")
     return taken
@@ -123,51 +145,30 @@ def sample(bench, setup, traffic):
 class Reading:
     """The clocks and counters at one moment."""
 
-    def __init__(self, bench, child):
+    def __init__(self, bench, contestant):
+        if not contestant.is_running():
+            raise Invalid("ended under load")
+        cpu = bench.load_cpu if contestant.setup.place == SHARED else bench.proxy_cpu
         self.requests = bench.origin.requests()
-        self.total, self.user, self.system = child.cpu_ns()
-        self.busy = processes.busy_ns(bench.proxy_cpu)
+        self.total, *_ = contestant.child.cpu_ns()
+        team = sum(child.cpu_ns()[0] for child in contestant.on_its_cpu())
+        self.others = processes.busy_ns(cpu) - team
         self.at = time.monotonic_ns()
 
 
-def compare(first, second, report, connections):
+def compare(first, second, connections):
     """What happened between two readings, for each request."""
     requests = second.requests - first.requests
     elapsed = second.at - first.at
     total = second.total - first.total
-    ticks = max(1, second.user - first.user + second.system - first.system)
-    user = total * (second.user - first.user) / ticks
-    others = max(0, second.busy - first.busy - total) / elapsed
     if requests < FEWEST_REQUESTS:
         raise Invalid(f"only {requests} requests")
     return Sample(
         cpu_us=total / requests / 1000,
-        user_us=user / requests / 1000,
-        system_us=(total - user) / requests / 1000,
         requests_per_second=requests * 1e9 / elapsed,
-        latency_us=connections * report.seconds / report.requests * 1e6,
+        # Every connection of a closed loop always waits for an answer.
+        latency_us=connections * elapsed / requests / 1000,
         requests=requests,
         busy=total / elapsed,
-        disturbance=others,
+        disturbance=max(0, second.others - first.others) / elapsed,
     )
-
-
-def judge(report, counted, connections):
-    """Whether a run can be believed."""
-    if report.errors:
-        raise Invalid(f"{report.errors} errors")
-    if report.requests == 0:
-        raise Invalid("no request was answered")
-    # When the load stops, each of its connections may be waiting for an answer.
-    if not 0 <= counted - report.requests <= connections:
-        raise Invalid(f"the origin counted {counted} requests, the load {report.requests}")
-
-
-def medians(samples):
-    """The median of every figure, the range of the CPU time, and the samples themselves."""
-    figures = [asdict(sample) for sample in samples]
-    result = {name: statistics.median(one[name] for one in figures) for name in figures[0]}
-    costs = [one["cpu_us"] for one in figures]
-    result["cpu_us_range"] = [min(costs), max(costs)]
-    result["samples"] = figures
-    return result

@@ -70,14 +70,14 @@ class Origin:
             )
         )
         command = [processes.find("nginx"), "-p", directory, "-c", config]
-        self._child = processes.Child(command, cpu, log=(directory / "origin.out").open("w"))
+        self.child = processes.Child(command, cpu, log=(directory / "origin.out").open("w"))
         try:
-            network.await_answer(self.ports[0], self._child)
+            network.await_answer(self.ports[0], self.child)
             self._counter = network.socket.create_connection(
                 (network.HOST, self._status), timeout=network.DEADLINE_SECONDS
             )
         except BaseException:
-            self._child.stop()
+            self.child.stop()
             raise
 
     def __enter__(self):
@@ -85,7 +85,7 @@ class Origin:
 
     def __exit__(self, *_):
         self._counter.close()
-        self._child.stop()
+        self.child.stop()
 
     def requests(self):
         """Requests answered so far, less those that asked for this number."""

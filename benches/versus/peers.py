@@ -10,25 +10,30 @@ from dataclasses import dataclass, field
 import network
 import origin
 import processes
+from load import Load
 
 BIND = network.HOST
+
+# A CPU of one's own, the one of the load and the origin, and no certain one.
+OWN, SHARED, ANY = "own", "shared", "any"
 
 
 @dataclass(frozen=True)
 class Setup:
-    """One contestant in one scenario. `label` is what it is called in the results."""
+    """One contestant in one scenario. `label` is what it is called in the results, `traffic` what
+    is asked of it, `place` where it runs."""
 
     label: str
     program: str
     mode: str = "http"
     strategy: str = "least-rt"
     backends: int = 4
-    connections: int = 64
+    traffic: Load = Load()
     splices: bool = False
     tells_client: bool = True
     closes: bool = False
     workers: int = 1
-    is_pinned: bool = True
+    place: str = OWN
 
 
 @dataclass
@@ -51,8 +56,14 @@ class Nobody:
     def is_running(self):
         return True
 
+    def is_asleep(self):
+        return True
+
     def cpu_ns(self):
         return 0, 0, 0
+
+    def set_policy(self, policy):
+        pass
 
 
 @dataclass
@@ -64,7 +75,8 @@ class Programs:
     floor: object
     backend_ports: list
     response_bytes: int
-    cpu: int
+    # The CPU of each place of a `Setup`; where there is none, any will do.
+    cpus: dict
     prefix: list = field(default_factory=list)
 
     def command(self, setup, port):
@@ -79,7 +91,7 @@ class Programs:
         name = self.directory / f"{setup.program}-{port}.log"
         with name.open("w") as log:
             command = [*self.prefix, *self.command(setup, port)]
-            child = processes.Child(command, self.cpu if setup.is_pinned else None, log=log)
+            child = processes.Child(command, self.cpus.get(setup.place), log=log)
         try:
             network.await_answer(port, child)
         except BaseException as error:
@@ -222,7 +234,7 @@ def nginx(programs, setup, port):
         user=origin.run_as_root(),
         connections=2 * processes.most_connections(),
         servers="\n".join(servers),
-        pool=max(64, setup.connections),
+        pool=max(64, setup.traffic.connections),
         host=BIND,
         port=port,
     )

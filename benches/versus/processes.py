@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -62,6 +63,8 @@ class Child:
         """Asks it to end, then makes it."""
         if self.process.poll() is None:
             self.process.send_signal(with_signal)
+            # Who is paused hears of it only then.
+            self.resume()
             try:
                 self.process.wait(seconds)
             except subprocess.TimeoutExpired:
@@ -70,6 +73,25 @@ class Child:
 
     def is_running(self):
         return self.process.poll() is None
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def is_asleep(self):
+        """Whether all of it waits for something to do."""
+        return all(_stat(task)[0] == "S" for task in self._tasks())
+
+    def set_policy(self, policy):
+        """Gives every thread of it a policy of the scheduler that needs no priority."""
+        for task in self._tasks():
+            os.sched_setscheduler(int(task.name), policy, os.sched_param(0))
+
+    def _tasks(self):
+        """The directories of its threads."""
+        return [task for pid in self.pids() for task in Path(f"/proc/{pid}/task").iterdir()]
 
     def pids(self):
         """It and its children: the worker of nginx is a child."""
@@ -84,8 +106,8 @@ class Child:
         """
         total = user = system = 0
         for pid in self.pids():
-            total += sum(_run_ns(task) for task in Path(f"/proc/{pid}/task").iterdir())
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += time.clock_gettime_ns(_cpu_clock(pid))
+            fields = _stat(Path(f"/proc/{pid}"))
             user += int(fields[11]) * TICK_NS
             system += int(fields[12]) * TICK_NS
         return total, user, system
@@ -100,15 +122,19 @@ class Child:
         return total
 
 
-def _run_ns(task):
-    try:
-        return int((task / "schedstat").read_text().split()[0])
-    except FileNotFoundError:
-        return 0
+def _stat(process):
+    """The fields of a process or thread, from its state on."""
+    return (process / "stat").read_text().rpartition(")")[2].split()
+
+
+def _cpu_clock(pid):
+    """The clock of the CPU time of a process, as clock_getcpuclockid(3) makes it."""
+    return ~pid << 3 | 2
 
 
 def busy_ns(cpu):
-    """Time this CPU has not been idle, stolen time included."""
+    """Time this CPU has not been idle, stolen time included: as the timer tick sees it, so good to
+    a few hundredths of half a second."""
     for line in Path("/proc/stat").read_text().splitlines():
         name, *ticks = line.split()
         if name == f"cpu{cpu}":

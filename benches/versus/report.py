@@ -12,7 +12,9 @@ from results import NAMES
 
 def markdown(bench, rows):
     """The whole report."""
-    lines = [*setting(bench), "", *table(rows), ""]
+    lines = [*setting(bench), "", *table([row for row in rows if not row.is_count]), ""]
+    if counted := [row for row in rows if row.is_count]:
+        lines += [*counts(counted), ""]
     verdicts = [goal.is_met() for row in rows for goal in row.goals]
     lines.append(
         f"Goals: {verdicts.count(True)} met, {verdicts.count(False)} missed, "
@@ -29,7 +31,8 @@ def setting(bench):
     programs = ", ".join(versions(bench).values())
     return [
         f"{programs}; {processor()}, {os.cpu_count()} CPUs, Linux {platform.release()}.",
-        f"{bench.rounds} rounds of {bench.seconds:g} s, medians; less is better everywhere.",
+        f"{bench.rounds} rounds of {bench.seconds:g} s; ratios are taken within a round: the "
+        "median, and the quartiles in brackets. Less is better.",
     ]
 
 
@@ -40,26 +43,43 @@ def table(rows):
         "|---|---:|---:|---:|---:|---|",
     ]
     for row in rows:
-        ratios = [as_ratio(row.ratio(label)) for label in (row.rival, "nginx", "floor")]
-        cells = [row.title, with_unit(row), *ratios, ", ".join(map(verdict, row.goals))]
+        ratios = [with_quartiles(row.ratio(label)) for label in (row.rival, "nginx", "floor")]
+        cells = [row.title, with_unit(row), *ratios, goals(row)]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
+def counts(rows):
+    """What is counted, of everybody, as a table."""
+    lines = ["| counted | lb | HAProxy | nginx | floor | goal |", "|---|---:|---:|---:|---:|---|"]
+    contestants = ("lb", "haproxy", "nginx", "floor")
+    for row in rows:
+        figures = [with_quartiles(row.spread(label)) for label in contestants]
+        lines.append(f"| {' | '.join([row.title, *figures, goals(row)])} |")
+    return lines
+
+
 def with_unit(row):
-    figure = row.figures.get("lb")
-    if figure is None:
+    found = row.spread("lb")
+    return "" if found is None else f"{with_quartiles(found)} {row.unit}".strip()
+
+
+def with_quartiles(spread):
+    """The median, and the quartiles where there are any to tell."""
+    if spread is None:
         return ""
-    return f"{figure:,.{decimals(figure)}f} {row.unit}".strip()
+    median, low, high = (number(figure) for figure in (spread.median, spread.low, spread.high))
+    return median if low == high else f"{median} ({low}–{high})"
 
 
-def decimals(figure):
+def number(figure):
     """Three significant digits, and no more than two after the point."""
-    return 2 if abs(figure) < 10 else 1 if abs(figure) < 100 else 0
+    decimals = 2 if abs(figure) < 10 else 1 if abs(figure) < 100 else 0
+    return f"{figure:,.{decimals}f}"
 
 
-def as_ratio(ratio):
-    return "" if ratio is None else f"{ratio:.2f}"
+def goals(row):
+    return ", ".join(map(verdict, row.goals))
 
 
 def verdict(goal):

@@ -1,8 +1,11 @@
 """Rows of the result and the goals they are held to.
 
-Owns what a ratio, a goal and a row are. Figures are costs: less is better, everywhere.
+Owns what a ratio, its spread, a goal and a row are. Figures come as lists, one for each round and
+none where a round was lost. Two are compared within each round, for a machine that changes its
+speed spoils a ratio of medians; the median of these ratios counts.
 """
 
+import statistics
 from dataclasses import dataclass, field
 
 NAMES = {"haproxy": "HAProxy", "nginx": "nginx", "floor": "the floor"}
@@ -14,46 +17,89 @@ def name(label):
 
 
 @dataclass(frozen=True)
+class Spread:
+    """The median of some figures, and the quartiles about it."""
+
+    median: float
+    low: float
+    high: float
+
+
+def spread(figures):
+    """How the figures that are known lie; none if there is none."""
+    known = [figure for figure in figures or [] if figure is not None]
+    if not known:
+        return None
+    if len(known) == 1:
+        return Spread(*known * 3)
+    low, median, high = statistics.quantiles(known, n=4, method="inclusive")
+    return Spread(median, low, high)
+
+
+def median(figures):
+    found = spread(figures)
+    return found and found.median
+
+
+def ratios(figures, others):
+    """Each figure relative to the other one of its round, where both are known."""
+    return combined(lambda figure, other: figure / other if other else None, figures, others)
+
+
+def differences(figures, others):
+    """What each figure has above the other one of its round, where both are known."""
+    return combined(lambda figure, other: figure - other, figures, others)
+
+
+def combined(combine, figures, others):
+    """A figure for each round, made of two; `None` for all that is unknown."""
+    return [
+        None if figure is None or other is None else combine(figure, other)
+        for figure, other in zip(figures or [], others or [])
+    ]
+
+
+@dataclass(frozen=True)
 class Goal:
     """A figure that should be at most `limit`; no figure, no verdict."""
 
     text: str
     figure: float | None
-    limit: float | None
+    limit: float
 
     def is_met(self):
-        if self.figure is None or self.limit is None:
-            return None
-        return self.figure <= self.limit
+        return None if self.figure is None else self.figure <= self.limit
 
 
 @dataclass
 class Row:
-    """One line of the result: what each contestant cost, by label."""
+    """One line of the result: what each contestant cost in each round, by label."""
 
     title: str
     unit: str
     figures: dict
     goals: list = field(default_factory=list)
     is_charted: bool = False
+    # Whether the figures themselves are shown, of everybody, and no ratios.
+    is_count: bool = False
     # Whose figure stands in the column of HAProxy.
     rival: str = "haproxy"
 
-    def ratio(self, label):
-        """What lb cost, relative to another, if both are known."""
-        return ratio(self.figures.get("lb"), self.figures.get(label))
+    def spread(self, label):
+        return spread(self.figures.get(label))
+
+    def ratio(self, label, of="lb"):
+        """What lb cost, relative to another, if both are known; or what somebody else cost."""
+        return spread(ratios(self.figures.get(of), self.figures.get(label)))
 
     def at_most(self, factor, label):
         """Adds the goal that lb costs at most so much of another."""
-        self.goals.append(Goal(f"≤ {factor:.2f} × {name(label)}", self.ratio(label), factor))
+        found = self.ratio(label)
+        text = f"≤ {factor:.2f} × {name(label)}"
+        self.goals.append(Goal(text, found and found.median, factor))
         return self
 
     def below(self, limit, unit=""):
         """Adds the goal that lb costs at most so much."""
-        self.goals.append(Goal(f"≤ {limit:g}{unit}", self.figures.get("lb"), limit))
+        self.goals.append(Goal(f"≤ {limit:g}{unit}", median(self.figures.get("lb")), limit))
         return self
-
-
-def ratio(figure, other):
-    """`figure` relative to `other`, if both are known."""
-    return figure / other if figure is not None and other else None

@@ -7,17 +7,18 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
-import counting
 import footprint
+import instructions
 import processes
 import report
 import scenarios
 import svg
 from measure import Bench
 from origin import Origin
-from peers import Programs
+from peers import OWN, SHARED, Programs
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
@@ -25,6 +26,7 @@ PROJECT = HERE.parent.parent
 SCENARIOS = [
     scenarios.KeepAlive(),
     scenarios.BrowserHead(),
+    scenarios.Saturated(),
     scenarios.NewConnection(),
     scenarios.OneConnection(),
     scenarios.BulkHttp(),
@@ -34,8 +36,7 @@ SCENARIOS = [
     scenarios.Backends(),
     footprint.IdleMemory(),
     footprint.StartUp(),
-    counting.SystemCalls(),
-    counting.Instructions(),
+    instructions.Instructions(),
 ]
 
 
@@ -45,9 +46,9 @@ def arguments():
         description=__doc__, epilog=f"Scenarios: {', '.join(names)}; all unless named."
     )
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="what to measure")
-    parser.add_argument("--quick", action="store_true", help="2 rounds of 1 s: a look, no result")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each scenario (5)")
-    parser.add_argument("--seconds", type=float, metavar="S", help="seconds of each sample (3)")
+    parser.add_argument("--quick", action="store_true", help="3 rounds of 0.2 s: a look, no result")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each scenario (15)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="seconds of each sample (0.4)")
     parser.add_argument("--lb", type=Path, metavar="PATH", help="a binary, instead of building one")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where results go (target/versus)")
     parser.add_argument(
@@ -101,16 +102,16 @@ def main():
         directory = Path(name)
         floor = build_floor(directory)
         with Origin(directory, load_cpu) as origin:
-            programs = Programs(
-                directory, lb, floor, origin.ports, origin.response_bytes(), proxy_cpu
-            )
+            cpus_of = {OWN: proxy_cpu, SHARED: load_cpu}
+            size = origin.response_bytes()
+            programs = Programs(directory, lb, floor, origin.ports, size, cpus_of)
             bench = Bench(
                 programs,
                 origin,
                 proxy_cpu,
                 load_cpu,
-                seconds=chosen.seconds or (1 if chosen.quick else 3),
-                rounds=chosen.rounds or (2 if chosen.quick else 5),
+                seconds=chosen.seconds or (0.2 if chosen.quick else 0.4),
+                rounds=chosen.rounds or (3 if chosen.quick else 15),
                 quick=chosen.quick,
                 most_disturbance=chosen.disturbance,
             )
@@ -120,11 +121,11 @@ def main():
 
 def measure(bench, names):
     """Runs the scenarios named, or all; a scenario that fails does not end the run."""
-    data, rows = {}, []
+    data, rows, began = {}, [], time.monotonic()
     for scenario in SCENARIOS:
         if names and scenario.name not in names:
             continue
-        bench.say(scenario.name)
+        bench.say(f"{scenario.name}, after {time.monotonic() - began:.0f} s")
         try:
             data[scenario.name] = scenario.run(bench)
             rows += scenario.rows(data[scenario.name])

@@ -59,12 +59,11 @@ def chart(rows):
 def bars(row, top):
     """The bars of one scenario and their height."""
     parts, y = [], top
-    reference = row.figures["haproxy"]
     for label in ("lb", "haproxy", "nginx"):
-        figure = row.figures.get(label)
-        if figure is None:
+        found = row.ratio("haproxy", of=label)
+        if found is None:
             continue
-        relative = figure / reference
+        relative = found.median
         end = scale(min(relative, MOST))
         own = "own" if label == "lb" else "value"
         # A bar that would leave the page ends at its edge; the number tells the length.
@@ -77,8 +76,8 @@ def bars(row, top):
     height = y - GAP - top
     title = row.title.replace(": CPU", "")
     parts.append(text(LEFT - 10, top + height / 2 + 4.5, title, anchor="end"))
-    if row.figures.get("floor"):
-        at = scale(min(row.figures["floor"] / reference, MOST))
+    if floor := row.ratio("haproxy", of="floor"):
+        at = scale(min(floor.median, MOST))
         parts.append(line(at, top - 2, top + height + 2, "floor"))
     return parts, height
 

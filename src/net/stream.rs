@@ -11,7 +11,7 @@ use mio::net::{TcpStream, UnixStream};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use rustix::io::writev;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 use socket2::SockRef;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
@@ -46,6 +46,12 @@ impl Stream {
     }
 }
 
+/// With the last bytes of a connection: more follows, namely its end.
+#[cfg(target_os = "linux")]
+const LAST: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::MORE);
+#[cfg(not(target_os = "linux"))]
+const LAST: SendFlags = SendFlags::NOSIGNAL;
+
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
@@ -71,6 +77,18 @@ impl Transport for Stream {
             // Without the vector the kernel has less to look at.
             [only] => Ok(send(self, only, SendFlags::NOSIGNAL)?),
             several => Ok(writev(self, several)?),
+        }
+    }
+
+    fn send_last(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        match parts {
+            [only] => Ok(send(self, only, LAST)?),
+            several => Ok(sendmsg(
+                self,
+                several,
+                &mut SendAncillaryBuffer::default(),
+                LAST,
+            )?),
         }
     }
 
@@ -101,5 +119,50 @@ impl Transport for Stream {
 
     fn drain(&mut self, pipe: &mut Pipe, max: usize) -> io::Result<usize> {
         pipe.drain_to(self, max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream as Blocking};
+    use std::time::Instant;
+
+    /// What the system waits for more at most.
+    const HELD_BACK: Duration = Duration::from_millis(200);
+    const DEADLINE: Duration = Duration::from_secs(5);
+
+    /// Both ends of a connection.
+    fn connected() -> (Stream, Blocking) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let far = Blocking::connect(listener.local_addr().unwrap()).unwrap();
+        let (near, _) = listener.accept().unwrap();
+        near.set_nonblocking(true).unwrap();
+        (Stream::Tcp(TcpStream::from_std(near)), far)
+    }
+
+    #[test]
+    fn the_last_bytes_come_with_the_end() {
+        for parts in [&["answer"][..], &["", "answer", ""], &["an", "swer"]] {
+            let (mut near, mut far) = connected();
+            let began = Instant::now();
+            let parts: Vec<_> = parts
+                .iter()
+                .map(|part| IoSlice::new(part.as_bytes()))
+                .collect();
+            assert_eq!(near.send_last(&parts).unwrap(), 6);
+            far.set_nonblocking(true).unwrap();
+            let early = far.read(&mut [0; 8]);
+            if cfg!(target_os = "linux") && began.elapsed() < HELD_BACK / 2 {
+                assert_eq!(early.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            }
+            near.finish().unwrap();
+            far.set_nonblocking(false).unwrap();
+            far.set_read_timeout(Some(DEADLINE)).unwrap();
+            let mut heard = String::new();
+            far.read_to_string(&mut heard).unwrap();
+            assert_eq!(heard, "answer");
+        }
     }
 }

@@ -53,6 +53,8 @@ pub struct Flow<Pipe> {
     pending: Option<Buffer>,
     /// Whether `pending` is kept when it has been written, to be written again.
     keep: bool,
+    /// Whether the sink is ended when everything has been written.
+    ends_sink: bool,
     /// Whether the sink has taken anything.
     touched: bool,
     pipe: Option<(Pipe, usize)>,
@@ -70,6 +72,7 @@ impl<Pipe> Flow<Pipe> {
             encoder: None,
             pending: None,
             keep: false,
+            ends_sink: false,
             touched: false,
             pipe: None,
             bulk: false,
@@ -86,6 +89,11 @@ impl<Pipe> Flow<Pipe> {
     /// Puts the bytes of the source, which ends by closing, into chunks.
     pub fn encode_chunks(&mut self) {
         self.encoder = Some(ChunkedEncoder::default());
+    }
+
+    /// The sink is to be ended as soon as this flow is done: the last bytes may wait for that.
+    pub fn end_sink(&mut self) {
+        self.ends_sink = true;
     }
 
     /// Whether the source owes nothing more.

@@ -164,11 +164,28 @@ impl<T: Transport> Socket<T> {
     /// # Errors
     /// The connection failed.
     pub fn send(&mut self, parts: &[IoSlice<'_>]) -> Result<usize, SendFailed> {
+        self.write(parts, T::send)
+    }
+
+    /// The same for the last bytes: if all were taken, [`finish`](Self::finish) has to follow
+    /// before anybody else has their turn, because they may be held back until then.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub fn send_last(&mut self, parts: &[IoSlice<'_>]) -> Result<usize, SendFailed> {
+        self.write(parts, T::send_last)
+    }
+
+    fn write(
+        &mut self,
+        parts: &[IoSlice<'_>],
+        call: impl Fn(&mut T, &[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> Result<usize, SendFailed> {
         if !self.writable {
             return Ok(0);
         }
         let total: usize = parts.iter().map(|part| part.len()).sum();
-        let result = retry_interrupted(|| self.io.send(parts));
+        let result = retry_interrupted(|| call(&mut self.io, parts));
         self.sent(result, total)
     }
 

@@ -22,6 +22,15 @@ pub trait Transport {
     /// Those of `writev(2)`.
     fn send(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize>;
 
+    /// The same for the last bytes. [`finish`](Self::finish) has to follow at once: they may wait
+    /// for it, so that bytes and end go in one packet.
+    ///
+    /// # Errors
+    /// Those of `sendmsg(2)`.
+    fn send_last(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.send(parts)
+    }
+
     /// Tells the peer that nothing more will be sent; receiving goes on.
     ///
     /// # Errors

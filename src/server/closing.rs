@@ -54,13 +54,16 @@ impl<N: Network> Server<N> {
     }
 
     /// Closes a client connection after its last answer, at once unless more has come from it.
+    /// The sending side is ended first: bytes that come before it is closed cannot cost the client
+    /// an answer that is still held back.
     pub(super) fn see_off(&mut self, id: ClientId, now: Timestamp) {
-        let Some(client) = self.slots.clients.get(id) else {
+        let Some(client) = self.slots.clients.get_mut(id) else {
             return;
         };
         if client.peer.unread.is_some() || client.peer.socket.may_read() {
             self.linger(id, now);
         } else {
+            client.peer.socket.finish();
             self.close_client(id);
         }
     }

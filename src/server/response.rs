@@ -142,6 +142,9 @@ impl<N: Network> Server<N> {
         self.parser
             .write_response(head, input, &rewrite, &mut self.head_out);
         let mut download = plan.flow(head);
+        if !persistent {
+            download.end_sink();
+        }
         let body = input.get(head.len..).unwrap_or_default();
         let to = &mut parties.client.peer.socket;
         let used = download.accept(&mut self.head_out, body, to, &mut self.work.buffers);

@@ -76,7 +76,13 @@ impl<Pipe> Flow<Pipe> {
         let total: usize = parts.iter().map(|part| part.len()).sum();
         let mut sent = 0;
         if total > 0 && self.pending.is_none() {
-            sent = to.send(&parts.map(IoSlice::new)).unwrap_or(0);
+            let is_last = self.ends_sink && self.body.is_complete();
+            let parts = parts.map(IoSlice::new);
+            let result = match is_last {
+                true => to.send_last(&parts),
+                false => to.send(&parts),
+            };
+            sent = result.unwrap_or(0);
             self.count(sent);
         }
         if sent == total {

@@ -85,13 +85,17 @@ impl Transport for SimStream {
     }
 
     fn send(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        let bytes = parts
-            .iter()
-            .map(|part| &**part)
-            .collect::<Vec<_>>()
-            .concat();
-        assert!(!bytes.is_empty(), "a write of nothing");
-        self.world.borrow_mut().send(self.id, &bytes)
+        self.world.borrow_mut().send(self.id, &joined(parts))
+    }
+
+    fn send_last(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let bytes = joined(parts);
+        let mut world = self.world.borrow_mut();
+        let sent = world.send(self.id, &bytes)?;
+        if sent == bytes.len() {
+            world.wire_mut(self.id).hold_back();
+        }
+        Ok(sent)
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -127,6 +131,13 @@ impl Transport for SimStream {
         pipe.0.drain(..sent);
         Ok(sent)
     }
+}
+
+fn joined(parts: &[IoSlice<'_>]) -> Vec<u8> {
+    let parts = parts.iter().map(|part| &**part);
+    let bytes = parts.collect::<Vec<_>>().concat();
+    assert!(!bytes.is_empty(), "a write of nothing");
+    bytes
 }
 
 impl SimPipes {

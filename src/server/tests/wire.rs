@@ -55,6 +55,8 @@ pub(super) struct Wire {
     /// Whether the near end still has to learn of the failure.
     error_due: bool,
     resets_on_close: bool,
+    /// Whether what was written last waits for the end of what the near end sends.
+    held_back: bool,
     closed: bool,
 }
 
@@ -79,6 +81,7 @@ impl Wire {
             starved: false,
             error_due: false,
             resets_on_close: false,
+            held_back: false,
             closed: false,
         }
     }
@@ -195,7 +198,13 @@ impl Wire {
         }
     }
 
+    /// What was written last is sent with the end, which has to follow at once.
+    pub(super) fn hold_back(&mut self) {
+        self.held_back = true;
+    }
+
     pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.held_back = false;
         if self.is_dead() {
             return Err(io::ErrorKind::NotConnected.into());
         }
@@ -208,6 +217,7 @@ impl Wire {
     /// far end may be lost.
     pub(super) fn close(&mut self) {
         assert!(!self.closed, "closed twice");
+        assert!(!self.held_back, "closed before what was held back was sent");
         self.closed = true;
         self.token = None;
         if self.resets_on_close || !self.inbound.is_empty() {
@@ -271,6 +281,7 @@ impl Wire {
 
     /// Reads up to `max` bytes.
     pub(super) fn take(&mut self, max: usize) {
+        assert!(!self.held_back, "still held back when the turn was over");
         let count = max.min(self.outbound.len());
         let bytes = &self.outbound.make_contiguous()[..count];
         self.taken.extend_from_slice(bytes);

@@ -24,6 +24,19 @@ fn a_warm_exchange_makes_four_calls() {
 }
 
 #[test]
+fn a_connection_for_one_request_makes_two_more() {
+    let (mut stage, _, link) = warmed_up(Stage::http(1));
+    let calls = stage.world.borrow().calls;
+    let client = stage.ask(GET.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+    stage.send(link, OK);
+    assert!(stage.heard(client).ends_with("ok"));
+    assert_eq!(stage.fate(client), End::Finished);
+    // Accepting and closing are not counted here; these are watching it, and ending it in time
+    // for the answer to take the end along.
+    assert_eq!(stage.world.borrow().calls - calls, 4 + 2);
+}
+
+#[test]
 fn clients_at_the_same_time_have_links_of_their_own() {
     let mut stage = Stage::http(1);
     let (first, second) = (stage.ask(GET), stage.ask(GET));
