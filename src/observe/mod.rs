@@ -17,7 +17,6 @@
 mod access_log;
 mod backend_stats;
 mod counters;
-mod histogram;
 mod metrics;
 mod record;
 mod response_times;

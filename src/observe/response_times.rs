@@ -3,11 +3,11 @@
 //! It does not know whose response times they are. Invariant: a histogram takes any duration and
 //! its memory is bounded, whatever it is fed.
 
-use super::histogram::Histogram;
+use hdrhistogram::Histogram;
 use std::time::Duration;
 
-/// What is told apart: one part in 1,024, which is 3 digits: 1.234 s from 1.235 s.
-const BITS: u32 = 10;
+/// What is told apart: 3 significant digits, 1.234 s from 1.235 s.
+const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// The longest response time that is told from a longer one, in microseconds: an hour.
 const MAX_MICROS: u64 = 3_600_000_000;
@@ -18,31 +18,48 @@ const MAX_MICROS: u64 = 3_600_000_000;
 /// the longest response time above 2 ms: 44 KiB for a second, 92 KiB for an hour. It grows at
 /// most 21 times in its life, which is the only time that recording allocates.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ResponseTimeHistogram(Histogram<BITS>);
+pub(crate) struct ResponseTimeHistogram(Option<Histogram<u32>>);
 
 impl ResponseTimeHistogram {
     /// Adds one response time.
     pub(crate) fn record(&mut self, response_time: Duration) {
         let micros = u64::try_from(response_time.as_micros()).unwrap_or(u64::MAX);
-        self.0.record(micros.clamp(1, MAX_MICROS));
+        if let Some(histogram) = self.allocated() {
+            // The range is bounded above, so growing cannot fail for want of address space.
+            let _ = histogram.record(micros.clamp(1, MAX_MICROS));
+        }
     }
 
     /// Adds all that `other` has seen.
     pub(super) fn add(&mut self, other: &Self) {
-        self.0.add(&other.0);
+        if let Some(other) = &other.0
+            && let Some(histogram) = self.allocated()
+        {
+            // Both are bounded alike: see `record`.
+            let _ = histogram.add(other);
+        }
     }
 
     /// What is shown of it; `None` before the first sample.
     pub(crate) fn quantiles(&self) -> Option<ResponseTimes> {
-        let at = |quantile| Duration::from_micros(self.0.quantile(quantile));
-        (self.0.seen() > 0).then(|| ResponseTimes {
-            samples: self.0.seen(),
-            min: Duration::from_micros(self.0.least()),
+        let histogram = self.0.as_ref()?;
+        let at = |quantile| Duration::from_micros(histogram.value_at_quantile(quantile));
+        Some(ResponseTimes {
+            samples: histogram.len(),
+            min: Duration::from_micros(histogram.min()),
             p50: at(0.50),
             p90: at(0.90),
             p99: at(0.99),
-            max: Duration::from_micros(self.0.greatest()),
+            max: Duration::from_micros(histogram.max()),
         })
+    }
+
+    /// `None` only if the number of digits were not one that histograms come with.
+    fn allocated(&mut self) -> Option<&mut Histogram<u32>> {
+        if self.0.is_none() {
+            self.0 = Histogram::new(SIGNIFICANT_DIGITS).ok();
+        }
+        self.0.as_mut()
     }
 }
 
@@ -77,7 +94,7 @@ mod tests {
     fn nothing_is_allocated_or_shown_before_the_first_sample() {
         let mut histogram = ResponseTimeHistogram::default();
         histogram.add(&ResponseTimeHistogram::default());
-        assert_eq!(histogram.0.bytes(), 0);
+        assert!(histogram.0.is_none());
         assert_eq!(histogram.quantiles(), None);
     }
 
@@ -113,8 +130,8 @@ mod tests {
         let shown = histogram.quantiles().expect("it has samples");
         assert_eq!((shown.samples, shown.p50), (2, Duration::from_micros(1)));
         assert!(close(shown.max, Duration::from_secs(3_600)));
-        let bytes = histogram.0.bytes();
-        assert!(bytes <= 92 * 1024, "{bytes} bytes");
+        let counts = histogram.0.map_or(0, |h| h.distinct_values());
+        assert!(counts * size_of::<u32>() <= 92 * 1024, "{counts} counts");
     }
 
     #[test]

@@ -6,16 +6,16 @@
 //! Invariant: it costs one entry of a histogram a turn, and no reading of a clock that the loop
 //! would not make anyway but behind phases that had something to do.
 
-use super::histogram::Histogram;
 use crate::time::Timestamp;
+use hdrhistogram::Histogram;
 use std::fmt;
 use std::time::Duration;
 
 /// A turn that takes this long is a stall, and is told of: clients notice it.
 const STALL_NANOS: u64 = 50_000_000;
 
-/// What is told apart: one part in 128, which is 2 digits: 1.2 ms from 1.3 ms.
-const BITS: u32 = 7;
+/// What is told apart: 2 significant digits, 1.2 ms from 1.3 ms.
+const SIGNIFICANT_DIGITS: u8 = 2;
 
 /// The longest time that is told from a longer one, in nanoseconds: a minute.
 const MAX_NANOS: u64 = 60_000_000_000;
@@ -51,6 +51,17 @@ pub enum LastPhase {
     Queue,
     /// Connections are closed.
     Closing,
+}
+
+impl LastPhase {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Yielded,
+        Self::Deadlines,
+        Self::Backends,
+        Self::Queue,
+        Self::Closing,
+    ];
 }
 
 impl TurnPhase {
@@ -127,9 +138,8 @@ pub(crate) struct Turns {
     /// From how long on a turn is looked at: as long as the longest, or a stall.
     notable_nanos: u64,
     stalls: u64,
-    /// In nanoseconds, up to a minute; as are the lags.
-    times: Histogram<BITS>,
-    lags: Histogram<BITS>,
+    times: NanosHistogram,
+    lags: NanosHistogram,
 }
 
 impl Turns {
@@ -151,13 +161,13 @@ impl Turns {
 
     /// What was due at `due` is dealt with now.
     pub(crate) fn deadline(&mut self, due: Timestamp, now: Timestamp) {
-        self.lags.record(nanos_between(due, now).min(MAX_NANOS));
+        self.lags.record(nanos_between(due, now));
     }
 
     /// The turn is over. Returns what to tell of it, if it was a stall.
     pub(crate) fn end(&mut self, now: Timestamp) -> Option<Stall> {
         let nanos = nanos_between(self.began_at, now);
-        self.times.record(nanos.min(MAX_NANOS));
+        self.times.record(nanos);
         if nanos < self.notable_nanos {
             return None;
         }
@@ -195,15 +205,51 @@ impl Turns {
 
     /// What is shown; `None` before the end of the first turn.
     pub(crate) fn times(&self) -> Option<TurnTimes> {
-        (self.times.seen() > 0).then(|| TurnTimes {
-            turns: self.times.seen(),
-            p50: Duration::from_nanos(self.times.quantile(0.50)),
-            p99: Duration::from_nanos(self.times.quantile(0.99)),
+        let times = self.times.0.as_ref()?;
+        let lag = |nanos: fn(&Histogram<u64>) -> u64| {
+            let nanos = self.lags.0.as_ref().map_or(0, nanos);
+            Duration::from_nanos(nanos)
+        };
+        Some(TurnTimes {
+            turns: times.len(),
+            p50: Duration::from_nanos(times.value_at_quantile(0.50)),
+            p99: Duration::from_nanos(times.value_at_quantile(0.99)),
             longest: self.longest,
             stalls: self.stalls,
-            deadline_lag_p99: Duration::from_nanos(self.lags.quantile(0.99)),
-            deadline_lag_max: Duration::from_nanos(self.lags.greatest()),
+            deadline_lag_p99: lag(|lags| lags.value_at_quantile(0.99)),
+            deadline_lag_max: lag(Histogram::max),
         })
+    }
+}
+
+/// Times up to a minute. Nothing is allocated before the first; then 30 KiB of address space, of
+/// which only what is used becomes resident.
+#[derive(Clone, Debug, Default)]
+struct NanosHistogram(Option<Histogram<u64>>);
+
+impl NanosHistogram {
+    fn record(&mut self, nanos: u64) {
+        if let Some(histogram) = self.allocated() {
+            // Within the bounds, so it cannot fail.
+            let _ = histogram.record(nanos.min(MAX_NANOS));
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        if let Some(other) = &other.0
+            && let Some(histogram) = self.allocated()
+        {
+            // Both have the same bounds.
+            let _ = histogram.add(other);
+        }
+    }
+
+    /// `None` only if histograms did not come with such bounds and digits.
+    fn allocated(&mut self) -> Option<&mut Histogram<u64>> {
+        if self.0.is_none() {
+            self.0 = Histogram::new_with_bounds(1, MAX_NANOS, SIGNIFICANT_DIGITS).ok();
+        }
+        self.0.as_mut()
     }
 }
 

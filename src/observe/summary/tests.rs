@@ -199,9 +199,9 @@ bytes        125.2 KiB in, 4.6 MiB out
 faults       backend_timeout 2, bad_host 1
 
 backend              state    picks   share  in flight  errors  retries         in      out       p50       p90       p99       max
-127.0.0.1:8001       healthy  1,200   75.0%          2       0        0   93.8 KiB  3.4 MiB   6.00 ms  10.81 ms  11.89 ms  12.00 ms
-pi-2.example.net:80  healthy    400   25.0%          2       3        1   31.4 KiB  1.2 MiB  14.01 ms  15.61 ms  15.97 ms  16.00 ms
-total                         1,600  100.0%          4       3        1  125.2 KiB  4.6 MiB   8.00 ms  14.41 ms  15.85 ms  16.00 ms
+127.0.0.1:8001       healthy  1,200   75.0%          2       0        0   93.8 KiB  3.4 MiB   6.00 ms  10.81 ms  11.89 ms  12.01 ms
+pi-2.example.net:80  healthy    400   25.0%          2       3        1   31.4 KiB  1.2 MiB  14.01 ms  15.61 ms  15.97 ms  16.01 ms
+total                         1,600  100.0%          4       3        1  125.2 KiB  4.6 MiB   8.00 ms  14.41 ms  15.85 ms  16.01 ms
 ";
 
 const IDLE: &str = "\
