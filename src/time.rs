@@ -4,37 +4,46 @@
 //! Only `clock.rs` makes them, so a test can run an hour of traffic in a second and the
 //! same inputs always give the same result.
 
+use std::num::NonZeroU64;
 use std::ops::Add;
 use std::time::Duration;
 
 /// A point on the monotonic clock of this process, in nanoseconds since the clock was started.
 ///
-/// Eight bytes and `Copy`, so it can be stored in every slot and compared for free.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(u64);
+/// Eight bytes and `Copy`, so it can be stored in every slot and compared for free. An
+/// `Option<Timestamp>` has eight as well: what is kept is one more than the nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(NonZeroU64);
 
 impl Timestamp {
     /// The instant at which the clock was started.
-    pub const ZERO: Self = Self(0);
+    pub const ZERO: Self = Self(NonZeroU64::MIN);
     /// Later than any instant a clock will ever show: the deadline of what has none.
-    pub const NEVER: Self = Self(u64::MAX);
+    pub const NEVER: Self = Self(NonZeroU64::MAX);
 
-    /// The instant `nanos` nanoseconds after the clock was started.
+    /// The instant `nanos` nanoseconds after the clock was started; [`NEVER`](Self::NEVER) from
+    /// `u64::MAX - 1` on, 584 years.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
-        Self(nanos)
+        Self(NonZeroU64::MIN.saturating_add(nanos))
     }
 
     /// Nanoseconds since the clock was started.
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
-        self.0
+        self.0.get() - 1
     }
 
     /// The time from `earlier` to `self`; zero if `earlier` is not earlier.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
+    }
+}
+
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self::ZERO
     }
 }
 
@@ -56,6 +65,16 @@ mod tests {
     fn never_stays_never() {
         assert_eq!(Timestamp::NEVER + Duration::from_secs(1), Timestamp::NEVER);
         assert_eq!(Timestamp::ZERO + Duration::MAX, Timestamp::NEVER);
+    }
+
+    #[test]
+    fn an_instant_that_may_be_missing_is_no_larger() {
+        assert_eq!(size_of::<Option<Timestamp>>(), size_of::<u64>());
+        for nanos in [0, 1, 1 << 62] {
+            assert_eq!(Timestamp::from_nanos(nanos).as_nanos(), nanos);
+        }
+        let never = Timestamp::NEVER.as_nanos();
+        assert_eq!(Timestamp::from_nanos(never), Timestamp::NEVER);
     }
 
     #[test]

@@ -72,8 +72,10 @@ impl BackendId {
 
 /// What a strategy may know of a backend. The candidates of an upstream are one flat array;
 /// `candidates[id.slot()].id == id` for every live backend. A slot whose backend was removed stays
-/// in the array, neither live nor pickable, until another backend takes it.
+/// in the array, neither live nor pickable, until another backend takes it. Each is one line of the
+/// cache.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub struct Candidate {
     /// Which backend this is.
     pub id: BackendId,

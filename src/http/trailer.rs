@@ -9,7 +9,7 @@ use super::fields::FieldKind;
 use super::syntax::{is_token, is_value};
 
 /// The most bytes of a trailer section, blank line included.
-pub(super) const MAX_TRAILER_BYTES: u32 = 8192;
+pub(super) const MAX_TRAILER_BYTES: u16 = 8192;
 
 /// As long as the longest name that is forbidden.
 const MAX_FORBIDDEN_NAME: usize = b"proxy-authentication-info".len();
@@ -17,7 +17,7 @@ const MAX_FORBIDDEN_NAME: usize = b"proxy-authentication-info".len();
 /// Where in the trailer section the next byte is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Trailer {
-    seen: u32,
+    seen: u16,
     place: Place,
 }
 
@@ -27,7 +27,7 @@ enum Place {
     /// In a name of which this is the beginning. Longer ones are not forbidden.
     Name {
         start: [u8; MAX_FORBIDDEN_NAME],
-        len: u32,
+        len: u8,
     },
     Value,
     /// After the CR of a field line.
@@ -80,18 +80,18 @@ impl Trailer {
     }
 }
 
-fn longer(mut start: [u8; MAX_FORBIDDEN_NAME], len: u32, byte: u8) -> Place {
-    if let Some(slot) = start.get_mut(len as usize) {
+fn longer(mut start: [u8; MAX_FORBIDDEN_NAME], len: u8, byte: u8) -> Place {
+    if let Some(slot) = start.get_mut(usize::from(len)) {
         *slot = byte;
     }
     Place::Name {
         start,
-        len: len + 1,
+        len: len.saturating_add(1),
     }
 }
 
-fn is_forbidden(start: &[u8], len: u32) -> bool {
+fn is_forbidden(start: &[u8], len: u8) -> bool {
     start
-        .get(..len as usize)
+        .get(..usize::from(len))
         .is_some_and(|name| FieldKind::of(name) != FieldKind::Other)
 }

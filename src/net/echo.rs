@@ -23,10 +23,7 @@ const MOST_STRANGERS: usize = 64;
 
 /// Exchanges messages with one host.
 #[derive(Debug)]
-pub(crate) struct EchoSocket {
-    socket: Socket,
-    host: IpAddr,
-}
+pub(crate) struct EchoSocket(Socket);
 
 impl EchoSocket {
     /// A socket for messages to `host`; its port means nothing.
@@ -35,21 +32,22 @@ impl EchoSocket {
     /// Neither kind of socket is allowed, or there is no way to the host.
     pub(super) fn open(host: SocketAddr) -> io::Result<Self> {
         let socket = open_either(host.ip())?;
-        let mut portless = host;
-        portless.set_port(0);
-        socket.connect(&portless.into())?;
-        Ok(Self {
-            socket,
-            host: host.ip(),
-        })
+        // The system does not name a peer that has no port.
+        let mut peer = host;
+        peer.set_port(1);
+        socket.connect(&peer.into())?;
+        Ok(Self(socket))
     }
 
-    /// The next message from the host. A datagram socket takes answers from anybody.
+    /// The next message from the host. A datagram socket takes answers from anybody. Whom it is
+    /// connected to is asked of the system each time: connections of all kinds are one type, and
+    /// checks are few.
     pub(super) fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let host = self.0.peer_addr()?.as_socket().map(|host| host.ip());
         for _ in 0..MOST_STRANGERS {
-            let (_, length, from) = recvfrom(&self.socket, &mut *into, RecvFlags::empty())?;
+            let (_, length, from) = recvfrom(&self.0, &mut *into, RecvFlags::empty())?;
             let from = from.and_then(|from| SocketAddr::try_from(from).ok());
-            if from.is_none_or(|from| from.ip() != self.host) {
+            if from.is_none_or(|from| Some(from.ip()) != host) {
                 continue;
             }
             let packet = into.get(..length).unwrap_or_default();
@@ -65,7 +63,7 @@ impl EchoSocket {
 
 impl AsFd for EchoSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.0.as_fd()
     }
 }
 

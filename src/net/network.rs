@@ -46,8 +46,7 @@ impl Network for SystemNetwork {
     }
 
     fn open_echo(&mut self, host: SocketAddr) -> io::Result<Stream> {
-        let socket = EchoSocket::open(host)?;
-        Ok(Stream::Echo(Box::new(socket)))
+        EchoSocket::open(host).map(Stream::Echo)
     }
 
     fn register(&mut self, stream: &mut Stream, token: Token) -> io::Result<()> {

@@ -23,9 +23,8 @@ use std::time::Duration;
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
-    /// Messages to and from one host, for a check. Never relayed, and boxed, so that the others
-    /// are no larger for it.
-    Echo(Box<EchoSocket>),
+    /// Messages to and from one host, for a check. Never relayed.
+    Echo(EchoSocket),
 }
 
 impl Stream {

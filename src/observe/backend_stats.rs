@@ -6,13 +6,15 @@ use super::response_times::ResponseTimeHistogram;
 use super::{Counters, FaultCounts, Record};
 use crate::error::{Fault, Side};
 
-/// The counters of one backend, from when it was added.
+/// The counters of one backend, from when it was added. In the order of memory: every exchange
+/// needs the first lines.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub(super) struct BackendStats {
     pub(super) picks: u64,
+    pub(super) response_times: ResponseTimeHistogram,
     pub(super) counters: Counters,
     pub(super) faults: FaultCounts,
-    pub(super) response_times: ResponseTimeHistogram,
 }
 
 impl BackendStats {

@@ -21,9 +21,18 @@ pub struct Metrics {
     connections_accepted: u64,
     totals: Counters,
     faults: FaultCounts,
-    /// By slot; `None` where no backend was heard of.
-    backends: Vec<Option<(BackendId, BackendStats)>>,
+    /// By slot.
+    backends: Vec<Counted>,
     turns: Turns,
+}
+
+/// The counters of the newest backend that was heard of in a slot.
+#[derive(Clone, Debug, Default)]
+#[repr(C, align(64))]
+struct Counted {
+    /// `None`, and nothing is counted, where no backend was heard of.
+    id: Option<BackendId>,
+    stats: BackendStats,
 }
 
 impl Metrics {
@@ -83,8 +92,8 @@ impl Metrics {
         self.totals.add(&other.totals);
         self.faults.add(&other.faults);
         self.turns.add(&other.turns);
-        for (id, stats) in other.backends.iter().flatten() {
-            if let Some(own) = self.stats_of(*id) {
+        for Counted { id, stats } in &other.backends {
+            if let Some(own) = id.and_then(|id| self.stats_of(id)) {
                 own.add(stats);
             }
         }
@@ -105,8 +114,8 @@ impl Metrics {
         views: impl IntoIterator<Item = BackendView<'a>>,
     ) -> Snapshot {
         let mut all_response_times = ResponseTimeHistogram::default();
-        for (_, stats) in self.backends.iter().flatten() {
-            all_response_times.add(&stats.response_times);
+        for counted in &self.backends {
+            all_response_times.add(&counted.stats.response_times);
         }
         Snapshot {
             uptime: now.since(self.started_at),
@@ -123,10 +132,10 @@ impl Metrics {
     }
 
     fn row(&self, view: &BackendView) -> BackendSnapshot {
-        let known = self.backends.get(view.id.slot()).and_then(Option::as_ref);
+        let known = self.backends.get(view.id.slot());
         let stats = known
-            .filter(|(id, _)| *id == view.id)
-            .map(|(_, stats)| stats);
+            .filter(|counted| counted.id == Some(view.id))
+            .map(|counted| &counted.stats);
         BackendSnapshot {
             name: view.name.to_owned(),
             state: view.state,
@@ -142,12 +151,12 @@ impl Metrics {
     /// The counters of `backend`: new ones at first sight, `None` if it has been succeeded.
     fn stats_of(&mut self, backend: BackendId) -> Option<&mut BackendStats> {
         let slot = backend.slot();
-        let is_known = |known: &Option<_>| matches!(known, Some((id, _)) if *id == backend);
+        let is_known = |known: &Counted| known.id == Some(backend);
         if !self.backends.get(slot).is_some_and(is_known) {
             self.meet(backend);
         }
-        let (id, stats) = self.backends.get_mut(slot)?.as_mut()?;
-        (*id == backend).then_some(stats)
+        let counted = self.backends.get_mut(slot)?;
+        is_known(counted).then_some(&mut counted.stats)
     }
 
     /// Makes room for the counters of `backend`, unless a newer one has the slot.
@@ -155,12 +164,15 @@ impl Metrics {
     fn meet(&mut self, backend: BackendId) {
         let slot = backend.slot();
         if slot >= self.backends.len() {
-            self.backends.resize_with(slot + 1, || None);
+            self.backends.resize_with(slot + 1, Counted::default);
         }
-        if let Some(known) = self.backends.get_mut(slot) {
-            let generation = known.as_ref().map(|(id, _)| id.generation());
-            if generation.is_none_or(|generation| generation < backend.generation()) {
-                *known = Some((backend, BackendStats::default()));
+        if let Some(counted) = self.backends.get_mut(slot) {
+            let known = counted.id.map(BackendId::generation);
+            if known.is_none_or(|known| known < backend.generation()) {
+                *counted = Counted {
+                    id: Some(backend),
+                    stats: BackendStats::default(),
+                };
             }
         }
     }

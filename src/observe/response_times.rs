@@ -2,12 +2,19 @@
 //!
 //! It does not know whose response times they are. Invariant: a histogram takes any duration and
 //! its memory is bounded, whatever it is fed.
+//!
+//! Refused: the histogram of a library, as it is used for turns. With many backends each is cold
+//! when its response comes, and one that keeps its sums and its extremes ready takes five lines of
+//! memory for that. This one takes the line of its counts, and adds up when it is asked.
 
-use hdrhistogram::Histogram;
 use std::time::Duration;
 
-/// What is told apart: 3 significant digits, 1.234 s from 1.235 s.
-const SIGNIFICANT_DIGITS: u8 = 3;
+/// Times below this, in microseconds, are told apart. Above, there are half as many steps to each
+/// doubling, so that a step is less than a thousandth: three significant digits.
+const EXACT: usize = 2 * STEPS;
+/// Steps to each doubling.
+const STEPS: usize = 1 << STEP_BITS;
+const STEP_BITS: u32 = 10;
 
 /// The longest response time that is told from a longer one, in microseconds: an hour.
 const MAX_MICROS: u64 = 3_600_000_000;
@@ -18,49 +25,81 @@ const MAX_MICROS: u64 = 3_600_000_000;
 /// the longest response time above 2 ms: 44 KiB for a second, 92 KiB for an hour. It grows at
 /// most 21 times in its life, which is the only time that recording allocates.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ResponseTimeHistogram(Option<Histogram<u32>>);
+pub(crate) struct ResponseTimeHistogram(Vec<u32>);
 
 impl ResponseTimeHistogram {
     /// Adds one response time.
     pub(crate) fn record(&mut self, response_time: Duration) {
         let micros = u64::try_from(response_time.as_micros()).unwrap_or(u64::MAX);
-        if let Some(histogram) = self.allocated() {
-            // The range is bounded above, so growing cannot fail for want of address space.
-            let _ = histogram.record(micros.clamp(1, MAX_MICROS));
+        let step = step_of(micros.clamp(1, MAX_MICROS));
+        if step >= self.0.len() {
+            self.make_room(step);
+        }
+        if let Some(count) = self.0.get_mut(step) {
+            *count = count.saturating_add(1);
         }
     }
 
     /// Adds all that `other` has seen.
     pub(super) fn add(&mut self, other: &Self) {
-        if let Some(other) = &other.0
-            && let Some(histogram) = self.allocated()
-        {
-            // Both are bounded alike: see `record`.
-            let _ = histogram.add(other);
+        if other.0.len() > self.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        for (count, more) in self.0.iter_mut().zip(&other.0) {
+            *count = count.saturating_add(*more);
         }
     }
 
     /// What is shown of it; `None` before the first sample.
     pub(crate) fn quantiles(&self) -> Option<ResponseTimes> {
-        let histogram = self.0.as_ref()?;
-        let at = |quantile| Duration::from_micros(histogram.value_at_quantile(quantile));
+        let seen = |step: &usize| self.0.get(*step).is_some_and(|count| *count > 0);
+        let min = (0..self.0.len()).find(seen)?;
+        let max = (0..self.0.len()).rfind(seen)?;
+        let samples = self.0.iter().copied().map(u64::from).sum();
+        let at = |quantile| longest_of(self.at(quantile, samples).unwrap_or(max));
         Some(ResponseTimes {
-            samples: histogram.len(),
-            min: Duration::from_micros(histogram.min()),
+            samples,
+            min: shortest_of(min),
             p50: at(0.50),
             p90: at(0.90),
             p99: at(0.99),
-            max: Duration::from_micros(histogram.max()),
+            max: longest_of(max),
         })
     }
 
-    /// `None` only if the number of digits were not one that histograms come with.
-    fn allocated(&mut self) -> Option<&mut Histogram<u32>> {
-        if self.0.is_none() {
-            self.0 = Histogram::new(SIGNIFICANT_DIGITS).ok();
-        }
-        self.0.as_mut()
+    /// The first step that so large a part of the samples does not exceed.
+    fn at(&self, quantile: f64, samples: u64) -> Option<usize> {
+        let wanted = (quantile * samples as f64).ceil() as u64;
+        let mut passed = 0;
+        self.0.iter().position(|count| {
+            passed += u64::from(*count);
+            passed >= wanted
+        })
     }
+
+    #[cold]
+    fn make_room(&mut self, step: usize) {
+        let steps = EXACT.max((step / STEPS + 1) * STEPS);
+        self.0.reserve_exact(steps.saturating_sub(self.0.len()));
+        self.0.resize(steps, 0);
+    }
+}
+
+/// The step in which a time is counted.
+const fn step_of(micros: u64) -> usize {
+    let doublings = (u64::BITS - micros.leading_zeros()).saturating_sub(STEP_BITS + 1);
+    (doublings as usize) * STEPS + (micros >> doublings) as usize
+}
+
+/// The shortest time that is counted in a step.
+const fn shortest_of(step: usize) -> Duration {
+    let doublings = (step / STEPS).saturating_sub(1);
+    Duration::from_micros(((step - doublings * STEPS) as u64) << doublings)
+}
+
+/// The longest.
+const fn longest_of(step: usize) -> Duration {
+    shortest_of(step + 1).saturating_sub(Duration::from_micros(1))
 }
 
 /// Quantiles of response times, from dispatch to the first byte of the response; exact to three
@@ -94,7 +133,7 @@ mod tests {
     fn nothing_is_allocated_or_shown_before_the_first_sample() {
         let mut histogram = ResponseTimeHistogram::default();
         histogram.add(&ResponseTimeHistogram::default());
-        assert!(histogram.0.is_none());
+        assert_eq!(histogram.0.capacity(), 0);
         assert_eq!(histogram.quantiles(), None);
     }
 
@@ -130,8 +169,20 @@ mod tests {
         let shown = histogram.quantiles().expect("it has samples");
         assert_eq!((shown.samples, shown.p50), (2, Duration::from_micros(1)));
         assert!(close(shown.max, Duration::from_secs(3_600)));
-        let counts = histogram.0.map_or(0, |h| h.distinct_values());
+        let counts = histogram.0.len();
         assert!(counts * size_of::<u32>() <= 92 * 1024, "{counts} counts");
+    }
+
+    #[test]
+    fn steps_follow_each_other_and_are_less_than_a_thousandth() {
+        for step in 1..step_of(MAX_MICROS) {
+            let (shortest, longest) = (shortest_of(step), longest_of(step));
+            assert_eq!(longest + Duration::from_micros(1), shortest_of(step + 1));
+            for time in [shortest, longest] {
+                assert_eq!(step_of(time.as_micros() as u64), step);
+                assert!(close(time, shortest));
+            }
+        }
     }
 
     #[test]

@@ -5,18 +5,27 @@
 //! again, what a slow peer did not take yet. It is taken from [`Buffers`] when that happens and
 //! given back as soon as it is drained, so that an idle connection holds none.
 
-/// Capacity of the buffers most waits need: a head and a small body.
+/// Capacity of the buffers most waits need: a head. Every request has one until it is answered, so
+/// this decides how many pages of memory thousands of them are spread over.
+const HEAD_BYTES: usize = 1024;
+/// Capacity of those that the others need: a long head, or one with a small body.
 const SMALL_BYTES: usize = 4 * 1024;
 /// Largest capacity that is kept for reuse: a full read and the head that went before it.
 const LARGE_BYTES: usize = 96 * 1024;
-/// Small buffers kept for reuse, at most: 16 MiB.
+/// Of these two, so many are kept for reuse, at most: 16 MiB each, if all heads have grown.
 const SMALL_KEPT: usize = 4096;
 /// Large buffers kept for reuse, at most: 6 MiB.
 const LARGE_KEPT: usize = 64;
 
 /// Bytes in waiting: appended at the end, consumed from the front.
+///
+/// A pointer, which is what it costs those who may hold one and mostly do not: each connection,
+/// and each exchange several times.
 #[derive(Debug)]
-pub struct Buffer {
+pub struct Buffer(Box<Waiting>);
+
+#[derive(Debug)]
+struct Waiting {
     bytes: Vec<u8>,
     start: usize,
 }
@@ -25,49 +34,50 @@ impl Buffer {
     /// The bytes not consumed yet.
     #[must_use]
     pub fn pending(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
+        self.0.bytes.get(self.0.start..).unwrap_or_default()
     }
 
     /// Whether everything has been consumed.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.start >= self.bytes.len()
+        self.0.start >= self.0.bytes.len()
     }
 
     /// Takes `count` bytes off the front; they stay in memory until [`Buffers::give`].
     pub fn consume(&mut self, count: usize) {
-        self.start = self.start.saturating_add(count).min(self.bytes.len());
+        self.0.start = self.0.start.saturating_add(count).min(self.0.bytes.len());
     }
 
     /// Makes all bytes pending again, as if none had been consumed.
     pub fn rewind(&mut self) {
-        self.start = 0;
+        self.0.start = 0;
     }
 
     /// Adds bytes at the end. Room of consumed bytes is used first where that avoids growing.
     pub fn append(&mut self, more: &[u8]) {
         if self.is_drained() {
-            self.bytes.clear();
-            self.start = 0;
-        } else if self.start > 0 && self.bytes.len() + more.len() > self.bytes.capacity() {
-            self.bytes.drain(..self.start);
-            self.start = 0;
+            self.0.bytes.clear();
+            self.0.start = 0;
+        } else if self.0.start > 0 && self.0.bytes.len() + more.len() > self.0.bytes.capacity() {
+            self.0.bytes.drain(..self.0.start);
+            self.0.start = 0;
         }
-        self.bytes.extend_from_slice(more);
+        self.0.bytes.extend_from_slice(more);
     }
 
     /// The whole of it, to append to with something that writes into a vector. Nothing may have
     /// been consumed yet.
     pub fn as_vec_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
+        &mut self.0.bytes
     }
 }
 
 /// Recycles buffers, last used first, so that the next one is still in the cache.
 #[derive(Debug, Default)]
 pub struct Buffers {
-    small: Vec<Vec<u8>>,
-    large: Vec<Vec<u8>>,
+    heads: Vec<Buffer>,
+    small: Vec<Buffer>,
+    large: Vec<Buffer>,
     lent: usize,
 }
 
@@ -75,13 +85,17 @@ impl Buffers {
     /// An empty buffer that holds `expected` bytes without growing.
     pub fn take(&mut self, expected: usize) -> Buffer {
         self.lent += 1;
-        let kept = if expected <= SMALL_BYTES {
-            self.small.pop()
+        let (list, least) = if expected <= HEAD_BYTES {
+            (&mut self.heads, HEAD_BYTES)
+        } else if expected <= SMALL_BYTES {
+            (&mut self.small, SMALL_BYTES)
         } else {
-            self.large.pop()
+            (&mut self.large, expected)
         };
-        let bytes = kept.unwrap_or_else(|| Vec::with_capacity(expected.max(SMALL_BYTES)));
-        Buffer { bytes, start: 0 }
+        list.pop().unwrap_or_else(|| {
+            let bytes = Vec::with_capacity(least);
+            Buffer(Box::new(Waiting { bytes, start: 0 }))
+        })
     }
 
     /// A buffer holding a copy of `bytes`.
@@ -92,11 +106,14 @@ impl Buffers {
     }
 
     /// Takes a buffer back.
-    pub fn give(&mut self, buffer: Buffer) {
+    pub fn give(&mut self, mut buffer: Buffer) {
         self.lent = self.lent.saturating_sub(1);
-        let mut bytes = buffer.bytes;
-        bytes.clear();
-        let (list, kept) = match bytes.capacity() {
+        let waiting = &mut *buffer.0;
+        waiting.bytes.clear();
+        waiting.start = 0;
+        let (list, kept) = match waiting.bytes.capacity() {
+            // One that has grown is as good as it was, but for the room it takes.
+            HEAD_BYTES..SMALL_BYTES => (&mut self.heads, SMALL_KEPT),
             SMALL_BYTES => (&mut self.small, SMALL_KEPT),
             capacity if capacity > SMALL_BYTES && capacity <= LARGE_BYTES => {
                 (&mut self.large, LARGE_KEPT)
@@ -104,7 +121,7 @@ impl Buffers {
             _ => return,
         };
         if list.len() < kept {
-            list.push(bytes);
+            list.push(buffer);
         }
     }
 
@@ -146,7 +163,7 @@ mod tests {
             buffer.consume(1000);
         }
         assert_eq!(buffer.pending().len(), 1000);
-        assert_eq!(buffer.bytes.capacity(), SMALL_BYTES);
+        assert_eq!(buffer.0.bytes.capacity(), SMALL_BYTES);
     }
 
     #[test]
@@ -165,6 +182,20 @@ mod tests {
         let mut buffer = buffers.take(10);
         buffer.append(&vec![0; LARGE_BYTES * 2]);
         buffers.give(buffer);
-        assert!(buffers.small.is_empty() && buffers.large.is_empty());
+        let lists = [&buffers.heads, &buffers.small, &buffers.large];
+        assert!(lists.iter().all(|list| list.is_empty()));
+    }
+
+    #[test]
+    fn a_buffer_has_the_room_that_is_expected_and_is_used_again() {
+        let mut buffers = Buffers::default();
+        for expected in [0, HEAD_BYTES, HEAD_BYTES + 1, SMALL_BYTES, SMALL_BYTES + 1] {
+            let mut buffer = buffers.take(expected);
+            let room = buffer.as_vec_mut().capacity();
+            let at = buffer.as_vec_mut().as_ptr();
+            assert!((expected..=expected + SMALL_BYTES).contains(&room));
+            buffers.give(buffer);
+            assert_eq!(buffers.take(expected).as_vec_mut().as_ptr(), at);
+        }
     }
 }

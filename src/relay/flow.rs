@@ -51,17 +51,25 @@ pub struct Flow<Pipe> {
     /// Puts plain bytes into chunks on the way.
     encoder: Option<ChunkedEncoder>,
     pending: Option<Buffer>,
-    /// Whether `pending` is kept when it has been written, to be written again.
-    keep: bool,
-    /// Whether the sink is ended when everything has been written.
-    ends_sink: bool,
+    afterwards: Afterwards,
     /// Whether the sink has taken anything.
     touched: bool,
-    pipe: Option<(Pipe, usize)>,
+    /// Bulk bytes, and how many they are, which is less than a pipe can hold.
+    pipe: Option<(Pipe, u32)>,
     /// Whether the last read filled the scratch buffer: a sign of bulk.
     bulk: bool,
     received: u64,
     passed: u64,
+}
+
+/// What follows when everything has been written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Afterwards {
+    Nothing,
+    /// It is kept, to be written again.
+    Kept,
+    /// The sink is ended.
+    SinkEnds,
 }
 
 impl<Pipe> Flow<Pipe> {
@@ -71,8 +79,7 @@ impl<Pipe> Flow<Pipe> {
             body,
             encoder: None,
             pending: None,
-            keep: false,
-            ends_sink: false,
+            afterwards: Afterwards::Nothing,
             touched: false,
             pipe: None,
             bulk: false,
@@ -93,7 +100,7 @@ impl<Pipe> Flow<Pipe> {
 
     /// The sink is to be ended as soon as this flow is done: the last bytes may wait for that.
     pub fn end_sink(&mut self) {
-        self.ends_sink = true;
+        self.afterwards = Afterwards::SinkEnds;
     }
 
     /// Whether the source owes nothing more.
@@ -119,7 +126,7 @@ impl<Pipe> Flow<Pipe> {
 
     /// Whether all of the message is at hand and can be written again from the start.
     pub fn can_rewind(&self) -> bool {
-        !self.touched || self.keep
+        !self.touched || self.afterwards == Afterwards::Kept
     }
 
     /// Starts over with another sink. Only if [`can_rewind`](Self::can_rewind).
@@ -149,7 +156,9 @@ impl<Pipe> Flow<Pipe> {
     pub fn prepare(&mut self, mut first: Buffer, input: &[u8], keep: bool) -> Result<usize, Break> {
         let used = self.take_pieces(input, &mut first);
         self.pending = Some(first);
-        self.keep = keep && self.is_received();
+        if keep && self.is_received() {
+            self.afterwards = Afterwards::Kept;
+        }
         self.received += *used.as_ref().unwrap_or(&0) as u64;
         used
     }

@@ -104,7 +104,10 @@ pub(crate) struct Arena<Tag, T, L = ()> {
     of: PhantomData<fn() -> Tag>,
 }
 
+/// Begins with a line of the cache, so that a tenant that has its first things first has them all
+/// in one: with thousands of connections each line comes from memory.
 #[derive(Debug)]
+#[repr(C, align(64))]
 struct Slot<T, L> {
     /// Of the tenant, or of the last one.
     generation: u32,

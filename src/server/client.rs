@@ -8,17 +8,19 @@ use std::net::SocketAddr;
 
 /// A session: one client connection and where it stands.
 ///
-/// Between requests it is nothing but this slot: no buffer, no exchange.
+/// Between requests it is nothing but this slot: no buffer, no exchange. What every event needs
+/// comes first, so that it is in the first line of the slot.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Client<T> {
     pub(super) peer: Peer<T>,
+    pub(super) deadline: Deadline,
+    pub(super) state: ClientState,
+    /// Which listener it came by.
+    pub(super) listener: u16,
     pub(super) address: ClientAddress,
     /// What it connected to, if it is known without asking the system.
     pub(super) local: Option<SocketAddr>,
-    /// Which listener it came by.
-    pub(super) listener: u16,
-    pub(super) state: ClientState,
-    pub(super) deadline: Deadline,
 }
 
 /// Where a session stands.
@@ -38,7 +40,7 @@ pub(super) enum ClientState {
     /// and could destroy the answer (RFC 9112, section 9.6).
     Lingering {
         /// Bytes thrown away so far.
-        dropped: usize,
+        dropped: u32,
     },
     /// Closed in the last phase of this turn.
     Closed,
@@ -49,11 +51,11 @@ impl<T: Transport> Client<T> {
     pub(super) fn new(io: T, address: ClientAddress, listener: u16, deadline: Deadline) -> Self {
         Self {
             peer: Peer::new(io),
+            deadline,
+            state: ClientState::Idle,
+            listener,
             address,
             local: None,
-            listener,
-            state: ClientState::Idle,
-            deadline,
         }
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// How long a client that may still be sending is listened to after its last answer.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// How much of what it still sends is thrown away before it is cut off.
-const LINGER_MAX_BYTES: usize = 1024 * 1024;
+const LINGER_MAX_BYTES: u32 = 1024 * 1024;
 /// Reads of thrown-away bytes in one go, so that others have their turn.
 const LINGER_READS: usize = 4;
 
@@ -99,9 +99,9 @@ impl<N: Network> Server<N> {
                 break;
             }
             match client.peer.socket.recv(&mut self.work.scratch) {
-                Received::Bytes(count) => dropped += count,
+                Received::Bytes(count) => dropped = dropped.saturating_add(count as u32),
                 Received::Blocked => break,
-                Received::End | Received::Failed => dropped = usize::MAX,
+                Received::End | Received::Failed => dropped = u32::MAX,
             }
             if dropped >= LINGER_MAX_BYTES {
                 self.close_client(id);

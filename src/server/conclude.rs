@@ -121,12 +121,13 @@ impl<N: Network> Server<N> {
             fault: notes.fault,
         };
         self.metrics.record(&record);
-        if self.access_log.is_on() {
-            let name = notes.backend.and_then(|id| self.upstream.name(id));
-            let wall = self.wall_at_zero + now.since(Timestamp::ZERO);
-            self.access_log
-                .append(&mut self.log_lines, wall, &record, name);
+        if !self.access_log.is_on() {
+            return;
         }
+        let name = notes.backend.and_then(|id| self.upstream.name(id));
+        let wall = self.wall_at_zero + now.since(Timestamp::ZERO);
+        self.access_log
+            .append(&mut self.log_lines, wall, &record, name);
     }
 }
 

@@ -17,28 +17,30 @@ use crate::time::Timestamp;
 use crate::upstream::Lease;
 use std::time::Duration;
 
-/// An exchange under way.
+/// An exchange under way. The order is that of memory: what an answer needs comes first, and what
+/// matters only before it comes, or should it not come, is in lines of its own behind that.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Exchange<Pipe> {
     pub(super) client: ClientId,
-    pub(super) request: Request,
-    pub(super) upload: Flow<Pipe>,
-    pub(super) download: Flow<Pipe>,
     pub(super) phase: Phase,
-    pub(super) attempt: Attempt,
-    pub(super) tried: Tried,
+    pub(super) request: Request,
     /// A pooled connection turned out to be dead: the next attempt opens a new one.
     pub(super) needs_new_link: bool,
     /// The backend listens no longer; only its answer is awaited.
     pub(super) upload_stopped: bool,
     /// Whether it goes on in the next turn, event or not.
     pub(super) has_yielded: bool,
+    pub(super) attempt: Attempt,
+    pub(super) upload: Flow<Pipe>,
+    pub(super) download: Flow<Pipe>,
+    pub(super) notes: Notes,
+    pub(super) tried: Tried,
     /// Whom it waits for; `None` before it first waits.
     pub(super) wait: Option<Wait>,
     pub(super) key: u64,
     /// The backend the client is bound to by its cookie.
     pub(super) bound: Option<BackendId>,
-    pub(super) notes: Notes,
 }
 
 /// What has to be remembered of the request.
@@ -117,9 +119,10 @@ pub(super) enum Attempt {
     },
 }
 
-/// Backends this exchange has failed at. They are not picked again for it.
+/// Backends this exchange has failed at. They are not picked again for it. They are few,
+/// and mostly none: nothing is kept ready for more.
 #[derive(Debug, Default)]
-pub(super) struct Tried(Vec<BackendId>);
+pub(super) struct Tried(Box<[BackendId]>);
 
 impl<Pipe> Exchange<Pipe> {
     /// An exchange that has just begun.
@@ -132,19 +135,19 @@ impl<Pipe> Exchange<Pipe> {
     ) -> Self {
         Self {
             client,
-            request,
-            upload,
-            download: Flow::new(Body::Empty),
             phase: Phase::AwaitingHead,
-            attempt: Attempt::Idle,
-            tried: Tried::default(),
+            request,
             needs_new_link: false,
             upload_stopped: false,
             has_yielded: false,
+            attempt: Attempt::Idle,
+            upload,
+            download: Flow::new(Body::Empty),
+            notes,
+            tried: Tried::default(),
             wait: None,
             key,
             bound: None,
-            notes,
         }
     }
 
@@ -197,8 +200,8 @@ impl<Pipe> Exchange<Pipe> {
 
 impl Tried {
     pub(super) fn add(&mut self, backend: BackendId) {
-        if !self.0.contains(&backend) {
-            self.0.push(backend);
+        if !self.as_slice().contains(&backend) {
+            self.0 = self.0.iter().copied().chain([backend]).collect();
         }
     }
 
@@ -207,27 +210,28 @@ impl Tried {
     }
 }
 
-/// What the record will say.
+/// What the record will say. In the order of memory: what is seldom known comes last.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Notes {
     pub(super) started_at: Timestamp,
     pub(super) head_bytes: usize,
-    pub(super) connect_time: Option<Duration>,
-    /// When the first byte of the request was given to the backend.
-    pub(super) sent_at: Option<Timestamp>,
     /// From dispatch to the first byte of the response.
     pub(super) first_byte_time: Option<Duration>,
     /// Bytes the client was sent before the present download: interim answers.
     pub(super) interim_bytes: u64,
-    pub(super) status: Option<u16>,
     pub(super) backend: Option<BackendId>,
+    pub(super) status: Option<u16>,
+    pub(super) fault: Option<Fault>,
     /// Backends asked so far, the same one again included.
     pub(super) attempts: u32,
     /// Those of them that were refused a connection.
     pub(super) refused: u32,
-    pub(super) fault: Option<Fault>,
+    pub(super) connect_time: Option<Duration>,
     /// For the access log, if there is one.
     pub(super) label: Option<Label>,
+    /// When the first byte of the request was given to the backend.
+    pub(super) sent_at: Option<Timestamp>,
 }
 
 impl Notes {
@@ -235,16 +239,16 @@ impl Notes {
         Self {
             started_at: now,
             head_bytes,
-            connect_time: None,
-            sent_at: None,
             first_byte_time: None,
             interim_bytes: 0,
-            status: None,
             backend: None,
+            status: None,
+            fault: None,
             attempts: 0,
             refused: 0,
-            fault: None,
+            connect_time: None,
             label,
+            sent_at: None,
         }
     }
 

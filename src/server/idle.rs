@@ -26,12 +26,13 @@ impl IdleLinks {
 
     /// Who is at `place`.
     #[cfg(test)]
-    pub(super) fn at(&self, backend: BackendId, place: usize) -> Option<LinkId> {
-        self.stacks.get(backend.slot())?.get(place).copied()
+    pub(super) fn at(&self, backend: BackendId, place: u32) -> Option<LinkId> {
+        let stack = self.stacks.get(backend.slot())?;
+        stack.get(place as usize).copied()
     }
 
     /// Adds a link and returns its place.
-    pub(super) fn push(&mut self, backend: BackendId, link: LinkId) -> usize {
+    pub(super) fn push(&mut self, backend: BackendId, link: LinkId) -> u32 {
         let slot = backend.slot();
         if slot >= self.stacks.len() {
             self.stacks.resize_with(slot + 1, Vec::new);
@@ -39,7 +40,7 @@ impl IdleLinks {
         match self.stacks.get_mut(slot) {
             Some(stack) => {
                 stack.push(link);
-                stack.len() - 1
+                stack.len() as u32 - 1
             }
             None => 0,
         }
@@ -56,8 +57,9 @@ impl IdleLinks {
     }
 
     /// Removes the link at `place`. Returns the link that has this place now, if one moved.
-    pub(super) fn remove(&mut self, backend: BackendId, place: usize) -> Option<LinkId> {
+    pub(super) fn remove(&mut self, backend: BackendId, place: u32) -> Option<LinkId> {
         let stack = self.stacks.get_mut(backend.slot())?;
+        let place = place as usize;
         if place < stack.len() {
             stack.swap_remove(place);
         }

@@ -12,8 +12,8 @@ const MAX_ID_BYTES: usize = 128;
 #[derive(Debug)]
 pub(super) struct Label {
     bytes: Buffer,
-    id_len: usize,
-    method_len: usize,
+    id_len: u32,
+    method_len: u32,
 }
 
 impl Label {
@@ -26,16 +26,20 @@ impl Label {
         }
         Self {
             bytes,
-            id_len: id.len(),
-            method_len: method.len(),
+            id_len: id.len() as u32,
+            method_len: method.len() as u32,
         }
     }
 
     /// Name, method and target.
     pub(super) fn parts(&self) -> (&[u8], &[u8], &[u8]) {
         let bytes = self.bytes.pending();
-        let (id, rest) = bytes.split_at_checked(self.id_len).unwrap_or_default();
-        let (method, target) = rest.split_at_checked(self.method_len).unwrap_or_default();
+        let (id, rest) = bytes
+            .split_at_checked(self.id_len as usize)
+            .unwrap_or_default();
+        let (method, target) = rest
+            .split_at_checked(self.method_len as usize)
+            .unwrap_or_default();
         (id, method, target)
     }
 

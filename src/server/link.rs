@@ -7,18 +7,20 @@ use crate::time::Timestamp;
 use crate::timers::Deadline;
 use std::time::Duration;
 
-/// A connection to a backend and where it stands.
+/// A connection to a backend and where it stands. What every exchange needs comes first, so that
+/// it is in the first line of the slot; the rest is for opening and closing it.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Link<T> {
     pub(super) peer: Peer<T>,
-    pub(super) backend: BackendId,
-    /// Which of the backend's addresses it leads to.
-    pub(super) address: usize,
-    pub(super) state: LinkState,
-    /// When connecting began.
-    pub(super) opened_at: Timestamp,
     /// For the connection to be established, and for an idle one to be closed.
     pub(super) deadline: Deadline,
+    pub(super) state: LinkState,
+    pub(super) backend: BackendId,
+    /// When connecting began.
+    pub(super) opened_at: Timestamp,
+    /// Which of the backend's addresses it leads to.
+    pub(super) address: usize,
 }
 
 /// Where a connection to a backend stands.
@@ -31,7 +33,7 @@ pub(super) enum LinkState {
     /// Waits in the pool, at this place in its backend's stack.
     Idle {
         /// Index into the stack.
-        place: usize,
+        place: u32,
     },
     /// Closed in the last phase of this turn.
     Closed,
@@ -48,11 +50,11 @@ impl<T: Transport> Link<T> {
     ) -> Self {
         Self {
             peer: Peer::new(io),
-            backend,
-            address,
-            state: LinkState::Connecting(exchange),
-            opened_at: now,
             deadline: Deadline::default(),
+            state: LinkState::Connecting(exchange),
+            backend,
+            opened_at: now,
+            address,
         }
     }
 

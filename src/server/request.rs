@@ -10,11 +10,14 @@ use crate::address::{ClientAddress, UNIX_CLIENT};
 use crate::balance::key::key_of;
 use crate::balance::{BackendId, KeySource};
 use crate::error::{Fault, Refusal};
-use crate::http::{Body, ClientIp, Forward, Parsed, RequestHead};
+use crate::http::{Body, BodyLength, ClientIp, Forward, Parsed, RequestHead};
 use crate::relay::{Buffer, Flow, Gathered};
 use crate::time::Timestamp;
 use std::mem;
 use std::net::IpAddr;
+
+/// What is added to a head on its way seldom needs more.
+const ADDED_BYTES: usize = 256;
 
 impl<N: Network> Server<N> {
     /// A new client connection, or one whose exchange is over, has its full time to ask.
@@ -161,7 +164,11 @@ impl<N: Network> Server<N> {
         input: &[u8],
         request_id: Option<&[u8]>,
     ) -> Buffer {
-        let mut first = self.work.buffers.take(head.len);
+        let known = match head.body {
+            BodyLength::None => head.len,
+            BodyLength::Length(_) | BodyLength::Chunked | BodyLength::UntilClose => input.len(),
+        };
+        let mut first = self.work.buffers.take(known + ADDED_BYTES);
         self.introduce(id, first.as_vec_mut());
         let Some(client) = self.slots.clients.get(id) else {
             return first;

@@ -55,3 +55,33 @@ impl<N: Network> Slots<N> {
         })
     }
 }
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+    use crate::server::exchange::Notes;
+    use crate::server::link::LinkState;
+    use std::mem;
+    use std::num::NonZeroU32;
+
+    /// As large as the connections of the system: a descriptor and its kind.
+    type Stream = (u32, i32);
+    /// Two descriptors.
+    type Pipe = (NonZeroU32, NonZeroU32);
+    const LINE_BYTES: usize = 64;
+
+    #[test]
+    fn what_every_event_needs_of_a_connection_is_in_its_first_line() {
+        let line = LINE_BYTES - size_of::<u64>();
+        assert!(mem::offset_of!(Client<Stream>, address) <= line);
+        assert!(mem::offset_of!(Link<Stream>, state) + size_of::<LinkState>() <= line);
+    }
+
+    #[test]
+    fn what_an_answer_needs_of_an_exchange_is_in_its_first_lines() {
+        type Known = Exchange<Pipe>;
+        assert!(size_of::<Known>() <= 7 * LINE_BYTES - size_of::<u64>());
+        let notes = mem::offset_of!(Known, notes) + mem::offset_of!(Notes, sent_at);
+        assert!(notes <= 6 * LINE_BYTES);
+    }
+}

@@ -208,16 +208,16 @@ impl Upstream {
             oldest_dispatched_at: None,
         };
         let backend = Backend {
-            name,
-            state,
-            max_in_flight: u32::MAX,
             queue: Queue::default(),
-            evidence: Evidence::default(),
-            pace: Pace::default(),
-            judged_from: Timestamp::ZERO,
+            max_in_flight: u32::MAX,
             unreachable_in_a_row: 0,
+            state,
+            judged_from: Timestamp::ZERO,
             is_spared: false,
             is_barred: false,
+            evidence: Evidence::default(),
+            pace: Pace::default(),
+            name,
         };
         self.joined += 1;
         match (

@@ -79,22 +79,24 @@ pub struct Upstream {
     sharing: Option<Sharing>,
 }
 
+/// The order is that of memory: the lines that each exchange needs come first.
+#[repr(C, align(64))]
 struct Backend {
-    name: String,
-    state: State,
+    queue: Queue,
     /// Exchanges it is given at once, at most.
     max_in_flight: u32,
-    queue: Queue,
-    evidence: Evidence,
-    pace: Pace,
+    unreachable_in_a_row: u32,
+    state: State,
     /// Exchanges dispatched before tell of an earlier time, and are no evidence.
     judged_from: Timestamp,
-    unreachable_in_a_row: u32,
     /// Whether it was said that it is not ejected because too many are.
     is_spared: bool,
     /// Whether the other workers keep it from being picked here: its trial is under way there,
     /// or news of its state are.
     is_barred: bool,
+    evidence: Evidence,
+    pace: Pace,
+    name: String,
 }
 
 impl Backend {

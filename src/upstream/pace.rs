@@ -27,7 +27,7 @@ const RECENT: Duration = Duration::from_secs(30);
 const LEAST_EXCESS: Duration = Duration::from_millis(500);
 
 /// So many of them that overtook an older request show that requests do not stand in line.
-const OUT_OF_ORDER: usize = 3;
+const OUT_OF_ORDER: u32 = 3;
 
 /// What is known of one answer.
 #[derive(Clone, Copy, Debug)]
@@ -38,19 +38,27 @@ struct Answer {
     overtook: bool,
 }
 
-/// How long one backend takes.
+/// How long one backend takes. What each answer needs stands together, and so do the two numbers
+/// that are kept of it.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub(super) struct Pace {
-    /// The response times since the last median, in microseconds.
-    times_us: [u32; SAMPLES],
-    /// The same, each divided by the queue it met.
-    shares_us: [u32; SAMPLES],
-    count: usize,
+    count: u32,
     /// How many of them overtook an older request.
-    overtaking: usize,
+    overtaking: u32,
     began_at: Timestamp,
+    /// The answers since the last median.
+    samples: [Sample; SAMPLES],
     /// The last median, and when it was found.
     median: Option<(Duration, Timestamp)>,
+}
+
+/// What is kept of one answer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sample {
+    time_us: u32,
+    /// The same divided by the queue it met.
+    share_us: u32,
 }
 
 impl Pace {
@@ -59,18 +67,20 @@ impl Pace {
         if self.count == 0 || now.since(self.began_at) > RECENT {
             (self.count, self.overtaking, self.began_at) = (0, 0, now);
         }
-        let micros = u32::try_from(answer.time.as_micros()).unwrap_or(u32::MAX);
-        *self.times_us.get_mut(self.count)? = micros;
-        *self.shares_us.get_mut(self.count)? = micros / answer.ahead.saturating_add(1);
-        self.overtaking += usize::from(answer.overtook);
+        let time_us = u32::try_from(answer.time.as_micros()).unwrap_or(u32::MAX);
+        *self.samples.get_mut(self.count as usize)? = Sample {
+            time_us,
+            share_us: time_us / answer.ahead.saturating_add(1),
+        };
+        self.overtaking += u32::from(answer.overtook);
         self.count += 1;
-        if self.count < SAMPLES {
+        if self.count < SAMPLES as u32 {
             return None;
         }
         self.count = 0;
-        let times = match self.overtaking >= OUT_OF_ORDER {
-            true => &mut self.times_us,
-            false => &mut self.shares_us,
+        let mut times = match self.overtaking >= OUT_OF_ORDER {
+            true => self.samples.map(|sample| sample.time_us),
+            false => self.samples.map(|sample| sample.share_us),
         };
         let (_, median, _) = times.select_nth_unstable(SAMPLES / 2);
         let median = Duration::from_micros((*median).into());

@@ -45,7 +45,7 @@ impl<Pipe> Flow<Pipe> {
             Received::Bytes(count) => count,
             Received::Blocked | Received::End | Received::Failed => 0,
         };
-        self.pipe = Some((pipe, held + more));
+        self.pipe = Some((pipe, held + more as u32));
         Some(received)
     }
 
@@ -87,8 +87,9 @@ impl<Pipe> Flow<Pipe> {
                 }
                 return Ok(true);
             }
-            let sent = to.drain(pipe, *held).map_err(|_| Break::SinkFailed)?;
-            *held -= sent.min(*held);
+            let sent = to.drain(pipe, *held as usize);
+            let sent = sent.map_err(|_| Break::SinkFailed)?;
+            *held = held.saturating_sub(sent as u32);
             self.touched |= sent > 0;
             self.passed += sent as u64;
             if sent == 0 {
@@ -100,7 +101,7 @@ impl<Pipe> Flow<Pipe> {
 
     pub(super) fn release_pipe<P: Pipes<Pipe = Pipe>>(&mut self, work: &mut Workspace<P>) {
         if let Some((pipe, held)) = self.pipe.take() {
-            work.pipes.give(pipe, held);
+            work.pipes.give(pipe, held as usize);
         }
     }
 }

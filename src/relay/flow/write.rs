@@ -1,6 +1,6 @@
 //! Writing: straight from where the bytes lie, and what the sink does not take waits.
 
-use super::{Break, Flow};
+use super::{Afterwards, Break, Flow};
 use crate::http::Piece;
 use crate::relay::buffer::Buffers;
 use crate::relay::peer::Workspace;
@@ -76,7 +76,7 @@ impl<Pipe> Flow<Pipe> {
         let total: usize = parts.iter().map(|part| part.len()).sum();
         let mut sent = 0;
         if total > 0 && self.pending.is_none() {
-            let is_last = self.ends_sink && self.body.is_complete();
+            let is_last = self.afterwards == Afterwards::SinkEnds && self.body.is_complete();
             let parts = parts.map(IoSlice::new);
             let result = match is_last {
                 true => to.send_last(&parts),
@@ -130,7 +130,7 @@ impl<Pipe> Flow<Pipe> {
             if !pending.is_drained() {
                 return Ok(false);
             }
-            if !self.keep {
+            if self.afterwards != Afterwards::Kept {
                 work.buffers.give_some(self.pending.take());
             }
         }

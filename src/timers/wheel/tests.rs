@@ -94,7 +94,7 @@ fn never_is_not_armed_and_the_last_instants_overflow_nothing() {
     let mut wheel = Wheel::new(at(u64::MAX - LAP_NANOS));
     wheel.arm('n', Timestamp::NEVER);
     assert!(wheel.is_empty());
-    wheel.arm('l', at(u64::MAX - 1));
+    wheel.arm('l', at(u64::MAX - 2));
     assert!(wheel.next_wakeup().is_some());
     assert_eq!(expired(&mut wheel, at(u64::MAX - TICK_NANOS)), []);
     assert_eq!(wheel.next_wakeup(), Some(Timestamp::NEVER));
