@@ -51,8 +51,9 @@ pub(super) enum UpgradeField {
 }
 
 impl Facts {
-    /// Takes in a field that concerns an intermediary.
-    #[inline]
+    /// Takes in a field that concerns an intermediary. Kept out of the walk over all fields: few
+    /// come here, and the others would wait for registers.
+    #[inline(never)]
     pub(super) fn add(&mut self, field: Field, value: &[u8]) {
         match field.kind {
             FieldKind::ContentLength => self.length.add(value),

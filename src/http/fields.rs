@@ -5,7 +5,6 @@
 
 use super::limits::{HeadLimits, MAX_FIELDS};
 use super::span::Span;
-use super::tokens::{FieldLine, Stop, Tokens};
 
 /// What a field is to an intermediary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,42 +156,44 @@ impl FieldTable {
         }
     }
 
-    /// Takes over the fields that `tokens` reads next, up to the blank line, and shows those that
-    /// concern an intermediary to `see`, with their values.
+    /// Takes over the fields that the tokeniser found in `head`, which ends with a blank line,
+    /// and shows those that concern an intermediary to `see`, with their values.
     ///
-    /// # Errors
-    /// There is no such line, a field before it is malformed, or there are more fields or longer
-    /// ones than `limits` allow.
+    /// Returns whether all its lines end with CRLF and keep to the limits, as far as can be told
+    /// at a glance: the tokeniser lets a bare LF pass, but a line must begin right after CRLF.
     #[inline]
-    pub(super) fn read(
+    pub(super) fn record(
         &mut self,
-        tokens: &mut Tokens<'_>,
+        head: &[u8],
+        raw: &[httparse::Header<'_>],
         limits: HeadLimits,
         mut see: impl FnMut(Field, &[u8]),
-    ) -> Result<(), Stop> {
+    ) -> bool {
         self.fields.clear();
         self.kinds = KindSet::default();
-        let mut start = tokens.read();
-        while let Some(FieldLine { name, value }) = tokens.field()? {
-            let end = tokens.read();
-            let is_long = end - start > limits.max_field_bytes.saturating_add(b"\r\n".len());
-            if is_long || self.fields.len() >= limits.max_fields {
-                return Err(Stop::Malformed);
-            }
+        self.end = head.len().saturating_sub(2);
+        let longest = limits.max_field_bytes.saturating_add(2);
+        let mut sound = head.ends_with(b"\r\n\r\n");
+        let mut previous = None;
+        for header in raw {
+            let name = Span::locate(header.name.as_bytes(), head);
+            let kind = FieldKind::of(header.name.as_bytes());
+            let start = name.start();
+            sound &= head.get(start.wrapping_sub(2)..start) == Some(b"\r\n");
+            sound &= start - previous.unwrap_or(start) <= longest;
+            previous = Some(start);
             let field = Field {
-                kind: FieldKind::of(name),
-                name: tokens.locate(name),
-                value: tokens.locate(value),
+                kind,
+                name,
+                value: Span::locate(header.value, head),
             };
-            self.kinds = self.kinds.with(field.kind);
+            self.kinds = self.kinds.with(kind);
             self.fields.push(field);
-            if field.kind != FieldKind::Other {
-                see(field, value);
+            if kind != FieldKind::Other {
+                see(field, header.value);
             }
-            start = end;
         }
-        self.end = start;
-        Ok(())
+        sound && self.end - previous.unwrap_or(self.end) <= longest
     }
 
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Field> {

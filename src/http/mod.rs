@@ -37,7 +37,6 @@ mod scan;
 mod span;
 mod syntax;
 mod target;
-mod tokens;
 mod trailer;
 
 #[cfg(test)]

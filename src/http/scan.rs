@@ -1,9 +1,10 @@
 //! The first flaw of a head, in the order of its bytes.
 //!
-//! Reading tokens is fast, but does not say what was wrong. When it stops, when it wants more than
-//! a limit allows, or when a cheap check smells something, this slow scanner reads the same bytes
-//! with the same grammar and names the first flaw. As the verdict depends on the first offending
-//! byte alone, a head that trickles in gets the same one as a head that arrives whole.
+//! The tokeniser is fast, but it neither says where it stopped nor minds a bare LF or a limit.
+//! When it objects, when it wants more than a limit allows, or when a cheap check smells
+//! something, this slow scanner reads the same bytes with the strict grammar and names the
+//! first flaw. As the verdict depends on the first offending byte alone, a head that trickles in
+//! gets the same one as a head that arrives whole.
 
 use super::flaw::Flaw;
 use super::limits::HeadLimits;

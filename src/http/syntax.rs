@@ -1,27 +1,12 @@
 //! The character classes of HTTP and the lists fields are made of.
 
 /// Whether `byte` may be part of a token: a method or a field name (RFC 9110, section 5.6.2).
-pub(super) fn is_token(byte: u8) -> bool {
-    TOKEN_BYTES.get(usize::from(byte)).is_some_and(|&is| is)
+pub(super) const fn is_token(byte: u8) -> bool {
+    matches!(byte,
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9'
+        | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+'
+        | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
 }
-
-/// What a token is made of: a table, as such bytes lie in too many ranges to be compared with.
-#[allow(
-    clippy::indexing_slicing,
-    reason = "indexed when compiled: what is out of bounds does not compile"
-)]
-static TOKEN_BYTES: [bool; 256] = {
-    let mut bytes = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        bytes[byte] = matches!(byte as u8,
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9'
-            | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+'
-            | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~');
-        byte += 1;
-    }
-    bytes
-};
 
 /// Whether `byte` may be part of a field value or a reason phrase: visible, blank, or beyond
 /// ASCII (RFC 9110, section 5.5). Every control character but the tab is out.

@@ -3,6 +3,7 @@
 use super::host::is_authority;
 use super::method::Method;
 use super::span::Span;
+use super::syntax::is_target;
 
 /// What a target says, apart from itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,4 +51,12 @@ impl TargetForm {
                 path: Span::new(from + end, at.end()),
             })
     }
+}
+
+/// Whether all bytes may be in a target, told without a branch per byte. The tokeniser lets
+/// fragments and bytes beyond ASCII pass.
+pub(super) fn is_clean(target: &[u8]) -> bool {
+    target
+        .iter()
+        .fold(true, |clean, &byte| clean & is_target(byte))
 }
