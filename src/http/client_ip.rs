@@ -26,30 +26,27 @@ impl ClientIp {
 
     /// Four numbers with dots between them.
     fn dotted(address: Ipv4Addr) -> Self {
-        let mut ip = Self {
-            text: [0; MAX_TEXT],
-            len: 0,
+        let (mut text, mut len) = ([0; MAX_TEXT], 0);
+        let mut push = |byte| {
+            if let Some(place) = text.get_mut(len) {
+                *place = byte;
+                len += 1;
+            }
         };
         for (nth, number) in address.octets().into_iter().enumerate() {
             if nth > 0 {
-                ip.push(b'.');
+                push(b'.');
             }
             if number >= 100 {
-                ip.push(b'0' + number / 100);
+                push(b'0' + number / 100);
             }
             if number >= 10 {
-                ip.push(b'0' + number / 10 % 10);
+                push(b'0' + number / 10 % 10);
             }
-            ip.push(b'0' + number % 10);
+            push(b'0' + number % 10);
         }
-        ip
-    }
-
-    fn push(&mut self, byte: u8) {
-        if let Some(place) = self.text.get_mut(usize::from(self.len)) {
-            *place = byte;
-            self.len += 1;
-        }
+        let len = len as u8;
+        Self { text, len }
     }
 }
 
@@ -59,14 +56,12 @@ impl From<ClientAddress> for ClientIp {
         if let Some(ip) = address.ip() {
             return ip.into();
         }
-        let mut text = Self {
-            text: [0; MAX_TEXT],
-            len: 0,
-        };
-        for byte in UNIX_CLIENT.bytes() {
-            text.push(byte);
+        let mut text = [0; MAX_TEXT];
+        for (place, byte) in text.iter_mut().zip(UNIX_CLIENT.bytes()) {
+            *place = byte;
         }
-        text
+        let len = UNIX_CLIENT.len() as u8;
+        Self { text, len }
     }
 }
 

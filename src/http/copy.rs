@@ -12,6 +12,10 @@ pub(super) fn copy_fields(
     dropped: KindSet,
     out: &mut Vec<u8>,
 ) {
+    if !fields.has_any(dropped) {
+        out.extend_from_slice(input.get(from..fields.end()).unwrap_or_default());
+        return;
+    }
     let mut run = Some(from);
     for field in fields.iter() {
         let start = field.name.start();
@@ -29,10 +33,11 @@ pub(super) fn copy_fields(
     }
 }
 
-/// Appends one field line. Inlined, so that a name known at compile time is stored and not copied.
-#[inline]
-pub(super) fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-    for part in [name, b": ", value, b"\r\n"] {
+/// Appends one field line; `start` is its name with colon and blank. Inlined, so that a start known
+/// at compile time is stored and not copied.
+#[inline(always)]
+pub(super) fn write_field(start: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    for part in [start, value, b"\r\n"] {
         out.extend_from_slice(part);
     }
 }
@@ -40,7 +45,7 @@ pub(super) fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
 /// Appends a `Content-Length` line.
 pub(super) fn write_length(length: u64, out: &mut Vec<u8>) {
     let mut digits = itoa::Buffer::new();
-    write_field(b"Content-Length", digits.format(length).as_bytes(), out);
+    write_field(b"Content-Length: ", digits.format(length).as_bytes(), out);
 }
 
 /// Appends `values` as one comma-separated list, each followed by a comma; empty ones left out.

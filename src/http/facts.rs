@@ -2,7 +2,7 @@
 
 use super::Version;
 use super::connection::{ConnectionOptions, MAX_NOMINATIONS, nominate};
-use super::fields::{FieldKind, FieldTable};
+use super::fields::{Field, FieldKind, FieldTable};
 use super::flaw::Flaw;
 use super::framing::{ContentLength, TransferCoding};
 use super::span::Span;
@@ -51,31 +51,17 @@ pub(super) enum UpgradeField {
 }
 
 impl Facts {
-    /// Reads the fields in `table`, and marks there those that `Connection` names.
-    pub(super) fn gather(table: &mut FieldTable, input: &[u8]) -> Result<Self, Flaw> {
-        let mut facts = Self::default();
-        for field in table.iter() {
-            if field.kind != FieldKind::Other {
-                facts.add(field.kind, field.value, input);
-            }
-        }
-        match facts.options.nominations {
-            0 => {}
-            1..=MAX_NOMINATIONS => nominate(table, input),
-            _ => return Err(Flaw::Syntax),
-        }
-        Ok(facts)
-    }
-
-    fn add(&mut self, kind: FieldKind, at: Span, input: &[u8]) {
-        let value = at.of(input);
-        match kind {
+    /// Takes in a field that concerns an intermediary. Kept out of the walk over all fields: few
+    /// come here, and the others would wait for registers.
+    #[inline(never)]
+    pub(super) fn add(&mut self, field: Field, value: &[u8]) {
+        match field.kind {
             FieldKind::ContentLength => self.length.add(value),
             FieldKind::TransferEncoding => self.coding.add(value),
             FieldKind::Connection => self.options.add(value),
             FieldKind::Host => {
                 self.host = match self.host {
-                    HostField::Absent => HostField::Given(at),
+                    HostField::Absent => HostField::Given(field.value),
                     HostField::Given(_) | HostField::Repeated => HostField::Repeated,
                 }
             }
@@ -100,6 +86,19 @@ impl Facts {
             }
             _ => {}
         }
+    }
+
+    /// Once all fields are known: marks those in `table` that `Connection` names.
+    ///
+    /// # Errors
+    /// It names more than anybody needs.
+    pub(super) fn nominate(&self, table: &mut FieldTable, input: &[u8]) -> Result<(), Flaw> {
+        match self.options.nominations {
+            0 => {}
+            1..=MAX_NOMINATIONS => nominate(table, input),
+            _ => return Err(Flaw::Syntax),
+        }
+        Ok(())
     }
 
     /// Whether another message may follow on the connection (RFC 9112, section 9.3).

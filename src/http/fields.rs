@@ -117,6 +117,11 @@ impl KindSet {
         if condition { self.with(kind) } else { self }
     }
 
+    /// Whether they have a kind in common.
+    const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Whether `kind` is in it.
     pub(super) const fn contains(self, kind: FieldKind) -> bool {
         self.0 & 1 << kind as u8 != 0
@@ -151,15 +156,18 @@ impl FieldTable {
         }
     }
 
-    /// Takes over the fields that the tokeniser found in `head`, which ends with a blank line.
+    /// Takes over the fields that the tokeniser found in `head`, which ends with a blank line,
+    /// and shows those that concern an intermediary to `see`, with their values.
     ///
     /// Returns whether all its lines end with CRLF and keep to the limits, as far as can be told
     /// at a glance: the tokeniser lets a bare LF pass, but a line must begin right after CRLF.
+    #[inline]
     pub(super) fn record(
         &mut self,
         head: &[u8],
         raw: &[httparse::Header<'_>],
         limits: HeadLimits,
+        mut see: impl FnMut(Field, &[u8]),
     ) -> bool {
         self.fields.clear();
         self.kinds = KindSet::default();
@@ -174,12 +182,16 @@ impl FieldTable {
             sound &= head.get(start.wrapping_sub(2)..start) == Some(b"\r\n");
             sound &= start - previous.unwrap_or(start) <= longest;
             previous = Some(start);
-            self.kinds = self.kinds.with(kind);
-            self.fields.push(Field {
+            let field = Field {
                 kind,
                 name,
                 value: Span::locate(header.value, head),
-            });
+            };
+            self.kinds = self.kinds.with(kind);
+            self.fields.push(field);
+            if kind != FieldKind::Other {
+                see(field, header.value);
+            }
         }
         sound && self.end - previous.unwrap_or(self.end) <= longest
     }
@@ -230,6 +242,11 @@ impl FieldTable {
     /// Whether there is a field of this kind.
     pub(super) fn has(&self, kind: FieldKind) -> bool {
         self.kinds.contains(kind)
+    }
+
+    /// Whether there is a field of one of these kinds.
+    pub(super) fn has_any(&self, kinds: KindSet) -> bool {
+        self.kinds.meets(kinds)
     }
 
     /// Offset where the first field line starts, or the blank line if there is none.

@@ -87,18 +87,18 @@ impl ForwardPolicy {
 fn lines(options: ForwardOptions, proto: &str, port: u16, via: &[u8]) -> Vec<u8> {
     let mut lines = Vec::new();
     if options.x_forwarded_proto {
-        write_field(b"X-Forwarded-Proto", proto.as_bytes(), &mut lines);
+        write_field(b"X-Forwarded-Proto: ", proto.as_bytes(), &mut lines);
     }
     if options.x_forwarded_port {
         let mut digits = itoa::Buffer::new();
         write_field(
-            b"X-Forwarded-Port",
+            b"X-Forwarded-Port: ",
             digits.format(port).as_bytes(),
             &mut lines,
         );
     }
     if options.via {
-        write_field(b"Via", via, &mut lines);
+        write_field(b"Via: ", via, &mut lines);
     }
     lines
 }
@@ -171,7 +171,7 @@ pub(super) fn write_request(
     if let Some(host) = host {
         // Section 3.2 of RFC 9112 wants it first; so the line cannot be part of a run.
         out.extend_from_slice(input.get(from..fields.start()).unwrap_or_default());
-        write_field(b"Host", host, out);
+        write_field(b"Host: ", host, out);
         copy_fields(fields, input, fields.start(), dropped, out);
     } else {
         copy_fields(fields, input, from, dropped, out);
@@ -213,7 +213,7 @@ impl Framing {
             write_length(length, out);
         }
         if self.says_chunked {
-            write_field(b"Transfer-Encoding", b"chunked", out);
+            write_field(b"Transfer-Encoding: ", b"chunked", out);
         }
     }
 }
@@ -278,7 +278,7 @@ fn write_identity(
     }
     let host = head.host.of(input);
     if policy.options.x_forwarded_host && !host.is_empty() {
-        write_field(b"X-Forwarded-Host", host, out);
+        write_field(b"X-Forwarded-Host: ", host, out);
     }
     out.extend_from_slice(match head.version {
         Version::Http11 => &policy.lines,
@@ -290,7 +290,7 @@ fn write_identity(
     if let Some(id) = forward.request_id
         && !fields.has(FieldKind::XRequestId)
     {
-        write_field(b"X-Request-Id", id, out);
+        write_field(b"X-Request-Id: ", id, out);
     }
 }
 

@@ -35,20 +35,20 @@ pub fn write_local_answer(answer: &LocalAnswer<'_>, out: &mut Vec<u8>) {
     for part in ["HTTP/1.1 ", status_text, " ", reason, "\r\n"] {
         out.extend_from_slice(part.as_bytes());
     }
-    write_field(b"Content-Type", b"text/plain; charset=utf-8", out);
+    write_field(b"Content-Type: ", b"text/plain; charset=utf-8", out);
     write_length(page.iter().map(|part| part.len() as u64).sum(), out);
-    write_field(b"Cache-Control", b"no-store", out);
+    write_field(b"Cache-Control: ", b"no-store", out);
     if status == 405 {
         // The methods known to be served; others are asked of the backends all the same.
         write_field(
-            b"Allow",
+            b"Allow: ",
             b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
             out,
         );
     }
     if let Some(seconds) = retry_after {
         let mut digits = itoa::Buffer::new();
-        write_field(b"Retry-After", digits.format(seconds).as_bytes(), out);
+        write_field(b"Retry-After: ", digits.format(seconds).as_bytes(), out);
     }
     out.extend_from_slice(connection.line());
     out.extend_from_slice(b"\r\n");

@@ -5,6 +5,7 @@ use super::facts::{Expect, Facts, HostField};
 use super::framing::{BodyLength, Message, body_length};
 use super::host::is_authority;
 use super::method::Method;
+use super::parser::Parsed;
 use super::span::Span;
 use super::target::TargetForm;
 use crate::error::Refusal;
@@ -54,7 +55,7 @@ impl RequestHead {
         line: RequestLine,
         facts: &Facts,
         input: &[u8],
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Parsed<Self>, Refusal> {
         let method = Method::of(line.method.of(input));
         if method == Method::Connect {
             return Err(Refusal::ConnectMethod);
@@ -63,7 +64,7 @@ impl RequestHead {
         let host = host(facts.host, form, line.version, input)?;
         let body = body_length(Message::Request, line.version, facts.length, facts.coding)?;
         let expects_continue = expectation(facts.expect, line.version)?;
-        Ok(Self {
+        Ok(Parsed::Complete(Self {
             len,
             method,
             method_span: line.method,
@@ -78,7 +79,7 @@ impl RequestHead {
             form,
             takes_trailers: facts.takes_trailers,
             folded_length: facts.length.folded(),
-        })
+        }))
     }
 }
 

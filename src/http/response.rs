@@ -5,6 +5,7 @@ use super::facts::{Facts, UpgradeField};
 use super::flaw::BadResponse;
 use super::framing::{BodyLength, ContentLength, Message, TransferCoding, body_length};
 use super::method::Method;
+use super::parser::Parsed;
 
 /// The status line, in tokens.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +41,7 @@ impl ResponseHead {
         line: StatusLine,
         facts: &Facts,
         request_method: Method,
-    ) -> Result<Self, BadResponse> {
+    ) -> Result<Parsed<Self>, BadResponse> {
         let StatusLine { status, version } = line;
         if !matches!(status, 100..=599) {
             return Err(BadResponse::Status);
@@ -54,7 +55,7 @@ impl ResponseHead {
             to: request_method,
         };
         let body = body_length(message, version, facts.length, facts.coding)?;
-        Ok(Self {
+        Ok(Parsed::Complete(Self {
             len,
             status,
             version,
@@ -65,7 +66,7 @@ impl ResponseHead {
                 && !announces_forbidden_body(status, facts),
             upgrade,
             folded_length: facts.length.folded(),
-        })
+        }))
     }
 
     /// Whether it may not have framing fields at all (RFC 9110, section 8.6; RFC 9112, 6.1).

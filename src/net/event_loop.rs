@@ -15,13 +15,14 @@ use super::log_writer::LogWriter;
 use super::mailbox::Command;
 use super::network::SystemNetwork;
 use crate::clock::Clock;
-use crate::observe::{LastPhase, TurnPhase};
+use crate::observe::TurnPhase;
 use crate::relay::Readiness;
 use crate::server::{Server, Token};
 use crate::time::Timestamp;
 use mio::event::Event;
 use mio::{Events, Poll};
 use std::io;
+use std::mem;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub(crate) struct EventLoop {
     heartbeats: Option<HeartbeatListener>,
     server: Server<SystemNetwork>,
     commands: Receiver<Command>,
+    /// Whether somebody has woken the loop, who may have commands for it.
+    is_called: bool,
     /// `None` if there is one worker.
     colleagues: Option<Colleagues>,
     log: Option<LogWriter>,
@@ -91,6 +94,7 @@ impl EventLoop {
             heartbeats: parts.heartbeats,
             server: parts.server,
             commands: parts.commands,
+            is_called: false,
             colleagues: parts.colleagues,
             log: parts.log,
             audience: Audience::default(),
@@ -142,20 +146,31 @@ impl EventLoop {
         if let Some(due) = due.filter(|due| *due > Timestamp::ZERO && *due <= now) {
             self.server.turns().deadline(due, now);
         }
-        for &phase in &LastPhase::ALL {
-            if self.server.end_with(phase, now) {
-                self.mark(TurnPhase::Last(phase));
-            }
+        let (clock, mut ended) = (self.clock, now);
+        self.server.finish_turn_telling(now, |turns, phase| {
+            ended = clock.now();
+            turns.mark(TurnPhase::Last(phase), ended);
+        });
+        if self.tell() {
+            ended = self.mark(TurnPhase::Log);
+        }
+        if let Some(stall) = self.server.turns().end(ended) {
+            self.audience.tell_stall(stall);
+        }
+        ended
+    }
+
+    /// Tells people, colleagues and the log. Returns whether there was something to tell.
+    fn tell(&mut self) -> bool {
+        let is_alone = self.colleagues.is_none() && self.log.is_none();
+        if is_alone && !self.server.has_news() {
+            return false;
         }
         self.audience.tell_changes(self.server.take_changes());
         self.audience.tell_notices(self.server.take_notices());
         self.tell_colleagues();
         self.write_log();
-        let now = self.mark(TurnPhase::Log);
-        if let Some(stall) = self.server.turns().end(now) {
-            self.audience.tell_stall(stall);
-        }
-        now
+        true
     }
 
     /// A phase that had something to do is over.
@@ -199,6 +214,7 @@ impl EventLoop {
     fn dispatch(&mut self, event: &Event, now: Timestamp) {
         let token = event.token();
         if token == WAKER {
+            self.is_called = true;
             return;
         }
         if self.heartbeats.as_mut().is_some_and(|h| h.note(token)) {
@@ -216,15 +232,13 @@ impl EventLoop {
 
     /// Does what other threads asked. Returns the time when that is done.
     fn obey(&mut self, now: Timestamp) -> Timestamp {
-        let mut has_obeyed = false;
+        if !mem::take(&mut self.is_called) {
+            return now;
+        }
         while let Ok(command) = self.commands.try_recv() {
             self.obey_one(command, now);
-            has_obeyed = true;
         }
-        match has_obeyed {
-            true => self.mark(TurnPhase::Commands),
-            false => now,
-        }
+        self.mark(TurnPhase::Commands)
     }
 
     fn obey_one(&mut self, command: Command, now: Timestamp) {

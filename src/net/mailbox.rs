@@ -54,7 +54,7 @@ impl Mailbox {
 
     /// Wakes the loop for what it can find out itself.
     pub(crate) fn wake(&self) {
-        // Fails only if the system has no memory for eight bytes; the next event wakes it then.
+        // Fails only if the system has no memory for eight bytes; then the next one who wakes it does.
         let _ = self.waker.wake();
     }
 }

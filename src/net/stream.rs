@@ -51,24 +51,6 @@ const LAST: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::MORE);
 #[cfg(not(target_os = "linux"))]
 const LAST: SendFlags = SendFlags::NOSIGNAL;
 
-/// Which of some parts hold anything.
-enum Filled<'a> {
-    Nothing,
-    One(&'a IoSlice<'a>),
-    Several,
-}
-
-impl<'a> Filled<'a> {
-    fn of(parts: &'a [IoSlice<'a>]) -> Self {
-        let mut filled = parts.iter().filter(|part| !part.is_empty());
-        match (filled.next(), filled.next()) {
-            (None, _) => Self::Nothing,
-            (Some(only), None) => Self::One(only),
-            (Some(_), Some(_)) => Self::Several,
-        }
-    }
-}
-
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
@@ -90,21 +72,19 @@ impl Transport for Stream {
     }
 
     fn send(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        match Filled::of(parts) {
-            Filled::Nothing => Ok(0),
-            // One part is sent without the vector: the kernel has less to look at.
-            Filled::One(only) => Ok(send(self, only, SendFlags::NOSIGNAL)?),
-            Filled::Several => Ok(writev(self, parts)?),
+        match parts {
+            // Without the vector the kernel has less to look at.
+            [only] => Ok(send(self, only, SendFlags::NOSIGNAL)?),
+            several => Ok(writev(self, several)?),
         }
     }
 
     fn send_last(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        match Filled::of(parts) {
-            Filled::Nothing => Ok(0),
-            Filled::One(only) => Ok(send(self, only, LAST)?),
-            Filled::Several => Ok(sendmsg(
+        match parts {
+            [only] => Ok(send(self, only, LAST)?),
+            several => Ok(sendmsg(
                 self,
-                parts,
+                several,
                 &mut SendAncillaryBuffer::default(),
                 LAST,
             )?),

@@ -151,21 +151,30 @@ impl Metrics {
     /// The counters of `backend`: new ones at first sight, `None` if it has been succeeded.
     fn stats_of(&mut self, backend: BackendId) -> Option<&mut BackendStats> {
         let slot = backend.slot();
+        let is_known = |known: &Counted| known.id == Some(backend);
+        if !self.backends.get(slot).is_some_and(is_known) {
+            self.meet(backend);
+        }
+        let counted = self.backends.get_mut(slot)?;
+        is_known(counted).then_some(&mut counted.stats)
+    }
+
+    /// Makes room for the counters of `backend`, unless a newer one has the slot.
+    #[cold]
+    fn meet(&mut self, backend: BackendId) {
+        let slot = backend.slot();
         if slot >= self.backends.len() {
             self.backends.resize_with(slot + 1, Counted::default);
         }
-        let counted = self.backends.get_mut(slot)?;
-        if counted.id != Some(backend) {
+        if let Some(counted) = self.backends.get_mut(slot) {
             let known = counted.id.map(BackendId::generation);
-            if known.is_some_and(|known| known > backend.generation()) {
-                return None;
+            if known.is_none_or(|known| known < backend.generation()) {
+                *counted = Counted {
+                    id: Some(backend),
+                    stats: BackendStats::default(),
+                };
             }
-            *counted = Counted {
-                id: Some(backend),
-                stats: BackendStats::default(),
-            };
         }
-        Some(&mut counted.stats)
     }
 }
 

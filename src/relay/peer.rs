@@ -101,6 +101,16 @@ impl Input {
             Self::Held(buffer) => buffer.pending(),
         }
     }
+
+    /// Whether there is nothing to keep and nothing to give back once `count` bytes were used: the
+    /// usual case, in which [`Peer::used`] has nothing to do.
+    #[must_use]
+    pub const fn is_finished(&self, count: usize) -> bool {
+        match self {
+            Self::Scratch(end) => count >= *end,
+            Self::Held(_) => false,
+        }
+    }
 }
 
 impl<T: Transport> Peer<T> {

@@ -188,14 +188,17 @@ impl<Tag, T, L: Default> Arena<Tag, T, L> {
 
     /// The same; `left` is for the next tenant.
     pub(crate) fn remove_leaving(&mut self, id: Id<Tag>, left: impl FnOnce(&T) -> L) -> bool {
-        let Some(left) = self.get(id).map(left) else {
-            return false;
-        };
-        if let Some(slot) = self.slots.get_mut(id.index as usize) {
-            slot.place = Place::Vacant(left);
-            self.vacant.push(id.index);
+        match self.slots.get_mut(id.index as usize) {
+            Some(Slot { generation, place }) if *generation == id.generation => {
+                let Place::Taken(value) = place else {
+                    return false;
+                };
+                *place = Place::Vacant(left(value));
+                self.vacant.push(id.index);
+                true
+            }
+            _ => false,
         }
-        true
     }
 
     /// Who has the slot now that was given to `id`.

@@ -12,10 +12,10 @@ use crate::upstream::Lease;
 use std::io;
 
 /// What came of trying to find a backend.
-enum Dispatched {
+pub(super) enum Dispatched {
     /// The exchange has a backend and a link.
     Attached,
-    /// Those who could serve it are at their limits.
+    /// Those who could serve it are at their limits: it waits, or has to.
     AllFull,
 }
 
@@ -29,17 +29,17 @@ impl<N: Network> Server<N> {
     ///
     /// # Errors
     /// As [`try_dispatch`](Self::try_dispatch), or the queue is full.
-    pub(super) fn dispatch(&mut self, id: ExchangeId, now: Timestamp) -> Result<(), Fault> {
+    pub(super) fn dispatch(&mut self, id: ExchangeId, now: Timestamp) -> Result<Dispatched, Fault> {
         if !self.queue.is_empty() {
             return self.enqueue(id, now);
         }
         match self.try_dispatch(id, now)? {
-            Dispatched::Attached => Ok(()),
+            Dispatched::Attached => Ok(Dispatched::Attached),
             Dispatched::AllFull => self.enqueue(id, now),
         }
     }
 
-    fn enqueue(&mut self, id: ExchangeId, now: Timestamp) -> Result<(), Fault> {
+    fn enqueue(&mut self, id: ExchangeId, now: Timestamp) -> Result<Dispatched, Fault> {
         let limit = self.settings.limits.queue_limit;
         let exchanges = &self.slots.exchanges;
         let is_waiting = |id| is_queued(exchanges.get(id));
@@ -49,11 +49,14 @@ impl<N: Network> Server<N> {
         if let Some(exchange) = self.slots.exchanges.get_mut(id) {
             exchange.attempt = Attempt::Queued;
         }
-        Ok(())
+        Ok(Dispatched::AllFull)
     }
 
     /// Gives those who wait what has become free. Returns whether anybody waited.
     pub(super) fn serve_queue(&mut self, now: Timestamp) -> bool {
+        if self.queue.is_unused() {
+            return false;
+        }
         self.queue.answer_call();
         let has_waited = !self.queue.is_empty();
         loop {

@@ -5,6 +5,7 @@
 //! exchange on.
 
 use super::arena::ExchangeId;
+use super::dispatch::Dispatched;
 use super::exchange::{Attempt, Phase};
 use super::network::Network;
 use super::{Again, Server};
@@ -63,9 +64,13 @@ impl<N: Network> Server<N> {
             return Verdict::Gone;
         };
         match (exchange.phase, &exchange.attempt) {
-            (Phase::AwaitingHead | Phase::Tunnel { .. }, Attempt::Idle) => {
+            (phase @ (Phase::AwaitingHead | Phase::Tunnel { .. }), Attempt::Idle) => {
                 match self.dispatch(id, now) {
-                    Ok(()) => Verdict::Continue,
+                    // Nothing can have come yet on a link that is new, or was idle.
+                    Ok(Dispatched::Attached) if phase == Phase::AwaitingHead => {
+                        self.upload(id, now)
+                    }
+                    Ok(Dispatched::Attached | Dispatched::AllFull) => Verdict::Continue,
                     Err(fault) => Verdict::Failed(fault),
                 }
             }
@@ -136,7 +141,7 @@ impl<N: Network> Server<N> {
             Pumped::Broken(Break::SinkFailed) => {
                 // The backend may have answered before it stopped listening.
                 exchange.upload_stopped = true;
-                Verdict::Wait
+                Verdict::Continue
             }
         }
     }

@@ -151,6 +151,15 @@ impl<Pipe> Exchange<Pipe> {
         }
     }
 
+    /// A byte of the answer has come; the first one is noted.
+    pub(super) fn note_first_byte(&mut self, now: Timestamp) {
+        if self.notes.first_byte_time.is_none()
+            && let Attempt::At { lease, .. } = &self.attempt
+        {
+            self.notes.first_byte_time = Some(now.since(lease.dispatched_at()));
+        }
+    }
+
     /// Bytes moved so far, in either direction: what tells progress from mere events.
     pub(super) fn moved(&self) -> u64 {
         let flows = [&self.upload, &self.download];

@@ -70,6 +70,12 @@ impl<N: Network> Server<N> {
         let _ = self.hear(message, from, now);
     }
 
+    /// Whether there is anything that people should know of heartbeats.
+    pub(super) fn has_notices(&self) -> bool {
+        let heartbeats = self.heartbeats.as_ref();
+        heartbeats.is_some_and(|heartbeats| !heartbeats.notices.is_empty())
+    }
+
     /// Takes what people should know of heartbeats since the last time.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         let heartbeats = self.heartbeats.as_mut();

@@ -36,6 +36,12 @@ impl<N: Network> Server<N> {
         }
     }
 
+    /// Whether anything has changed in the lives of backends, or people should know of heartbeats.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !self.changes.is_empty() || self.has_notices()
+    }
+
     /// Takes what has changed in the lives of backends since the last time.
     pub fn take_changes(&mut self) -> Vec<StateChange> {
         mem::take(&mut self.changes)

@@ -43,6 +43,11 @@ impl Queue {
         self.waiting == 0 && !self.shared.as_ref().is_some_and(Line::others_wait)
     }
 
+    /// Whether there is nothing to see to: nobody waits, nobody has left, and there are no others.
+    pub(super) fn is_unused(&self) -> bool {
+        self.line.is_empty() && self.shared.is_none()
+    }
+
     /// Joins the end of the line, if fewer than `limit` wait. Returns whether it did.
     /// `is_waiting` tells whether an id still stands for one that waits.
     pub(super) fn join(

@@ -54,7 +54,9 @@ impl<N: Network> Server<N> {
                 }
                 Gathered::Input(input) => {
                     let (used, exchange) = self.take_request(id, input.bytes(&scratch), now);
-                    if let Some(client) = self.slots.clients.get_mut(id) {
+                    if !input.is_finished(used)
+                        && let Some(client) = self.slots.clients.get_mut(id)
+                    {
                         let buffers = &mut self.work.buffers;
                         client.peer.used(input, used, &scratch, buffers);
                     }

@@ -3,7 +3,7 @@
 use super::Server;
 use super::arena::ExchangeId;
 use super::drive::Verdict;
-use super::exchange::{Attempt, Phase};
+use super::exchange::{Attempt, Phase, Request};
 use super::network::Network;
 use crate::error::Fault;
 use crate::http::{
@@ -45,15 +45,19 @@ impl<N: Network> Server<N> {
                 Gathered::Blocked => return Verdict::Wait,
                 Gathered::End | Gathered::Failed => return Verdict::Failed(Fault::BackendGone),
             };
+            parties.exchange.note_first_byte(now);
+            let request = parties.exchange.request;
             let bytes = input.bytes(scratch);
-            self.note_first_byte(id, now);
-            let taken = self.take_response(id, bytes, now);
+            let taken = self.take_response(id, request, bytes, now);
             let used = taken.as_ref().map_or(bytes.len(), |(used, _)| *used);
-            if let Some(parties) = self.slots.parties(id) {
+            if !input.is_finished(used)
+                && let Some(parties) = self.slots.parties(id)
+            {
                 let buffers = &mut self.work.buffers;
                 parties.link.peer.used(input, used, scratch, buffers);
             }
             match taken {
+                Ok((_, Head::Whole)) => return Verdict::Finished,
                 Ok((_, Head::Final)) => return Verdict::Continue,
                 Ok((_, Head::Interim)) => more = false,
                 Ok((_, Head::Partial)) => more = true,
@@ -63,33 +67,21 @@ impl<N: Network> Server<N> {
         Verdict::Yield
     }
 
-    fn note_first_byte(&mut self, id: ExchangeId, now: Timestamp) {
-        if let Some(exchange) = self.slots.exchanges.get_mut(id)
-            && exchange.notes.first_byte_time.is_none()
-            && let Attempt::At { lease, .. } = &exchange.attempt
-        {
-            exchange.notes.first_byte_time = Some(now.since(lease.dispatched_at()));
-        }
-    }
-
     /// Looks for the head of an answer at the front of `input`. Returns how much was used.
     fn take_response(
         &mut self,
         id: ExchangeId,
+        request: Request,
         input: &[u8],
         now: Timestamp,
     ) -> Result<(usize, Head), Fault> {
-        let Some(exchange) = self.slots.exchanges.get(id) else {
-            return Err(Fault::BackendGone);
-        };
-        let method = exchange.request.method;
-        let head = match self.parser.response(input, method) {
+        let head = match self.parser.response(input, request.method) {
             Ok(Parsed::Complete(head)) => head,
             Ok(Parsed::Partial) => return Ok((0, Head::Partial)),
             Err(_) => return Err(Fault::BadResponse),
         };
         match head.status {
-            101 if exchange.request.upgrade && head.upgrade => self.upgrade(id, &head, input),
+            101 if request.upgrade && head.upgrade => self.upgrade(id, &head, input),
             101 => Err(Fault::BadResponse),
             100..200 => self.interim(id, &head, input),
             _ => self.respond(id, &head, input, now),
@@ -163,6 +155,7 @@ impl<N: Network> Server<N> {
         exchange.notes.interim_bytes += exchange.download.passed();
         exchange.notes.status = Some(head.status);
         exchange.download = download;
+        let is_over = uploaded && exchange.download.is_done();
         if head.status < 500
             && let Attempt::At { lease, .. } = &mut exchange.attempt
         {
@@ -173,8 +166,9 @@ impl<N: Network> Server<N> {
             persistent,
             delimited: plan.delimited,
         };
+        let found = if is_over { Head::Whole } else { Head::Final };
         match used {
-            Ok(used) => Ok((head.len + used, Head::Final)),
+            Ok(used) => Ok((head.len + used, found)),
             Err(_) => Err(Fault::BadResponse),
         }
     }
@@ -224,6 +218,8 @@ enum Head {
     Partial,
     Interim,
     Final,
+    /// The final one, and with it all of the answer, which has been passed on: the usual case.
+    Whole,
 }
 
 /// How a response body is passed on.

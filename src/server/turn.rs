@@ -69,21 +69,31 @@ impl<N: Network> Server<N> {
 
     /// The phases that end a turn.
     pub fn finish_turn(&mut self, now: Timestamp) {
-        for &phase in &LastPhase::ALL {
-            self.end_with(phase, now);
-        }
+        self.finish_turn_telling(now, |_, _| {});
     }
 
-    /// One of the phases that end a turn, for whoever measures each of them; they come in the
-    /// order of [`LastPhase::ALL`]. Returns whether there was something to do.
-    pub fn end_with(&mut self, phase: LastPhase, now: Timestamp) -> bool {
-        match phase {
-            LastPhase::Yielded => self.go_on(now),
-            LastPhase::Deadlines => self.expire_deadlines(now),
-            LastPhase::Backends => self.follow_backends(now),
-            // After all that gives a backend back: nobody else would call those who wait for it.
-            LastPhase::Queue => self.serve_queue(now),
-            LastPhase::Closing => self.close_all(),
+    /// The same, for whoever measures each phase: calls `over` behind those that had something to
+    /// do.
+    pub(crate) fn finish_turn_telling(
+        &mut self,
+        now: Timestamp,
+        mut over: impl FnMut(&mut Turns, LastPhase),
+    ) {
+        if self.go_on(now) {
+            over(self.turns(), LastPhase::Yielded);
+        }
+        if self.expire_deadlines(now) {
+            over(self.turns(), LastPhase::Deadlines);
+        }
+        if self.follow_backends(now) {
+            over(self.turns(), LastPhase::Backends);
+        }
+        // After all that gives a backend back: nobody else would call those who wait for it.
+        if self.serve_queue(now) {
+            over(self.turns(), LastPhase::Queue);
+        }
+        if self.close_all() {
+            over(self.turns(), LastPhase::Closing);
         }
     }
 

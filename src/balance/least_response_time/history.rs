@@ -3,10 +3,11 @@
 //! Everything here decays: the slowness of a backend nobody asks drifts to the pool's average, and
 //! what is held against it is forgotten, so that no bad minute is for ever.
 
+use super::log::{exp2, log2};
 use super::tuning::{
     FAILURE_HALF_LIFE_S, FORGOTTEN, IN_ORDER_LEAST, MEMORY_HALF_LIFE_S, MOST_RESPONSES,
     MOST_SAMPLES, OVERTAKING_FULL, OVERTAKING_STEP, PENALTY, PENALTY_DEVIATIONS, PRIOR_SAMPLES,
-    decay, is_due, seconds, unless_negligible,
+    REFRESH_AFTER, decay, is_due, seconds, unless_negligible,
 };
 use crate::balance::BackendId;
 use crate::time::Timestamp;
@@ -19,10 +20,6 @@ pub(super) struct Score {
     pub(super) slowness: f32,
     /// What its failures cost, in mean service times of the pool.
     pub(super) penalty: f32,
-    /// How far it seems to serve in order of arrival, 0.3 to 1.
-    pub(super) in_order: f32,
-    /// Whether it has ever answered, or failed to.
-    pub(super) heard: bool,
 }
 
 /// What is remembered of a backend.
@@ -31,18 +28,16 @@ pub(super) struct History {
     /// Whose it is.
     pub(super) id: BackendId,
     /// Decayed sum of how far the logarithms of its service times were above the pool's mean.
-    log_sum: f64,
+    log_sum: f32,
     /// Of how many.
-    samples: f64,
+    samples: f32,
     /// What its weight says, as a sum of logarithms over the samples it is credited with.
-    prior: f64,
+    prior: f32,
     /// Decayed counts of failures and of all responses.
-    failures: f64,
-    responses: f64,
-    /// The share of failures that the pool knows of.
-    told_failure_rate: f64,
+    failures: f32,
+    responses: f32,
     /// Recent share of responses that overtook an older request.
-    overtaking: f64,
+    overtaking: f32,
     heard: bool,
     decayed_at: Timestamp,
 }
@@ -56,11 +51,20 @@ impl History {
             prior: 0.0,
             failures: 0.0,
             responses: 0.0,
-            told_failure_rate: 0.0,
             overtaking: 0.0,
             heard: false,
             decayed_at: now,
         }
+    }
+
+    /// Whether it ever answered, or failed to.
+    pub(super) const fn is_heard(&self) -> bool {
+        self.heard
+    }
+
+    /// Until when [`decay`](Self::decay) would make no difference.
+    pub(super) fn fresh_until(&self) -> Timestamp {
+        self.decayed_at + REFRESH_AFTER
     }
 
     /// Whether [`decay`](Self::decay) would make a difference.
@@ -69,8 +73,8 @@ impl History {
     }
 
     /// Takes the weight as a guess of the speed: twice the weight, half the service time.
-    pub(super) fn set_weight(&mut self, weight: f64, mean_weight: f64) {
-        self.prior = PRIOR_SAMPLES * (mean_weight / weight).ln();
+    pub(super) fn set_weight(&mut self, weight: f32, mean_weight: f32) {
+        self.prior = PRIOR_SAMPLES * log2(mean_weight / weight);
     }
 
     /// Forgets as much as the time since the last call has it.
@@ -85,39 +89,37 @@ impl History {
         self.responses = forget(self.responses * left);
     }
 
-    /// Counts a response.
-    pub(super) fn count(&mut self, failed: bool) {
-        self.heard = true;
-        self.failures += f64::from(u8::from(failed));
+    /// Counts a response. Returns whether it was the first ever.
+    pub(super) fn count(&mut self, failed: bool) -> bool {
+        self.failures += f32::from(u8::from(failed));
         self.responses += 1.0;
         if self.responses > MOST_RESPONSES {
             self.failures *= MOST_RESPONSES / self.responses;
             self.responses = MOST_RESPONSES;
         }
+        !mem::replace(&mut self.heard, true)
     }
 
     /// Learns by how much the logarithm of a service time was above the pool's mean.
-    pub(super) fn learn(&mut self, log_above: f64) {
+    pub(super) fn learn(&mut self, log_above: f32) {
         self.log_sum += log_above;
         self.samples += 1.0;
         if self.samples > MOST_SAMPLES {
-            self.log_sum = unless_negligible(self.log_sum * (MOST_SAMPLES / self.samples));
+            self.log_sum *= MOST_SAMPLES / self.samples;
             self.samples = MOST_SAMPLES;
         }
     }
 
     /// Learns whether a response overtook an older request; asked only when others remain.
     pub(super) fn learn_order(&mut self, overtook: bool) {
-        let overtook = f64::from(u8::from(overtook));
+        let overtook = f32::from(u8::from(overtook));
         let change = OVERTAKING_STEP * (overtook - self.overtaking);
         self.overtaking = unless_negligible(self.overtaking + change);
     }
 
-    /// By how much the share of responses that fail, as far as so few can tell, has changed since
-    /// the last call.
-    pub(super) fn take_change(&mut self) -> f64 {
-        let rate = self.failures / (self.responses + 1.0);
-        rate - mem::replace(&mut self.told_failure_rate, rate)
+    /// The share of responses that fail, as far as so few can tell.
+    pub(super) fn failure_rate(&self) -> f32 {
+        self.failures / (self.responses + 1.0)
     }
 
     /// Drops what is held against it.
@@ -127,32 +129,33 @@ impl History {
     }
 
     /// What a pick is to read, given the pool's rate of failures.
-    pub(super) fn score(&self, pool_failure_rate: f64) -> Score {
-        // The reciprocal is worked out while the logarithm is still being learned.
+    pub(super) fn score(&self, pool_failure_rate: f32) -> Score {
         let log = (self.log_sum + self.prior) * (self.samples + PRIOR_SAMPLES).recip();
-        let in_order = IN_ORDER_LEAST.max(1.0 - self.overtaking * OVERTAKING_FULL.recip());
         Score {
-            slowness: log.exp() as f32,
-            penalty: self.penalty(pool_failure_rate) as f32,
-            in_order: in_order as f32,
-            heard: self.heard,
+            slowness: exp2(log),
+            penalty: self.penalty(pool_failure_rate),
         }
+    }
+
+    /// How far it seems to serve in order of arrival, 0.3 to 1.
+    pub(super) fn in_order(&self) -> f32 {
+        IN_ORDER_LEAST.max(1.0 - self.overtaking * OVERTAKING_FULL.recip())
     }
 
     /// Charges the rate of failures above the pool's that chance does not explain. An error that
     /// every backend returns is charged to none.
-    fn penalty(&self, pool_rate: f64) -> f64 {
+    fn penalty(&self, pool_rate: f32) -> f32 {
         if self.failures == 0.0 {
             return 0.0;
         }
-        let responses = self.responses + 1.0;
-        let own_rate = (self.failures + pool_rate) / responses;
-        let deviation = (pool_rate * (1.0 - pool_rate) / responses).max(0.0).sqrt();
-        PENALTY * (own_rate - pool_rate - PENALTY_DEVIATIONS * deviation).max(0.0)
+        let excess = self.failures - self.responses * pool_rate;
+        let share = (self.responses + 1.0).recip();
+        let deviation = (pool_rate * (1.0 - pool_rate) * share).max(0.0).sqrt();
+        PENALTY * (excess * share - PENALTY_DEVIATIONS * deviation).max(0.0)
     }
 }
 
-fn forget(count: f64) -> f64 {
+fn forget(count: f32) -> f32 {
     if count < FORGOTTEN { 0.0 } else { count }
 }
 
@@ -170,21 +173,21 @@ mod tests {
 
     #[test]
     fn an_unknown_backend_is_average() {
-        let score = history().score(0.0);
-        assert_eq!(
-            (score.slowness, score.penalty, score.in_order),
-            (1.0, 0.0, 1.0)
-        );
-        assert!(!score.heard);
+        let mut history = history();
+        let score = history.score(0.0);
+        assert_eq!((score.slowness, score.penalty), (1.0, 0.0));
+        assert_eq!(history.in_order(), 1.0);
+        assert!(history.count(false), "the first it is heard");
+        assert!(!history.count(true));
     }
 
     #[test]
     fn slowness_is_learned_against_a_prior_and_drifts_back() {
         let mut history = history();
-        (0..6).for_each(|_| history.learn(4.0_f64.ln()));
+        (0..6).for_each(|_| history.learn(4.0_f32.log2()));
         // Six samples of 4 against six of 1: the geometric mean.
         assert!((history.score(0.0).slowness - 2.0).abs() < 1e-6);
-        (0..1_000).for_each(|_| history.learn(4.0_f64.ln()));
+        (0..1_000).for_each(|_| history.learn(4.0_f32.log2()));
         let learned = history.score(0.0).slowness;
         assert!((3.5..4.0).contains(&learned), "{learned}");
         history.decay(at(400));
@@ -204,7 +207,7 @@ mod tests {
     #[test]
     fn only_failures_beyond_the_pools_are_charged() {
         let mut failing = history();
-        (0..50).for_each(|_| failing.count(true));
+        (0..50).for_each(|_| _ = failing.count(true));
         assert!(failing.score(0.05).penalty > 80.0);
         assert_eq!(
             failing.score(1.0).penalty,
@@ -220,10 +223,13 @@ mod tests {
         let mut history = history();
         history.learn(1e-3);
         history.learn_order(true);
-        (0..200_000).for_each(|_| {
-            history.learn(0.0);
-            history.learn_order(false);
-        });
+        for second in 0..200 {
+            (0..1_000).for_each(|_| {
+                history.learn(0.0);
+                history.learn_order(false);
+            });
+            history.decay(at(second));
+        }
         assert_eq!((history.log_sum, history.overtaking), (0.0, 0.0));
         history.decay(at(1_000_000));
         assert_eq!(history.samples, 0.0);
@@ -232,7 +238,7 @@ mod tests {
     #[test]
     fn failures_are_forgotten_in_time() {
         let mut failing = history();
-        (0..50).for_each(|_| failing.count(true));
+        (0..50).for_each(|_| _ = failing.count(true));
         failing.decay(at(30));
         let faded = failing.score(0.02).penalty;
         assert!((40.0..70.0).contains(&faded), "{faded}");
@@ -244,8 +250,8 @@ mod tests {
     fn overtaking_lowers_the_trust_in_order_to_its_floor() {
         let mut history = history();
         history.learn_order(true);
-        assert!((history.score(0.0).in_order - 0.8).abs() < 1e-6);
+        assert!((history.in_order() - 0.8).abs() < 1e-6);
         (0..20).for_each(|_| history.learn_order(true));
-        assert_eq!(history.score(0.0).in_order, IN_ORDER_LEAST as f32);
+        assert_eq!(history.in_order(), IN_ORDER_LEAST);
     }
 }

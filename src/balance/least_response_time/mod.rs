@@ -27,10 +27,11 @@
 
 mod cost;
 mod history;
+mod log;
 mod pool;
 mod residual;
-mod row;
 mod standings;
+mod trial;
 mod tuning;
 
 use super::sample::{BLOCK, SAMPLED_ABOVE, block, draw_blocks};
@@ -41,8 +42,8 @@ use history::History;
 use pool::Pool;
 use residual::Residual;
 use standings::Standings;
-use std::time::Duration;
-use tuning::{COLD_BUDGET, COLD_BUDGET_AT_START, START_RESPONSES, duration_s, instant_s, seconds};
+use trial::Trial;
+use tuning::{instant_s, nanos, seconds};
 
 /// The backend expected to finish soonest.
 #[derive(Clone, Debug)]
@@ -53,12 +54,10 @@ pub struct LeastResponseTime {
     standings: Standings,
     /// What it follows from, by slot.
     histories: Vec<History>,
-    /// The slot that is aged next.
+    /// The slot that is aged next, and until when that makes no difference.
     next_aged: usize,
-    /// Requests a backend that was never heard from may have outstanding.
-    cold_budget: u32,
-    /// Responses after which the pool is no longer new.
-    start_responses: u64,
+    aged_until: Timestamp,
+    trial: Trial,
     rng: Rng,
 }
 
@@ -72,58 +71,29 @@ impl LeastResponseTime {
             standings: Standings::default(),
             histories: Vec::new(),
             next_aged: 0,
-            cold_budget: COLD_BUDGET_AT_START,
-            start_responses: 0,
+            aged_until: Timestamp::ZERO,
+            trial: Trial::new(),
             rng: Rng::new(seed),
         }
     }
 
-    /// Ages the next backend in turn, if that makes a difference.
+    /// Ages the pool, and the next backend in turn, where that makes a difference.
+    #[cold]
     fn age_one(&mut self, now: Timestamp) {
+        if self.pool.is_due(now) {
+            self.pool.decay(now);
+        }
         let slot = self.next_aged;
-        self.next_aged = if slot + 1 < self.histories.len() {
-            slot + 1
-        } else {
-            0
-        };
         if let Some(history) = self.histories.get_mut(slot)
             && history.is_due(now)
         {
             history.decay(now);
             self.rescore(slot);
         }
-    }
-
-    /// Learns from a response that came as it should.
-    fn learn(
-        &mut self,
-        response_time: Duration,
-        candidate: &Candidate,
-        settlement: &Settlement,
-        now: Timestamp,
-    ) {
-        let slot = settlement.backend.slot();
-        // What was oldest there a moment ago: still is if it was overtaken, else it was this one.
-        let dispatched_at = settlement.dispatched_at;
-        let oldest = match settlement.overtook {
-            true => candidate.oldest_dispatched_at.unwrap_or(dispatched_at),
-            false => dispatched_at,
-        };
-        let began = oldest.max(settlement.previous_completion.unwrap_or_default());
-        if self.pool.per_second() > 0.0 {
-            let pace = f64::from(self.standings.per_slowness(slot)) * self.pool.per_second();
-            self.residual.learn((seconds(began, now) * pace) as f32);
-        }
-        // A response within the clock's resolution still took some time.
-        let response_s = duration_s(response_time).max(1e-9);
-        let service_s = response_s * (f64::from(settlement.ahead_at_dispatch) + 1.0).recip();
-        let log_above = self.pool.learn(service_s, now);
-        if let Some(history) = self.histories.get_mut(slot) {
-            history.learn(log_above);
-            if settlement.remaining > 0 {
-                history.learn_order(settlement.overtook);
-            }
-        }
+        let next = self.histories.get(slot + 1);
+        self.next_aged = next.map_or(0, |_| slot + 1);
+        let next = next.or(self.histories.first());
+        self.aged_until = next.map_or(Timestamp::NEVER, History::fresh_until);
     }
 
     /// Makes sure that the history in a slot is that of its backend.
@@ -138,29 +108,43 @@ impl LeastResponseTime {
         }
         let history = History::new(candidate.id, now);
         match self.histories.get_mut(slot) {
-            Some(former) => {
-                former.forgive();
-                self.pool.shift_failure_rates(former.take_change());
-                *former = history;
-            }
+            Some(former) => *former = history,
             None => self.histories.push(history),
         }
-        self.standings.set_since(slot, cost::since_s(candidate));
+        if let Some(group) = self.standings.group_mut(slot) {
+            group.set_since(slot, cost::since_s(candidate));
+            group.set_order(slot, 1.0);
+        }
     }
 
+    /// Works out anew what a pick reads of a backend.
     fn rescore(&mut self, slot: usize) {
-        if let Some(history) = self.histories.get_mut(slot) {
-            self.pool.shift_failure_rates(history.take_change());
-            let score = history.score(self.pool.failure_rate());
-            self.standings.set_score(slot, &score);
+        let pool_rate = self.pool.failure_rate(&self.histories);
+        let history = self.histories.get(slot);
+        if let (Some(history), Some(group)) = (history, self.standings.group_mut(slot)) {
+            group.set_score(slot, &history.score(pool_rate));
         }
     }
 
-    fn choose(&mut self, candidates: &[Candidate], now: Timestamp) -> Option<BackendId> {
-        let groups = self.standings.groups();
-        if let [group] = groups {
-            return self.best_of(candidates, group, now).id;
+    fn choose<'a>(&mut self, candidates: &'a [Candidate], now: Timestamp) -> Option<&'a Candidate> {
+        if !self.trial.is_over()
+            && let Some(unheard) = self.trial.pick(candidates, &mut self.rng)
+        {
+            return Some(unheard);
         }
+        match self.standings.groups() {
+            [group] => self.best_of(candidates, group, now).candidate,
+            _ => self.choose_of_many(candidates, now),
+        }
+    }
+
+    #[inline(never)]
+    fn choose_of_many<'a>(
+        &mut self,
+        candidates: &'a [Candidate],
+        now: Timestamp,
+    ) -> Option<&'a Candidate> {
+        let groups = self.standings.groups();
         if candidates.len() > SAMPLED_ABOVE {
             let numbers = draw_blocks(&mut self.rng, candidates.len());
             let drawn = numbers.iter().filter_map(|&number| {
@@ -168,16 +152,28 @@ impl LeastResponseTime {
                 Some((block(candidates, number), group))
             });
             let best = self.better(Best::NONE, drawn, now);
-            if best.id.is_some() {
-                return best.id;
+            if best.candidate.is_some() {
+                return best.candidate;
             }
         }
         let parts = candidates.chunks(GROUPS * BLOCK).zip(groups.chunks(GROUPS));
         let best = parts.fold(Best::NONE, |best, (candidates, groups)| {
             self.better(best, candidates.chunks(BLOCK).zip(groups), now)
         });
-        best.id
+        best.candidate
     }
+}
+
+/// When a request that has just completed can have come into service: once it was dispatched and
+/// none before it was in service any more.
+fn began(candidate: &Candidate, settlement: &Settlement) -> Timestamp {
+    // What was oldest there a moment ago: still is if it was overtaken, else it was this one.
+    let dispatched_at = settlement.dispatched_at;
+    let oldest = match settlement.overtook {
+        true => candidate.oldest_dispatched_at.unwrap_or(dispatched_at),
+        false => dispatched_at,
+    };
+    oldest.max(settlement.previous_completion.unwrap_or_default())
 }
 
 impl Strategy for LeastResponseTime {
@@ -186,38 +182,55 @@ impl Strategy for LeastResponseTime {
     }
 
     fn pick(&mut self, candidates: &[Candidate], _: u64, now: Timestamp) -> Option<BackendId> {
-        self.age_one(now);
-        let chosen = self.choose(candidates, now)?;
-        if candidates.get(chosen.slot())?.in_flight == 0 {
-            self.standings.set_since(chosen.slot(), instant_s(now));
+        if now > self.aged_until {
+            self.age_one(now);
         }
-        Some(chosen)
+        let chosen = self.choose(candidates, now)?;
+        if chosen.in_flight == 0 {
+            self.standings.set_since(chosen.id.slot(), instant_s(now));
+        }
+        Some(chosen.id)
     }
 
     fn settled(&mut self, candidates: &[Candidate], settlement: &Settlement, now: Timestamp) {
         let slot = settlement.backend.slot();
-        let (Some(candidate), Some(history)) = (candidates.get(slot), self.histories.get_mut(slot))
-        else {
+        let Some(candidate) = candidates.get(slot) else {
             return;
         };
-        self.standings.set_since(slot, cost::since_s(candidate));
         let (failed, response_time) = match settlement.outcome {
             Outcome::Success { response_time } => (false, response_time),
             Outcome::Declined | Outcome::Failure | Outcome::Unreachable => (true, None),
-            Outcome::Neutral => return,
+            Outcome::Neutral => return self.standings.set_since(slot, cost::since_s(candidate)),
         };
+        self.pool.count(failed);
+        if self.trial.is_start() {
+            self.trial.count();
+        }
+        let pool_rate = self.pool.failure_rate(&self.histories);
+        let history = self.histories.get_mut(slot);
+        let (Some(history), Some(group)) = (history, self.standings.group_mut(slot)) else {
+            return;
+        };
+        group.set_since(slot, cost::since_s(candidate));
         if history.is_due(now) {
             history.decay(now);
         }
-        history.count(failed);
-        self.pool.count(failed);
-        if self.pool.heard() >= self.start_responses {
-            self.cold_budget = COLD_BUDGET;
+        if history.count(failed) {
+            self.trial.hear(slot);
         }
         if let Some(response_time) = response_time {
-            self.learn(response_time, candidate, settlement, now);
+            // How long it was in service, by what was known of the backend.
+            let service = seconds(began(candidate, settlement), now);
+            let services = service * self.pool.per_second() / group.slowness(slot);
+            self.residual.learn(services);
+            let queue = settlement.ahead_at_dispatch.cast_signed() as f32 + 1.0;
+            history.learn(self.pool.learn(nanos(response_time) * queue.recip()));
+            if settlement.remaining > 0 {
+                history.learn_order(settlement.overtook);
+                group.set_order(slot, history.in_order());
+            }
         }
-        self.rescore(slot);
+        group.set_score(slot, &history.score(pool_rate));
     }
 
     fn explain(&self, candidates: &[Candidate], _: u64, now: Timestamp) -> Vec<Verdict> {
@@ -244,16 +257,20 @@ impl Strategy for LeastResponseTime {
     fn changed(&mut self, candidates: &[Candidate], now: Timestamp) {
         let live = candidates.iter().filter(|c| c.live);
         let servers = live.clone().count();
-        let mean_weight = live.map(|c| f64::from(c.weight)).sum::<f64>() / servers.max(1) as f64;
+        let mean_weight = live.map(|c| c.weight as f32).sum::<f32>() / servers.max(1) as f32;
         self.pool.set_servers(servers);
-        self.start_responses = START_RESPONSES.min(servers as u64);
+        self.aged_until = Timestamp::ZERO;
         self.standings.make_room(candidates.len());
         for (slot, candidate) in candidates.iter().enumerate() {
             self.seat(candidate, now);
             if let Some(history) = self.histories.get_mut(slot).filter(|_| candidate.live) {
-                history.set_weight(f64::from(candidate.weight), mean_weight);
+                history.set_weight(candidate.weight as f32, mean_weight);
             }
             self.rescore(slot);
         }
+        let seats = candidates.iter().zip(&self.histories);
+        let unheard = seats.filter(|(candidate, history)| candidate.live && !history.is_heard());
+        let slots = unheard.map(|(candidate, _)| candidate.id.slot());
+        self.trial.change(servers, slots);
     }
 }

@@ -9,53 +9,54 @@
 //! Ages fall into 160 buckets from 2^-10 to 2^10, eight equal steps an octave, so that the bucket
 //! of an age is a shift of its floating-point representation: no logarithm is taken at a pick.
 
-use super::row::Row;
 use super::tuning::{HANG_LEAST, HANG_SHARE, unless_negligible};
+use wide::f32x4;
 
 const BUCKETS: usize = 160;
 /// The top bits of 2^-10 as an `f32`: sign, exponent, and three bits of fraction.
-const LOWEST: u32 = (127 - 10) << 3;
+const LOWEST: usize = (127 - 10) << 3;
 /// How many bits of an `f32` are below those.
 const SHIFT: u32 = 20;
-/// What is younger is in the first bucket.
-const LEAST_AGE: f32 = low_edge(0);
-/// What the table says beyond its end: as long again as the last bucket begins at.
+/// How many values those bits can have; the sign is not among them.
+const TOPS: usize = 1 << (31 - SHIFT);
+/// What the table says beyond the last bucket: as long again as the last bucket begins at.
 const TOLD_OF_THE_OLDEST: f32 = low_edge(BUCKETS);
 /// The table is built anew after this many completions.
 const REBUILD_EVERY: u32 = 256;
 /// All counts are halved when their total passes this.
-const MOST_COUNTED: f64 = 8_192.0;
+const MOST_COUNTED: f32 = 8_192.0;
 /// Fewer completions than this beyond an age do not make a mean.
-const FEW: f64 = 3.0;
+const FEW: f32 = 3.0;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
-    count: f64,
-    sum: f64,
+    count: f32,
+    sum: f32,
 }
 
 /// Mean residual life by age.
 #[derive(Clone, Debug)]
 pub(super) struct Residual {
     buckets: [Bucket; BUCKETS],
-    total: f64,
+    total: f32,
     since_rebuild: u32,
-    /// Mean residual life from the low edge of each bucket, and of the one after the last.
-    table: [f32; BUCKETS + 1],
+    /// Mean residual life from the high edge of the bucket of an age, by the top bits of the age:
+    /// what is younger than the first bucket counts to it.
+    told: [f32; TOPS],
     /// Requests older than this hang.
     hang_after: f32,
 }
 
 impl Residual {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
+        let mut told = [1.0; TOPS];
+        let beyond = told.iter_mut().skip(LOWEST + BUCKETS);
+        beyond.for_each(|told| *told = TOLD_OF_THE_OLDEST);
         Self {
-            buckets: [Bucket {
-                count: 0.0,
-                sum: 0.0,
-            }; BUCKETS],
+            buckets: [Bucket::default(); BUCKETS],
             total: 0.0,
             since_rebuild: 0,
-            table: [1.0; BUCKETS + 1],
+            told,
             hang_after: HANG_LEAST,
         }
     }
@@ -63,25 +64,27 @@ impl Residual {
     /// The expected rest of a request of `age` service times. Where the backend serves `in_order`
     /// (1) the oldest request is the one in service and the table is believed; where it does not,
     /// the rest is an average one, unless the age is that of a hang.
-    pub(super) fn expected(&self, age: Row, in_order: Row) -> Row {
-        let told = age.at_least(Row::all(LEAST_AGE)).map(|age| {
-            let entry = self.table.get(bucket(age) + 1);
-            entry.copied().unwrap_or(TOLD_OF_THE_OLDEST)
-        });
-        let untold = Row::all(self.hang_after).if_below(age, age, Row::all(1.0));
-        untold + in_order * (told - untold)
+    #[inline]
+    pub(super) fn expected(&self, age: f32x4, in_order: f32x4) -> f32x4 {
+        let told = f32x4::new(age.to_array().map(|age| self.told(age)));
+        let hangs = age.simd_gt(f32x4::splat(self.hang_after));
+        let untold = hangs.bitselect(age, f32x4::ONE);
+        in_order * told + (f32x4::ONE - in_order) * untold
+    }
+
+    /// What the table says of an age.
+    #[inline]
+    fn told(&self, age: f32) -> f32 {
+        let told = self.told.get(top(age) % TOPS);
+        told.copied().unwrap_or_default()
     }
 
     /// Learns the age at which a request completed.
     pub(super) fn learn(&mut self, age: f32) {
-        let place = bucket(age.max(LEAST_AGE)).min(BUCKETS - 1);
+        let place = top(age).saturating_sub(LOWEST).min(BUCKETS - 1);
         if let Some(bucket) = self.buckets.get_mut(place) {
             bucket.count += 1.0;
-            bucket.sum += f64::from(age);
-            self.total += 1.0;
-        }
-        if self.total > MOST_COUNTED {
-            self.halve();
+            bucket.sum += age;
         }
         self.since_rebuild += 1;
         if self.since_rebuild == REBUILD_EVERY {
@@ -100,38 +103,44 @@ impl Residual {
     /// Walks from the oldest bucket to the youngest, summing up what completed beyond each.
     fn rebuild(&mut self) {
         self.since_rebuild = 0;
+        self.total += REBUILD_EVERY as f32;
+        if self.total > MOST_COUNTED {
+            self.halve();
+        }
         let mut beyond = Bucket::default();
         let mut rare_from = low_edge(BUCKETS);
-        if let Some(last) = self.table.last_mut() {
-            *last = low_edge(BUCKETS);
-        }
+        let mut after = low_edge(BUCKETS);
         for (index, bucket) in self.buckets.iter().enumerate().rev() {
+            if let Some(told) = self.told.get_mut(LOWEST + index) {
+                *told = after;
+            }
             beyond.count += bucket.count;
             beyond.sum += bucket.sum;
             let low = low_edge(index);
             if beyond.count <= HANG_SHARE * self.total {
                 rare_from = low;
             }
-            if let Some(entry) = self.table.get_mut(index) {
-                *entry = if beyond.count > FEW {
-                    ((beyond.sum / beyond.count) as f32 - low).max(0.0)
-                } else {
-                    low
-                };
-            }
+            after = if beyond.count > FEW {
+                (beyond.sum / beyond.count - low).max(0.0)
+            } else {
+                low
+            };
+        }
+        if let Some((younger, [first, ..])) = self.told.split_at_mut_checked(LOWEST) {
+            younger.fill(*first);
         }
         self.hang_after = HANG_LEAST.max(rare_from);
     }
 }
 
-/// The bucket of an age, [`LEAST_AGE`] or older; of one beyond the last bucket, a greater number.
-fn bucket(age: f32) -> usize {
-    (age.to_bits() >> SHIFT).wrapping_sub(LOWEST) as usize
+/// The top bits of an age, which is not negative: they tell its bucket.
+const fn top(age: f32) -> usize {
+    (age.to_bits() >> SHIFT) as usize
 }
 
 /// The least age in a bucket.
 const fn low_edge(bucket: usize) -> f32 {
-    f32::from_bits((LOWEST + bucket as u32) << SHIFT)
+    f32::from_bits(((LOWEST + bucket) as u32) << SHIFT)
 }
 
 #[cfg(test)]
@@ -146,8 +155,8 @@ mod tests {
     }
 
     fn expected(residual: &Residual, age: f32, in_order: f32) -> f32 {
-        let rest = residual.expected(Row::all(age), Row::all(in_order));
-        rest.get(3).unwrap()
+        let rest = residual.expected(f32x4::splat(age), f32x4::splat(in_order));
+        rest.to_array()[3]
     }
 
     #[test]
@@ -155,10 +164,10 @@ mod tests {
         assert_eq!(low_edge(0), 2.0_f32.powi(-10));
         assert_eq!(low_edge(BUCKETS), 1_024.0);
         for index in 0..BUCKETS {
-            assert_eq!(bucket(low_edge(index)), index);
-            assert_eq!(bucket(low_edge(index + 1) * (1.0 - 1e-6)), index);
+            assert_eq!(top(low_edge(index)), LOWEST + index);
+            assert_eq!(top(low_edge(index + 1) * (1.0 - 1e-6)), LOWEST + index);
         }
-        assert!(bucket(1_024.0) >= BUCKETS && bucket(f32::INFINITY) >= BUCKETS);
+        assert!(top(f32::INFINITY) < TOPS);
     }
 
     #[test]

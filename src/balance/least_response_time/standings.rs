@@ -1,24 +1,22 @@
-//! What a pick reads of the backends, laid out for it: eight side by side, each quantity in a
-//! [`Row`] of its own.
+//! What a pick reads of the backends, laid out for it: four side by side, each quantity in a
+//! vector of its own, so that a formula is computed for four backends at a time.
 //!
 //! It is written when something is learned of one backend and read at every pick of all of them.
+//! Seven digits are more than enough for costs that are estimates.
 
 use super::history::Score;
-use super::row::Row;
 use crate::balance::sample::BLOCK;
+use wide::f32x4;
 
-/// What a pick reads of eight backends, beside their candidates.
+/// What a pick reads of four backends, beside their candidates.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
-    /// Expected service times, in mean service times of the pool, and their reciprocals.
-    pub(super) slowness: Row,
-    pub(super) per_slowness: Row,
+    /// Expected service times, in mean service times of the pool.
+    pub(super) slowness: f32x4,
     /// What failures cost, in mean service times of the pool.
-    pub(super) penalty: Row,
+    pub(super) penalty: f32x4,
     /// How far each seems to serve in order of arrival, 0.3 to 1.
-    pub(super) in_order: Row,
-    /// Requests below which its trial is not over: none once it was heard from.
-    pub(super) trial_below: Row,
+    pub(super) in_order: f32x4,
     /// While busy: since when the oldest request can have been in service. While idle: when it
     /// was last picked. Seconds on the clock.
     since_s: [f64; BLOCK],
@@ -26,17 +24,36 @@ pub(super) struct Group {
 
 impl Group {
     const NEW: Self = Self {
-        slowness: Row::all(1.0),
-        per_slowness: Row::all(1.0),
-        penalty: Row::all(0.0),
-        in_order: Row::all(1.0),
-        trial_below: Row::all(0.0),
+        slowness: f32x4::ONE,
+        penalty: f32x4::ZERO,
+        in_order: f32x4::ONE,
         since_s: [0.0; BLOCK],
     };
 
     /// How long ago `since_s` was.
-    pub(super) fn elapsed_s(&self, now_s: f64) -> Row {
-        Row::from(self.since_s.map(|since_s| (now_s - since_s) as f32))
+    #[inline]
+    pub(super) fn elapsed_s(&self, now_s: f64) -> f32x4 {
+        f32x4::new(self.since_s.map(|since_s| (now_s - since_s) as f32))
+    }
+
+    /// The expected service time of the backend in a slot, which is of this group.
+    pub(super) fn slowness(&self, slot: usize) -> f32 {
+        lane_of(&self.slowness, slot % BLOCK)
+    }
+
+    pub(super) fn set_score(&mut self, slot: usize, score: &Score) {
+        set_lane(&mut self.slowness, slot, score.slowness);
+        set_lane(&mut self.penalty, slot, score.penalty);
+    }
+
+    pub(super) fn set_order(&mut self, slot: usize, in_order: f32) {
+        set_lane(&mut self.in_order, slot, in_order);
+    }
+
+    pub(super) fn set_since(&mut self, slot: usize, since_s: f64) {
+        if let Some(own) = self.since_s.get_mut(slot % BLOCK) {
+            *own = since_s;
+        }
     }
 }
 
@@ -54,33 +71,44 @@ impl Standings {
         &self.0
     }
 
-    pub(super) fn group_of(&self, slot: usize) -> Option<(&Group, usize)> {
+    /// Where a backend is: its group, and its place there.
+    pub(super) fn place(&self, slot: usize) -> Option<(&Group, usize)> {
         Some((self.0.get(slot / BLOCK)?, slot % BLOCK))
     }
 
-    pub(super) fn per_slowness(&self, slot: usize) -> f32 {
-        let place = self.group_of(slot);
-        place
-            .and_then(|(group, lane)| group.per_slowness.get(lane))
-            .unwrap_or(1.0)
-    }
-
-    pub(super) fn set_score(&mut self, slot: usize, score: &Score) {
-        if let Some(group) = self.0.get_mut(slot / BLOCK) {
-            let lane = slot % BLOCK;
-            group.slowness.set(lane, score.slowness);
-            group.per_slowness.set(lane, score.slowness.recip());
-            group.penalty.set(lane, score.penalty);
-            group.in_order.set(lane, score.in_order);
-            let trial_below = if score.heard { 0.0 } else { f32::MAX };
-            group.trial_below.set(lane, trial_below);
-        }
+    /// The group that a backend is in.
+    pub(super) fn group_mut(&mut self, slot: usize) -> Option<&mut Group> {
+        self.0.get_mut(slot / BLOCK)
     }
 
     pub(super) fn set_since(&mut self, slot: usize, since_s: f64) {
-        let group = self.0.get_mut(slot / BLOCK);
-        if let Some(own) = group.and_then(|group| group.since_s.get_mut(slot % BLOCK)) {
-            *own = since_s;
+        if let Some(group) = self.group_mut(slot) {
+            group.set_since(slot, since_s);
         }
+    }
+}
+
+/// One number of a vector; 0 where there is none.
+pub(super) fn lane_of(vector: &f32x4, lane: usize) -> f32 {
+    vector.as_array().get(lane).copied().unwrap_or_default()
+}
+
+/// Which lane is which, as masks.
+const LANES: [f32x4; BLOCK] = {
+    let [yes, no] = [f32::from_bits(u32::MAX), 0.0];
+    [
+        f32x4::new([yes, no, no, no]),
+        f32x4::new([no, yes, no, no]),
+        f32x4::new([no, no, yes, no]),
+        f32x4::new([no, no, no, yes]),
+    ]
+};
+
+/// Writes one number. The whole vector is stored, since a processor that is asked for a vector of
+/// which a part is still on its way to memory has to wait until it is there.
+#[inline]
+fn set_lane(vector: &mut f32x4, slot: usize, number: f32) {
+    if let Some(lane) = LANES.get(slot % BLOCK) {
+        *vector = lane.bitselect(f32x4::splat(number), *vector);
     }
 }

@@ -1,7 +1,7 @@
 //! Whole, byte by byte and cut anywhere, an input leads to the same end.
 
 use super::super::scan::{StartLine, first_flaw};
-use super::super::{BadChunk, Body, BodyLength, Forward, ForwardPolicy};
+use super::super::{BadChunk, Body, BodyLength, Forward, ForwardPolicy, MAX_FIELDS};
 use super::chunks::{BAD, GOOD, relay};
 use super::random::Random;
 use super::request_cases::{ACCEPTED, refused};
@@ -159,6 +159,57 @@ fn what_is_accepted_has_no_flaw() {
             assert_eq!(flaw, None, "seed {seed}: \"{}\"", input.escape_ascii());
         }
     }
+}
+
+/// How far the tokeniser gets with `input` on its own.
+fn tokenised(input: &[u8], start: StartLine) -> httparse::Result<usize> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    match start {
+        StartLine::Request => httparse::Request::new(&mut fields).parse(input),
+        StartLine::Status => httparse::Response::new(&mut fields).parse(input),
+    }
+}
+
+/// What the tokeniser refuses, the scanner can name; and where the scanner minds what the tokeniser
+/// tolerates, the cheap check has seen it.
+#[test]
+fn tokeniser_and_check_are_together_as_strict_as_the_scanner() {
+    let limits = HeadLimits::default();
+    let mut parser = HeadParser::new(limits);
+    let (mut refused, mut partial, mut sound, mut tolerated) = (0, 0, 0, 0);
+    for (start, corpus) in [
+        (StartLine::Request, requests()),
+        (StartLine::Status, responses()),
+    ] {
+        for seed in 0..ROUNDS {
+            let mut random = Random::new(seed);
+            let mut input = mutated(&mut random, &corpus);
+            input.truncate(random.below(2 * input.len()));
+            let text = input.escape_ascii();
+            match tokenised(&input, start) {
+                Err(error) => {
+                    let flaw = first_flaw(&input, start, limits);
+                    assert!(flaw.is_some(), "seed {seed}: {error}: \"{text}\"");
+                    refused += 1;
+                }
+                Ok(httparse::Status::Partial) => partial += 1,
+                Ok(httparse::Status::Complete(len)) => {
+                    if first_flaw(&input[..len], start, limits).is_none() {
+                        sound += 1;
+                        continue;
+                    }
+                    let is_refused = match start {
+                        StartLine::Request => parser.request(&input).is_err(),
+                        StartLine::Status => parser.response(&input, Method::Get).is_err(),
+                    };
+                    assert!(is_refused, "seed {seed}: \"{text}\"");
+                    tolerated += 1;
+                }
+            }
+        }
+    }
+    let counts = [refused, partial, sound, tolerated];
+    assert!(counts.iter().all(|count| *count > 100), "{counts:?}");
 }
 
 #[test]

@@ -35,7 +35,9 @@ impl<Pipe> Flow<Pipe> {
                 let chunk = encoder.chunk(piece.len());
                 self.emit([head, chunk.as_bytes(), piece], to, buffers);
             }
-            None => self.emit([head, b"", piece], to, buffers),
+            None if piece.is_empty() => self.emit([head], to, buffers),
+            None if head.is_empty() => self.emit([piece], to, buffers),
+            None => self.emit([head, piece], to, buffers),
         }
         let rest = input.get(used..).unwrap_or_default();
         if !rest.is_empty() && !self.body.is_complete() {
@@ -65,9 +67,9 @@ impl<Pipe> Flow<Pipe> {
 
     /// Writes `parts` if nothing waits before them; what is not taken waits. So it does if the
     /// sink has failed: these bytes are nowhere else any more, and another sink may get them.
-    fn emit<T: Transport<Pipe = Pipe>>(
+    fn emit<T: Transport<Pipe = Pipe>, const PARTS: usize>(
         &mut self,
-        parts: [&[u8]; 3],
+        parts: [&[u8]; PARTS],
         to: &mut Socket<T>,
         buffers: &mut Buffers,
     ) {
