@@ -16,7 +16,7 @@ const MAX_MICROS: u32 = 3_600_000_000;
 
 /// How many response times wait at most: as many as fill up the lines of memory that every
 /// exchange needs of its backend's counters.
-const WAITING: usize = 6;
+pub(super) const WAITING: usize = 6;
 
 /// Response times, from 1 µs to 1 h; what is shorter or longer counts as that.
 ///

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::error::Refusal;
+use crate::observe::response_times::WAITING;
+use std::mem::offset_of;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -155,4 +157,11 @@ fn uptime_and_connections() {
         (snapshot.connections_accepted, snapshot.connections_open),
         (2, 1)
     );
+}
+
+/// Whoever adds a counter decides whether an exchange is to need a third line, or fewer are to wait.
+#[test]
+fn what_every_exchange_needs_of_a_backend_fills_two_lines() {
+    let response_times = offset_of!(Counted, stats.response_times);
+    assert_eq!(response_times + WAITING * size_of::<u32>(), 2 * 64);
 }
