@@ -1,182 +1,63 @@
-//! What it costs to pick a backend and to settle the exchange, for every strategy, at 4, 64, 512
-//! and 1,024 backends with half as many exchanges in flight. Exchanges end in any order, so that
-//! response times vary and some overtake others, and one in 64 is declined.
+//! What it costs to pick a backend and to settle the exchange, at 4, 64, 512 and 1,024 backends
+//! with half as many exchanges in flight. Exchanges end in any order, so that response times vary
+//! and some overtake others, and one in 64 is declined.
 //!
-//! That is measured through an upstream, as it is used, and for some strategies also alone, with
-//! plain candidates. `round-robin, alone` does next to nothing: it is what keeping the candidates
-//! up to date costs at least, and what is to be taken off the others.
+//! `NAME` is the whole upstream, as it is used: leases, counters, life cycle and strategy, and the
+//! bench that decides who is settled next. `NAME, alone` is the strategy: what the upstream asked
+//! and told it is recorded, and another strategy of the same kind and seed is asked and told the
+//! same; what is measured holds nothing else but bringing two candidates up to date a turn, which
+//! `n-to-1, alone` shows the cost of.
 //!
 //! `cargo bench --bench pick -- least-rt/4` runs one of them, `least-rt` both kinds.
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::measurement::{Measurement, WallTime};
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use lb::balance::registry::ENTRIES;
 use lb::balance::{BackendId, Candidate, Kind, Outcome, Settlement, Strategy, build, key::key_of};
 use lb::time::Timestamp;
-use lb::upstream::{self, Upstream};
+use lb::upstream::{Lease, Upstream};
 use std::collections::VecDeque;
 use std::hint::black_box;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-/// What backends are picked from.
-trait Pool {
-    type Lease;
+const BACKENDS: [usize; 4] = [4, 64, 512, 1_024];
 
-    fn pick(&mut self, key: u64, now: Timestamp) -> Option<Self::Lease>;
-
-    fn settle(&mut self, lease: Self::Lease, is_declined: bool, now: Timestamp);
-
-    fn in_flight(&self) -> usize;
-}
-
-fn outcome(is_declined: bool, dispatched_at: Timestamp, now: Timestamp) -> Outcome {
-    let response_time = Some(now.since(dispatched_at));
-    match is_declined {
-        true => Outcome::Declined,
-        false => Outcome::Success { response_time },
-    }
-}
-
-impl Pool for Upstream {
-    type Lease = upstream::Lease;
-
-    fn pick(&mut self, key: u64, now: Timestamp) -> Option<Self::Lease> {
-        self.pick(key, &[], now)
-    }
-
-    fn settle(&mut self, lease: Self::Lease, is_declined: bool, now: Timestamp) {
-        let outcome = outcome(is_declined, lease.dispatched_at(), now);
-        self.settle(lease, outcome, now);
-    }
-
-    fn in_flight(&self) -> usize {
-        self.in_flight()
-    }
-}
+/// Turns that are recorded, and then measured, in a row.
+const ROW: u64 = 128;
 
 /// So many backends, of so many different weights.
-fn upstream(kind: &Kind, backends: usize, weights: u32) -> Upstream {
+fn upstream(strategy: Box<dyn Strategy>, backends: usize, weights: u32) -> Upstream {
     let weight = |n: usize| 1 + n as u32 % weights;
     let names = (0..backends).map(|n| (format!("10.0.0.1:{n}"), weight(n)));
-    Upstream::new(names, build(kind, 1), 1)
+    Upstream::new(names, strategy, 1)
 }
 
-/// A strategy and nothing but what it must be told.
-struct Alone {
-    strategy: Box<dyn Strategy>,
-    candidates: Vec<Candidate>,
-    /// When the exchanges in flight at each were dispatched, oldest first.
-    dispatched: Vec<VecDeque<Timestamp>>,
-    picks: u64,
-}
-
-/// An exchange in flight: where, since when, and how many were there before it.
-struct Exchange {
-    backend: BackendId,
-    dispatched_at: Timestamp,
-    ahead: u32,
-}
-
-impl Alone {
-    fn new(kind: &Kind, backends: usize) -> Self {
-        let candidate = |slot: usize| Candidate {
-            id: BackendId::new(slot as u32, 0),
-            identity: key_of(&slot.to_le_bytes()),
-            live: true,
-            pickable: true,
-            weight: 1,
-            in_flight: 0,
-            last_pick: slot as u64,
-            last_picked_at: Timestamp::ZERO,
-            last_completed_at: None,
-            oldest_dispatched_at: None,
-        };
-        let candidates: Vec<Candidate> = (0..backends).map(candidate).collect();
-        let mut strategy = build(kind, 1);
-        strategy.changed(&candidates, Timestamp::ZERO);
-        Self {
-            strategy,
-            candidates,
-            dispatched: vec![VecDeque::with_capacity(16); backends],
-            picks: backends as u64,
-        }
-    }
-}
-
-impl Pool for Alone {
-    type Lease = Exchange;
-
-    fn pick(&mut self, key: u64, now: Timestamp) -> Option<Exchange> {
-        let backend = self.strategy.pick(&self.candidates, key, now)?;
-        let candidate = self.candidates.get_mut(backend.slot())?;
-        let dispatched = self.dispatched.get_mut(backend.slot())?;
-        let ahead = candidate.in_flight;
-        self.picks += 1;
-        candidate.in_flight += 1;
-        candidate.last_pick = self.picks;
-        candidate.last_picked_at = now;
-        candidate.oldest_dispatched_at.get_or_insert(now);
-        dispatched.push_back(now);
-        Some(Exchange {
-            backend,
-            dispatched_at: now,
-            ahead,
-        })
-    }
-
-    fn settle(&mut self, lease: Exchange, is_declined: bool, now: Timestamp) {
-        let slot = lease.backend.slot();
-        let (Some(candidate), Some(dispatched)) =
-            (self.candidates.get_mut(slot), self.dispatched.get_mut(slot))
-        else {
-            return;
-        };
-        let place = dispatched.iter().position(|at| *at == lease.dispatched_at);
-        let place = place.unwrap_or_default();
-        dispatched.remove(place);
-        candidate.in_flight -= 1;
-        candidate.oldest_dispatched_at = dispatched.front().copied();
-        let settlement = Settlement {
-            backend: lease.backend,
-            outcome: outcome(is_declined, lease.dispatched_at, now),
-            dispatched_at: lease.dispatched_at,
-            ahead_at_dispatch: lease.ahead,
-            overtook: place > 0,
-            remaining: candidate.in_flight,
-            previous_completion: candidate.last_completed_at,
-        };
-        candidate.last_completed_at = Some(now);
-        self.strategy.settled(&self.candidates, &settlement, now);
-    }
-
-    fn in_flight(&self) -> usize {
-        self.dispatched.iter().map(VecDeque::len).sum()
-    }
-}
-
-/// A pool that has seen traffic, and the exchanges that are in flight.
-struct Warm<P: Pool> {
-    pool: P,
-    held: VecDeque<P::Lease>,
+/// An upstream that sees traffic, and the exchanges that are in flight.
+struct Traffic {
+    upstream: Upstream,
+    held: VecDeque<Lease>,
     now: Timestamp,
     key: u64,
 }
 
-impl<P: Pool> Warm<P> {
-    fn new(pool: P, backends: usize) -> Self {
-        let mut warm = Self {
-            pool,
+impl Traffic {
+    fn new(upstream: Upstream) -> Self {
+        let backends = upstream.candidates().len();
+        let mut traffic = Self {
+            upstream,
             held: VecDeque::with_capacity(backends),
             now: Timestamp::from_nanos(1_000_000_000),
             key: 0,
         };
-        (0..backends.div_ceil(2)).for_each(|_| warm.pick());
-        (0..backends * 20).for_each(|_| warm.turn());
-        warm
+        (0..backends.div_ceil(2)).for_each(|_| traffic.pick());
+        (0..backends * 20).for_each(|_| traffic.turn());
+        traffic
     }
 
     fn pick(&mut self) {
         self.key = self.key.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let lease = self.pool.pick(black_box(self.key), self.now);
+        let lease = self.upstream.pick(black_box(self.key), &[], self.now);
         self.held.extend(lease);
     }
 
@@ -185,52 +66,185 @@ impl<P: Pool> Warm<P> {
         self.now = self.now + Duration::from_micros(20);
         let place = ((self.key >> 32) * self.held.len() as u64) >> 32;
         if let Some(lease) = self.held.swap_remove_back(place as usize) {
-            self.pool.settle(lease, self.key & 63 == 0, self.now);
+            let response_time = Some(self.now.since(lease.dispatched_at()));
+            let outcome = match self.key & 63 {
+                0 => Outcome::Declined,
+                _ => Outcome::Success { response_time },
+            };
+            self.upstream.settle(lease, outcome, self.now);
         }
         self.pick();
     }
 
-    fn check(&self, backends: usize) {
-        assert_eq!(
-            self.held.len(),
-            backends.div_ceil(2),
-            "every pick found a backend"
-        );
-        assert_eq!(self.pool.in_flight(), self.held.len());
+    fn check(&self) {
+        let backends = self.upstream.candidates().len();
+        let held = self.held.len();
+        assert_eq!(held, backends.div_ceil(2), "every pick found a backend");
+        assert_eq!(self.upstream.in_flight(), held);
     }
 }
 
-const BACKENDS: [usize; 4] = [4, 64, 512, 1_024];
+/// What a strategy was asked and told in one turn, and what it answered.
+struct Turn {
+    /// Whom the pick of the turn before chose, as it was after that.
+    chosen_before: Option<Candidate>,
+    settled: Option<(Candidate, Settlement)>,
+    key: u64,
+    now: Timestamp,
+    pick: Option<BackendId>,
+}
 
-/// Measures turns in pools of all sizes.
-fn turns<P: Pool>(criterion: &mut Criterion, name: &str, pool: impl Fn(usize) -> P) {
+/// A strategy that hands on what it is asked and told.
+struct Recorder {
+    strategy: Box<dyn Strategy>,
+    turns: Sender<Turn>,
+    chosen_before: Option<BackendId>,
+    settled: Option<(Candidate, Settlement)>,
+}
+
+impl Strategy for Recorder {
+    fn name(&self) -> &'static str {
+        self.strategy.name()
+    }
+
+    fn pick(&mut self, candidates: &[Candidate], key: u64, now: Timestamp) -> Option<BackendId> {
+        let pick = self.strategy.pick(candidates, key, now);
+        let chosen_before = self.chosen_before.and_then(|id| candidates.get(id.slot()));
+        let turn = Turn {
+            chosen_before: chosen_before.cloned(),
+            settled: self.settled.take(),
+            key,
+            now,
+            pick,
+        };
+        assert!(self.turns.send(turn).is_ok(), "somebody wants the turns");
+        self.chosen_before = pick;
+        pick
+    }
+
+    fn settled(&mut self, candidates: &[Candidate], settlement: &Settlement, now: Timestamp) {
+        let candidate = candidates.get(settlement.backend.slot());
+        self.settled = candidate.map(|candidate| (candidate.clone(), *settlement));
+        self.strategy.settled(candidates, settlement, now);
+    }
+
+    fn changed(&mut self, candidates: &[Candidate], now: Timestamp) {
+        self.strategy.changed(candidates, now);
+    }
+}
+
+/// A strategy that is asked and told what another was.
+struct Replay {
+    traffic: Traffic,
+    turns: Receiver<Turn>,
+    strategy: Box<dyn Strategy>,
+    candidates: Vec<Candidate>,
+}
+
+impl Replay {
+    fn new(kind: &Kind, backends: usize) -> Self {
+        let (sender, turns) = channel();
+        let recorder = Recorder {
+            strategy: build(kind, 1),
+            turns: sender,
+            chosen_before: None,
+            settled: None,
+        };
+        let upstream = upstream(Box::new(recorder), backends, 1);
+        let candidates = upstream.candidates().to_vec();
+        let mut strategy = build(kind, 1);
+        strategy.changed(&candidates, Timestamp::ZERO);
+        let mut replay = Self {
+            traffic: Traffic::new(upstream),
+            turns,
+            strategy,
+            candidates,
+        };
+        replay.catch_up();
+        replay
+    }
+
+    /// How long the strategy takes for so many more turns.
+    fn time(&mut self, turns: u64) -> Duration {
+        let rows = (0..turns).step_by(ROW as usize);
+        rows.map(|done| {
+            let row = ROW.min(turns - done);
+            (0..row).for_each(|_| self.traffic.turn());
+            self.catch_up()
+        })
+        .sum()
+    }
+
+    /// How long the strategy takes for what was recorded.
+    fn catch_up(&mut self) -> Duration {
+        let turns: Vec<Turn> = self.turns.try_iter().collect();
+        let started = WallTime.start();
+        let is_same = self.play(black_box(&turns));
+        let taken = WallTime.end(started);
+        assert!(is_same, "the same calls lead to the same picks");
+        taken
+    }
+
+    /// Whether all picks are those of the recording.
+    fn play(&mut self, turns: &[Turn]) -> bool {
+        turns.iter().fold(true, |is_same, turn| {
+            if let Some(chosen) = &turn.chosen_before {
+                self.put(chosen);
+            }
+            if let Some((candidate, settlement)) = &turn.settled {
+                self.put(candidate);
+                self.strategy
+                    .settled(&self.candidates, settlement, turn.now);
+            }
+            let pick = self.strategy.pick(&self.candidates, turn.key, turn.now);
+            is_same & (pick == turn.pick)
+        })
+    }
+
+    fn put(&mut self, candidate: &Candidate) {
+        if let Some(place) = self.candidates.get_mut(candidate.id.slot()) {
+            place.clone_from(candidate);
+        }
+    }
+}
+
+fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
     let mut group = criterion.benchmark_group(name);
     group.warm_up_time(Duration::from_millis(300));
     group.measurement_time(Duration::from_secs(1));
-    for backends in BACKENDS {
-        let mut warm = Warm::new(pool(backends), backends);
-        group.bench_function(BenchmarkId::from_parameter(backends), |bencher| {
-            bencher.iter(|| warm.turn());
-        });
-        warm.check(backends);
-    }
-    group.finish();
+    group
 }
 
-fn pick_and_settle(criterion: &mut Criterion) {
+fn through_an_upstream(criterion: &mut Criterion) {
     let equal = ENTRIES.iter().map(|entry| (entry.name, &entry.kind, 1));
     let weighted = ("round-robin, weighted", &Kind::RoundRobin, 3);
     for (name, kind, weights) in equal.chain([weighted]) {
-        turns(criterion, name, |backends| {
-            upstream(kind, backends, weights)
-        });
+        let mut group = group(criterion, name);
+        for backends in BACKENDS {
+            let mut traffic = Traffic::new(upstream(build(kind, 1), backends, weights));
+            group.bench_function(BenchmarkId::from_parameter(backends), |bencher| {
+                bencher.iter(|| traffic.turn());
+            });
+            traffic.check();
+        }
     }
-    for (name, kind) in [
-        ("round-robin, alone", Kind::RoundRobin),
-        ("least-conn, alone", Kind::LeastConnections),
-        ("least-rt, alone", Kind::LeastResponseTime),
+}
+
+fn alone(criterion: &mut Criterion) {
+    for kind in [
+        Kind::NToOne,
+        Kind::RoundRobin,
+        Kind::LeastConnections,
+        Kind::LeastResponseTime,
     ] {
-        turns(criterion, name, |backends| Alone::new(&kind, backends));
+        let mut group = group(criterion, &format!("{}, alone", kind.name()));
+        for backends in BACKENDS {
+            let mut replay = Replay::new(&kind, backends);
+            group.bench_function(BenchmarkId::from_parameter(backends), |bencher| {
+                bencher.iter_custom(|turns| replay.time(turns));
+            });
+            replay.traffic.check();
+        }
     }
 }
 
@@ -242,5 +256,5 @@ fn hash_key(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, pick_and_settle, hash_key);
+criterion_group!(benches, through_an_upstream, alone, hash_key);
 criterion_main!(benches);
