@@ -117,8 +117,6 @@ pub struct Settlement {
     pub overtook: bool,
     /// Exchanges still in flight there, itself no longer counted.
     pub remaining: u32,
-    /// When the backend had last answered an exchange before this one.
-    pub previous_completion: Option<Timestamp>,
 }
 
 /// How an exchange ended, as far as its backend is concerned.

@@ -174,7 +174,6 @@ impl Upstream {
             ahead_at_dispatch: lease.ahead,
             overtook,
             remaining: candidate.in_flight,
-            previous_completion: candidate.last_completed_at,
         };
         if matches!(
             outcome,

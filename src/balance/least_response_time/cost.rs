@@ -11,7 +11,7 @@ use crate::balance::Candidate;
 use crate::balance::sample::BLOCK;
 use crate::time::Timestamp;
 use std::array;
-use wide::f32x4;
+use wide::{f32x4, i32x4};
 
 /// By how much a backend on trial is shown to be better than any other. Service times.
 const TRIAL_CREDIT: f64 = 1_000.0;
@@ -61,14 +61,23 @@ impl<'a> Best<'a> {
 /// Exchanges in flight at each of a group; without end where none may be added.
 #[inline]
 fn loads(candidates: &[Candidate]) -> f32x4 {
-    let load = |candidate: &Candidate| match candidate.pickable {
-        true => candidate.in_flight.cast_signed() as f32,
-        false => f32::INFINITY,
+    match candidates.first_chunk::<BLOCK>() {
+        Some(block) if block.iter().fold(true, |all, c| all & c.pickable) => {
+            let in_flight = block.each_ref().map(|c| c.in_flight.cast_signed());
+            f32x4::from_i32x4(i32x4::new(in_flight))
+        }
+        _ => loads_of_some(candidates),
+    }
+}
+
+/// The same for a group that is not whole, or in which some may not be picked.
+#[cold]
+fn loads_of_some(candidates: &[Candidate]) -> f32x4 {
+    let load = |lane: usize| match candidates.get(lane) {
+        Some(candidate) if candidate.pickable => candidate.in_flight as f32,
+        _ => f32::INFINITY,
     };
-    f32x4::new(match candidates.first_chunk::<BLOCK>() {
-        Some(block) => block.each_ref().map(load),
-        None => array::from_fn(|lane| candidates.get(lane).map_or(f32::INFINITY, load)),
-    })
+    f32x4::new(array::from_fn(load))
 }
 
 /// The least of four.
@@ -149,7 +158,7 @@ impl LeastResponseTime {
         let idle = f32x4::ONE - elapsed_s * f32x4::splat(IDLE_CUT / IDLE_FULL_S);
         let idle = idle.fast_max(f32x4::splat(1.0 - IDLE_CUT));
         let age = elapsed_s * f32x4::splat(self.pool.per_second()) / group.slowness;
-        let busy = in_flight + self.residual.expected(age, group.in_order);
+        let busy = self.residual.after(in_flight, age, group.in_order);
         let services = in_flight.simd_eq(f32x4::ZERO).bitselect(idle, busy);
         group.slowness * services + group.penalty
     }

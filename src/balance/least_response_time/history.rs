@@ -1,4 +1,4 @@
-//! What is remembered of one backend, and the [`Score`] that follows from it.
+//! What is remembered of one backend, and what follows from it for a pick.
 //!
 //! Everything here decays: the slowness of a backend nobody asks drifts to the pool's average, and
 //! what is held against it is forgotten, so that no bad minute is for ever.
@@ -12,15 +12,6 @@ use super::tuning::{
 use crate::balance::BackendId;
 use crate::time::Timestamp;
 use std::mem;
-
-/// What a pick reads of a backend. Computed when something is learned, not when it is read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Score {
-    /// Its expected service time, in mean service times of the pool.
-    pub(super) slowness: f32,
-    /// What its failures cost, in mean service times of the pool.
-    pub(super) penalty: f32,
-}
 
 /// What is remembered of a backend.
 #[derive(Clone, Debug)]
@@ -91,23 +82,32 @@ impl History {
 
     /// Counts a response. Returns whether it was the first ever.
     pub(super) fn count(&mut self, failed: bool) -> bool {
-        self.failures += f32::from(u8::from(failed));
-        self.responses += 1.0;
-        if self.responses > MOST_RESPONSES {
-            self.failures *= MOST_RESPONSES / self.responses;
-            self.responses = MOST_RESPONSES;
-        }
+        let responses = self.responses + 1.0;
+        let left = (MOST_RESPONSES / responses).min(1.0);
+        self.failures = (self.failures + f32::from(u8::from(failed))) * left;
+        self.responses = responses.min(MOST_RESPONSES);
         !mem::replace(&mut self.heard, true)
     }
 
-    /// Learns by how much the logarithm of a service time was above the pool's mean.
-    pub(super) fn learn(&mut self, log_above: f32) {
-        self.log_sum += log_above;
-        self.samples += 1.0;
-        if self.samples > MOST_SAMPLES {
-            self.log_sum *= MOST_SAMPLES / self.samples;
-            self.samples = MOST_SAMPLES;
-        }
+    /// Learns by how much the logarithm of a service time was above the pool's mean. Returns the
+    /// slowness that follows.
+    ///
+    /// A pick waits for it, and it waits for the service time. What can be worked out without
+    /// that time is, so that it is one step from the end.
+    #[inline]
+    pub(super) fn learn(&mut self, log_above: f32) -> f32 {
+        let samples = self.samples + 1.0;
+        let left = (MOST_SAMPLES / samples).min(1.0);
+        let kept = self.log_sum * left;
+        self.samples = samples.min(MOST_SAMPLES);
+        self.log_sum = kept + log_above * left;
+        let share = (self.samples + PRIOR_SAMPLES).recip();
+        exp2((kept + self.prior) * share + log_above * (left * share))
+    }
+
+    /// Its expected service time, in mean service times of the pool.
+    pub(super) fn slowness(&self) -> f32 {
+        exp2((self.log_sum + self.prior) * (self.samples + PRIOR_SAMPLES).recip())
     }
 
     /// Learns whether a response overtook an older request; asked only when others remain.
@@ -128,23 +128,14 @@ impl History {
         self.responses = 0.0;
     }
 
-    /// What a pick is to read, given the pool's rate of failures.
-    pub(super) fn score(&self, pool_failure_rate: f32) -> Score {
-        let log = (self.log_sum + self.prior) * (self.samples + PRIOR_SAMPLES).recip();
-        Score {
-            slowness: exp2(log),
-            penalty: self.penalty(pool_failure_rate),
-        }
-    }
-
     /// How far it seems to serve in order of arrival, 0.3 to 1.
     pub(super) fn in_order(&self) -> f32 {
         IN_ORDER_LEAST.max(1.0 - self.overtaking * OVERTAKING_FULL.recip())
     }
 
-    /// Charges the rate of failures above the pool's that chance does not explain. An error that
-    /// every backend returns is charged to none.
-    fn penalty(&self, pool_rate: f32) -> f32 {
+    /// What its failures cost, in mean service times of the pool: the rate of failures above the
+    /// pool's that chance does not explain. An error that every backend returns is charged to none.
+    pub(super) fn penalty(&self, pool_rate: f32) -> f32 {
         if self.failures == 0.0 {
             return 0.0;
         }
@@ -174,8 +165,7 @@ mod tests {
     #[test]
     fn an_unknown_backend_is_average() {
         let mut history = history();
-        let score = history.score(0.0);
-        assert_eq!((score.slowness, score.penalty), (1.0, 0.0));
+        assert_eq!((history.slowness(), history.penalty(0.0)), (1.0, 0.0));
         assert_eq!(history.in_order(), 1.0);
         assert!(history.count(false), "the first it is heard");
         assert!(!history.count(true));
@@ -184,14 +174,14 @@ mod tests {
     #[test]
     fn slowness_is_learned_against_a_prior_and_drifts_back() {
         let mut history = history();
-        (0..6).for_each(|_| history.learn(4.0_f32.log2()));
+        (0..6).for_each(|_| _ = history.learn(4.0_f32.log2()));
         // Six samples of 4 against six of 1: the geometric mean.
-        assert!((history.score(0.0).slowness - 2.0).abs() < 1e-6);
-        (0..1_000).for_each(|_| history.learn(4.0_f32.log2()));
-        let learned = history.score(0.0).slowness;
+        assert!((history.slowness() - 2.0).abs() < 1e-6);
+        (0..1_000).for_each(|_| _ = history.learn(4.0_f32.log2()));
+        let learned = history.slowness();
         assert!((3.5..4.0).contains(&learned), "{learned}");
         history.decay(at(400));
-        let drifted = history.score(0.0).slowness;
+        let drifted = history.slowness();
         assert!((1.0..1.1).contains(&drifted), "{drifted}");
     }
 
@@ -199,33 +189,29 @@ mod tests {
     fn a_weight_is_a_guess_that_samples_overrule() {
         let mut history = history();
         history.set_weight(4.0, 2.0);
-        assert!((history.score(0.0).slowness - 0.5).abs() < 1e-6);
-        (0..64).for_each(|_| history.learn(0.0));
-        assert!(history.score(0.0).slowness > 0.9);
+        assert!((history.slowness() - 0.5).abs() < 1e-6);
+        (0..64).for_each(|_| _ = history.learn(0.0));
+        assert!(history.slowness() > 0.9);
     }
 
     #[test]
     fn only_failures_beyond_the_pools_are_charged() {
         let mut failing = history();
         (0..50).for_each(|_| _ = failing.count(true));
-        assert!(failing.score(0.05).penalty > 80.0);
-        assert_eq!(
-            failing.score(1.0).penalty,
-            0.0,
-            "all fail: nobody is to blame"
-        );
+        assert!(failing.penalty(0.05) > 80.0);
+        assert_eq!(failing.penalty(1.0), 0.0, "all fail: nobody is to blame");
         failing.forgive();
-        assert_eq!(failing.score(0.05).penalty, 0.0);
+        assert_eq!(failing.penalty(0.05), 0.0);
     }
 
     #[test]
     fn nothing_shrinks_below_what_processors_are_quick_with() {
         let mut history = history();
-        history.learn(1e-3);
+        _ = history.learn(1e-3);
         history.learn_order(true);
         for second in 0..200 {
             (0..1_000).for_each(|_| {
-                history.learn(0.0);
+                _ = history.learn(0.0);
                 history.learn_order(false);
             });
             history.decay(at(second));
@@ -240,10 +226,10 @@ mod tests {
         let mut failing = history();
         (0..50).for_each(|_| _ = failing.count(true));
         failing.decay(at(30));
-        let faded = failing.score(0.02).penalty;
+        let faded = failing.penalty(0.02);
         assert!((40.0..70.0).contains(&faded), "{faded}");
         failing.decay(at(60));
-        assert_eq!(failing.score(0.02).penalty, 0.0);
+        assert_eq!(failing.penalty(0.02), 0.0);
     }
 
     #[test]

@@ -43,7 +43,7 @@ use pool::Pool;
 use residual::Residual;
 use standings::Standings;
 use trial::Trial;
-use tuning::{instant_s, nanos, seconds};
+use tuning::{instant_s, nanos};
 
 /// The backend expected to finish soonest.
 #[derive(Clone, Debug)]
@@ -122,7 +122,7 @@ impl LeastResponseTime {
         let pool_rate = self.pool.failure_rate(&self.histories);
         let history = self.histories.get(slot);
         if let (Some(history), Some(group)) = (history, self.standings.group_mut(slot)) {
-            group.set_score(slot, &history.score(pool_rate));
+            group.set_score(slot, history.slowness(), history.penalty(pool_rate));
         }
     }
 
@@ -164,18 +164,6 @@ impl LeastResponseTime {
     }
 }
 
-/// When a request that has just completed can have come into service: once it was dispatched and
-/// none before it was in service any more.
-fn began(candidate: &Candidate, settlement: &Settlement) -> Timestamp {
-    // What was oldest there a moment ago: still is if it was overtaken, else it was this one.
-    let dispatched_at = settlement.dispatched_at;
-    let oldest = match settlement.overtook {
-        true => candidate.oldest_dispatched_at.unwrap_or(dispatched_at),
-        false => dispatched_at,
-    };
-    oldest.max(settlement.previous_completion.unwrap_or_default())
-}
-
 impl Strategy for LeastResponseTime {
     fn name(&self) -> &'static str {
         "least-rt"
@@ -211,6 +199,7 @@ impl Strategy for LeastResponseTime {
         let (Some(history), Some(group)) = (history, self.standings.group_mut(slot)) else {
             return;
         };
+        let in_service_s = group.elapsed_of(slot, instant_s(now));
         group.set_since(slot, cost::since_s(candidate));
         if history.is_due(now) {
             history.decay(now);
@@ -218,19 +207,19 @@ impl Strategy for LeastResponseTime {
         if history.count(failed) {
             self.trial.hear(slot);
         }
-        if let Some(response_time) = response_time {
-            // How long it was in service, by what was known of the backend.
-            let service = seconds(began(candidate, settlement), now);
-            let services = service * self.pool.per_second() / group.slowness(slot);
-            self.residual.learn(services);
-            let queue = settlement.ahead_at_dispatch.cast_signed() as f32 + 1.0;
-            history.learn(self.pool.learn(nanos(response_time) * queue.recip()));
-            if settlement.remaining > 0 {
-                history.learn_order(settlement.overtook);
-                group.set_order(slot, history.in_order());
-            }
+        let Some(response_time) = response_time else {
+            return group.set_score(slot, history.slowness(), history.penalty(pool_rate));
+        };
+        // By what was known of the backend.
+        let services = in_service_s * self.pool.per_second() / group.slowness(slot);
+        self.residual.learn(services);
+        let queue = settlement.ahead_at_dispatch.cast_signed() as f32 + 1.0;
+        let log_above = self.pool.learn(nanos(response_time) * queue.recip());
+        group.set_score(slot, history.learn(log_above), history.penalty(pool_rate));
+        if settlement.remaining > 0 {
+            history.learn_order(settlement.overtook);
+            group.set_order(slot, history.in_order());
         }
-        group.set_score(slot, &history.score(pool_rate));
     }
 
     fn explain(&self, candidates: &[Candidate], _: u64, now: Timestamp) -> Vec<Verdict> {

@@ -22,7 +22,7 @@ const TOPS: usize = 1 << (31 - SHIFT);
 /// What the table says beyond the last bucket: as long again as the last bucket begins at.
 const TOLD_OF_THE_OLDEST: f32 = low_edge(BUCKETS);
 /// The table is built anew after this many completions.
-const REBUILD_EVERY: u32 = 256;
+const REBUILD_EVERY: usize = 256;
 /// All counts are halved when their total passes this.
 const MOST_COUNTED: f32 = 8_192.0;
 /// Fewer completions than this beyond an age do not make a mean.
@@ -39,7 +39,9 @@ struct Bucket {
 pub(super) struct Residual {
     buckets: [Bucket; BUCKETS],
     total: f32,
-    since_rebuild: u32,
+    /// Ages at which requests completed since the table was built, and how many.
+    completed: [f32; REBUILD_EVERY],
+    since_rebuild: usize,
     /// Mean residual life from the high edge of the bucket of an age, by the top bits of the age:
     /// what is younger than the first bucket counts to it.
     told: [f32; TOPS],
@@ -55,21 +57,23 @@ impl Residual {
         Self {
             buckets: [Bucket::default(); BUCKETS],
             total: 0.0,
+            completed: [0.0; REBUILD_EVERY],
             since_rebuild: 0,
             told,
             hang_after: HANG_LEAST,
         }
     }
 
-    /// The expected rest of a request of `age` service times. Where the backend serves `in_order`
-    /// (1) the oldest request is the one in service and the table is believed; where it does not,
-    /// the rest is an average one, unless the age is that of a hang.
+    /// `services` and the expected rest of a request of `age` service times. Where the backend
+    /// serves `in_order` (1) the oldest request is the one in service and the table is believed;
+    /// where it does not, the rest is an average one, unless the age is that of a hang.
     #[inline]
-    pub(super) fn expected(&self, age: f32x4, in_order: f32x4) -> f32x4 {
+    pub(super) fn after(&self, services: f32x4, age: f32x4, in_order: f32x4) -> f32x4 {
         let told = f32x4::new(age.to_array().map(|age| self.told(age)));
         let hangs = age.simd_gt(f32x4::splat(self.hang_after));
         let untold = hangs.bitselect(age, f32x4::ONE);
-        in_order * told + (f32x4::ONE - in_order) * untold
+        // The table is the last to be there.
+        (services + (f32x4::ONE - in_order) * untold) + in_order * told
     }
 
     /// What the table says of an age.
@@ -80,15 +84,30 @@ impl Residual {
     }
 
     /// Learns the age at which a request completed.
+    #[inline]
     pub(super) fn learn(&mut self, age: f32) {
-        let place = top(age).saturating_sub(LOWEST).min(BUCKETS - 1);
-        if let Some(bucket) = self.buckets.get_mut(place) {
-            bucket.count += 1.0;
-            bucket.sum += age;
+        if let Some(place) = self.completed.get_mut(self.since_rebuild) {
+            *place = age;
         }
         self.since_rebuild += 1;
-        if self.since_rebuild == REBUILD_EVERY {
+        if self.since_rebuild >= REBUILD_EVERY {
             self.rebuild();
+        }
+    }
+
+    /// Counts what completed since the table was built.
+    fn count(&mut self) {
+        for age in self.completed {
+            let place = top(age).saturating_sub(LOWEST).min(BUCKETS - 1);
+            if let Some(bucket) = self.buckets.get_mut(place) {
+                bucket.count += 1.0;
+                bucket.sum += age;
+            }
+        }
+        self.since_rebuild = 0;
+        self.total += REBUILD_EVERY as f32;
+        if self.total > MOST_COUNTED {
+            self.halve();
         }
     }
 
@@ -101,19 +120,17 @@ impl Residual {
     }
 
     /// Walks from the oldest bucket to the youngest, summing up what completed beyond each.
+    #[cold]
     fn rebuild(&mut self) {
-        self.since_rebuild = 0;
-        self.total += REBUILD_EVERY as f32;
-        if self.total > MOST_COUNTED {
-            self.halve();
-        }
+        self.count();
         let mut beyond = Bucket::default();
         let mut rare_from = low_edge(BUCKETS);
         let mut after = low_edge(BUCKETS);
-        for (index, bucket) in self.buckets.iter().enumerate().rev() {
-            if let Some(told) = self.told.get_mut(LOWEST + index) {
-                *told = after;
-            }
+        let Some((younger, told)) = self.told.split_first_chunk_mut::<LOWEST>() else {
+            return;
+        };
+        for (index, (bucket, told)) in self.buckets.iter().zip(&mut *told).enumerate().rev() {
+            *told = after;
             beyond.count += bucket.count;
             beyond.sum += bucket.sum;
             let low = low_edge(index);
@@ -126,7 +143,7 @@ impl Residual {
                 low
             };
         }
-        if let Some((younger, [first, ..])) = self.told.split_at_mut_checked(LOWEST) {
+        if let Some(first) = told.first() {
             younger.fill(*first);
         }
         self.hang_after = HANG_LEAST.max(rare_from);
@@ -155,7 +172,7 @@ mod tests {
     }
 
     fn expected(residual: &Residual, age: f32, in_order: f32) -> f32 {
-        let rest = residual.expected(f32x4::splat(age), f32x4::splat(in_order));
+        let rest = residual.after(f32x4::ZERO, f32x4::splat(age), f32x4::splat(in_order));
         rest.to_array()[3]
     }
 

@@ -4,7 +4,6 @@
 //! It is written when something is learned of one backend and read at every pick of all of them.
 //! Seven digits are more than enough for costs that are estimates.
 
-use super::history::Score;
 use crate::balance::sample::BLOCK;
 use wide::f32x4;
 
@@ -36,14 +35,20 @@ impl Group {
         f32x4::new(self.since_s.map(|since_s| (now_s - since_s) as f32))
     }
 
-    /// The expected service time of the backend in a slot, which is of this group.
+    /// How long ago it was for the backend in a slot, which is of this group.
+    pub(super) fn elapsed_of(&self, slot: usize, now_s: f64) -> f32 {
+        let since_s = self.since_s.get(slot % BLOCK);
+        (now_s - since_s.copied().unwrap_or_default()) as f32
+    }
+
+    /// The expected service time of the backend in a slot.
     pub(super) fn slowness(&self, slot: usize) -> f32 {
         lane_of(&self.slowness, slot % BLOCK)
     }
 
-    pub(super) fn set_score(&mut self, slot: usize, score: &Score) {
-        set_lane(&mut self.slowness, slot, score.slowness);
-        set_lane(&mut self.penalty, slot, score.penalty);
+    pub(super) fn set_score(&mut self, slot: usize, slowness: f32, penalty: f32) {
+        set_lane(&mut self.slowness, slot, slowness);
+        set_lane(&mut self.penalty, slot, penalty);
     }
 
     pub(super) fn set_order(&mut self, slot: usize, in_order: f32) {
