@@ -11,11 +11,14 @@ use super::sample::{SAMPLED_ABOVE, block, draw_blocks};
 use super::{BackendId, Candidate, Rng, Strategy, Verdict, verdict};
 use crate::time::Timestamp;
 use std::cmp::Ordering;
+use std::hint::select_unpredictable;
 
 /// The backend with the fewest exchanges in flight.
 #[derive(Clone, Debug)]
 pub struct LeastConnections {
     rng: Rng,
+    /// Whether the backend picked last was idle: then others probably are.
+    was_idle: bool,
 }
 
 impl LeastConnections {
@@ -24,7 +27,22 @@ impl LeastConnections {
     pub const fn new(seed: u64) -> Self {
         Self {
             rng: Rng::new(seed),
+            was_idle: true,
         }
+    }
+
+    /// The one with the fewest exchanges in flight of some candidates.
+    fn best<'a>(
+        &mut self,
+        candidates: impl Iterator<Item = &'a Candidate> + Clone,
+    ) -> Option<BackendId> {
+        let idle = match self.was_idle {
+            true => longest_idle(candidates.clone()),
+            false => None,
+        };
+        let best = idle.or_else(|| least(candidates))?;
+        self.was_idle = best.in_flight == 0;
+        Some(best.id)
     }
 }
 
@@ -36,12 +54,12 @@ impl Strategy for LeastConnections {
     fn pick(&mut self, candidates: &[Candidate], _: u64, _: Timestamp) -> Option<BackendId> {
         if candidates.len() > SAMPLED_ABOVE {
             let blocks = draw_blocks(&mut self.rng, candidates.len());
-            let best = least(blocks.iter().flat_map(|&number| block(candidates, number)));
+            let best = self.best(blocks.iter().flat_map(|&number| block(candidates, number)));
             if best.is_some() {
                 return best;
             }
         }
-        least(candidates.iter())
+        self.best(candidates.iter())
     }
 
     fn explain(&self, candidates: &[Candidate], _: u64, now: Timestamp) -> Vec<Verdict> {
@@ -67,11 +85,23 @@ impl Strategy for LeastConnections {
 }
 
 /// The one with the fewest exchanges in flight of some candidates.
-pub(super) fn least<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> Option<BackendId> {
+pub(super) fn least<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> Option<&'a Candidate> {
     candidates
         .filter(|c| c.pickable)
         .min_by(|a, b| compare(a, b))
-        .map(|c| c.id)
+}
+
+/// The idle one that was picked longest ago: what [`least`] says where one is idle, in a third of
+/// the time. A processor cannot guess who is idle, so nothing here branches on it.
+fn longest_idle<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> Option<&'a Candidate> {
+    let (mut longest, mut least) = (None, u64::MAX);
+    for candidate in candidates {
+        let is_idle = candidate.pickable & (candidate.in_flight == 0);
+        let last_pick = select_unpredictable(is_idle, candidate.last_pick, u64::MAX);
+        longest = select_unpredictable(last_pick < least, Some(candidate), longest);
+        least = least.min(last_pick);
+    }
+    longest
 }
 
 /// `Less` is the better choice.
@@ -88,4 +118,42 @@ fn compare(a: &Candidate, b: &Candidate) -> Ordering {
             _ => b.last_completed_at.cmp(&a.last_completed_at),
         })
         .then_with(|| a.last_pick.cmp(&b.last_pick))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidates(rng: &mut Rng, most_in_flight: usize) -> Vec<Candidate> {
+        let mut candidate = |slot: u32| Candidate {
+            id: BackendId::new(slot, 0),
+            identity: 0,
+            live: true,
+            pickable: rng.below(4) > 0,
+            weight: 1 + rng.below(3) as u32,
+            in_flight: rng.below(most_in_flight + 1) as u32,
+            last_pick: rng.next() >> 1,
+            last_picked_at: Timestamp::ZERO,
+            last_completed_at: (rng.below(3) > 0).then_some(Timestamp::from_nanos(7)),
+            oldest_dispatched_at: None,
+        };
+        (0..9).map(&mut candidate).collect()
+    }
+
+    #[test]
+    fn looking_for_an_idle_one_first_changes_no_pick() {
+        let mut rng = Rng::new(5);
+        let mut idle_ones = 0;
+        for most_in_flight in (0..4).cycle().take(4_000) {
+            let candidates = candidates(&mut rng, most_in_flight);
+            let expected = least(candidates.iter());
+            let idle = longest_idle(candidates.iter());
+            idle_ones += usize::from(idle.is_some());
+            match expected {
+                Some(best) if best.in_flight == 0 => assert_eq!(idle.map(|c| c.id), Some(best.id)),
+                _ => assert!(idle.is_none()),
+            }
+        }
+        assert!((2_000..4_000).contains(&idle_ones), "{idle_ones}");
+    }
 }

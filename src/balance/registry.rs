@@ -112,7 +112,7 @@ pub static ENTRIES: [Entry; 14] = [
         &["LeastConnections"],
         "long-lived connections, where response times tell nothing",
         "O(n) up to 500, then O(1)",
-        (65, 540),
+        (65, 240),
     ),
     row(
         Kind::LeastResponseTime,

@@ -70,7 +70,7 @@ impl<P: Placement> Strategy for Hashing<P> {
 
     fn pick(&mut self, candidates: &[Candidate], key: u64, _: Timestamp) -> Option<BackendId> {
         let chosen = match key {
-            0 => least(candidates.iter()),
+            0 => least(candidates.iter()).map(|candidate| candidate.id),
             _ => self.bound.first(candidates, self.placement.walk(mix(key))),
         };
         self.bound.dispatched(chosen.is_some());
