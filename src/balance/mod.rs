@@ -40,6 +40,7 @@ pub use sticky::Sticky;
 pub use verdict::Verdict;
 
 use crate::time::Timestamp;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Names one backend of an upstream. The generation tells it from an earlier backend that had
@@ -47,14 +48,17 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BackendId {
     slot: u32,
-    generation: u32,
+    /// One more than the generation, so that an `Option` needs no more room: a pick is returned in
+    /// a register.
+    number: NonZeroU32,
 }
 
 impl BackendId {
     /// The backend in `slot`, the `generation`th to live there.
     #[must_use]
     pub const fn new(slot: u32, generation: u32) -> Self {
-        Self { slot, generation }
+        let number = NonZeroU32::MIN.saturating_add(generation);
+        Self { slot, number }
     }
 
     /// Index into per-backend arrays.
@@ -66,7 +70,7 @@ impl BackendId {
     /// How many backends had this slot before.
     #[must_use]
     pub const fn generation(self) -> u32 {
-        self.generation
+        self.number.get() - 1
     }
 }
 
