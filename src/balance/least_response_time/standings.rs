@@ -35,10 +35,11 @@ impl Group {
         f32x4::new(self.since_s.map(|since_s| (now_s - since_s) as f32))
     }
 
-    /// How long ago it was for the backend in a slot, which is of this group.
+    /// How long ago it was for the backend in a slot, which is of this group; 0 where another
+    /// worker, whose clock may be ahead, has just said that it is so.
     pub(super) fn elapsed_of(&self, slot: usize, now_s: f64) -> f32 {
         let since_s = self.since_s.get(slot % BLOCK);
-        (now_s - since_s.copied().unwrap_or_default()) as f32
+        (now_s - since_s.copied().unwrap_or_default()).max(0.0) as f32
     }
 
     /// The expected service time of the backend in a slot.
@@ -115,5 +116,19 @@ const LANES: [f32x4; BLOCK] = {
 fn set_lane(vector: &mut f32x4, slot: usize, number: f32) {
     if let Some(lane) = LANES.get(slot % BLOCK) {
         *vector = lane.bitselect(f32x4::splat(number), *vector);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_worker_saw_a_moment_later_is_not_long_ago() {
+        let mut group = Group::NEW;
+        group.set_since(6, 2.000_005);
+        assert_eq!(group.elapsed_of(6, 2.0), 0.0);
+        assert_eq!(group.elapsed_of(6, 2.500_005), 0.5);
+        assert_eq!(group.elapsed_of(5, 2.0), 2.0, "its neighbour's");
     }
 }
