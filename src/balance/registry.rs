@@ -120,7 +120,7 @@ pub static ENTRIES: [Entry; 14] = [
         &["LeastResponseTime"],
         "the default: backends or requests that differ, or may go bad",
         "O(n) up to 500, then O(1)",
-        (110, 430),
+        (117, 430),
     ),
     row(
         Kind::Random,

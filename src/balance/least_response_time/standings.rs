@@ -35,8 +35,8 @@ impl Group {
         f32x4::new(self.since_s.map(|since_s| (now_s - since_s) as f32))
     }
 
-    /// How long ago it was for the backend in a slot, which is of this group; 0 where another
-    /// worker, whose clock may be ahead, has just said that it is so.
+    /// How long ago it was for the backend in a slot, which is of this group. Never negative, though
+    /// it may have been set by another worker, whose clock is a moment ahead.
     pub(super) fn elapsed_of(&self, slot: usize, now_s: f64) -> f32 {
         let since_s = self.since_s.get(slot % BLOCK);
         (now_s - since_s.copied().unwrap_or_default()).max(0.0) as f32
