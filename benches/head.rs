@@ -38,7 +38,7 @@ const BROWSER: &[u8] = b"GET /shop/articles?page=2&sort=price HTTP/1.1\r\n\
 
 /// What a small server answers.
 const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
-    Server: tiny-http (Rust)\r\n\
+    Proxy: tiny-http (Rust)\r\n\
     Date: Tue, 02 Jun 2026 10:00:00 GMT\r\n\
     Content-Type: text/plain; charset=UTF-8\r\n\
     Content-Length: 102\r\n\

@@ -2,8 +2,8 @@
 //! with half as many exchanges in flight. Exchanges end in any order, so that response times vary
 //! and some overtake others, and one in 64 is declined.
 //!
-//! `NAME` is the whole upstream, as it is used: leases, counters, life cycle and strategy, and the
-//! bench that decides who is settled next. `NAME, alone` is the strategy: what the upstream asked
+//! `NAME` is the whole pool, as it is used: leases, counters, life cycle and strategy, and the
+//! bench that decides who is settled next. `NAME, alone` is the strategy: what the pool asked
 //! and told it is recorded, and another strategy of the same kind and seed is asked and told the
 //! same; what is measured holds nothing else but bringing two candidates up to date a turn, which
 //! `n-to-1, alone` shows the cost of.
@@ -12,10 +12,10 @@
 
 use criterion::measurement::{Measurement, WallTime};
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
-use lb::balance::registry::ENTRIES;
-use lb::balance::{BackendId, Candidate, Kind, Outcome, Settlement, Strategy, build, key::key_of};
+use lb::pool::{Lease, Pool};
+use lb::strategy::registry::ENTRIES;
+use lb::strategy::{BackendId, Candidate, Kind, Outcome, Settlement, Strategy, build, key::key_of};
 use lb::time::Timestamp;
-use lb::upstream::{Lease, Upstream};
 use std::collections::VecDeque;
 use std::hint::black_box;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -27,25 +27,25 @@ const BACKENDS: [usize; 4] = [4, 64, 512, 1_024];
 const ROW: u64 = 128;
 
 /// So many backends, of so many different weights.
-fn upstream(strategy: Box<dyn Strategy>, backends: usize, weights: u32) -> Upstream {
+fn pool(strategy: Box<dyn Strategy>, backends: usize, weights: u32) -> Pool {
     let weight = |n: usize| 1 + n as u32 % weights;
     let names = (0..backends).map(|n| (format!("10.0.0.1:{n}"), weight(n)));
-    Upstream::new(names, strategy, 1)
+    Pool::new(names, strategy, 1)
 }
 
-/// An upstream that sees traffic, and the exchanges that are in flight.
+/// An pool that sees traffic, and the exchanges that are in flight.
 struct Traffic {
-    upstream: Upstream,
+    pool: Pool,
     held: VecDeque<Lease>,
     now: Timestamp,
     key: u64,
 }
 
 impl Traffic {
-    fn new(upstream: Upstream) -> Self {
-        let backends = upstream.candidates().len();
+    fn new(pool: Pool) -> Self {
+        let backends = pool.candidates().len();
         let mut traffic = Self {
-            upstream,
+            pool,
             held: VecDeque::with_capacity(backends),
             now: Timestamp::from_nanos(1_000_000_000),
             key: 0,
@@ -57,7 +57,7 @@ impl Traffic {
 
     fn pick(&mut self) {
         self.key = self.key.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let lease = self.upstream.pick(black_box(self.key), &[], self.now);
+        let lease = self.pool.pick(black_box(self.key), &[], self.now);
         self.held.extend(lease);
     }
 
@@ -68,19 +68,19 @@ impl Traffic {
         if let Some(lease) = self.held.swap_remove_back(place as usize) {
             let response_time = Some(self.now.since(lease.dispatched_at()));
             let outcome = match self.key & 63 {
-                0 => Outcome::Declined,
+                0 => Outcome::ClientError,
                 _ => Outcome::Success { response_time },
             };
-            self.upstream.settle(lease, outcome, self.now);
+            self.pool.settle(lease, outcome, self.now);
         }
         self.pick();
     }
 
     fn check(&self) {
-        let backends = self.upstream.candidates().len();
+        let backends = self.pool.candidates().len();
         let held = self.held.len();
         assert_eq!(held, backends.div_ceil(2), "every pick found a backend");
-        assert_eq!(self.upstream.in_flight(), held);
+        assert_eq!(self.pool.in_flight(), held);
     }
 }
 
@@ -150,12 +150,12 @@ impl Replay {
             chosen_before: None,
             settled: None,
         };
-        let upstream = upstream(Box::new(recorder), backends, 1);
-        let candidates = upstream.candidates().to_vec();
+        let pool = pool(Box::new(recorder), backends, 1);
+        let candidates = pool.candidates().to_vec();
         let mut strategy = build(kind, 1);
         strategy.changed(&candidates, Timestamp::ZERO);
         let mut replay = Self {
-            traffic: Traffic::new(upstream),
+            traffic: Traffic::new(pool),
             turns,
             strategy,
             candidates,
@@ -221,7 +221,7 @@ fn through_an_upstream(criterion: &mut Criterion) {
     for (name, kind, weights) in equal.chain([weighted]) {
         let mut group = group(criterion, name);
         for backends in BACKENDS {
-            let mut traffic = Traffic::new(upstream(build(kind, 1), backends, weights));
+            let mut traffic = Traffic::new(pool(build(kind, 1), backends, weights));
             group.bench_function(BenchmarkId::from_parameter(backends), |bencher| {
                 bencher.iter(|| traffic.turn());
             });

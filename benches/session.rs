@@ -8,14 +8,14 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lb::address::Address;
-use lb::balance::{KeySource, LeastResponseTime};
 use lb::config::{AccessLogFormat, Check, Health, Limits, Mode, Timeouts};
 use lb::http::{ForwardOptions, ForwardPolicy};
-use lb::observe::{AccessLog, Metrics};
-use lb::relay::{Pipes, Readiness, Transport};
-use lb::server::{Network, Parts, RequestIds, Server, Settings, Token};
+use lb::pool::Pool;
+use lb::proxy::{Network, Parts, Proxy, RequestIds, Settings, Token};
+use lb::strategy::{KeySource, LeastResponseTime};
+use lb::telemetry::{AccessLog, Metrics};
 use lb::time::Timestamp;
-use lb::upstream::Upstream;
+use lb::transport::{Pipes, Readiness, Transport};
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -138,7 +138,7 @@ impl<'a> Network for Wired<'a> {
 
 /// A server between one client and one backend.
 struct Session<'a> {
-    server: Server<Wired<'a>>,
+    server: Proxy<Wired<'a>>,
     client: Memory<'a>,
     backend: Memory<'a>,
     now: Timestamp,
@@ -155,7 +155,7 @@ impl<'a> Session<'a> {
             network: Wired(backend.clone()),
             pipes: Copying,
             forward: vec![ForwardPolicy::new(ForwardOptions::default(), "http", 8080)],
-            upstream: Upstream::new(members, strategy, 1),
+            pool: Pool::new(members, strategy, 1),
             accepts_proxy: Vec::new(),
             request_ids: Some(RequestIds::new(1)),
             sticky: None,
@@ -176,7 +176,7 @@ impl<'a> Session<'a> {
             host: None,
             send_proxy: None,
         };
-        let mut server = Server::new(settings, parts, now);
+        let mut server = Proxy::new(settings, parts, now);
         let accepted = server.accepted(client.clone(), address, 0, now);
         assert!(accepted.is_ok(), "a connection in memory is accepted");
         Self {
@@ -211,7 +211,7 @@ impl<'a> Session<'a> {
 }
 
 /// Bytes arrive at the server, and an event says so.
-fn deliver<'a>(server: &mut Server<Wired<'a>>, from: &Memory<'a>, bytes: &'a [u8], now: Timestamp) {
+fn deliver<'a>(server: &mut Proxy<Wired<'a>>, from: &Memory<'a>, bytes: &'a [u8], now: Timestamp) {
     let mut wire = from.0.borrow_mut();
     wire.to_server = bytes;
     let token = wire.token;

@@ -4,8 +4,8 @@
 
 #![allow(clippy::disallowed_types, reason = "it plays clients and servers")]
 
-use lb::balance::{BackendId, Candidate, Strategy};
-use lb::{Balancer, config::Config, observe::Summary, time::Timestamp};
+use lb::strategy::{BackendId, Candidate, Strategy};
+use lb::{Balancer, config::Config, telemetry::Summary, time::Timestamp};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::{error::Error, sync::Barrier, thread};

@@ -13,7 +13,7 @@ mod start_line;
 mod watching;
 
 use cli::{Invocation, Order};
-use lb::observe::Summary;
+use lb::telemetry::Summary;
 use lb::{Balancer, Handle};
 use signals::Wish;
 use start_line::{HeartbeatLine, StartLine};
@@ -72,7 +72,7 @@ fn run(order: &Order) -> ExitCode {
     };
     if !order.quiet && order.config.heartbeats.is_some() {
         // It ends with the balancer; what is not told is counted.
-        let _ = news::notify(balancer.handle().notices());
+        let _ = news::notify(balancer.handle().heartbeat_events());
     }
     let ended = balancer.run();
     if let Some(news) = news {

@@ -6,9 +6,9 @@
 
 use crate::say;
 use lb::clock::Clock;
-use lb::heartbeat::Notice;
-use lb::observe::Stall;
-use lb::upstream::{State, StateChange};
+use lb::heartbeat::HeartbeatEvent;
+use lb::pool::{State, StateChange};
+use lb::telemetry::Stall;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
@@ -56,14 +56,14 @@ pub(crate) fn tell(
 ///
 /// # Errors
 /// The thread cannot be started.
-pub(crate) fn notify(notices: Receiver<Notice>) -> io::Result<JoinHandle<()>> {
+pub(crate) fn notify(heartbeat_events: Receiver<HeartbeatEvent>) -> io::Result<JoinHandle<()>> {
     let tell = move || {
-        for notice in notices {
+        for notice in heartbeat_events {
             say(&format!("lb: {notice}"));
         }
     };
     thread::Builder::new()
-        .name("lb-notices".to_owned())
+        .name("lb-heartbeat_events".to_owned())
         .spawn(tell)
 }
 
@@ -117,16 +117,16 @@ impl Pace {
 
 /// That a backend answers for the first time is no news.
 fn is_expected(change: &StateChange) -> bool {
-    change.from == State::Joining && change.to == State::Healthy
+    change.from == State::Initial && change.to == State::Healthy
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lb::balance::BackendId;
-    use lb::observe::TurnPhase;
+    use lb::pool::Cause;
+    use lb::strategy::BackendId;
+    use lb::telemetry::TurnPhase;
     use lb::time::Timestamp;
-    use lb::upstream::Cause;
 
     fn change(millis: u64, from: State) -> StateChange {
         StateChange {
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_flood_is_counted_and_nothing_is_lost_silently() {
         let mut pace = Pace::default();
-        assert!(pace.lines(&change(0, State::Joining)).is_empty());
+        assert!(pace.lines(&change(0, State::Initial)).is_empty());
         let said: Vec<_> = (0..30)
             .flat_map(|n| pace.lines(&change(n, State::Draining)))
             .collect();

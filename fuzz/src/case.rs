@@ -5,13 +5,13 @@ use crate::peers::{Asked, Backend, Manners, answers, asked};
 use crate::random::Random;
 use crate::strict::Message;
 use crate::{corpus, mutate};
-use lb::balance::{KeySource, RoundRobin};
 use lb::config::{AccessLogFormat, Check, ForwardOptions, Health, Limits, Mode, Timeouts};
 use lb::http::ForwardPolicy;
-use lb::observe::{AccessLog, Metrics};
-use lb::server::{Parts, Server, Settings};
+use lb::pool::Pool;
+use lb::proxy::{Parts, Proxy, Settings};
+use lb::strategy::{KeySource, RoundRobin};
+use lb::telemetry::{AccessLog, Metrics};
 use lb::time::Timestamp;
-use lb::upstream::Upstream;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -26,7 +26,7 @@ const FOR_EVER: Duration = Duration::from_secs(2 * 3600);
 
 /// One server and everybody around it.
 pub(crate) struct Case {
-    server: Server<Memory>,
+    server: Proxy<Memory>,
     pub(crate) world: Shared,
     now: Timestamp,
     manners: Manners,
@@ -49,7 +49,7 @@ impl Case {
             network: Memory(world.clone()),
             pipes: PipeStore(world.clone()),
             forward: vec![ForwardPolicy::new(ForwardOptions::default(), "http", 8080)],
-            upstream: Upstream::new(members, Box::new(RoundRobin::default()), 1),
+            pool: Pool::new(members, Box::new(RoundRobin::default()), 1),
             accepts_proxy: Vec::new(),
             request_ids: None,
             sticky: None,
@@ -75,7 +75,7 @@ impl Case {
             send_proxy: None,
         };
         Self {
-            server: Server::new(settings, parts, now),
+            server: Proxy::new(settings, parts, now),
             world,
             now,
             manners,

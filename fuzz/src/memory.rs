@@ -5,8 +5,8 @@
 
 use crate::random::Random;
 use lb::address::Address;
-use lb::relay::{Pipes, Readiness, Transport};
-use lb::server::{Network, Token};
+use lb::proxy::{Network, Token};
+use lb::transport::{Pipes, Readiness, Transport};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};

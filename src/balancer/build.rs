@@ -4,17 +4,18 @@
 
 use super::{Balancer, Handle};
 use crate::address::Address;
-use crate::balance::{Sticky, Strategy};
 use crate::clock::Clock;
-use crate::config::{AccessLogFormat, Config, Heartbeats, Invalid, Mode, StickyCookie};
+use crate::config::{AccessLogFormat, Config, ConfigError, Heartbeats, Mode, StickyCookie};
 use crate::http::ForwardPolicy;
 use crate::net::{
-    self, Allotment, Colleagues, Command, EventLoop, HeartbeatListener, Listener, Log, LoopParts,
-    Mailbox, SystemNetwork, SystemPipes, events, no_events, seed,
+    self, HeartbeatListener, Listener, Log, SystemNetwork, SystemPipes, events, no_events, seed,
 };
-use crate::observe::{AccessLog, Metrics};
-use crate::server::{Line, Lines, Parts, RequestIds, Server, Settings};
-use crate::upstream::{Board, Policy, Upstream};
+use crate::pool::{Policy, Pool};
+use crate::proxy::{Parts, Proxy, RequestIds, Settings};
+use crate::shared::{ConnectionLimit, QueueMember, SharedLoad, SharedQueue};
+use crate::strategy::{Sticky, Strategy};
+use crate::telemetry::{AccessLog, Metrics};
+use crate::worker::{Command, EventLoop, LoopParts, Mailbox, OtherWorkers};
 use mio::Poll;
 use std::io;
 use std::num::NonZeroU32;
@@ -47,16 +48,16 @@ struct Worker {
     heartbeats: Option<HeartbeatListener>,
     strategy: Box<dyn Strategy>,
     /// `None` if it is alone.
-    colleagues: Option<(Colleagues, Line, Arc<Board>)>,
+    other_workers: Option<(OtherWorkers, QueueMember, Arc<SharedLoad>)>,
 }
 
 /// Binds, resolves, and makes a loop for each worker.
 pub(super) fn build(
     config: &Config,
     mut strategy: impl FnMut(usize) -> Box<dyn Strategy>,
-) -> Result<Balancer, Invalid> {
+) -> Result<Balancer, ConfigError> {
     let workers = config.workers.get();
-    let feeds = config.heartbeats.as_ref().map_or(0, |_| most_feeds(config));
+    let feeds = config.heartbeats.as_ref().map_or(0, |_| max_conns(config));
     net::allow_connections(config.limits().max_connections, feeds, workers)?;
     let addresses = config.backends().iter();
     let addresses = addresses
@@ -100,7 +101,7 @@ pub(super) fn build(
                 .unwrap_or_default(),
             heartbeats: heartbeats.take(),
             strategy: strategy(number),
-            colleagues: parties.next(),
+            other_workers: parties.next(),
         };
         let event_loop = plan.event_loop(worker, log.as_ref());
         loops.push(event_loop.map_err(|error| no_events(&error))?);
@@ -116,7 +117,10 @@ pub(super) fn build(
 }
 
 /// Binds all listeners, and sorts them by the worker they are for.
-fn bind(config: &Config, workers: usize) -> Result<(Vec<Address>, Vec<Vec<Listener>>), Invalid> {
+fn bind(
+    config: &Config,
+    workers: usize,
+) -> Result<(Vec<Address>, Vec<Vec<Listener>>), ConfigError> {
     let mut bound = Vec::new();
     let mut sorted: Vec<Vec<Listener>> = (0..workers).map(|_| Vec::new()).collect();
     for (number, spec) in (0..).zip(config.listeners()) {
@@ -140,58 +144,66 @@ fn ends() -> io::Result<(Mailbox, (Poll, Receiver<Command>))> {
 fn parties(
     plan: &Plan,
     mailboxes: &Arc<[Mailbox]>,
-) -> impl Iterator<Item = (Colleagues, Line, Arc<Board>)> + use<> {
+) -> impl Iterator<Item = (OtherWorkers, QueueMember, Arc<SharedLoad>)> + use<> {
     let workers = if plan.workers > 1 { plan.workers } else { 0 };
     let max_connections = plan.config.limits().max_connections;
-    let allotment = Arc::new(Allotment::new(max_connections, workers));
-    let board = Arc::new(Board::new(plan.config.backends().len()));
+    let connection_limit = Arc::new(ConnectionLimit::new(max_connections, workers));
+    let shared_load = Arc::new(SharedLoad::new(plan.config.backends().len()));
     let mailboxes = Arc::clone(mailboxes);
-    Lines::of(workers).enumerate().map(move |(number, line)| {
-        let colleagues = Colleagues::of(number, Arc::clone(&mailboxes), Arc::clone(&allotment));
-        (colleagues, line, Arc::clone(&board))
-    })
+    SharedQueue::of(workers)
+        .enumerate()
+        .map(move |(number, line)| {
+            let other_workers = OtherWorkers::of(
+                number,
+                Arc::clone(&mailboxes),
+                Arc::clone(&connection_limit),
+            );
+            (other_workers, line, Arc::clone(&shared_load))
+        })
 }
 
 impl Plan<'_> {
     fn event_loop(&self, worker: Worker, log: Option<&Log>) -> io::Result<EventLoop> {
         let network = SystemNetwork::new(&worker.poll)?;
-        let (colleagues, common) = match worker.colleagues {
-            Some((colleagues, line, board)) => (Some(colleagues), Some((line, board))),
+        let (other_workers, common) = match worker.other_workers {
+            Some((other_workers, line, shared_load)) => {
+                (Some(other_workers), Some((line, shared_load)))
+            }
             None => (None, None),
         };
-        let mut upstream = self.upstream(worker.strategy);
-        let line = common.map(|(line, board)| {
-            upstream.share(board, worker.number);
+        let mut pool = self.pool(worker.strategy);
+        let line = common.map(|(line, shared_load)| {
+            pool.share(shared_load, worker.number);
             line
         });
-        let mut server = self.server(upstream, network);
+        let mut proxy = self.proxy(pool, network);
         if let Some(line) = line {
-            server.share_queue(line);
+            proxy.share_queue(line);
         }
         if let (Some(_), Some(settings)) = (&worker.heartbeats, &self.config.heartbeats) {
-            let (key, most_feeds) = (settings.key.clone(), most_feeds(self.config));
-            server.hear_heartbeats(key, most_feeds, self.clock.now());
+            let (key, max_conns) = (settings.key.clone(), max_conns(self.config));
+            proxy.hear_heartbeats(key, max_conns, self.clock.now());
         }
         EventLoop::new(LoopParts {
             poll: worker.poll,
             clock: self.clock,
             listeners: worker.listeners,
             heartbeats: worker.heartbeats,
-            server,
+            proxy,
             commands: worker.commands,
-            colleagues,
+            other_workers,
             log: log.map(Log::writer),
             max_connections: self.config.limits().max_connections,
             shutdown_timeout: self.config.timeouts().shutdown,
         })
     }
 
-    fn upstream(&self, strategy: Box<dyn Strategy>) -> Upstream {
+    fn pool(&self, strategy: Box<dyn Strategy>) -> Pool {
         let backends = self.config.backends().iter();
         let members = backends.map(|spec| (spec.address.to_string(), spec.weight.get().into()));
-        let mut upstream = Upstream::new(members, strategy, self.pool_seed);
+        let mut pool = Pool::new(members, strategy, self.pool_seed);
         let health = self.config.health();
-        upstream.set_policy(Policy {
+        pool.set_policy(Policy {
             passive: health.passive,
             max_ejected_percent: health.max_ejected_percent,
             // In TCP mode what takes long is the client's affair.
@@ -200,11 +212,11 @@ impl Plan<'_> {
                 .filter(|_| self.config.mode == Mode::Http),
             slow_start: health.slow_start,
         });
-        limit_backends(&mut upstream, self.config);
-        upstream
+        limit_backends(&mut pool, self.config);
+        pool
     }
 
-    fn server(&self, upstream: Upstream, network: SystemNetwork) -> Server<SystemNetwork> {
+    fn proxy(&self, pool: Pool, network: SystemNetwork) -> Proxy<SystemNetwork> {
         let config = self.config;
         let now = self.clock.now();
         let mut limits = *config.limits();
@@ -227,41 +239,39 @@ impl Plan<'_> {
             forward: self.bound.iter().map(policy).collect(),
             accepts_proxy: listeners.map(|spec| spec.accepts_proxy).collect(),
             request_ids: config.request_id.then(|| RequestIds::new(seed())),
-            sticky: config
-                .sticky()
-                .map(|cookie| self.bindings(cookie, &upstream)),
-            key_source: upstream.strategy().key_source(),
-            upstream,
+            sticky: config.sticky().map(|cookie| self.bindings(cookie, &pool)),
+            key_source: pool.strategy().key_source(),
+            pool,
             addresses: self.addresses.clone(),
             metrics: Metrics::new(now),
             access_log: AccessLog::new(config.access_log),
         };
-        let mut server = Server::new(settings, parts, now);
-        server.set_wall_clock(self.clock.wall(), now);
-        server
+        let mut proxy = Proxy::new(settings, parts, now);
+        proxy.set_wall_clock(self.clock.wall(), now);
+        proxy
     }
 
     /// Gives each backend its value of the sticky cookie.
-    fn bindings(&self, cookie: &StickyCookie, upstream: &Upstream) -> Sticky {
-        let ids = upstream.candidates().iter().map(|c| c.id);
-        let named = ids.map(|id| (id, upstream.name(id).unwrap_or_default()));
+    fn bindings(&self, cookie: &StickyCookie, pool: &Pool) -> Sticky {
+        let ids = pool.candidates().iter().map(|c| c.id);
+        let named = ids.map(|id| (id, pool.name(id).unwrap_or_default()));
         let secret = cookie.secret().unwrap_or(&self.secret);
         Sticky::new(cookie.name(), secret, named)
     }
 }
 
 /// Connections that may bring heartbeats at once.
-fn most_feeds(config: &Config) -> usize {
+fn max_conns(config: &Config) -> usize {
     Heartbeats::most_connections(config.backends().len())
 }
 
-/// Tells the upstream how many exchanges each backend is given at once.
-fn limit_backends(upstream: &mut Upstream, config: &Config) {
-    let ids: Vec<_> = upstream.candidates().iter().map(|c| c.id).collect();
+/// Tells the pool how many exchanges each backend is given at once.
+fn limit_backends(pool: &mut Pool, config: &Config) {
+    let ids: Vec<_> = pool.candidates().iter().map(|c| c.id).collect();
     for (id, spec) in ids.into_iter().zip(config.backends()) {
         let own = spec.max_connections.map(NonZeroU32::get);
         if let Some(most) = own.or(config.limits().backend_max_connections) {
-            upstream.set_max_in_flight(id, most);
+            pool.set_max_in_flight(id, most);
         }
     }
 }

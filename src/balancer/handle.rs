@@ -4,11 +4,11 @@
 //! the lives of the backends and obeys the operator; the others hear of it from there. What is
 //! asked of a balancer that has ended finds nobody, and is answered so.
 
-use crate::heartbeat::Notice;
-use crate::net::{Command, Mailbox};
-use crate::observe::{Snapshot, Stall};
-use crate::server::Order;
-use crate::upstream::StateChange;
+use crate::heartbeat::HeartbeatEvent;
+use crate::pool::StateChange;
+use crate::proxy::AdminCommand;
+use crate::telemetry::{Snapshot, Stall};
+use crate::worker::{Command, Mailbox};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 
@@ -66,9 +66,9 @@ impl Handle {
     }
 
     /// What people should know of heartbeats from now on: whose come, and which are refused and
-    /// why. Ends when the balancer does. Up to 256 notices wait to be received, others are missed.
+    /// why. Ends when the balancer does. Up to 256 heartbeat_events wait to be received, others are missed.
     #[must_use]
-    pub fn notices(&self) -> Receiver<Notice> {
+    pub fn heartbeat_events(&self) -> Receiver<HeartbeatEvent> {
         let (sender, receiver) = sync_channel(WAITING_NOTICES);
         self.tell_first(Command::Notify(sender));
         receiver
@@ -76,7 +76,7 @@ impl Handle {
 
     /// The turns of the workers' loops that take too long (50 ms or more) from now on, and what
     /// they went to. Ends when the balancer does. Up to 64 wait to be received; what comes then is
-    /// only counted, in [`TurnTimes::stalls`](crate::observe::TurnTimes::stalls).
+    /// only counted, in [`TurnTimes::stalls`](crate::telemetry::TurnTimes::stalls).
     #[must_use]
     pub fn stalls(&self) -> Receiver<Stall> {
         let (sender, receiver) = sync_channel(WAITING_STALLS);
@@ -91,34 +91,34 @@ impl Handle {
     /// them, and are bound to another when they are back. `backend` is its address as it was given.
     /// Returns whether there is one.
     pub fn drain(&self, backend: &str) -> bool {
-        self.order(backend, Order::Drain)
+        self.order(backend, AdminCommand::Drain)
     }
 
     /// Takes a drained backend back: one exchange at a time first, then a growing share. Returns
     /// whether there is one.
     pub fn undrain(&self, backend: &str) -> bool {
-        self.order(backend, Order::Enable)
+        self.order(backend, AdminCommand::Enable)
     }
 
     /// Takes a backend out at once; what is in flight there is finished, and then it is not
     /// checked any more. Returns whether there is one.
     pub fn disable(&self, backend: &str) -> bool {
-        self.order(backend, Order::Disable)
+        self.order(backend, AdminCommand::Disable)
     }
 
     /// Takes a disabled backend back, as [`undrain`](Self::undrain) does.
     pub fn enable(&self, backend: &str) -> bool {
-        self.order(backend, Order::Enable)
+        self.order(backend, AdminCommand::Enable)
     }
 
     /// Gives a backend another share, 1 to 256. Returns whether there is one.
     pub fn set_weight(&self, backend: &str, weight: u32) -> bool {
-        self.order(backend, Order::Weight(weight))
+        self.order(backend, AdminCommand::Weight(weight))
     }
 
-    fn order(&self, backend: &str, order: Order) -> bool {
+    fn order(&self, backend: &str, order: AdminCommand) -> bool {
         let (sender, reply) = channel();
-        self.tell_first(Command::Order(backend.to_owned(), order, sender));
+        self.tell_first(Command::Admin(backend.to_owned(), order, sender));
         reply.recv().unwrap_or(false)
     }
 

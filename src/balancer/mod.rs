@@ -10,10 +10,11 @@ mod running;
 pub use handle::Handle;
 pub use running::Running;
 
-use crate::balance::{Strategy, registry};
-use crate::config::{Config, Invalid};
-use crate::net::{EventLoop, Finished, Log, seed};
-use crate::observe::Snapshot;
+use crate::config::{Config, ConfigError};
+use crate::net::{Log, seed};
+use crate::strategy::{Strategy, registry};
+use crate::telemetry::Snapshot;
+use crate::worker::{EventLoop, Finished};
 use build::build;
 use std::io;
 use std::net::SocketAddr;
@@ -47,7 +48,7 @@ pub struct Balancer {
 pub struct Ended {
     /// All it has counted.
     pub snapshot: Snapshot,
-    /// Lines of the access log that could not be written, because nobody read fast enough.
+    /// SharedQueue of the access log that could not be written, because nobody read fast enough.
     pub dropped_log_lines: u64,
 }
 
@@ -56,7 +57,7 @@ impl Balancer {
     ///
     /// # Errors
     /// One of these is refused by the system; says which setting, why, and what to do.
-    pub fn bind(config: &Config) -> Result<Self, Invalid> {
+    pub fn bind(config: &Config) -> Result<Self, ConfigError> {
         Self::bind_with(config, |_| registry::build(&config.strategy, seed()))
     }
 
@@ -68,7 +69,7 @@ impl Balancer {
     pub fn bind_with(
         config: &Config,
         strategy: impl FnMut(usize) -> Box<dyn Strategy>,
-    ) -> Result<Self, Invalid> {
+    ) -> Result<Self, ConfigError> {
         build(config, strategy)
     }
 
@@ -167,10 +168,10 @@ fn finished<T>(thread: JoinHandle<io::Result<T>>) -> io::Result<T> {
 
 /// What all workers leave together.
 fn ended(mut first: Finished, others: &[Finished]) -> Ended {
-    let reports: Vec<_> = others.iter().map(|other| other.server.report()).collect();
+    let reports: Vec<_> = others.iter().map(|other| other.proxy.report()).collect();
     let dropped = others.iter().map(|other| other.dropped_log_lines);
     Ended {
-        snapshot: first.server.snapshot_of_all(&reports, first.at),
+        snapshot: first.proxy.snapshot_of_all(&reports, first.at),
         dropped_log_lines: first.dropped_log_lines + dropped.sum::<u64>(),
     }
 }

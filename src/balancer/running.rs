@@ -1,8 +1,8 @@
 //! A balancer on threads of its own.
 
 use super::{Ended, Handle, finished};
-use crate::observe::Snapshot;
-use crate::upstream::StateChange;
+use crate::pool::StateChange;
+use crate::telemetry::Snapshot;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;

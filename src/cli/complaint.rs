@@ -6,11 +6,11 @@
 use super::flags::Flags;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Error};
-use lb::config::Invalid;
+use lb::config::ConfigError;
 use std::error::Error as _;
 
 /// The one-line form of `error`.
-pub(super) fn of(error: &Error) -> Invalid {
+pub(super) fn of(error: &Error) -> ConfigError {
     let argument = Argument::of(error);
     match error.kind() {
         // What belongs to no flag, as a target, is named by its value.
@@ -19,11 +19,11 @@ pub(super) fn of(error: &Error) -> Invalid {
         ErrorKind::UnknownArgument => unknown(error, argument.flag),
         ErrorKind::InvalidValue => {
             let remedy = format!("write {} {}", argument.flag, argument.placeholder);
-            Invalid::new("no value given", remedy).with_flag(argument.flag)
+            ConfigError::new("no value given", remedy).with_flag(argument.flag)
         }
         ErrorKind::TooManyValues => {
             let remedy = format!("write {} alone", argument.flag);
-            Invalid::new("takes no value", remedy).with_flag(argument.flag)
+            ConfigError::new("takes no value", remedy).with_flag(argument.flag)
         }
         ErrorKind::ArgumentConflict => match text(error, ContextKind::InvalidSubcommand) {
             // clap says so of any word after a flag.
@@ -36,7 +36,7 @@ pub(super) fn of(error: &Error) -> Invalid {
             unknown(error, word.to_owned())
         }
         ErrorKind::MissingRequiredArgument => missing(error),
-        ErrorKind::InvalidUtf8 => Invalid::new("an argument is not UTF-8", "write it in UTF-8"),
+        ErrorKind::InvalidUtf8 => ConfigError::new("an argument is not UTF-8", "write it in UTF-8"),
         _ => other(error),
     }
 }
@@ -46,15 +46,15 @@ fn is_command(word: &str) -> bool {
 }
 
 /// What a parser said of a value.
-fn bad_value(error: &Error) -> Invalid {
+fn bad_value(error: &Error) -> ConfigError {
     match error.source().and_then(|source| source.downcast_ref()) {
-        Some(invalid) => Invalid::clone(invalid),
+        Some(invalid) => ConfigError::clone(invalid),
         None => other(error),
     }
 }
 
 /// A flag that is there twice conflicts with itself.
-fn conflict(error: &Error, flag: String) -> Invalid {
+fn conflict(error: &Error, flag: String) -> ConfigError {
     let others = match error.get(ContextKind::PriorArg) {
         Some(ContextValue::String(other)) => std::slice::from_ref(other),
         Some(ContextValue::Strings(others)) => others,
@@ -62,16 +62,15 @@ fn conflict(error: &Error, flag: String) -> Invalid {
     };
     let other = others.first().map(|other| Argument::named(other).flag);
     match other.filter(|other| *other != flag) {
-        None => Invalid::new("given more than once", "give it once").with_flag(flag),
-        Some(other) => {
-            Invalid::new(format!("does not go with {other}"), "give one of the two").with_flag(flag)
-        }
+        None => ConfigError::new("given more than once", "give it once").with_flag(flag),
+        Some(other) => ConfigError::new(format!("does not go with {other}"), "give one of the two")
+            .with_flag(flag),
     }
 }
 
-fn unknown(error: &Error, argument: String) -> Invalid {
+fn unknown(error: &Error, argument: String) -> ConfigError {
     if !argument.starts_with('-') {
-        return Invalid::new(
+        return ConfigError::new(
             "belongs to no flag",
             "separate the values of a flag by commas without spaces; see lb --help",
         )
@@ -81,26 +80,26 @@ fn unknown(error: &Error, argument: String) -> Invalid {
         Some(similar) => format!("did you mean {similar}?"),
         None => "lb --help shows the flags".to_owned(),
     };
-    Invalid::new("unknown flag", remedy).with_flag(argument)
+    ConfigError::new("unknown flag", remedy).with_flag(argument)
 }
 
 /// A flag that another one needs is not there.
-fn missing(error: &Error) -> Invalid {
+fn missing(error: &Error) -> ConfigError {
     let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg) else {
         return other(error);
     };
     let usage = missing.join(" ");
     let remedy = format!("write {usage} too, or leave the other out");
-    Invalid::new("missing, and another flag needs it", remedy)
+    ConfigError::new("missing, and another flag needs it", remedy)
         .with_flag(Argument::named(&usage).flag)
 }
 
 /// The first line of what clap itself would print.
-fn other(error: &Error) -> Invalid {
+fn other(error: &Error) -> ConfigError {
     let paragraph = error.to_string();
     let line = paragraph.lines().next().unwrap_or_default();
     let problem = line.strip_prefix("error: ").unwrap_or(line).to_owned();
-    Invalid::new(problem, "lb --help shows what is possible")
+    ConfigError::new(problem, "lb --help shows what is possible")
 }
 
 /// An argument as clap names it, `--flag <PLACEHOLDER>`, taken apart.

@@ -3,7 +3,7 @@
 
 use clap::{ArgAction, Args};
 use lb::config::{
-    Config, ForwardOptions, ForwardedFor, Invalid, ProxyVersion, parse_forwarded_for,
+    Config, ConfigError, ForwardOptions, ForwardedFor, ProxyVersion, parse_forwarded_for,
     parse_proxy_version, parse_switch,
 };
 
@@ -54,7 +54,7 @@ pub(super) struct ForwardFlags {
 
 impl ForwardFlags {
     /// Hands the settings to `config`.
-    pub(super) fn apply(self, config: &mut Config) -> Result<(), Invalid> {
+    pub(super) fn apply(self, config: &mut Config) -> Result<(), ConfigError> {
         config.forward = ForwardOptions {
             x_forwarded_for: self.x_forwarded_for,
             x_forwarded_host: self.x_forwarded,

@@ -85,19 +85,19 @@ pub(super) struct HealthFlags {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Ratio(Option<u32>);
 
-fn parse_ratio(text: &str) -> Result<Ratio, lb::config::Invalid> {
+fn parse_ratio(text: &str) -> Result<Ratio, lb::config::ConfigError> {
     if text.eq_ignore_ascii_case("off") {
         return Ok(Ratio(None));
     }
     let ratio = parse_number(text).map_err(|_| {
-        let invalid = lb::config::Invalid::new("not a ratio", "give 2 to 1000, or off");
+        let invalid = lb::config::ConfigError::new("not a ratio", "give 2 to 1000, or off");
         invalid.with_value(text)
     })?;
     Ok(Ratio(Some(ratio)))
 }
 
 /// Reads `50` and `50%`.
-fn parse_percent(text: &str) -> Result<u8, lb::config::Invalid> {
+fn parse_percent(text: &str) -> Result<u8, lb::config::ConfigError> {
     parse_number(text.strip_suffix('%').unwrap_or(text))
 }
 

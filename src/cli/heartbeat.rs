@@ -4,7 +4,9 @@ use super::heartbeat_flags::key_in;
 use super::help::sections;
 use clap::Args;
 use clap::builder::StyledStr;
-use lb::config::{BackendAddress, HostPort, HumanDuration, Invalid, SenderConfig, parse_number};
+use lb::config::{
+    BackendAddress, ConfigError, HostPort, HumanDuration, SenderConfig, parse_number,
+};
 use lb::heartbeat::{Load, Name};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -119,12 +121,12 @@ pub(crate) enum ProcessName {
 }
 
 impl FromStr for ProcessName {
-    type Err = Invalid;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         let refuse = || {
             let remedy = "give the number of a process, or a name without /, as in nginx";
-            Invalid::new("not a process", remedy).with_value(text)
+            ConfigError::new("not a process", remedy).with_value(text)
         };
         match parse_number(text) {
             Ok(0) => Err(refuse()),
@@ -145,25 +147,25 @@ pub(crate) enum LoadSource {
 }
 
 impl FromStr for LoadSource {
-    type Err = Invalid;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         if text == "auto" {
             return Ok(Self::Auto);
         }
         let load = text.parse().ok().and_then(Load::new);
         load.map(Self::Fixed).ok_or_else(|| {
-            Invalid::new("not a load", "give auto, or a number from 0 to 1").with_value(text)
+            ConfigError::new("not a load", "give auto, or a number from 0 to 1").with_value(text)
         })
     }
 }
 
 impl SenderFlags {
     /// The order these flags give, with the key read.
-    pub(super) fn order(self) -> Result<Sending, Invalid> {
+    pub(super) fn order(self) -> Result<Sending, ConfigError> {
         let name = self.name.ok_or_else(|| {
             let remedy = "say what the sender calls itself, as in --as web1";
-            Invalid::new("no name given", remedy).with_flag("--as")
+            ConfigError::new("no name given", remedy).with_flag("--as")
         })?;
         let mut config = SenderConfig::new(name, self.to)?;
         config.address = self.address;
@@ -173,7 +175,7 @@ impl SenderFlags {
         let key = self.key.as_deref();
         config.key = key.map(|path| key_in("--key", path)).transpose()?;
         if self.count == Some(0) {
-            let invalid = Invalid::new("nothing to send", "give at least 1");
+            let invalid = ConfigError::new("nothing to send", "give at least 1");
             return Err(invalid.with_flag("--count").with_value(0));
         }
         Ok(Sending {
@@ -184,10 +186,10 @@ impl SenderFlags {
     }
 }
 
-fn parse_name(text: &str) -> Result<Name, Invalid> {
+fn parse_name(text: &str) -> Result<Name, ConfigError> {
     Name::new(text).ok_or_else(|| {
         let remedy = "use up to 64 letters, digits and signs without spaces, as in web1";
-        Invalid::new("not a name", remedy).with_value(text)
+        ConfigError::new("not a name", remedy).with_value(text)
     })
 }
 

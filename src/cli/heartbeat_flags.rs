@@ -2,7 +2,7 @@
 
 use super::secret;
 use clap::Args;
-use lb::config::{Heartbeats, Invalid, parse_heartbeat_address};
+use lb::config::{ConfigError, Heartbeats, parse_heartbeat_address};
 use lb::heartbeat::Key;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub(super) struct HeartbeatFlags {
 
 impl HeartbeatFlags {
     /// What these flags say, with the key read.
-    pub(super) fn heartbeats(self) -> Result<Option<Heartbeats>, Invalid> {
+    pub(super) fn heartbeats(self) -> Result<Option<Heartbeats>, ConfigError> {
         let Some(address) = self.heartbeat_listen else {
             return Ok(None);
         };
@@ -41,6 +41,6 @@ impl HeartbeatFlags {
 }
 
 /// The key in a file.
-pub(super) fn key_in(flag: &'static str, path: &Path) -> Result<Key, Invalid> {
+pub(super) fn key_in(flag: &'static str, path: &Path) -> Result<Key, ConfigError> {
     secret::read(flag, path, Key::new)
 }

@@ -3,7 +3,7 @@
 //! Owns the prose around the flags. The strategies are listed from the library's own table.
 
 use clap::builder::{StyledStr, Styles};
-use lb::balance::registry::ENTRIES;
+use lb::strategy::registry::ENTRIES;
 use std::fmt::Write as _;
 
 pub(super) const ABOUT: &str = "A small, fast TCP and HTTP load balancer";

@@ -26,7 +26,7 @@ pub(crate) use watch_flags::Watching;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use flags::{Command, Flags};
-use lb::config::{Config, Invalid, StickyCookie, StrategyKind};
+use lb::config::{Config, ConfigError, StickyCookie, StrategyKind};
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -58,7 +58,7 @@ pub(crate) struct Order {
 }
 
 /// Reads the arguments, the first of which is the name of the program.
-pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Invalid> {
+pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, ConfigError> {
     match Flags::try_parse_from(args) {
         Ok(Flags {
             command: Some(command),
@@ -78,21 +78,23 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocatio
     }
 }
 
-fn invocation(flags: Flags) -> Result<Invocation, Invalid> {
+fn invocation(flags: Flags) -> Result<Invocation, ConfigError> {
     match flags.pool.strategy.clone().kind() {
         Some(strategy) => Ok(Invocation::Balance(Box::new(order(flags, strategy)?))),
         None => Ok(Invocation::List(strategy_choice::list())),
     }
 }
 
-fn order(flags: Flags, strategy: StrategyKind) -> Result<Order, Invalid> {
+fn order(flags: Flags, strategy: StrategyKind) -> Result<Order, ConfigError> {
     let mut config = Config::new(flags.pool.backends)?;
     config.strategy = strategy;
     if let Some(bound) = flags.pool.hash_bound
         && !config.strategy.set_load_bound(bound)
     {
         let remedy = "give it with a strategy such as ip-hash, or not at all";
-        return Err(Invalid::new("the strategy does not hash", remedy).with_flag("--hash-bound"));
+        return Err(
+            ConfigError::new("the strategy does not hash", remedy).with_flag("--hash-bound")
+        );
     }
     config.mode = flags.traffic.mode;
     config.workers = flags.traffic.workers;
@@ -113,7 +115,7 @@ fn order(flags: Flags, strategy: StrategyKind) -> Result<Order, Invalid> {
 }
 
 /// The sticky cookie, with its secret read from a file if there is one.
-fn sticky(cookie: &str, secret: Option<&Path>) -> Result<StickyCookie, Invalid> {
+fn sticky(cookie: &str, secret: Option<&Path>) -> Result<StickyCookie, ConfigError> {
     let cookie = StickyCookie::new(cookie)?;
     let Some(path) = secret else {
         return Ok(cookie);

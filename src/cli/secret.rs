@@ -1,6 +1,6 @@
 //! Secrets, which are in files: what stands on a command line can be read by everybody.
 
-use lb::config::Invalid;
+use lb::config::ConfigError;
 use std::fs;
 use std::path::Path;
 
@@ -10,10 +10,10 @@ pub(super) fn read<T>(
     flag: &'static str,
     path: &Path,
     accept: impl FnOnce(&[u8]) -> Option<T>,
-) -> Result<T, Invalid> {
+) -> Result<T, ConfigError> {
     let refuse = |problem: String| {
         let remedy = "name a file with at least 16 bytes nobody can guess";
-        Invalid::new(problem, remedy)
+        ConfigError::new(problem, remedy)
             .with_flag(flag)
             .with_value(path.display())
     };

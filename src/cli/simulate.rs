@@ -8,7 +8,7 @@ mod help;
 use super::Invocation;
 use super::strategy_choice::{self, StrategyChoice};
 use clap::Args;
-use lb::config::{Invalid, StrategyKind, parse_number};
+use lb::config::{ConfigError, StrategyKind, parse_number};
 use lb::simulate::Rule;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -145,7 +145,7 @@ pub(crate) enum Task {
 
 impl SimulateFlags {
     /// What these flags ask for.
-    pub(super) fn invocation(self) -> Result<Invocation, Invalid> {
+    pub(super) fn invocation(self) -> Result<Invocation, ConfigError> {
         let kinds = self.strategy.iter().cloned().map(StrategyChoice::kind);
         match kinds.collect() {
             Some(kinds) => Ok(Invocation::Simulate(Box::new(self.order(kinds)?))),
@@ -153,7 +153,7 @@ impl SimulateFlags {
         }
     }
 
-    fn order(self, strategies: Vec<StrategyKind>) -> Result<Experiment, Invalid> {
+    fn order(self, strategies: Vec<StrategyKind>) -> Result<Experiment, ConfigError> {
         within("--requests", self.requests.unwrap_or(1), 1..=100_000_000)?;
         within("--seeds", self.seeds, 1..=1_000)?;
         within("--backends", self.backends.unwrap_or(1) as u64, 1..=4_096)?;
@@ -182,7 +182,7 @@ impl SimulateFlags {
     }
 }
 
-fn within(flag: &'static str, value: u64, range: RangeInclusive<u64>) -> Result<(), Invalid> {
+fn within(flag: &'static str, value: u64, range: RangeInclusive<u64>) -> Result<(), ConfigError> {
     if range.contains(&value) {
         return Ok(());
     }
@@ -190,7 +190,7 @@ fn within(flag: &'static str, value: u64, range: RangeInclusive<u64>) -> Result<
         &u64::MAX => format!("give at least {}", range.start()),
         end => format!("give {} to {end}", range.start()),
     };
-    Err(Invalid::new("out of range", remedy)
+    Err(ConfigError::new("out of range", remedy)
         .with_flag(flag)
         .with_value(value))
 }

@@ -1,7 +1,7 @@
 //! What can follow `--strategy`: the name of one, or the wish to see them all.
 
-use lb::balance::registry::{ENTRIES, Entry};
-use lb::config::{Invalid, StrategyKind, parse_strategy};
+use lb::config::{ConfigError, StrategyKind, parse_strategy};
+use lb::strategy::registry::{ENTRIES, Entry};
 use std::fmt::Write as _;
 
 /// Which strategy is wanted, or which there are.
@@ -14,7 +14,7 @@ pub(super) enum StrategyChoice {
 }
 
 impl StrategyChoice {
-    pub(super) fn parse(text: &str) -> Result<Self, Invalid> {
+    pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
         match text.eq_ignore_ascii_case("list") {
             true => Ok(Self::List),
             false => parse_strategy(text).map(Self::Of),

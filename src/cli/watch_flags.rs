@@ -7,8 +7,8 @@ mod help;
 
 use clap::Args;
 use lb::config::{
-    AddressKind, Host, HttpCheck, HumanDuration, Invalid, MonitorConfig, Plan, ServiceSpec, Target,
-    parse_number,
+    AddressKind, ConfigError, Host, HttpCheck, HumanDuration, MonitorConfig, Plan, ServiceSpec,
+    Target, parse_number,
 };
 
 /// What is to be watched, and how much of it is told.
@@ -110,7 +110,7 @@ struct PlanFlags {
 
 impl PingFlags {
     /// The order these flags give.
-    pub(super) fn order(self) -> Result<Watching, Invalid> {
+    pub(super) fn order(self) -> Result<Watching, ConfigError> {
         if self.hosts.is_empty() {
             return Err(nobody("lb ping 10.0.0.1"));
         }
@@ -121,7 +121,7 @@ impl PingFlags {
 
 impl MonitorFlags {
     /// The order these flags give.
-    pub(super) fn order(self) -> Result<Watching, Invalid> {
+    pub(super) fn order(self) -> Result<Watching, ConfigError> {
         if self.services.is_empty() {
             return Err(nobody("lb monitor 10.0.0.1:80"));
         }
@@ -134,7 +134,7 @@ impl MonitorFlags {
                 None => "--expect-status",
             };
             let remedy = "add --http PATH, or give a URL";
-            return Err(Invalid::new("no page is asked for", remedy).with_flag(flag));
+            return Err(ConfigError::new("no page is asked for", remedy).with_flag(flag));
         }
         let page = |path: Option<String>| HttpCheck {
             path: path.unwrap_or(defaults.path.clone()),
@@ -151,7 +151,7 @@ impl MonitorFlags {
 }
 
 impl PlanFlags {
-    fn order(self, targets: Vec<Target>) -> Result<Watching, Invalid> {
+    fn order(self, targets: Vec<Target>) -> Result<Watching, ConfigError> {
         let plan = Plan {
             interval: self.interval.0,
             timeout: self.timeout.0,
@@ -172,9 +172,9 @@ impl PlanFlags {
     }
 }
 
-fn nobody(example: &str) -> Invalid {
+fn nobody(example: &str) -> ConfigError {
     let remedy = format!("name at least one, as in {example}");
-    Invalid::new("no target given", remedy)
+    ConfigError::new("no target given", remedy)
 }
 
 #[cfg(test)]

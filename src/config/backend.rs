@@ -4,7 +4,7 @@
 //! Owns the syntax of a weight, of a limit and of all together. A [`Weight`] that exists is in
 //! range.
 
-use super::{BackendAddress, Invalid, number};
+use super::{BackendAddress, ConfigError, number};
 use std::fmt::{self, Display, Formatter};
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -22,10 +22,10 @@ pub struct BackendSpec {
 }
 
 impl FromStr for BackendSpec {
-    type Err = Invalid;
+    type Err = ConfigError;
 
     /// Reads `HOST:PORT`, `PORT` or `unix:PATH`, with `=WEIGHT` or `=WEIGHT/MAX` behind it or not.
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         let (address, share) = match text.split_once('=') {
             Some((address, share)) => (address, Some(share)),
             None => (text, None),
@@ -34,7 +34,7 @@ impl FromStr for BackendSpec {
             Some((weight, most)) => (Some(weight), Some(most)),
             None => (share, None),
         };
-        let whole = |invalid: Invalid| invalid.with_value(text);
+        let whole = |invalid: ConfigError| invalid.with_value(text);
         Ok(Self {
             address: address.parse().map_err(whole)?,
             weight: weight
@@ -70,7 +70,7 @@ impl Weight {
     /// # Errors
     ///
     /// 0 or more than 256.
-    pub fn new(weight: u16) -> Result<Self, Invalid> {
+    pub fn new(weight: u16) -> Result<Self, ConfigError> {
         match weight {
             1..=Self::MAX => Ok(Self(weight)),
             _ => Err(out_of_range().with_value(weight)),
@@ -91,24 +91,24 @@ impl Default for Weight {
 }
 
 impl FromStr for Weight {
-    type Err = Invalid;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         number::digits(text)
             .and_then(|weight| Self::new(weight).ok())
             .ok_or_else(|| out_of_range().with_value(text))
     }
 }
 
-fn limit(text: &str) -> Result<NonZeroU32, Invalid> {
+fn limit(text: &str) -> Result<NonZeroU32, ConfigError> {
     number::digits(text).ok_or_else(|| {
         let remedy = "give a whole number from 1 up, or leave /MAX out for no limit";
-        Invalid::new("not a limit", remedy)
+        ConfigError::new("not a limit", remedy)
     })
 }
 
-fn out_of_range() -> Invalid {
-    Invalid::new(
+fn out_of_range() -> ConfigError {
+    ConfigError::new(
         "not a weight",
         "give a whole number from 1 to 256, or leave =WEIGHT out for 1",
     )

@@ -1,6 +1,6 @@
 //! Where a backend is, as the user writes it: `HOST:PORT` or `unix:PATH`.
 
-use super::{HostPort, Invalid, SocketPath};
+use super::{ConfigError, HostPort, SocketPath};
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
@@ -14,9 +14,9 @@ pub enum BackendAddress {
 }
 
 impl FromStr for BackendAddress {
-    type Err = Invalid;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         match SocketPath::parse(text) {
             Some(path) => path.map(Self::Unix).map_err(|i| i.with_value(text)),
             None => text.parse().map(Self::Tcp),

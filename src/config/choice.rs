@@ -2,7 +2,7 @@
 //!
 //! Owns how such a word is looked up and refused, so that all of them read the same way.
 
-use super::{ForwardedFor, Invalid, ProxyVersion};
+use super::{ConfigError, ForwardedFor, ProxyVersion};
 use std::str::FromStr;
 
 /// What is balanced.
@@ -57,17 +57,17 @@ impl AccessLogFormat {
 }
 
 impl FromStr for Mode {
-    type Err = Invalid;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         choose(text, "mode", &Self::ALL.map(|mode| (mode, mode.name())))
     }
 }
 
 impl FromStr for AccessLogFormat {
-    type Err = Invalid;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         let formats = Self::ALL.map(|format| (format, format.name()));
         choose(text, "format", &formats)
     }
@@ -84,7 +84,7 @@ const FORWARDED_FOR: [(ForwardedFor, &str); 3] = [
 ///
 /// # Errors
 /// Another word than `append`, `replace` or `leave`.
-pub fn parse_forwarded_for(text: &str) -> Result<ForwardedFor, Invalid> {
+pub fn parse_forwarded_for(text: &str) -> Result<ForwardedFor, ConfigError> {
     choose(text, "treatment", &FORWARDED_FOR)
 }
 
@@ -92,7 +92,7 @@ pub fn parse_forwarded_for(text: &str) -> Result<ForwardedFor, Invalid> {
 ///
 /// # Errors
 /// Another word than `v1` or `v2`.
-pub fn parse_proxy_version(text: &str) -> Result<ProxyVersion, Invalid> {
+pub fn parse_proxy_version(text: &str) -> Result<ProxyVersion, ConfigError> {
     let versions = [(ProxyVersion::V1, "v1"), (ProxyVersion::V2, "v2")];
     choose(text, "version", &versions)
 }
@@ -101,7 +101,7 @@ pub fn parse_proxy_version(text: &str) -> Result<ProxyVersion, Invalid> {
 ///
 /// # Errors
 /// Another word.
-pub fn parse_switch(text: &str) -> Result<bool, Invalid> {
+pub fn parse_switch(text: &str) -> Result<bool, ConfigError> {
     choose(text, "setting", &[(true, "on"), (false, "off")])
 }
 
@@ -110,7 +110,7 @@ pub(super) fn choose<T: Copy>(
     text: &str,
     what: &str,
     choices: &[(T, &'static str)],
-) -> Result<T, Invalid> {
+) -> Result<T, ConfigError> {
     let named = choices
         .iter()
         .find(|(_, name)| name.eq_ignore_ascii_case(text));
@@ -119,7 +119,7 @@ pub(super) fn choose<T: Copy>(
         None => {
             let names: Vec<&str> = choices.iter().map(|&(_, name)| name).collect();
             let remedy = format!("use one of {}", names.join(", "));
-            Err(Invalid::new(format!("unknown {what}"), remedy).with_value(text))
+            Err(ConfigError::new(format!("unknown {what}"), remedy).with_value(text))
         }
     }
 }

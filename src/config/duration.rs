@@ -2,7 +2,7 @@
 //!
 //! Owns the notation alone; which durations are acceptable is for the setting to say.
 
-use super::Invalid;
+use super::ConfigError;
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,12 +17,12 @@ pub struct HumanDuration(pub Duration);
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 impl FromStr for HumanDuration {
-    type Err = Invalid;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         let refuse = |problem: &'static str| {
             let remedy = "write a whole number and ms, s, m or h, as in 500ms or 3s";
-            Invalid::new(problem, remedy).with_value(text)
+            ConfigError::new(problem, remedy).with_value(text)
         };
         let unit_at = text
             .find(|c: char| !c.is_ascii_digit())

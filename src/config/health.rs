@@ -3,7 +3,7 @@
 //! Owns the defaults and the ranges.
 
 use super::choice::choose;
-use super::{HumanDuration, Invalid};
+use super::{ConfigError, HumanDuration};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -107,9 +107,9 @@ impl Check {
 }
 
 impl FromStr for Check {
-    type Err = Invalid;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         choose(text, "check", &Self::ALL.map(|check| (check, check.name())))
     }
 }
@@ -118,7 +118,7 @@ pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
 impl Health {
     /// These settings, if each is within its range.
-    pub(super) fn checked(self) -> Result<Self, Invalid> {
+    pub(super) fn checked(self) -> Result<Self, ConfigError> {
         within("--max-ejected", self.max_ejected_percent, 0..=100)?;
         if let Some(ratio) = self.slow_outlier {
             within("--slow-outlier", ratio, 2..=1000)?;
@@ -132,7 +132,7 @@ impl Health {
         time("--health-timeout", self.timeout, ms(1)..=HOUR)?;
         if !is_target(&self.http.path) {
             let remedy = "give a path, as in /ping";
-            return Err(Invalid::new("not the path of a page", remedy)
+            return Err(ConfigError::new("not the path of a page", remedy)
                 .with_flag("--health-path")
                 .with_value(&self.http.path));
         }
@@ -149,12 +149,12 @@ pub(super) fn within<T: PartialOrd + Display>(
     flag: &'static str,
     value: T,
     range: RangeInclusive<T>,
-) -> Result<(), Invalid> {
+) -> Result<(), ConfigError> {
     if range.contains(&value) {
         return Ok(());
     }
     let remedy = format!("give {} to {}", range.start(), range.end());
-    let invalid = Invalid::new("out of range", remedy);
+    let invalid = ConfigError::new("out of range", remedy);
     Err(invalid.with_flag(flag).with_value(value))
 }
 
@@ -162,12 +162,12 @@ pub(super) fn time(
     flag: &'static str,
     value: Duration,
     range: RangeInclusive<Duration>,
-) -> Result<(), Invalid> {
+) -> Result<(), ConfigError> {
     if range.contains(&value) {
         return Ok(());
     }
     let (least, most) = (HumanDuration(*range.start()), HumanDuration(*range.end()));
-    let invalid = Invalid::new("out of range", format!("give {least} to {most}"));
+    let invalid = ConfigError::new("out of range", format!("give {least} to {most}"));
     Err(invalid.with_flag(flag).with_value(HumanDuration(value)))
 }
 

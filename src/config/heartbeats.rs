@@ -1,6 +1,6 @@
 //! Where heartbeats are listened to, and what they must be signed with.
 
-use super::{Invalid, ListenerSpec, MAX_BACKENDS};
+use super::{ConfigError, ListenerSpec, MAX_BACKENDS};
 use crate::address::Address;
 use crate::heartbeat::Key;
 use std::net::SocketAddr;
@@ -37,13 +37,13 @@ impl Heartbeats {
 /// # Errors
 ///
 /// No such address, or a UNIX socket.
-pub fn parse_heartbeat_address(text: &str) -> Result<SocketAddr, Invalid> {
+pub fn parse_heartbeat_address(text: &str) -> Result<SocketAddr, ConfigError> {
     let spec: ListenerSpec = text.parse()?;
     match spec.address {
         Address::Tcp(address) if !spec.accepts_proxy => Ok(address),
         Address::Tcp(_) | Address::Unix(_) => {
             let remedy = "write IP:PORT, as in 10.0.0.5:7000, or *:PORT for every address";
-            Err(Invalid::new("not an address for heartbeats", remedy).with_value(text))
+            Err(ConfigError::new("not an address for heartbeats", remedy).with_value(text))
         }
     }
 }

@@ -4,7 +4,7 @@
 //! machine. Does not resolve names. A [`HostPort`] that exists is well-formed and in one
 //! spelling, so equal servers compare equal as far as that can be told without asking DNS.
 
-use super::{Invalid, number};
+use super::{ConfigError, number};
 use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -49,17 +49,17 @@ impl HostPort {
 }
 
 impl FromStr for Host {
-    type Err = Invalid;
+    type Err = ConfigError;
 
     /// Without a port; an IPv6 address may be in brackets or not.
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         if let Ok(ip) = text.parse::<Ipv6Addr>() {
             return Ok(Self::Ip(ip.into()));
         }
         match parse_ip(text) {
             Ok(Some(ip)) => Ok(Self::Ip(ip)),
             Ok(None) if is_host_name(text) => Ok(Self::Name(text.to_ascii_lowercase())),
-            Ok(None) | Err(_) => Err(Invalid::new(
+            Ok(None) | Err(_) => Err(ConfigError::new(
                 "neither a host name nor an IP address",
                 "write it as in example.com, 127.0.0.1 or ::1",
             )
@@ -78,9 +78,9 @@ impl Display for Host {
 }
 
 impl FromStr for HostPort {
-    type Err = Invalid;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         parse(text).map_err(|invalid| invalid.with_value(text))
     }
 }
@@ -95,9 +95,9 @@ impl Display for HostPort {
     }
 }
 
-fn parse(text: &str) -> Result<HostPort, Invalid> {
+fn parse(text: &str) -> Result<HostPort, ConfigError> {
     if text.is_empty() {
-        return Err(Invalid::new(
+        return Err(ConfigError::new(
             "empty",
             "write HOST:PORT, as in 127.0.0.1:5000",
         ));
@@ -110,7 +110,7 @@ fn parse(text: &str) -> Result<HostPort, Invalid> {
         });
     }
     if text.contains("://") {
-        return Err(Invalid::new(
+        return Err(ConfigError::new(
             "a URL, not an address",
             "write HOST:PORT without scheme and path",
         ));
@@ -123,16 +123,16 @@ fn parse(text: &str) -> Result<HostPort, Invalid> {
 }
 
 /// Cuts `HOST:PORT` in two; brackets stay with the host.
-pub(super) fn split(text: &str) -> Result<(&str, &str), Invalid> {
+pub(super) fn split(text: &str) -> Result<(&str, &str), ConfigError> {
     let no_port = || {
-        Invalid::new(
+        ConfigError::new(
             "the port is missing",
             "write HOST:PORT, as in 127.0.0.1:5000",
         )
     };
     if text.starts_with('[') {
         let end = text.find(']').ok_or_else(|| {
-            Invalid::new(
+            ConfigError::new(
                 "the bracket is not closed",
                 "write an IPv6 address as in [::1]:5000",
             )
@@ -143,7 +143,7 @@ pub(super) fn split(text: &str) -> Result<(&str, &str), Invalid> {
     }
     let (host, port) = text.rsplit_once(':').ok_or_else(no_port)?;
     if host.contains(':') {
-        return Err(Invalid::new(
+        return Err(ConfigError::new(
             "more than one colon",
             "write HOST:PORT, with an IPv6 address in brackets, as in [::1]:5000",
         ));
@@ -151,9 +151,9 @@ pub(super) fn split(text: &str) -> Result<(&str, &str), Invalid> {
     Ok((host, port))
 }
 
-fn parse_host(text: &str) -> Result<Host, Invalid> {
+fn parse_host(text: &str) -> Result<Host, ConfigError> {
     if text.is_empty() {
-        return Err(Invalid::new(
+        return Err(ConfigError::new(
             "no host before the colon",
             "write HOST:PORT, or the port alone for this machine",
         ));
@@ -161,7 +161,7 @@ fn parse_host(text: &str) -> Result<Host, Invalid> {
     match parse_ip(text)? {
         Some(ip) => Ok(Host::Ip(ip)),
         None if is_host_name(text) => Ok(Host::Name(text.to_ascii_lowercase())),
-        None => Err(Invalid::new(
+        None => Err(ConfigError::new(
             "neither a host name nor an IP address",
             "write HOST:PORT, as in example.com:80, 127.0.0.1:5000 or [::1]:5000",
         )),
@@ -169,7 +169,7 @@ fn parse_host(text: &str) -> Result<Host, Invalid> {
 }
 
 /// The address that `text` is, `None` if it is not meant to be one.
-pub(super) fn parse_ip(text: &str) -> Result<Option<IpAddr>, Invalid> {
+pub(super) fn parse_ip(text: &str) -> Result<Option<IpAddr>, ConfigError> {
     let bracketed = text
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));
@@ -182,7 +182,7 @@ pub(super) fn parse_ip(text: &str) -> Result<Option<IpAddr>, Invalid> {
     // No top-level domain is a number (RFC 1123, section 2.1), so this was meant as an address.
     let last = text.rsplit('.').next().unwrap_or(text);
     if number::is_digits(last) {
-        return Err(Invalid::new(
+        return Err(ConfigError::new(
             "not an IPv4 address",
             "write four numbers from 0 to 255, as in 127.0.0.1:5000",
         ));
@@ -190,9 +190,9 @@ pub(super) fn parse_ip(text: &str) -> Result<Option<IpAddr>, Invalid> {
     Ok(None)
 }
 
-fn parse_ipv6(text: &str) -> Result<IpAddr, Invalid> {
+fn parse_ipv6(text: &str) -> Result<IpAddr, ConfigError> {
     text.parse::<Ipv6Addr>().map(IpAddr::V6).map_err(|_| {
-        Invalid::new(
+        ConfigError::new(
             "not an IPv6 address in the brackets",
             "write it as in [::1]:5000",
         )
@@ -200,9 +200,9 @@ fn parse_ipv6(text: &str) -> Result<IpAddr, Invalid> {
 }
 
 /// Reads a port from 1 to 65535.
-fn parse_port(text: &str) -> Result<u16, Invalid> {
+fn parse_port(text: &str) -> Result<u16, ConfigError> {
     match parse_port_or_zero(text)? {
-        0 => Err(Invalid::new(
+        0 => Err(ConfigError::new(
             "no server listens on port 0",
             "give a port from 1 to 65535",
         )),
@@ -211,9 +211,9 @@ fn parse_port(text: &str) -> Result<u16, Invalid> {
 }
 
 /// Reads a port from 0 to 65535.
-pub(super) fn parse_port_or_zero(text: &str) -> Result<u16, Invalid> {
+pub(super) fn parse_port_or_zero(text: &str) -> Result<u16, ConfigError> {
     number::digits(text)
-        .ok_or_else(|| Invalid::new("not a port number", "give a port from 1 to 65535"))
+        .ok_or_else(|| ConfigError::new("not a port number", "give a port from 1 to 65535"))
 }
 
 /// Whether `text` is a host name: labels of letters, digits, `-` and `_`, none over 63 bytes or

@@ -3,7 +3,7 @@
 //! Owns the default and the range of every limit. There is no "unlimited": each limit is a
 //! number that memory or descriptors can bear.
 
-use super::Invalid;
+use super::ConfigError;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
@@ -58,17 +58,17 @@ impl Default for Limits {
 
 /// The most connections of one kind: what Linux lets one process open where nothing was tuned
 /// is close to it (`fs.nr_open` is 1,048,576).
-const MOST_CONNECTIONS: usize = 1_000_000;
+const MAX_CONNECTIONS: usize = 1_000_000;
 const MIB: usize = 1024 * 1024;
 const GIB: u64 = 1024 * 1024 * 1024;
 
 impl Limits {
     /// These limits, if each is within its range.
-    pub(super) fn checked(self) -> Result<Self, Invalid> {
+    pub(super) fn checked(self) -> Result<Self, ConfigError> {
         check(
             "--max-connections",
             self.max_connections,
-            1..=MOST_CONNECTIONS,
+            1..=MAX_CONNECTIONS,
         )?;
         check("--max-head-bytes", self.max_head_bytes, 256..=MIB)?;
         check("--max-head-fields", self.max_head_fields, 1..=128)?;
@@ -79,14 +79,14 @@ impl Limits {
             check(
                 "--backend-max-connections",
                 most,
-                1..=MOST_CONNECTIONS as u32,
+                1..=MAX_CONNECTIONS as u32,
             )?;
         }
-        check("--queue-limit", self.queue_limit, 0..=MOST_CONNECTIONS)?;
+        check("--queue-limit", self.queue_limit, 0..=MAX_CONNECTIONS)?;
         check(
             "--max-idle-per-backend",
             self.max_idle_per_backend,
-            0..=MOST_CONNECTIONS,
+            0..=MAX_CONNECTIONS,
         )?;
         check("--min-body-rate", self.min_body_rate, 0..=GIB)?;
         Ok(self)
@@ -97,11 +97,11 @@ fn check<T: PartialOrd + Display>(
     flag: &'static str,
     limit: T,
     range: RangeInclusive<T>,
-) -> Result<(), Invalid> {
+) -> Result<(), ConfigError> {
     if range.contains(&limit) {
         return Ok(());
     }
     let remedy = format!("give {} to {}", range.start(), range.end());
-    let invalid = Invalid::new("out of range", remedy);
+    let invalid = ConfigError::new("out of range", remedy);
     Err(invalid.with_flag(flag).with_value(limit))
 }

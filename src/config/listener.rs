@@ -3,7 +3,7 @@
 //! Owns the shorthands for this machine and for every address. A listener is bound at once, so
 //! unlike a backend it is an address, never a name, and its port may be 0.
 
-use super::{Invalid, SocketPath, host_port, number};
+use super::{ConfigError, SocketPath, host_port, number};
 use crate::address::Address;
 use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -32,7 +32,7 @@ impl From<SocketAddr> for ListenerSpec {
 }
 
 impl FromStr for ListenerSpec {
-    type Err = Invalid;
+    type Err = ConfigError;
 
     /// Reads `ADDRESS` or `proxy+ADDRESS`.
     ///
@@ -40,7 +40,7 @@ impl FromStr for ListenerSpec {
     /// 127.0.0.1, so that nobody opens a port to the world by leaving something out; `*:PORT`
     /// means every IPv4 address. Port 0 asks the system for a free one. `unix:PATH` is a UNIX
     /// socket.
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         let (address, accepts_proxy) = match text.strip_prefix(PROXY) {
             Some(address) => (address, true),
             None => (text, false),
@@ -63,7 +63,7 @@ impl Display for ListenerSpec {
     }
 }
 
-fn parse(text: &str) -> Result<Address, Invalid> {
+fn parse(text: &str) -> Result<Address, ConfigError> {
     if let Some(path) = SocketPath::parse(text) {
         return path.map(Address::Unix);
     }
@@ -77,16 +77,16 @@ fn parse(text: &str) -> Result<Address, Invalid> {
     Ok(Address::Tcp(SocketAddr::new(ip, port)))
 }
 
-fn parse_ip(host: &str) -> Result<IpAddr, Invalid> {
+fn parse_ip(host: &str) -> Result<IpAddr, ConfigError> {
     match host {
-        "" => Err(Invalid::new(
+        "" => Err(ConfigError::new(
             "no address before the colon",
             "write the port alone for this machine, *:PORT for every address",
         )),
         "*" => Ok(Ipv4Addr::UNSPECIFIED.into()),
         "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
         _ => host_port::parse_ip(host)?.ok_or_else(|| {
-            Invalid::new(
+            ConfigError::new(
                 "not an IP address",
                 "write IP:PORT, as in 127.0.0.1:8080, or *:PORT for every address",
             )

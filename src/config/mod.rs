@@ -1,7 +1,7 @@
 //! What a balancer is told to do, checked: a [`Config`] that exists cannot be wrong.
 //!
 //! Owns the defaults, the ranges and the notation of every setting, and the words that refuse
-//! one ([`Invalid`]). Knows nothing of the command line beyond the names of its flags, by which
+//! one ([`ConfigError`]). Knows nothing of the command line beyond the names of its flags, by which
 //! settings are called, and opens nothing: whether a name resolves or a port is free shows at
 //! start.
 //!
@@ -15,17 +15,17 @@
 //! let mut config = Config::new(["127.0.0.1:5000".parse()?, "127.0.0.1:5001=2".parse()?])?;
 //! config.strategy = StrategyKind::RoundRobin;
 //! config.set_limits(Limits { max_retries: 0, ..Limits::default() })?;
-//! # Ok::<(), lb::config::Invalid>(())
+//! # Ok::<(), lb::config::ConfigError>(())
 //! ```
 
 mod backend;
 mod backend_address;
 mod choice;
+mod config_error;
 mod duration;
 mod health;
 mod heartbeats;
 mod host_port;
-mod invalid;
 mod limits;
 mod listener;
 mod monitor;
@@ -38,17 +38,17 @@ mod target;
 mod timeouts;
 mod workers;
 
-pub use crate::balance::{Kind as StrategyKind, LoadBound};
 pub use crate::http::{ForwardOptions, ForwardedFor};
 pub use crate::proxy_protocol::Version as ProxyVersion;
+pub use crate::strategy::{Kind as StrategyKind, LoadBound};
 pub use backend::{BackendSpec, Weight};
 pub use backend_address::BackendAddress;
 pub use choice::{AccessLogFormat, Mode, parse_forwarded_for, parse_proxy_version, parse_switch};
+pub use config_error::ConfigError;
 pub use duration::HumanDuration;
 pub use health::{Check, Health, HttpCheck};
 pub use heartbeats::{Heartbeats, parse_heartbeat_address};
 pub use host_port::{Host, HostPort};
-pub use invalid::Invalid;
 pub use limits::Limits;
 pub use listener::ListenerSpec;
 pub use monitor::{AddressKind, MAX_TARGETS, MonitorConfig, Plan};
@@ -109,7 +109,7 @@ impl Config {
     /// # Errors
     ///
     /// No backend, more than [`MAX_BACKENDS`], or one address twice.
-    pub fn new(backends: impl IntoIterator<Item = BackendSpec>) -> Result<Self, Invalid> {
+    pub fn new(backends: impl IntoIterator<Item = BackendSpec>) -> Result<Self, ConfigError> {
         Ok(Self {
             mode: Mode::default(),
             strategy: StrategyKind::default(),
@@ -171,13 +171,13 @@ impl Config {
     /// # Errors
     ///
     /// A value outside the range that [`Health`] gives for it; a UNIX socket that is to be pinged.
-    pub fn set_health(&mut self, health: Health) -> Result<(), Invalid> {
+    pub fn set_health(&mut self, health: Health) -> Result<(), ConfigError> {
         let is_unix = |spec: &&BackendSpec| matches!(spec.address, BackendAddress::Unix(_));
         if health.check == Check::Ping
             && let Some(spec) = self.backends.iter().find(is_unix)
         {
             let problem = format!("{} is a UNIX socket, which cannot be pinged", spec.address);
-            return Err(Invalid::new(problem, "check by tcp or http instead")
+            return Err(ConfigError::new(problem, "check by tcp or http instead")
                 .with_flag("--health")
                 .with_value(health.check.name()));
         }
@@ -204,7 +204,7 @@ impl Config {
     pub fn set_listeners(
         &mut self,
         listeners: impl IntoIterator<Item = ListenerSpec>,
-    ) -> Result<(), Invalid> {
+    ) -> Result<(), ConfigError> {
         self.listeners = checked_listeners(listeners.into_iter().collect())?;
         Ok(())
     }
@@ -214,10 +214,10 @@ impl Config {
     /// # Errors
     ///
     /// Not a host, or one with a malformed port.
-    pub fn set_host(&mut self, host: Option<String>) -> Result<(), Invalid> {
+    pub fn set_host(&mut self, host: Option<String>) -> Result<(), ConfigError> {
         if let Some(host) = host.as_ref().filter(|host| !is_authority(host.as_bytes())) {
             let remedy = "write a name or an address, with :PORT or without";
-            return Err(Invalid::new("not a host", remedy)
+            return Err(ConfigError::new("not a host", remedy)
                 .with_flag("--host")
                 .with_value(host));
         }
@@ -230,7 +230,7 @@ impl Config {
     /// # Errors
     ///
     /// A timeout that is zero or longer than 30 days.
-    pub fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), Invalid> {
+    pub fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), ConfigError> {
         self.timeouts = timeouts.checked()?;
         Ok(())
     }
@@ -240,26 +240,26 @@ impl Config {
     /// # Errors
     ///
     /// A limit outside the range that [`Limits`] gives for it.
-    pub fn set_limits(&mut self, limits: Limits) -> Result<(), Invalid> {
+    pub fn set_limits(&mut self, limits: Limits) -> Result<(), ConfigError> {
         self.limits = limits.checked()?;
         Ok(())
     }
 }
 
-fn checked_backends(backends: Vec<BackendSpec>) -> Result<Vec<BackendSpec>, Invalid> {
+fn checked_backends(backends: Vec<BackendSpec>) -> Result<Vec<BackendSpec>, ConfigError> {
     const FLAG: &str = "--backends";
     if backends.is_empty() {
         let remedy = "name at least one, as in --backends 127.0.0.1:5000";
-        return Err(Invalid::new("no backend given", remedy).with_flag(FLAG));
+        return Err(ConfigError::new("no backend given", remedy).with_flag(FLAG));
     }
     if backends.len() > MAX_BACKENDS {
         let problem = format!("{} backends are too many", backends.len());
         let remedy = format!("give at most {MAX_BACKENDS}");
-        return Err(Invalid::new(problem, remedy).with_flag(FLAG));
+        return Err(ConfigError::new(problem, remedy).with_flag(FLAG));
     }
     let mut seen = HashSet::new();
     match backends.iter().find(|spec| !seen.insert(&spec.address)) {
-        Some(twice) => Err(Invalid::new(
+        Some(twice) => Err(ConfigError::new(
             "this backend is given twice",
             "name it once, with =WEIGHT for a larger share",
         )
@@ -269,19 +269,21 @@ fn checked_backends(backends: Vec<BackendSpec>) -> Result<Vec<BackendSpec>, Inva
     }
 }
 
-fn checked_listeners(listeners: Vec<ListenerSpec>) -> Result<Vec<ListenerSpec>, Invalid> {
+fn checked_listeners(listeners: Vec<ListenerSpec>) -> Result<Vec<ListenerSpec>, ConfigError> {
     const FLAG: &str = "--listen";
     if listeners.is_empty() {
         let remedy = format!("name at least one, as in {FLAG} {DEFAULT_LISTENER}");
-        return Err(Invalid::new("no address given", remedy).with_flag(FLAG));
+        return Err(ConfigError::new("no address given", remedy).with_flag(FLAG));
     }
     let mut seen = HashSet::new();
     let is_any_port = |address: &Address| address.tcp().is_some_and(|tcp| tcp.port() == 0);
     let mut addresses = listeners.iter().map(|spec| &spec.address);
     match addresses.find(|address| !is_any_port(address) && !seen.insert(*address)) {
-        Some(twice) => Err(Invalid::new("this address is given twice", "name it once")
-            .with_flag(FLAG)
-            .with_value(twice)),
+        Some(twice) => Err(
+            ConfigError::new("this address is given twice", "name it once")
+                .with_flag(FLAG)
+                .with_value(twice),
+        ),
         None => Ok(listeners),
     }
 }

@@ -4,7 +4,7 @@
 //! `lb monitor`.
 
 use super::health::{HOUR, is_target, time, within};
-use super::{Invalid, Question, Target};
+use super::{ConfigError, Question, Target};
 use std::time::Duration;
 
 /// The most targets of one monitor.
@@ -66,13 +66,16 @@ impl MonitorConfig {
     ///
     /// # Errors
     /// No target, more than [`MAX_TARGETS`], or a value outside its range.
-    pub fn new(targets: Vec<Target>, plan: Plan) -> Result<Self, Invalid> {
+    pub fn new(targets: Vec<Target>, plan: Plan) -> Result<Self, ConfigError> {
         if targets.is_empty() {
-            return Err(Invalid::new("no target given", "name at least one"));
+            return Err(ConfigError::new("no target given", "name at least one"));
         }
         if targets.len() > MAX_TARGETS {
             let problem = format!("{} targets are too many", targets.len());
-            return Err(Invalid::new(problem, format!("give at most {MAX_TARGETS}")));
+            return Err(ConfigError::new(
+                problem,
+                format!("give at most {MAX_TARGETS}"),
+            ));
         }
         targets.iter().try_for_each(checked_page)?;
         Ok(Self {
@@ -96,14 +99,14 @@ impl MonitorConfig {
 }
 
 impl Plan {
-    fn checked(self) -> Result<Self, Invalid> {
+    fn checked(self) -> Result<Self, ConfigError> {
         let ms = Duration::from_millis;
         time("--interval", self.interval, ms(10)..=HOUR)?;
         time("--timeout", self.timeout, ms(1)..=HOUR)?;
         within("--rise", self.rise, 1..=100)?;
         within("--fall", self.fall, 1..=100)?;
         match self.count {
-            Some(0) => Err(Invalid::new("nothing would be done", "give at least 1")
+            Some(0) => Err(ConfigError::new("nothing would be done", "give at least 1")
                 .with_flag("--count")
                 .with_value(0)),
             Some(_) | None => Ok(self),
@@ -111,7 +114,7 @@ impl Plan {
     }
 }
 
-fn checked_page(target: &Target) -> Result<(), Invalid> {
+fn checked_page(target: &Target) -> Result<(), ConfigError> {
     let Question::Http(_, check) = target.question() else {
         return Ok(());
     };
@@ -120,7 +123,7 @@ fn checked_page(target: &Target) -> Result<(), Invalid> {
         return Ok(());
     }
     let remedy = "give a path, as in /ping";
-    Err(Invalid::new("not the path of a page", remedy)
+    Err(ConfigError::new("not the path of a page", remedy)
         .with_flag("--http")
         .with_value(&check.path))
 }

@@ -3,7 +3,7 @@
 //! Owns the notation alone: digits and nothing else, where Rust's own parsers would take a sign.
 //! Which numbers are acceptable is for the setting to say.
 
-use super::Invalid;
+use super::ConfigError;
 use std::str::FromStr;
 
 /// Reads a whole number.
@@ -11,9 +11,9 @@ use std::str::FromStr;
 /// # Errors
 ///
 /// Anything but digits, and what `T` cannot hold.
-pub fn parse_number<T: FromStr>(text: &str) -> Result<T, Invalid> {
+pub fn parse_number<T: FromStr>(text: &str) -> Result<T, ConfigError> {
     digits(text).ok_or_else(|| {
-        Invalid::new("not a usable number", "write it in digits, as in 100").with_value(text)
+        ConfigError::new("not a usable number", "write it in digits, as in 100").with_value(text)
     })
 }
 

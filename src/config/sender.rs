@@ -1,6 +1,6 @@
 //! What a sender of heartbeats is told.
 
-use super::{BackendAddress, HostPort, HumanDuration, Invalid};
+use super::{BackendAddress, ConfigError, HostPort, HumanDuration};
 use crate::heartbeat::{INTERVALS, Key, Name};
 use std::time::Duration;
 
@@ -33,7 +33,10 @@ impl SenderConfig {
     /// # Errors
     ///
     /// No balancer, more than [`MAX_BALANCERS`], or one twice.
-    pub fn new(name: Name, targets: impl IntoIterator<Item = HostPort>) -> Result<Self, Invalid> {
+    pub fn new(
+        name: Name,
+        targets: impl IntoIterator<Item = HostPort>,
+    ) -> Result<Self, ConfigError> {
         Ok(Self {
             name,
             address: None,
@@ -62,13 +65,13 @@ impl SenderConfig {
     /// # Errors
     ///
     /// Less than 100 ms, more than a minute.
-    pub fn set_interval(&mut self, interval: Duration) -> Result<(), Invalid> {
+    pub fn set_interval(&mut self, interval: Duration) -> Result<(), ConfigError> {
         if !INTERVALS.contains(&interval) {
             let (least, most) = (
                 HumanDuration(*INTERVALS.start()),
                 HumanDuration(*INTERVALS.end()),
             );
-            let invalid = Invalid::new("out of range", format!("give {least} to {most}"));
+            let invalid = ConfigError::new("out of range", format!("give {least} to {most}"));
             return Err(invalid
                 .with_flag("--interval")
                 .with_value(HumanDuration(interval)));
@@ -78,23 +81,25 @@ impl SenderConfig {
     }
 }
 
-fn checked_targets(targets: Vec<HostPort>) -> Result<Vec<HostPort>, Invalid> {
+fn checked_targets(targets: Vec<HostPort>) -> Result<Vec<HostPort>, ConfigError> {
     const FLAG: &str = "--to";
     if targets.is_empty() {
         let remedy = "name at least one, as in --to lb.example:7000";
-        return Err(Invalid::new("no balancer given", remedy).with_flag(FLAG));
+        return Err(ConfigError::new("no balancer given", remedy).with_flag(FLAG));
     }
     if targets.len() > MAX_BALANCERS {
         let problem = format!("{} balancers are too many", targets.len());
         let remedy = format!("give at most {MAX_BALANCERS}");
-        return Err(Invalid::new(problem, remedy).with_flag(FLAG));
+        return Err(ConfigError::new(problem, remedy).with_flag(FLAG));
     }
     let mut rest = targets.iter().enumerate();
     let twice = rest.find(|(nth, target)| targets.iter().take(*nth).any(|t| t == *target));
     match twice {
-        Some((_, twice)) => Err(Invalid::new("this balancer is given twice", "name it once")
-            .with_flag(FLAG)
-            .with_value(twice)),
+        Some((_, twice)) => Err(
+            ConfigError::new("this balancer is given twice", "name it once")
+                .with_flag(FLAG)
+                .with_value(twice),
+        ),
         None => Ok(targets),
     }
 }
@@ -103,7 +108,7 @@ fn checked_targets(targets: Vec<HostPort>) -> Result<Vec<HostPort>, Invalid> {
 mod tests {
     use super::*;
 
-    fn config(targets: &[&str]) -> Result<SenderConfig, Invalid> {
+    fn config(targets: &[&str]) -> Result<SenderConfig, ConfigError> {
         let targets = targets.iter().map(|target| target.parse().unwrap());
         SenderConfig::new(Name::new("web1").unwrap(), targets)
     }

@@ -2,7 +2,7 @@
 //!
 //! Owns the notation and what the system can bear; whether there is a socket shows at start.
 
-use super::Invalid;
+use super::ConfigError;
 use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
 
@@ -17,14 +17,14 @@ pub struct SocketPath(PathBuf);
 
 impl SocketPath {
     /// Reads what follows `unix:`; `None` if `text` is not meant to be such a path.
-    pub(super) fn parse(text: &str) -> Option<Result<Self, Invalid>> {
+    pub(super) fn parse(text: &str) -> Option<Result<Self, ConfigError>> {
         let path = text.strip_prefix(UNIX)?;
         let remedy = "write unix:PATH, as in unix:/run/app.sock";
         Some(if path.is_empty() || path.contains('\0') {
-            Err(Invalid::new("not a path", remedy))
+            Err(ConfigError::new("not a path", remedy))
         } else if path.len() > MAX_BYTES {
             let problem = format!("a path of {} bytes is too long for a socket", path.len());
-            Err(Invalid::new(
+            Err(ConfigError::new(
                 problem,
                 format!("use at most {MAX_BYTES} bytes"),
             ))

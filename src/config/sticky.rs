@@ -1,9 +1,9 @@
 //! The cookie by which clients are bound to backends.
 
-use super::Invalid;
+use super::ConfigError;
 
 /// The shortest secret: 128 bits, if its bytes are random.
-const LEAST_SECRET_BYTES: usize = 16;
+const MIN_SECRET_BYTES: usize = 16;
 
 /// A cookie that binds clients to backends.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ impl StickyCookie {
     /// # Errors
     ///
     /// The name cannot be one of a cookie.
-    pub fn new(name: &str) -> Result<Self, Invalid> {
+    pub fn new(name: &str) -> Result<Self, ConfigError> {
         Ok(Self {
             name: parse_cookie_name(name)?,
             secret: None,
@@ -29,7 +29,7 @@ impl StickyCookie {
     /// restarts and among balancers. `None` if the secret is shorter.
     #[must_use]
     pub fn with_secret(mut self, secret: &[u8]) -> Option<Self> {
-        if secret.len() < LEAST_SECRET_BYTES {
+        if secret.len() < MIN_SECRET_BYTES {
             return None;
         }
         self.secret = Some(secret.to_vec());
@@ -61,13 +61,13 @@ impl std::fmt::Debug for StickyCookie {
 /// # Errors
 ///
 /// It is empty, or has a character that no cookie name has.
-pub fn parse_cookie_name(text: &str) -> Result<String, Invalid> {
+pub fn parse_cookie_name(text: &str) -> Result<String, ConfigError> {
     let tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if !text.is_empty() && text.bytes().all(tchar) {
         return Ok(text.to_owned());
     }
     let remedy = "use letters, digits, - and _, as in lb_backend";
-    Err(Invalid::new("not the name of a cookie", remedy).with_value(text))
+    Err(ConfigError::new("not the name of a cookie", remedy).with_value(text))
 }
 
 #[cfg(test)]

@@ -4,38 +4,38 @@
 //! the refusal are made here.
 
 use super::number::digits;
-use super::{Invalid, StrategyKind};
-use crate::balance::{BadStrategy, LoadBound};
+use super::{ConfigError, StrategyKind};
+use crate::strategy::{BadStrategy, LoadBound};
 
 /// Finds a strategy by its name or its alias, in any case of letters, with its argument after a
 /// colon where it takes one.
 ///
 /// # Errors
 /// There is none of this name, or the argument is not as it should be.
-pub fn parse_strategy(text: &str) -> Result<StrategyKind, Invalid> {
+pub fn parse_strategy(text: &str) -> Result<StrategyKind, ConfigError> {
     text.parse()
-        .map_err(|bad: BadStrategy| Invalid::new(bad.problem(), bad.remedy()).with_value(text))
+        .map_err(|bad: BadStrategy| ConfigError::new(bad.problem(), bad.remedy()).with_value(text))
 }
 
 /// Reads how much a hashing strategy may give one backend: `150`, `150%` or `off`.
 ///
 /// # Errors
 /// Anything else, and what is not 101 to 10,000.
-pub fn parse_load_bound(text: &str) -> Result<LoadBound, Invalid> {
+pub fn parse_load_bound(text: &str) -> Result<LoadBound, ConfigError> {
     if text.eq_ignore_ascii_case("off") {
         return Ok(LoadBound::OFF);
     }
     let percent = digits(text.strip_suffix('%').unwrap_or(text));
     percent.and_then(LoadBound::percent).ok_or_else(|| {
         let remedy = "give 101 to 10000 percent of a fair share, or off";
-        Invalid::new("not a bound", remedy).with_value(text)
+        ConfigError::new("not a bound", remedy).with_value(text)
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::balance::registry;
+    use crate::strategy::registry;
 
     #[test]
     fn names_and_aliases_are_understood_in_any_case() {

@@ -3,7 +3,7 @@
 //! Owns the notation of machines and services, and what is asked of each. Resolves nothing.
 
 use super::health::is_target;
-use super::{BackendAddress, Host, HttpCheck, Invalid};
+use super::{BackendAddress, ConfigError, Host, HttpCheck};
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
@@ -81,9 +81,9 @@ impl Target {
 }
 
 impl FromStr for ServiceSpec {
-    type Err = Invalid;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         let (address, path) = match text.split_once("://") {
             None => (text.parse()?, None),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => {
@@ -92,7 +92,7 @@ impl FromStr for ServiceSpec {
             }
             Some(_) => {
                 let remedy = "write HOST:PORT, unix:PATH or http://HOST:PORT/PATH";
-                return Err(Invalid::new("only http:// is known", remedy).with_value(text));
+                return Err(ConfigError::new("only http:// is known", remedy).with_value(text));
             }
         };
         let name = match path {
@@ -114,13 +114,13 @@ impl Display for ServiceSpec {
 }
 
 /// What follows `http://`.
-fn url(rest: &str) -> Result<(BackendAddress, String), Invalid> {
+fn url(rest: &str) -> Result<(BackendAddress, String), ConfigError> {
     let (authority, path) = match rest.find('/') {
         Some(at) => rest.split_at_checked(at).unwrap_or((rest, "/")),
         None => (rest, "/"),
     };
     if !is_target(path) {
-        return Err(Invalid::new(
+        return Err(ConfigError::new(
             "not the path of a page",
             "write it as in http://HOST:PORT/ping",
         ));

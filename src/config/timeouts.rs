@@ -3,7 +3,7 @@
 //! Owns the defaults and the range of every timeout. A zero would give up before it began, so
 //! none is zero.
 
-use super::{HumanDuration, Invalid};
+use super::{ConfigError, HumanDuration};
 use std::time::Duration;
 
 /// The longest timeout, 30 days: far more than anyone waits, far less than clocks can count.
@@ -60,7 +60,7 @@ impl Default for Timeouts {
 
 impl Timeouts {
     /// These timeouts, if each is within its range.
-    pub(super) fn checked(self) -> Result<Self, Invalid> {
+    pub(super) fn checked(self) -> Result<Self, ConfigError> {
         check("--connect-timeout", self.connect)?;
         check("--keep-alive-timeout", self.keep_alive)?;
         check("--head-timeout", self.head)?;
@@ -81,7 +81,7 @@ impl Timeouts {
 /// # Errors
 ///
 /// It is not a duration, or outside its range.
-pub fn parse_timeout(text: &str) -> Result<HumanDuration, Invalid> {
+pub fn parse_timeout(text: &str) -> Result<HumanDuration, ConfigError> {
     let timeout: HumanDuration = text.parse()?;
     match out_of_range(timeout.0) {
         Some(invalid) => Err(invalid.with_value(text)),
@@ -89,19 +89,22 @@ pub fn parse_timeout(text: &str) -> Result<HumanDuration, Invalid> {
     }
 }
 
-fn check(flag: &'static str, timeout: Duration) -> Result<(), Invalid> {
+fn check(flag: &'static str, timeout: Duration) -> Result<(), ConfigError> {
     match out_of_range(timeout) {
         Some(invalid) => Err(invalid.with_flag(flag).with_value(HumanDuration(timeout))),
         None => Ok(()),
     }
 }
 
-fn out_of_range(timeout: Duration) -> Option<Invalid> {
+fn out_of_range(timeout: Duration) -> Option<ConfigError> {
     if timeout.is_zero() {
         let remedy = "give a longer time, as in 500ms or 3s";
-        Some(Invalid::new("zero would give up before it began", remedy))
+        Some(ConfigError::new(
+            "zero would give up before it began",
+            remedy,
+        ))
     } else if timeout > LONGEST {
-        Some(Invalid::new("longer than 30 days", "give at most 720h"))
+        Some(ConfigError::new("longer than 30 days", "give at most 720h"))
     } else {
         None
     }

@@ -1,6 +1,6 @@
 //! On how many threads a balancer works.
 
-use super::Invalid;
+use super::ConfigError;
 use super::number::digits;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -45,16 +45,16 @@ impl Default for Workers {
 }
 
 impl FromStr for Workers {
-    type Err = Invalid;
+    type Err = ConfigError;
 
     /// Reads a number, or `auto`.
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         if text.eq_ignore_ascii_case("auto") {
             return Ok(Self::auto());
         }
         digits(text).and_then(Self::new).ok_or_else(|| {
             let remedy = format!("give 1 to {MOST}, or auto for one on each core");
-            Invalid::new("not a number of workers", remedy).with_value(text)
+            ConfigError::new("not a number of workers", remedy).with_value(text)
         })
     }
 }

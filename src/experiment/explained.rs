@@ -1,8 +1,8 @@
 //! One pick of a run, as a table for people: every server, its cost, and where that comes from.
 
 use crate::cli::Experiment;
-use lb::balance::Verdict;
 use lb::simulate::{Explanation, Rule, Scenario, explain};
+use lb::strategy::Verdict;
 use std::fmt::Write as _;
 
 /// The pick of each strategy, in the first run of a scenario.

@@ -10,7 +10,7 @@ mod source;
 mod table;
 
 use crate::cli::{Experiment, Task};
-use lb::config::Invalid;
+use lb::config::ConfigError;
 use lb::simulate::{Comparison, Scenario, compare};
 use progress::Progress;
 use std::fmt::Display;
@@ -18,7 +18,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 /// Does what was ordered.
-pub(crate) fn carry_out(experiment: &Experiment) -> Result<(), Invalid> {
+pub(crate) fn carry_out(experiment: &Experiment) -> Result<(), ConfigError> {
     match &experiment.task {
         Task::List => {
             for scenario in source::scenarios(experiment)? {
@@ -69,9 +69,9 @@ fn run(scenarios: &[Scenario], experiment: &Experiment, show: bool) -> Vec<Compa
     comparisons
 }
 
-fn save(file: &Path, text: &str) -> Result<(), Invalid> {
+fn save(file: &Path, text: &str) -> Result<(), ConfigError> {
     std::fs::write(file, text).map_err(|error| {
-        Invalid::new(format!("cannot be written: {error}"), "name another file")
+        ConfigError::new(format!("cannot be written: {error}"), "name another file")
             .with_flag("--plot")
             .with_value(file.display())
     })

@@ -1,7 +1,7 @@
 //! Where scenarios come from: `lb` itself, a file, or a recorded log.
 
 use crate::cli::{Experiment, Source};
-use lb::config::Invalid;
+use lb::config::ConfigError;
 use lb::simulate::{BUILT_IN, Scenario, built_in, read_log};
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use std::path::Path;
 const HEADER: &str = "\n[[scenario]]";
 
 /// The scenarios that were asked for, with the number of requests that was asked for.
-pub(super) fn scenarios(experiment: &Experiment) -> Result<Vec<Scenario>, Invalid> {
+pub(super) fn scenarios(experiment: &Experiment) -> Result<Vec<Scenario>, ConfigError> {
     let mut all = match &experiment.source {
         Source::BuiltIn => built_in()?,
         Source::File(file) => Scenario::parse(&read("--scenario", file)?)
@@ -45,7 +45,7 @@ pub(super) fn scenarios(experiment: &Experiment) -> Result<Vec<Scenario>, Invali
 }
 
 /// The text of the scenarios that were asked for; all of it, with its introduction, if none was.
-pub(super) fn text(experiment: &Experiment) -> Result<String, Invalid> {
+pub(super) fn text(experiment: &Experiment) -> Result<String, ConfigError> {
     let text = match &experiment.source {
         Source::File(file) => read("--scenario", file)?,
         Source::BuiltIn | Source::Log(..) => BUILT_IN.to_owned(),
@@ -78,22 +78,25 @@ fn is_wanted(names: &[String], name: &str) -> bool {
 }
 
 /// Refuses a name that no scenario has.
-fn known<'a>(names: &[String], all: impl Iterator<Item = &'a str> + Clone) -> Result<(), Invalid> {
+fn known<'a>(
+    names: &[String],
+    all: impl Iterator<Item = &'a str> + Clone,
+) -> Result<(), ConfigError> {
     match names
         .iter()
         .find(|name| !all.clone().any(|known| known == *name))
     {
         Some(unknown) => {
             let remedy = "lb simulate --list names them";
-            Err(Invalid::new("unknown scenario", remedy).with_value(unknown))
+            Err(ConfigError::new("unknown scenario", remedy).with_value(unknown))
         }
         None => Ok(()),
     }
 }
 
-fn read(flag: &'static str, file: &Path) -> Result<String, Invalid> {
+fn read(flag: &'static str, file: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(file).map_err(|error| {
-        Invalid::new(
+        ConfigError::new(
             format!("cannot be read: {error}"),
             "name a text file that can",
         )

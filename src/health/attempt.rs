@@ -6,12 +6,12 @@
 use super::{Probe, Verdict};
 use crate::address::Address;
 use crate::error::is_shortage;
-use crate::relay::{Readiness, Received, Socket, Transport};
-use crate::upstream::ProbeFailure;
+use crate::pool::CheckFailure;
+use crate::transport::{Readiness, Received, Socket, Transport};
 use std::io::{self, IoSlice};
 
 /// Reads for one event. An answer takes a few; whoever floods us is read no faster.
-const MOST_READS: usize = 64;
+const MAX_READS: usize = 64;
 
 /// A check under way.
 #[derive(Debug)]
@@ -57,11 +57,11 @@ impl<T: Transport> Attempt<T> {
             };
             match verdict {
                 None => return Ok(Begun::UnderWay(attempt)),
-                Some(Err(ProbeFailure::Unreachable)) => {}
+                Some(Err(CheckFailure::Unreachable)) => {}
                 Some(verdict) => return Ok(Begun::Over(verdict)),
             }
         }
-        Ok(Begun::Over(Err(ProbeFailure::Unreachable)))
+        Ok(Begun::Over(Err(CheckFailure::Unreachable)))
     }
 
     fn new(io: T, probe: Probe, place: usize) -> Self {
@@ -85,7 +85,7 @@ impl<T: Transport> Attempt<T> {
             return self.advance(scratch);
         }
         if ready.broken {
-            return Some(Err(ProbeFailure::Unreachable));
+            return Some(Err(CheckFailure::Unreachable));
         }
         if !ready.writable && !ready.readable {
             return None;
@@ -102,7 +102,7 @@ impl<T: Transport> Attempt<T> {
                 Err(_) => return Some(self.probe.ended()),
             }
         }
-        for _ in 0..MOST_READS {
+        for _ in 0..MAX_READS {
             if !self.socket.may_read() {
                 break;
             }

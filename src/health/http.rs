@@ -3,17 +3,17 @@
 //! Owns one request and what its answer must be: a status, and text the body must contain. The
 //! text is looked for in the body as it was sent, so a chunk that ends within it hides it; a
 //! page for checks is short enough for one. The answer is read no further than it takes to
-//! decide, and no further than [`MOST_BYTES`].
+//! decide, and no further than [`MAX_BYTES`].
 
 use super::Verdict;
 use crate::config::HttpCheck;
-use crate::upstream::ProbeFailure;
+use crate::pool::CheckFailure;
 use memchr::memmem;
 
 /// Of an answer, at most this much is looked at.
-const MOST_BYTES: usize = 64 * 1024;
+const MAX_BYTES: usize = 64 * 1024;
 /// Fields in the head of an answer.
-const MOST_FIELDS: usize = 64;
+const MAX_FIELDS: usize = 64;
 
 /// One check by asking for a page.
 #[derive(Debug)]
@@ -57,11 +57,11 @@ impl HttpProbe {
 
     /// More of the answer came in.
     pub fn received(&mut self, bytes: &[u8]) -> Option<Verdict> {
-        let room = MOST_BYTES - self.answer.len();
+        let room = MAX_BYTES - self.answer.len();
         self.answer.extend(bytes.iter().take(room));
         match self.look() {
             Look::Decided(verdict) => Some(verdict),
-            Look::Undecided(verdict) if self.answer.len() >= MOST_BYTES => Some(verdict),
+            Look::Undecided(verdict) if self.answer.len() >= MAX_BYTES => Some(verdict),
             Look::Undecided(_) => None,
         }
     }
@@ -76,20 +76,20 @@ impl HttpProbe {
     }
 
     fn look(&self) -> Look {
-        let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
+        let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut head = httparse::Response::new(&mut fields);
         let (length, status) = match (head.parse(&self.answer), head.code) {
             (Ok(httparse::Status::Complete(length)), Some(status)) => (length, status),
-            (Ok(_), _) => return Look::Undecided(Err(ProbeFailure::BrokenOff)),
-            (Err(_), _) => return Look::Decided(Err(ProbeFailure::NotHttp)),
+            (Ok(_), _) => return Look::Undecided(Err(CheckFailure::BrokenOff)),
+            (Err(_), _) => return Look::Decided(Err(CheckFailure::NotHttp)),
         };
         if status != self.expect_status {
-            return Look::Decided(Err(ProbeFailure::Status(status)));
+            return Look::Decided(Err(CheckFailure::Status(status)));
         }
         let body = self.answer.get(length..).unwrap_or_default();
         match &self.expect_body {
             Some(text) if memmem::find(body, text).is_none() => {
-                Look::Undecided(Err(ProbeFailure::Body))
+                Look::Undecided(Err(CheckFailure::Body))
             }
             Some(_) | None => Look::Decided(Ok(())),
         }
@@ -146,12 +146,12 @@ mod tests {
     fn status_and_body_decide() {
         assert_eq!(verdict(None, PONG), Ok(()));
         assert_eq!(verdict(Some("pong"), PONG), Ok(()));
-        assert_eq!(verdict(Some("ping"), PONG), Err(ProbeFailure::Body));
+        assert_eq!(verdict(Some("ping"), PONG), Err(CheckFailure::Body));
         let broken = "HTTP/1.1 503 No\r\n\r\npong";
-        assert_eq!(verdict(None, broken), Err(ProbeFailure::Status(503)));
-        assert_eq!(verdict(None, "HTTP/1.1 200"), Err(ProbeFailure::BrokenOff));
-        assert_eq!(verdict(None, ""), Err(ProbeFailure::BrokenOff));
-        assert_eq!(verdict(None, "220 smtp"), Err(ProbeFailure::NotHttp));
+        assert_eq!(verdict(None, broken), Err(CheckFailure::Status(503)));
+        assert_eq!(verdict(None, "HTTP/1.1 200"), Err(CheckFailure::BrokenOff));
+        assert_eq!(verdict(None, ""), Err(CheckFailure::BrokenOff));
+        assert_eq!(verdict(None, "220 smtp"), Err(CheckFailure::NotHttp));
     }
 
     #[test]
@@ -159,9 +159,9 @@ mod tests {
         let mut probe = probe(Some("pong"));
         assert_eq!(probe.received(b"HTTP/1.1 200 OK\r\n\r\n"), None);
         let mut verdict = None;
-        for _ in 0..MOST_BYTES / 1024 {
+        for _ in 0..MAX_BYTES / 1024 {
             verdict = probe.received(&[b'x'; 1024]);
         }
-        assert_eq!(verdict, Some(Err(ProbeFailure::Body)));
+        assert_eq!(verdict, Some(Err(CheckFailure::Body)));
     }
 }

@@ -21,7 +21,7 @@ const ECHO_REPLY_V6: u8 = 129;
 /// From here on an answer repeats the request: sequence number and payload.
 const REPEATED_FROM: usize = 6;
 /// An IPv4 header without options (RFC 791).
-const LEAST_IPV4_HEADER_BYTES: usize = 20;
+const MIN_IPV4_HEADER_BYTES: usize = 20;
 
 /// One echo request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub fn without_ipv4_header(packet: &[u8]) -> &[u8] {
         Some(first) if first >> 4 == 4 => {
             let length = usize::from(first & 0xf) * 4;
             packet
-                .get(length.max(LEAST_IPV4_HEADER_BYTES)..)
+                .get(length.max(MIN_IPV4_HEADER_BYTES)..)
                 .unwrap_or_default()
         }
         Some(_) | None => packet,
@@ -115,7 +115,7 @@ fn checksum(message: &[u8]) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::balance::Rng;
+    use crate::strategy::Rng;
     use std::net::{Ipv4Addr, Ipv6Addr};
 
     const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -20,10 +20,10 @@ pub use ping::PingProbe;
 pub use schedule::{Rhythm, Schedule, Tally};
 pub use tcp::TcpProbe;
 
-use crate::upstream::ProbeFailure;
+use crate::pool::CheckFailure;
 
 /// What a check has found.
-pub type Verdict = Result<(), ProbeFailure>;
+pub type Verdict = Result<(), CheckFailure>;
 
 /// What is asked in one check, and how far that has come.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Probe {
     /// What came until then does not pass.
     pub fn ended(&self) -> Verdict {
         match self {
-            Self::Tcp(_) => Err(ProbeFailure::BrokenOff),
+            Self::Tcp(_) => Err(CheckFailure::BrokenOff),
             Self::Http(probe) => probe.ended(),
             Self::Ping(probe) => probe.ended(),
         }

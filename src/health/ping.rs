@@ -4,7 +4,7 @@
 
 use super::Verdict;
 use super::icmp::{EchoRequest, MESSAGE_BYTES};
-use crate::upstream::ProbeFailure;
+use crate::pool::CheckFailure;
 
 /// One check by echo.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +51,6 @@ impl PingProbe {
     /// Always.
     #[allow(clippy::unused_self, reason = "the verdict is that of a check")]
     pub const fn ended(self) -> Verdict {
-        Err(ProbeFailure::Unreachable)
+        Err(CheckFailure::Unreachable)
     }
 }

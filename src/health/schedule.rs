@@ -5,9 +5,9 @@
 //! While a backend is suspect, they come four times as often. Same seed, same moments.
 
 use super::Verdict;
-use crate::balance::Rng;
+use crate::pool::CheckFailure;
+use crate::strategy::Rng;
 use crate::time::Timestamp;
-use crate::upstream::ProbeFailure;
 use std::time::Duration;
 
 /// While a backend is suspect, the interval is divided by this.
@@ -32,7 +32,7 @@ pub enum Tally {
     /// It failed, the so manyth in a row, and that is not too many.
     Failing(u32),
     /// It failed, and that is too many in a row.
-    Fell(u32, ProbeFailure),
+    Fell(u32, CheckFailure),
 }
 
 /// The checks of one backend.
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_nanos(1_000_000_000);
-    const FAILED: Verdict = Err(ProbeFailure::Timeout);
+    const FAILED: Verdict = Err(CheckFailure::Timeout);
 
     fn schedule(seed: u64) -> Schedule {
         let rhythm = Rhythm {
@@ -127,7 +127,7 @@ mod tests {
         for failing in 1..3 {
             assert_eq!(schedule.count(FAILED), Tally::Failing(failing));
         }
-        let reason = ProbeFailure::Timeout;
+        let reason = CheckFailure::Timeout;
         assert_eq!(schedule.count(FAILED), Tally::Fell(3, reason));
         assert_eq!(schedule.count(FAILED), Tally::Fell(4, reason));
         assert_eq!(schedule.count(Ok(())), Tally::Passed(1));

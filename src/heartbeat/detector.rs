@@ -8,7 +8,7 @@ use super::Refusal;
 use super::message::{Heartbeat, Load, ProcessState};
 use super::phi::Phi;
 use super::watch::{Finding, Heard, Watch, is_fresh};
-use crate::balance::BackendId;
+use crate::strategy::BackendId;
 use crate::time::Timestamp;
 use crate::timers::{Deadline, Fired, Wheel};
 use std::collections::HashMap;

@@ -68,7 +68,7 @@ pub fn framed(message: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::balance::Rng;
+    use crate::strategy::Rng;
 
     fn read(frames: &mut Frames, bytes: &[u8]) -> Result<Vec<Vec<u8>>, BadLength> {
         let mut messages = Vec::new();

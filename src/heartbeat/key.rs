@@ -10,7 +10,7 @@ use std::fmt::{self, Debug, Formatter};
 /// Bytes of a tag.
 pub(super) const TAG_BYTES: usize = 32;
 /// The shortest key: 128 bits, if its bytes are random.
-const LEAST_BYTES: usize = 16;
+const MIN_BYTES: usize = 16;
 
 /// A secret that the balancer and its senders share.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Key {
     /// A key of at least 16 bytes; `None` if there are fewer.
     #[must_use]
     pub fn new(secret: &[u8]) -> Option<Self> {
-        (secret.len() >= LEAST_BYTES).then(|| Self(secret.to_vec()))
+        (secret.len() >= MIN_BYTES).then(|| Self(secret.to_vec()))
     }
 
     /// The tag of `bytes`.

@@ -16,7 +16,7 @@
 //! | [`detector`](Detector) | all backends, and whose turn it is to be looked at |
 //! | [`rhythm`](Rhythm) | the sender's side: when a heartbeat is due, and its repetitions |
 //! | [`refusal`](Refusal) | why a heartbeat is not taken, and how often |
-//! | [`notice`](Notice) | what people are told of all this |
+//! | [`notice`](HeartbeatEvent) | what people are told of all this |
 //!
 //! Everything here is pure: bytes and the time go in, [findings](Finding) come out. Sockets are
 //! the server's and the sender's; what becomes of a backend is the upstream's to decide.
@@ -24,8 +24,8 @@
 mod detector;
 mod frames;
 mod key;
+mod log_event;
 mod message;
-mod notice;
 mod phi;
 mod refusal;
 mod rhythm;
@@ -38,8 +38,8 @@ mod tests;
 pub use detector::{Detector, Report};
 pub use frames::{BadLength, Frames, framed};
 pub use key::Key;
+pub use log_event::{Complaints, HeartbeatEvent, MAX_UNKNOWN};
 pub use message::{Heartbeat, INTERVALS, Load, Name, ProcessState};
-pub use notice::{Complaints, MOST_UNKNOWN, Notice};
 pub use phi::{Accrual, Phi};
 pub use refusal::{Counts, Refusal};
 pub use rhythm::{Due, Rhythm};

@@ -28,7 +28,7 @@ const WINDOW: usize = 100;
 const PRIOR_GAPS: f64 = 8.0;
 const PRIOR_DEVIATION: f64 = 0.25;
 /// The least deviation, in intervals: on a quiet network a hiccup of a process must not be news.
-const LEAST_DEVIATION: f64 = 0.1;
+const MIN_DEVIATION: f64 = 0.1;
 /// The longest gap that is learned from, in intervals: what is longer is a pause of our own or of
 /// the sender, not the network's jitter.
 const LONGEST_GAP: f64 = 4.0;
@@ -38,7 +38,7 @@ const FORGETTING: f64 = 1.0 / 500.0;
 const PRIOR_LOST: f64 = 0.2;
 const PRIOR_SENT: f64 = 100.0;
 /// Losses in a row that are thought of; more are too unlikely to matter.
-const MOST_LOSSES: u32 = 24;
+const MAX_LOSSES: u32 = 24;
 
 /// A suspicion: 1 is wrong one time in ten, 2 one in a hundred. In hundredths, up to 99.99.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,7 +124,7 @@ impl Accrual {
         let silence = self.in_intervals(silence);
         let share_lost = (self.lost + PRIOR_LOST) / (self.sent + PRIOR_SENT);
         let (mut later, mut weight) = (0.0, 1.0);
-        for arrival in 1..=MOST_LOSSES {
+        for arrival in 1..=MAX_LOSSES {
             let expected = f64::from(arrival) * mean;
             later += weight * (1.0 - share_lost) * upper_tail((silence - expected) / deviation);
             weight *= share_lost;
@@ -143,7 +143,7 @@ impl Accrual {
         let squares: f64 = gaps().map(|gap| (gap - mean).powi(2)).sum();
         let prior = PRIOR_GAPS * PRIOR_DEVIATION.powi(2);
         let deviation = ((squares + prior) / count).sqrt();
-        (mean, deviation.max(LEAST_DEVIATION))
+        (mean, deviation.max(MIN_DEVIATION))
     }
 }
 

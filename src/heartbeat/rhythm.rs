@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 use std::time::Duration;
 
 /// A wall clock that was set back by less than this is waited for.
-const MOST_SET_BACK: Duration = Duration::from_secs(60);
+const MAX_SET_BACK: Duration = Duration::from_secs(60);
 
 /// What is to be sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Rhythm {
     fn stamp(&mut self, wall: Duration) -> Duration {
         let wall = Duration::from_micros(u64::try_from(wall.as_micros()).unwrap_or(u64::MAX));
         let later = self.sent_at + Duration::from_micros(1);
-        let is_set_back = wall + MOST_SET_BACK < later;
+        let is_set_back = wall + MAX_SET_BACK < later;
         self.sent_at = if is_set_back { wall } else { wall.max(later) };
         self.sent_at
     }

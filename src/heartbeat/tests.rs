@@ -1,7 +1,7 @@
 //! Sender, network and detector together, on a clock that is moved by hand.
 
 use super::*;
-use crate::balance::{BackendId, Rng};
+use crate::strategy::{BackendId, Rng};
 use crate::time::Timestamp;
 use std::time::Duration;
 

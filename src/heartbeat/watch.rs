@@ -28,13 +28,13 @@ const MISSING: Phi = Phi::from_tenths(60);
 /// Silence shorter than this, in eighths of the interval, is not looked at.
 const FIRST_LOOK_EIGHTHS: u32 = 12;
 /// Silence shorter than this is never enough.
-const LEAST_SILENCE_EIGHTHS: u32 = 24;
+const MIN_SILENCE_EIGHTHS: u32 = 24;
 /// Silence longer than this always is.
-const MOST_SILENCE_EIGHTHS: u32 = 80;
+const MAX_SILENCE_EIGHTHS: u32 = 80;
 /// How far the clocks of sender and balancer may be apart.
-const MOST_CLOCK_OFFSET: Duration = Duration::from_secs(60);
+const MAX_CLOCK_OFFSET: Duration = Duration::from_secs(60);
 /// More intervals than this between two messages are a pause, and no measure of the network.
-const MOST_STEPS: u32 = 10;
+const MAX_STEPS: u32 = 10;
 
 /// What is found out about a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub enum Heard {
 
 /// Whether a signed message can have been sent just now, by our wall clock.
 pub(super) fn is_fresh(heartbeat: &Heartbeat, wall: Duration) -> bool {
-    wall.abs_diff(heartbeat.sent_at) <= MOST_CLOCK_OFFSET
+    wall.abs_diff(heartbeat.sent_at) <= MAX_CLOCK_OFFSET
 }
 
 /// Where the heartbeats of a backend stand.
@@ -112,7 +112,7 @@ impl Watch {
     pub(super) fn hear(&mut self, heartbeat: &Heartbeat, is_signed: bool, now: Timestamp) -> Heard {
         if heartbeat.sent_at <= self.sent_at {
             let age = self.sent_at - heartbeat.sent_at;
-            if is_signed || age <= MOST_CLOCK_OFFSET {
+            if is_signed || age <= MAX_CLOCK_OFFSET {
                 return Heard::Stale;
             }
         }
@@ -131,7 +131,7 @@ impl Watch {
         }
         let apart = heartbeat.sent_at.saturating_sub(self.sent_at);
         let steps = apart.div_duration_f64(heartbeat.interval).round();
-        let is_pause = steps > f64::from(MOST_STEPS) || self.standing == Standing::Missing;
+        let is_pause = steps > f64::from(MAX_STEPS) || self.standing == Standing::Missing;
         if !is_pause {
             let gap = now.since(self.heard_at);
             self.accrual.arrived(gap, steps as u32);
@@ -170,8 +170,8 @@ impl Watch {
     pub(super) fn look(&mut self, now: Timestamp) -> Option<Finding> {
         let (phi, silence) = (self.phi(now), self.silence(now));
         let eighth = self.accrual.interval() / 8;
-        let is_missing = phi >= MISSING && silence >= eighth * LEAST_SILENCE_EIGHTHS
-            || silence >= eighth * MOST_SILENCE_EIGHTHS;
+        let is_missing = phi >= MISSING && silence >= eighth * MIN_SILENCE_EIGHTHS
+            || silence >= eighth * MAX_SILENCE_EIGHTHS;
         match self.standing {
             Standing::Present | Standing::Suspect if is_missing => {
                 self.standing = Standing::Missing;

@@ -1,8 +1,8 @@
 //! How long a body is (RFC 9112, section 6.3), decided in one place for both directions.
 
 use super::Version;
-use super::flaw::Flaw;
 use super::method::Method;
+use super::parse_error::ParseError;
 use super::syntax::members;
 
 /// How the end of a body is found.
@@ -49,17 +49,17 @@ pub(super) const fn body_length(
     version: Version,
     length: ContentLength,
     coding: TransferCoding,
-) -> Result<BodyLength, Flaw> {
+) -> Result<BodyLength, ParseError> {
     match (coding, length, version) {
         (TransferCoding::Malformed | TransferCoding::Unfinished, ..) => {
-            return Err(Flaw::TransferEncoding);
+            return Err(ParseError::TransferEncoding);
         }
-        (TransferCoding::Layered, ..) => return Err(Flaw::UnknownCoding),
+        (TransferCoding::Layered, ..) => return Err(ParseError::UnknownCoding),
         // Section 6.1: faulty framing; a 1.0 recipient on the way may not have seen the chunks.
-        (TransferCoding::Chunked, _, Version::Http10) => return Err(Flaw::TransferEncoding),
-        (_, ContentLength::Malformed, _) => return Err(Flaw::ContentLength),
+        (TransferCoding::Chunked, _, Version::Http10) => return Err(ParseError::TransferEncoding),
+        (_, ContentLength::Malformed, _) => return Err(ParseError::ContentLength),
         (TransferCoding::Chunked, ContentLength::Bytes { .. }, _) => {
-            return Err(Flaw::ContentLength);
+            return Err(ParseError::ContentLength);
         }
         (TransferCoding::Chunked | TransferCoding::Absent, ..) => {}
     }

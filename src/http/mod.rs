@@ -11,7 +11,7 @@
 //!
 //! - [`HeadParser`] reads heads and writes the heads to send in their place.
 //! - [`Body`] follows a body through the bytes that carry it; [`ChunkedEncoder`] frames one.
-//! - [`LocalAnswer`] is what the balancer says itself.
+//! - [`LocalReply`] is what the balancer says itself.
 
 mod body;
 mod chunked;
@@ -19,21 +19,21 @@ mod chunked_encoder;
 mod client_ip;
 mod connection;
 mod copy;
-mod facts;
 mod fields;
-mod flaw;
 mod forward;
 mod framing;
 mod host;
 mod limits;
-mod local_answer;
+mod local_reply;
 mod lookup;
 mod method;
+mod parse_error;
 mod parser;
 mod request;
 mod response;
 mod rewrite;
 mod scan;
+mod semantics;
 mod span;
 mod syntax;
 mod target;
@@ -47,13 +47,13 @@ pub use chunked::{BadChunk, ChunkedDecoder};
 pub use chunked_encoder::{ChunkHead, ChunkedEncoder};
 pub use client_ip::ClientIp;
 pub use connection::ConnectionOption;
-pub use flaw::BadResponse;
 pub use forward::{Forward, ForwardOptions, ForwardPolicy, ForwardedFor};
 pub use framing::BodyLength;
 pub(crate) use host::is_authority;
 pub use limits::{HeadLimits, MAX_FIELDS};
-pub use local_answer::{LocalAnswer, write_local_answer};
+pub use local_reply::{LocalReply, write_local_reply};
 pub use method::Method;
+pub use parse_error::BadResponse;
 pub use parser::{HeadParser, Parsed};
 pub use request::RequestHead;
 pub use response::ResponseHead;

@@ -12,16 +12,16 @@
 //! Refused: reading tokens by the scanner's grammar in that same walk. It saves 500 instructions of
 //! a request and 1,000 of a browser's, for a tokeniser of our own beside one that many keep.
 
-use super::facts::Facts;
 use super::fields::{FieldKind, FieldTable};
-use super::flaw::{BadResponse, Flaw};
 use super::forward::{self, Forward};
 use super::limits::{HeadLimits, MAX_FIELDS};
 use super::method::Method;
+use super::parse_error::{BadResponse, ParseError};
 use super::request::{RequestHead, RequestLine};
 use super::response::{ResponseHead, StatusLine};
 use super::rewrite::{self, ResponseRewrite};
 use super::scan::{StartLine, first_flaw};
+use super::semantics::HeadSemantics;
 use super::span::Span;
 use super::target::is_clean;
 use super::{Version, lookup};
@@ -83,16 +83,16 @@ impl HeadParser {
             version: version(raw.version),
         };
         let target = line.target.of(head);
-        let mut facts = Facts::default();
-        let sound = self.record(head, raw.headers, &mut facts)
+        let mut semantics = HeadSemantics::default();
+        let sound = self.record(head, raw.headers, &mut semantics)
             & (line.method.start() == 0)
             & (target.len() <= self.limits.max_target_bytes)
             & is_clean(target);
         if !sound {
             self.examine(head, StartLine::Request)?;
         }
-        facts.nominate(&mut self.fields, head)?;
-        RequestHead::judge(len, line, &facts, head)
+        semantics.nominate(&mut self.fields, head)?;
+        RequestHead::judge(len, line, &semantics, head)
     }
 
     /// Reads the response head at the start of `input`, which answers a request made with
@@ -115,19 +115,19 @@ impl HeadParser {
             return Ok(Parsed::Partial);
         };
         let head = input.get(..len).unwrap_or(input);
-        let mut facts = Facts::default();
-        let sound = self.record(head, raw.headers, &mut facts)
+        let mut semantics = HeadSemantics::default();
+        let sound = self.record(head, raw.headers, &mut semantics)
             & head.starts_with(b"HTTP/")
             & (self.fields.start() <= self.limits.max_field_bytes.saturating_add(2));
         if !sound {
             self.examine(head, StartLine::Status)?;
         }
-        facts.nominate(&mut self.fields, head)?;
+        semantics.nominate(&mut self.fields, head)?;
         let line = StatusLine {
             status: raw.code.unwrap_or_default(),
             version: version(raw.version),
         };
-        ResponseHead::judge(len, line, &facts, request_method)
+        ResponseHead::judge(len, line, &semantics, request_method)
     }
 
     /// Appends to `out` the head to send to a backend for the request read last, from `input`.
@@ -173,12 +173,17 @@ impl HeadParser {
         lookup::cookie(&self.fields, input, name)
     }
 
-    /// Takes over the fields that the tokeniser found, adds what they say to `facts`, and returns
-    /// whether they look sound. Facts are added where they stay: moving them costs more than
+    /// Takes over the fields that the tokeniser found, adds what they say to `semantics`, and returns
+    /// whether they look sound. HeadSemantics are added where they stay: moving them costs more than
     /// gathering them.
     #[inline]
-    fn record(&mut self, head: &[u8], raw: &[httparse::Header<'_>], facts: &mut Facts) -> bool {
-        let see = |field, value: &[u8]| facts.add(field, value);
+    fn record(
+        &mut self,
+        head: &[u8],
+        raw: &[httparse::Header<'_>],
+        semantics: &mut HeadSemantics,
+    ) -> bool {
+        let see = |field, value: &[u8]| semantics.add(field, value);
         self.fields.record(head, raw, self.limits, see)
     }
 
@@ -188,7 +193,7 @@ impl HeadParser {
         status: httparse::Result<usize>,
         input: &[u8],
         start: StartLine,
-    ) -> Result<Option<usize>, Flaw> {
+    ) -> Result<Option<usize>, ParseError> {
         match status {
             Ok(httparse::Status::Complete(len)) => Ok(Some(len)),
             Ok(httparse::Status::Partial) => {
@@ -198,16 +203,16 @@ impl HeadParser {
                 if input.len() < self.limits.max_bytes {
                     Ok(None)
                 } else {
-                    Err(Flaw::TooLarge)
+                    Err(ParseError::TooLarge)
                 }
             }
-            Err(_) => self.examine(input, start).and(Err(Flaw::Syntax)),
+            Err(_) => self.examine(input, start).and(Err(ParseError::Syntax)),
         }
     }
 
     /// Looks at `input` as strictly as can be.
     #[cold]
-    fn examine(&self, input: &[u8], start: StartLine) -> Result<(), Flaw> {
+    fn examine(&self, input: &[u8], start: StartLine) -> Result<(), ParseError> {
         first_flaw(input, start, self.limits).map_or(Ok(()), Err)
     }
 }

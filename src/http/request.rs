@@ -1,11 +1,11 @@
 //! What a request head means.
 
 use super::Version;
-use super::facts::{Expect, Facts, HostField};
 use super::framing::{BodyLength, Message, body_length};
 use super::host::is_authority;
 use super::method::Method;
 use super::parser::Parsed;
+use super::semantics::{Expect, HeadSemantics, HostField};
 use super::span::Span;
 use super::target::TargetForm;
 use crate::error::Refusal;
@@ -53,7 +53,7 @@ impl RequestHead {
     pub(super) fn judge(
         len: usize,
         line: RequestLine,
-        facts: &Facts,
+        semantics: &HeadSemantics,
         input: &[u8],
     ) -> Result<Parsed<Self>, Refusal> {
         let method = Method::of(line.method.of(input));
@@ -61,9 +61,14 @@ impl RequestHead {
             return Err(Refusal::ConnectMethod);
         }
         let form = TargetForm::of(method, line.target, input).ok_or(Refusal::BadSyntax)?;
-        let host = host(facts.host, form, line.version, input)?;
-        let body = body_length(Message::Request, line.version, facts.length, facts.coding)?;
-        let expects_continue = expectation(facts.expect, line.version)?;
+        let host = host(semantics.host, form, line.version, input)?;
+        let body = body_length(
+            Message::Request,
+            line.version,
+            semantics.length,
+            semantics.coding,
+        )?;
+        let expects_continue = expectation(semantics.expect, line.version)?;
         Ok(Parsed::Complete(Self {
             len,
             method,
@@ -72,13 +77,13 @@ impl RequestHead {
             host,
             version: line.version,
             body,
-            persistent: facts.is_persistent(line.version),
+            persistent: semantics.is_persistent(line.version),
             expects_continue: expects_continue && body != BodyLength::None,
             // Until the body is over the bytes are still HTTP: an upgrade with one is ignored.
-            upgrade: facts.is_upgrade(line.version) && body == BodyLength::None,
+            upgrade: semantics.is_upgrade(line.version) && body == BodyLength::None,
             form,
-            takes_trailers: facts.takes_trailers,
-            folded_length: facts.length.folded(),
+            takes_trailers: semantics.takes_trailers,
+            folded_length: semantics.length.folded(),
         }))
     }
 }

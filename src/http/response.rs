@@ -1,11 +1,11 @@
 //! What a response head means.
 
 use super::Version;
-use super::facts::{Facts, UpgradeField};
-use super::flaw::BadResponse;
 use super::framing::{BodyLength, ContentLength, Message, TransferCoding, body_length};
 use super::method::Method;
+use super::parse_error::BadResponse;
 use super::parser::Parsed;
+use super::semantics::{HeadSemantics, UpgradeField};
 
 /// The status line, in tokens.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,7 @@ impl ResponseHead {
     pub(super) fn judge(
         len: usize,
         line: StatusLine,
-        facts: &Facts,
+        semantics: &HeadSemantics,
         request_method: Method,
     ) -> Result<Parsed<Self>, BadResponse> {
         let StatusLine { status, version } = line;
@@ -47,25 +47,25 @@ impl ResponseHead {
             return Err(BadResponse::Status);
         }
         let upgrade = status == 101;
-        if upgrade && !(facts.options.upgrade && facts.upgrade != UpgradeField::Absent) {
+        if upgrade && !(semantics.options.upgrade && semantics.upgrade != UpgradeField::Absent) {
             return Err(BadResponse::Upgrade);
         }
         let message = Message::Response {
             status,
             to: request_method,
         };
-        let body = body_length(message, version, facts.length, facts.coding)?;
+        let body = body_length(message, version, semantics.length, semantics.coding)?;
         Ok(Parsed::Complete(Self {
             len,
             status,
             version,
             body,
-            persistent: facts.is_persistent(version)
+            persistent: semantics.is_persistent(version)
                 && !upgrade
                 && body != BodyLength::UntilClose
-                && !announces_forbidden_body(status, facts),
+                && !announces_forbidden_body(status, semantics),
             upgrade,
-            folded_length: facts.length.folded(),
+            folded_length: semantics.length.folded(),
         }))
     }
 
@@ -81,8 +81,8 @@ const fn is_never_framed(status: u16) -> bool {
 
 /// Whether a response that cannot have a body says it has one. It is believed to have none, but
 /// what comes next on its connection is anyone's guess.
-fn announces_forbidden_body(status: u16, facts: &Facts) -> bool {
-    let announces = facts.coding != TransferCoding::Absent
-        || matches!(facts.length, ContentLength::Bytes { count: 1.., .. });
+fn announces_forbidden_body(status: u16, semantics: &HeadSemantics) -> bool {
+    let announces = semantics.coding != TransferCoding::Absent
+        || matches!(semantics.length, ContentLength::Bytes { count: 1.., .. });
     announces && is_never_framed(status)
 }

@@ -1,13 +1,13 @@
-//! The first flaw of a head, in the order of its bytes.
+//! The first parse_error of a head, in the order of its bytes.
 //!
 //! The tokeniser is fast, but it neither says where it stopped nor minds a bare LF or a limit.
 //! When it objects, when it wants more than a limit allows, or when a cheap check smells
 //! something, this slow scanner reads the same bytes with the strict grammar and names the
-//! first flaw. As the verdict depends on the first offending byte alone, a head that trickles in
+//! first parse_error. As the verdict depends on the first offending byte alone, a head that trickles in
 //! gets the same one as a head that arrives whole.
 
-use super::flaw::Flaw;
 use super::limits::HeadLimits;
+use super::parse_error::ParseError;
 use super::syntax::{is_target, is_token, is_value};
 
 /// Empty lines tolerated before a request line (RFC 9112, section 2.2).
@@ -22,8 +22,8 @@ pub(super) enum StartLine {
     Status,
 }
 
-/// The first flaw in what there is of the head that starts `input`.
-pub(super) fn first_flaw(input: &[u8], start: StartLine, limits: HeadLimits) -> Option<Flaw> {
+/// The first parse_error in what there is of the head that starts `input`.
+pub(super) fn first_flaw(input: &[u8], start: StartLine, limits: HeadLimits) -> Option<ParseError> {
     let mut scan = Scan {
         rest: input,
         limits,
@@ -34,19 +34,19 @@ pub(super) fn first_flaw(input: &[u8], start: StartLine, limits: HeadLimits) -> 
     };
     match verdict.and_then(|()| scan.fields()) {
         Ok(()) | Err(Stop::InputEnded) => None,
-        Err(Stop::Flaw(flaw)) => Some(flaw),
+        Err(Stop::ParseError(parse_error)) => Some(parse_error),
     }
 }
 
 /// Why a scan did not reach the end of the head.
 enum Stop {
     InputEnded,
-    Flaw(Flaw),
+    ParseError(ParseError),
 }
 
-impl From<Flaw> for Stop {
-    fn from(flaw: Flaw) -> Self {
-        Self::Flaw(flaw)
+impl From<ParseError> for Stop {
+    fn from(parse_error: ParseError) -> Self {
+        Self::ParseError(parse_error)
     }
 }
 
@@ -67,7 +67,7 @@ impl<'a> Scan<'a> {
         if first == b'\r' && self.next()? == b'\n' {
             Ok(())
         } else {
-            Err(Flaw::LineEnd.into())
+            Err(ParseError::LineEnd.into())
         }
     }
 
@@ -79,7 +79,7 @@ impl<'a> Scan<'a> {
         let end = self.next()?;
         match end {
             b'\r' | b'\n' => self.line_end(end),
-            _ => Err(Flaw::Syntax.into()),
+            _ => Err(ParseError::Syntax.into()),
         }
     }
 
@@ -92,7 +92,7 @@ impl<'a> Scan<'a> {
             }
             self.line_end(byte)?;
         }
-        Err(Flaw::Syntax.into())
+        Err(ParseError::Syntax.into())
     }
 
     fn method(&mut self, first: u8) -> Result<&'a [u8], Stop> {
@@ -105,7 +105,7 @@ impl<'a> Scan<'a> {
         }
         match (byte, more) {
             (b' ', 1..) => Ok(from.get(..more - 1).unwrap_or_default()),
-            _ => Err(Flaw::Syntax.into()),
+            _ => Err(ParseError::Syntax.into()),
         }
     }
 
@@ -114,13 +114,13 @@ impl<'a> Scan<'a> {
             match self.next()? {
                 byte if is_target(byte) => {
                     if length >= self.limits.max_target_bytes {
-                        return Err(Flaw::TargetTooLong.into());
+                        return Err(ParseError::TargetTooLong.into());
                     }
                 }
                 b' ' if length > 0 => return Ok(()),
                 // A line that ends after the target is how HTTP/0.9 asked.
-                b'\r' | b'\n' if length > 0 => return Err(Flaw::NotHttp1.into()),
-                _ => return Err(Flaw::Syntax.into()),
+                b'\r' | b'\n' if length > 0 => return Err(ParseError::NotHttp1.into()),
+                _ => return Err(ParseError::Syntax.into()),
             }
         }
         Ok(())
@@ -131,39 +131,39 @@ impl<'a> Scan<'a> {
     fn version(&mut self, method_tail: &[u8]) -> Result<(), Stop> {
         for expected in *b"HTTP/" {
             if self.next()? != expected {
-                return Err(Flaw::Syntax.into());
+                return Err(ParseError::Syntax.into());
             }
         }
         match self.next()? {
             b'1' => {}
-            b'2' if method_tail == b"RI" => return Err(Flaw::NotHttp1.into()),
-            b'0'..=b'9' => return Err(Flaw::Version.into()),
-            _ => return Err(Flaw::Syntax.into()),
+            b'2' if method_tail == b"RI" => return Err(ParseError::NotHttp1.into()),
+            b'0'..=b'9' => return Err(ParseError::Version.into()),
+            _ => return Err(ParseError::Syntax.into()),
         }
         if self.next()? != b'.' {
-            return Err(Flaw::Syntax.into());
+            return Err(ParseError::Syntax.into());
         }
         match self.next()? {
             b'0' | b'1' => Ok(()),
-            b'2'..=b'9' => Err(Flaw::Version.into()),
-            _ => Err(Flaw::Syntax.into()),
+            b'2'..=b'9' => Err(ParseError::Version.into()),
+            _ => Err(ParseError::Syntax.into()),
         }
     }
 
     fn status_line(&mut self) -> Result<(), Stop> {
         self.version(b"")?;
         if self.next()? != b' ' {
-            return Err(Flaw::Syntax.into());
+            return Err(ParseError::Syntax.into());
         }
         for _ in 0..3 {
             if !self.next()?.is_ascii_digit() {
-                return Err(Flaw::Syntax.into());
+                return Err(ParseError::Syntax.into());
             }
         }
         match self.next()? {
             b' ' => self.text(b"HTTP/1.1 200 ".len()),
             end @ (b'\r' | b'\n') => self.line_end(end),
-            _ => Err(Flaw::Syntax.into()),
+            _ => Err(ParseError::Syntax.into()),
         }
     }
 
@@ -173,11 +173,11 @@ impl<'a> Scan<'a> {
             match self.next()? {
                 byte if is_value(byte) => {
                     if length >= self.limits.max_field_bytes {
-                        return Err(Flaw::TooLarge.into());
+                        return Err(ParseError::TooLarge.into());
                     }
                 }
                 end @ (b'\r' | b'\n') => return self.line_end(end),
-                _ => return Err(Flaw::Syntax.into()),
+                _ => return Err(ParseError::Syntax.into()),
             }
         }
         Ok(())
@@ -192,7 +192,7 @@ impl<'a> Scan<'a> {
             let used = self.name(first)?;
             self.text(used)?;
             if count >= self.limits.max_fields {
-                return Err(Flaw::TooLarge.into());
+                return Err(ParseError::TooLarge.into());
             }
         }
         Ok(())
@@ -204,10 +204,10 @@ impl<'a> Scan<'a> {
         for length in 1.. {
             let is_end = byte == b':' && length > 1;
             if !is_end && !is_token(byte) {
-                return Err(Flaw::Syntax.into());
+                return Err(ParseError::Syntax.into());
             }
             if length > self.limits.max_field_bytes {
-                return Err(Flaw::TooLarge.into());
+                return Err(ParseError::TooLarge.into());
             }
             if is_end {
                 return Ok(length);

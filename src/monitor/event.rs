@@ -2,8 +2,8 @@
 
 use super::Standing;
 use crate::config::HumanDuration;
-use crate::observe::{WallTime, span};
-use crate::upstream::ProbeFailure;
+use crate::pool::CheckFailure;
+use crate::telemetry::{WallTime, span};
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,14 +34,14 @@ pub enum News {
         /// Which check of this target, from 1.
         check: u64,
         /// Why.
-        reason: ProbeFailure,
+        reason: CheckFailure,
     },
     /// The target is up for the first time.
     Up,
     /// The target is down.
     Down {
         /// What was wrong with the last check.
-        reason: ProbeFailure,
+        reason: CheckFailure,
         /// How many failed in a row.
         count: u32,
         /// From the start of the first of them to the end of the last.
@@ -114,7 +114,7 @@ mod tests {
             event.to_string()
         };
         let took = Duration::from_micros(1_234);
-        let reason = ProbeFailure::Timeout;
+        let reason = CheckFailure::Timeout;
         for (news, expected) in [
             (News::Passed { check: 1, took }, "check 1: 1.23 ms"),
             (

@@ -14,19 +14,22 @@
 mod event;
 mod report;
 mod watch;
+mod watch_loop;
+mod watch_target;
 mod watched;
 
 pub use event::{Event, News};
 pub use report::{Report, TargetReport};
 pub use watch::{Step, TargetId, Watch};
 
-use crate::config::{Invalid, MonitorConfig};
-use crate::net::{self, WatchCommand, WatchLoop};
+use crate::config::{ConfigError, MonitorConfig};
 use crate::net::{events, no_events};
 use mio::Waker;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use watch_loop::{WatchCommand, WatchLoop};
+use watch_target::prepare_targets;
 
 /// How a target stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +88,8 @@ impl Monitor {
     ///
     /// # Errors
     /// A name has no address, or the system does not allow the checks; says what to do.
-    pub fn new(config: &MonitorConfig) -> Result<Self, Invalid> {
-        let targets = net::prepare_targets(config)?;
+    pub fn new(config: &MonitorConfig) -> Result<Self, ConfigError> {
+        let targets = prepare_targets(config)?;
         let (poll, waker) = events().map_err(|error| no_events(&error))?;
         let (sender, commands) = channel();
         let watch_loop = WatchLoop::new(poll, targets, *config.plan(), commands);

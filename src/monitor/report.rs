@@ -1,7 +1,7 @@
 //! What the checks of all targets came to, as plain data and as a table.
 
 use super::Standing;
-use crate::observe::{ResponseTimes, Table, count, share, span};
+use crate::telemetry::{ResponseTimes, Table, count, share, span};
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 

@@ -8,9 +8,9 @@ use super::watched::{Phase, Watched};
 use super::{Event, News, Report};
 use crate::config::Plan;
 use crate::health::Verdict;
+use crate::pool::CheckFailure;
 use crate::time::Timestamp;
 use crate::timers::{Fired, Wheel};
-use crate::upstream::ProbeFailure;
 use std::mem;
 use std::time::Duration;
 
@@ -112,7 +112,7 @@ impl Watch {
                     Some(Step::Begin(id))
                 }
                 Phase::Checking { .. } => {
-                    self.checked(id, Err(ProbeFailure::Timeout), now);
+                    self.checked(id, Err(CheckFailure::Timeout), now);
                     Some(Step::GiveUp(id))
                 }
                 Phase::Due | Phase::Done => None,
@@ -139,7 +139,7 @@ impl Watch {
             return;
         };
         let verdict = match now.since(since) > self.plan.timeout {
-            true => Err(ProbeFailure::Timeout),
+            true => Err(CheckFailure::Timeout),
             false => verdict,
         };
         let (news, change) = target.checked(verdict, since, now);

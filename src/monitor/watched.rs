@@ -3,7 +3,7 @@
 use super::{News, Standing, TargetReport};
 use crate::config::Plan;
 use crate::health::{Rhythm, Schedule, Tally, Verdict};
-use crate::observe::ResponseTimeHistogram;
+use crate::telemetry::ResponseTimeHistogram;
 use crate::time::Timestamp;
 use crate::timers::Deadline;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! File descriptors: as many as the connections may need.
 
-use crate::config::Invalid;
+use crate::config::ConfigError;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors beside those of connections: listeners, events, standard streams, pipes.
@@ -11,20 +11,20 @@ const OTHERS_PER_WORKER: u64 = 32;
 const OTHERS_OF_CHECKS: u64 = 16;
 
 /// Raises the limit of open files so that `max_connections` clients, and as many connections to
-/// backends, can be open at once over all workers, and `feeds` connections for heartbeats.
+/// backends, can be open at once over all workers, and `conns` connections for heartbeats.
 ///
 /// # Errors
 /// The system does not allow that many; says how many it needs.
 pub(crate) fn allow_connections(
     max_connections: usize,
-    feeds: usize,
+    conns: usize,
     workers: usize,
-) -> Result<(), Invalid> {
+) -> Result<(), ConfigError> {
     let more_workers = (workers as u64).saturating_sub(1);
-    let others = OTHERS + OTHERS_PER_WORKER * more_workers + feeds as u64;
+    let others = OTHERS + OTHERS_PER_WORKER * more_workers + conns as u64;
     let needed = max_connections as u64 * 2 + others;
     raise_limit(needed).map_err(|maximum| {
-        Invalid::new(shortage(needed, maximum), remedy(needed, maximum, others))
+        ConfigError::new(shortage(needed, maximum), remedy(needed, maximum, others))
             .with_flag("--max-connections")
             .with_value(max_connections)
     })
@@ -34,11 +34,11 @@ pub(crate) fn allow_connections(
 ///
 /// # Errors
 /// The system does not allow that many; says how many it needs.
-pub(super) fn allow_checks(checks: usize) -> Result<(), Invalid> {
+pub(crate) fn allow_checks(checks: usize) -> Result<(), ConfigError> {
     let needed = checks as u64 + OTHERS_OF_CHECKS;
     raise_limit(needed).map_err(|maximum| {
         let remedy = format!("raise the limit with ulimit -n {needed}, or give fewer targets");
-        Invalid::new(shortage(needed, maximum), remedy)
+        ConfigError::new(shortage(needed, maximum), remedy)
     })
 }
 

@@ -10,7 +10,7 @@
 //! is a raw one, for which it takes `CAP_NET_RAW`.
 
 use crate::address::Address;
-use crate::config::{Check, Invalid};
+use crate::config::{Check, ConfigError};
 use crate::health::icmp::without_ipv4_header;
 use rustix::net::{RecvFlags, recvfrom};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -19,7 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// Messages of strangers passed over in one read. What comes after them waits for an event.
-const MOST_STRANGERS: usize = 64;
+const MAX_STRANGERS: usize = 64;
 
 /// Exchanges messages with one host.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl EchoSocket {
     ///
     /// # Errors
     /// Neither kind of socket is allowed, or there is no way to the host.
-    pub(super) fn open(host: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn open(host: SocketAddr) -> io::Result<Self> {
         let socket = open_either(host.ip())?;
         // The system does not name a peer that has no port.
         let mut peer = host;
@@ -42,9 +42,9 @@ impl EchoSocket {
     /// The next message from the host. A datagram socket takes answers from anybody. Whom it is
     /// connected to is asked of the system each time: connections of all kinds are one type, and
     /// checks are few.
-    pub(super) fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let host = self.0.peer_addr()?.as_socket().map(|host| host.ip());
-        for _ in 0..MOST_STRANGERS {
+        for _ in 0..MAX_STRANGERS {
             let (_, length, from) = recvfrom(&self.0, &mut *into, RecvFlags::empty())?;
             let from = from.and_then(|from| SocketAddr::try_from(from).ok());
             if from.is_none_or(|from| Some(from.ip()) != host) {
@@ -82,7 +82,7 @@ fn open_either(host: IpAddr) -> io::Result<Socket> {
 ///
 /// # Errors
 /// The system does not let us; says what would.
-pub(crate) fn allow_check(check: Check, backends: &[Vec<Address>]) -> Result<(), Invalid> {
+pub(crate) fn allow_check(check: Check, backends: &[Vec<Address>]) -> Result<(), ConfigError> {
     if check != Check::Ping {
         return Ok(());
     }
@@ -95,7 +95,7 @@ pub(crate) fn allow_check(check: Check, backends: &[Vec<Address>]) -> Result<(),
 ///
 /// # Errors
 /// The system does not let us; says what would.
-pub(crate) fn allow_echo(hosts: impl Iterator<Item = IpAddr> + Clone) -> Result<(), Invalid> {
+pub(crate) fn allow_echo(hosts: impl Iterator<Item = IpAddr> + Clone) -> Result<(), ConfigError> {
     let one_of_each = [IpAddr::is_ipv4, IpAddr::is_ipv6].map(|is_kind| {
         let mut hosts = hosts.clone();
         hosts.find(is_kind)
@@ -109,8 +109,8 @@ pub(crate) fn allow_echo(hosts: impl Iterator<Item = IpAddr> + Clone) -> Result<
     }
 }
 
-fn refusal() -> Invalid {
-    Invalid::new(
+fn refusal() -> ConfigError {
+    ConfigError::new(
         "this user may not send echo requests",
         "allow its group to (sysctl -w net.ipv4.ping_group_range='0 2147483647'), \
          or give lb the capability CAP_NET_RAW (setcap cap_net_raw+ep FILE)",

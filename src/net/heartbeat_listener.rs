@@ -7,9 +7,9 @@
 use super::listener::{Listener, bind, refusal};
 use super::network::SystemNetwork;
 use crate::address::Address;
-use crate::config::Invalid;
+use crate::config::ConfigError;
 use crate::heartbeat::MAX_BYTES;
-use crate::server::Server;
+use crate::proxy::Proxy;
 use crate::time::Timestamp;
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
@@ -44,7 +44,7 @@ impl HeartbeatListener {
     ///
     /// # Errors
     /// One of them cannot be bound; says why and what to do.
-    pub(crate) fn bind(address: SocketAddr) -> Result<Self, Invalid> {
+    pub(crate) fn bind(address: SocketAddr) -> Result<Self, ConfigError> {
         const FLAG: &str = "--heartbeat-listen";
         let mut attempts = if address.port() == 0 {
             PORT_ATTEMPTS
@@ -81,13 +81,13 @@ impl HeartbeatListener {
         self.address
     }
 
-    pub(super) fn register(&mut self, registry: &Registry) -> io::Result<()> {
+    pub(crate) fn register(&mut self, registry: &Registry) -> io::Result<()> {
         registry.register(&mut self.datagrams, DATAGRAMS, Interest::READABLE)?;
         self.connections.register(registry, CONNECTIONS)
     }
 
     /// Notes an event. Returns whether it was for one of the two.
-    pub(super) fn note(&mut self, token: Token) -> bool {
+    pub(crate) fn note(&mut self, token: Token) -> bool {
         match token {
             DATAGRAMS => self.has_datagrams = true,
             CONNECTIONS => self.connections.ready = true,
@@ -97,17 +97,17 @@ impl HeartbeatListener {
     }
 
     /// Whether datagrams may be left from an earlier turn.
-    pub(super) const fn has_datagrams(&self) -> bool {
+    pub(crate) const fn has_datagrams(&self) -> bool {
         self.has_datagrams
     }
 
     /// Whether connections may be left from an earlier turn.
-    pub(super) const fn has_connections(&self) -> bool {
+    pub(crate) const fn has_connections(&self) -> bool {
         self.connections.ready
     }
 
     /// Hands datagrams over.
-    pub(super) fn take_datagrams(&mut self, server: &mut Server<SystemNetwork>, now: Timestamp) {
+    pub(crate) fn take_datagrams(&mut self, proxy: &mut Proxy<SystemNetwork>, now: Timestamp) {
         for _ in 0..DATAGRAMS_PER_TURN {
             if !self.has_datagrams {
                 return;
@@ -115,7 +115,7 @@ impl HeartbeatListener {
             match self.datagrams.recv_from(&mut self.buffer) {
                 Ok((count, from)) => {
                     let datagram = self.buffer.get(..count).unwrap_or_default();
-                    server.heartbeat(datagram, from.into(), now);
+                    proxy.heartbeat(datagram, from.into(), now);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.has_datagrams = false;
@@ -130,9 +130,9 @@ impl HeartbeatListener {
     ///
     /// # Errors
     /// The system could not accept or watch one.
-    pub(super) fn take_connections(
+    pub(crate) fn take_connections(
         &mut self,
-        server: &mut Server<SystemNetwork>,
+        proxy: &mut Proxy<SystemNetwork>,
         now: Timestamp,
     ) -> io::Result<()> {
         for _ in 0..ACCEPTS_PER_TURN {
@@ -140,7 +140,7 @@ impl HeartbeatListener {
                 break;
             }
             if let Some(accepted) = self.connections.accept()? {
-                server.accepted_feed(accepted.stream, accepted.address, now)?;
+                proxy.accepted_heartbeat_conn(accepted.stream, accepted.address, now)?;
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use super::heartbeat_link::{HeartbeatLink, Reachability};
 use super::resolve::resolve;
 use crate::address::Address;
 use crate::clock::Clock;
-use crate::config::{BackendAddress, HostPort, Invalid, SenderConfig};
+use crate::config::{BackendAddress, ConfigError, HostPort, SenderConfig};
 use crate::heartbeat::{Due, Heartbeat, Load, ProcessState, Rhythm};
 use crate::time::Timestamp;
 use mio::{Events, Poll, Token, Waker};
@@ -63,17 +63,17 @@ impl HeartbeatSender {
     ///
     /// # Errors
     /// A name has no address, or the system refuses to report events.
-    pub fn new(config: SenderConfig) -> Result<Self, Invalid> {
+    pub fn new(config: SenderConfig) -> Result<Self, ConfigError> {
         let targets = config.targets().iter().enumerate();
         let links = targets.map(|(nth, target)| {
             let addresses = addresses_of(target)?;
             let (by_tcp, token) = (config.by_tcp, Token(nth));
             Ok(HeartbeatLink::new(target.clone(), addresses, by_tcp, token))
         });
-        let links = links.collect::<Result<_, Invalid>>()?;
+        let links = links.collect::<Result<_, ConfigError>>()?;
         let (poll, waker) = events().map_err(|error| {
             let problem = format!("the system refuses to report events: {error}");
-            Invalid::new(problem, "raise the limit of open files (ulimit -n)")
+            ConfigError::new(problem, "raise the limit of open files (ulimit -n)")
         })?;
         let clock = Clock::start();
         Ok(Self {
@@ -178,7 +178,7 @@ impl HeartbeatSender {
     }
 }
 
-fn addresses_of(target: &HostPort) -> Result<Vec<std::net::SocketAddr>, Invalid> {
+fn addresses_of(target: &HostPort) -> Result<Vec<std::net::SocketAddr>, ConfigError> {
     let found = resolve(&BackendAddress::Tcp(target.clone()));
     let found = found.map_err(|invalid| invalid.with_flag("--to").with_value(target))?;
     Ok(found.iter().filter_map(Address::tcp).collect())

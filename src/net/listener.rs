@@ -3,7 +3,7 @@
 use super::socket_file::{self, SocketFile};
 use super::stream::Stream;
 use crate::address::{Address, ClientAddress};
-use crate::config::{Config, Invalid};
+use crate::config::{Config, ConfigError};
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -24,10 +24,10 @@ const AT_ONCE: Timespec = Timespec {
 /// A connection as it was accepted, known to nobody yet.
 #[derive(Debug)]
 pub(crate) struct Accepted {
-    pub(super) stream: Stream,
-    pub(super) address: ClientAddress,
+    pub(crate) stream: Stream,
+    pub(crate) address: ClientAddress,
     /// The number of the listener.
-    pub(super) listener: u16,
+    pub(crate) listener: u16,
 }
 
 /// A bound address, and whether connections may be waiting there.
@@ -38,7 +38,7 @@ pub(crate) struct Listener {
     socket: ListeningSocket,
     address: Address,
     /// Edge-triggered like any socket: true from an event until nothing is left to accept.
-    pub(super) ready: bool,
+    pub(crate) ready: bool,
 }
 
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl Listener {
         &self.address
     }
 
-    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match &mut self.socket {
             ListeningSocket::Tcp(socket) => registry.register(socket, token, Interest::READABLE),
             ListeningSocket::Unix { socket, .. } => {
@@ -79,7 +79,7 @@ impl Listener {
     /// vain makes a socket and throws it away, which costs ten times as much. Latency matters more
     /// than packets, so small writes are sent at once; the connection inherits that from the
     /// listener.
-    pub(super) fn accept(&mut self) -> io::Result<Option<Accepted>> {
+    pub(crate) fn accept(&mut self) -> io::Result<Option<Accepted>> {
         let accepted = match &self.socket {
             ListeningSocket::Tcp(socket) => {
                 let accepted = socket.accept();
@@ -129,7 +129,7 @@ pub(crate) fn bind(
     number: u16,
     address: &Address,
     workers: usize,
-) -> Result<Vec<Listener>, Invalid> {
+) -> Result<Vec<Listener>, ConfigError> {
     match address {
         Address::Tcp(at) => match open(*at, workers) {
             Ok(sockets) => {
@@ -154,7 +154,7 @@ pub(crate) fn bind(
 }
 
 /// Why a path cannot be bound, and what to do.
-fn path_refusal(error: &io::Error) -> Invalid {
+fn path_refusal(error: &io::Error) -> ConfigError {
     let (problem, remedy) = match error.kind() {
         io::ErrorKind::AddrInUse => (
             "the path is in use".to_owned(),
@@ -165,11 +165,11 @@ fn path_refusal(error: &io::Error) -> Invalid {
             "choose a path in a directory that can be written to",
         ),
     };
-    Invalid::new(problem, remedy).with_flag("--listen")
+    ConfigError::new(problem, remedy).with_flag("--listen")
 }
 
 /// Why an address cannot be bound, and what to do.
-pub(super) fn refusal(error: &io::Error) -> Invalid {
+pub(crate) fn refusal(error: &io::Error) -> ConfigError {
     let (problem, remedy) = match error.kind() {
         io::ErrorKind::AddrInUse => (
             "the address is in use".to_owned(),
@@ -188,7 +188,7 @@ pub(super) fn refusal(error: &io::Error) -> Invalid {
             "choose another address",
         ),
     };
-    Invalid::new(problem, remedy).with_flag("--listen")
+    ConfigError::new(problem, remedy).with_flag("--listen")
 }
 
 /// Opens so many sockets at one address, over which the system spreads connections. Only the
@@ -239,11 +239,11 @@ pub(crate) fn refuse_own_address(
     config: &Config,
     backends: &[Vec<Address>],
     listeners: &[Address],
-) -> Result<(), Invalid> {
+) -> Result<(), ConfigError> {
     for (spec, addresses) in config.backends().iter().zip(backends) {
         if addresses.iter().any(|address| listeners.contains(address)) {
             let remedy = "name another server, or listen elsewhere";
-            return Err(Invalid::new("lb itself listens there", remedy)
+            return Err(ConfigError::new("lb itself listens there", remedy)
                 .with_flag("--backends")
                 .with_value(&spec.address));
         }

@@ -79,7 +79,7 @@ impl Log {
 
 impl LogWriter {
     /// Hands lines over.
-    pub(super) fn write(&mut self, mut lines: Vec<u8>) {
+    pub(crate) fn write(&mut self, mut lines: Vec<u8>) {
         if !self.held.is_empty() {
             if self.held.len() + lines.len() > HELD_BYTES {
                 self.dropped_lines += memchr::memchr_iter(b'\n', &lines).count() as u64;
@@ -101,7 +101,7 @@ impl LogWriter {
     }
 
     /// Hands over what is left. Returns how many lines could not be written.
-    pub(super) fn finish(mut self) -> u64 {
+    pub(crate) fn finish(mut self) -> u64 {
         self.write(Vec::new());
         self.dropped_lines + memchr::memchr_iter(b'\n', &self.held).count() as u64
     }

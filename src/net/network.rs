@@ -4,13 +4,13 @@ use super::echo::EchoSocket;
 use super::pipe::{Pipe, SystemPipes};
 use super::stream::Stream;
 use crate::address::Address;
-use crate::server::{Network, Token};
+use crate::proxy::{Network, Token};
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Poll, Registry};
 use std::io;
 use std::net::SocketAddr;
 
-/// The outside world of a [`Server`](crate::server::Server).
+/// The outside world of a [`Proxy`](crate::proxy::Proxy).
 #[derive(Debug)]
 pub(crate) struct SystemNetwork {
     registry: Registry,

@@ -3,7 +3,7 @@
 //! Linux moves pages from one socket to another through a pipe without copying them to user
 //! space. Elsewhere no pipe is ever lent, and the relay copies.
 
-use crate::relay::Pipes;
+use crate::transport::Pipes;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -13,7 +13,7 @@ const PIPE_BYTES: usize = 256 * 1024;
 /// system bounds the memory of all pipes of a user.
 const MAX_LENT: usize = 256;
 /// What a worker may lend at least, however many there are.
-const LEAST_LENT: usize = 8;
+const MIN_LENT: usize = 8;
 /// Pipes kept for reuse.
 const MAX_KEPT: usize = 32;
 
@@ -38,7 +38,7 @@ impl SystemPipes {
         Self {
             kept: Vec::new(),
             lent: 0,
-            most_lent: LEAST_LENT.max(MAX_LENT / workers.max(1)),
+            most_lent: MIN_LENT.max(MAX_LENT / workers.max(1)),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! From the names of backends, and of what is watched, to their addresses.
 
 use crate::address::Address;
-use crate::config::{AddressKind, BackendAddress, Host, HostPort, Invalid, Question, Target};
+use crate::config::{AddressKind, BackendAddress, ConfigError, Host, HostPort, Question, Target};
 use std::net::{SocketAddr, ToSocketAddrs};
 
 /// All addresses of a backend, in the order in which they are tried.
 ///
 /// # Errors
 /// The name cannot be resolved.
-pub(crate) fn resolve(backend: &BackendAddress) -> Result<Vec<Address>, Invalid> {
+pub(crate) fn resolve(backend: &BackendAddress) -> Result<Vec<Address>, ConfigError> {
     match backend {
         BackendAddress::Tcp(backend) => {
             let found = resolve_name(backend)?;
@@ -18,18 +18,18 @@ pub(crate) fn resolve(backend: &BackendAddress) -> Result<Vec<Address>, Invalid>
     }
 }
 
-fn resolve_name(backend: &HostPort) -> Result<Vec<SocketAddr>, Invalid> {
+fn resolve_name(backend: &HostPort) -> Result<Vec<SocketAddr>, ConfigError> {
     look_up(backend.host(), backend.port())
         .map_err(|invalid| invalid.with_flag("--backends").with_value(backend))
 }
 
 /// All addresses of a host, each once.
-fn look_up(host: &Host, port: u16) -> Result<Vec<SocketAddr>, Invalid> {
+fn look_up(host: &Host, port: u16) -> Result<Vec<SocketAddr>, ConfigError> {
     let name = match host {
         Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, port)]),
         Host::Name(name) => name,
     };
-    let refuse = |problem: String| Invalid::new(problem, "check the name, or give an address");
+    let refuse = |problem: String| ConfigError::new(problem, "check the name, or give an address");
     match (name.as_str(), port).to_socket_addrs() {
         Ok(addresses) => {
             let mut found: Vec<SocketAddr> = Vec::new();
@@ -51,7 +51,10 @@ fn look_up(host: &Host, port: u16) -> Result<Vec<SocketAddr>, Invalid> {
 ///
 /// # Errors
 /// The name cannot be resolved, or has no address of that kind.
-pub(super) fn resolve_target(target: &Target, kind: AddressKind) -> Result<Vec<Address>, Invalid> {
+pub(crate) fn resolve_target(
+    target: &Target,
+    kind: AddressKind,
+) -> Result<Vec<Address>, ConfigError> {
     let found = match target.question() {
         Question::Ping(host) => look_up(host, 0),
         Question::Tcp(BackendAddress::Tcp(service))
@@ -63,7 +66,7 @@ pub(super) fn resolve_target(target: &Target, kind: AddressKind) -> Result<Vec<A
             return Ok(vec![Address::Unix(path.clone())]);
         }
     };
-    let refuse = |invalid: Invalid| invalid.with_value(target.name());
+    let refuse = |invalid: ConfigError| invalid.with_value(target.name());
     let mut found = found.map_err(refuse)?;
     let (is_wanted, remedy): (fn(&SocketAddr) -> bool, _) = match kind {
         AddressKind::Any => (|_| true, ""),
@@ -73,7 +76,7 @@ pub(super) fn resolve_target(target: &Target, kind: AddressKind) -> Result<Vec<A
     found.retain(is_wanted);
     if found.is_empty() {
         let problem = "the target has no address of this kind";
-        return Err(refuse(Invalid::new(problem, remedy)));
+        return Err(refuse(ConfigError::new(problem, remedy)));
     }
     Ok(found.into_iter().map(Address::Tcp).collect())
 }

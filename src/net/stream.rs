@@ -6,7 +6,7 @@
 
 use super::echo::EchoSocket;
 use super::pipe::Pipe;
-use crate::relay::Transport;
+use crate::transport::Transport;
 use mio::net::{TcpStream, UnixStream};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
@@ -28,7 +28,7 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    pub(super) fn register(
+    pub(crate) fn register(
         &mut self,
         registry: &Registry,
         token: Token,

@@ -5,7 +5,7 @@
 //! The sender itself never counts.
 
 use crate::cli::ProcessName;
-use lb::config::Invalid;
+use lb::config::ConfigError;
 use lb::heartbeat::ProcessState;
 use std::fmt::{self, Display, Formatter};
 use std::fs;
@@ -32,9 +32,10 @@ impl Process {
     ///
     /// # Errors
     /// The system does not tell of processes.
-    pub(super) fn watch(name: ProcessName) -> Result<Self, Invalid> {
+    pub(super) fn watch(name: ProcessName) -> Result<Self, ConfigError> {
         if !Path::new(PROC).join("self/stat").exists() {
-            let invalid = Invalid::new("there is no /proc to look it up in", "leave --process out");
+            let invalid =
+                ConfigError::new("there is no /proc to look it up in", "leave --process out");
             return Err(invalid.with_flag("--process"));
         }
         Ok(Self { name, found: None })

@@ -6,9 +6,9 @@
 use super::scenario::ServerGroup;
 use super::server::Server;
 use super::traffic::Demand;
-use crate::balance::{BackendId, Kind, Outcome, Verdict, build};
+use crate::pool::{Lease, Policy, Pool};
+use crate::strategy::{BackendId, Kind, Outcome, Verdict, build};
 use crate::time::Timestamp;
-use crate::upstream::{Lease, Policy, Upstream};
 
 /// By what servers are chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(super) struct Ticket {
 /// All who choose.
 pub(super) struct Balancers {
     /// None: the oracle chooses.
-    upstreams: Vec<Upstream>,
+    upstreams: Vec<Pool>,
     /// When the oracle chose each server last, counted in choices.
     last_choices: Vec<u64>,
     choices: u64,
@@ -57,16 +57,16 @@ impl Balancers {
                     let seed = seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(nth);
                     let names = present.iter().enumerate();
                     let backends = names.map(|(n, group)| (name(n), group.weight));
-                    let mut upstream = Upstream::new(backends, build(kind, seed), seed);
+                    let mut pool = Pool::new(backends, build(kind, seed), seed);
                     // Errors are left to the strategies: what they make of them is the question.
-                    upstream.set_policy(Policy {
+                    pool.set_policy(Policy {
                         max_ejected_percent: 0,
                         ..Policy::default()
                     });
                     for (slot, group) in present.iter().enumerate() {
-                        limit(&mut upstream, BackendId::new(slot as u32, 0), group);
+                        limit(&mut pool, BackendId::new(slot as u32, 0), group);
                     }
-                    upstream
+                    pool
                 })
                 .collect(),
         };
@@ -80,10 +80,10 @@ impl Balancers {
     /// Another server belongs to the pool.
     pub(super) fn join(&mut self, group: &ServerGroup, now: Timestamp) {
         let nth = self.last_choices.len();
-        for upstream in &mut self.upstreams {
+        for pool in &mut self.upstreams {
             // Nobody is ever removed, so slots are given out in order.
-            let backend = upstream.add(name(nth), group.weight, now);
-            limit(upstream, backend, group);
+            let backend = pool.add(name(nth), group.weight, now);
+            limit(pool, backend, group);
         }
         self.last_choices.push(0);
     }
@@ -97,8 +97,8 @@ impl Balancers {
         now: Timestamp,
     ) -> Option<Ticket> {
         self.choices += 1;
-        if let Some(upstream) = self.upstreams.get_mut(demand.balancer) {
-            let lease = upstream.pick(demand.key, tried, now)?;
+        if let Some(pool) = self.upstreams.get_mut(demand.balancer) {
+            let lease = pool.pick(demand.key, tried, now)?;
             return Some(Ticket {
                 server: lease.backend().slot(),
                 lease: Some(lease),
@@ -123,17 +123,17 @@ impl Balancers {
         outcome: Outcome,
         now: Timestamp,
     ) -> Option<BackendId> {
-        let (lease, upstream) = (ticket.lease?, self.upstreams.get_mut(balancer)?);
+        let (lease, pool) = (ticket.lease?, self.upstreams.get_mut(balancer)?);
         let backend = lease.backend();
-        upstream.settle(lease, outcome, now);
+        pool.settle(lease, outcome, now);
         Some(backend)
     }
 
     /// Whether a request should wait at its balancer because all who could serve it are at their
     /// limits. The oracle has none: it knows what waiting at each server comes to.
     pub(super) fn is_full(&self, balancer: usize, tried: &[BackendId]) -> bool {
-        let upstream = self.upstreams.get(balancer);
-        upstream.is_some_and(|upstream| upstream.is_full(tried))
+        let pool = self.upstreams.get(balancer);
+        pool.is_some_and(|pool| pool.is_full(tried))
     }
 
     /// How often somebody was chosen so far.
@@ -143,15 +143,15 @@ impl Balancers {
 
     /// What the balancer that a request comes to makes of each server; the oracle does not say.
     pub(super) fn explain(&self, demand: &Demand, now: Timestamp) -> Option<Vec<Verdict>> {
-        let upstream = self.upstreams.get(demand.balancer)?;
-        Some(upstream.explain(demand.key, now))
+        let pool = self.upstreams.get(demand.balancer)?;
+        Some(pool.explain(demand.key, now))
     }
 }
 
 /// Gives a server at most so many requests at once as its group says.
-fn limit(upstream: &mut Upstream, backend: BackendId, group: &ServerGroup) {
+fn limit(pool: &mut Pool, backend: BackendId, group: &ServerGroup) {
     if let Some(max) = group.max_connections {
-        let is_here = upstream.set_max_in_flight(backend, max);
+        let is_here = pool.set_max_in_flight(backend, max);
         debug_assert!(is_here, "a server that was just added");
     }
 }

@@ -1,7 +1,7 @@
 //! The scenarios that come with `lb`.
 
 use super::scenario::Scenario;
-use crate::config::Invalid;
+use crate::config::ConfigError;
 
 /// Their text: also the example from which the notation can be learned.
 pub const BUILT_IN: &str = include_str!("catalog.toml");
@@ -10,7 +10,7 @@ pub const BUILT_IN: &str = include_str!("catalog.toml");
 ///
 /// # Errors
 /// None: that the text can be read is tested.
-pub fn built_in() -> Result<Vec<Scenario>, Invalid> {
+pub fn built_in() -> Result<Vec<Scenario>, ConfigError> {
     Scenario::parse(BUILT_IN)
 }
 

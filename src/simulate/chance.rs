@@ -1,6 +1,6 @@
 //! Random numbers of the shapes that queues need, from one seed.
 
-use crate::balance::Rng;
+use crate::strategy::Rng;
 
 /// A stream of draws.
 #[derive(Clone, Debug)]

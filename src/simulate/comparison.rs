@@ -151,7 +151,7 @@ fn shares_of_a_curve(requests: usize) -> impl Iterator<Item = f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::balance::Kind;
+    use crate::strategy::Kind;
 
     #[test]
     fn ratios_are_to_the_oracle_and_the_runs_are_reported() {

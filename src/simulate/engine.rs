@@ -15,7 +15,7 @@ use super::report::{Report, Tally};
 use super::scenario::{Scenario, ServerGroup};
 use super::server::{JobId, Server};
 use super::traffic::Traffic;
-use crate::balance::Outcome;
+use crate::strategy::Outcome;
 use crate::time::Timestamp;
 use slab::Slab;
 use std::cmp::Reverse;
@@ -236,9 +236,10 @@ impl<'a> Engine<'a> {
         let time = self.now.since(open.request.came_at);
         match outcome {
             Outcome::Success { .. } => self.tally.answered(time),
-            Outcome::Declined | Outcome::Failure | Outcome::Unreachable | Outcome::Neutral => {
-                self.tally.failed(time)
-            }
+            Outcome::ClientError
+            | Outcome::Failure
+            | Outcome::Unreachable
+            | Outcome::Inconclusive => self.tally.failed(time),
         }
         let balancer = open.request.demand.balancer;
         self.balancers

@@ -3,7 +3,7 @@
 use super::balancers::Rule;
 use super::engine::Engine;
 use super::scenario::Scenario;
-use crate::balance::Verdict;
+use crate::strategy::Verdict;
 use crate::time::Timestamp;
 
 /// One pick and what was known when it was made.

@@ -3,7 +3,7 @@
 
 use super::scenario::Scenario;
 use super::traffic::Demand;
-use crate::balance::BackendId;
+use crate::strategy::BackendId;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! An access log of `lb` as traffic: what came, when, and how much work it was.
 //!
 //! Taken from each line that has an answer of a backend, in either format of
-//! [`AccessLog`](crate::observe::AccessLog):
+//! [`AccessLog`](crate::telemetry::AccessLog):
 //!
 //! - the arrival: `time` (when the exchange was over) less `total_ms`;
 //! - the answer: the arrival plus `first_byte_ms`;
@@ -17,7 +17,7 @@ mod line;
 mod wall;
 
 use super::scenario::Recorded;
-use crate::config::Invalid;
+use crate::config::ConfigError;
 use line::Line;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,19 +35,19 @@ pub struct Recording {
 }
 
 /// The least work that is believed: what is measured as none still took something.
-const LEAST_WORK: Duration = Duration::from_micros(1);
+const MIN_WORK: Duration = Duration::from_micros(1);
 
 /// Reads an access log.
 ///
 /// # Errors
 /// There is no line in it that can be used.
-pub fn read_log(log: &str) -> Result<Recording, Invalid> {
+pub fn read_log(log: &str) -> Result<Recording, ConfigError> {
     let lines = log.lines().filter(|line| !line.trim().is_empty());
     let (total, mut answered) = (lines.clone().count(), Vec::new());
     answered.extend(lines.filter_map(line::parse));
     answered.sort_by_key(Line::answered_at);
     let Some(begin) = answered.iter().map(|line| line.arrived_at).min() else {
-        return Err(Invalid::new(
+        return Err(ConfigError::new(
             "no line of an answered request",
             "record one with lb --access-log json",
         ));
@@ -60,7 +60,7 @@ pub fn read_log(log: &str) -> Result<Recording, Invalid> {
             let waited = before.unwrap_or_default().saturating_sub(line.arrived_at);
             Recorded {
                 at: line.arrived_at - begin,
-                work: line.first_byte.saturating_sub(waited).max(LEAST_WORK),
+                work: line.first_byte.saturating_sub(waited).max(MIN_WORK),
             }
         })
         .collect();

@@ -5,7 +5,7 @@
 
 use super::fault::Fault;
 use super::service::Service;
-use crate::config::{Invalid, Limits, Timeouts};
+use crate::config::{ConfigError, Limits, Timeouts};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -172,22 +172,22 @@ struct File {
 }
 
 /// The most servers and balancers of one scenario.
-const MOST_SERVERS: usize = 4_096;
-const MOST_BALANCERS: usize = 64;
+const MAX_SERVERS: usize = 4_096;
+const MAX_BALANCERS: usize = 64;
 
 impl Scenario {
     /// Reads the scenarios of a TOML text, each a table `[[scenario]]`.
     ///
     /// # Errors
     /// The text is no TOML, lacks or misspells a key, or a value is out of its range.
-    pub fn parse(toml: &str) -> Result<Vec<Self>, Invalid> {
+    pub fn parse(toml: &str) -> Result<Vec<Self>, ConfigError> {
         let file: File = toml::from_str(toml).map_err(|error| {
             let line = error.span().map_or(1, |span| {
                 let before = toml.bytes().take(span.start);
                 before.filter(|&byte| byte == b'\n').count() + 1
             });
             let problem = format!("line {line}: {}", error.message());
-            Invalid::new(problem, "lb simulate --show NAME prints examples")
+            ConfigError::new(problem, "lb simulate --show NAME prints examples")
         })?;
         file.scenario.iter().try_for_each(Self::check)?;
         Ok(file.scenario)
@@ -234,13 +234,13 @@ impl Scenario {
         work_a_second / self.service.mean_s()
     }
 
-    fn check(&self) -> Result<(), Invalid> {
+    fn check(&self) -> Result<(), ConfigError> {
         let servers: usize = self.servers.iter().map(|group| group.count).sum();
         let at_start = self.servers.iter().any(|g| g.join_s <= 0.0 && g.count > 0);
         self.require(at_start, "no server is there from the start")?;
-        self.require(servers <= MOST_SERVERS, "more than 4096 servers")?;
+        self.require(servers <= MAX_SERVERS, "more than 4096 servers")?;
         self.require(
-            (1..=MOST_BALANCERS).contains(&self.balancers),
+            (1..=MAX_BALANCERS).contains(&self.balancers),
             "balancers are not 1 to 64",
         )?;
         self.require(self.requests > 0, "no requests")?;
@@ -273,9 +273,9 @@ impl Scenario {
         Ok(())
     }
 
-    fn require(&self, holds: bool, problem: &'static str) -> Result<(), Invalid> {
+    fn require(&self, holds: bool, problem: &'static str) -> Result<(), ConfigError> {
         let remedy = "lb simulate --show NAME prints examples";
-        let invalid = || Invalid::new(problem, remedy).with_value(&self.name);
+        let invalid = || ConfigError::new(problem, remedy).with_value(&self.name);
         if holds { Ok(()) } else { Err(invalid()) }
     }
 }

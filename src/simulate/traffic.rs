@@ -104,7 +104,7 @@ impl Traffic {
         Some(Demand {
             work,
             balancer: self.chance.below(self.balancers),
-            key: crate::balance::key::key_of(&self.chance.below(KEYS).to_le_bytes()),
+            key: crate::strategy::key::key_of(&self.chance.below(KEYS).to_le_bytes()),
             luck: self.chance.unit(),
         })
     }

@@ -1,8 +1,8 @@
 //! Who gets the requests: every strategy, through real servers.
 
 use crate::support::{Lb, Pi, ask_at_once, until};
-use lb::balance::Kind;
-use lb::balance::registry::{ENTRIES, Entry};
+use lb::strategy::Kind;
+use lb::strategy::registry::{ENTRIES, Entry};
 use std::collections::{BTreeMap, BTreeSet};
 
 const CLIENTS: usize = 8;

@@ -12,7 +12,7 @@ use std::thread;
 /// The size of a body.
 const BYTES: usize = 100 * 1000 * 1000;
 /// What `lb` may take of memory, whatever passes through it.
-const MOST_KIB: u64 = 64 * 1024;
+const MAX_KIB: u64 = 64 * 1024;
 /// What the kernel may hold for each end: fixed, or it would let their buffers grow.
 const END_BYTES: usize = 64 * 1024;
 /// What `lb` may hold itself of one body, pipes included.
@@ -157,7 +157,7 @@ fn ask_for_much(wire: &mut Wire) {
 
 fn assert_modest(lb: &Lb) {
     let peak = lb.usage().peak_rss_kib();
-    assert!(peak < MOST_KIB, "{peak} KiB of memory");
+    assert!(peak < MAX_KIB, "{peak} KiB of memory");
 }
 
 #[test]

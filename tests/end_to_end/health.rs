@@ -1,7 +1,7 @@
 //! Servers that die, hang, fail and come back, behind the real `lb`.
 
 use crate::support::{Backend, Lb, Pi, Stopwatch, take, until};
-use lb::balance::registry::ENTRIES;
+use lb::strategy::registry::ENTRIES;
 use rustix::process::Signal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -123,7 +123,7 @@ fn a_server_that_hangs_is_taken_out_and_those_it_caught_are_answered_by_others()
             answered.load(Ordering::Relaxed) > before + 100
         });
         pi[2].signal(Signal::CONT);
-        until("it is picked again", || has_gone(&lb, &name, "warming"));
+        until("it is picked again", || has_gone(&lb, &name, "slow-start"));
     });
 }
 

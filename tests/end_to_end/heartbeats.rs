@@ -144,7 +144,7 @@ fn with_a_key_only_those_who_have_it_are_heard() {
     for reason in ["signed with another key", "without a tag"] {
         until(reason, || lb.stderr().contains(reason));
     }
-    until("the sender notices that it is not welcome", || {
+    until("the sender heartbeat_events that it is not welcome", || {
         over_tcp.stderr().contains("cannot be reached")
     });
     let of_other = format!("{} sends heartbeats", addresses[1]);

@@ -2,9 +2,9 @@
 
 use crate::support::{Backend, Client, Stopwatch};
 use lb::Balancer;
-use lb::balance::{BackendId, Candidate, Strategy};
 use lb::config::Config;
-use lb::observe::{Snapshot, Stall, Summary, TurnPhase};
+use lb::strategy::{BackendId, Candidate, Strategy};
+use lb::telemetry::{Snapshot, Stall, Summary, TurnPhase};
 use lb::time::Timestamp;
 use std::time::Duration;
 

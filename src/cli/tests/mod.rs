@@ -5,11 +5,11 @@ mod mistakes;
 mod settings;
 
 use super::{Invocation, Order, read};
-use lb::config::Invalid;
+use lb::config::ConfigError;
 use std::ffi::OsString;
 
 /// Reads what a shell would make of `line`, which has no quotes.
-pub(super) fn read_line(line: &str) -> Result<Invocation, Invalid> {
+pub(super) fn read_line(line: &str) -> Result<Invocation, ConfigError> {
     read(line.split_whitespace().map(OsString::from))
 }
 

@@ -30,8 +30,8 @@ fn colour(nth: usize) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lb::balance::Kind;
     use lb::simulate::{Rule, Scenario, built_in, compare};
+    use lb::strategy::Kind;
 
     fn comparisons(count: usize) -> Vec<Comparison> {
         let rules = [

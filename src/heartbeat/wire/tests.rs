@@ -1,5 +1,5 @@
 use super::*;
-use crate::balance::Rng;
+use crate::strategy::Rng;
 
 fn key(byte: u8) -> Key {
     Key::new(&[byte; 32]).unwrap()

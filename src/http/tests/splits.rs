@@ -150,13 +150,23 @@ fn what_is_accepted_has_no_flaw() {
         let mut parser = HeadParser::new(limits);
         let input = mutated(&mut random, &requests);
         if let Ok(Parsed::Complete(head)) = parser.request(&input) {
-            let flaw = first_flaw(&input[..head.len], StartLine::Request, limits);
-            assert_eq!(flaw, None, "seed {seed}: \"{}\"", input.escape_ascii());
+            let parse_error = first_flaw(&input[..head.len], StartLine::Request, limits);
+            assert_eq!(
+                parse_error,
+                None,
+                "seed {seed}: \"{}\"",
+                input.escape_ascii()
+            );
         }
         let input = mutated(&mut random, &responses);
         if let Ok(Parsed::Complete(head)) = parser.response(&input, Method::Get) {
-            let flaw = first_flaw(&input[..head.len], StartLine::Status, limits);
-            assert_eq!(flaw, None, "seed {seed}: \"{}\"", input.escape_ascii());
+            let parse_error = first_flaw(&input[..head.len], StartLine::Status, limits);
+            assert_eq!(
+                parse_error,
+                None,
+                "seed {seed}: \"{}\"",
+                input.escape_ascii()
+            );
         }
     }
 }
@@ -188,8 +198,8 @@ fn tokeniser_and_check_are_together_as_strict_as_the_scanner() {
             let text = input.escape_ascii();
             match tokenised(&input, start) {
                 Err(error) => {
-                    let flaw = first_flaw(&input, start, limits);
-                    assert!(flaw.is_some(), "seed {seed}: {error}: \"{text}\"");
+                    let parse_error = first_flaw(&input, start, limits);
+                    assert!(parse_error.is_some(), "seed {seed}: {error}: \"{text}\"");
                     refused += 1;
                 }
                 Ok(httparse::Status::Partial) => partial += 1,

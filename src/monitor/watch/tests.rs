@@ -3,7 +3,7 @@ use crate::monitor::Standing;
 
 const START: Timestamp = Timestamp::from_nanos(1_000_000_000);
 const TOOK: Duration = Duration::from_millis(3);
-const LOST: Verdict = Err(ProbeFailure::Timeout);
+const LOST: Verdict = Err(CheckFailure::Timeout);
 
 /// A watch, a clock moved by hand, and everything that was told.
 struct Stage {
@@ -174,7 +174,7 @@ fn too_few_failures_leave_it_unknown_and_not_up() {
             ..plan()
         },
     );
-    stage.live(secs(60), |_| Some(Err(ProbeFailure::Status(500))));
+    stage.live(secs(60), |_| Some(Err(CheckFailure::Status(500))));
     assert_eq!(stage.changes(), [""; 0]);
     assert_eq!(stage.report().targets[0].standing, Standing::Unknown);
     assert!(!stage.report().all_up());

@@ -2,11 +2,11 @@
 //! them, and whenever there may be room again, the first in line goes first.
 
 use super::{Engine, Event, Open};
-use crate::balance::Outcome;
 use crate::simulate::balancers::Ticket;
 use crate::simulate::explanation::Explanation;
 use crate::simulate::line::Request;
 use crate::simulate::server::JobId;
+use crate::strategy::Outcome;
 use std::time::Duration;
 
 /// What came of trying to find a server.

@@ -1,10 +1,10 @@
 //! Logs as the product writes them, read back.
 
 use super::*;
-use crate::balance::BackendId;
 use crate::config::AccessLogFormat;
 use crate::error::{Fault, Refusal};
-use crate::observe::{AccessLog, Record};
+use crate::strategy::BackendId;
+use crate::telemetry::{AccessLog, Record};
 use crate::time::Timestamp;
 
 /// 2026-11-21T09:00:00.000Z

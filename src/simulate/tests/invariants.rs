@@ -1,8 +1,8 @@
 //! What holds in every run.
 
 use super::{LEAST_RT, named, written};
-use crate::balance::Kind;
 use crate::simulate::{Rule, Scenario, built_in, explain, run};
+use crate::strategy::Kind;
 use std::time::Duration;
 
 #[test]

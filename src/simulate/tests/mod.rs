@@ -6,7 +6,7 @@ mod targets;
 mod theory;
 
 use super::{Rule, Scenario, built_in};
-use crate::balance::Kind;
+use crate::strategy::Kind;
 
 const LEAST_RT: Rule = Rule::Strategy(Kind::LeastResponseTime);
 

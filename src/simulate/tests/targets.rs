@@ -4,8 +4,8 @@
 //! within them. Fewer requests, for a test's patience, make them noisier, not easier.
 
 use super::{LEAST_RT, named};
-use crate::balance::Kind;
 use crate::simulate::{Comparison, Row, Rule, Scenario, built_in, compare, geometric_mean, run};
+use crate::strategy::Kind;
 
 const SEEDS: std::ops::Range<u64> = 1..5;
 

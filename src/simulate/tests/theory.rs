@@ -3,8 +3,8 @@
 //! Formulas: L. Kleinrock, "Queueing Systems", volume 1, 1975.
 
 use super::written;
-use crate::balance::Kind;
 use crate::simulate::{Rule, run};
+use crate::strategy::Kind;
 
 /// The mean time in milliseconds, of one server or of several chosen at random.
 fn mean_ms(servers: &str, service: &str, load: f64) -> f64 {

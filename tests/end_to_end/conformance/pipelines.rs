@@ -7,7 +7,7 @@ use std::thread;
 
 const PIPELINED: usize = 2_000;
 /// What a balancer may grow by: far less than requests and answers together.
-const MOST_GROWTH_KIB: u64 = 2 * 1024;
+const MAX_GROWTH_KIB: u64 = 2 * 1024;
 
 #[test]
 fn two_thousand_pipelined_requests_are_answered_in_order_in_little_memory() {
@@ -54,7 +54,7 @@ fn two_thousand_pipelined_requests_are_answered_in_order_in_little_memory() {
     let (rest, end) = reader.read_to_end();
     assert_eq!((rest.len(), then(end)), (0, Then::Closes));
     let grown = stand.lb.usage().peak_rss_kib() - before;
-    assert!(grown <= MOST_GROWTH_KIB, "grown by {grown} KiB");
+    assert!(grown <= MAX_GROWTH_KIB, "grown by {grown} KiB");
     stand.assert_sound(None);
 }
 
@@ -72,7 +72,7 @@ fn a_client_that_does_not_read_cannot_pile_up_answers() {
     }
     assert!(sent < 2_000_000, "nobody held the client back");
     let grown = stand.lb.usage().peak_rss_kib() - before;
-    assert!(grown <= MOST_GROWTH_KIB, "grown by {grown} KiB");
+    assert!(grown <= MAX_GROWTH_KIB, "grown by {grown} KiB");
     stand.assert_sound(Some(client));
 }
 

@@ -4,7 +4,7 @@
 use super::{CLIENTS, REQUESTS_EACH, ask_many, two_workers};
 use crate::support::{Backend, Client, Lb, Pi, until};
 use lb::Balancer;
-use lb::balance::{BackendId, Candidate, RoundRobin, Strategy};
+use lb::strategy::{BackendId, Candidate, RoundRobin, Strategy};
 use lb::time::Timestamp;
 use std::io::Read as _;
 use std::process::Stdio;

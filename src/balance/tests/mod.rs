@@ -1,6 +1,0 @@
-//! What the strategies do, seen from outside: through an upstream, as they are used.
-
-mod contract;
-mod sequences;
-mod simulation;
-mod traffic;

@@ -1,0 +1,174 @@
+//! What people are told of heartbeats, besides what becomes of backends, and how seldom.
+//!
+//! Whatever comes in from outside, the lines are few: a backend's first heartbeat is one; a reason
+//! to refuse is told once a minute, with how often it was met since; an unknown backend is told
+//! once for each name, for the first [`MAX_UNKNOWN`] names. [`Counts`] has everything.
+
+use super::refusal::{Counts, Refusal};
+use crate::address::ClientAddress;
+use crate::time::Timestamp;
+use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
+
+/// Unknown backends that are told of.
+pub const MAX_UNKNOWN: usize = 32;
+/// From one line about a reason to refuse to the next.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Something people should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeartbeatEvent {
+    /// A backend is watched by its heartbeats from now on.
+    First {
+        /// What the balancer calls it.
+        backend: String,
+        /// What the sender calls itself.
+        name: String,
+        /// From one heartbeat to the next.
+        interval: Duration,
+    },
+    /// Heartbeats were refused.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// How many for that reason, since it was last told.
+        count: u64,
+        /// Where the last one came from.
+        from: ClientAddress,
+        /// Which backend it was for, if that is what is wrong with it.
+        backend: Option<String>,
+    },
+}
+
+impl Display for HeartbeatEvent {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::First {
+                backend,
+                name,
+                interval,
+            } => {
+                let seconds = interval.as_secs_f64();
+                write!(
+                    f,
+                    "{backend} sends heartbeats, as {name}, every {seconds} s"
+                )
+            }
+            Self::Refused {
+                refusal,
+                count,
+                from,
+                backend,
+            } => {
+                write!(f, "heartbeat from {from} refused: {refusal}")?;
+                if let Some(backend) = backend {
+                    write!(f, ": {backend}")?;
+                }
+                match count {
+                    0 | 1 => Ok(()),
+                    more => write!(f, " ({more} since the last line)"),
+                }
+            }
+        }
+    }
+}
+
+/// What was refused, and what of it was told.
+#[derive(Debug, Default)]
+pub struct Complaints {
+    /// By the order of [`Refusal::ALL`].
+    pauses: [PauseOf; Refusal::ALL.len()],
+    unknown: Vec<String>,
+}
+
+/// The pause after a line about one reason.
+#[derive(Debug, Default)]
+struct PauseOf {
+    ends_at: Timestamp,
+    /// The count at the last line.
+    told: u64,
+}
+
+impl Complaints {
+    /// A heartbeat was refused. Counts it, and says what is to be told of it, if anything.
+    pub fn refuse(
+        &mut self,
+        counts: &mut Counts,
+        refusal: Refusal,
+        from: ClientAddress,
+        backend: Option<String>,
+        now: Timestamp,
+    ) -> Option<HeartbeatEvent> {
+        let counted = counts.refuse(refusal);
+        let count = match &backend {
+            Some(name) => self.is_new(name).then_some(1)?,
+            None => {
+                let pause = self.pauses.get_mut(refusal as usize);
+                let pause = pause.filter(|pause| now >= pause.ends_at)?;
+                pause.ends_at = now + PAUSE;
+                counted - std::mem::replace(&mut pause.told, counted)
+            }
+        };
+        Some(HeartbeatEvent::Refused {
+            refusal,
+            count,
+            from,
+            backend,
+        })
+    }
+
+    fn is_new(&mut self, unknown: &str) -> bool {
+        let is_new = self.unknown.len() < MAX_UNKNOWN && !self.unknown.iter().any(|u| u == unknown);
+        if is_new {
+            self.unknown.push(unknown.to_owned());
+        }
+        is_new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::ZERO + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_reason_is_told_once_a_minute_with_how_often_it_was_met() {
+        let (mut complaints, mut counts) = (Complaints::default(), Counts::default());
+        let mut told = Vec::new();
+        for second in 0..150 {
+            let refusal = Refusal::WrongTag;
+            let notice =
+                complaints.refuse(&mut counts, refusal, ClientAddress::Unix, None, at(second));
+            told.extend(notice.map(|notice| notice.to_string()));
+        }
+        assert_eq!(
+            told,
+            [
+                "heartbeat from unix: refused: signed with another key",
+                "heartbeat from unix: refused: signed with another key (60 since the last line)",
+                "heartbeat from unix: refused: signed with another key (60 since the last line)",
+            ]
+        );
+        assert_eq!(counts.of(Refusal::WrongTag), 150);
+    }
+
+    #[test]
+    fn an_unknown_backend_is_told_once_and_not_too_many_are() {
+        let (mut complaints, mut counts) = (Complaints::default(), Counts::default());
+        let mut told = 0;
+        for nth in 0..100 {
+            for _ in 0..2 {
+                let name = Some(format!("b{nth}:1"));
+                let from = ClientAddress::Unix;
+                let refusal = Refusal::UnknownBackend;
+                let notice = complaints.refuse(&mut counts, refusal, from, name, at(nth));
+                told += usize::from(notice.is_some());
+            }
+        }
+        assert_eq!(told, MAX_UNKNOWN);
+        assert_eq!(counts.of(Refusal::UnknownBackend), 200);
+    }
+}

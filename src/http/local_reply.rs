@@ -1,0 +1,170 @@
+//! What the balancer says itself, when no backend's answer can be given.
+
+use super::connection::ConnectionOption;
+use super::copy::{write_field, write_length};
+
+/// A response made here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalReply<'a> {
+    /// The status, which also chooses the sentence.
+    pub status: u16,
+    /// The word for what happened, as in the log, so that the two can be matched.
+    pub word: &'a str,
+    /// What the client is told about its connection.
+    pub connection: ConnectionOption,
+    /// Whether the request was `HEAD`, so that only the head is sent.
+    pub is_for_head: bool,
+    /// Seconds after which to try again.
+    pub retry_after: Option<u32>,
+}
+
+/// Appends the whole of `answer` to `out`.
+pub fn write_local_reply(answer: &LocalReply<'_>, out: &mut Vec<u8>) {
+    let LocalReply {
+        status,
+        word,
+        connection,
+        is_for_head,
+        retry_after,
+    } = *answer;
+    let (reason, sentence) = text(status);
+    let mut digits = itoa::Buffer::new();
+    let status_text = digits.format(status);
+    let page = [status_text, " ", reason, "\n", sentence, " (", word, ")\n"];
+
+    for part in ["HTTP/1.1 ", status_text, " ", reason, "\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    write_field(b"Content-Type: ", b"text/plain; charset=utf-8", out);
+    write_length(page.iter().map(|part| part.len() as u64).sum(), out);
+    write_field(b"Cache-Control: ", b"no-store", out);
+    if status == 405 {
+        // The methods known to be served; others are asked of the backends all the same.
+        write_field(
+            b"Allow: ",
+            b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+            out,
+        );
+    }
+    if let Some(seconds) = retry_after {
+        let mut digits = itoa::Buffer::new();
+        write_field(b"Retry-After: ", digits.format(seconds).as_bytes(), out);
+    }
+    out.extend_from_slice(connection.line());
+    out.extend_from_slice(b"\r\n");
+    if !is_for_head {
+        for part in page {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
+}
+
+/// The reason phrase of a status and a sentence that says what happened.
+const fn text(status: u16) -> (&'static str, &'static str) {
+    match status {
+        400 => ("Bad Request", "The request is not well-formed HTTP/1.1."),
+        405 => ("Method Not Allowed", "This method is not served here."),
+        408 => ("Request Timeout", "The request did not arrive in time."),
+        414 => (
+            "URI Too Long",
+            "The request target is longer than is allowed here.",
+        ),
+        417 => (
+            "Expectation Failed",
+            "The only expectation that can be met is 100-continue.",
+        ),
+        431 => (
+            "Request Header Fields Too Large",
+            "The request head has more bytes or fields than are allowed here.",
+        ),
+        501 => (
+            "Not Implemented",
+            "The request body is in a transfer coding not known here.",
+        ),
+        502 => (
+            "Bad Gateway",
+            "The server behind the balancer did not give a usable answer.",
+        ),
+        503 => (
+            "Service Unavailable",
+            "No server can take the request right now.",
+        ),
+        504 => (
+            "Gateway Timeout",
+            "The server behind the balancer did not answer in time.",
+        ),
+        505 => (
+            "HTTP Version Not Supported",
+            "The versions spoken here are HTTP/1.0 and HTTP/1.1.",
+        ),
+        _ => (
+            "Internal Proxy Error",
+            "The balancer could not handle the request.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(answer: LocalReply<'_>) -> String {
+        let mut out = Vec::new();
+        write_local_reply(&answer, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    const BUSY: LocalReply<'static> = LocalReply {
+        status: 503,
+        word: "no_backend",
+        connection: ConnectionOption::Implied,
+        is_for_head: false,
+        retry_after: Some(2),
+    };
+
+    #[test]
+    fn says_what_happened_and_how_long_it_is() {
+        let text = written(BUSY);
+        let (head, page) = text.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.starts_with("HTTP/1.1 503 Service Unavailable\r\n"),
+            "{head}"
+        );
+        assert!(head.contains("\r\nRetry-After: 2"), "{head}");
+        assert!(
+            head.contains(&format!("\r\nContent-Length: {}\r\n", page.len())),
+            "{head}"
+        );
+        assert!(page.ends_with("right now. (no_backend)\n"), "{page}");
+    }
+
+    #[test]
+    fn head_gets_the_length_but_no_page() {
+        let text = written(LocalReply {
+            is_for_head: true,
+            ..BUSY
+        });
+        assert!(written(BUSY).starts_with(&text), "{text}");
+        assert!(text.ends_with("\r\n\r\n"));
+    }
+
+    #[test]
+    fn every_status_of_a_fault_has_its_own_reason() {
+        for status in [400, 405, 408, 414, 417, 431, 501, 502, 503, 504, 505] {
+            assert_ne!(super::text(status).0, super::text(500).0, "{status}");
+        }
+    }
+
+    #[test]
+    fn the_method_that_is_not_allowed_is_told_which_are() {
+        let text = written(LocalReply {
+            status: 405,
+            connection: ConnectionOption::Close,
+            retry_after: None,
+            ..BUSY
+        });
+        assert!(text.contains("\r\nAllow: GET, HEAD, "), "{text}");
+        assert!(text.contains("\r\nConnection: close\r\n"), "{text}");
+        assert!(!text.contains("Retry-After"), "{text}");
+    }
+}

@@ -1,0 +1,124 @@
+//! What can be wrong with a head, on either side.
+//!
+//! A [`ParseError`] is found without asking who sent the message. It becomes a [`Refusal`] when a
+//! client did and a [`BadResponse`] when a backend did.
+
+use super::chunked::BadChunk;
+use crate::error::{Fault, Refusal};
+
+/// What is wrong with a head, whoever sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ParseError {
+    /// The start line or a field line is not well-formed.
+    Syntax,
+    /// A line does not end with CRLF, or CR stands alone.
+    LineEnd,
+    /// It looks like HTTP/0.9 or HTTP/2.
+    NotHttp1,
+    /// A version this is not an implementation of.
+    Version,
+    /// The request target is longer than the limit.
+    TargetTooLong,
+    /// Too many bytes, too many fields, or one field too long.
+    TooLarge,
+    /// `Content-Length` is no number, several, or contradicted by `Transfer-Encoding`.
+    ContentLength,
+    /// `Transfer-Encoding` does not end in one `chunked`, or may not be there at all.
+    TransferEncoding,
+    /// `Transfer-Encoding` names a coding that is not implemented.
+    UnknownCoding,
+}
+
+impl From<ParseError> for Refusal {
+    fn from(parse_error: ParseError) -> Self {
+        match parse_error {
+            ParseError::Syntax => Self::BadSyntax,
+            ParseError::LineEnd => Self::BadLineEnd,
+            ParseError::NotHttp1 => Self::NotHttp1,
+            ParseError::Version => Self::UnsupportedVersion,
+            ParseError::TargetTooLong => Self::TargetTooLong,
+            ParseError::TooLarge => Self::HeadTooLarge,
+            ParseError::ContentLength => Self::BadContentLength,
+            ParseError::TransferEncoding => Self::BadTransferEncoding,
+            ParseError::UnknownCoding => Self::UnknownTransferCoding,
+        }
+    }
+}
+
+impl From<BadChunk> for Refusal {
+    fn from(_: BadChunk) -> Self {
+        Self::BadChunk
+    }
+}
+
+/// Why a backend's response cannot be trusted. Sections are of RFC 9112.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BadResponse {
+    /// The status line or a field line is not well-formed (sections 4, 5).
+    Syntax,
+    /// A line ends with a bare LF, or CR appears without LF (section 2.2).
+    LineEnd,
+    /// Not HTTP/1.0 or HTTP/1.1 (section 2.3).
+    Version,
+    /// A status outside 100 to 599 (RFC 9110, section 15).
+    Status,
+    /// The head has too many bytes or fields.
+    HeadTooLarge,
+    /// `Content-Length` is not one number, or comes with `Transfer-Encoding` (section 6.3).
+    ContentLength,
+    /// `Transfer-Encoding` is not exactly `chunked`, or the response is HTTP/1.0 (section 6.1).
+    TransferEncoding,
+    /// `101` without `Upgrade` and `Connection: upgrade` (RFC 9110, section 15.2.2).
+    Upgrade,
+    /// A chunk of the body is malformed (section 7.1).
+    Chunk,
+}
+
+impl BadResponse {
+    /// One word for logs and counters.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Syntax => "bad_syntax",
+            Self::LineEnd => "bad_line_end",
+            Self::Version => "unsupported_version",
+            Self::Status => "bad_status",
+            Self::HeadTooLarge => "head_too_large",
+            Self::ContentLength => "bad_content_length",
+            Self::TransferEncoding => "bad_transfer_encoding",
+            Self::Upgrade => "bad_upgrade",
+            Self::Chunk => "bad_chunk",
+        }
+    }
+}
+
+impl From<ParseError> for BadResponse {
+    fn from(parse_error: ParseError) -> Self {
+        match parse_error {
+            ParseError::Syntax => Self::Syntax,
+            ParseError::LineEnd => Self::LineEnd,
+            ParseError::NotHttp1 | ParseError::Version => Self::Version,
+            ParseError::TargetTooLong | ParseError::TooLarge => Self::HeadTooLarge,
+            ParseError::ContentLength => Self::ContentLength,
+            ParseError::TransferEncoding | ParseError::UnknownCoding => Self::TransferEncoding,
+        }
+    }
+}
+
+impl From<BadChunk> for BadResponse {
+    fn from(_: BadChunk) -> Self {
+        Self::Chunk
+    }
+}
+
+impl From<BadResponse> for Fault {
+    fn from(_: BadResponse) -> Self {
+        Self::BadResponse
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}

@@ -1,0 +1,127 @@
+//! What the fields of a head say about the message and its connection, gathered in one pass.
+
+use super::Version;
+use super::connection::{ConnectionOptions, MAX_NOMINATIONS, nominate};
+use super::fields::{Field, FieldKind, FieldTable};
+use super::framing::{ContentLength, TransferCoding};
+use super::parse_error::ParseError;
+use super::span::Span;
+use super::syntax::members;
+
+/// The semantics, before they are judged.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct HeadSemantics {
+    pub(super) length: ContentLength,
+    pub(super) coding: TransferCoding,
+    pub(super) options: ConnectionOptions,
+    pub(super) expect: Expect,
+    pub(super) host: HostField,
+    pub(super) upgrade: UpgradeField,
+    /// Whether the sender takes trailers (`TE: trailers`).
+    pub(super) takes_trailers: bool,
+}
+
+/// What `Expect` asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Expect {
+    #[default]
+    Nothing,
+    Continue,
+    Unknown,
+}
+
+/// The `Host` field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum HostField {
+    #[default]
+    Absent,
+    Given(Span),
+    Repeated,
+}
+
+/// The `Upgrade` field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum UpgradeField {
+    #[default]
+    Absent,
+    Given,
+    /// To `h2c`: requests would then travel in frames that nobody here reads, past every rule.
+    /// An upgrade may be ignored (RFC 9110, section 7.8), and this one is obsolete (RFC 9113).
+    Http2,
+}
+
+impl HeadSemantics {
+    /// Takes in a field that concerns an intermediary. Kept out of the walk over all fields: few
+    /// come here, and the others would wait for registers.
+    #[inline(never)]
+    pub(super) fn add(&mut self, field: Field, value: &[u8]) {
+        match field.kind {
+            FieldKind::ContentLength => self.length.add(value),
+            FieldKind::TransferEncoding => self.coding.add(value),
+            FieldKind::Connection => self.options.add(value),
+            FieldKind::Host => {
+                self.host = match self.host {
+                    HostField::Absent => HostField::Given(field.value),
+                    HostField::Given(_) | HostField::Repeated => HostField::Repeated,
+                }
+            }
+            FieldKind::Upgrade => {
+                let is_http2 = members(value).any(is_http2);
+                if is_http2 {
+                    self.upgrade = UpgradeField::Http2;
+                } else if self.upgrade == UpgradeField::Absent {
+                    self.upgrade = UpgradeField::Given;
+                }
+            }
+            FieldKind::Expect => {
+                let is_continue = value.eq_ignore_ascii_case(b"100-continue");
+                self.expect = match self.expect {
+                    Expect::Nothing | Expect::Continue if is_continue => Expect::Continue,
+                    _ => Expect::Unknown,
+                }
+            }
+            FieldKind::Te => {
+                self.takes_trailers |=
+                    members(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Once all fields are known: marks those in `table` that `Connection` names.
+    ///
+    /// # Errors
+    /// It names more than anybody needs.
+    pub(super) fn nominate(&self, table: &mut FieldTable, input: &[u8]) -> Result<(), ParseError> {
+        match self.options.nominations {
+            0 => {}
+            1..=MAX_NOMINATIONS => nominate(table, input),
+            _ => return Err(ParseError::Syntax),
+        }
+        Ok(())
+    }
+
+    /// Whether another message may follow on the connection (RFC 9112, section 9.3).
+    pub(super) const fn is_persistent(&self, version: Version) -> bool {
+        match version {
+            Version::Http11 => !self.options.close,
+            Version::Http10 => self.options.keep_alive && !self.options.close,
+        }
+    }
+
+    /// Whether the sender asks for, or agrees to, another protocol that may be relayed blindly.
+    pub(super) fn is_upgrade(&self, version: Version) -> bool {
+        version == Version::Http11 && self.options.upgrade && self.upgrade == UpgradeField::Given
+    }
+}
+
+/// Whether `protocol` is HTTP/2, in cleartext or not, with or without a version.
+fn is_http2(protocol: &[u8]) -> bool {
+    let name = protocol
+        .split(|&byte| byte == b'/')
+        .next()
+        .unwrap_or_default();
+    [&b"h2c"[..], b"h2", b"http"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(name))
+}

@@ -1,0 +1,39 @@
+//! What every loop takes from the system before it runs: a way to wait for events, and chance.
+
+use crate::config::ConfigError;
+use crate::transport::Readiness;
+use mio::event::Event;
+use mio::{Poll, Waker};
+use std::io;
+
+/// Wakes a loop for commands.
+pub(crate) const WAKER: mio::Token = mio::Token(usize::MAX);
+
+/// A way to wait for events, and to be woken by other threads.
+pub(crate) fn events() -> io::Result<(Poll, Waker)> {
+    let poll = Poll::new()?;
+    let waker = Waker::new(poll.registry(), WAKER)?;
+    Ok((poll, waker))
+}
+
+/// What to say when there are none.
+pub(crate) fn no_events(error: &io::Error) -> ConfigError {
+    let problem = format!("the system refuses to report events: {error}");
+    ConfigError::new(problem, "raise the limit of open files (ulimit -n)")
+}
+
+/// What an event says of a socket.
+pub(crate) fn readiness(event: &Event) -> Readiness {
+    Readiness {
+        readable: event.is_readable(),
+        writable: event.is_writable(),
+        read_closed: event.is_read_closed(),
+        broken: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
+    }
+}
+
+/// Different in every process, so that several balancers do not move in step.
+pub(crate) fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0)
+}

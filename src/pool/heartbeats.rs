@@ -1,0 +1,37 @@
+//! What becomes of a backend by its heartbeats.
+//!
+//! Their absence is silence, so it ejects however many are ejected already; a process that is
+//! reported dead is not worth asking either.
+
+use super::life_cycle::Event;
+use super::{Cause, Pool, State};
+use crate::heartbeat::Finding;
+use crate::strategy::BackendId;
+use crate::time::Timestamp;
+
+impl Pool {
+    /// Something was found out about a backend by its heartbeats. A suspicion alone changes
+    /// nothing.
+    pub fn heartbeats_show(&mut self, backend: BackendId, finding: Finding, now: Timestamp) {
+        let (event, cause) = match finding {
+            Finding::Suspect => return,
+            Finding::Missing { phi, silence } => {
+                let cause = Cause::HeartbeatsMissing { phi, silence };
+                (Event::HeartbeatsFell, cause)
+            }
+            Finding::ProcessDead => (Event::HeartbeatsFell, Cause::ProcessDead),
+            Finding::Back => (Event::HeartbeatsRose, Cause::HeartbeatsBack),
+            Finding::ProcessAlive => (Event::HeartbeatsRose, Cause::ProcessAlive),
+        };
+        let Some(before) = self.state(backend).filter(|state| state.is_member()) else {
+            return;
+        };
+        self.advance(backend.slot(), event, cause, now);
+        if matches!(before, State::Ejected { .. })
+            && self.state(backend).is_some_and(State::pickable)
+        {
+            // What a strategy holds against it is from before.
+            self.strategy.cleared(backend);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Backends that answer far too slowly, compared with the others.
+//!
+//! A server can fail without an error: its disk dies, it swaps, it waits for a lock. Rules that
+//! look at response times give such a one less by themselves; the others go on sending to it.
+//! This ejects it, and is meant to be wrong never rather than right early:
+//! * what is compared is the *median* of 20 answers in a row, so that few slow pages do not matter;
+//! * where answers come in the order of the requests, each is divided by the queue it met, so that
+//!   a long queue does not look like a slow server;
+//! * it has to be many times the median of the others, and half a second more besides: servers
+//!   that are merely older, or further away, stay, and so do all when all are slow;
+//! * rules that go by the request, and clients that are bound, bring each backend requests of
+//!   its own kind. They tell nothing of the backend, and nobody is ejected for them.
+//!
+//! Refused: comparing means, which one long answer moves; comparing a backend with its own past,
+//! which a nightly job looks worse than.
+
+use super::{Cause, Event, Grounds, Lease, Pool};
+use crate::strategy::Outcome;
+use crate::time::Timestamp;
+use std::time::Duration;
+
+/// Answers that make a median.
+const SAMPLES: usize = 20;
+/// They have to come within this, and a median this old is none.
+const RECENT: Duration = Duration::from_secs(30);
+/// Nobody is ejected who takes less than this longer than the others.
+const MIN_EXCESS: Duration = Duration::from_millis(500);
+
+/// So many of them that overtook an older request show that requests do not stand in line.
+const OUT_OF_ORDER: u32 = 3;
+
+/// What is known of one answer.
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    time: Duration,
+    /// Exchanges that were in flight there before it.
+    ahead: u32,
+    overtook: bool,
+}
+
+/// How long one backend takes. What each answer needs stands together, and so do the two numbers
+/// that are kept of it.
+#[derive(Clone, Debug, Default)]
+#[repr(C)]
+pub(super) struct LatencyOutlier {
+    count: u32,
+    /// How many of them overtook an older request.
+    overtaking: u32,
+    began_at: Timestamp,
+    /// The answers since the last median.
+    samples: [Sample; SAMPLES],
+    /// The last median, and when it was found.
+    median: Option<(Duration, Timestamp)>,
+}
+
+/// What is kept of one answer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sample {
+    time_us: u32,
+    /// The same divided by the queue it met.
+    share_us: u32,
+}
+
+impl LatencyOutlier {
+    /// An answer came. Returns the median if that makes one.
+    fn add(&mut self, answer: Answer, now: Timestamp) -> Option<Duration> {
+        if self.count == 0 || now.since(self.began_at) > RECENT {
+            (self.count, self.overtaking, self.began_at) = (0, 0, now);
+        }
+        let time_us = u32::try_from(answer.time.as_micros()).unwrap_or(u32::MAX);
+        *self.samples.get_mut(self.count as usize)? = Sample {
+            time_us,
+            share_us: time_us / answer.ahead.saturating_add(1),
+        };
+        self.overtaking += u32::from(answer.overtook);
+        self.count += 1;
+        if self.count < SAMPLES as u32 {
+            return None;
+        }
+        self.count = 0;
+        let mut times = match self.overtaking >= OUT_OF_ORDER {
+            true => self.samples.map(|sample| sample.time_us),
+            false => self.samples.map(|sample| sample.share_us),
+        };
+        let (_, median, _) = times.select_nth_unstable(SAMPLES / 2);
+        let median = Duration::from_micros((*median).into());
+        self.median = Some((median, now));
+        Some(median)
+    }
+
+    /// How long it takes, if that is known.
+    fn typical(&self, now: Timestamp) -> Option<Duration> {
+        let (median, found_at) = self.median?;
+        (now.since(found_at) <= RECENT).then_some(median)
+    }
+}
+
+impl Pool {
+    /// An exchange is over. Ejects its backend if that shows that it is far too slow.
+    pub(super) fn note_pace(
+        &mut self,
+        lease: &Lease,
+        outcome: Outcome,
+        overtook: bool,
+        now: Timestamp,
+    ) {
+        let is_comparable = self.policy.passive && !self.is_keyed && !lease.by_affinity;
+        let ratio = self.policy.slow_outlier.filter(|_| is_comparable);
+        let (Some(ratio), Some(time)) = (ratio, outcome.response_time()) else {
+            return;
+        };
+        let slot = lease.backend().slot();
+        let backend = self.backends.get_mut(slot);
+        let Some(backend) = backend.filter(|it| lease.dispatched_at >= it.judged_from) else {
+            return;
+        };
+        let answer = Answer {
+            time,
+            ahead: lease.ahead,
+            overtook,
+        };
+        let median = backend.latency_outlier.add(answer, now);
+        // Looking at all the others is for the rare case.
+        let Some(median) = median.filter(|median| *median > MIN_EXCESS) else {
+            return;
+        };
+        let Some(others) = self.typical_of_others(slot, now) else {
+            return;
+        };
+        if median > others.saturating_mul(ratio).max(others + MIN_EXCESS) {
+            let cause = Cause::Slow { median, others };
+            let event = Event::Outlier(Grounds::Answers);
+            self.eject_if_few_are(slot, event, cause, now);
+        }
+    }
+
+    /// The median of how long the others take that take part, as far as that is known.
+    fn typical_of_others(&self, slot: usize, now: Timestamp) -> Option<Duration> {
+        let others = self.backends.iter().enumerate();
+        let others = others.filter(|(other, backend)| *other != slot && !backend.state.is_out());
+        let mut medians: Vec<_> = others
+            .filter_map(|(_, it)| it.latency_outlier.typical(now))
+            .collect();
+        let middle = medians.len() / 2;
+        if medians.is_empty() {
+            return None;
+        }
+        let (_, median, _) = medians.select_nth_unstable(middle);
+        Some(*median)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::ZERO + Duration::from_millis(millis)
+    }
+
+    fn answer(millis: u64) -> Answer {
+        Answer {
+            time: Duration::from_millis(millis),
+            ahead: 0,
+            overtook: false,
+        }
+    }
+
+    #[test]
+    fn twenty_answers_make_a_median_that_few_slow_ones_do_not_move() {
+        let mut latency_outlier = LatencyOutlier::default();
+        let times = (0..20).map(|n| if n % 3 == 0 { 9_000 } else { n });
+        let found: Vec<_> = times
+            .filter_map(|n| latency_outlier.add(answer(n), at(0)))
+            .collect();
+        assert_eq!(found, [Duration::from_millis(16)]);
+        assert_eq!(latency_outlier.typical(at(30_000)), Some(found[0]));
+        assert_eq!(latency_outlier.typical(at(30_001)), None);
+    }
+
+    #[test]
+    fn answers_that_come_seldom_make_none() {
+        let mut latency_outlier = LatencyOutlier::default();
+        for n in 0..100 {
+            assert_eq!(latency_outlier.add(answer(9_000), at(n * 2_000)), None);
+        }
+    }
+
+    #[test]
+    fn a_queue_counts_where_requests_stand_in_line() {
+        for (overtaking, median) in [(0, 100), (2, 100), (3, 1_000)] {
+            let mut latency_outlier = LatencyOutlier::default();
+            let found = (0..20).filter_map(|n| {
+                let answer = Answer {
+                    ahead: 9,
+                    overtook: n < overtaking,
+                    ..answer(1_000)
+                };
+                latency_outlier.add(answer, at(0))
+            });
+            assert_eq!(found.last(), Some(Duration::from_millis(median)));
+        }
+    }
+}

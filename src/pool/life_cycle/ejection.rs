@@ -1,0 +1,107 @@
+//! How an ejection begins, what it rests on and what ends it.
+//!
+//! It lasts for a cooldown, twice as long each time the backend fails again before it is healthy.
+//! A passing check ends it earlier, but only if a check can see the [grounds](Grounds): a backend
+//! that answers checks and fails requests sits its cooldown out, and one whose heartbeats are
+//! missing is out until they are back, whatever checks say.
+
+use super::{Event, State};
+use crate::time::Timestamp;
+use std::time::Duration;
+
+/// What an ejection rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grounds {
+    /// No connection to it could be made.
+    Unreachable,
+    /// What it answered, or that it broke off.
+    Answers,
+    /// Active checks failed, and have to pass before it is attempted again.
+    Probes,
+    /// Its heartbeats are missing, or say that it is dead, and have to be well before it is attempted
+    /// again.
+    Heartbeats,
+}
+
+impl State {
+    /// Out for `cooldown`, unless checks find it well earlier.
+    pub(super) fn ejected(grounds: Grounds, cooldown: Duration, now: Timestamp) -> Self {
+        let until = now + cooldown;
+        Self::Ejected {
+            grounds,
+            until,
+            cooldown,
+        }
+    }
+
+    /// Out until what the ejection rests on is well again; time alone does not end it.
+    pub(super) const fn ejected_until_well(grounds: Grounds, cooldown: Duration) -> Self {
+        Self::Ejected {
+            grounds,
+            until: Timestamp::NEVER,
+            cooldown,
+        }
+    }
+
+    /// After an event that is not the operator's.
+    pub(super) fn when_ejected(
+        self,
+        event: Event,
+        cooldown: Duration,
+        slow_start: Duration,
+        now: Timestamp,
+    ) -> Self {
+        match event {
+            // It was picked because there was no other, and did well.
+            Event::Answered { trial: true } => Self::back(cooldown, slow_start, now),
+            Event::HeartbeatsFell => Self::ejected_until_well(Grounds::Heartbeats, cooldown),
+            Event::HeartbeatsRose if self.is_missed() => Self::on_probation(cooldown),
+            // Whose heartbeats are missing is out for good reason already.
+            Event::ChecksFell if !self.is_missed() => {
+                Self::ejected_until_well(Grounds::Probes, cooldown)
+            }
+            Event::CheckPassed if self.is_seen_by(1) => Self::on_probation(cooldown),
+            Event::ChecksRose if self.is_seen_by(2) => Self::on_probation(cooldown),
+            Event::TimePassed if self.ends_at() <= now => Self::on_probation(cooldown),
+            // Many exchanges fail at once; the first one told all there is to know.
+            Event::Answered { trial: false }
+            | Event::Unreachable { .. }
+            | Event::Inconclusive { .. }
+            | Event::TrialFailed
+            | Event::Outlier(_)
+            | Event::Picked
+            | Event::CheckPassed
+            | Event::ChecksRose
+            | Event::ChecksFell
+            | Event::HeartbeatsRose
+            | Event::TimePassed => self,
+            Event::Drain | Event::Emptied | Event::Disable | Event::Restore | Event::Remove => self,
+        }
+    }
+
+    /// Whether it is out because of its heartbeats.
+    const fn is_missed(self) -> bool {
+        matches!(
+            self,
+            Self::Ejected {
+                grounds: Grounds::Heartbeats,
+                ..
+            }
+        )
+    }
+
+    /// Whether its ejection ends when a check passes, or when enough have (2).
+    const fn is_seen_by(self, passes: u32) -> bool {
+        match self {
+            Self::Ejected { grounds, .. } => match grounds {
+                Grounds::Unreachable => true,
+                Grounds::Probes => passes > 1,
+                Grounds::Answers | Grounds::Heartbeats => false,
+            },
+            Self::Initial | Self::Healthy | Self::SlowStart { .. } | Self::Probation { .. } => {
+                false
+            }
+            Self::Draining | Self::Disabled | Self::Removed => false,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What can be asked of a [`State`], and what each state is to those who ask.
+
+use super::{Grounds, State};
+use crate::time::Timestamp;
+
+impl State {
+    /// The state in one word, for people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Initial => "initial",
+            Self::Healthy => "healthy",
+            Self::Ejected { .. } => "ejected",
+            Self::Probation { .. } => "probation",
+            Self::SlowStart { .. } => "slow-start",
+            Self::Draining => "draining",
+            Self::Disabled => "disabled",
+            Self::Removed => "removed",
+        }
+    }
+
+    /// Whether it may be picked.
+    pub(in crate::pool) const fn pickable(self) -> bool {
+        match self {
+            Self::Initial | Self::Healthy | Self::SlowStart { .. } => true,
+            Self::Probation { trial, .. } => !trial,
+            Self::Ejected { .. } | Self::Draining | Self::Disabled | Self::Removed => false,
+        }
+    }
+
+    /// Whether it answers, well or badly, as far as is known. Who does is picked in need before
+    /// who does not.
+    pub(in crate::pool) const fn answers(self) -> bool {
+        match self {
+            Self::Initial | Self::Healthy | Self::SlowStart { .. } | Self::Probation { .. } => true,
+            Self::Ejected { grounds, .. } => match grounds {
+                Grounds::Answers => true,
+                Grounds::Unreachable | Grounds::Probes | Grounds::Heartbeats => false,
+            },
+            Self::Draining | Self::Disabled | Self::Removed => false,
+        }
+    }
+
+    /// Whether the operator wants it to take part. Who does is picked rather than nobody: it is
+    /// out because of what was measured.
+    pub(in crate::pool) const fn is_member(self) -> bool {
+        match self {
+            Self::Initial | Self::Healthy | Self::SlowStart { .. } => true,
+            Self::Ejected { .. } | Self::Probation { .. } => true,
+            Self::Draining | Self::Disabled | Self::Removed => false,
+        }
+    }
+
+    /// Whether it is ejected, or was and has not answered since.
+    #[must_use]
+    pub const fn is_out(self) -> bool {
+        matches!(self, Self::Ejected { .. } | Self::Probation { .. })
+    }
+
+    /// Whether an exchange dispatched now decides about its return. One that is dispatched to an
+    /// ejected backend because there is no other does.
+    pub(in crate::pool) const fn awaits_trial(self) -> bool {
+        matches!(
+            self,
+            Self::Probation { trial: false, .. } | Self::Ejected { .. }
+        )
+    }
+
+    /// When time alone changes it; [`Timestamp::NEVER`] if it does not.
+    pub(in crate::pool) const fn ends_at(self) -> Timestamp {
+        match self {
+            Self::Ejected { until, .. } | Self::SlowStart { until, .. } => until,
+            Self::Initial | Self::Healthy | Self::Probation { .. } => Timestamp::NEVER,
+            Self::Draining | Self::Disabled | Self::Removed => Timestamp::NEVER,
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! A change in the life of a backend, as told to people and programs.
+//!
+//! One value for each change, with why it came about and what it rests on; [`Display`] makes the
+//! line for the log of it. What follows from a change is not known here.
+
+use super::State;
+use crate::heartbeat::Phi;
+use crate::strategy::BackendId;
+use crate::time::Timestamp;
+use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
+
+/// A backend went from one state to another, or was to and was spared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateChange {
+    /// When, on the clock of the balancer.
+    pub at: Timestamp,
+    /// Which backend.
+    pub backend: BackendId,
+    /// What the user calls it.
+    pub name: String,
+    /// Where it was.
+    pub from: State,
+    /// Where it is now. The same as `from`: it was to be ejected, but too many are already, and
+    /// serving goes first.
+    pub to: State,
+    /// Why.
+    pub cause: Cause,
+    /// Changes before this one that were not delivered, because the receiver was too slow.
+    pub missed: u64,
+}
+
+/// Why a backend went from one state to another, and the evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// An exchange there ended well.
+    Answered,
+    /// No connection to it could be made, so many times in a row.
+    Unreachable {
+        /// How many times.
+        count: u32,
+    },
+    /// Exchanges failed one after another.
+    Failures {
+        /// How many.
+        count: u32,
+        /// From the first of them to the last.
+        within: Duration,
+    },
+    /// Too large a share of its recent exchanges failed, compared with the others'.
+    FailureShare {
+        /// How many failed.
+        failures: u32,
+        /// Of so many.
+        outcomes: u32,
+    },
+    /// It answers far more slowly than the others.
+    Slow {
+        /// How long its answers take, typically.
+        median: Duration,
+        /// How long the others' take.
+        others: Duration,
+    },
+    /// The one exchange that was risked on it failed.
+    TrialFailed,
+    /// It accepts and does not answer, and an active check confirmed it.
+    Silent {
+        /// How long the oldest exchange there has waited.
+        waited: Duration,
+    },
+    /// Active checks failed, so many in a row.
+    ChecksFailed {
+        /// How many.
+        count: u32,
+        /// What was wrong with the last.
+        reason: CheckFailure,
+    },
+    /// Active checks passed, so many in a row.
+    ChecksPassed {
+        /// How many.
+        count: u32,
+    },
+    /// Its heartbeats do not come any more.
+    HeartbeatsMissing {
+        /// How sure it is that none comes.
+        phi: Phi,
+        /// Since the last one.
+        silence: Duration,
+    },
+    /// Its heartbeats say that the process behind it is dead.
+    ProcessDead,
+    /// Its heartbeats come again.
+    HeartbeatsBack,
+    /// Its heartbeats say that the process behind it is alive again.
+    ProcessAlive,
+    /// It was left alone for long enough.
+    CooledDown,
+    /// It has had its growing share for long enough.
+    SlowStartEnded,
+    /// Nothing is in flight there any more.
+    Emptied,
+    /// The operator said so.
+    Operator,
+}
+
+impl Cause {
+    /// Whether it is known from more than one exchange that clients are not answered.
+    #[must_use]
+    pub const fn is_silence(self) -> bool {
+        match self {
+            Self::Silent { .. } => true,
+            Self::HeartbeatsMissing { .. } | Self::ProcessDead => true,
+            Self::HeartbeatsBack | Self::ProcessAlive => false,
+            Self::ChecksFailed { reason, .. } => reason.is_silence(),
+            Self::Unreachable { .. } | Self::Failures { .. } | Self::FailureShare { .. } => false,
+            Self::Slow { .. } => false,
+            Self::TrialFailed | Self::Answered | Self::ChecksPassed { .. } => false,
+            Self::CooledDown | Self::SlowStartEnded | Self::Emptied | Self::Operator => false,
+        }
+    }
+}
+
+/// What was wrong with an active check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckFailure {
+    /// The connection was refused, or the network said that there is no way.
+    Unreachable,
+    /// Nothing came in time: no connection, or no answer on it.
+    Timeout,
+    /// The connection ended before the answer was complete.
+    BrokenOff,
+    /// What came is no HTTP response.
+    NotHttp,
+    /// Another status than the expected one.
+    Status(u16),
+    /// The body does not contain what it should.
+    Body,
+}
+
+impl CheckFailure {
+    /// Whether a client would not be answered either. The others are a matter of judgement.
+    #[must_use]
+    pub const fn is_silence(self) -> bool {
+        match self {
+            Self::Unreachable | Self::Timeout | Self::BrokenOff => true,
+            Self::NotHttp | Self::Status(_) | Self::Body => false,
+        }
+    }
+}
+
+impl StateChange {
+    /// Whether the backend was to be ejected and was not, because too many are already.
+    #[must_use]
+    pub fn is_spared(&self) -> bool {
+        self.from == self.to
+    }
+}
+
+/// As in `127.0.0.1:5001 healthy -> ejected: connect refused (3 in a row)`.
+impl Display for StateChange {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.is_spared() {
+            let word = self.from.word();
+            return write!(
+                f,
+                "{} stays {word} although: {}; too many are ejected already",
+                self.name, self.cause
+            );
+        }
+        let (from, to) = (self.from.word(), self.to.word());
+        write!(f, "{} {from} -> {to}: {}", self.name, self.cause)
+    }
+}
+
+impl Display for Cause {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered => write!(f, "it answered"),
+            Self::Unreachable { count } => write!(f, "no connection ({count} in a row)"),
+            Self::Failures { count, within } => {
+                let seconds = within.as_secs_f64();
+                write!(f, "exchanges failed ({count} in {seconds:.1} s)")
+            }
+            Self::FailureShare { failures, outcomes } => {
+                write!(f, "exchanges fail too often ({failures} of {outcomes})")
+            }
+            Self::Slow { median, others } => {
+                let (own, others) = (median.as_secs_f64(), others.as_secs_f64());
+                write!(
+                    f,
+                    "it answers in {own:.2} s, the others in {others:.2} s (medians)"
+                )
+            }
+            Self::TrialFailed => write!(f, "the trial failed"),
+            Self::Silent { waited } => {
+                let seconds = waited.as_secs_f64();
+                write!(f, "it does not answer (oldest waits {seconds:.1} s)")
+            }
+            Self::ChecksFailed { count, reason } => {
+                write!(f, "probe failed: {reason} ({count} in a row)")
+            }
+            Self::ChecksPassed { count } => write!(f, "probe passed ({count} in a row)"),
+            Self::HeartbeatsMissing { phi, silence } => {
+                let seconds = silence.as_secs_f64();
+                write!(f, "no heartbeat for {seconds:.1} s (phi {phi})")
+            }
+            Self::ProcessDead => write!(f, "its process is dead, say its heartbeats"),
+            Self::HeartbeatsBack => write!(f, "its heartbeats are back"),
+            Self::ProcessAlive => write!(f, "its process is alive, say its heartbeats"),
+            Self::CooledDown => write!(f, "cooldown over"),
+            Self::SlowStartEnded => write!(f, "slow start over"),
+            Self::Emptied => write!(f, "nothing in flight any more"),
+            Self::Operator => write!(f, "by the operator"),
+        }
+    }
+}
+
+impl Display for CheckFailure {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable => write!(f, "unreachable"),
+            Self::Timeout => write!(f, "no answer in time"),
+            Self::BrokenOff => write!(f, "broken off"),
+            Self::NotHttp => write!(f, "not HTTP"),
+            Self::Status(status) => write!(f, "status {status}"),
+            Self::Body => write!(f, "unexpected body"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_one_line() {
+        let change = |to, cause| StateChange {
+            at: Timestamp::ZERO,
+            backend: BackendId::new(1, 0),
+            name: "127.0.0.1:5001".into(),
+            from: State::Healthy,
+            to,
+            cause,
+            missed: 0,
+        };
+        let within = Duration::from_millis(230);
+        let failures = Cause::Failures { count: 5, within };
+        assert_eq!(
+            change(State::Draining, Cause::Operator).to_string(),
+            "127.0.0.1:5001 healthy -> draining: by the operator"
+        );
+        assert_eq!(
+            change(State::Healthy, failures).to_string(),
+            "127.0.0.1:5001 stays healthy although: exchanges failed (5 in 0.2 s); \
+             too many are ejected already"
+        );
+    }
+}

@@ -1,0 +1,286 @@
+//! Several upstreams on one shared_load, each on a thread of its own or on this one, taking turns.
+
+use super::*;
+use crate::shared::SharedLoad;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Upstreams of `workers` over the same backends, the first of which decides.
+fn workers(workers: usize, backends: usize, kind: &Kind) -> Vec<Pool> {
+    let mut all: Vec<_> = (0..workers).map(|_| pool(backends, kind, 1)).collect();
+    let shared_load = Arc::new(SharedLoad::new(backends));
+    for (worker, pool) in all.iter_mut().enumerate() {
+        pool.share(Arc::clone(&shared_load), worker);
+    }
+    all
+}
+
+/// Carries what they have to tell each other, as their loops would. Returns what was changed.
+fn deliver(workers: &mut [Pool], now: Timestamp) -> Vec<StateChange> {
+    let [first, others @ ..] = workers else {
+        panic!("no worker");
+    };
+    for other in others.iter_mut() {
+        for signal in other.take_signals() {
+            first.notice(signal, now);
+        }
+        assert!(other.take_changes().is_empty(), "only the first decides");
+    }
+    let changes = first.take_changes();
+    for other in others {
+        changes.iter().for_each(|change| other.adopt(change, now));
+    }
+    changes
+}
+
+fn state(pool: &Pool, slot: usize) -> &'static str {
+    let id = pool.candidates()[slot].id;
+    pool.state(id).unwrap().word()
+}
+
+#[test]
+fn what_another_worker_has_in_flight_counts() {
+    for kind in [Kind::LeastConnections, Kind::LeastResponseTime] {
+        let mut workers = workers(2, 4, &kind);
+        let picks: Vec<_> = (0..8)
+            .map(|turn| workers[turn % 2].pick(0, &[], at(0)).unwrap())
+            .collect();
+        let slots: Vec<_> = picks.iter().map(slot).collect();
+        assert_eq!(slots, [0, 1, 2, 3, 0, 1, 2, 3], "{kind:?}");
+        for (turn, lease) in picks.into_iter().enumerate() {
+            workers[turn % 2].settle(lease, SUCCESS, at(5));
+        }
+        assert!(workers[0].has_room());
+        assert!(workers[0].candidates().iter().all(|c| c.in_flight == 0));
+    }
+}
+
+#[test]
+fn a_limit_holds_over_all_and_a_lost_race_goes_to_the_next_best() {
+    let mut workers = workers(2, 2, &Kind::NToOne);
+    for pool in &mut workers {
+        let ids: Vec<_> = pool.candidates().iter().map(|c| c.id).collect();
+        ids.iter().for_each(|id| {
+            pool.set_max_in_flight(*id, 1);
+        });
+    }
+    let first = workers[0].pick(0, &[], at(0)).unwrap();
+    let second = workers[1].pick(0, &[], at(0)).unwrap();
+    assert_eq!((slot(&first), slot(&second)), (0, 1));
+    assert!(workers[0].pick(0, &[], at(0)).is_none() && workers[0].is_full(&[]));
+    assert!(!workers[1].has_room());
+    workers[0].settle(first, SUCCESS, at(1));
+    assert!(workers[1].has_room(), "the place is everybody's");
+    let third = workers[1].pick(0, &[], at(1)).unwrap();
+    assert_eq!(slot(&third), 0);
+    workers[1].settle(second, SUCCESS, at(2));
+    workers[1].settle(third, SUCCESS, at(2));
+}
+
+#[test]
+fn what_one_notices_all_act_on_and_it_is_told_once() {
+    let mut workers = workers(3, 2, &Kind::NToOne);
+    for worker in [1, 2, 0] {
+        let lease = workers[worker].pick(0, &[], at(0)).unwrap();
+        assert_eq!(slot(&lease), 0);
+        workers[worker].settle(lease, Outcome::Unreachable, at(0));
+    }
+    let changes = deliver(&mut workers, at(1));
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    for worker in &mut workers {
+        assert_eq!(state(worker, 0), "ejected");
+        let lease = worker.pick(0, &[], at(2)).unwrap();
+        assert_eq!(slot(&lease), 1);
+        worker.settle(lease, SUCCESS, at(3));
+    }
+}
+
+#[test]
+fn one_trial_at_a_time_over_all_workers() {
+    let mut workers = workers(2, 2, &Kind::NToOne);
+    let lease = workers[1].pick(0, &[], at(0)).unwrap();
+    workers[1].settle(lease, Outcome::Unreachable, at(0));
+    deliver(&mut workers, at(0));
+    workers[0].pass_time(at(1_000));
+    deliver(&mut workers, at(1_000));
+    let trial = workers[1].pick(0, &[], at(1_000)).unwrap();
+    let beside = workers[0].pick(0, &[], at(1_000)).unwrap();
+    assert_eq!((slot(&trial), slot(&beside)), (0, 1));
+    let retry = workers[0].pick(0, &[beside.backend()], at(1_000)).unwrap();
+    assert_eq!(slot(&retry), 0, "picked in need, and no trial");
+    workers[0].settle(retry, SUCCESS, at(1_000));
+    assert!(deliver(&mut workers, at(1_000)).is_empty());
+    workers[1].settle(trial, SUCCESS, at(1_001));
+    let changes = deliver(&mut workers, at(1_001));
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    assert!(workers.iter().all(|worker| state(worker, 0) == "healthy"));
+    workers[0].settle(beside, SUCCESS, at(1_002));
+    let back = workers[0].pick(0, &[], at(1_003)).unwrap();
+    assert_eq!(slot(&back), 0);
+    workers[0].settle(back, SUCCESS, at(1_004));
+}
+
+#[test]
+fn drained_is_told_when_nobody_has_anything_in_flight_there() {
+    let mut workers = workers(2, 2, &Kind::NToOne);
+    let backend = workers[0].candidates()[0].id;
+    let here = workers[0].pick(0, &[], at(0)).unwrap();
+    let there = workers[1].pick(0, &[], at(0)).unwrap();
+    assert!(workers[0].drain(backend, at(1)));
+    // Before the news arrive, the shared_load keeps the other worker from picking it.
+    let elsewhere = workers[1].pick(0, &[], at(1)).unwrap();
+    assert_eq!(slot(&elsewhere), 1);
+    let told = deliver(&mut workers, at(1));
+    assert_eq!(told.last().unwrap().to.word(), "draining");
+    workers[0].settle(here, SUCCESS, at(2));
+    assert!(deliver(&mut workers, at(2)).is_empty());
+    workers[1].settle(there, SUCCESS, at(3));
+    let told = deliver(&mut workers, at(3));
+    assert_eq!(told[0].to.word(), "disabled");
+    assert!(workers[0].undrain(backend, at(4)));
+    deliver(&mut workers, at(4));
+    workers[1].settle(elsewhere, SUCCESS, at(5));
+    let back = workers[1].pick(0, &[], at(6)).unwrap();
+    assert_eq!(slot(&back), 0, "on probation");
+    workers[1].settle(back, SUCCESS, at(7));
+}
+
+/// Every row is looked at within a bounded number of picks, and before nobody is found.
+#[test]
+fn in_a_large_pool_what_others_do_is_seen_in_time() {
+    let mut workers = workers(2, 200, &Kind::LeastConnections);
+    for pool in &mut workers {
+        let ids: Vec<_> = pool.candidates().iter().map(|c| c.id).collect();
+        ids.iter().for_each(|id| {
+            pool.set_max_in_flight(*id, 1);
+        });
+    }
+    let mut leases: Vec<_> = (0..200)
+        .map(|_| workers[0].pick(0, &[], at(0)).unwrap())
+        .collect();
+    assert!(workers[1].pick(0, &[], at(0)).is_none());
+    workers[0].settle(leases.pop().unwrap(), SUCCESS, at(1));
+    leases.push(workers[1].pick(0, &[], at(1)).unwrap());
+    assert!(workers[0].pick(0, &[], at(1)).is_none());
+    workers[1].settle(leases.pop().unwrap(), SUCCESS, at(2));
+    for lease in leases {
+        workers[0].settle(lease, SUCCESS, at(2));
+    }
+    assert!(workers[1].has_room());
+    assert!(workers[1].candidates().iter().all(|c| c.in_flight == 0));
+}
+
+/// Upstreams on threads of their own, with limits: nobody ever exceeds one, all comes back.
+#[test]
+fn workers_at_once_keep_the_books() {
+    for kind in [
+        Kind::LeastConnections,
+        Kind::LeastResponseTime,
+        Kind::RoundRobin,
+    ] {
+        let mut workers = workers(3, 4, &kind);
+        std::thread::scope(|scope| {
+            for (seed, pool) in workers.iter_mut().enumerate() {
+                let ids: Vec<_> = pool.candidates().iter().map(|c| c.id).collect();
+                ids.iter().for_each(|id| {
+                    pool.set_max_in_flight(*id, 2);
+                });
+                scope.spawn(move || {
+                    let mut rng = Rng::new(seed as u64);
+                    let mut held = Vec::new();
+                    for turn in 0..5_000_u64 {
+                        let now = Timestamp::from_nanos(1_000 + turn * 1_000);
+                        held.extend(pool.pick(0, &[], now));
+                        assert!(pool.candidates().iter().all(|c| c.in_flight <= 2));
+                        if rng.below(2) == 0 {
+                            for lease in held.drain(..) {
+                                pool.settle(lease, SUCCESS, now);
+                            }
+                        }
+                    }
+                    for lease in held {
+                        pool.settle(lease, SUCCESS, at(6));
+                    }
+                    assert_eq!(pool.in_flight(), 0);
+                });
+            }
+        });
+        assert!(workers[0].has_room());
+        assert!(workers[0].candidates().iter().all(|c| c.in_flight == 0));
+    }
+}
+
+/// What came of simulated traffic: picks of each backend, and the mean response time.
+#[derive(Debug)]
+struct Traffic {
+    picks: Vec<usize>,
+    mean: Duration,
+}
+
+/// Requests come to the workers in turn, at 7 of 10 of what the backends can carry; these serve
+/// one at a time, each at its own pace and by a dice.
+fn traffic(count: usize, kind: &Kind, service_micros: &[u64]) -> Traffic {
+    const REQUESTS: usize = 8_000;
+    let mut workers = workers(count, service_micros.len(), kind);
+    let mut rng = Rng::new(7);
+    let capacity: f64 = service_micros
+        .iter()
+        .map(|micros| 1.0 / *micros as f64)
+        .sum();
+    let gap_nanos = 1_000.0 / (0.7 * capacity);
+    let mut free_at = vec![0; service_micros.len()];
+    // By when it ends, and its number.
+    let mut running: BTreeMap<(u64, usize), (usize, Lease)> = BTreeMap::new();
+    let (mut picks, mut total) = (vec![0; service_micros.len()], Duration::ZERO);
+    for request in 0..REQUESTS {
+        let chance = rng.below(2_000) as f64 / 1_000.0;
+        let now = (request as f64 * gap_nanos) as u64 + 1_000_000_000;
+        while let Some(over) = running.first_entry().filter(|over| over.key().0 <= now) {
+            let ((at, _), (worker, lease)) = over.remove_entry();
+            let at = Timestamp::from_nanos(at);
+            let response_time = at.since(lease.dispatched_at());
+            total += response_time;
+            let response_time = Some(response_time);
+            workers[worker].settle(lease, Outcome::Success { response_time }, at);
+        }
+        if request % 16 == 0 {
+            deliver(&mut workers, Timestamp::from_nanos(now));
+        }
+        let worker = request % count;
+        let lease = workers[worker]
+            .pick(0, &[], Timestamp::from_nanos(now))
+            .unwrap();
+        picks[slot(&lease)] += 1;
+        let service = (service_micros[slot(&lease)] as f64 * 1_000.0 * chance) as u64;
+        let end = now.max(free_at[slot(&lease)]) + service;
+        free_at[slot(&lease)] = end;
+        running.insert((end, request), (worker, lease));
+    }
+    for (_, (worker, lease)) in running {
+        workers[worker].settle(lease, Outcome::Inconclusive, Timestamp::NEVER);
+    }
+    let mean = total / REQUESTS as u32;
+    Traffic { picks, mean }
+}
+
+/// The rules that go by what is in flight choose exactly as one worker does. `least-rt` learns from
+/// the answers each worker gets itself: it tries a slow backend once a worker, and is as fast.
+#[test]
+fn shares_and_response_times_are_as_with_one_worker() {
+    let alike = [1_000; 8];
+    let unlike = [1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 10_000, 3_000];
+    for service in [alike, unlike] {
+        let one = traffic(1, &Kind::LeastConnections, &service);
+        let two = traffic(2, &Kind::LeastConnections, &service);
+        assert_eq!((one.picks, one.mean), (two.picks, two.mean));
+
+        let one = traffic(1, &Kind::LeastResponseTime, &service);
+        for count in [2, 4] {
+            let several = traffic(count, &Kind::LeastResponseTime, &service);
+            let ratio = several.mean.as_secs_f64() / one.mean.as_secs_f64();
+            assert!(ratio < 1.03, "{count}: {several:?} {one:?}");
+            let more = several.picks[6].saturating_sub(one.picks[6]);
+            assert!(service == alike || more <= 3 * count, "{several:?} {one:?}");
+        }
+    }
+}

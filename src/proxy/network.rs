@@ -1,0 +1,100 @@
+//! What the server needs of the outside: connections to backends, and events for its sockets.
+
+use super::arena::{BackendConnId, CheckerId, ClientConnId, HeartbeatConnId};
+use crate::address::Address;
+use crate::health::Probe;
+use crate::transport::{Pipes, Transport};
+use std::fmt::Debug;
+use std::io;
+use std::net::SocketAddr;
+
+/// Which of the server's sockets an event is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// A connection accepted from a client.
+    ClientConn(ClientConnId),
+    /// A connection made to a backend.
+    BackendConn(BackendConnId),
+    /// A connection made to check a backend.
+    Checker(CheckerId),
+    /// A connection accepted that brings heartbeats.
+    HeartbeatConn(HeartbeatConnId),
+}
+
+impl Token {
+    /// Packs the token into 63 bits, for an event queue.
+    #[must_use]
+    pub fn to_bits(self) -> u64 {
+        match self {
+            Self::ClientConn(id) => id.to_bits(),
+            Self::BackendConn(id) => id.to_bits() | BACKEND_CONN_BIT,
+            Self::Checker(id) => id.to_bits() | CHECKER_BIT,
+            Self::HeartbeatConn(id) => id.to_bits() | BACKEND_CONN_BIT | CHECKER_BIT,
+        }
+    }
+
+    /// Unpacks what [`to_bits`](Self::to_bits) packed.
+    #[must_use]
+    pub fn from_bits(bits: u64) -> Self {
+        let id = bits & !(BACKEND_CONN_BIT | CHECKER_BIT);
+        match (bits & BACKEND_CONN_BIT != 0, bits & CHECKER_BIT != 0) {
+            (false, false) => Self::ClientConn(ClientConnId::from_bits(id)),
+            (true, false) => Self::BackendConn(BackendConnId::from_bits(id)),
+            (false, true) => Self::Checker(CheckerId::from_bits(id)),
+            (true, true) => Self::HeartbeatConn(HeartbeatConnId::from_bits(id)),
+        }
+    }
+}
+
+const BACKEND_CONN_BIT: u64 = 1 << 62;
+const CHECKER_BIT: u64 = 1 << 61;
+
+/// The outside world as the server sees it. Dropping a stream closes it.
+pub trait Network {
+    /// A connection.
+    type Stream: Transport<Pipe = Self::Pipe>;
+    /// Carries bulk bytes between two connections.
+    type Pipe: Debug;
+    /// Where pipes come from.
+    type Pipes: Pipes<Pipe = Self::Pipe>;
+
+    /// Starts connecting to a backend. The connection may still be under way when this returns;
+    /// an event tells how it ended.
+    ///
+    /// # Errors
+    /// The connection failed at once, or no descriptor is left.
+    fn connect(&mut self, address: &Address) -> io::Result<Self::Stream>;
+
+    /// Opens a socket for echo messages to a host and back. Each read brings one message of ICMP
+    /// from that host, whatever its kind; a write sends one.
+    ///
+    /// # Errors
+    /// There is no way to the host, no descriptor is left, or echo is not allowed or not known.
+    fn open_echo(&mut self, _host: SocketAddr) -> io::Result<Self::Stream> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Asks for events of `stream`, edge-triggered, for reading and writing, for its whole life.
+    ///
+    /// # Errors
+    /// The system has no room for another registration.
+    fn register(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
+
+    /// Opens what a check by `probe` goes over, with events for `token`.
+    ///
+    /// # Errors
+    /// As those of the others.
+    fn open_check(
+        &mut self,
+        address: &Address,
+        probe: &Probe,
+        token: Token,
+    ) -> io::Result<Self::Stream> {
+        let mut stream = match address.tcp().filter(|_| !probe.connects()) {
+            Some(host) => self.open_echo(host),
+            None => self.connect(address),
+        }?;
+        self.register(&mut stream, token)?;
+        Ok(stream)
+    }
+}

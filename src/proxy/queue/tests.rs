@@ -1,0 +1,187 @@
+use super::*;
+use crate::pool::Pool;
+use crate::proxy::arena::{Arena, OfExchange};
+use crate::shared::SharedLoad;
+use crate::shared::SharedQueue;
+use crate::strategy::{Kind, Outcome, build};
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+const NO_LIMIT: usize = usize::MAX;
+
+const fn at(nanos: u64) -> Timestamp {
+    Timestamp::from_nanos(nanos)
+}
+
+#[test]
+fn those_who_left_are_passed_over() {
+    let mut ids = Arena::<OfExchange, ()>::new();
+    let (a, b, c) = (ids.insert(()), ids.insert(()), ids.insert(()));
+    let gone = RefCell::new(Vec::new());
+    let waits = |id| !gone.borrow().contains(&id);
+    let mut queue = Queue::default();
+    for id in [a, b, c] {
+        assert!(queue.join(id, 3, waits, at(0)));
+    }
+    assert!(!queue.join(a, 3, waits, at(0)), "it is full");
+    gone.borrow_mut().push(a);
+    queue.leave();
+    assert_eq!(queue.first(waits), Some(b));
+    assert_eq!(queue.len(), 2);
+}
+
+#[test]
+fn the_line_does_not_grow_with_those_who_left() {
+    let mut ids = Arena::<OfExchange, ()>::new();
+    let mut queue = Queue::default();
+    for _ in 0..10_000 {
+        queue.join(ids.insert(()), NO_LIMIT, |_| false, at(0));
+        queue.leave();
+    }
+    assert!(queue.line.len() <= STALE_KEPT + 2, "{}", queue.line.len());
+    assert!(queue.is_empty());
+}
+
+fn shared(workers: usize) -> Vec<Queue> {
+    let queue = |line| {
+        let mut queue = Queue::default();
+        queue.share(line);
+        queue
+    };
+    SharedQueue::of(workers).map(queue).collect()
+}
+
+#[test]
+fn who_has_waited_longest_goes_first_at_whichever_worker() {
+    let mut ids = Arena::<OfExchange, ()>::new();
+    let [mut left, mut right] = shared(2).try_into().unwrap();
+    let (early, late) = (ids.insert(()), ids.insert(()));
+    let waits = |_| true;
+    assert!(right.join(early, 2, waits, at(1)));
+    assert_eq!(right.first(waits), Some(early));
+    assert!(!left.is_empty(), "whoever comes now waits behind it");
+    assert!(left.join(late, 2, waits, at(2)));
+    assert!(!left.join(ids.insert(()), 2, waits, at(3)), "full over all");
+    assert_eq!(left.first(waits), None, "another goes first");
+    assert_eq!(left.call(|| false), None, "there is no place");
+    assert_eq!(left.call(|| true), Some(1));
+    assert_eq!(left.call(|| true), None, "it was called already");
+    right.answer_call();
+    assert_eq!(right.first(waits), Some(early));
+    assert_eq!(right.call(|| true), None, "nobody goes before it");
+    right.leave();
+    assert_eq!(right.first(waits), None);
+    assert_eq!(right.call(|| true), Some(0), "the call is passed on");
+    left.answer_call();
+    assert_eq!(left.first(waits), Some(late));
+}
+
+#[test]
+fn nobody_waits_for_who_has_left_or_a_worker_that_is_gone() {
+    for is_gone in [false, true] {
+        let mut ids = Arena::<OfExchange, ()>::new();
+        let [mut left, mut right] = shared(2).try_into().unwrap();
+        right.join(ids.insert(()), 2, |_| true, at(1));
+        right.first(|_| true);
+        let late = ids.insert(());
+        left.join(late, 2, |_| true, at(2));
+        assert_eq!(left.first(|_| true), None);
+        match is_gone {
+            true => drop(right),
+            false => right.leave(),
+        }
+        assert_eq!(left.first(|_| true), Some(late));
+    }
+}
+
+/// A worker as far as waiting goes: it serves its exchanges as it can, and sleeps otherwise.
+struct Sleeper {
+    queue: Queue,
+    pool: Pool,
+    woken: Receiver<()>,
+    others: Vec<Sender<()>>,
+    clock: Arc<AtomicU64>,
+}
+
+/// Exchanges of each worker.
+const EXCHANGES: usize = 3_000;
+/// Nobody sleeps longer if nothing is forgotten.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Sleeper {
+    fn now(&self) -> Timestamp {
+        at(self.clock.fetch_add(1, SeqCst))
+    }
+
+    fn work(mut self) {
+        let mut ids = Arena::<OfExchange, ()>::new();
+        let (mut to_come, mut served) = (EXCHANGES, 0);
+        let mut held = Vec::new();
+        while served < EXCHANGES {
+            // One comes each turn, and one that was served before is over.
+            if to_come > 0 {
+                to_come -= 1;
+                let now = self.now();
+                assert!(self.queue.join(ids.insert(()), NO_LIMIT, |_| true, now));
+            }
+            for lease in held.drain(..) {
+                let now = self.now();
+                self.pool.settle(lease, Outcome::Inconclusive, now);
+                served += 1;
+            }
+            self.queue.answer_call();
+            while let Some(id) = self.queue.first(|id| ids.get(id).is_some()) {
+                let now = self.now();
+                let Some(lease) = self.pool.pick(0, &[], now) else {
+                    break;
+                };
+                held.push(lease);
+                ids.remove(id);
+                self.queue.leave();
+            }
+            if let Some(other) = self.queue.call(|| self.pool.has_room()) {
+                // Who has nothing to do any more may be gone.
+                let _ = self.others[other].send(());
+            }
+            if held.is_empty() && to_come == 0 && served < EXCHANGES {
+                self.woken.recv_timeout(PATIENCE).expect("a call was lost");
+            }
+        }
+    }
+}
+
+/// Two places and three workers: most wait most of the time, and nobody is forgotten.
+#[test]
+fn no_call_is_lost() {
+    let pool = || {
+        let backends = (0..2).map(|n| (format!("s{n}"), 1));
+        let mut pool = Pool::new(backends, build(&Kind::LeastConnections, 1), 1);
+        let ids: Vec<_> = pool.candidates().iter().map(|c| c.id).collect();
+        for id in ids {
+            pool.set_max_in_flight(id, 1);
+        }
+        pool
+    };
+    let shared_load = Arc::new(SharedLoad::new(2));
+    let (others, woken): (Vec<_>, Vec<_>) = (0..3).map(|_| channel()).unzip();
+    let clock = Arc::new(AtomicU64::new(1));
+    let sleepers = shared(3).into_iter().zip(woken).enumerate();
+    thread::scope(|scope| {
+        for (worker, (queue, woken)) in sleepers {
+            let mut pool = pool();
+            pool.share(Arc::clone(&shared_load), worker);
+            let sleeper = Sleeper {
+                queue,
+                pool,
+                woken,
+                others: others.clone(),
+                clock: Arc::clone(&clock),
+            };
+            scope.spawn(|| sleeper.work());
+        }
+    });
+}

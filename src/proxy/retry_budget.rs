@@ -1,0 +1,79 @@
+//! How many requests may be repeated: a share of those of the last ten seconds, and a few.
+//!
+//! When a pool is overloaded, repeating what failed makes the load larger, which makes more fail.
+//! A budget keeps what lb adds to the load within bounds whatever happens. The few that are
+//! always allowed let a quiet balancer repeat at all.
+
+use crate::pool::Window;
+use crate::time::Timestamp;
+
+/// Repeated in ten seconds whatever the share: ten a second.
+const ALWAYS: u32 = 100;
+
+/// What has been asked and repeated lately.
+#[derive(Debug)]
+pub(super) struct RetryBudget {
+    /// Requests as good, repetitions as bad, of ten seconds.
+    recent: Window<20>,
+    /// Of those that are always repeated, this worker's part.
+    always: u32,
+}
+
+impl RetryBudget {
+    /// The budget of one of so many workers, for the requests that it serves.
+    pub(super) fn among(workers: usize) -> Self {
+        let workers = u32::try_from(workers).unwrap_or(u32::MAX);
+        Self {
+            recent: Window::default(),
+            always: ALWAYS.div_ceil(workers.max(1)),
+        }
+    }
+
+    /// A request is dispatched for the first time.
+    pub(super) fn request(&mut self, now: Timestamp) {
+        self.recent.add(false, now);
+    }
+
+    /// Takes one repetition out of a budget of `percent` of the requests. Returns whether there
+    /// was one left.
+    pub(super) fn spend(&mut self, percent: u32, now: Timestamp) -> bool {
+        let is_left = self.is_left(percent, now);
+        if is_left {
+            self.recent.add(true, now);
+        }
+        is_left
+    }
+
+    /// Whether there is one left.
+    pub(super) fn is_left(&mut self, percent: u32, now: Timestamp) -> bool {
+        let recent = self.recent.sum(now);
+        let share = u64::from(recent.good) * u64::from(percent) / 100;
+        u64::from(recent.bad) < share + u64::from(self.always)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn spent(budget: &mut RetryBudget, percent: u32, now: Timestamp) -> usize {
+        (0..10_000)
+            .take_while(|_| budget.spend(percent, now))
+            .count()
+    }
+
+    #[test]
+    fn a_share_and_a_few_may_be_repeated_in_ten_seconds() {
+        let now = Timestamp::from_nanos(50_000_000_000);
+        let mut budget = RetryBudget::among(1);
+        assert_eq!(spent(&mut budget, 20, now), 100);
+        for _ in 0..1_000 {
+            budget.request(now);
+        }
+        assert_eq!(spent(&mut budget, 20, now), 200);
+        assert_eq!(spent(&mut budget, 0, now), 0);
+        let later = now + Duration::from_secs(10);
+        assert_eq!(spent(&mut budget, 20, later), 100, "all is forgotten");
+    }
+}

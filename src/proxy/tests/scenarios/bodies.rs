@@ -1,0 +1,141 @@
+//! Bodies, in every framing and cut everywhere.
+
+use super::*;
+
+const CHUNKED: &str = "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\
+    4\r\nabcd\r\n1\r\ne\r\n0\r\nX-Sum: 5\r\n\r\n";
+const OK_CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+    a\r\n0123456789\r\n0\r\n\r\n";
+
+/// Both messages of an exchange, each cut in two.
+fn exchange(request: (&str, &str), answer: (&str, &str)) {
+    let mut stage = Stage::http(1);
+    let client = stage.ask(request.0);
+    stage.send(client, request.1);
+    let link = stage.link();
+    assert_eq!(stage.heard(link), [request.0, request.1].concat());
+    stage.send(link, answer.0);
+    stage.send(link, answer.1);
+    assert_eq!(stage.heard(client), [answer.0, answer.1].concat());
+    // What follows shows that both ends were found where they are.
+    stage.send(client, GET);
+    assert_eq!(stage.heard(link), GET);
+}
+
+#[test]
+fn messages_cut_at_every_byte_arrive_whole() {
+    for request in [POST, CHUNKED] {
+        for at in 0..request.len() {
+            exchange(request.split_at(at), (OK, ""));
+        }
+    }
+    for answer in [OK, OK_CHUNKED] {
+        for at in 0..answer.len() {
+            exchange((GET, ""), answer.split_at(at));
+        }
+    }
+}
+
+#[test]
+fn messages_arrive_whole_through_narrow_connections() {
+    for room in 1..40 {
+        let mut stage = Stage::http(1);
+        stage.dial(0, Dial::Later);
+        let client = stage.client();
+        stage.world.borrow_mut().wire_mut(client).room = room;
+        stage.send(client, CHUNKED);
+        let link = stage.link();
+        stage.world.borrow_mut().wire_mut(link).room = room;
+        stage.establish(link);
+        assert_eq!(stage.heard(link), CHUNKED);
+        stage.send(link, OK_CHUNKED);
+        assert_eq!(stage.heard(client), OK_CHUNKED, "{room} bytes at a time");
+    }
+}
+
+#[test]
+fn a_long_body_goes_through_a_pipe_and_around_it() {
+    let body: String = (0..300_000)
+        .map(|i| char::from(b'a' + (i % 23) as u8))
+        .collect();
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    for (pipes, room) in [
+        (true, 1 << 20),
+        (false, 1 << 20),
+        (true, 5000),
+        (false, 5000),
+    ] {
+        let mut stage = Stage::http(1);
+        stage.world.borrow_mut().pipes = pipes;
+        let client = stage.ask(GET);
+        stage.world.borrow_mut().wire_mut(client).room = room;
+        let link = stage.link();
+        stage.send(link, &answer);
+        for part in body.as_bytes().chunks(70_000) {
+            stage.send(link, part);
+        }
+        assert!(
+            stage.heard(client) == [&*answer, &*body].concat(),
+            "{pipes} {room}"
+        );
+        assert!(!stage.is_closed(link), "the link is kept");
+        assert_eq!(stage.proxy.io.pipes.lent(), 0);
+    }
+}
+
+#[test]
+fn a_request_behind_a_body_is_not_taken_for_part_of_it() {
+    for body in [POST, CHUNKED] {
+        let mut stage = Stage::http(1);
+        let (head, rest) = body.split_at(body.find("\r\n\r\n").unwrap() + 6);
+        let client = stage.ask(head);
+        stage.send(client, [rest, GET].concat());
+        let link = stage.link();
+        assert_eq!(stage.heard(link), body);
+        stage.send(link, OK);
+        assert_eq!(stage.heard(link), GET);
+    }
+}
+
+#[test]
+fn a_malformed_chunk_is_refused() {
+    let head = "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for later in [false, true] {
+        let mut stage = Stage::http(1);
+        let client = stage.client();
+        if later {
+            stage.send(client, head);
+            stage.send(client, "zz\r\n");
+            assert!(stage.is_closed(stage.link()));
+        } else {
+            stage.send(client, [head, "zz\r\n"].concat());
+        }
+        assert_eq!(status(&stage.heard(client)), "HTTP/1.1 400 Bad Request");
+        assert_eq!(stage.reason(), "bad_chunk");
+    }
+}
+
+#[test]
+fn a_client_that_leaves_in_the_middle_of_its_body_is_not_answered() {
+    let mut stage = Stage::http(1);
+    let client = stage.client();
+    stage.send_and_end(client, POST.strip_suffix("llo").unwrap());
+    assert!(stage.is_closed(client));
+    assert!(stage.is_closed(stage.link()));
+    assert_eq!(stage.heard(client), "");
+    assert_eq!(stage.reason(), "client_gone");
+}
+
+#[test]
+fn an_early_answer_is_whole_though_the_client_gives_up_its_body() {
+    let mut stage = Stage::http(1);
+    let client = stage.ask(POST.strip_suffix("llo").unwrap());
+    let link = stage.link();
+    stage.send(link, "HTTP/1.1 413 Too Much\r\nContent-Length: 4\r\n\r\n");
+    stage.end(client);
+    stage.send(link, "stop");
+    let heard = stage.heard(client);
+    assert!(heard.starts_with("HTTP/1.1 413 "), "{heard}");
+    assert!(heard.ends_with("\r\n\r\nstop"), "{heard}");
+    assert_eq!(stage.reason(), "ok");
+}

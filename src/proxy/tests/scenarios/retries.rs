@@ -1,0 +1,182 @@
+//! What is asked again, and what never is.
+
+use super::*;
+use crate::config::Mode;
+
+#[test]
+fn a_pooled_link_that_died_is_replaced_by_a_new_one() {
+    let (mut stage, client, link) = warmed_up(Stage::http(1));
+    // The end crosses the request: the server writes before it hears of it.
+    stage
+        .world
+        .borrow_mut()
+        .wire_mut(client)
+        .deliver(GET.as_bytes());
+    let events = stage.world.borrow_mut().poll();
+    stage.world.borrow_mut().wire_mut(link).end();
+    stage.turn(events);
+    stage.run();
+    let fresh = stage.link();
+    assert_ne!(fresh, link);
+    assert_eq!(stage.heard(fresh), GET);
+    stage.send(fresh, OK);
+    assert_eq!(stage.heard(client), OK);
+    assert!(stage.log().contains("retries=1 reason=ok"));
+    assert_eq!(
+        stage.snapshot().backends[0].counters.errors,
+        0,
+        "nobody's fault"
+    );
+}
+
+#[test]
+fn a_post_is_never_sent_twice() {
+    let (mut stage, client, link) = warmed_up(Stage::http(1));
+    stage.send(client, POST);
+    assert_eq!(stage.heard(link), POST);
+    stage.reset(link);
+    assert_eq!(status(&stage.heard(client)), "HTTP/1.1 502 Bad Gateway");
+    assert_eq!(stage.backend_conns().len(), 1);
+}
+
+#[test]
+fn a_post_of_which_nothing_was_sent_may_go_elsewhere() {
+    let (mut stage, client, link) = warmed_up(Stage::http(1));
+    stage
+        .world
+        .borrow_mut()
+        .wire_mut(client)
+        .deliver(POST.as_bytes());
+    let events = stage.world.borrow_mut().poll();
+    stage.world.borrow_mut().wire_mut(link).reset(false);
+    stage.turn(events);
+    stage.run();
+    assert_eq!(stage.heard(stage.link()), POST);
+    assert_eq!(stage.heard(link), "");
+}
+
+#[test]
+fn who_refuses_is_followed_by_the_next() {
+    for at_once in [true, false] {
+        let mut stage = Stage::http(3);
+        let dial = if at_once { Dial::Refused } else { Dial::Later };
+        stage.dial(0, dial);
+        stage.dial(1, dial);
+        let client = stage.ask(POST);
+        if !at_once {
+            stage.refuse(stage.link());
+            stage.refuse(stage.link());
+        }
+        let (link, number) = *stage.backend_conns().last().unwrap();
+        assert_eq!(number, 2);
+        assert_eq!(stage.heard(link), POST);
+        stage.send(link, OK);
+        assert_eq!(stage.heard(client), OK);
+        assert!(stage.log().contains("retries=2 reason=ok"));
+    }
+}
+
+#[test]
+fn when_all_refuse_the_client_is_told_so() {
+    for at_once in [true, false] {
+        let mut stage = Stage::http(2);
+        let dial = if at_once { Dial::Refused } else { Dial::Later };
+        stage.dial(0, dial);
+        stage.dial(1, dial);
+        let client = stage.ask(GET);
+        if !at_once {
+            stage.refuse(stage.link());
+            stage.refuse(stage.link());
+        }
+        let heard = stage.heard(client);
+        assert_eq!(status(&heard), "HTTP/1.1 503 Service Unavailable");
+        assert!(heard.contains("Retry-After: 1\r\n"), "{heard}");
+        assert_eq!(stage.reason(), "connect_failed");
+        assert!(!stage.is_closed(client));
+    }
+}
+
+#[test]
+fn a_shortage_of_descriptors_is_no_fault_of_a_backend() {
+    let mut stage = Stage::http(2);
+    stage.dial(0, Dial::Shortage);
+    let client = stage.ask(GET);
+    assert_eq!(
+        status(&stage.heard(client)),
+        "HTTP/1.1 503 Service Unavailable"
+    );
+    assert_eq!(stage.reason(), "overloaded");
+    assert!(stage.backend_conns().is_empty());
+    assert_eq!(stage.snapshot().backends[0].counters.errors, 0);
+}
+
+#[test]
+fn backends_that_break_off_are_asked_a_bounded_number_of_times() {
+    let mut stage = Stage::http(9);
+    let client = stage.ask(GET);
+    for _ in 0..9 {
+        let link = stage.link();
+        if !stage.is_closed(link) {
+            stage.reset(link);
+        }
+    }
+    let asked: Vec<usize> = stage
+        .backend_conns()
+        .iter()
+        .map(|(_, number)| *number)
+        .collect();
+    assert_eq!(asked.len(), 3, "the first and two more");
+    assert!(asked[0] != asked[1] && asked[1] != asked[2] && asked[0] != asked[2]);
+    assert_eq!(status(&stage.heard(client)), "HTTP/1.1 502 Bad Gateway");
+    assert_eq!(stage.reason(), "backend_gone");
+}
+
+#[test]
+fn nothing_is_repeated_where_that_is_not_allowed() {
+    let mut setup = Setup::new(Mode::Http, 3);
+    setup.limits.max_retries = 0;
+    let mut stage = setup.raise();
+    let client = stage.ask(GET);
+    stage.reset(stage.link());
+    assert_eq!(stage.backend_conns().len(), 1);
+    assert_eq!(status(&stage.heard(client)), "HTTP/1.1 502 Bad Gateway");
+}
+
+#[test]
+fn part_of_an_answer_is_not_followed_by_another() {
+    let mut stage = Stage::http(2);
+    let client = stage.ask(GET);
+    stage.send(
+        stage.link(),
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc",
+    );
+    stage.reset(stage.link());
+    assert_eq!(stage.backend_conns().len(), 1);
+    assert!(stage.heard(client).ends_with("abc"));
+    assert!(stage.is_closed(client));
+}
+
+#[test]
+fn part_of_a_head_has_not_reached_the_client() {
+    let mut stage = Stage::http(2);
+    let client = stage.ask(GET);
+    stage.send(stage.link(), "HTTP/1.1 200 OK\r\nContent-");
+    stage.reset(stage.link());
+    stage.send(stage.link(), OK);
+    assert_eq!(stage.heard(client), OK);
+    assert_eq!(stage.backend_conns().len(), 2);
+}
+
+#[test]
+fn a_tunnel_goes_to_the_next_backend_with_what_the_client_has_said() {
+    let mut stage = Stage::tcp(2);
+    stage.dial(0, Dial::Later);
+    stage.dial(1, Dial::Later);
+    let client = stage.ask("hello");
+    stage.refuse(stage.link());
+    stage.establish(stage.link());
+    assert_eq!(stage.backend_conns().len(), 2);
+    assert_eq!(stage.heard(stage.link()), "hello");
+    stage.send(stage.link(), "hi");
+    assert_eq!(stage.heard(client), "hi");
+}

@@ -1,0 +1,155 @@
+//! Clients that a cookie binds to a backend, and what becomes of them when it leaves.
+
+use super::super::super::AdminCommand;
+use super::super::stage::backend;
+use super::*;
+use crate::config::Mode;
+
+/// A stage of so many backends, with a cookie.
+fn sticky(backends: usize) -> Stage {
+    let mut setup = Setup::new(Mode::Http, backends);
+    setup.sticky = Some("lb");
+    setup.raise()
+}
+
+fn order(stage: &mut Stage, number: usize, order: AdminCommand) {
+    let name = backend(number).to_string();
+    assert!(stage.proxy.order(&name, order, stage.now));
+    stage.run();
+}
+
+/// The cookie that an answer sets.
+fn cookie(heard: &str) -> Option<&str> {
+    let (_, rest) = heard.split_once("Set-Cookie: ")?;
+    rest.split(';').next()
+}
+
+/// A request that brings a cookie back.
+fn get_with(cookie: &str) -> String {
+    GET.replace("Host: x\r\n", &format!("Host: x\r\nCookie: {cookie}\r\n"))
+}
+
+/// A client that is bound, the request it would repeat, and the number of its backend.
+fn bound(stage: &mut Stage) -> (WireId, String, usize) {
+    let client = stage.ask(GET);
+    let (link, number) = *stage.backend_conns().last().unwrap();
+    assert_eq!(stage.heard(link), GET);
+    stage.send(link, OK);
+    let heard = stage.heard(client);
+    let request = get_with(cookie(&heard).expect("a cookie"));
+    (client, request, number)
+}
+
+/// The link that has been sent something, and the number of its backend.
+fn asked(stage: &Stage) -> (WireId, usize) {
+    let links = stage.backend_conns();
+    let mut asked = links
+        .into_iter()
+        .filter(|(link, _)| !stage.heard(*link).is_empty());
+    asked.next().expect("a backend is asked")
+}
+
+#[test]
+fn a_client_stays_with_its_backend_and_is_told_once() {
+    let mut stage = sticky(3);
+    let (client, request, home) = bound(&mut stage);
+    for _ in 0..4 {
+        stage.send(client, &request);
+        let (link, number) = asked(&stage);
+        assert_eq!(number, home);
+        stage.send(link, OK);
+        assert_eq!(stage.heard(client), OK);
+    }
+}
+
+/// The answer of a backend that leaves is whole and the last on its connection, however it is
+/// framed and whatever the client speaks; the next request is bound elsewhere.
+#[test]
+fn a_client_bound_to_a_backend_that_leaves_is_let_go() {
+    const CHUNKED: &str =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    for leave in [AdminCommand::Drain, AdminCommand::Disable] {
+        for answer in [OK, CHUNKED] {
+            for version in ["HTTP/1.1", "HTTP/1.0"] {
+                let mut stage = sticky(2);
+                let (_, request, home) = bound(&mut stage);
+                let keep = format!("{version}\r\nConnection: keep-alive");
+                let client = stage.ask(request.replace("HTTP/1.1", &keep));
+                let (link, number) = asked(&stage);
+                assert_eq!(number, home);
+                order(&mut stage, home, leave);
+                stage.send(link, answer);
+                let heard = stage.heard(client);
+                assert!(heard.contains("\r\nConnection: close\r\n"), "{heard}");
+                assert_eq!(cookie(&heard), None, "{heard}");
+                let body = match (answer, version) {
+                    (CHUNKED, "HTTP/1.1") => "\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+                    _ => "\r\n\r\nok",
+                };
+                assert!(heard.ends_with(body), "{heard}");
+                assert_eq!(stage.fate(client), End::Finished);
+                assert!(stage.is_closed(link), "the backend finishes");
+
+                let again = stage.ask(&request);
+                let (link, number) = asked(&stage);
+                assert_ne!(number, home);
+                stage.send(link, OK);
+                let heard = stage.heard(again);
+                let other = get_with(cookie(&heard).expect("a new binding"));
+                assert_ne!(other, request);
+                assert!(!heard.contains("Connection:"), "{heard}");
+            }
+        }
+    }
+}
+
+/// Its cookie is to a backend that is gone already when it asks.
+#[test]
+fn a_client_that_comes_back_late_keeps_its_connection_and_gets_another_backend() {
+    let mut stage = sticky(2);
+    let (client, request, home) = bound(&mut stage);
+    order(&mut stage, home, AdminCommand::Drain);
+    stage.send(client, &request);
+    let (link, number) = asked(&stage);
+    assert_ne!(number, home);
+    stage.send(link, OK);
+    let heard = stage.heard(client);
+    assert!(!heard.contains("Connection:"), "{heard}");
+    let moved = get_with(cookie(&heard).expect("a new binding"));
+
+    // Taken back, the old one does not take it back.
+    order(&mut stage, home, AdminCommand::Enable);
+    stage.send(client, &moved);
+    assert_eq!(asked(&stage).1, number);
+}
+
+#[test]
+fn nobody_is_bound_to_a_backend_that_leaves() {
+    let mut stage = sticky(2);
+    let client = stage.ask(GET);
+    let (link, number) = asked(&stage);
+    order(&mut stage, number, AdminCommand::Drain);
+    stage.send(link, OK);
+    assert_eq!(
+        stage.heard(client),
+        OK,
+        "no cookie, and the connection goes on"
+    );
+    assert_eq!(stage.fate(client), End::Open);
+    stage.send(client, GET);
+    let (link, other) = asked(&stage);
+    assert_ne!(other, number);
+    stage.send(link, OK);
+    assert!(cookie(&stage.heard(client)).is_some());
+}
+
+#[test]
+fn who_is_not_bound_stays_connected_while_a_backend_drains() {
+    let mut stage = Stage::http(2);
+    let client = stage.ask(GET);
+    let (link, number) = asked(&stage);
+    order(&mut stage, number, AdminCommand::Drain);
+    stage.send(link, OK);
+    assert_eq!(stage.heard(client), OK);
+    assert_eq!(stage.fate(client), End::Open);
+}

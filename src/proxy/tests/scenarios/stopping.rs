@@ -1,0 +1,103 @@
+//! Stopping: what is idle goes at once, what is under way is finished, the rest is cut.
+
+use super::super::invariants;
+use super::*;
+
+#[test]
+fn idle_connections_are_closed_at_once() {
+    let (mut stage, client, link) = warmed_up(Stage::http(1));
+    let silent = stage.client();
+    stage.stop();
+    assert!(stage.is_closed(client) && stage.is_closed(link) && stage.is_closed(silent));
+    assert!(stage.proxy.is_idle());
+    invariants::check_empty(&stage.proxy);
+}
+
+#[test]
+fn what_is_under_way_is_finished() {
+    let mut stage = Stage::http(1);
+    let (first, second) = (stage.ask(GET), stage.ask(GET));
+    let links = stage.backend_conns();
+    stage.send(links[0].0, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab");
+    stage.stop();
+    assert!(!stage.proxy.is_idle());
+    stage.send(links[0].0, "cd");
+    assert!(stage.heard(first).ends_with("abcd"));
+    stage.send(links[1].0, OK);
+    let heard = stage.heard(second);
+    assert!(
+        heard.contains("Connection: close\r\n") && heard.ends_with("ok"),
+        "{heard}"
+    );
+    for client in [first, second] {
+        assert_eq!(stage.fate(client), End::Finished);
+        stage.end(client);
+    }
+    assert!(stage.proxy.is_idle());
+    invariants::check_empty(&stage.proxy);
+}
+
+#[test]
+fn a_request_that_is_arriving_is_still_served() {
+    let mut stage = Stage::http(1);
+    let (start, rest) = GET.split_at(9);
+    let client = stage.ask(start);
+    stage.stop();
+    stage.send(client, rest);
+    stage.send(stage.link(), OK);
+    assert!(stage.heard(client).ends_with("ok"));
+    assert_eq!(stage.fate(client), End::Finished);
+    stage.end(client);
+    invariants::check_empty(&stage.proxy);
+}
+
+#[test]
+fn what_does_not_finish_is_abandoned() {
+    let mut stage = Stage::http(1);
+    let (waiting, reading) = (stage.ask(GET), stage.ask(GET));
+    let links = stage.backend_conns();
+    stage.send(links[1].0, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab");
+    let uploading = stage.ask(POST.strip_suffix("llo").unwrap());
+    stage.stop();
+    stage.proxy.abandon(stage.now);
+    stage.world.borrow_mut().take_all();
+    invariants::check_empty(&stage.proxy);
+    for client in [waiting, uploading] {
+        assert_eq!(
+            status(&stage.heard(client)),
+            "HTTP/1.1 503 Service Unavailable"
+        );
+    }
+    assert!(stage.heard(reading).ends_with("ab"));
+    let log = stage.log();
+    assert_eq!(log.matches("reason=shutting_down").count(), 3);
+}
+
+#[test]
+fn tunnels_are_abandoned_by_a_reset() {
+    let mut stage = Stage::tcp(1);
+    let client = stage.ask("hello");
+    stage.send(stage.link(), "hi");
+    stage.stop();
+    assert!(!stage.is_closed(client));
+    stage.proxy.abandon(stage.now);
+    assert_eq!(stage.fate(client), End::Reset);
+    assert_eq!(stage.fate(stage.link()), End::Reset);
+    invariants::check_empty(&stage.proxy);
+}
+
+#[test]
+fn a_connection_that_cannot_be_watched_is_closed() {
+    let mut stage = Stage::http(1);
+    stage.world.borrow_mut().full = true;
+    let client = stage.arrive();
+    assert!(stage.is_closed(client));
+    stage.world.borrow_mut().full = false;
+    let client = stage.client();
+    stage.world.borrow_mut().full = true;
+    stage.send(client, GET);
+    assert_eq!(
+        status(&stage.heard(client)),
+        "HTTP/1.1 503 Service Unavailable"
+    );
+}

@@ -1,0 +1,114 @@
+//! What a server under test is to be, and how it comes to be.
+//!
+//! Settings are the defaults but for health: nothing is checked and nobody starts slowly, unless a
+//! test asks for it.
+
+use super::super::{Parts, Proxy, Settings};
+use super::network::{Shared, SimNetwork, SimPipes};
+use super::stage::{Stage, backend};
+use super::world::World;
+use crate::config::{AccessLogFormat, Check, Health, Limits, Mode, Timeouts};
+use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor};
+use crate::pool::{Policy, Pool};
+use crate::strategy::{Kind, Sticky, registry};
+use crate::telemetry::{AccessLog, Metrics};
+use crate::time::Timestamp;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What a server is to be.
+pub(super) struct Setup {
+    pub(super) mode: Mode,
+    pub(super) backends: usize,
+    pub(super) timeouts: Timeouts,
+    pub(super) limits: Limits,
+    pub(super) health: Health,
+    pub(super) strategy: Kind,
+    /// The cookie that binds clients, if one does.
+    pub(super) sticky: Option<&'static str>,
+    /// Decides what the strategy leaves to chance, and when backends are checked.
+    pub(super) seed: u64,
+}
+
+impl Setup {
+    pub(super) fn new(mode: Mode, backends: usize) -> Self {
+        Self {
+            mode,
+            backends,
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+            health: Health {
+                check: Check::None,
+                slow_start: Duration::ZERO,
+                ..Health::default()
+            },
+            strategy: Kind::RoundRobin,
+            sticky: None,
+            seed: 0,
+        }
+    }
+
+    pub(super) fn raise(self) -> Stage {
+        let now = Timestamp::from_nanos(1_000_000_000);
+        let world: Shared = Rc::new(RefCell::new(World::default()));
+        let strategy = registry::build(&self.strategy, self.seed);
+        let addresses: Vec<_> = (0..self.backends).map(backend).collect();
+        let names = addresses.iter().map(|address| (address.to_string(), 1));
+        let key_source = strategy.key_source();
+        let mut pool = Pool::new(names, strategy, self.seed);
+        pool.set_policy(Policy {
+            passive: self.health.passive,
+            max_ejected_percent: self.health.max_ejected_percent,
+            slow_outlier: self.health.slow_outlier,
+            slow_start: self.health.slow_start,
+        });
+        let parts = Parts {
+            network: SimNetwork(Rc::clone(&world)),
+            pipes: SimPipes::new(&world),
+            forward: vec![ForwardPolicy::new(SILENT, "http", 80)],
+            accepts_proxy: Vec::new(),
+            request_ids: None,
+            sticky: self.sticky.map(|cookie| bindings(cookie, &pool)),
+            key_source,
+            pool,
+            addresses: addresses
+                .iter()
+                .map(|address| vec![(*address).into()])
+                .collect(),
+            metrics: Metrics::new(now),
+            access_log: AccessLog::new(AccessLogFormat::Text),
+        };
+        let settings = Settings {
+            mode: self.mode,
+            timeouts: self.timeouts,
+            limits: self.limits,
+            health: self.health,
+            seed: self.seed,
+            host: None,
+            send_proxy: None,
+        };
+        Stage {
+            proxy: Proxy::new(settings, parts, now),
+            world,
+            now,
+        }
+    }
+}
+
+/// Binds clients to each backend of a pool.
+fn bindings(cookie: &str, pool: &Pool) -> Sticky {
+    let ids = pool.candidates().iter().map(|c| c.id);
+    let named = ids.map(|id| (id, pool.name(id).unwrap()));
+    Sticky::new(cookie, b"secret", named)
+}
+
+/// Requests are passed on as they came, so that scenarios can be read.
+const SILENT: ForwardOptions = ForwardOptions {
+    x_forwarded_for: ForwardedFor::Leave,
+    x_forwarded_host: false,
+    x_forwarded_proto: false,
+    x_forwarded_port: false,
+    forwarded: false,
+    via: false,
+};

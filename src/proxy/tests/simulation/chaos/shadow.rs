@@ -1,0 +1,86 @@
+//! What is in flight where and where each backend is in its life, from what can be seen from
+//! outside: the wires, and the changes that are told.
+
+use super::super::super::stage::{Stage, backend};
+use super::machine::Machine;
+use super::{MACHINES, MAX_EJECTED, tell};
+use crate::pool::{Cause, State, StateChange};
+
+/// Where each backend is, by the changes told so far.
+pub(super) struct Shadow {
+    states: Vec<State>,
+}
+
+impl Shadow {
+    pub(super) fn new() -> Self {
+        Self {
+            states: vec![State::Initial; MACHINES],
+        }
+    }
+
+    pub(super) fn check(&mut self, stage: &mut Stage, machines: &[Machine]) {
+        for change in stage.proxy.take_changes() {
+            self.follow(&change);
+        }
+        let candidates = stage.proxy.pool.candidates();
+        for (machine, candidate) in machines.iter().zip(candidates) {
+            let in_flight = machine.in_flight(stage);
+            assert_eq!(candidate.in_flight as usize, in_flight, "in flight");
+        }
+        for (candidate, told) in candidates.iter().zip(&self.states) {
+            let state = stage.proxy.pool.state(candidate.id).unwrap();
+            assert_eq!(state.word(), told.word(), "every change is told");
+        }
+    }
+
+    fn follow(&mut self, change: &StateChange) {
+        tell(change.at, &change.to_string());
+        let number = (0..MACHINES).find(|n| backend(*n).to_string() == change.name);
+        let number = number.expect("a backend");
+        let known = self.states[number];
+        assert_eq!(change.from.word(), known.word(), "{change}");
+        self.states[number] = change.to;
+        let is_new = !known.is_out() && change.to.is_out();
+        if is_new && is_for_answers(change.cause) {
+            let out = self.states.iter().filter(|state| state.is_out()).count();
+            let members = self
+                .states
+                .iter()
+                .filter(|state| is_member(**state))
+                .count();
+            let most = members * usize::from(MAX_EJECTED) / 100;
+            assert!(out <= most, "{out} of {members} are out: {change}");
+        }
+    }
+
+    /// Where a backend is in its life.
+    pub(super) fn state(&self, number: usize) -> State {
+        self.states[number]
+    }
+
+    /// Nobody is left behind.
+    pub(super) fn check_all_are_healthy(&self, spreads: bool) {
+        for state in &self.states {
+            let waits = matches!(state, State::Probation { .. } | State::Initial) && !spreads;
+            assert!(*state == State::Healthy || waits, "{:?}", self.states);
+        }
+    }
+}
+
+/// Whether the operator wants it to take part.
+fn is_member(state: State) -> bool {
+    !matches!(state, State::Draining | State::Disabled | State::Removed)
+}
+
+/// Whether a backend was ejected for what it answered, rather than for not answering.
+fn is_for_answers(cause: Cause) -> bool {
+    match cause {
+        Cause::Failures { .. } | Cause::FailureShare { .. } | Cause::Slow { .. } => true,
+        Cause::ChecksFailed { reason, .. } => !reason.is_silence(),
+        Cause::Unreachable { .. } | Cause::Silent { .. } | Cause::TrialFailed => false,
+        Cause::Answered | Cause::ChecksPassed { .. } | Cause::CooledDown => false,
+        Cause::SlowStartEnded | Cause::Emptied | Cause::Operator => false,
+        Cause::HeartbeatsMissing { .. } | Cause::ProcessDead => false,
+        Cause::HeartbeatsBack | Cause::ProcessAlive => false,
+    }
+}

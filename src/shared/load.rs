@@ -1,0 +1,177 @@
+//! What several workers share of their backends: a row of atomics for each.
+//!
+//! Every worker keeps candidates of its own, and chooses from them; here they learn
+//! what the others have in flight. A row fills one cache line, so that workers at different
+//! backends do not disturb each other, and reading a row that nobody has written since costs no
+//! more than reading memory of one's own.
+//!
+//! Invariant: a place is taken and given back by one atomic operation each, so a limit is never
+//! exceeded, not even for a moment. The rest of a row is for comparing backends: it may be read
+//! while it is being written, and is then a few nanoseconds old in part.
+
+use crate::strategy::Candidate;
+use crate::time::Timestamp;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
+
+/// Picks are numbered from here, so that the numbers below order those never picked.
+pub(crate) const FIRST_PICK: u64 = 1 << 32;
+
+/// The rows of all backends.
+#[derive(Debug)]
+pub struct SharedLoad {
+    rows: Box<[BackendLoad]>,
+    picks: Picks,
+}
+
+/// The number of the next pick, over all workers; alone in its cache line.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Picks(AtomicU64);
+
+/// Whom a backend may be given to, as the first worker has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Admission {
+    /// To anybody.
+    Open,
+    /// Only where there is no other.
+    InNeed,
+    /// To nobody: the operator said so.
+    Closed,
+}
+
+/// What is shared of one backend.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub(crate) struct BackendLoad {
+    in_flight: AtomicU32,
+    /// An [`Admission`].
+    admission: AtomicU8,
+    /// Whether the one exchange that is risked on it is under way.
+    trial: AtomicBool,
+    /// The number of the pick that chose it last; 0 before the first.
+    last_pick: AtomicU64,
+    last_picked_at: AtomicU64,
+    /// 0 before the first.
+    last_completed_at: AtomicU64,
+    /// When it last went from idle to busy.
+    busy_since: AtomicU64,
+}
+
+impl SharedLoad {
+    /// A shared_load for so many backends, at which nothing is in flight.
+    #[must_use]
+    pub fn new(backends: usize) -> Self {
+        Self {
+            rows: (0..backends).map(|_| BackendLoad::default()).collect(),
+            picks: Picks(AtomicU64::new(FIRST_PICK)),
+        }
+    }
+
+    /// The row of a slot; `None` if the backend there came after the shared_load was made.
+    pub(crate) fn row(&self, slot: usize) -> Option<&BackendLoad> {
+        self.rows.get(slot)
+    }
+
+    /// Numbers a pick.
+    pub(crate) fn next_pick(&self) -> u64 {
+        self.picks.0.fetch_add(1, Relaxed)
+    }
+}
+
+/// Places.
+impl BackendLoad {
+    /// Takes a place, if fewer than `most` are taken. Returns how many were.
+    ///
+    /// # Errors
+    /// All are taken: how many.
+    pub(crate) fn enter(&self, most: u32) -> Result<u32, u32> {
+        if most == u32::MAX {
+            return Ok(self.in_flight.fetch_add(1, SeqCst));
+        }
+        let one_more = |taken: u32| (taken < most).then_some(taken + 1);
+        self.in_flight.fetch_update(SeqCst, SeqCst, one_more)
+    }
+
+    /// Gives a place back. Returns how many are still taken.
+    pub(crate) fn leave(&self) -> u32 {
+        self.in_flight.fetch_sub(1, SeqCst).saturating_sub(1)
+    }
+
+    /// How many places are taken.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.load(SeqCst)
+    }
+
+    /// Notes that a pick took the place after `ahead` others.
+    pub(crate) fn picked(&self, number: u64, ahead: u32, now: Timestamp) {
+        self.last_pick.store(number, Relaxed);
+        self.last_picked_at.store(now.as_nanos(), Relaxed);
+        if ahead == 0 {
+            self.busy_since.store(now.as_nanos(), Relaxed);
+        }
+    }
+
+    /// Notes that an exchange was answered.
+    pub(crate) fn completed(&self, now: Timestamp) {
+        self.last_completed_at.fetch_max(now.as_nanos(), Relaxed);
+    }
+
+    /// Makes a candidate say what the row says.
+    pub(crate) fn show(&self, candidate: &mut Candidate) {
+        candidate.in_flight = self.in_flight();
+        let last_pick = self.last_pick.load(Relaxed);
+        if last_pick != 0 {
+            candidate.last_pick = last_pick;
+            candidate.last_picked_at = Timestamp::from_nanos(self.last_picked_at.load(Relaxed));
+        }
+        let completed = self.last_completed_at.load(Relaxed);
+        candidate.last_completed_at = (completed != 0).then(|| Timestamp::from_nanos(completed));
+        candidate.oldest_dispatched_at = self.oldest(candidate.in_flight);
+    }
+
+    /// When the oldest of `in_flight` exchanges was dispatched, as far as that can be told: when
+    /// the backend became busy. What matters is since when the oldest can have been in service,
+    /// the later of its dispatch and the last completion. That is the same from either: an
+    /// exchange that was dispatched after the backend became busy is the oldest only once those
+    /// before it are complete.
+    pub(crate) fn oldest(&self, in_flight: u32) -> Option<Timestamp> {
+        (in_flight > 0).then(|| Timestamp::from_nanos(self.busy_since.load(Relaxed)))
+    }
+}
+
+/// Who may be picked.
+impl BackendLoad {
+    /// What the first worker says.
+    pub(crate) fn admission(&self) -> Admission {
+        match self.admission.load(SeqCst) {
+            0 => Admission::Open,
+            1 => Admission::InNeed,
+            _ => Admission::Closed,
+        }
+    }
+
+    /// For the first worker to say.
+    pub(crate) fn admit(&self, admission: Admission) {
+        self.admission.store(admission as u8, SeqCst);
+    }
+
+    /// Whether the one exchange that is risked on the backend is under way.
+    pub(crate) fn is_on_trial(&self) -> bool {
+        self.trial.load(Relaxed)
+    }
+
+    /// Makes an exchange the one that is risked. Returns whether there was none.
+    pub(crate) fn begin_trial(&self) -> bool {
+        !self.trial.swap(true, SeqCst)
+    }
+
+    /// It has decided.
+    pub(crate) fn end_trial(&self) {
+        self.trial.store(false, SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests;

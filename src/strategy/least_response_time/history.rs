@@ -1,0 +1,243 @@
+//! What is remembered of one backend, and what follows from it for a pick.
+//!
+//! Everything here decays: the slowness of a backend nobody asks drifts to the pool's average, and
+//! what is held against it is forgotten, so that no bad minute is for ever.
+
+use super::log::{exp2, log2};
+use super::tuning::{
+    FAILURE_HALF_LIFE_S, FORGOTTEN, IN_ORDER_LEAST, MAX_RESPONSES, MAX_SAMPLES, MEMORY_HALF_LIFE_S,
+    OVERTAKING_FULL, OVERTAKING_STEP, PENALTY, PENALTY_DEVIATIONS, PRIOR_SAMPLES, REFRESH_AFTER,
+    decay, is_due, seconds, unless_negligible,
+};
+use crate::strategy::BackendId;
+use crate::time::Timestamp;
+use std::mem;
+
+/// What is remembered of a backend.
+#[derive(Clone, Debug)]
+pub(super) struct History {
+    /// Whose it is.
+    pub(super) id: BackendId,
+    /// Decayed sum of how far the logarithms of its service times were above the pool's mean.
+    log_sum: f32,
+    /// Of how many.
+    samples: f32,
+    /// What its weight says, as a sum of logarithms over the samples it is credited with.
+    prior: f32,
+    /// Decayed counts of failures and of all responses.
+    failures: f32,
+    responses: f32,
+    /// Recent share of responses that overtook an older request.
+    overtaking: f32,
+    heard: bool,
+    decayed_at: Timestamp,
+}
+
+impl History {
+    pub(super) const fn new(id: BackendId, now: Timestamp) -> Self {
+        Self {
+            id,
+            log_sum: 0.0,
+            samples: 0.0,
+            prior: 0.0,
+            failures: 0.0,
+            responses: 0.0,
+            overtaking: 0.0,
+            heard: false,
+            decayed_at: now,
+        }
+    }
+
+    /// Whether it ever answered, or failed to.
+    pub(super) const fn is_heard(&self) -> bool {
+        self.heard
+    }
+
+    /// Until when [`decay`](Self::decay) would make no difference.
+    pub(super) fn fresh_until(&self) -> Timestamp {
+        self.decayed_at + REFRESH_AFTER
+    }
+
+    /// Whether [`decay`](Self::decay) would make a difference.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        is_due(self.decayed_at, now)
+    }
+
+    /// Takes the weight as a guess of the speed: twice the weight, half the service time.
+    pub(super) fn set_weight(&mut self, weight: f32, mean_weight: f32) {
+        self.prior = PRIOR_SAMPLES * log2(mean_weight / weight);
+    }
+
+    /// Forgets as much as the time since the last call has it.
+    pub(super) fn decay(&mut self, now: Timestamp) {
+        let elapsed_s = seconds(self.decayed_at, now);
+        self.decayed_at = now;
+        let left = decay(elapsed_s, MEMORY_HALF_LIFE_S);
+        self.log_sum = unless_negligible(self.log_sum * left);
+        self.samples = unless_negligible(self.samples * left);
+        let left = decay(elapsed_s, FAILURE_HALF_LIFE_S);
+        self.failures = forget(self.failures * left);
+        self.responses = forget(self.responses * left);
+    }
+
+    /// Counts a response. Returns whether it was the first ever.
+    pub(super) fn count(&mut self, failed: bool) -> bool {
+        let responses = self.responses + 1.0;
+        let left = (MAX_RESPONSES / responses).min(1.0);
+        self.failures = (self.failures + f32::from(u8::from(failed))) * left;
+        self.responses = responses.min(MAX_RESPONSES);
+        !mem::replace(&mut self.heard, true)
+    }
+
+    /// Learns by how much the logarithm of a service time was above the pool's mean. Returns the
+    /// slowness that follows.
+    ///
+    /// A pick waits for it, and it waits for the service time. What can be worked out without
+    /// that time is, so that it is one step from the end.
+    #[inline]
+    pub(super) fn learn(&mut self, log_above: f32) -> f32 {
+        let samples = self.samples + 1.0;
+        let left = (MAX_SAMPLES / samples).min(1.0);
+        let kept = self.log_sum * left;
+        self.samples = samples.min(MAX_SAMPLES);
+        self.log_sum = kept + log_above * left;
+        let share = (self.samples + PRIOR_SAMPLES).recip();
+        exp2((kept + self.prior) * share + log_above * (left * share))
+    }
+
+    /// Its expected service time, in mean service times of the pool.
+    pub(super) fn slowness(&self) -> f32 {
+        exp2((self.log_sum + self.prior) * (self.samples + PRIOR_SAMPLES).recip())
+    }
+
+    /// Learns whether a response overtook an older request; asked only when others remain.
+    pub(super) fn learn_order(&mut self, overtook: bool) {
+        let overtook = f32::from(u8::from(overtook));
+        let change = OVERTAKING_STEP * (overtook - self.overtaking);
+        self.overtaking = unless_negligible(self.overtaking + change);
+    }
+
+    /// The share of responses that fail, as far as so few can tell.
+    pub(super) fn failure_rate(&self) -> f32 {
+        self.failures / (self.responses + 1.0)
+    }
+
+    /// Drops what is held against it.
+    pub(super) fn forgive(&mut self) {
+        self.failures = 0.0;
+        self.responses = 0.0;
+    }
+
+    /// How far it seems to serve in order of arrival, 0.3 to 1.
+    pub(super) fn in_order(&self) -> f32 {
+        IN_ORDER_LEAST.max(1.0 - self.overtaking * OVERTAKING_FULL.recip())
+    }
+
+    /// What its failures cost, in mean service times of the pool: the rate of failures above the
+    /// pool's that chance does not explain. An error that every backend returns is charged to none.
+    pub(super) fn penalty(&self, pool_rate: f32) -> f32 {
+        if self.failures == 0.0 {
+            return 0.0;
+        }
+        let excess = self.failures - self.responses * pool_rate;
+        let share = (self.responses + 1.0).recip();
+        let deviation = (pool_rate * (1.0 - pool_rate) * share).max(0.0).sqrt();
+        PENALTY * (excess * share - PENALTY_DEVIATIONS * deviation).max(0.0)
+    }
+}
+
+fn forget(count: f32) -> f32 {
+    if count < FORGOTTEN { 0.0 } else { count }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_nanos(seconds * 1_000_000_000)
+    }
+
+    fn history() -> History {
+        History::new(BackendId::new(0, 0), at(0))
+    }
+
+    #[test]
+    fn an_unknown_backend_is_average() {
+        let mut history = history();
+        assert_eq!((history.slowness(), history.penalty(0.0)), (1.0, 0.0));
+        assert_eq!(history.in_order(), 1.0);
+        assert!(history.count(false), "the first it is heard");
+        assert!(!history.count(true));
+    }
+
+    #[test]
+    fn slowness_is_learned_against_a_prior_and_drifts_back() {
+        let mut history = history();
+        (0..6).for_each(|_| _ = history.learn(4.0_f32.log2()));
+        // Six samples of 4 against six of 1: the geometric mean.
+        assert!((history.slowness() - 2.0).abs() < 1e-6);
+        (0..1_000).for_each(|_| _ = history.learn(4.0_f32.log2()));
+        let learned = history.slowness();
+        assert!((3.5..4.0).contains(&learned), "{learned}");
+        history.decay(at(400));
+        let drifted = history.slowness();
+        assert!((1.0..1.1).contains(&drifted), "{drifted}");
+    }
+
+    #[test]
+    fn a_weight_is_a_guess_that_samples_overrule() {
+        let mut history = history();
+        history.set_weight(4.0, 2.0);
+        assert!((history.slowness() - 0.5).abs() < 1e-6);
+        (0..64).for_each(|_| _ = history.learn(0.0));
+        assert!(history.slowness() > 0.9);
+    }
+
+    #[test]
+    fn only_failures_beyond_the_pools_are_charged() {
+        let mut failing = history();
+        (0..50).for_each(|_| _ = failing.count(true));
+        assert!(failing.penalty(0.05) > 80.0);
+        assert_eq!(failing.penalty(1.0), 0.0, "all fail: nobody is to blame");
+        failing.forgive();
+        assert_eq!(failing.penalty(0.05), 0.0);
+    }
+
+    #[test]
+    fn nothing_shrinks_below_what_processors_are_quick_with() {
+        let mut history = history();
+        _ = history.learn(1e-3);
+        history.learn_order(true);
+        for second in 0..200 {
+            (0..1_000).for_each(|_| {
+                _ = history.learn(0.0);
+                history.learn_order(false);
+            });
+            history.decay(at(second));
+        }
+        assert_eq!((history.log_sum, history.overtaking), (0.0, 0.0));
+        history.decay(at(1_000_000));
+        assert_eq!(history.samples, 0.0);
+    }
+
+    #[test]
+    fn failures_are_forgotten_in_time() {
+        let mut failing = history();
+        (0..50).for_each(|_| _ = failing.count(true));
+        failing.decay(at(30));
+        let faded = failing.penalty(0.02);
+        assert!((40.0..70.0).contains(&faded), "{faded}");
+        failing.decay(at(60));
+        assert_eq!(failing.penalty(0.02), 0.0);
+    }
+
+    #[test]
+    fn overtaking_lowers_the_trust_in_order_to_its_floor() {
+        let mut history = history();
+        history.learn_order(true);
+        assert!((history.in_order() - 0.8).abs() < 1e-6);
+        (0..20).for_each(|_| history.learn_order(true));
+        assert_eq!(history.in_order(), IN_ORDER_LEAST);
+    }
+}

@@ -1,0 +1,215 @@
+//! How backends are chosen: the [`Strategy`] trait and the strategies that come with `lb`.
+//!
+//! A strategy is pure. It sees [`Candidate`]s and a key, returns one candidate, and is told of
+//! every exchange that has been settled. It never sees sockets or a clock, it allocates nothing
+//! while picking, and with the same seed and the same calls it makes the same picks.
+//! What every strategy may rely on (how many exchanges are in flight where, when a backend was
+//! last picked, when it last answered) is kept once, by the pool, in the candidates.
+//!
+//! One rule is one file; [`registry`] knows them all by name. A rule of your own is a type that
+//! implements [`Strategy`].
+
+pub mod hashing;
+pub mod key;
+pub mod kind;
+mod least_connections;
+mod least_response_time;
+mod n_to_one;
+mod p2c;
+mod random;
+pub mod registry;
+mod rng;
+mod round_robin;
+mod sample;
+mod sticky;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+pub use hashing::{Hashing, LoadBound, Maglev, Ring};
+pub use kind::{BadStrategy, Kind, Table};
+pub use least_connections::LeastConnections;
+pub use least_response_time::LeastResponseTime;
+pub use n_to_one::NToOne;
+pub use p2c::TwoChoices;
+pub use random::Random;
+pub use registry::build;
+pub(crate) use rng::Rng;
+pub use round_robin::RoundRobin;
+pub use sticky::Sticky;
+pub use verdict::Verdict;
+
+use crate::time::Timestamp;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// Names one backend of an pool. The generation tells it from an earlier backend that had
+/// the same slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BackendId {
+    slot: u32,
+    /// One more than the generation, so that an `Option` needs no more room: a pick is returned in
+    /// a register.
+    number: NonZeroU32,
+}
+
+impl BackendId {
+    /// The backend in `slot`, the `generation`th to live there.
+    #[must_use]
+    pub const fn new(slot: u32, generation: u32) -> Self {
+        let number = NonZeroU32::MIN.saturating_add(generation);
+        Self { slot, number }
+    }
+
+    /// Index into per-backend arrays.
+    #[must_use]
+    pub const fn slot(self) -> usize {
+        self.slot as usize
+    }
+
+    /// How many backends had this slot before.
+    #[must_use]
+    pub const fn generation(self) -> u32 {
+        self.number.get() - 1
+    }
+}
+
+/// What a strategy may know of a backend. The candidates of an pool are one flat array;
+/// `candidates[id.slot()].id == id` for every live backend. A slot whose backend was removed stays
+/// in the array, neither live nor pickable, until another backend takes it. Each is one line of the
+/// cache.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+pub struct Candidate {
+    /// Which backend this is.
+    pub id: BackendId,
+    /// A hash of its name: the same in every process, so that several balancers agree on where
+    /// a key belongs.
+    pub identity: u64,
+    /// Whether it belongs to the pool: true from its addition to its removal.
+    pub live: bool,
+    /// Whether it may be picked now. A strategy never returns a candidate that may not.
+    pub pickable: bool,
+    /// Its configured share relative to the others, 1 to 256.
+    pub weight: u32,
+    /// Exchanges dispatched to it and not yet settled.
+    pub in_flight: u32,
+    /// The pick that chose it last, counted over the whole pool: smaller is longer ago.
+    /// Before its first pick, a number below every real pick that keeps the configured order.
+    pub last_pick: u64,
+    /// When it was last picked; [`Timestamp::ZERO`] before the first.
+    pub last_picked_at: Timestamp,
+    /// When it last answered an exchange, well or badly; `None` before the first. An exchange
+    /// that never reached it, or was given up, does not count.
+    pub last_completed_at: Option<Timestamp>,
+    /// When the oldest exchange that is in flight there was dispatched; `None` when idle.
+    pub oldest_dispatched_at: Option<Timestamp>,
+}
+
+/// What a strategy is told when an exchange at a backend is over.
+#[derive(Clone, Copy, Debug)]
+pub struct Settlement {
+    /// Where the exchange was.
+    pub backend: BackendId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When it was dispatched.
+    pub dispatched_at: Timestamp,
+    /// Exchanges in flight at that backend when it was dispatched, itself not counted.
+    pub ahead_at_dispatch: u32,
+    /// Whether an exchange dispatched there earlier is still in flight.
+    pub overtook: bool,
+    /// Exchanges still in flight there, itself no longer counted.
+    pub remaining: u32,
+}
+
+/// How an exchange ended, as far as its backend is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The backend answered as it should.
+    Success {
+        /// From dispatch to the first byte of the response (in TCP mode: from the first client
+        /// byte forwarded to the first backend byte, else the life of the connection).
+        /// `None` where no response time can be told.
+        response_time: Option<Duration>,
+    },
+    /// It answered that it will not do what was asked (4xx, 501, 505). A strategy may count that
+    /// as a failure, if it compares with the pool; the life cycle does not: it is the client's
+    /// doing.
+    ClientError,
+    /// It was reached, but broke off, timed out, or answered with an error of its own (5xx).
+    Failure,
+    /// No connection to it could be made. To a strategy this is a failure like any other; the
+    /// life cycle of the backend turns on the difference.
+    Unreachable,
+    /// The exchange ended for reasons that say nothing about the backend.
+    Inconclusive,
+}
+
+impl Outcome {
+    /// How long a successful answer took, where that can be told.
+    #[must_use]
+    pub const fn response_time(self) -> Option<Duration> {
+        match self {
+            Self::Success { response_time } => response_time,
+            Self::ClientError | Self::Failure | Self::Unreachable | Self::Inconclusive => None,
+        }
+    }
+}
+
+/// Where the key comes from by which a hashing strategy keeps clients at one backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// The strategy does not look at the request.
+    None,
+    /// The client's IP address.
+    ClientAddress,
+    /// The request target (path and query).
+    Target,
+    /// The value of a request header field.
+    Header(String),
+    /// The value of a cookie.
+    Cookie(String),
+}
+
+/// Chooses among backends. Implement it to bring your own rule.
+pub trait Strategy: Send {
+    /// The name it is known by, as in `--strategy NAME`.
+    fn name(&self) -> &'static str;
+
+    /// Whether exchanges spread over all backends by weight, or all go to one as long as it may
+    /// be picked. Tells what the whole share of a backend is that comes back.
+    fn spreads(&self) -> bool {
+        true
+    }
+
+    /// Which part of a request it wants as a key. Asked once.
+    fn key_source(&self) -> KeySource {
+        KeySource::None
+    }
+
+    /// Chooses one candidate with `pickable`, or `None` if there is none. Each choice leads to
+    /// one exchange, which [`settled`](Self::settled) reports once.
+    ///
+    /// `key` is the hash of what [`key_source`](Self::key_source) asked for, 0 if nothing.
+    fn pick(&mut self, candidates: &[Candidate], key: u64, now: Timestamp) -> Option<BackendId>;
+
+    /// The exchange that a pick led to is over. `candidates` are as they are afterwards.
+    fn settled(&mut self, _candidates: &[Candidate], _settlement: &Settlement, _now: Timestamp) {}
+
+    /// A backend passed an active check: what is held against it may be forgotten.
+    fn cleared(&mut self, _backend: BackendId) {}
+
+    /// What it would make of each live candidate if it had to pick now, for people who wonder why.
+    /// Changes nothing and need not be fast.
+    fn explain(&self, candidates: &[Candidate], _key: u64, _now: Timestamp) -> Vec<Verdict> {
+        verdict::in_flight_alone(candidates)
+    }
+
+    /// Other workers have picked these candidates, and settled exchanges there, since it was last
+    /// called. Some of them, or all; before a pick, where several workers share the backends.
+    fn refreshed(&mut self, _candidates: &[Candidate]) {}
+
+    /// Backends were added, removed or given another weight. Called once before the first pick.
+    fn changed(&mut self, _candidates: &[Candidate], _now: Timestamp) {}
+}

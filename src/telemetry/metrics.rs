@@ -1,0 +1,182 @@
+//! The counters of one balancer: of the whole, and of each backend.
+//!
+//! It learns from records and from the two moments that no record tells of: a pick, and an
+//! attempt that failed and is repeated. What is true right now (connections open, exchanges in
+//! flight, states) is kept elsewhere, once, and handed in for a [`Snapshot`].
+//! Invariant: a slot's counters belong to the newest backend that was heard of there; what is
+//! still told of an earlier one counts for the whole only.
+
+use super::backend_stats::BackendStats;
+use super::response_times::ResponseTimeHistogram;
+use super::{BackendSnapshot, BackendView, Counters, FaultCounts, Record, Snapshot, Turns};
+use crate::error::Fault;
+use crate::strategy::BackendId;
+use crate::time::Timestamp;
+
+/// Counts what happens. Nothing here allocates but the first sight of a backend or a fault, and
+/// response times longer than any before.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    started_at: Timestamp,
+    connections_accepted: u64,
+    totals: Counters,
+    faults: FaultCounts,
+    /// By slot.
+    backends: Vec<Counted>,
+    turns: Turns,
+}
+
+/// The counters of the newest backend that was heard of in a slot.
+#[derive(Clone, Debug, Default)]
+#[repr(C, align(64))]
+struct Counted {
+    /// `None`, and nothing is counted, where no backend was heard of.
+    id: Option<BackendId>,
+    stats: BackendStats,
+}
+
+impl Metrics {
+    /// All zero; the uptime counts from `now`.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            started_at: now,
+            connections_accepted: 0,
+            totals: Counters::default(),
+            faults: FaultCounts::default(),
+            backends: Vec::new(),
+            turns: Turns::default(),
+        }
+    }
+
+    /// What watches the turns of the loop.
+    pub(crate) fn turns(&mut self) -> &mut Turns {
+        &mut self.turns
+    }
+
+    /// A client connection was accepted.
+    pub fn accepted(&mut self) {
+        self.connections_accepted += 1;
+    }
+
+    /// A backend was picked for an exchange, for the first attempt or a further one.
+    pub fn picked(&mut self, backend: BackendId) {
+        if let Some(stats) = self.stats_of(backend) {
+            stats.picks += 1;
+        }
+    }
+
+    /// An attempt at `backend` failed with `fault` and is repeated, there or elsewhere: its
+    /// exchange goes on, and its record will tell only of the last attempt.
+    pub fn retried(&mut self, backend: BackendId, fault: Fault) {
+        self.totals.observe_retry();
+        if let Some(stats) = self.stats_of(backend) {
+            stats.observe_retry(fault);
+        }
+    }
+
+    /// An exchange is over.
+    pub fn record(&mut self, record: &Record) {
+        self.totals.observe(record);
+        if let Some(fault) = record.fault {
+            self.faults.observe(fault);
+        }
+        if let Some(stats) = record.backend.and_then(|backend| self.stats_of(backend)) {
+            stats.observe(record);
+        }
+    }
+
+    /// Adds all that `other` has counted, of the same backends.
+    pub fn add(&mut self, other: &Self) {
+        self.connections_accepted += other.connections_accepted;
+        self.totals.add(&other.totals);
+        self.faults.add(&other.faults);
+        self.turns.add(&other.turns);
+        for Counted { id, stats } in &other.backends {
+            if let Some(own) = id.and_then(|id| self.stats_of(id)) {
+                own.add(stats);
+            }
+        }
+    }
+
+    /// Exchanges that are over.
+    #[must_use]
+    pub const fn exchanges(&self) -> u64 {
+        self.totals.exchanges
+    }
+
+    /// Everything that was counted, as of `now`, for the backends in `views`, in their order.
+    #[must_use]
+    pub fn snapshot<'a>(
+        &self,
+        now: Timestamp,
+        connections_open: u64,
+        views: impl IntoIterator<Item = BackendView<'a>>,
+    ) -> Snapshot {
+        let mut all_response_times = ResponseTimeHistogram::default();
+        for counted in &self.backends {
+            all_response_times.add(&counted.stats.response_times);
+        }
+        Snapshot {
+            uptime: now.since(self.started_at),
+            connections_accepted: self.connections_accepted,
+            connections_open,
+            totals: self.totals,
+            faults: self.faults.clone(),
+            response_times: all_response_times.quantiles(),
+            turn_times: self.turns.times(),
+            backends: views.into_iter().map(|view| self.row(&view)).collect(),
+            heartbeats: None,
+            workers: Vec::new(),
+        }
+    }
+
+    fn row(&self, view: &BackendView) -> BackendSnapshot {
+        let known = self.backends.get(view.id.slot());
+        let stats = known
+            .filter(|counted| counted.id == Some(view.id))
+            .map(|counted| &counted.stats);
+        BackendSnapshot {
+            name: view.name.to_owned(),
+            state: view.state,
+            in_flight: view.in_flight,
+            picks: stats.map_or(0, |stats| stats.picks),
+            counters: stats.map(|stats| stats.counters).unwrap_or_default(),
+            faults: stats.map(|stats| stats.faults.clone()).unwrap_or_default(),
+            response_times: stats.and_then(|stats| stats.response_times.quantiles()),
+            heartbeat: None,
+        }
+    }
+
+    /// The counters of `backend`: new ones at first sight, `None` if it has been succeeded.
+    fn stats_of(&mut self, backend: BackendId) -> Option<&mut BackendStats> {
+        let slot = backend.slot();
+        let is_known = |known: &Counted| known.id == Some(backend);
+        if !self.backends.get(slot).is_some_and(is_known) {
+            self.meet(backend);
+        }
+        let counted = self.backends.get_mut(slot)?;
+        is_known(counted).then_some(&mut counted.stats)
+    }
+
+    /// Makes room for the counters of `backend`, unless a newer one has the slot.
+    #[cold]
+    fn meet(&mut self, backend: BackendId) {
+        let slot = backend.slot();
+        if slot >= self.backends.len() {
+            self.backends.resize_with(slot + 1, Counted::default);
+        }
+        if let Some(counted) = self.backends.get_mut(slot) {
+            let known = counted.id.map(BackendId::generation);
+            if known.is_none_or(|known| known < backend.generation()) {
+                *counted = Counted {
+                    id: Some(backend),
+                    stats: BackendStats::default(),
+                };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

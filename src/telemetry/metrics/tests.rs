@@ -1,0 +1,167 @@
+//! What each event adds to the counters, and to whose.
+
+use super::*;
+use crate::error::Refusal;
+use crate::telemetry::response_times::WAITING;
+use std::mem::offset_of;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+const FIRST: BackendId = BackendId::new(0, 0);
+const SECOND: BackendId = BackendId::new(1, 0);
+
+fn record(backend: Option<BackendId>, fault: Option<Fault>) -> Record<'static> {
+    Record {
+        started_at: Timestamp::ZERO,
+        client: SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000)).into(),
+        request_id: b"",
+        method: b"GET",
+        target: b"/",
+        status: fault.map_or(Some(200), Fault::status),
+        bytes_in: 10,
+        bytes_out: 100,
+        backend,
+        connect_time: None,
+        first_byte_time: fault.is_none().then_some(Duration::from_millis(5)),
+        total_time: Duration::from_millis(6),
+        retries: 0,
+        fault,
+    }
+}
+
+fn view(id: BackendId) -> BackendView<'static> {
+    BackendView {
+        id,
+        name: "b",
+        state: "healthy",
+        in_flight: 3,
+    }
+}
+
+fn row(metrics: &Metrics, id: BackendId) -> BackendSnapshot {
+    let mut snapshot = metrics.snapshot(Timestamp::ZERO, 0, [view(id)]);
+    snapshot.backends.remove(0)
+}
+
+#[test]
+fn an_exchange_counts_for_the_whole_and_for_its_backend() {
+    let mut metrics = Metrics::new(Timestamp::ZERO);
+    metrics.picked(SECOND);
+    metrics.record(&record(Some(SECOND), None));
+
+    let second = row(&metrics, SECOND);
+    assert_eq!((second.picks, second.in_flight), (1, 3));
+    assert_eq!(second.counters.exchanges, 1);
+    assert_eq!(
+        (second.counters.bytes_in, second.counters.bytes_out),
+        (10, 100)
+    );
+    assert_eq!(second.counters.statuses.of_class(2), 1);
+    assert_eq!(second.response_times.map(|times| times.samples), Some(1));
+    let snapshot = metrics.snapshot(Timestamp::ZERO, 0, []);
+    assert_eq!(snapshot.totals, second.counters);
+    assert_eq!(snapshot.response_times, second.response_times);
+    let first = row(&metrics, FIRST);
+    assert_eq!((first.picks, first.counters), (0, Counters::default()));
+}
+
+#[test]
+fn an_attempt_that_is_repeated_is_held_against_the_backend_that_failed_it() {
+    let mut metrics = Metrics::new(Timestamp::ZERO);
+    metrics.picked(FIRST);
+    metrics.retried(FIRST, Fault::ConnectFailed);
+    metrics.picked(SECOND);
+    metrics.record(&record(Some(SECOND), None));
+
+    let [first, second] = [FIRST, SECOND].map(|id| row(&metrics, id));
+    assert_eq!((first.counters.errors, first.counters.retries), (1, 1));
+    assert_eq!(first.faults.of(Fault::ConnectFailed), 1);
+    assert_eq!(first.counters.exchanges, 0);
+    assert_eq!((second.counters.errors, second.counters.retries), (0, 0));
+    let snapshot = metrics.snapshot(Timestamp::ZERO, 0, []);
+    assert_eq!((snapshot.totals.errors, snapshot.totals.retries), (1, 1));
+    assert_eq!(snapshot.faults, FaultCounts::default(), "it ended well");
+}
+
+#[test]
+fn only_what_a_backend_did_is_an_error_of_a_backend() {
+    let mut metrics = Metrics::new(Timestamp::ZERO);
+    let bad_host = Fault::Refused(Refusal::BadHost);
+    metrics.record(&record(None, Some(bad_host)));
+    metrics.record(&record(Some(FIRST), Some(Fault::ClientGone)));
+    metrics.record(&record(Some(FIRST), Some(Fault::BackendTimeout)));
+
+    let first = row(&metrics, FIRST);
+    assert_eq!((first.counters.exchanges, first.counters.errors), (2, 1));
+    let seen: Vec<_> = first.faults.iter().collect();
+    assert_eq!(seen, [(Fault::BackendTimeout, 1)]);
+    let snapshot = metrics.snapshot(Timestamp::ZERO, 0, []);
+    assert_eq!((snapshot.totals.exchanges, snapshot.totals.errors), (3, 1));
+    for fault in [bad_host, Fault::ClientGone, Fault::BackendTimeout] {
+        assert_eq!(snapshot.faults.of(fault), 1, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_successor_in_a_slot_starts_at_zero_and_is_told_nothing_of_its_predecessor() {
+    let mut metrics = Metrics::new(Timestamp::ZERO);
+    let successor = BackendId::new(0, 1);
+    metrics.record(&record(Some(FIRST), None));
+    assert_eq!(row(&metrics, successor).counters.exchanges, 0);
+    metrics.picked(successor);
+    metrics.record(&record(Some(FIRST), None));
+
+    assert_eq!(row(&metrics, successor).picks, 1);
+    assert_eq!(row(&metrics, successor).counters.exchanges, 0);
+    assert_eq!(row(&metrics, FIRST).counters.exchanges, 0);
+    assert_eq!(metrics.snapshot(Timestamp::ZERO, 0, []).totals.exchanges, 2);
+}
+
+#[test]
+fn several_workers_add_up() {
+    let mut all = Metrics::new(Timestamp::ZERO);
+    let mut other = Metrics::new(Timestamp::ZERO);
+    for metrics in [&mut all, &mut other] {
+        metrics.accepted();
+        metrics.picked(FIRST);
+        metrics.retried(FIRST, Fault::ConnectFailed);
+        metrics.picked(SECOND);
+        metrics.record(&record(Some(SECOND), None));
+    }
+    other.record(&record(Some(SECOND), Some(Fault::BackendTimeout)));
+    all.add(&other);
+
+    let snapshot = all.snapshot(Timestamp::ZERO, 0, []);
+    assert_eq!(snapshot.connections_accepted, 2);
+    assert_eq!((snapshot.totals.exchanges, snapshot.totals.retries), (3, 2));
+    assert_eq!(
+        snapshot.totals.statuses.iter().map(|(_, n)| n).sum::<u64>(),
+        3
+    );
+    assert_eq!(snapshot.faults.of(Fault::BackendTimeout), 1);
+    let [first, second] = [FIRST, SECOND].map(|id| row(&all, id));
+    assert_eq!((first.picks, first.faults.of(Fault::ConnectFailed)), (2, 2));
+    assert_eq!((second.picks, second.counters.exchanges), (2, 3));
+    assert_eq!(second.response_times.map(|times| times.samples), Some(2));
+    assert_eq!(all.exchanges(), 3);
+}
+
+#[test]
+fn uptime_and_connections() {
+    let mut metrics = Metrics::new(Timestamp::from_nanos(500));
+    metrics.accepted();
+    metrics.accepted();
+    let snapshot = metrics.snapshot(Timestamp::from_nanos(800), 1, []);
+    assert_eq!(snapshot.uptime, Duration::from_nanos(300));
+    assert_eq!(
+        (snapshot.connections_accepted, snapshot.connections_open),
+        (2, 1)
+    );
+}
+
+/// Whoever adds a counter decides whether an exchange is to need a third line, or fewer are to wait.
+#[test]
+fn what_every_exchange_needs_of_a_backend_fills_two_lines() {
+    let response_times = offset_of!(Counted, stats.response_times);
+    assert_eq!(response_times + WAITING * size_of::<u32>(), 2 * 64);
+}

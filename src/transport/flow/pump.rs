@@ -1,0 +1,134 @@
+//! Pumping: reading from the source whenever nothing waits for the sink.
+
+use super::{Break, Flow, Pumped};
+use crate::http::Body;
+use crate::transport::buffer::Buffers;
+use crate::transport::buffered_conn::{BufferedConn, IoContext};
+use crate::transport::socket::{Received, Socket};
+use crate::transport::stream::{Pipes, Transport};
+
+/// Bytes one flow may move before others get their turn.
+const TURN_BYTES: usize = 1024 * 1024;
+
+/// What [`Flow::advance`] did.
+pub(super) enum Step {
+    Moved(usize),
+    Blocked,
+}
+
+impl<Pipe> Flow<Pipe> {
+    /// Moves bytes until one side blocks, the message ends or breaks, or others want their turn.
+    pub fn pump<T, P>(
+        &mut self,
+        from: &mut BufferedConn<T>,
+        to: &mut Socket<T>,
+        work: &mut IoContext<P>,
+    ) -> Pumped
+    where
+        T: Transport<Pipe = Pipe>,
+        P: Pipes<Pipe = Pipe>,
+    {
+        let mut budget = TURN_BYTES;
+        loop {
+            match self.flush(to, work) {
+                Ok(true) => {}
+                Ok(false) => return Pumped::Blocked,
+                Err(failed) => return Pumped::Broken(failed),
+            }
+            if self.body.is_complete() {
+                return Pumped::Done;
+            }
+            if budget == 0 {
+                return Pumped::Yielded;
+            }
+            match self.advance(from, to, work) {
+                Ok(Step::Moved(count)) => budget = budget.saturating_sub(count),
+                Ok(Step::Blocked) => return Pumped::Blocked,
+                Err(failed) => return Pumped::Broken(failed),
+            }
+        }
+    }
+
+    /// Takes the next bytes from the source: what is left unread, else what the socket has.
+    fn advance<T, P>(
+        &mut self,
+        from: &mut BufferedConn<T>,
+        to: &mut Socket<T>,
+        work: &mut IoContext<P>,
+    ) -> Result<Step, Break>
+    where
+        T: Transport<Pipe = Pipe>,
+        P: Pipes<Pipe = Pipe>,
+    {
+        if let Some(mut unread) = from.unread.take() {
+            let used = self.accept(&mut Vec::new(), unread.pending(), to, &mut work.buffers);
+            unread.consume(*used.as_ref().unwrap_or(&0));
+            from.put_back(unread, &mut work.buffers);
+            return used.map(Step::Moved);
+        }
+        if from.socket.has_ended() {
+            return self.source_ended(&mut work.buffers);
+        }
+        if !from.socket.may_read() {
+            return Ok(Step::Blocked);
+        }
+        let received = if self.is_bulk() {
+            self.fill_pipe(&mut from.socket, work)
+        } else {
+            None
+        };
+        match received {
+            Some(step) => self.received_in_pipe(step, work),
+            None => self.copy(from, to, work),
+        }
+    }
+
+    fn copy<T, P>(
+        &mut self,
+        from: &mut BufferedConn<T>,
+        to: &mut Socket<T>,
+        work: &mut IoContext<P>,
+    ) -> Result<Step, Break>
+    where
+        T: Transport<Pipe = Pipe>,
+        P: Pipes<Pipe = Pipe>,
+    {
+        let IoContext {
+            scratch, buffers, ..
+        } = work;
+        // Not reading past the end leaves the next request in the kernel, without a buffer.
+        let room = match self.body {
+            Body::Length(left) => usize::try_from(left).unwrap_or(usize::MAX),
+            Body::Empty | Body::Chunked(_) | Body::UntilClose => usize::MAX,
+        };
+        let room = room.min(scratch.len());
+        let into = scratch.get_mut(..room).unwrap_or_default();
+        match from.socket.recv(into) {
+            Received::Bytes(count) => {
+                let bytes = scratch.get(..count).unwrap_or_default();
+                self.bulk = count == scratch.len();
+                let used = self.accept(&mut Vec::new(), bytes, to, buffers)?;
+                from.keep(bytes.get(used..).unwrap_or_default(), buffers);
+                Ok(Step::Moved(count))
+            }
+            Received::Blocked => Ok(Step::Blocked),
+            Received::End => self.source_ended(buffers),
+            Received::Failed => Err(Break::SourceFailed),
+        }
+    }
+
+    /// The end of the source ends the message, or cuts it short.
+    pub(super) fn source_ended(&mut self, buffers: &mut Buffers) -> Result<Step, Break> {
+        if !matches!(self.body, Body::UntilClose) {
+            return Err(Break::Truncated);
+        }
+        self.body = Body::Empty;
+        if let Some(encoder) = self.encoder.take() {
+            match &mut self.pending {
+                Some(pending) => pending.append(encoder.finish()),
+                None => self.pending = Some(buffers.take_with(encoder.finish())),
+            }
+        }
+        Ok(Step::Moved(0))
+    }
+}

@@ -1,0 +1,290 @@
+//! The loop: waits for events and passes them to the server.
+//!
+//! A turn has named phases ([`TurnPhase`]), each bounded, so that a flood of one kind delays the
+//! others by no more than a turn. The clock is read once for each event, and behind each phase that
+//! had something to do: that is how a turn that takes too long gets its name.
+
+use super::mailbox::Command;
+use super::other_workers::OtherWorkers;
+use super::subscribers::Subscribers;
+use crate::clock::Clock;
+use crate::net::{HeartbeatListener, Listener, LogWriter, SystemNetwork, WAKER, readiness};
+use crate::proxy::{Proxy, Token};
+use crate::telemetry::TurnPhase;
+use crate::time::Timestamp;
+use mio::event::Event;
+use mio::{Events, Poll};
+use std::io;
+use std::mem;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+/// Events taken from the system in one turn.
+const EVENTS_PER_TURN: usize = 1024;
+
+/// Tokens with this bit are the loop's own; the others are the server's.
+const OWN_BIT: usize = 1 << 63;
+/// One loop and everything it owns.
+pub(crate) struct EventLoop {
+    pub(super) poll: Poll,
+    pub(super) clock: Clock,
+    pub(super) listeners: Vec<Listener>,
+    pub(super) heartbeats: Option<HeartbeatListener>,
+    pub(super) proxy: Proxy<SystemNetwork>,
+    pub(super) commands: Receiver<Command>,
+    /// Whether somebody has woken the loop, who may have commands for it.
+    pub(super) is_called: bool,
+    /// `None` if there is one worker.
+    pub(super) other_workers: Option<OtherWorkers>,
+    pub(super) log: Option<LogWriter>,
+    pub(super) subscribers: Subscribers,
+    pub(super) max_connections: usize,
+    pub(super) shutdown_timeout: Duration,
+    /// Until when nothing is accepted, after a shortage.
+    pub(super) accepts_from: Timestamp,
+    pub(super) stopping_until: Option<Timestamp>,
+}
+
+/// What a loop is made of.
+pub(crate) struct LoopParts {
+    pub(crate) poll: Poll,
+    pub(crate) clock: Clock,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) heartbeats: Option<HeartbeatListener>,
+    pub(crate) proxy: Proxy<SystemNetwork>,
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) other_workers: Option<OtherWorkers>,
+    pub(crate) log: Option<LogWriter>,
+    pub(crate) max_connections: usize,
+    pub(crate) shutdown_timeout: Duration,
+}
+
+/// What a loop leaves when it has ended.
+pub(crate) struct Finished {
+    pub(crate) proxy: Proxy<SystemNetwork>,
+    pub(crate) at: Timestamp,
+    pub(crate) dropped_log_lines: u64,
+}
+
+impl EventLoop {
+    /// A loop that is ready to run.
+    pub(crate) fn new(mut parts: LoopParts) -> io::Result<Self> {
+        for (index, listener) in parts.listeners.iter_mut().enumerate() {
+            let token = mio::Token(OWN_BIT | index);
+            let registry = parts.poll.registry();
+            listener.register(registry, token)?;
+        }
+        if let Some(heartbeats) = &mut parts.heartbeats {
+            heartbeats.register(parts.poll.registry())?;
+        }
+        Ok(Self {
+            poll: parts.poll,
+            clock: parts.clock,
+            listeners: parts.listeners,
+            heartbeats: parts.heartbeats,
+            proxy: parts.proxy,
+            commands: parts.commands,
+            is_called: false,
+            other_workers: parts.other_workers,
+            log: parts.log,
+            subscribers: Subscribers::default(),
+            max_connections: parts.max_connections,
+            shutdown_timeout: parts.shutdown_timeout,
+            accepts_from: Timestamp::ZERO,
+            stopping_until: None,
+        })
+    }
+
+    /// Runs until told to stop and everything is finished or the time for that is over.
+    pub(crate) fn run(mut self) -> io::Result<Finished> {
+        let mut events = Events::with_capacity(EVENTS_PER_TURN);
+        let mut now = self.clock.now();
+        while !self.is_over(now) {
+            let due = self.wait(&mut events, now)?;
+            now = self.turn(&events, due);
+        }
+        Ok(self.end())
+    }
+
+    /// One turn, `due` being when the server was to be called at the latest. Returns when it
+    /// ended.
+    fn turn(&mut self, events: &Events, due: Option<Timestamp>) -> Timestamp {
+        let began = self.clock.now();
+        self.proxy.turns().begin(began);
+        self.keep_wall_clock(began);
+        let now = self.dispatch_all(events, began);
+        let now = self.accept(now);
+        let now = self.hear(now);
+        let now = self.obey(now);
+        self.finish_turn(due, now)
+    }
+
+    /// Reads the clock behind each event: response times are that exact. Returns the last reading.
+    fn dispatch_all(&mut self, events: &Events, began: Timestamp) -> Timestamp {
+        let mut now = began;
+        for event in events {
+            self.dispatch(event, now);
+            now = self.clock.now();
+        }
+        self.proxy.turns().mark(TurnPhase::Events, now);
+        now
+    }
+
+    /// The phases that end a turn.
+    fn finish_turn(&mut self, due: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        // What is to be done at once has no time at which it was due.
+        if let Some(due) = due.filter(|due| *due > Timestamp::ZERO && *due <= now) {
+            self.proxy.turns().deadline(due, now);
+        }
+        let (clock, mut ended) = (self.clock, now);
+        self.proxy.finish_turn_telling(now, |turns, phase| {
+            ended = clock.now();
+            turns.mark(TurnPhase::Last(phase), ended);
+        });
+        if self.tell() {
+            ended = self.mark(TurnPhase::Log);
+        }
+        if let Some(stall) = self.proxy.turns().end(ended) {
+            self.subscribers.tell_stall(stall);
+        }
+        ended
+    }
+
+    /// Tells people, other_workers and the log. Returns whether there was something to tell.
+    fn tell(&mut self) -> bool {
+        let is_alone = self.other_workers.is_none() && self.log.is_none();
+        if is_alone && !self.proxy.has_news() {
+            return false;
+        }
+        self.subscribers.tell_changes(self.proxy.take_changes());
+        self.subscribers
+            .tell_heartbeat_events(self.proxy.take_heartbeat_events());
+        self.notify_other_workers();
+        self.write_log();
+        true
+    }
+
+    /// A phase that had something to do is over.
+    pub(super) fn mark(&mut self, phase: TurnPhase) -> Timestamp {
+        let now = self.clock.now();
+        self.proxy.turns().mark(phase, now);
+        now
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
+        match self.stopping_until {
+            Some(until) => self.proxy.is_idle() || now >= until,
+            None => false,
+        }
+    }
+
+    /// Waits for events, no longer than until something is due. Returns when that is for the
+    /// server.
+    fn wait(&mut self, events: &mut Events, now: Timestamp) -> io::Result<Option<Timestamp>> {
+        let wakeup = self.proxy.next_wakeup();
+        let mut due = wakeup.unwrap_or(Timestamp::NEVER);
+        if self.has_arrivals() && self.can_accept() {
+            due = due.min(self.accepts_from);
+        }
+        if let Some(at) = self.heartbeats_due() {
+            due = due.min(at);
+        }
+        if let Some(until) = self.stopping_until {
+            due = due.min(until);
+        }
+        let timeout = (due != Timestamp::NEVER).then(|| due.since(now));
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                events.clear();
+            }
+            other => other?,
+        }
+        Ok(wakeup)
+    }
+
+    fn dispatch(&mut self, event: &Event, now: Timestamp) {
+        let token = event.token();
+        if token == WAKER {
+            self.is_called = true;
+            return;
+        }
+        if self.heartbeats.as_mut().is_some_and(|h| h.note(token)) {
+            return;
+        }
+        if token.0 & OWN_BIT != 0 {
+            if let Some(listener) = self.listeners.get_mut(token.0 & !OWN_BIT) {
+                listener.ready = true;
+            }
+            return;
+        }
+        let token = Token::from_bits(token.0 as u64);
+        self.proxy.ready(token, readiness(event), now);
+    }
+
+    /// Does what other threads asked. Returns the time when that is done.
+    fn obey(&mut self, now: Timestamp) -> Timestamp {
+        if !mem::take(&mut self.is_called) {
+            return now;
+        }
+        while let Ok(command) = self.commands.try_recv() {
+            self.obey_one(command, now);
+        }
+        self.mark(TurnPhase::Commands)
+    }
+
+    fn obey_one(&mut self, command: Command, now: Timestamp) {
+        match command {
+            Command::Stop => self.stop(now),
+            // Whoever asked may have gone.
+            Command::Report(reply) => drop(reply.send(self.proxy.report())),
+            Command::Snapshot(others, reply) => {
+                let _ = reply.send(self.proxy.snapshot_of_all(&others, now));
+            }
+            Command::Tell(changes) => self.subscribers.add(changes),
+            Command::Notify(heartbeat_events) => self.subscribers.add_for_notices(heartbeat_events),
+            Command::TellStalls(stalls) => self.subscribers.add_for_stalls(stalls),
+            Command::Admin(backend, order, reply) => {
+                let is_here = self.proxy.order(&backend, order, now);
+                let _ = reply.send(is_here);
+            }
+            Command::Serve(accepted) => self.take_over(accepted, now),
+            Command::Receive(message) => self.proxy.receive(message, now),
+        }
+    }
+
+    fn stop(&mut self, now: Timestamp) {
+        if self.stopping_until.is_none() {
+            self.listeners.clear();
+            self.heartbeats = None;
+            self.proxy.stop();
+            self.stopping_until = Some(now + self.shutdown_timeout);
+        }
+    }
+
+    fn notify_other_workers(&mut self) {
+        if let Some(other_workers) = &mut self.other_workers {
+            other_workers.tell(self.proxy.take_messages());
+            other_workers.wake(self.proxy.take_call());
+            other_workers.count(self.proxy.open_clients());
+        }
+    }
+
+    fn write_log(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.write(self.proxy.take_log_lines());
+            self.proxy
+                .set_wall_clock(self.clock.wall(), self.clock.now());
+        }
+    }
+
+    fn end(mut self) -> Finished {
+        self.proxy.abandon(self.clock.now());
+        self.write_log();
+        self.notify_other_workers();
+        Finished {
+            proxy: self.proxy,
+            at: self.clock.now(),
+            dropped_log_lines: self.log.map_or(0, LogWriter::finish),
+        }
+    }
+}
