@@ -14,7 +14,7 @@ use crate::config::{Config, ConfigError};
 use crate::net::{Log, seed};
 use crate::strategy::{Strategy, registry};
 use crate::telemetry::Snapshot;
-use crate::worker::{EventLoop, Finished};
+use crate::worker::{EventLoop, Finished, WorkerReport, snapshot};
 use build::build;
 use std::io;
 use std::net::SocketAddr;
@@ -168,10 +168,14 @@ fn finished<T>(thread: JoinHandle<io::Result<T>>) -> io::Result<T> {
 
 /// What all workers leave together.
 fn ended(mut first: Finished, others: &[Finished]) -> Ended {
-    let reports: Vec<_> = others.iter().map(|other| other.proxy.report()).collect();
+    let report = |other: &Finished| WorkerReport {
+        proxy: other.proxy.report(),
+        loop_stats: other.stats.clone(),
+    };
+    let reports: Vec<_> = others.iter().map(report).collect();
     let dropped = others.iter().map(|other| other.dropped_log_lines);
     Ended {
-        snapshot: first.proxy.snapshot_of_all(&reports, first.at),
+        snapshot: snapshot(&mut first.proxy, &first.stats, &reports, first.at),
         dropped_log_lines: first.dropped_log_lines + dropped.sum::<u64>(),
     }
 }

@@ -34,7 +34,7 @@ impl<N: Network> Proxy<N> {
     /// How all workers are as one, as of `now`; this is the first, `others` are the reports of
     /// the rest.
     #[must_use]
-    pub fn snapshot_of_all(&mut self, others: &[Report], now: Timestamp) -> Snapshot {
+    pub fn snapshot_of_all(&mut self, others: &[&Report], now: Timestamp) -> Snapshot {
         if others.is_empty() {
             return self.snapshot(now);
         }
@@ -45,7 +45,7 @@ impl<N: Network> Proxy<N> {
             all.metrics.add(&other.metrics);
             all.connections_open += other.connections_open;
         }
-        let workers = std::iter::once(&own).chain(others);
+        let workers = std::iter::once(&own).chain(others.iter().copied());
         Snapshot {
             workers: workers.map(Report::summary).collect(),
             ..self.shown(&all.metrics, all.connections_open, now)

@@ -5,7 +5,7 @@ use super::backend_conn::BackendConnState;
 use super::client_conn::ClientConnState;
 use super::network::{Network, Token};
 use super::{Proxy, Runnable};
-use crate::telemetry::{LastPhase, Turns};
+use crate::telemetry::TurnPhase;
 use crate::time::Timestamp;
 use crate::transport::Readiness;
 use std::mem;
@@ -62,38 +62,29 @@ impl<N: Network> Proxy<N> {
         }
     }
 
-    /// What watches the turns of the loop.
-    pub(crate) fn turns(&mut self) -> &mut Turns {
-        self.metrics.turns()
-    }
-
     /// The phases that end a turn.
     pub fn finish_turn(&mut self, now: Timestamp) {
-        self.finish_turn_telling(now, |_, _| {});
+        self.finish_turn_telling(now, |_| {});
     }
 
     /// The same, for whoever measures each phase: calls `over` behind those that had something to
     /// do.
-    pub(crate) fn finish_turn_telling(
-        &mut self,
-        now: Timestamp,
-        mut over: impl FnMut(&mut Turns, LastPhase),
-    ) {
+    pub(crate) fn finish_turn_telling(&mut self, now: Timestamp, mut over: impl FnMut(TurnPhase)) {
         if self.resume(now) {
-            over(self.turns(), LastPhase::Yielded);
+            over(TurnPhase::Resume);
         }
         if self.expire_deadlines(now) {
-            over(self.turns(), LastPhase::Deadlines);
+            over(TurnPhase::Expire);
         }
         if self.follow_backends(now) {
-            over(self.turns(), LastPhase::Backends);
+            over(TurnPhase::Health);
         }
         // After all that gives a backend back: nobody else would call those who wait for it.
         if self.serve_queue(now) {
-            over(self.turns(), LastPhase::Queue);
+            over(TurnPhase::Queue);
         }
         if self.close_all() {
-            over(self.turns(), LastPhase::Closing);
+            over(TurnPhase::Close);
         }
     }
 

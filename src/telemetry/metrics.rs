@@ -8,7 +8,7 @@
 
 use super::backend_stats::BackendStats;
 use super::response_times::ResponseTimeHistogram;
-use super::{BackendSnapshot, BackendView, Counters, FaultCounts, Record, Snapshot, Turns};
+use super::{BackendSnapshot, BackendView, Counters, FaultCounts, Record, Snapshot};
 use crate::error::Fault;
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
@@ -23,7 +23,6 @@ pub struct Metrics {
     faults: FaultCounts,
     /// By slot.
     backends: Vec<Counted>,
-    turns: Turns,
 }
 
 /// The counters of the newest backend that was heard of in a slot.
@@ -45,13 +44,7 @@ impl Metrics {
             totals: Counters::default(),
             faults: FaultCounts::default(),
             backends: Vec::new(),
-            turns: Turns::default(),
         }
-    }
-
-    /// What watches the turns of the loop.
-    pub(crate) fn turns(&mut self) -> &mut Turns {
-        &mut self.turns
     }
 
     /// A client connection was accepted.
@@ -91,7 +84,6 @@ impl Metrics {
         self.connections_accepted += other.connections_accepted;
         self.totals.add(&other.totals);
         self.faults.add(&other.faults);
-        self.turns.add(&other.turns);
         for Counted { id, stats } in &other.backends {
             if let Some(own) = id.and_then(|id| self.stats_of(id)) {
                 own.add(stats);
@@ -124,7 +116,7 @@ impl Metrics {
             totals: self.totals,
             faults: self.faults.clone(),
             response_times: all_response_times.quantiles(),
-            turn_times: self.turns.times(),
+            turn_times: None,
             backends: views.into_iter().map(|view| self.row(&view)).collect(),
             heartbeats: None,
             workers: Vec::new(),

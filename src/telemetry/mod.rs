@@ -10,23 +10,24 @@
 //! | [`metrics`](Metrics) | the counters, of the whole balancer and of each backend |
 //! | [`counters`](Counters) | what is counted, in the same words for both |
 //! | [`response_times`](ResponseTimes) | quantiles of response times |
-//! | [`turns`](TurnTimes) | how long turns of the loop take, and what holds them up |
+//! | [`loop_stats`](LoopStats) | turn times of an event loop, stalls and the phases to blame |
 //! | [`snapshot`](Snapshot) | everything above at one moment, as plain data |
 //! | [`summary`](Summary) | a snapshot as a table for people |
 
 mod access_log;
 mod backend_stats;
 mod counters;
+mod loop_stats;
 mod metrics;
 mod record;
 mod response_times;
 mod snapshot;
 mod summary;
-mod turns;
 
 pub use access_log::AccessLog;
 pub(crate) use access_log::WallTime;
 pub use counters::{Counters, FaultCounts, StatusCounts};
+pub use loop_stats::{LoopStats, Stall, TurnPhase, TurnTimes};
 pub use metrics::Metrics;
 pub use record::Record;
 pub(crate) use response_times::ResponseTimeHistogram;
@@ -34,5 +35,3 @@ pub use response_times::ResponseTimes;
 pub use snapshot::{BackendSnapshot, BackendView, Snapshot, WorkerSnapshot};
 pub use summary::Summary;
 pub(crate) use summary::{Table, count, share, span};
-pub(crate) use turns::Turns;
-pub use turns::{LastPhase, Stall, TurnPhase, TurnTimes};

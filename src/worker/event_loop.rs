@@ -6,11 +6,12 @@
 
 use super::mailbox::Command;
 use super::other_workers::OtherWorkers;
+use super::report::{WorkerReport, snapshot};
 use super::subscribers::Subscribers;
 use crate::clock::Clock;
 use crate::net::{HeartbeatListener, Listener, LogWriter, SystemNetwork, WAKER, readiness};
 use crate::proxy::{Proxy, Token};
-use crate::telemetry::TurnPhase;
+use crate::telemetry::{LoopStats, TurnPhase};
 use crate::time::Timestamp;
 use mio::event::Event;
 use mio::{Events, Poll};
@@ -38,6 +39,7 @@ pub(crate) struct EventLoop {
     pub(super) other_workers: Option<OtherWorkers>,
     pub(super) log: Option<LogWriter>,
     pub(super) subscribers: Subscribers,
+    pub(super) stats: LoopStats,
     pub(super) max_connections: usize,
     pub(super) shutdown_timeout: Duration,
     /// Until when nothing is accepted, after a shortage.
@@ -62,6 +64,7 @@ pub(crate) struct LoopParts {
 /// What a loop leaves when it has ended.
 pub(crate) struct Finished {
     pub(crate) proxy: Proxy<SystemNetwork>,
+    pub(crate) stats: LoopStats,
     pub(crate) at: Timestamp,
     pub(crate) dropped_log_lines: u64,
 }
@@ -88,6 +91,7 @@ impl EventLoop {
             other_workers: parts.other_workers,
             log: parts.log,
             subscribers: Subscribers::default(),
+            stats: LoopStats::default(),
             max_connections: parts.max_connections,
             shutdown_timeout: parts.shutdown_timeout,
             accepts_from: Timestamp::ZERO,
@@ -110,7 +114,7 @@ impl EventLoop {
     /// ended.
     fn turn(&mut self, events: &Events, due: Option<Timestamp>) -> Timestamp {
         let began = self.clock.now();
-        self.proxy.turns().begin(began);
+        self.stats.begin_turn(began);
         self.keep_wall_clock(began);
         let now = self.dispatch_all(events, began);
         let now = self.accept(now);
@@ -126,7 +130,7 @@ impl EventLoop {
             self.dispatch(event, now);
             now = self.clock.now();
         }
-        self.proxy.turns().mark(TurnPhase::Events, now);
+        self.stats.end_phase(TurnPhase::Events, now);
         now
     }
 
@@ -134,17 +138,17 @@ impl EventLoop {
     fn finish_turn(&mut self, due: Option<Timestamp>, now: Timestamp) -> Timestamp {
         // What is to be done at once has no time at which it was due.
         if let Some(due) = due.filter(|due| *due > Timestamp::ZERO && *due <= now) {
-            self.proxy.turns().deadline(due, now);
+            self.stats.deadline(due, now);
         }
-        let (clock, mut ended) = (self.clock, now);
-        self.proxy.finish_turn_telling(now, |turns, phase| {
+        let (clock, stats, mut ended) = (self.clock, &mut self.stats, now);
+        self.proxy.finish_turn_telling(now, |phase| {
             ended = clock.now();
-            turns.mark(TurnPhase::Last(phase), ended);
+            stats.end_phase(phase, ended);
         });
         if self.tell() {
             ended = self.mark(TurnPhase::Log);
         }
-        if let Some(stall) = self.proxy.turns().end(ended) {
+        if let Some(stall) = self.stats.end_turn(ended) {
             self.subscribers.tell_stall(stall);
         }
         ended
@@ -167,7 +171,7 @@ impl EventLoop {
     /// A phase that had something to do is over.
     pub(super) fn mark(&mut self, phase: TurnPhase) -> Timestamp {
         let now = self.clock.now();
-        self.proxy.turns().mark(phase, now);
+        self.stats.end_phase(phase, now);
         now
     }
 
@@ -236,9 +240,9 @@ impl EventLoop {
         match command {
             Command::Stop => self.stop(now),
             // Whoever asked may have gone.
-            Command::Report(reply) => drop(reply.send(self.proxy.report())),
+            Command::Report(reply) => drop(reply.send(self.report())),
             Command::Snapshot(others, reply) => {
-                let _ = reply.send(self.proxy.snapshot_of_all(&others, now));
+                let _ = reply.send(snapshot(&mut self.proxy, &self.stats, &others, now));
             }
             Command::Tell(changes) => self.subscribers.add(changes),
             Command::Notify(heartbeat_events) => self.subscribers.add_for_notices(heartbeat_events),
@@ -249,6 +253,13 @@ impl EventLoop {
             }
             Command::Serve(accepted) => self.take_over(accepted, now),
             Command::Receive(message) => self.proxy.receive(message, now),
+        }
+    }
+
+    fn report(&self) -> WorkerReport {
+        WorkerReport {
+            proxy: self.proxy.report(),
+            loop_stats: self.stats.clone(),
         }
     }
 
@@ -283,6 +294,7 @@ impl EventLoop {
         self.notify_other_workers();
         Finished {
             proxy: self.proxy,
+            stats: self.stats,
             at: self.clock.now(),
             dropped_log_lines: self.log.map_or(0, LogWriter::finish),
         }

@@ -1,9 +1,10 @@
 //! How a loop is reached from other threads: by commands that it takes in its own time.
 
+use super::report::WorkerReport;
 use crate::heartbeat::HeartbeatEvent;
 use crate::net::Accepted;
 use crate::pool::StateChange;
-use crate::proxy::{AdminCommand, Message, Report};
+use crate::proxy::{AdminCommand, Message};
 use crate::telemetry::{Snapshot, Stall};
 use mio::Waker;
 use std::sync::mpsc::{Sender, SyncSender};
@@ -14,9 +15,9 @@ pub(crate) enum Command {
     /// Stop accepting, finish, return.
     Stop,
     /// Say what was counted, to be added by the first worker.
-    Report(Sender<Report>),
+    Report(Sender<WorkerReport>),
     /// Say how all workers are, these being the reports of the others. For the first.
-    Snapshot(Vec<Report>, Sender<Snapshot>),
+    Snapshot(Vec<WorkerReport>, Sender<Snapshot>),
     /// Tell of every change in the life of a backend from now on. For the first.
     Tell(SyncSender<StateChange>),
     /// Tell what people should know of heartbeats from now on. For the first.

@@ -8,8 +8,10 @@ mod event_loop;
 mod heartbeats;
 mod mailbox;
 mod other_workers;
+mod report;
 mod subscribers;
 
 pub(crate) use event_loop::{EventLoop, Finished, LoopParts};
 pub(crate) use mailbox::{Command, Mailbox};
 pub(crate) use other_workers::OtherWorkers;
+pub(crate) use report::{WorkerReport, snapshot};
