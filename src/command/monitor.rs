@@ -6,7 +6,7 @@
 
 use crate::cli::Watching;
 use crate::signals::{self, Wish};
-use crate::{FAILURE, USAGE, fail};
+use crate::stderr::{FAILURE, USAGE, fail};
 use lb::monitor::{Event, Monitor};
 use std::fmt::Display;
 use std::io::{self, Write as _};

@@ -8,7 +8,7 @@ mod process;
 
 use crate::cli::{LoadSource, Sending};
 use crate::signals::{self, Wish};
-use crate::{FAILURE, USAGE, fail, say};
+use crate::stderr::{FAILURE, USAGE, fail, say};
 use lb::config::SenderConfig;
 use lb::heartbeat::ProcessState;
 use lb::{HeartbeatSender, Reachability, Vitals};

@@ -4,7 +4,7 @@
 //! A thread of its own writes, so that a stderr nobody reads holds nothing up. When very much
 //! happens, lines are left out, and the next one says how many.
 
-use crate::say;
+use crate::stderr::say;
 use lb::clock::Clock;
 use lb::heartbeat::HeartbeatEvent;
 use lb::pool::{State, StateChange};
@@ -48,7 +48,7 @@ pub(crate) fn tell(
         stalled(stalls.try_iter()).iter().for_each(say);
     };
     thread::Builder::new()
-        .name("lb-news".to_owned())
+        .name("lb-events".to_owned())
         .spawn(tell)
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn notify(heartbeat_events: Receiver<HeartbeatEvent>) -> io::Result<J
         }
     };
     thread::Builder::new()
-        .name("lb-heartbeat_events".to_owned())
+        .name("lb-heartbeats".to_owned())
         .spawn(tell)
 }
 

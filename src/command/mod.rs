@@ -1,0 +1,37 @@
+//! The commands: each takes its arguments, runs, and returns an exit code.
+
+mod balance;
+mod heartbeat;
+mod monitor;
+#[cfg(feature = "simulate")]
+mod simulate;
+
+use crate::cli::Invocation;
+#[cfg(feature = "simulate")]
+use crate::stderr::{USAGE, fail};
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// Runs one command to its end.
+pub(crate) fn run(invocation: Invocation) -> ExitCode {
+    match invocation {
+        Invocation::Balance(order) => balance::run(&order),
+        #[cfg(feature = "simulate")]
+        Invocation::Simulate(order) => match simulate::carry_out(&order) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(invalid) => fail(USAGE, &invalid),
+        },
+        Invocation::Send(sending) => heartbeat::carry_out(*sending),
+        Invocation::Watch(watching) => monitor::carry_out(&watching),
+        Invocation::Show(page) => {
+            // stdout may be closed, as by `lb --help | head`.
+            let _ = page.print();
+            ExitCode::SUCCESS
+        }
+        Invocation::List(page) => {
+            // As above.
+            let _ = write!(std::io::stdout(), "{page}");
+            ExitCode::SUCCESS
+        }
+    }
+}
