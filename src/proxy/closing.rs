@@ -110,12 +110,12 @@ impl<N: Network> Proxy<N> {
         }
         client.state = ClientConnState::Lingering { dropped };
         if client.conn.socket.may_read() {
-            self.run_queue.push(super::Runnable::Lingering(id));
+            self.run_queue.push_back(super::Runnable::Lingering(id));
         }
     }
 
     /// The closing phase. Returns whether anything was closed.
-    pub(super) fn close_all(&mut self) -> bool {
+    pub fn close_all(&mut self) -> bool {
         if self.closing.is_empty() {
             return false;
         }

@@ -58,7 +58,7 @@ impl<N: Network> Proxy<N> {
     }
 
     /// The deadline phase of a turn.
-    pub(super) fn expire_deadlines(&mut self, now: Timestamp) -> bool {
+    pub fn expire_deadlines(&mut self, now: Timestamp) -> bool {
         self.wheel.expire(now, &mut self.due);
         if self.due.is_empty() {
             return false;

@@ -53,7 +53,7 @@ impl<N: Network> Proxy<N> {
     }
 
     /// Gives those who wait what has become free. Returns whether anybody waited.
-    pub(super) fn serve_queue(&mut self, now: Timestamp) -> bool {
+    pub fn serve_queue(&mut self, now: Timestamp) -> bool {
         if self.queue.is_unused() {
             return false;
         }

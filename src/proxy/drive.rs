@@ -55,7 +55,7 @@ impl<N: Network> Proxy<N> {
         if let Some(exchange) = self.conns.exchanges.get_mut(id)
             && !mem::replace(&mut exchange.has_yielded, true)
         {
-            self.run_queue.push(Runnable::Exchange(id));
+            self.run_queue.push_back(Runnable::Exchange(id));
         }
     }
 

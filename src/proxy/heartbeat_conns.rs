@@ -152,7 +152,7 @@ impl<N: Network> Proxy<N> {
         if is_over {
             self.close_heartbeat_conn(id);
         } else if more {
-            self.run_queue.push(Runnable::HeartbeatConn(id));
+            self.run_queue.push_back(Runnable::HeartbeatConn(id));
         }
     }
 

@@ -5,9 +5,11 @@
 //! [`Network`]. So the same code runs on real sockets (see `net`) and in a simulation with
 //! scripted ones and a manual clock.
 //!
-//! A turn of the loop has named phases: events ([`Proxy::accepted`], [`Proxy::ready`]), then
-//! [`Proxy::finish_turn`]: work that had to yield, deadlines, the queue, closing. Nothing is freed
-//! before the last of them, so an id that is good at the start of a phase is good to its end.
+//! A turn of the loop has named phases: events ([`Proxy::accepted`], [`Proxy::ready`]), work that
+//! yielded ([`Proxy::resume_next`]), deadlines ([`Proxy::expire_deadlines`]), health
+//! ([`Proxy::follow_backends`]), the queue ([`Proxy::serve_queue`]) and closing
+//! ([`Proxy::close_all`]). Nothing is freed before the last of them, so an id that is valid at the
+//! start of a phase is valid to its end.
 //!
 //! The path of a request: `request` (read and parse a head, start an exchange), `dispatch` (pick a
 //! backend, find or open a link), `drive` (the transition function of an exchange), `response`
@@ -73,6 +75,7 @@ use heartbeats::Heartbeats;
 use idle_conns::IdleLinks;
 use queue::Queue;
 use retry_budget::RetryBudget;
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
@@ -130,8 +133,7 @@ pub struct Proxy<N: Network> {
     sticky: Option<Sticky>,
     /// Where the head of a response is put together.
     head_out: Vec<u8>,
-    run_queue: Vec<Runnable>,
-    run_queue_spare: Vec<Runnable>,
+    run_queue: VecDeque<Runnable>,
     closing: Vec<Token>,
     metrics: Metrics,
     access_log: AccessLog,
@@ -207,8 +209,7 @@ impl<N: Network> Proxy<N> {
             due: Vec::new(),
             io: IoContext::new(parts.pipes),
             head_out: Vec::new(),
-            run_queue: Vec::new(),
-            run_queue_spare: Vec::new(),
+            run_queue: VecDeque::new(),
             closing: Vec::new(),
             metrics: parts.metrics,
             access_log: parts.access_log,

@@ -27,7 +27,7 @@ impl<N: Network> Proxy<N> {
         };
         client.state = ClientConnState::Idle;
         if client.conn.unread.is_some() || client.conn.socket.may_read() {
-            self.run_queue.push(super::Runnable::ClientConn(id));
+            self.run_queue.push_back(super::Runnable::ClientConn(id));
         }
         self.set_client_deadline(id, now + self.settings.timeouts.keep_alive);
     }

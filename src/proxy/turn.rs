@@ -5,10 +5,8 @@ use super::backend_conn::BackendConnState;
 use super::client_conn::ClientConnState;
 use super::network::{Network, Token};
 use super::{Proxy, Runnable};
-use crate::telemetry::TurnPhase;
 use crate::time::Timestamp;
 use crate::transport::Readiness;
-use std::mem;
 
 impl<N: Network> Proxy<N> {
     /// Passes on what an event says of a socket. Late events for a socket that is gone, or about
@@ -62,65 +60,53 @@ impl<N: Network> Proxy<N> {
         }
     }
 
-    /// The phases that end a turn.
+    /// Runs all phases that follow the events, at one instant: for a driver without a clock of its
+    /// own, as in a simulation. The event loop calls each phase itself, to time and bound it.
     pub fn finish_turn(&mut self, now: Timestamp) {
-        self.finish_turn_telling(now, |_| {});
+        for _ in 0..self.runnable() {
+            self.resume_next(now);
+        }
+        self.expire_deadlines(now);
+        self.follow_backends(now);
+        self.serve_queue(now);
+        self.close_all();
     }
 
-    /// The same, for whoever measures each phase: calls `over` behind those that had something to
-    /// do.
-    pub(crate) fn finish_turn_telling(&mut self, now: Timestamp, mut over: impl FnMut(TurnPhase)) {
-        if self.resume(now) {
-            over(TurnPhase::Resume);
-        }
-        if self.expire_deadlines(now) {
-            over(TurnPhase::Expire);
-        }
-        if self.follow_backends(now) {
-            over(TurnPhase::Health);
-        }
-        // After all that gives a backend back: nobody else would call those who wait for it.
-        if self.serve_queue(now) {
-            over(TurnPhase::Queue);
-        }
-        if self.close_all() {
-            over(TurnPhase::Close);
+    /// Entries of the run queue. Work that yields again joins its end, so a resume phase takes as
+    /// many as there are when it begins.
+    #[must_use]
+    pub fn runnable(&self) -> usize {
+        self.run_queue.len()
+    }
+
+    /// Resumes what has waited longest in the run queue.
+    pub fn resume_next(&mut self, now: Timestamp) {
+        match self.run_queue.pop_front() {
+            None => {}
+            Some(Runnable::ClientConn(id)) => {
+                if let Some(client) = self.conns.clients.get(id)
+                    && client.state == ClientConnState::Idle
+                {
+                    self.read_request(id, now);
+                }
+            }
+            Some(Runnable::Exchange(id)) => {
+                if let Some(exchange) = self.conns.exchanges.get_mut(id) {
+                    exchange.has_yielded = false;
+                }
+                self.drive(id, now);
+            }
+            Some(Runnable::Lingering(id)) => self.discard(id),
+            Some(Runnable::HeartbeatConn(id)) => self.read_heartbeat_conn(id, now),
         }
     }
 
-    fn follow_backends(&mut self, now: Timestamp) -> bool {
+    /// The health phase: looks for missed heartbeats and hanging backends, and follows changes of
+    /// state. Returns whether there was anything to do.
+    pub fn follow_backends(&mut self, now: Timestamp) -> bool {
         let has_looked = self.look_at_heartbeats(now) | self.detect_hangs(now);
         self.pool.pass_time(now);
         self.follow_changes(now) || has_looked
-    }
-
-    /// Takes up what yielded in an earlier phase; what yields again waits for the next turn.
-    fn resume(&mut self, now: Timestamp) -> bool {
-        if self.run_queue.is_empty() {
-            return false;
-        }
-        let mut again = mem::replace(&mut self.run_queue, mem::take(&mut self.run_queue_spare));
-        for work in again.drain(..) {
-            match work {
-                Runnable::ClientConn(id) => {
-                    if let Some(client) = self.conns.clients.get(id)
-                        && client.state == ClientConnState::Idle
-                    {
-                        self.read_request(id, now);
-                    }
-                }
-                Runnable::Exchange(id) => {
-                    if let Some(exchange) = self.conns.exchanges.get_mut(id) {
-                        exchange.has_yielded = false;
-                    }
-                    self.drive(id, now);
-                }
-                Runnable::Lingering(id) => self.discard(id),
-                Runnable::HeartbeatConn(id) => self.read_heartbeat_conn(id, now),
-            }
-        }
-        self.run_queue_spare = again;
-        true
     }
 
     /// When the server must be called again at the latest, event or not. `None`: only on events.

@@ -23,19 +23,19 @@ const MAX_NANOS: u64 = 60_000_000_000;
 /// The phases of a turn, in the order in which the loop runs them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TurnPhase {
+    /// Commands and messages from other threads.
+    Control,
+    /// Accepting client connections.
+    Accept,
     /// Readiness events of the system, for all sockets they name.
     #[default]
     Events,
-    /// Accepting client connections.
-    Accept,
-    /// Reading heartbeats.
-    Heartbeats,
-    /// Commands from other threads.
-    Commands,
     /// Work that yielded in an earlier phase or turn.
     Resume,
     /// Deadlines that have passed.
     Expire,
+    /// Reading heartbeats.
+    Heartbeats,
     /// Life cycle of the backends: checks, ejections, slow start.
     Health,
     /// Dispatching queued requests to backends with room.
@@ -51,12 +51,12 @@ impl TurnPhase {
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Events => "events",
+            Self::Control => "control",
             Self::Accept => "accept",
-            Self::Heartbeats => "heartbeats",
-            Self::Commands => "commands",
+            Self::Events => "events",
             Self::Resume => "resume",
             Self::Expire => "expire",
+            Self::Heartbeats => "heartbeats",
             Self::Health => "health",
             Self::Queue => "queue",
             Self::Close => "close",

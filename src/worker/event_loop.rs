@@ -13,7 +13,6 @@ use crate::net::{HeartbeatListener, Listener, LogWriter, SystemNetwork, WAKER, r
 use crate::proxy::{Proxy, Token};
 use crate::telemetry::{LoopStats, TurnPhase};
 use crate::time::Timestamp;
-use mio::event::Event;
 use mio::{Events, Poll};
 use std::io;
 use std::mem;
@@ -22,6 +21,9 @@ use std::time::Duration;
 
 /// Events taken from the system in one turn.
 const EVENTS_PER_TURN: usize = 1024;
+
+/// Time after which what yielded waits for the next turn, in which new events come first.
+const RESUME_TIME: Duration = Duration::from_millis(4);
 
 /// Tokens with this bit are the loop's own; the others are the server's.
 const OWN_BIT: usize = 1 << 63;
@@ -110,62 +112,125 @@ impl EventLoop {
         Ok(self.end())
     }
 
-    /// One turn, `due` being when the server was to be called at the latest. Returns when it
+    /// One turn, `due` being when the proxy was to be called at the latest. Returns when it
     /// ended.
     fn turn(&mut self, events: &Events, due: Option<Timestamp>) -> Timestamp {
         let began = self.clock.now();
         self.stats.begin_turn(began);
         self.keep_wall_clock(began);
-        let now = self.dispatch_all(events, began);
+        self.note_own(events);
+        let now = self.control(began);
         let now = self.accept(now);
-        let now = self.hear(now);
-        let now = self.obey(now);
-        self.finish_turn(due, now)
-    }
-
-    /// Reads the clock behind each event: response times are that exact. Returns the last reading.
-    fn dispatch_all(&mut self, events: &Events, began: Timestamp) -> Timestamp {
-        let mut now = began;
-        for event in events {
-            self.dispatch(event, now);
-            now = self.clock.now();
-        }
-        self.stats.end_phase(TurnPhase::Events, now);
-        now
-    }
-
-    /// The phases that end a turn.
-    fn finish_turn(&mut self, due: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        let now = self.dispatch_all(events, now);
         // What is to be done at once has no time at which it was due.
         if let Some(due) = due.filter(|due| *due > Timestamp::ZERO && *due <= now) {
             self.stats.deadline(due, now);
         }
-        let (clock, stats, mut ended) = (self.clock, &mut self.stats, now);
-        self.proxy.finish_turn_telling(now, |phase| {
-            ended = clock.now();
-            stats.end_phase(phase, ended);
-        });
-        if self.tell() {
-            ended = self.mark(TurnPhase::Log);
-        }
+        let now = self.resume(now);
+        let now = self.expire(now);
+        let now = self.hear(now);
+        let now = self.follow_backends(now);
+        let now = self.serve_queue(now);
+        let now = self.close(now);
+        let ended = self.tell(now);
         if let Some(stall) = self.stats.end_turn(ended) {
             self.subscribers.tell_stall(stall);
         }
         ended
     }
 
-    /// Tells people, other_workers and the log. Returns whether there was something to tell.
-    fn tell(&mut self) -> bool {
+    /// Notes the events of the loop's own sockets, which the first phases look at.
+    fn note_own(&mut self, events: &Events) {
+        for event in events {
+            let token = event.token();
+            if token.0 & OWN_BIT != 0 {
+                self.note_own_event(token);
+            }
+        }
+    }
+
+    #[cold]
+    fn note_own_event(&mut self, token: mio::Token) {
+        if token == WAKER {
+            self.is_called = true;
+        } else if self.heartbeats.as_mut().is_some_and(|h| h.note(token)) {
+        } else if let Some(listener) = self.listeners.get_mut(token.0 & !OWN_BIT) {
+            listener.ready = true;
+        }
+    }
+
+    /// The events phase. Reads the clock behind each event: response times are that exact.
+    fn dispatch_all(&mut self, events: &Events, began: Timestamp) -> Timestamp {
+        let mut now = began;
+        for event in events {
+            let token = event.token();
+            if token.0 & OWN_BIT == 0 {
+                let token = Token::from_bits(token.0 as u64);
+                self.proxy.ready(token, readiness(event), now);
+                now = self.clock.now();
+            }
+        }
+        self.stats.end_phase(TurnPhase::Events, now);
+        now
+    }
+
+    /// The resume phase: goes on with what yielded, in turn and for a limited time.
+    fn resume(&mut self, now: Timestamp) -> Timestamp {
+        let mut left = self.proxy.runnable();
+        if left == 0 {
+            return now;
+        }
+        let (until, mut now) = (now + RESUME_TIME, now);
+        while left > 0 && now < until {
+            self.proxy.resume_next(now);
+            now = self.clock.now();
+            left -= 1;
+        }
+        self.stats.end_phase(TurnPhase::Resume, now);
+        now
+    }
+
+    fn expire(&mut self, now: Timestamp) -> Timestamp {
+        let was_due = self.proxy.expire_deadlines(now);
+        self.mark_if(was_due, TurnPhase::Expire, now)
+    }
+
+    fn follow_backends(&mut self, now: Timestamp) -> Timestamp {
+        let has_changed = self.proxy.follow_backends(now);
+        self.mark_if(has_changed, TurnPhase::Health, now)
+    }
+
+    /// The queue phase, after everything that gives a place at a backend back: nothing else would
+    /// dispatch the exchanges that wait for it.
+    fn serve_queue(&mut self, now: Timestamp) -> Timestamp {
+        let has_waited = self.proxy.serve_queue(now);
+        self.mark_if(has_waited, TurnPhase::Queue, now)
+    }
+
+    fn close(&mut self, now: Timestamp) -> Timestamp {
+        let has_closed = self.proxy.close_all();
+        self.mark_if(has_closed, TurnPhase::Close, now)
+    }
+
+    fn mark_if(&mut self, is_busy: bool, phase: TurnPhase, now: Timestamp) -> Timestamp {
+        match is_busy {
+            true => self.mark(phase),
+            false => now,
+        }
+    }
+
+    /// The log phase: tells subscribers, the other workers and the access log.
+    fn tell(&mut self, now: Timestamp) -> Timestamp {
         let is_alone = self.other_workers.is_none() && self.log.is_none();
         if is_alone && !self.proxy.has_news() {
-            return false;
+            return now;
         }
         self.subscribers.tell_changes(self.proxy.take_changes());
         self.subscribers
             .tell_heartbeat_events(self.proxy.take_heartbeat_events());
         self.notify_other_workers();
         self.write_log();
-        true
+        self.mark(TurnPhase::Log)
     }
 
     /// A phase that had something to do is over.
@@ -206,37 +271,18 @@ impl EventLoop {
         Ok(wakeup)
     }
 
-    fn dispatch(&mut self, event: &Event, now: Timestamp) {
-        let token = event.token();
-        if token == WAKER {
-            self.is_called = true;
-            return;
-        }
-        if self.heartbeats.as_mut().is_some_and(|h| h.note(token)) {
-            return;
-        }
-        if token.0 & OWN_BIT != 0 {
-            if let Some(listener) = self.listeners.get_mut(token.0 & !OWN_BIT) {
-                listener.ready = true;
-            }
-            return;
-        }
-        let token = Token::from_bits(token.0 as u64);
-        self.proxy.ready(token, readiness(event), now);
-    }
-
-    /// Does what other threads asked. Returns the time when that is done.
-    fn obey(&mut self, now: Timestamp) -> Timestamp {
+    /// The control phase: executes what other threads asked for.
+    fn control(&mut self, now: Timestamp) -> Timestamp {
         if !mem::take(&mut self.is_called) {
             return now;
         }
         while let Ok(command) = self.commands.try_recv() {
-            self.obey_one(command, now);
+            self.execute(command, now);
         }
-        self.mark(TurnPhase::Commands)
+        self.mark(TurnPhase::Control)
     }
 
-    fn obey_one(&mut self, command: Command, now: Timestamp) {
+    fn execute(&mut self, command: Command, now: Timestamp) {
         match command {
             Command::Stop => self.stop(now),
             // Whoever asked may have gone.
