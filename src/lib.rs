@@ -70,6 +70,7 @@
 //! | [`timers`] | deadlines on one coarse wheel | whose they are |
 //! | [`proxy_protocol`] | PROXY v1 and v2 headers | connections |
 //! | [`error`] | faults: whose they are, which status they get | how they came about |
+//! | [`address`], `syntax` | addresses and their notation; tokens, digits | settings |
 //! | [`time`], [`clock`] | instants as values; the only place that reads a clock | |
 //!
 //! With several [workers](config::Config::workers) each has a [`proxy`], a [`pool`], a strategy and
@@ -97,6 +98,7 @@ pub mod shared;
 #[cfg(feature = "simulate")]
 pub mod simulate;
 pub mod strategy;
+mod syntax;
 pub mod telemetry;
 pub mod time;
 pub mod timers;

@@ -6,6 +6,7 @@
 use super::flags::Flags;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Error};
+use lb::address::AddressError;
 use lb::config::ConfigError;
 use std::error::Error as _;
 
@@ -47,8 +48,12 @@ fn is_command(word: &str) -> bool {
 
 /// What a parser said of a value.
 fn bad_value(error: &Error) -> ConfigError {
-    match error.source().and_then(|source| source.downcast_ref()) {
-        Some(invalid) => ConfigError::clone(invalid),
+    let source = error.source();
+    if let Some(invalid) = source.and_then(|source| source.downcast_ref::<ConfigError>()) {
+        return invalid.clone();
+    }
+    match source.and_then(|source| source.downcast_ref::<AddressError>()) {
+        Some(error) => error.clone().into(),
         None => other(error),
     }
 }

@@ -1,6 +1,6 @@
 //! Secrets, which are in files: what stands on a command line can be read by everybody.
 
-use lb::config::ConfigError;
+use lb::config::{ConfigError, ConfigErrorKind};
 use std::fs;
 use std::path::Path;
 
@@ -14,6 +14,7 @@ pub(super) fn read<T>(
     let refuse = |problem: String| {
         let remedy = "name a file with at least 16 bytes nobody can guess";
         ConfigError::new(problem, remedy)
+            .with_kind(ConfigErrorKind::File)
             .with_flag(flag)
             .with_value(path.display())
     };

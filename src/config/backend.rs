@@ -4,7 +4,9 @@
 //! Owns the syntax of a weight, of a limit and of all together. A [`Weight`] that exists is in
 //! range.
 
-use super::{BackendAddress, ConfigError, number};
+use super::{BackendAddress, ConfigError};
+use crate::address::AddressError;
+use crate::syntax::digits;
 use std::fmt::{self, Display, Formatter};
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -36,7 +38,9 @@ impl FromStr for BackendSpec {
         };
         let whole = |invalid: ConfigError| invalid.with_value(text);
         Ok(Self {
-            address: address.parse().map_err(whole)?,
+            address: address
+                .parse()
+                .map_err(|error: AddressError| whole(error.into()))?,
             weight: weight
                 .map_or_else(|| Ok(Weight::default()), str::parse)
                 .map_err(whole)?,
@@ -94,14 +98,14 @@ impl FromStr for Weight {
     type Err = ConfigError;
 
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        number::digits(text)
+        digits(text)
             .and_then(|weight| Self::new(weight).ok())
             .ok_or_else(|| out_of_range().with_value(text))
     }
 }
 
 fn limit(text: &str) -> Result<NonZeroU32, ConfigError> {
-    number::digits(text).ok_or_else(|| {
+    digits(text).ok_or_else(|| {
         let remedy = "give a whole number from 1 up, or leave /MAX out for no limit";
         ConfigError::new("not a limit", remedy)
     })

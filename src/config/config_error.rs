@@ -1,16 +1,19 @@
-//! The one way in which `lb` says that what it was told cannot be done.
+//! The error of a configuration that cannot be used.
 //!
-//! Owns the sentence: which flag, the value it had, what is wrong with it, what would be right.
-//! Knows nothing of where it is printed. Whatever the value holds, the sentence is one line.
+//! Owns its kind and its message: the flag, its value, the problem, the remedy. Does not know where
+//! it is printed. The message is one line, whatever bytes the value holds.
 
+use crate::address::AddressError;
+use crate::syntax::Printable;
 use std::borrow::Cow;
-use std::fmt::{self, Display, Formatter, Write as _};
+use std::fmt::{self, Display, Formatter};
+use std::io;
 
-/// A setting that cannot be used, and what to do about it.
+/// A configuration that cannot be used, and the remedy.
 ///
-/// Displays as `--flag 'value': problem; remedy`, where flag and value may be missing. The
-/// parsers know only the value; who knows the flag adds it with [`with_flag`](Self::with_flag).
-/// Failures to start, such as a port in use, are told in the same form:
+/// Displays as `--flag 'value': problem; remedy`, where flag and value may be missing. Parsers know
+/// only the value; their callers add the flag by [`with_flag`](Self::with_flag). Failures to start,
+/// such as a port in use, have the same form and another [kind](ConfigErrorKind):
 ///
 /// ```
 /// let invalid = lb::config::ConfigError::new("the port is in use", "choose another")
@@ -23,6 +26,7 @@ use std::fmt::{self, Display, Formatter, Write as _};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
+    kind: ConfigErrorKind,
     flag: Option<Cow<'static, str>>,
     value: Option<String>,
     problem: Cow<'static, str>,
@@ -30,17 +34,36 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// Says what is wrong and what would be right, each without capital or full stop.
+    /// States the problem and the remedy, each without capital or full stop.
     pub fn new(
         problem: impl Into<Cow<'static, str>>,
         remedy: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self {
+            kind: ConfigErrorKind::Invalid,
             flag: None,
             value: None,
             problem: problem.into(),
             remedy: remedy.into(),
         }
+    }
+
+    /// Says what kind of error it is; [`Invalid`](ConfigErrorKind::Invalid) unless said.
+    #[must_use]
+    pub fn with_kind(self, kind: ConfigErrorKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// What kind of error it is.
+    #[must_use]
+    pub const fn kind(&self) -> ConfigErrorKind {
+        self.kind
+    }
+
+    /// The setting, as it is written on the command line, if one is at fault.
+    #[must_use]
+    pub fn flag(&self) -> Option<&str> {
+        self.flag.as_deref()
     }
 
     /// Names the setting as it is written on the command line, as in `--listen`.
@@ -62,6 +85,65 @@ impl ConfigError {
     }
 }
 
+/// Why a configuration cannot be used: it is wrong by itself, or the system refuses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigErrorKind {
+    /// A value is malformed, unknown or out of range.
+    Invalid,
+    /// A setting is missing.
+    Missing,
+    /// Settings contradict each other.
+    Conflict,
+    /// A file cannot be read or written.
+    File,
+    /// A name cannot be resolved.
+    Unresolved,
+    /// Another socket listens on the address.
+    AddressInUse,
+    /// This machine does not have the address.
+    AddressNotAvailable,
+    /// The process lacks a right or a capability.
+    PermissionDenied,
+    /// The limit of file descriptors is too low.
+    Descriptors,
+    /// Another failure of the system.
+    System,
+}
+
+impl ConfigErrorKind {
+    /// Whether the configuration is wrong by itself, wherever it is used; otherwise the system
+    /// refuses it, here and now.
+    #[must_use]
+    pub const fn is_usage(self) -> bool {
+        matches!(self, Self::Invalid | Self::Missing | Self::Conflict)
+    }
+
+    /// The kind of a failed system call.
+    #[must_use]
+    pub fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::AddressInUse,
+            io::ErrorKind::AddrNotAvailable => Self::AddressNotAvailable,
+            io::ErrorKind::PermissionDenied => Self::PermissionDenied,
+            _ => Self::System,
+        }
+    }
+}
+
+impl From<AddressError> for ConfigError {
+    fn from(error: AddressError) -> Self {
+        let (value, problem, remedy) = error.into_parts();
+        Self {
+            kind: ConfigErrorKind::Invalid,
+            flag: None,
+            value,
+            problem,
+            remedy,
+        }
+    }
+}
+
 impl Display for ConfigError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match (&self.flag, &self.value) {
@@ -75,23 +157,6 @@ impl Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
-
-/// Text from outside with its control characters escaped, so that it can neither break the line
-/// nor drive the terminal.
-struct Printable<'a>(&'a str);
-
-impl Display for Printable<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            if c.is_control() {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                f.write_char(c)?;
-            }
-        }
-        Ok(())
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -3,8 +3,9 @@
 //! Owns the shorthands for this machine and for every address. A listener is bound at once, so
 //! unlike a backend it is an address, never a name, and its port may be 0.
 
-use super::{ConfigError, SocketPath, host_port, number};
-use crate::address::Address;
+use super::ConfigError;
+use crate::address::{Address, AddressError, SocketPath, host_port};
+use crate::syntax::is_digits;
 use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
@@ -50,7 +51,7 @@ impl FromStr for ListenerSpec {
                 address,
                 accepts_proxy,
             }),
-            Err(invalid) => Err(invalid.with_value(text)),
+            Err(error) => Err(ConfigError::from(error).with_value(text)),
         }
     }
 }
@@ -63,11 +64,11 @@ impl Display for ListenerSpec {
     }
 }
 
-fn parse(text: &str) -> Result<Address, ConfigError> {
+fn parse(text: &str) -> Result<Address, AddressError> {
     if let Some(path) = SocketPath::parse(text) {
         return path.map(Address::Unix);
     }
-    let (host, port) = if number::is_digits(text) {
+    let (host, port) = if is_digits(text) {
         ("localhost", text)
     } else {
         host_port::split(text)?
@@ -77,16 +78,16 @@ fn parse(text: &str) -> Result<Address, ConfigError> {
     Ok(Address::Tcp(SocketAddr::new(ip, port)))
 }
 
-fn parse_ip(host: &str) -> Result<IpAddr, ConfigError> {
+fn parse_ip(host: &str) -> Result<IpAddr, AddressError> {
     match host {
-        "" => Err(ConfigError::new(
+        "" => Err(AddressError::new(
             "no address before the colon",
             "write the port alone for this machine, *:PORT for every address",
         )),
         "*" => Ok(Ipv4Addr::UNSPECIFIED.into()),
         "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
         _ => host_port::parse_ip(host)?.ok_or_else(|| {
-            ConfigError::new(
+            AddressError::new(
                 "not an IP address",
                 "write IP:PORT, as in 127.0.0.1:8080, or *:PORT for every address",
             )

@@ -19,42 +19,37 @@
 //! ```
 
 mod backend;
-mod backend_address;
 mod choice;
 mod config_error;
 mod duration;
 mod health;
 mod heartbeats;
-mod host_port;
 mod limits;
 mod listener;
 mod monitor;
 mod number;
 mod sender;
-mod socket_path;
 mod sticky;
 mod strategy;
 mod target;
 mod timeouts;
 mod workers;
 
+pub use crate::address::{BackendAddress, Host, HostPort, SocketPath};
 pub use crate::http::{ForwardOptions, ForwardedFor};
 pub use crate::proxy_protocol::Version as ProxyVersion;
 pub use crate::strategy::{Kind as StrategyKind, LoadBound};
 pub use backend::{BackendSpec, Weight};
-pub use backend_address::BackendAddress;
 pub use choice::{AccessLogFormat, Mode, parse_forwarded_for, parse_proxy_version, parse_switch};
-pub use config_error::ConfigError;
+pub use config_error::{ConfigError, ConfigErrorKind};
 pub use duration::HumanDuration;
 pub use health::{Check, Health, HttpCheck};
 pub use heartbeats::{Heartbeats, parse_heartbeat_address};
-pub use host_port::{Host, HostPort};
 pub use limits::Limits;
 pub use listener::ListenerSpec;
 pub use monitor::{AddressKind, MAX_TARGETS, MonitorConfig, Plan};
 pub use number::parse_number;
 pub use sender::{MAX_BALANCERS, SenderConfig};
-pub use socket_path::SocketPath;
 pub use sticky::{StickyCookie, parse_cookie_name};
 pub use strategy::{parse_load_bound, parse_strategy};
 pub use target::{Question, ServiceSpec, Target};

@@ -4,6 +4,7 @@
 //! Which numbers are acceptable is for the setting to say.
 
 use super::ConfigError;
+use crate::syntax::digits;
 use std::str::FromStr;
 
 /// Reads a whole number.
@@ -15,20 +16,6 @@ pub fn parse_number<T: FromStr>(text: &str) -> Result<T, ConfigError> {
     digits(text).ok_or_else(|| {
         ConfigError::new("not a usable number", "write it in digits, as in 100").with_value(text)
     })
-}
-
-/// The number that `text` is, if it is nothing but digits and `T` can hold it.
-pub(super) fn digits<T: FromStr>(text: &str) -> Option<T> {
-    if is_digits(text) {
-        text.parse().ok()
-    } else {
-        None
-    }
-}
-
-/// Whether `text` is nothing but digits, and at least one.
-pub(super) fn is_digits(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The cookie by which clients are bound to backends.
 
 use super::ConfigError;
+use crate::syntax::is_token;
 
 /// The shortest secret: 128 bits, if its bytes are random.
 const MIN_SECRET_BYTES: usize = 16;
@@ -62,8 +63,7 @@ impl std::fmt::Debug for StickyCookie {
 ///
 /// It is empty, or has a character that no cookie name has.
 pub fn parse_cookie_name(text: &str) -> Result<String, ConfigError> {
-    let tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if !text.is_empty() && text.bytes().all(tchar) {
+    if is_token(text) {
         return Ok(text.to_owned());
     }
     let remedy = "use letters, digits, - and _, as in lb_backend";

@@ -3,9 +3,9 @@
 //! What they are called and when to use which is the [`registry`]'s to know; only the words of
 //! the refusal are made here.
 
-use super::number::digits;
 use super::{ConfigError, StrategyKind};
 use crate::strategy::{BadStrategy, LoadBound};
+use crate::syntax::digits;
 
 /// Finds a strategy by its name or its alias, in any case of letters, with its argument after a
 /// colon where it takes one.

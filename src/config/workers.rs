@@ -1,7 +1,7 @@
 //! On how many threads a balancer works.
 
 use super::ConfigError;
-use super::number::digits;
+use crate::syntax::digits;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::thread;

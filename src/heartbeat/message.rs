@@ -1,6 +1,6 @@
 //! What a heartbeat says. Values that exist are sound; how they are written is `wire`'s.
 
-use crate::config::BackendAddress;
+use crate::address::BackendAddress;
 use std::fmt::{self, Display, Formatter};
 use std::ops::RangeInclusive;
 use std::time::Duration;

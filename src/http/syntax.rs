@@ -1,12 +1,6 @@
 //! The character classes of HTTP and the lists fields are made of.
 
-/// Whether `byte` may be part of a token: a method or a field name (RFC 9110, section 5.6.2).
-pub(super) const fn is_token(byte: u8) -> bool {
-    matches!(byte,
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9'
-        | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+'
-        | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
-}
+pub(super) use crate::syntax::is_token_byte as is_token;
 
 /// Whether `byte` may be part of a field value or a reason phrase: visible, blank, or beyond
 /// ASCII (RFC 9110, section 5.5). Every control character but the tab is out.

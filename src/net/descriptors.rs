@@ -1,6 +1,6 @@
 //! File descriptors: as many as the connections may need.
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, ConfigErrorKind};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors beside those of connections: listeners, events, standard streams, pipes.
@@ -25,6 +25,7 @@ pub(crate) fn allow_connections(
     let needed = max_connections as u64 * 2 + others;
     raise_limit(needed).map_err(|maximum| {
         ConfigError::new(shortage(needed, maximum), remedy(needed, maximum, others))
+            .with_kind(ConfigErrorKind::Descriptors)
             .with_flag("--max-connections")
             .with_value(max_connections)
     })
@@ -38,7 +39,7 @@ pub(crate) fn allow_checks(checks: usize) -> Result<(), ConfigError> {
     let needed = checks as u64 + OTHERS_OF_CHECKS;
     raise_limit(needed).map_err(|maximum| {
         let remedy = format!("raise the limit with ulimit -n {needed}, or give fewer targets");
-        ConfigError::new(shortage(needed, maximum), remedy)
+        ConfigError::new(shortage(needed, maximum), remedy).with_kind(ConfigErrorKind::Descriptors)
     })
 }
 

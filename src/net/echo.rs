@@ -10,7 +10,7 @@
 //! is a raw one, for which it takes `CAP_NET_RAW`.
 
 use crate::address::Address;
-use crate::config::{Check, ConfigError};
+use crate::config::{Check, ConfigError, ConfigErrorKind};
 use crate::health::icmp::without_ipv4_header;
 use rustix::net::{RecvFlags, recvfrom};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -115,4 +115,5 @@ fn refusal() -> ConfigError {
         "allow its group to (sysctl -w net.ipv4.ping_group_range='0 2147483647'), \
          or give lb the capability CAP_NET_RAW (setcap cap_net_raw+ep FILE)",
     )
+    .with_kind(ConfigErrorKind::PermissionDenied)
 }

@@ -7,7 +7,7 @@ use super::heartbeat_link::{HeartbeatLink, Reachability};
 use super::resolve::resolve;
 use crate::address::Address;
 use crate::clock::Clock;
-use crate::config::{BackendAddress, ConfigError, HostPort, SenderConfig};
+use crate::config::{BackendAddress, ConfigError, ConfigErrorKind, HostPort, SenderConfig};
 use crate::heartbeat::{Due, Heartbeat, Load, ProcessState, Rhythm};
 use crate::time::Timestamp;
 use mio::{Events, Poll, Token, Waker};
@@ -74,6 +74,7 @@ impl HeartbeatSender {
         let (poll, waker) = events().map_err(|error| {
             let problem = format!("the system refuses to report events: {error}");
             ConfigError::new(problem, "raise the limit of open files (ulimit -n)")
+                .with_kind(ConfigErrorKind::System)
         })?;
         let clock = Clock::start();
         Ok(Self {

@@ -3,7 +3,7 @@
 use super::socket_file::{self, SocketFile};
 use super::stream::Stream;
 use crate::address::{Address, ClientAddress};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, ConfigErrorKind};
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -165,7 +165,9 @@ fn path_refusal(error: &io::Error) -> ConfigError {
             "choose a path in a directory that can be written to",
         ),
     };
-    ConfigError::new(problem, remedy).with_flag("--listen")
+    ConfigError::new(problem, remedy)
+        .with_kind(ConfigErrorKind::of(error))
+        .with_flag("--listen")
 }
 
 /// Why an address cannot be bound, and what to do.
@@ -188,7 +190,9 @@ pub(crate) fn refusal(error: &io::Error) -> ConfigError {
             "choose another address",
         ),
     };
-    ConfigError::new(problem, remedy).with_flag("--listen")
+    ConfigError::new(problem, remedy)
+        .with_kind(ConfigErrorKind::of(error))
+        .with_flag("--listen")
 }
 
 /// Opens so many sockets at one address, over which the system spreads connections. Only the
@@ -244,6 +248,7 @@ pub(crate) fn refuse_own_address(
         if addresses.iter().any(|address| listeners.contains(address)) {
             let remedy = "name another server, or listen elsewhere";
             return Err(ConfigError::new("lb itself listens there", remedy)
+                .with_kind(ConfigErrorKind::Conflict)
                 .with_flag("--backends")
                 .with_value(&spec.address));
         }

@@ -1,6 +1,6 @@
 //! What every loop takes from the system before it runs: a way to wait for events, and chance.
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, ConfigErrorKind};
 use crate::transport::Readiness;
 use mio::event::Event;
 use mio::{Poll, Waker};
@@ -20,6 +20,7 @@ pub(crate) fn events() -> io::Result<(Poll, Waker)> {
 pub(crate) fn no_events(error: &io::Error) -> ConfigError {
     let problem = format!("the system refuses to report events: {error}");
     ConfigError::new(problem, "raise the limit of open files (ulimit -n)")
+        .with_kind(ConfigErrorKind::System)
 }
 
 /// What an event says of a socket.

@@ -1,7 +1,9 @@
 //! From the names of backends, and of what is watched, to their addresses.
 
 use crate::address::Address;
-use crate::config::{AddressKind, BackendAddress, ConfigError, Host, HostPort, Question, Target};
+use crate::config::{
+    AddressKind, BackendAddress, ConfigError, ConfigErrorKind, Host, HostPort, Question, Target,
+};
 use std::net::{SocketAddr, ToSocketAddrs};
 
 /// All addresses of a backend, in the order in which they are tried.
@@ -29,7 +31,10 @@ fn look_up(host: &Host, port: u16) -> Result<Vec<SocketAddr>, ConfigError> {
         Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, port)]),
         Host::Name(name) => name,
     };
-    let refuse = |problem: String| ConfigError::new(problem, "check the name, or give an address");
+    let refuse = |problem: String| {
+        ConfigError::new(problem, "check the name, or give an address")
+            .with_kind(ConfigErrorKind::Unresolved)
+    };
     match (name.as_str(), port).to_socket_addrs() {
         Ok(addresses) => {
             let mut found: Vec<SocketAddr> = Vec::new();
@@ -76,7 +81,8 @@ pub(crate) fn resolve_target(
     found.retain(is_wanted);
     if found.is_empty() {
         let problem = "the target has no address of this kind";
-        return Err(refuse(ConfigError::new(problem, remedy)));
+        let error = ConfigError::new(problem, remedy).with_kind(ConfigErrorKind::Unresolved);
+        return Err(refuse(error));
     }
     Ok(found.into_iter().map(Address::Tcp).collect())
 }

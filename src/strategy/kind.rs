@@ -5,6 +5,7 @@
 
 use super::registry::{ENTRIES, Entry};
 use super::{KeySource, LoadBound};
+use crate::syntax::is_token;
 use std::fmt;
 use std::str::FromStr;
 
@@ -121,12 +122,6 @@ impl FromStr for Kind {
         }
         Ok(kind)
     }
-}
-
-/// Whether this can be the name of a header field or a cookie (RFC 9110, section 5.6.2).
-fn is_token(text: &str) -> bool {
-    let tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(tchar)
 }
 
 /// What is wrong with the name of a strategy. Displays as the end of a sentence that began with it.

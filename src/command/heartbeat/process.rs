@@ -5,7 +5,7 @@
 //! The sender itself never counts.
 
 use crate::cli::ProcessName;
-use lb::config::ConfigError;
+use lb::config::{ConfigError, ConfigErrorKind};
 use lb::heartbeat::ProcessState;
 use std::fmt::{self, Display, Formatter};
 use std::fs;
@@ -36,7 +36,9 @@ impl Process {
         if !Path::new(PROC).join("self/stat").exists() {
             let invalid =
                 ConfigError::new("there is no /proc to look it up in", "leave --process out");
-            return Err(invalid.with_flag("--process"));
+            return Err(invalid
+                .with_kind(ConfigErrorKind::System)
+                .with_flag("--process"));
         }
         Ok(Self { name, found: None })
     }

@@ -10,7 +10,7 @@ mod source;
 mod table;
 
 use crate::cli::{Experiment, Task};
-use lb::config::ConfigError;
+use lb::config::{ConfigError, ConfigErrorKind};
 use lb::simulate::{Comparison, Scenario, compare};
 use progress::Progress;
 use std::fmt::Display;
@@ -72,6 +72,7 @@ fn run(scenarios: &[Scenario], experiment: &Experiment, show: bool) -> Vec<Compa
 fn save(file: &Path, text: &str) -> Result<(), ConfigError> {
     std::fs::write(file, text).map_err(|error| {
         ConfigError::new(format!("cannot be written: {error}"), "name another file")
+            .with_kind(ConfigErrorKind::File)
             .with_flag("--plot")
             .with_value(file.display())
     })

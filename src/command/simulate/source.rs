@@ -1,7 +1,7 @@
 //! Where scenarios come from: `lb` itself, a file, or a recorded log.
 
 use crate::cli::{Experiment, Source};
-use lb::config::ConfigError;
+use lb::config::{ConfigError, ConfigErrorKind};
 use lb::simulate::{BUILT_IN, Scenario, built_in, read_log};
 use std::path::Path;
 
@@ -100,6 +100,7 @@ fn read(flag: &'static str, file: &Path) -> Result<String, ConfigError> {
             format!("cannot be read: {error}"),
             "name a text file that can",
         )
+        .with_kind(ConfigErrorKind::File)
         .with_flag(flag)
         .with_value(file.display())
     })

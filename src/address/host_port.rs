@@ -1,10 +1,11 @@
-//! Where a server is, as the user writes it.
+//! A host and a TCP port.
 //!
 //! Owns the syntax of `HOST:PORT`: IPv4, IPv6 in brackets, host names, and a bare port for this
 //! machine. Does not resolve names. A [`HostPort`] that exists is well-formed and in one
 //! spelling, so equal servers compare equal as far as that can be told without asking DNS.
 
-use super::{ConfigError, number};
+use super::AddressError;
+use crate::syntax::{digits, is_digits};
 use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -49,17 +50,17 @@ impl HostPort {
 }
 
 impl FromStr for Host {
-    type Err = ConfigError;
+    type Err = AddressError;
 
     /// Without a port; an IPv6 address may be in brackets or not.
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
+    fn from_str(text: &str) -> Result<Self, AddressError> {
         if let Ok(ip) = text.parse::<Ipv6Addr>() {
             return Ok(Self::Ip(ip.into()));
         }
         match parse_ip(text) {
             Ok(Some(ip)) => Ok(Self::Ip(ip)),
             Ok(None) if is_host_name(text) => Ok(Self::Name(text.to_ascii_lowercase())),
-            Ok(None) | Err(_) => Err(ConfigError::new(
+            Ok(None) | Err(_) => Err(AddressError::new(
                 "neither a host name nor an IP address",
                 "write it as in example.com, 127.0.0.1 or ::1",
             )
@@ -78,9 +79,9 @@ impl Display for Host {
 }
 
 impl FromStr for HostPort {
-    type Err = ConfigError;
+    type Err = AddressError;
 
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
+    fn from_str(text: &str) -> Result<Self, AddressError> {
         parse(text).map_err(|invalid| invalid.with_value(text))
     }
 }
@@ -95,14 +96,14 @@ impl Display for HostPort {
     }
 }
 
-fn parse(text: &str) -> Result<HostPort, ConfigError> {
+fn parse(text: &str) -> Result<HostPort, AddressError> {
     if text.is_empty() {
-        return Err(ConfigError::new(
+        return Err(AddressError::new(
             "empty",
             "write HOST:PORT, as in 127.0.0.1:5000",
         ));
     }
-    if number::is_digits(text) {
+    if is_digits(text) {
         let host = Host::Ip(Ipv4Addr::LOCALHOST.into());
         return Ok(HostPort {
             host,
@@ -110,7 +111,7 @@ fn parse(text: &str) -> Result<HostPort, ConfigError> {
         });
     }
     if text.contains("://") {
-        return Err(ConfigError::new(
+        return Err(AddressError::new(
             "a URL, not an address",
             "write HOST:PORT without scheme and path",
         ));
@@ -123,16 +124,16 @@ fn parse(text: &str) -> Result<HostPort, ConfigError> {
 }
 
 /// Cuts `HOST:PORT` in two; brackets stay with the host.
-pub(super) fn split(text: &str) -> Result<(&str, &str), ConfigError> {
+pub(crate) fn split(text: &str) -> Result<(&str, &str), AddressError> {
     let no_port = || {
-        ConfigError::new(
+        AddressError::new(
             "the port is missing",
             "write HOST:PORT, as in 127.0.0.1:5000",
         )
     };
     if text.starts_with('[') {
         let end = text.find(']').ok_or_else(|| {
-            ConfigError::new(
+            AddressError::new(
                 "the bracket is not closed",
                 "write an IPv6 address as in [::1]:5000",
             )
@@ -143,7 +144,7 @@ pub(super) fn split(text: &str) -> Result<(&str, &str), ConfigError> {
     }
     let (host, port) = text.rsplit_once(':').ok_or_else(no_port)?;
     if host.contains(':') {
-        return Err(ConfigError::new(
+        return Err(AddressError::new(
             "more than one colon",
             "write HOST:PORT, with an IPv6 address in brackets, as in [::1]:5000",
         ));
@@ -151,9 +152,9 @@ pub(super) fn split(text: &str) -> Result<(&str, &str), ConfigError> {
     Ok((host, port))
 }
 
-fn parse_host(text: &str) -> Result<Host, ConfigError> {
+fn parse_host(text: &str) -> Result<Host, AddressError> {
     if text.is_empty() {
-        return Err(ConfigError::new(
+        return Err(AddressError::new(
             "no host before the colon",
             "write HOST:PORT, or the port alone for this machine",
         ));
@@ -161,7 +162,7 @@ fn parse_host(text: &str) -> Result<Host, ConfigError> {
     match parse_ip(text)? {
         Some(ip) => Ok(Host::Ip(ip)),
         None if is_host_name(text) => Ok(Host::Name(text.to_ascii_lowercase())),
-        None => Err(ConfigError::new(
+        None => Err(AddressError::new(
             "neither a host name nor an IP address",
             "write HOST:PORT, as in example.com:80, 127.0.0.1:5000 or [::1]:5000",
         )),
@@ -169,7 +170,7 @@ fn parse_host(text: &str) -> Result<Host, ConfigError> {
 }
 
 /// The address that `text` is, `None` if it is not meant to be one.
-pub(super) fn parse_ip(text: &str) -> Result<Option<IpAddr>, ConfigError> {
+pub(crate) fn parse_ip(text: &str) -> Result<Option<IpAddr>, AddressError> {
     let bracketed = text
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));
@@ -181,8 +182,8 @@ pub(super) fn parse_ip(text: &str) -> Result<Option<IpAddr>, ConfigError> {
     }
     // No top-level domain is a number (RFC 1123, section 2.1), so this was meant as an address.
     let last = text.rsplit('.').next().unwrap_or(text);
-    if number::is_digits(last) {
-        return Err(ConfigError::new(
+    if is_digits(last) {
+        return Err(AddressError::new(
             "not an IPv4 address",
             "write four numbers from 0 to 255, as in 127.0.0.1:5000",
         ));
@@ -190,9 +191,9 @@ pub(super) fn parse_ip(text: &str) -> Result<Option<IpAddr>, ConfigError> {
     Ok(None)
 }
 
-fn parse_ipv6(text: &str) -> Result<IpAddr, ConfigError> {
+fn parse_ipv6(text: &str) -> Result<IpAddr, AddressError> {
     text.parse::<Ipv6Addr>().map(IpAddr::V6).map_err(|_| {
-        ConfigError::new(
+        AddressError::new(
             "not an IPv6 address in the brackets",
             "write it as in [::1]:5000",
         )
@@ -200,9 +201,9 @@ fn parse_ipv6(text: &str) -> Result<IpAddr, ConfigError> {
 }
 
 /// Reads a port from 1 to 65535.
-fn parse_port(text: &str) -> Result<u16, ConfigError> {
+fn parse_port(text: &str) -> Result<u16, AddressError> {
     match parse_port_or_zero(text)? {
-        0 => Err(ConfigError::new(
+        0 => Err(AddressError::new(
             "no server listens on port 0",
             "give a port from 1 to 65535",
         )),
@@ -211,9 +212,9 @@ fn parse_port(text: &str) -> Result<u16, ConfigError> {
 }
 
 /// Reads a port from 0 to 65535.
-pub(super) fn parse_port_or_zero(text: &str) -> Result<u16, ConfigError> {
-    number::digits(text)
-        .ok_or_else(|| ConfigError::new("not a port number", "give a port from 1 to 65535"))
+pub(crate) fn parse_port_or_zero(text: &str) -> Result<u16, AddressError> {
+    digits(text)
+        .ok_or_else(|| AddressError::new("not a port number", "give a port from 1 to 65535"))
 }
 
 /// Whether `text` is a host name: labels of letters, digits, `-` and `_`, none over 63 bytes or

@@ -1,10 +1,10 @@
-//! Where a backend is, as the user writes it: `HOST:PORT` or `unix:PATH`.
+//! The address of a backend: `HOST:PORT` or `unix:PATH`.
 
-use super::{ConfigError, HostPort, SocketPath};
+use super::{AddressError, HostPort, SocketPath};
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
-/// Where a backend is; a name is not resolved yet.
+/// The address of a backend; a name is not resolved yet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum BackendAddress {
     /// A host and a TCP port.
@@ -14,9 +14,9 @@ pub enum BackendAddress {
 }
 
 impl FromStr for BackendAddress {
-    type Err = ConfigError;
+    type Err = AddressError;
 
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
+    fn from_str(text: &str) -> Result<Self, AddressError> {
         match SocketPath::parse(text) {
             Some(path) => path.map(Self::Unix).map_err(|i| i.with_value(text)),
             None => text.parse().map(Self::Tcp),

@@ -1,13 +1,23 @@
-//! Where connections lead and where they come from: TCP, or a UNIX socket on this machine.
+//! Addresses of listeners, backends and clients: TCP, or a UNIX socket on this machine.
 //!
-//! Owns the two kinds of address and how they are shown. Opens nothing, resolves nothing.
+//! Owns both kinds, their notation (`HOST:PORT`, `unix:PATH`) and how they are shown. Opens nothing
+//! and resolves nothing. An address that exists is well-formed and in one spelling.
 
-use crate::config::SocketPath;
+mod backend_address;
+mod error;
+pub(crate) mod host_port;
+mod socket_path;
+
+pub use backend_address::BackendAddress;
+pub use error::AddressError;
+pub use host_port::{Host, HostPort};
+pub use socket_path::SocketPath;
+
 use std::fmt::{self, Display, Formatter};
 use std::net::{AddrParseError, IpAddr, SocketAddr};
 use std::str::FromStr;
 
-/// What stands for every client that comes by a UNIX socket: such clients have no names.
+/// Stands for the address of every client of a UNIX socket, which has none of its own.
 pub const UNIX_CLIENT: &str = "unix:";
 
 /// An address that can be listened on or connected to.
@@ -45,7 +55,7 @@ impl Display for Address {
     }
 }
 
-/// Where a client comes from.
+/// The address of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClientAddress {
     /// An IP address and a TCP port.

@@ -1,12 +1,12 @@
 //! The path of a UNIX socket, as in `unix:/run/app.sock`.
 //!
-//! Owns the notation and what the system can bear; whether there is a socket shows at start.
+//! Owns the notation and the greatest length. Whether a socket exists there shows at start.
 
-use super::ConfigError;
+use super::AddressError;
 use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
 
-/// What stands before a path.
+/// Prefix of a path.
 const UNIX: &str = "unix:";
 /// The longest path that `sockaddr_un` holds with its final zero (`unix(7)`; 104 on other systems).
 const MAX_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
@@ -17,14 +17,14 @@ pub struct SocketPath(PathBuf);
 
 impl SocketPath {
     /// Reads what follows `unix:`; `None` if `text` is not meant to be such a path.
-    pub(super) fn parse(text: &str) -> Option<Result<Self, ConfigError>> {
+    pub(crate) fn parse(text: &str) -> Option<Result<Self, AddressError>> {
         let path = text.strip_prefix(UNIX)?;
         let remedy = "write unix:PATH, as in unix:/run/app.sock";
         Some(if path.is_empty() || path.contains('\0') {
-            Err(ConfigError::new("not a path", remedy))
+            Err(AddressError::new("not a path", remedy))
         } else if path.len() > MAX_BYTES {
             let problem = format!("a path of {} bytes is too long for a socket", path.len());
-            Err(ConfigError::new(
+            Err(AddressError::new(
                 problem,
                 format!("use at most {MAX_BYTES} bytes"),
             ))
