@@ -12,7 +12,7 @@
 
 use criterion::measurement::{Measurement, WallTime};
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
-use lb::pool::{Lease, Pool};
+use lb::pool::{Backends, Lease};
 use lb::strategy::registry::ENTRIES;
 use lb::strategy::{BackendId, Candidate, Kind, Outcome, Settlement, Strategy, build, key::key_of};
 use lb::time::Timestamp;
@@ -27,22 +27,22 @@ const BACKENDS: [usize; 4] = [4, 64, 512, 1_024];
 const ROW: u64 = 128;
 
 /// So many backends, of so many different weights.
-fn pool(strategy: Box<dyn Strategy>, backends: usize, weights: u32) -> Pool {
+fn pool(strategy: Box<dyn Strategy>, backends: usize, weights: u32) -> Backends {
     let weight = |n: usize| 1 + n as u32 % weights;
     let names = (0..backends).map(|n| (format!("10.0.0.1:{n}"), weight(n)));
-    Pool::new(names, strategy, 1)
+    Backends::new(names, strategy, 1)
 }
 
 /// An pool that sees traffic, and the exchanges that are in flight.
 struct Traffic {
-    pool: Pool,
+    pool: Backends,
     held: VecDeque<Lease>,
     now: Timestamp,
     key: u64,
 }
 
 impl Traffic {
-    fn new(pool: Pool) -> Self {
+    fn new(pool: Backends) -> Self {
         let backends = pool.candidates().len();
         let mut traffic = Self {
             pool,

@@ -1,4 +1,4 @@
-//! What a whole request costs the balancer, system calls left out: the product's own server
+//! What a whole request costs the balancer, system calls left out: the product's own proxy
 //! between a client and a backend that are buffers in memory.
 //!
 //! A turn is what the event loop makes of it: the client's bytes, the backend's answer, the end of
@@ -9,10 +9,10 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lb::address::Address;
 use lb::config::{AccessLogFormat, Check, Health, Limits, Mode, Timeouts};
-use lb::http::{ForwardOptions, ForwardPolicy};
-use lb::pool::Pool;
-use lb::proxy::{Network, Parts, Proxy, RequestIds, Settings, Token};
-use lb::strategy::{KeySource, LeastResponseTime};
+use lb::http::{ForwardOptions, ForwardPolicy, HeadParser};
+use lb::pool::{Backends, ConnectSpec, Pool, PoolId, PoolLimits};
+use lb::proxy::{Listener, Network, Parts, Proxy, RequestIds, Token};
+use lb::strategy::LeastResponseTime;
 use lb::telemetry::{AccessLog, Metrics};
 use lb::time::Timestamp;
 use lb::transport::{Pipes, Readiness, Transport};
@@ -50,11 +50,11 @@ fn answer(body_bytes: usize) -> Vec<u8> {
     answer
 }
 
-/// One end of a connection: what the server can read of it, and what it has written to it.
+/// One end of a connection: what the proxy can read of it, and what it has written to it.
 #[derive(Default)]
 struct Wire<'a> {
     to_server: &'a [u8],
-    from_server: Vec<u8>,
+    received: Vec<u8>,
     token: Option<Token>,
 }
 
@@ -82,7 +82,7 @@ impl Transport for Memory<'_> {
         let mut wire = self.0.borrow_mut();
         parts
             .iter()
-            .for_each(|part| wire.from_server.extend_from_slice(part));
+            .for_each(|part| wire.received.extend_from_slice(part));
         Ok(parts.iter().map(|part| part.len()).sum())
     }
 
@@ -136,9 +136,9 @@ impl<'a> Network for Wired<'a> {
     }
 }
 
-/// A server between one client and one backend.
+/// A proxy between one client and one backend.
 struct Session<'a> {
-    server: Proxy<Wired<'a>>,
+    proxy: Proxy<Wired<'a>>,
     client: Memory<'a>,
     backend: Memory<'a>,
     now: Timestamp,
@@ -151,36 +151,41 @@ impl<'a> Session<'a> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 5000));
         let members = [(address.to_string(), 1)];
         let strategy = Box::new(LeastResponseTime::new(1));
+        let backends = Backends::new(members, strategy, 1);
+        let connect = ConnectSpec {
+            addresses: vec![vec![address.into()]],
+            ..ConnectSpec::default()
+        };
+        let (limits, timeouts) = (Limits::default(), Timeouts::default());
+        let pool_limits = PoolLimits::new(&limits, &timeouts);
+        let listener = Listener {
+            mode: Mode::Http,
+            accepts_proxy: false,
+            forward: ForwardPolicy::new(ForwardOptions::default(), "http", 8080),
+            timeouts,
+            limits,
+            pool: PoolId::FIRST,
+        };
         let parts = Parts {
             network: Wired(backend.clone()),
             pipes: Copying,
-            forward: vec![ForwardPolicy::new(ForwardOptions::default(), "http", 8080)],
-            pool: Pool::new(members, strategy, 1),
-            accepts_proxy: Vec::new(),
+            listeners: vec![listener],
+            pool: Pool::new(backends, None, connect, pool_limits),
+            parser: HeadParser::new(limits.head()),
             request_ids: Some(RequestIds::new(1)),
-            sticky: None,
-            key_source: KeySource::None,
-            addresses: vec![vec![address.into()]],
-            metrics: Metrics::new(now),
-            access_log: AccessLog::new(AccessLogFormat::Off),
-        };
-        let settings = Settings {
-            mode: Mode::Http,
-            timeouts: Timeouts::default(),
-            limits: Limits::default(),
             health: Health {
                 check: Check::None,
                 ..Health::default()
             },
             seed: 0,
-            host: None,
-            send_proxy: None,
+            metrics: Metrics::new(now),
+            access_log: AccessLog::new(AccessLogFormat::Off),
         };
-        let mut server = Proxy::new(settings, parts, now);
-        let accepted = server.accepted(client.clone(), address, 0, now);
+        let mut proxy = Proxy::new(parts, now);
+        let accepted = proxy.accepted(client.clone(), address, 0, now);
         assert!(accepted.is_ok(), "a connection in memory is accepted");
         Self {
-            server,
+            proxy,
             client,
             backend,
             now,
@@ -189,29 +194,29 @@ impl<'a> Session<'a> {
 
     /// One request and its answer.
     fn exchange(&mut self, request: &'a [u8], answer: &'a [u8]) {
-        self.client.0.borrow_mut().from_server.clear();
-        self.backend.0.borrow_mut().from_server.clear();
+        self.client.0.borrow_mut().received.clear();
+        self.backend.0.borrow_mut().received.clear();
         self.now = self.now + Duration::from_micros(20);
-        deliver(&mut self.server, &self.client, request, self.now);
-        deliver(&mut self.server, &self.backend, answer, self.now);
-        self.server.finish_turn(self.now);
+        deliver(&mut self.proxy, &self.client, request, self.now);
+        deliver(&mut self.proxy, &self.backend, answer, self.now);
+        self.proxy.finish_turn(self.now);
     }
 
     /// The backend was asked what the client asked, and the client was sent the answer unchanged.
     fn check(&self, request: &[u8], answer: &[u8]) {
-        let asked = &self.backend.0.borrow().from_server;
+        let asked = &self.backend.0.borrow().received;
         let line_end = request.iter().position(|byte| *byte == b'\n');
         assert!(asked.starts_with(request.split_at(line_end.unwrap_or(0)).0));
         assert!(asked.ends_with(b"\r\n\r\n"));
         assert!(
-            self.client.0.borrow().from_server == answer,
+            self.client.0.borrow().received == answer,
             "the answer is unchanged"
         );
     }
 }
 
-/// Bytes arrive at the server, and an event says so.
-fn deliver<'a>(server: &mut Proxy<Wired<'a>>, from: &Memory<'a>, bytes: &'a [u8], now: Timestamp) {
+/// Bytes arrive at the proxy, and an event says so.
+fn deliver<'a>(proxy: &mut Proxy<Wired<'a>>, from: &Memory<'a>, bytes: &'a [u8], now: Timestamp) {
     let mut wire = from.0.borrow_mut();
     wire.to_server = bytes;
     let token = wire.token;
@@ -222,7 +227,7 @@ fn deliver<'a>(server: &mut Proxy<Wired<'a>>, from: &Memory<'a>, bytes: &'a [u8]
         ..Readiness::default()
     };
     if let Some(token) = token {
-        server.ready(token, ready, now);
+        proxy.ready(token, ready, now);
     }
 }
 
@@ -242,7 +247,7 @@ fn requests(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 session.exchange(request, answer);
-                let received = session.client.0.borrow().from_server.len();
+                let received = session.client.0.borrow().received.len();
                 assert_eq!(received, answer.len(), "the client has the whole answer");
             });
         });

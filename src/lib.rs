@@ -37,7 +37,7 @@
 //! 2. **Parse.** A readable event arrives. The bytes are read into the loop's one scratch buffer,
 //!    and [`http::HeadParser`] finds the head, its body length and whether the connection persists.
 //!    Ambiguous requests are rejected.
-//! 3. **Pick.** [`Pool::pick`](pool::Pool::pick) asks the [`Strategy`](strategy::Strategy) for one
+//! 3. **Pick.** [`Backends::pick`](pool::Backends::pick) asks the [`Strategy`](strategy::Strategy) for one
 //!    of its candidates and returns a [`Lease`](pool::Lease). The exchange counts as in flight at
 //!    that backend until the lease is settled.
 //! 4. **Connect.** The proxy takes an idle connection to the backend, which costs no system call,
@@ -89,6 +89,7 @@ pub mod error;
 pub mod health;
 pub mod heartbeat;
 pub mod http;
+pub mod ids;
 pub mod monitor;
 mod net;
 pub mod pool;

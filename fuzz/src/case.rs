@@ -6,10 +6,10 @@ use crate::random::Random;
 use crate::strict::Message;
 use crate::{corpus, mutate};
 use lb::config::{AccessLogFormat, Check, ForwardOptions, Health, Limits, Mode, Timeouts};
-use lb::http::ForwardPolicy;
-use lb::pool::Pool;
-use lb::proxy::{Parts, Proxy, Settings};
-use lb::strategy::{KeySource, RoundRobin};
+use lb::http::{ForwardPolicy, HeadParser};
+use lb::pool::{Backends, ConnectSpec, Pool, PoolId, PoolLimits};
+use lb::proxy::{Listener, Parts, Proxy};
+use lb::strategy::RoundRobin;
 use lb::telemetry::{AccessLog, Metrics};
 use lb::time::Timestamp;
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ const FOR_EVER: Duration = Duration::from_secs(2 * 3600);
 
 /// One server and everybody around it.
 pub(crate) struct Case {
-    server: Proxy<Memory>,
+    proxy: Proxy<Memory>,
     pub(crate) world: Shared,
     now: Timestamp,
     manners: Manners,
@@ -45,37 +45,43 @@ impl Case {
         let addresses =
             (0..BACKENDS).map(|nth| SocketAddr::from((Ipv4Addr::LOCALHOST, 5000 + nth)));
         let members = addresses.clone().map(|address| (address.to_string(), 1));
+        let backends = Backends::new(members, Box::new(RoundRobin::default()), 1);
+        let connect = ConnectSpec {
+            addresses: addresses.map(|address| vec![address.into()]).collect(),
+            ..ConnectSpec::default()
+        };
+        let timeouts = Timeouts::default();
+        let limits = Limits {
+            backend_max_connections: random.one_in(3).then_some(1),
+            max_idle_per_backend: random.below(3),
+            ..Limits::default()
+        };
+        let pool_limits = PoolLimits::new(&limits, &timeouts);
+        let listener = Listener {
+            mode: Mode::Http,
+            accepts_proxy: false,
+            forward: ForwardPolicy::new(ForwardOptions::default(), "http", 8080),
+            timeouts,
+            limits,
+            pool: PoolId::FIRST,
+        };
         let parts = Parts {
             network: Memory(world.clone()),
             pipes: PipeStore(world.clone()),
-            forward: vec![ForwardPolicy::new(ForwardOptions::default(), "http", 8080)],
-            pool: Pool::new(members, Box::new(RoundRobin::default()), 1),
-            accepts_proxy: Vec::new(),
+            listeners: vec![listener],
+            pool: Pool::new(backends, None, connect, pool_limits),
+            parser: HeadParser::new(limits.head()),
             request_ids: None,
-            sticky: None,
-            key_source: KeySource::None,
-            addresses: addresses.map(|address| vec![address.into()]).collect(),
-            metrics: Metrics::new(now),
-            access_log: AccessLog::new(AccessLogFormat::Text),
-        };
-        let settings = Settings {
-            mode: Mode::Http,
-            timeouts: Timeouts::default(),
-            limits: Limits {
-                backend_max_connections: random.one_in(3).then_some(1),
-                max_idle_per_backend: random.below(3),
-                ..Limits::default()
-            },
             health: Health {
                 check: Check::None,
                 ..Health::default()
             },
             seed: 0,
-            host: None,
-            send_proxy: None,
+            metrics: Metrics::new(now),
+            access_log: AccessLog::new(AccessLogFormat::Text),
         };
         Self {
-            server: Proxy::new(settings, parts, now),
+            proxy: Proxy::new(parts, now),
             world,
             now,
             manners,
@@ -90,7 +96,7 @@ impl Case {
         let nth = self.world.borrow_mut().add(false);
         let stream = Stream::new(&self.world, nth);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1024 + nth as u16));
-        let accepted = self.server.accepted(stream, address, 0, self.now);
+        let accepted = self.proxy.accepted(stream, address, 0, self.now);
         accepted.expect("room for a connection");
         self.sent.insert(nth, Vec::new());
         nth
@@ -146,13 +152,13 @@ impl Case {
         for _ in 0..MAX_TURNS {
             let answered = self.backends_answer();
             let events = self.world.borrow_mut().poll();
-            let is_due = self.server.next_wakeup().is_some_and(|at| at <= self.now);
+            let is_due = self.proxy.next_wakeup().is_some_and(|at| at <= self.now);
             let is_quiet = !answered && events.is_empty() && !is_due;
             let calls = self.world.borrow().calls;
             for (token, readiness) in events {
-                self.server.ready(token, readiness, self.now);
+                self.proxy.ready(token, readiness, self.now);
             }
-            self.server.finish_turn(self.now);
+            self.proxy.finish_turn(self.now);
             let calls = self.world.borrow().calls - calls;
             assert!(calls <= MAX_CALLS_PER_TURN, "{calls} calls in one turn");
             if is_quiet {
@@ -214,15 +220,15 @@ impl Case {
             self.run();
         }
         self.check_requests();
-        let snapshot = self.server.snapshot(self.now);
+        let snapshot = self.proxy.snapshot(self.now);
         let in_flight: u32 = snapshot.backends.iter().map(|b| b.in_flight).sum();
         let world = self.world.borrow();
         let open = world.wires.iter().filter(|wire| !wire.is_closed).count();
         let left = (
-            self.server.open_clients(),
+            self.proxy.open_clients(),
             open,
             in_flight,
-            self.server.buffers_lent(),
+            self.proxy.buffers_lent(),
             world.pipes_lent,
         );
         assert_eq!(

@@ -5,13 +5,15 @@
 use super::{Balancer, Handle};
 use crate::address::Address;
 use crate::clock::Clock;
-use crate::config::{AccessLogFormat, Config, ConfigError, Heartbeats, Mode, StickyCookie};
-use crate::http::ForwardPolicy;
+use crate::config::{
+    AccessLogFormat, Config, ConfigError, Heartbeats, ListenerSpec, Mode, StickyCookie,
+};
+use crate::http::{ForwardPolicy, HeadParser};
 use crate::net::{
     self, HeartbeatListener, Listener, Log, SystemNetwork, SystemPipes, events, no_events, seed,
 };
-use crate::pool::{Policy, Pool};
-use crate::proxy::{Parts, Proxy, RequestIds, Settings};
+use crate::pool::{Backends, ConnectSpec, Policy, Pool, PoolId, PoolLimits};
+use crate::proxy::{self, Parts, Proxy, RequestIds};
 use crate::shared::{ConnectionLimit, QueueMember, SharedLoad, SharedQueue};
 use crate::strategy::{Sticky, Strategy};
 use crate::telemetry::{AccessLog, Metrics};
@@ -171,15 +173,16 @@ impl Plan<'_> {
             }
             None => (None, None),
         };
-        let mut pool = self.pool(worker.strategy);
-        let line = common.map(|(line, shared_load)| {
-            pool.share(shared_load, worker.number);
-            line
+        let mut backends = self.backends(worker.strategy);
+        let member = common.map(|(member, shared_load)| {
+            backends.share(shared_load, worker.number);
+            member
         });
-        let mut proxy = self.proxy(pool, network);
-        if let Some(line) = line {
-            proxy.share_queue(line);
+        let mut pool = self.pool(backends);
+        if let Some(member) = member {
+            pool.share_queue(member);
         }
+        let mut proxy = self.proxy(pool, network);
         if let (Some(_), Some(settings)) = (&worker.heartbeats, &self.config.heartbeats) {
             let (key, max_conns) = (settings.key.clone(), max_conns(self.config));
             proxy.hear_heartbeats(key, max_conns, self.clock.now());
@@ -198,61 +201,71 @@ impl Plan<'_> {
         })
     }
 
-    fn pool(&self, strategy: Box<dyn Strategy>) -> Pool {
-        let backends = self.config.backends().iter();
-        let members = backends.map(|spec| (spec.address.to_string(), spec.weight.get().into()));
-        let mut pool = Pool::new(members, strategy, self.pool_seed);
+    fn backends(&self, strategy: Box<dyn Strategy>) -> Backends {
+        let specs = self.config.backends().iter();
+        let members = specs.map(|spec| (spec.address.to_string(), spec.weight.get().into()));
+        let mut backends = Backends::new(members, strategy, self.pool_seed);
         let health = self.config.health();
-        pool.set_policy(Policy {
+        backends.set_policy(Policy {
             passive: health.passive,
             max_ejected_percent: health.max_ejected_percent,
-            // In TCP mode what takes long is the client's affair.
+            // In TCP mode the duration of an exchange is the client's doing.
             slow_outlier: health
                 .slow_outlier
                 .filter(|_| self.config.mode == Mode::Http),
             slow_start: health.slow_start,
         });
-        limit_backends(&mut pool, self.config);
-        pool
+        limit_backends(&mut backends, self.config);
+        backends
+    }
+
+    fn pool(&self, backends: Backends) -> Pool {
+        let config = self.config;
+        let mut limits = PoolLimits::new(config.limits(), config.timeouts());
+        // All workers together keep what one would; rounded up, so that none keeps nothing.
+        limits.max_idle_per_backend = limits.max_idle_per_backend.div_ceil(self.workers);
+        let affinity = config
+            .sticky()
+            .map(|cookie| self.affinity(cookie, &backends));
+        let connect = ConnectSpec {
+            addresses: self.addresses.clone(),
+            host: config.host().map(str::to_owned),
+            send_proxy: config.send_proxy,
+        };
+        Pool::new(backends, affinity, connect, limits)
     }
 
     fn proxy(&self, pool: Pool, network: SystemNetwork) -> Proxy<SystemNetwork> {
         let config = self.config;
         let now = self.clock.now();
-        let mut limits = *config.limits();
-        // All workers together keep what one would; rounded up, so that none keeps nothing.
-        limits.max_idle_per_backend = limits.max_idle_per_backend.div_ceil(self.workers);
-        let settings = Settings {
+        let specs = config.listeners().iter().zip(&self.bound);
+        let listener = |(spec, bound): (&ListenerSpec, &Address)| proxy::Listener {
             mode: config.mode,
+            accepts_proxy: spec.accepts_proxy,
+            forward: forward_policy(config, bound),
             timeouts: *config.timeouts(),
-            limits,
-            health: config.health().clone(),
-            seed: seed(),
-            host: config.host().map(str::to_owned),
-            send_proxy: config.send_proxy,
+            limits: *config.limits(),
+            pool: PoolId::FIRST,
         };
-        let listeners = config.listeners().iter();
-        let policy = |bound: &Address| forward_policy(config, bound);
         let parts = Parts {
             network,
             pipes: SystemPipes::among(self.workers),
-            forward: self.bound.iter().map(policy).collect(),
-            accepts_proxy: listeners.map(|spec| spec.accepts_proxy).collect(),
-            request_ids: config.request_id.then(|| RequestIds::new(seed())),
-            sticky: config.sticky().map(|cookie| self.bindings(cookie, &pool)),
-            key_source: pool.strategy().key_source(),
+            listeners: specs.map(listener).collect(),
             pool,
-            addresses: self.addresses.clone(),
+            parser: HeadParser::new(config.limits().head()),
+            request_ids: config.request_id.then(|| RequestIds::new(seed())),
+            health: config.health().clone(),
+            seed: seed(),
             metrics: Metrics::new(now),
             access_log: AccessLog::new(config.access_log),
         };
-        let mut proxy = Proxy::new(settings, parts, now);
+        let mut proxy = Proxy::new(parts, now);
         proxy.set_wall_clock(self.clock.wall(), now);
         proxy
     }
 
     /// Gives each backend its value of the sticky cookie.
-    fn bindings(&self, cookie: &StickyCookie, pool: &Pool) -> Sticky {
+    fn affinity(&self, cookie: &StickyCookie, pool: &Backends) -> Sticky {
         let ids = pool.candidates().iter().map(|c| c.id);
         let named = ids.map(|id| (id, pool.name(id).unwrap_or_default()));
         let secret = cookie.secret().unwrap_or(&self.secret);
@@ -266,7 +279,7 @@ fn max_conns(config: &Config) -> usize {
 }
 
 /// Tells the pool how many exchanges each backend is given at once.
-fn limit_backends(pool: &mut Pool, config: &Config) {
+fn limit_backends(pool: &mut Backends, config: &Config) {
     let ids: Vec<_> = pool.candidates().iter().map(|c| c.id).collect();
     for (id, spec) in ids.into_iter().zip(config.backends()) {
         let own = spec.max_connections.map(NonZeroU32::get);

@@ -4,6 +4,7 @@
 //! number that memory or descriptors can bear.
 
 use super::ConfigError;
+use crate::http::HeadLimits;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
@@ -63,6 +64,17 @@ const MIB: usize = 1024 * 1024;
 const GIB: u64 = 1024 * 1024 * 1024;
 
 impl Limits {
+    /// The limits of a request or response head.
+    #[must_use]
+    pub fn head(&self) -> HeadLimits {
+        HeadLimits {
+            max_bytes: self.max_head_bytes,
+            max_fields: self.max_head_fields,
+            max_target_bytes: self.max_target_bytes,
+            ..HeadLimits::default()
+        }
+    }
+
     /// These limits, if each is within its range.
     pub(super) fn checked(self) -> Result<Self, ConfigError> {
         check(

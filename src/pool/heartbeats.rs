@@ -4,12 +4,12 @@
 //! reported dead is not worth asking either.
 
 use super::life_cycle::Event;
-use super::{Cause, Pool, State};
+use super::{Backends, Cause, State};
 use crate::heartbeat::Finding;
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
 
-impl Pool {
+impl Backends {
     /// Something was found out about a backend by its heartbeats. A suspicion alone changes
     /// nothing.
     pub fn heartbeats_show(&mut self, backend: BackendId, finding: Finding, now: Timestamp) {

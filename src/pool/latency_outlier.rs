@@ -14,7 +14,8 @@
 //! Refused: comparing means, which one long answer moves; comparing a backend with its own past,
 //! which a nightly job looks worse than.
 
-use super::{Cause, Event, Grounds, Lease, Pool};
+use super::life_cycle::Event;
+use super::{Backends, Cause, Grounds, Lease};
 use crate::strategy::Outcome;
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -95,7 +96,7 @@ impl LatencyOutlier {
     }
 }
 
-impl Pool {
+impl Backends {
     /// An exchange is over. Ejects its backend if that shows that it is far too slow.
     pub(super) fn note_pace(
         &mut self,

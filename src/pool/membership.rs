@@ -4,13 +4,14 @@
 //! A slot is given to another backend, under a new generation, only after the last lease at the
 //! old one was settled; so a lease always finds its own list.
 
+use super::backends::Backend;
 use super::in_flight::{InFlight, Queue};
 use super::latency_outlier::LatencyOutlier;
 use super::life_cycle::{Event, FIRST_COOLDOWN};
 use super::outlier::OutlierDetector;
 use super::slow_start::Ramps;
 use super::window::Window;
-use super::{Backend, Cause, Policy, Pool, State};
+use super::{Backends, Cause, Policy, State};
 use crate::shared::FIRST_PICK;
 use crate::strategy::{BackendId, Candidate, KeySource, Rng, Strategy, key};
 use crate::time::Timestamp;
@@ -19,7 +20,7 @@ use crate::time::Timestamp;
 /// all send their first requests to the same few.
 const ROTATED_ABOVE: usize = 8;
 
-impl Pool {
+impl Backends {
     /// An pool of `backends`, each a name and a weight (1 to 256), in the order in which ties
     /// are broken; above 8 of them that order starts at a backend that `seed` decides.
     #[must_use]

@@ -1,14 +1,12 @@
-//! The pool of backends: who may be picked, and what is in flight where.
+//! Pools: the backends with one strategy, and everything a request needs of them.
 //!
-//! [`Pool::pick`] hands out a [`Lease`], [`Pool::settle`] takes it back; between the two
-//! the exchange counts at its backend. The pool owns the strategy, keeps the candidates it
-//! chooses from, and tells it and the [life cycle](State) how each exchange ended. It knows no
-//! sockets, no addresses and no clock, and once warm it allocates nothing.
-//!
-//! The invariant: `candidates` agree with the leases held and with the life cycle after every
-//! call. Nothing is recomputed at a pick; what changes a backend changes its candidate.
+//! A [`Pool`] owns its [`Backends`], the idle connections to them, the queue of exchanges that wait
+//! for one, the retry budget, affinity, and how connections are opened. It does not know sockets or
+//! the clock.
 
+mod backends;
 mod heartbeats;
+mod idle_conns;
 mod in_flight;
 mod latency_outlier;
 mod lease;
@@ -16,6 +14,8 @@ mod life_cycle;
 mod membership;
 mod outlier;
 mod pick;
+mod queue;
+mod retry_budget;
 mod shared_pick;
 mod sharing;
 mod signals;
@@ -26,286 +26,202 @@ mod tests;
 mod transition;
 mod window;
 
+pub use backends::Backends;
+pub(crate) use idle_conns::IdleConns;
 pub use lease::Lease;
 pub use life_cycle::{Grounds, State};
+pub(crate) use queue::WaitQueue;
+pub(crate) use retry_budget::RetryBudget;
 pub use sharing::Signal;
 pub use signals::Policy;
 pub use state_change::{Cause, CheckFailure, StateChange};
-pub(crate) use window::Window;
 
-use crate::strategy::{BackendId, Candidate, Outcome, Settlement, Strategy, Verdict};
+use crate::address::Address;
+use crate::config::{Limits, Timeouts};
+use crate::ids::ExchangeId;
+use crate::proxy_protocol;
+use crate::shared::QueueMember;
+use crate::strategy::{BackendId, KeySource, Sticky};
 use crate::time::Timestamp;
-use in_flight::{InFlight, Queue};
-use latency_outlier::LatencyOutlier;
-use life_cycle::Event;
-use outlier::OutlierDetector;
-use shared_pick::Place;
-use sharing::Sharing;
-use slow_start::Ramps;
+use std::time::Duration;
 
-/// The pool of backends. Owns the strategy.
-pub struct Pool {
-    /// What the strategy sees, by slot.
-    candidates: Vec<Candidate>,
-    /// What it does not see, by slot.
-    backends: Vec<Backend>,
-    in_flight_list: InFlight,
-    strategy: Box<dyn Strategy>,
-    /// Whether the strategy goes by something in the request.
-    is_keyed: bool,
-    /// Slots that wait for a backend to be added.
-    vacant: Vec<u32>,
-    /// The number of the next pick.
-    next_pick: u64,
-    /// How many backends were ever added, which orders those that were never picked.
-    joined: u64,
-    /// When time alone next changes a state.
-    next_change: Timestamp,
-    panic_picks: u64,
-    policy: Policy,
-    /// Who comes back.
-    ramps: Ramps,
-    /// The outcomes of all backends.
-    recent: Window<4>,
-    /// How long slow answers take, over all backends: the longest, forgotten bit by bit.
-    slow_response_nanos: u64,
-    /// What has changed and nobody has asked for yet.
-    changes: Vec<StateChange>,
-    /// How many were not kept since the last that was.
-    missed_changes: u64,
-    /// What other workers have to do with it; `None` if it is alone.
-    sharing: Option<Sharing>,
+/// Names a pool. The same in every worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PoolId(pub(crate) u16);
+
+impl PoolId {
+    /// The only pool of a balancer that has one.
+    pub const FIRST: Self = Self(0);
 }
 
-/// The order is that of memory: the lines that each exchange needs come first.
-#[repr(C, align(64))]
-struct Backend {
-    queue: Queue,
-    /// Exchanges it is given at once, at most.
-    max_in_flight: u32,
-    unreachable_in_a_row: u32,
-    state: State,
-    /// Exchanges dispatched before tell of an earlier time, and are no evidence.
-    judged_from: Timestamp,
-    /// Whether it was said that it is not ejected because too many are.
-    is_spared: bool,
-    /// Whether the other workers keep it from being picked here: its trial is under way there,
-    /// or news of its state are.
-    is_barred: bool,
-    evidence: OutlierDetector,
-    latency_outlier: LatencyOutlier,
-    name: String,
+/// How many may wait, be kept or be retried, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolLimits {
+    /// Exchanges that wait for a backend, over all workers.
+    pub queue_limit: usize,
+    /// Idle connections kept to each backend by this worker.
+    pub max_idle_per_backend: usize,
+    /// Retries of one request.
+    pub max_retries: u32,
+    /// Retries in percent of the requests.
+    pub retry_budget_percent: u32,
+    /// For a connection to be established.
+    pub connect_timeout: Duration,
+    /// For an idle connection to be used.
+    pub idle_timeout: Duration,
 }
 
-impl Backend {
-    /// Whether it may be picked, if it has room.
-    fn is_open(&self) -> bool {
-        self.state.pickable() && !self.is_barred
+impl PoolLimits {
+    /// Those of a configuration.
+    #[must_use]
+    pub const fn new(limits: &Limits, timeouts: &Timeouts) -> Self {
+        Self {
+            queue_limit: limits.queue_limit,
+            max_idle_per_backend: limits.max_idle_per_backend,
+            max_retries: limits.max_retries,
+            retry_budget_percent: limits.retry_budget_percent,
+            connect_timeout: timeouts.connect,
+            idle_timeout: timeouts.pool_idle,
+        }
     }
+}
 
-    /// Says in its candidate whether it may be picked.
-    fn judge(&self, candidate: &mut Candidate) {
-        candidate.pickable = self.is_open() && candidate.in_flight < self.max_in_flight;
+/// Backends with one strategy, and what a request needs of them.
+pub struct Pool {
+    pub(crate) backends: Backends,
+    pub(crate) idle: IdleConns,
+    pub(crate) queue: WaitQueue,
+    pub(crate) retry_budget: RetryBudget,
+    pub(crate) affinity: Option<Sticky>,
+    pub(crate) key_source: KeySource,
+    pub(crate) connect: ConnectSpec,
+    pub(crate) limits: PoolLimits,
+}
+
+/// How connections to the backends of a pool are opened, and what is said on them first.
+#[derive(Debug, Default)]
+pub struct ConnectSpec {
+    /// The addresses of each backend, by slot. All addresses of a name are tried.
+    pub addresses: Vec<Vec<Address>>,
+    /// The `Host` that backends are asked for; `None`: the one the client asked for.
+    pub host: Option<String>,
+    /// The PROXY header sent ahead of everything else, if one is. Connections then serve one
+    /// client each.
+    pub send_proxy: Option<proxy_protocol::Version>,
+}
+
+impl ConnectSpec {
+    /// The addresses of a backend.
+    #[must_use]
+    pub fn addresses(&self, backend: BackendId) -> &[Address] {
+        let addresses = self.addresses.get(backend.slot());
+        addresses.map(Vec::as_slice).unwrap_or_default()
     }
 }
 
 impl Pool {
-    /// Picks a backend for one exchange, or `None` if there is none to pick.
-    ///
-    /// `key` is the hash of what the strategy's key source names, 0 if nothing. The backends in
-    /// `attempted` are left out, so that a retry goes elsewhere. When nobody may be picked, those that
-    /// are ejected or on probation are picked all the same, first those that at least answer: a
-    /// request that may fail is better than one that must. But where somebody is only
-    /// [full](Self::is_full), waiting for it is better still.
-    pub fn pick(&mut self, key: u64, attempted: &[BackendId], now: Timestamp) -> Option<Lease> {
-        self.pass_time(now);
-        if self.sharing.is_some() {
-            return self.pick_shared(key, attempted, now);
-        }
-        let backend = self.choose(key, attempted, now)?;
-        self.lease(backend, now)
-    }
-
-    /// Picks this backend, to which a client is bound, if it may be picked. The strategy has no
-    /// say, and is told of the exchange all the same when it is settled.
-    pub fn pick_by_affinity(&mut self, backend: BackendId, now: Timestamp) -> Option<Lease> {
-        self.pass_time(now);
-        self.refresh(backend.slot());
-        let may = self
-            .candidate(backend)
-            .is_some_and(|c| c.live && c.pickable);
-        if !may {
-            return None;
-        }
-        let mut lease = self.lease(backend, now)?;
-        lease.by_affinity = true;
-        Some(lease)
-    }
-
-    /// Ends an exchange. The only way to end one.
-    pub fn settle(&mut self, lease: Lease, outcome: Outcome, now: Timestamp) {
-        let slot = lease.backend.slot();
-        let (Some(candidate), Some(backend)) =
-            (self.candidates.get_mut(slot), self.backends.get_mut(slot))
-        else {
-            debug_assert!(false, "a lease of another pool");
-            return;
-        };
-        let overtook = self.in_flight_list.remove(&mut backend.queue, lease.node);
-        let row = self.sharing.as_ref().and_then(|s| s.shared_load.row(slot));
-        match row {
-            None => {
-                candidate.in_flight = candidate.in_flight.saturating_sub(1);
-                candidate.oldest_dispatched_at = self.in_flight_list.oldest(&backend.queue);
-            }
-            Some(row) => {
-                row.show(candidate);
-                candidate.in_flight = row.leave();
-                candidate.oldest_dispatched_at = row.oldest(candidate.in_flight);
-            }
-        }
-        backend.judge(candidate);
-        let settlement = Settlement {
-            backend: lease.backend,
-            outcome,
-            dispatched_at: lease.dispatched_at,
-            ahead_at_dispatch: lease.ahead,
-            overtook,
-            remaining: candidate.in_flight,
-        };
-        if matches!(
-            outcome,
-            Outcome::Success { .. } | Outcome::ClientError | Outcome::Failure
-        ) {
-            candidate.last_completed_at = Some(now);
-            if let Some(row) = row {
-                row.completed(now);
-            }
-        }
-        self.judge(&lease, outcome, now);
-        self.note_pace(&lease, outcome, overtook, now);
-        self.strategy.settled(&self.candidates, &settlement, now);
-        self.note_if_emptied(slot, now);
-        if settlement.remaining == 0 {
-            self.vacate_if_removed(slot);
+    /// A pool of `backends`, with an affinity cookie if one is given.
+    #[must_use]
+    pub fn new(
+        backends: Backends,
+        affinity: Option<Sticky>,
+        connect: ConnectSpec,
+        limits: PoolLimits,
+    ) -> Self {
+        Self {
+            idle: IdleConns::new(backends.candidates().len()),
+            queue: WaitQueue::default(),
+            retry_budget: RetryBudget::among(1),
+            affinity,
+            key_source: backends.strategy().key_source(),
+            connect,
+            limits,
+            backends,
         }
     }
 
-    /// Whether a backend that may be picked, and is not in `attempted`, has all the exchanges it is
-    /// given at once: one that comes now should wait.
+    /// Makes its queue one of several workers' and its retry budget a share of theirs. Nothing may
+    /// wait yet.
+    pub fn share_queue(&mut self, member: QueueMember) {
+        self.retry_budget = RetryBudget::among(member.workers());
+        self.queue.share(member);
+    }
+
+    /// Picks a backend that is not in `attempted`: the one of `affinity` if it may be picked, else
+    /// by the strategy.
+    pub(crate) fn pick(
+        &mut self,
+        key: u64,
+        affinity: Option<BackendId>,
+        attempted: &[BackendId],
+        now: Timestamp,
+    ) -> Option<Lease> {
+        if let Some(backend) = affinity.filter(|backend| !attempted.contains(backend))
+            && let Some(lease) = self.backends.pick_by_affinity(backend, now)
+        {
+            return Some(lease);
+        }
+        self.backends.pick(key, attempted, now)
+    }
+
+    /// The exchange to serve next, if one waits here and none has waited longer elsewhere.
+    pub(crate) fn next_waiting(
+        &mut self,
+        is_waiting: impl Fn(ExchangeId) -> bool,
+    ) -> Option<ExchangeId> {
+        self.queue.first(is_waiting)
+    }
+
+    /// The worker to wake because there is room for an exchange that waits there.
+    pub(crate) fn worker_to_wake(&mut self) -> Option<usize> {
+        let backends = &mut self.backends;
+        self.queue.call(|| backends.has_room())
+    }
+}
+
+/// The pools of a proxy, by id. There is at least one.
+pub struct Pools {
+    first: Pool,
+    others: Vec<Pool>,
+}
+
+impl Pools {
+    /// One pool, [`PoolId::FIRST`].
     #[must_use]
-    pub fn is_full(&self, attempted: &[BackendId]) -> bool {
-        let mut pool = self.candidates.iter().zip(&self.backends);
-        pool.any(|(candidate, backend)| {
-            backend.is_open()
-                && candidate.in_flight >= backend.max_in_flight
-                && !attempted.contains(&candidate.id)
-        })
+    pub const fn new(first: Pool) -> Self {
+        Self {
+            first,
+            others: Vec::new(),
+        }
     }
 
-    /// Whether a backend other than `this`, and not in `attempted`, answers, as far as is known.
-    #[must_use]
-    pub fn has_another(&self, this: BackendId, attempted: &[BackendId]) -> bool {
-        let mut pool = self.candidates.iter().zip(&self.backends);
-        pool.any(|(candidate, backend)| {
-            let id = candidate.id;
-            backend.state.answers() && id != this && !attempted.contains(&id)
-        })
+    /// All ids.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = PoolId> + use<> {
+        (0..=self.others.len()).map(|index| PoolId(index as u16))
     }
 
-    /// What the strategy sees, by slot; the slots of removed backends are not `live`.
-    #[must_use]
-    pub fn candidates(&self) -> &[Candidate] {
-        &self.candidates
-    }
-
-    /// Exchanges in flight over all backends: the leases held, here and not by other workers.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.in_flight_list.len()
-    }
-
-    /// How often somebody was picked who may not be, because nobody may.
-    #[must_use]
-    pub const fn panic_picks(&self) -> u64 {
-        self.panic_picks
-    }
-
-    /// The rule by which backends are picked.
-    #[must_use]
-    pub fn strategy(&self) -> &dyn Strategy {
-        self.strategy.as_ref()
-    }
-
-    /// What the strategy makes of each backend at this moment: whom [`pick`](Self::pick) would
-    /// pick, and why. For people; changes nothing.
-    #[must_use]
-    pub fn explain(&self, key: u64, now: Timestamp) -> Vec<Verdict> {
-        self.strategy.explain(&self.candidates, key, now)
-    }
-
-    /// What a backend is called.
-    #[must_use]
-    pub fn name(&self, backend: BackendId) -> Option<&str> {
-        self.candidate(backend)?;
-        Some(&self.backends.get(backend.slot())?.name)
-    }
-
-    /// Where in its life a backend is.
-    #[must_use]
-    pub fn state(&self, backend: BackendId) -> Option<State> {
-        self.candidate(backend)?;
-        Some(self.backends.get(backend.slot())?.state)
-    }
-
-    /// The candidate of a backend that is still known under this id.
-    fn candidate(&self, backend: BackendId) -> Option<&Candidate> {
-        let candidate = self.candidates.get(backend.slot())?;
-        (candidate.id == backend).then_some(candidate)
-    }
-
-    /// Counts an exchange at the backend that was chosen for it; `None` if another worker was
-    /// faster.
+    /// The pool with this id. Ids are given by the same configuration as the pools, so there is one;
+    /// if there were none, the first would serve.
     #[inline]
-    fn lease(&mut self, chosen: BackendId, now: Timestamp) -> Option<Lease> {
-        let slot = chosen.slot();
-        let place = match self.sharing {
-            None => None,
-            Some(_) => Some(self.take_place(slot, now)?),
-        };
-        let candidate = self.candidates.get_mut(slot).filter(|c| c.id == chosen);
-        let (Some(candidate), Some(backend)) = (candidate, self.backends.get_mut(slot)) else {
-            debug_assert!(false, "the strategy chose a backend that is not here");
-            return None;
-        };
-        let Place {
-            ahead,
-            pick,
-            is_trial,
-        } = place.unwrap_or(Place {
-            ahead: candidate.in_flight,
-            pick: self.next_pick,
-            is_trial: backend.state.awaits_trial(),
-        });
-        let lease = Lease {
-            backend: chosen,
-            dispatched_at: now,
-            node: self.in_flight_list.push(&mut backend.queue, now),
-            ahead,
-            trial: is_trial,
-            by_affinity: false,
-        };
-        candidate.in_flight = ahead + 1;
-        candidate.last_pick = pick;
-        candidate.last_picked_at = now;
-        candidate.oldest_dispatched_at.get_or_insert(now);
-        self.next_pick += 1;
-        backend.is_barred |= is_trial && self.sharing.is_some();
-        backend.judge(candidate);
-        if is_trial && self.sharing.is_none() {
-            self.advance(slot, Event::Picked, Cause::Answered, now);
+    pub(crate) fn get(&self, id: PoolId) -> &Pool {
+        match id.0.checked_sub(1) {
+            None => &self.first,
+            Some(index) => self.others.get(usize::from(index)).unwrap_or(&self.first),
         }
-        self.ramps.spend(slot);
-        Some(lease)
+    }
+
+    /// The same, to change it.
+    #[inline]
+    pub(crate) fn get_mut(&mut self, id: PoolId) -> &mut Pool {
+        let other = id.0.checked_sub(1).map(usize::from);
+        match other.and_then(|index| self.others.get_mut(index)) {
+            None => &mut self.first,
+            Some(other) => other,
+        }
+    }
+
+    /// The first pool.
+    pub(crate) const fn first(&self) -> &Pool {
+        &self.first
     }
 }

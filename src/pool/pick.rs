@@ -5,12 +5,13 @@
 //! the strategy again with fewer or more candidates. In the usual case, when all are well and
 //! nothing was attempted before, the strategy is asked once and that is all.
 
-use super::{Backend, Pool};
+use super::Backends;
+use super::backends::Backend;
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
 use std::mem;
 
-impl Pool {
+impl Backends {
     /// Chooses a backend for one exchange, as [`pick`](Self::pick) says.
     pub(super) fn choose(
         &mut self,

@@ -6,7 +6,8 @@
 //! it gives a backend itself it knows at once, and limits hold whatever it knows: they are the
 //! row's to keep.
 
-use super::{Backend, Lease, Pool, State};
+use super::backends::Backend;
+use super::{Backends, Lease, State};
 use crate::shared::{Admission, BackendLoad};
 use crate::strategy::{BackendId, Candidate};
 use crate::time::Timestamp;
@@ -24,7 +25,7 @@ pub(super) struct Place {
 }
 
 /// Picking.
-impl Pool {
+impl Backends {
     /// As [`pick`](Self::pick). Another worker may be faster at the backend that was chosen: its
     /// candidate then says so, and the next best is chosen.
     pub(super) fn pick_shared(
@@ -100,7 +101,7 @@ impl Pool {
 }
 
 /// Looking at what the other workers have done.
-impl Pool {
+impl Backends {
     /// Looks at as many backends as there is time for before a pick.
     fn look(&mut self) {
         let count = self.candidates.len();

@@ -4,7 +4,7 @@
 //! the backends. For these there is one rule: *the first worker decides*. Whatever another one
 //! heartbeat_events (a refused connection, a trial that went well) becomes a [`Signal`] to the first, which
 //! moves the backend on and tells the others by the [`StateChange`] it would tell anybody; they
-//! [`adopt`](Pool::adopt) it. So changes have one order, each is told once, the share of the
+//! [`adopt`](Backends::adopt) it. So changes have one order, each is told once, the share of the
 //! pool that may be ejected is exact, and the operator's word cannot be lost to a signal that was
 //! under way. Refused: everybody decides and the last writer wins, which has none of that. The
 //! price is a moment in which another worker still picks a backend that is no good; such an
@@ -18,7 +18,7 @@
 //! flight are as fast as one; each tries a slow backend once more, and that is all.
 
 use super::life_cycle::Event;
-use super::{Cause, Pool, State, StateChange};
+use super::{Backends, Cause, State, StateChange};
 use crate::shared::{Admission, SharedLoad};
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
@@ -46,7 +46,7 @@ pub(super) struct Sharing {
 }
 
 /// Between workers.
-impl Pool {
+impl Backends {
     /// Shares its backends with other workers from now on. The first is number 0.
     pub fn share(&mut self, shared_load: Arc<SharedLoad>, worker: usize) {
         self.sharing = Some(Sharing {
@@ -112,7 +112,7 @@ impl Pool {
 }
 
 /// Who decides.
-impl Pool {
+impl Backends {
     /// Whether this worker may move the backend in `slot` from one state to another; if not, it
     /// tells the first what it noticed. If so, the others see it on the shared_load from now on.
     pub(super) fn may_move(

@@ -8,10 +8,10 @@
 //! At most a share of the pool is ejected because of what it *answered*: when most backends
 //! answer badly, the fault is likely to be elsewhere, and few would have to carry all. One that
 //! does not answer at all (no connection, silence) is always ejected: nothing is served by
-//! asking it. When everybody is ejected, [`pick`](Pool::pick) takes one all the same.
+//! asking it. When everybody is ejected, [`pick`](Backends::pick) takes one all the same.
 
 use super::life_cycle::Event;
-use super::{Cause, CheckFailure, Grounds, Lease, Pool, State};
+use super::{Backends, Cause, CheckFailure, Grounds, Lease, State};
 use crate::strategy::{BackendId, Outcome};
 use crate::time::Timestamp;
 use std::mem;
@@ -47,7 +47,7 @@ impl Default for Policy {
 }
 
 /// The signals.
-impl Pool {
+impl Backends {
     /// The exchange of `lease` has shown that its backend is well, though it is not over: a
     /// trial need not last as long as a tunnel or a large body.
     pub fn proved(&mut self, lease: &mut Lease, now: Timestamp) {
@@ -202,7 +202,7 @@ impl Pool {
 }
 
 /// The limit on what follows from them.
-impl Pool {
+impl Backends {
     /// Ejects a backend for what it answered, unless too many are ejected already.
     pub(super) fn eject_if_few_are(
         &mut self,

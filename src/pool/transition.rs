@@ -4,17 +4,18 @@
 //! Every change is told as one [`StateChange`]. Which event it was that moved it, and whether it
 //! may, is for the life cycle and the judgement to say.
 
+use super::backends::Backend;
 use super::latency_outlier::LatencyOutlier;
 use super::life_cycle::Event;
 use super::outlier::OutlierDetector;
-use super::{Backend, Cause, Pool, State, StateChange};
+use super::{Backends, Cause, State, StateChange};
 use crate::time::Timestamp;
 use std::mem;
 
 /// Changes kept until somebody takes them.
 const MAX_CHANGES: usize = 4096;
 
-impl Pool {
+impl Backends {
     /// Takes what has changed since the last time, in order.
     pub fn take_changes(&mut self) -> Vec<StateChange> {
         mem::take(&mut self.changes)

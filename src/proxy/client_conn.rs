@@ -1,61 +1,65 @@
 //! The frontend side: one connection accepted from a client, from accept to close.
 
-use super::arena::ExchangeId;
+use super::listener::Listener;
 use crate::address::ClientAddress;
-use crate::timers::Deadline;
+use crate::ids::ExchangeId;
 use crate::transport::{BufferedConn, Transport};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-/// A session: one client connection and where it stands.
+/// A client connection and its state.
 ///
-/// Between requests it is nothing but this slot: no buffer, no exchange. What every event needs
-/// comes first, so that it is in the first line of the slot.
+/// Between requests it is nothing but this slot: no buffer, no exchange. The fields that every
+/// event needs come first, so that they share the first cache line of the slot.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct ClientConn<T> {
     pub(super) conn: BufferedConn<T>,
-    pub(super) deadline: Deadline,
     pub(super) state: ClientConnState,
-    /// Which listener it came by.
-    pub(super) listener: u16,
+    pub(super) listener: Arc<Listener>,
     pub(super) address: ClientAddress,
-    /// What it connected to, if it is known without asking the system.
+    /// The address it connected to, if a PROXY header told.
     pub(super) local: Option<SocketAddr>,
 }
 
-/// Where a session stands.
+/// The state of a client connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientConnState {
-    /// The PROXY header has not arrived, or not all of it.
+    /// The PROXY header has not arrived completely.
     ProxyHeader,
     /// Nothing of a next request has arrived.
     Idle,
-    /// Part of a request head has arrived and waits in `peer.unread`. The deadline is fixed when
-    /// the first byte arrives, so that dripping bytes does not help.
+    /// Part of a request head has arrived and waits in `conn.unread`. The deadline is fixed when
+    /// the first byte arrives, so dripping bytes does not extend it.
     Head,
     /// An exchange is under way.
     Busy(ExchangeId),
-    /// The last answer has been written and the sending side ended; what the client still sends
-    /// is thrown away for a while, because closing with unread bytes would reset the connection
-    /// and could destroy the answer (RFC 9112, section 9.6).
+    /// The last response has been written and the sending side ended; further bytes from the client
+    /// are discarded for a while, because closing with unread bytes would reset the connection
+    /// and could destroy the response (RFC 9112, section 9.6).
     Lingering {
-        /// Bytes thrown away so far.
-        dropped: u32,
+        /// Bytes discarded so far.
+        discarded: u32,
     },
     /// Closed in the last phase of this turn.
     Closed,
 }
 
 impl<T: Transport> ClientConn<T> {
-    /// A connection that was just accepted; `deadline` is not set, but may be armed.
-    pub(super) fn new(io: T, address: ClientAddress, listener: u16, deadline: Deadline) -> Self {
+    /// A connection that was just accepted.
+    pub(super) fn new(io: T, address: ClientAddress, listener: Arc<Listener>) -> Self {
         Self {
             conn: BufferedConn::new(io),
-            deadline,
             state: ClientConnState::Idle,
             listener,
             address,
             local: None,
         }
+    }
+
+    /// The address it connected to.
+    pub(super) fn local_address(&self) -> Option<SocketAddr> {
+        let io = self.conn.socket.io();
+        self.local.or_else(|| io.local_address())
     }
 }

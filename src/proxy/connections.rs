@@ -1,69 +1,282 @@
-//! Everything that has an id: clients, links, exchanges.
+//! The tables of client connections, backend connections and exchanges, and how connections close.
+//!
+//! Closing is decided anywhere and done in one phase at the end of the turn, so an id that is valid
+//! at the start of a phase is valid to its end.
 
-use super::arena::{
-    Arena, BackendConnId, ClientConnId, ExchangeId, OfBackendConn, OfClientConn, OfExchange,
-};
-use super::backend_conn::BackendConn;
-use super::client_conn::ClientConn;
+use super::backend_conn::{BackendConn, BackendConnState};
+use super::client_conn::{ClientConn, ClientConnState};
 use super::exchange::{Attempt, Exchange};
-use super::network::Network;
-use crate::timers::Deadline;
+use super::network::{Network, Token};
+use super::timers::Timers;
+use crate::address::Address;
+use crate::ids::{
+    BackendConnId, BackendConnTag, ClientConnId, ClientConnTag, ExchangeId, ExchangeTag, Table,
+};
+use crate::pool::IdleConns;
+use crate::time::Timestamp;
+use crate::transport::{Buffers, Received};
+use std::io;
+use std::mem;
+use std::time::Duration;
 
-/// All slots of a server.
+/// How long a client that may still be sending is read from after its last response.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bytes discarded from a lingering client before it is cut off.
+const MAX_LINGER_BYTES: u32 = 1024 * 1024;
+/// Reads of discarded bytes in one go, so that others have their turn.
+const LINGER_READS: usize = 4;
+
+/// All connections and exchanges of a loop.
 pub(super) struct Connections<N: Network> {
-    /// A connection that is gone leaves its deadline, and so what it has armed on the wheel, to
-    /// the next in its slot: connections that come and go do not fill the wheel.
-    pub(super) clients: Arena<OfClientConn, ClientConn<N::Stream>, Deadline>,
-    pub(super) backends: Arena<OfBackendConn, BackendConn<N::Stream>, Deadline>,
-    pub(super) exchanges: Arena<OfExchange, Exchange<N::Pipe>>,
+    pub(super) clients: Table<ClientConnTag, ClientConn<N::Stream>>,
+    pub(super) backends: Table<BackendConnTag, BackendConn<N::Stream>>,
+    pub(super) exchanges: Table<ExchangeTag, Exchange<N::Pipe>>,
+    closing_clients: Vec<ClientConnId>,
+    closing_backends: Vec<BackendConnId>,
 }
 
-/// The three an exchange at a backend is about.
-pub(super) struct ExchangeIo<'a, N: Network> {
+/// An exchange with its client and, if it is at a backend, the connection to that.
+pub(super) struct Lent<'a, N: Network> {
     pub(super) exchange: &'a mut Exchange<N::Pipe>,
     pub(super) client: &'a mut ClientConn<N::Stream>,
-    pub(super) link: &'a mut BackendConn<N::Stream>,
+    pub(super) backend: Option<&'a mut BackendConn<N::Stream>>,
 }
 
 impl<N: Network> Connections<N> {
     pub(super) fn new() -> Self {
         Self {
-            clients: Arena::new(),
-            backends: Arena::new(),
-            exchanges: Arena::new(),
+            clients: Table::new(),
+            backends: Table::new(),
+            exchanges: Table::new(),
+            closing_clients: Vec::new(),
+            closing_backends: Vec::new(),
         }
     }
 
-    pub(super) fn remove_client(&mut self, id: ClientConnId) {
-        let left = |client: &ClientConn<_>| client.deadline.for_successor();
-        self.clients.remove_leaving(id, left);
-    }
-
-    pub(super) fn remove_link(&mut self, id: BackendConnId) {
-        let left = |link: &BackendConn<_>| link.deadline.for_successor();
-        self.backends.remove_leaving(id, left);
-    }
-
-    /// Borrows an exchange with its client and its link, if it is at a backend.
-    pub(super) fn io(&mut self, id: ExchangeId) -> Option<ExchangeIo<'_, N>> {
+    /// Borrows an exchange and its connections.
+    pub(super) fn lend(&mut self, id: ExchangeId) -> Option<Lent<'_, N>> {
         let exchange = self.exchanges.get_mut(id)?;
-        let Attempt::At { link, .. } = exchange.attempt else {
-            return None;
+        let client = self.clients.get_mut(exchange.client)?;
+        let backend = match exchange.attempt {
+            Attempt::At { conn, .. } => Some(self.backends.get_mut(conn)?),
+            Attempt::None | Attempt::Queued => None,
         };
-        Some(ExchangeIo {
-            client: self.clients.get_mut(exchange.client)?,
-            link: self.backends.get_mut(link)?,
+        Some(Lent {
             exchange,
+            client,
+            backend,
         })
+    }
+
+    /// Takes over an accepted connection.
+    ///
+    /// # Errors
+    /// The system has no room to watch it; it is closed.
+    pub(super) fn accept(
+        &mut self,
+        client: ClientConn<N::Stream>,
+        network: &mut N,
+    ) -> io::Result<ClientConnId> {
+        let id = self.clients.insert(client);
+        if let Some(client) = self.clients.get_mut(id) {
+            let stream = client.conn.socket.io_mut();
+            if let Err(error) = network.register(stream, Token::ClientConn(id)) {
+                self.clients.remove(id);
+                return Err(error);
+            }
+        }
+        Ok(id)
+    }
+
+    /// Opens a connection to the first of `addresses`, from index `first` on, that does not fail at
+    /// once. `make` makes a connection of a stream and the index of its address.
+    ///
+    /// # Errors
+    /// That of the last address, or there is none.
+    pub(super) fn connect(
+        &mut self,
+        network: &mut N,
+        addresses: &[Address],
+        first: u16,
+        make: impl FnOnce(N::Stream, u16) -> BackendConn<N::Stream>,
+    ) -> io::Result<BackendConnId> {
+        let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
+        for (index, address) in (0..).zip(addresses).skip(usize::from(first)) {
+            match network.connect(address) {
+                Ok(stream) => return self.insert_backend(make(stream, index), network),
+                Err(error) => result = Err(error),
+            }
+        }
+        result
+    }
+
+    fn insert_backend(
+        &mut self,
+        conn: BackendConn<N::Stream>,
+        network: &mut N,
+    ) -> io::Result<BackendConnId> {
+        let id = self.backends.insert(conn);
+        if let Some(backend) = self.backends.get_mut(id) {
+            let stream = backend.conn.socket.io_mut();
+            if let Err(error) = network.register(stream, Token::BackendConn(id)) {
+                self.backends.remove(id);
+                return Err(error);
+            }
+        }
+        Ok(id)
+    }
+}
+
+/// Closing.
+impl<N: Network> Connections<N> {
+    /// Closes a client connection at the end of this turn.
+    pub(super) fn close_client(&mut self, id: ClientConnId, buffers: &mut Buffers) {
+        if let Some(client) = self.clients.get_mut(id)
+            && client.state != ClientConnState::Closed
+        {
+            client.state = ClientConnState::Closed;
+            buffers.give_some(client.conn.unread.take());
+            self.closing_clients.push(id);
+        }
+    }
+
+    /// Closes a backend connection at the end of this turn; an idle one leaves `idle`.
+    pub(super) fn close_backend(
+        &mut self,
+        id: BackendConnId,
+        idle: &mut IdleConns,
+        buffers: &mut Buffers,
+    ) {
+        let Some(conn) = self.backends.get_mut(id) else {
+            return;
+        };
+        let state = mem::replace(&mut conn.state, BackendConnState::Closed);
+        let backend = conn.backend;
+        buffers.give_some(conn.conn.unread.take());
+        match state {
+            BackendConnState::Closed => return,
+            BackendConnState::Idle { place } => {
+                let moved = idle.remove(backend, place);
+                if let Some(moved) = moved.and_then(|id| self.backends.get_mut(id)) {
+                    moved.state = BackendConnState::Idle { place };
+                }
+            }
+            BackendConnState::Connecting(_) | BackendConnState::Busy(_) => {}
+        }
+        self.closing_backends.push(id);
+    }
+
+    /// Client connections that serve no exchange and have sent nothing of one.
+    pub(super) fn idle_clients(&self) -> Vec<ClientConnId> {
+        let is_idle = |client: &ClientConn<_>| {
+            matches!(
+                client.state,
+                ClientConnState::Idle | ClientConnState::ProxyHeader
+            )
+        };
+        let clients = self.clients.iter();
+        let idle = clients.filter(|(_, client)| is_idle(client));
+        idle.map(|(id, _)| id).collect()
+    }
+
+    /// Backend connections that serve no exchange.
+    pub(super) fn idle_backends(&self) -> Vec<BackendConnId> {
+        let is_idle = |conn: &BackendConn<_>| matches!(conn.state, BackendConnState::Idle { .. });
+        let idle = self.backends.iter().filter(|(_, conn)| is_idle(conn));
+        idle.map(|(id, _)| id).collect()
+    }
+
+    /// The closing phase. Returns whether anything was closed.
+    pub(super) fn close_all(&mut self, timers: &mut Timers) -> bool {
+        if self.closing_clients.is_empty() && self.closing_backends.is_empty() {
+            return false;
+        }
+        for id in self.closing_clients.drain(..) {
+            timers.clear(id);
+            self.clients.remove(id);
+        }
+        for id in self.closing_backends.drain(..) {
+            timers.clear(id);
+            self.backends.remove(id);
+        }
+        true
+    }
+}
+
+/// Lingering.
+impl<N: Network> Connections<N> {
+    /// Whether more has come from a client that has its last response.
+    pub(super) fn has_input(&self, id: ClientConnId) -> bool {
+        let client = self.clients.get(id);
+        client.is_some_and(|c| c.conn.unread.is_some() || c.conn.socket.may_read())
+    }
+
+    /// Ends the sending side of a client connection and closes it at the end of this turn. The
+    /// sending side is ended first: bytes that arrive before the close cannot cost the client a
+    /// response that is still held back.
+    pub(super) fn finish_client(&mut self, id: ClientConnId, buffers: &mut Buffers) {
+        if let Some(client) = self.clients.get_mut(id) {
+            client.conn.socket.finish();
+            self.close_client(id, buffers);
+        }
+    }
+
+    /// Ends the sending side and discards input for a while, so that the response is not lost.
+    pub(super) fn linger(
+        &mut self,
+        id: ClientConnId,
+        buffers: &mut Buffers,
+        timers: &mut Timers,
+        now: Timestamp,
+    ) {
+        if let Some(client) = self.clients.get_mut(id) {
+            client.conn.socket.finish();
+            client.state = ClientConnState::Lingering { discarded: 0 };
+            buffers.give_some(client.conn.unread.take());
+            timers.set(id, now + LINGER_TIMEOUT);
+        }
+    }
+
+    /// Discards what a lingering client sends. Returns whether there may be more to discard.
+    pub(super) fn discard(
+        &mut self,
+        id: ClientConnId,
+        scratch: &mut [u8],
+        buffers: &mut Buffers,
+    ) -> bool {
+        let Some(client) = self.clients.get_mut(id) else {
+            return false;
+        };
+        let ClientConnState::Lingering { mut discarded } = client.state else {
+            return false;
+        };
+        let socket = &mut client.conn.socket;
+        // After the end of the client's stream nothing can arrive that closing would reset.
+        let mut is_over = socket.has_ended();
+        for _ in 0..LINGER_READS {
+            if is_over || !socket.may_read() {
+                break;
+            }
+            match socket.recv(scratch) {
+                Received::Bytes(count) => discarded = discarded.saturating_add(count as u32),
+                Received::Blocked => break,
+                Received::End | Received::Failed => is_over = true,
+            }
+            is_over |= discarded >= MAX_LINGER_BYTES;
+        }
+        if is_over {
+            self.close_client(id, buffers);
+            return false;
+        }
+        client.state = ClientConnState::Lingering { discarded };
+        client.conn.socket.may_read()
     }
 }
 
 #[cfg(all(test, target_pointer_width = "64"))]
 mod tests {
     use super::*;
-    use crate::proxy::backend_conn::BackendConnState;
     use crate::proxy::exchange::ExchangeStats;
-    use std::mem;
     use std::num::NonZeroU32;
 
     /// As large as the connections of the system: a descriptor and its kind.
@@ -73,16 +286,15 @@ mod tests {
     const LINE_BYTES: usize = 64;
 
     #[test]
-    fn what_every_event_needs_of_a_connection_is_in_its_first_line() {
+    fn hot_fields_of_a_connection_are_in_its_first_line() {
         let line = LINE_BYTES - size_of::<u64>();
-        assert!(mem::offset_of!(ClientConn<Stream>, address) <= line);
-        assert!(
-            mem::offset_of!(BackendConn<Stream>, state) + size_of::<BackendConnState>() <= line
-        );
+        assert!(mem::offset_of!(ClientConn<Stream>, listener) <= line);
+        let state = mem::offset_of!(BackendConn<Stream>, state);
+        assert!(state + size_of::<BackendConnState>() <= line);
     }
 
     #[test]
-    fn what_an_answer_needs_of_an_exchange_is_in_its_first_lines() {
+    fn hot_fields_of_an_exchange_are_in_its_first_lines() {
         type Known = Exchange<Pipe>;
         assert!(size_of::<Known>() <= 7 * LINE_BYTES - size_of::<u64>());
         let stats = mem::offset_of!(Known, stats) + mem::offset_of!(ExchangeStats, sent_at);

@@ -5,11 +5,13 @@
 //! are as many as there may be, one that has not brought a good heartbeat yet makes room, the
 //! oldest first: strangers cannot keep those out who have a right to be heard.
 
-use super::arena::HeartbeatConnId;
+use super::Proxy;
 use super::network::{Network, Token};
-use super::{Proxy, Runnable};
+use super::run_queue::Runnable;
+use super::timers::Timer;
 use crate::address::ClientAddress;
 use crate::heartbeat::{Frames, Heard, Heartbeat, Refusal};
+use crate::ids::HeartbeatConnId;
 use crate::time::Timestamp;
 use crate::timers::{Deadline, Fired};
 use crate::transport::{Readiness, Received, Socket};
@@ -36,6 +38,13 @@ pub(super) struct HeartbeatConn<T> {
     is_closing: bool,
 }
 
+impl<T> HeartbeatConn<T> {
+    /// Whether it is closed at the end of this turn.
+    pub(super) const fn is_closing(&self) -> bool {
+        self.is_closing
+    }
+}
+
 impl<N: Network> Proxy<N> {
     /// Takes over a connection that was accepted to bring heartbeats.
     ///
@@ -51,7 +60,7 @@ impl<N: Network> Proxy<N> {
             self.refuse_heartbeat(Refusal::Connections, from, None, now);
             return Ok(());
         }
-        let Some(heartbeats) = self.heartbeats.as_mut().filter(|_| !self.stopping) else {
+        let Some(heartbeats) = self.heartbeats.as_mut().filter(|_| !self.is_stopping) else {
             return Ok(());
         };
         let id = heartbeats.conns.insert(HeartbeatConn {
@@ -152,7 +161,7 @@ impl<N: Network> Proxy<N> {
         if is_over {
             self.close_heartbeat_conn(id);
         } else if more {
-            self.run_queue.push_back(Runnable::HeartbeatConn(id));
+            self.run_queue.push(Runnable::HeartbeatConn(id));
         }
     }
 
@@ -167,7 +176,7 @@ impl<N: Network> Proxy<N> {
         if let Some(heartbeat_conn) = self.heartbeat_conn(id)
             && let Some(at) = heartbeat_conn.deadline.set(at)
         {
-            self.wheel.arm(Token::HeartbeatConn(id), at);
+            self.timers.arm(Timer::HeartbeatConn(id), at);
         }
     }
 
@@ -178,7 +187,7 @@ impl<N: Network> Proxy<N> {
         };
         match heartbeat_conn.deadline.fired(now) {
             Fired::Idle => {}
-            Fired::Rearm(at) => self.wheel.arm(Token::HeartbeatConn(id), at),
+            Fired::Rearm(at) => self.timers.arm(Timer::HeartbeatConn(id), at),
             Fired::Due => self.close_heartbeat_conn(id),
         }
     }
@@ -190,7 +199,6 @@ impl<N: Network> Proxy<N> {
             .filter(|heartbeat_conn| !heartbeat_conn.is_closing)
         {
             heartbeat_conn.is_closing = true;
-            self.closing.push(Token::HeartbeatConn(id));
         }
     }
 
@@ -199,13 +207,6 @@ impl<N: Network> Proxy<N> {
         let conns = self.heartbeats.as_ref().map(|h| h.conns.ids());
         for id in conns.into_iter().flatten() {
             self.close_heartbeat_conn(id);
-        }
-    }
-
-    /// The closing phase has come to a heartbeat_conn.
-    pub(super) fn drop_heartbeat_conn(&mut self, id: HeartbeatConnId) {
-        if let Some(heartbeats) = &mut self.heartbeats {
-            heartbeats.conns.remove(id);
         }
     }
 

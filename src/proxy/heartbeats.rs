@@ -7,7 +7,6 @@
 //! dead.
 
 use super::Proxy;
-use super::arena::{Arena, OfHeartbeatConn};
 use super::heartbeat_conns::HeartbeatConn;
 use super::network::Network;
 use crate::address::ClientAddress;
@@ -15,7 +14,8 @@ use crate::heartbeat::Refusal;
 use crate::heartbeat::{
     Complaints, Counts, Detector, Finding, Heard, Heartbeat, HeartbeatEvent, Key,
 };
-use crate::pool::State;
+use crate::ids::{HeartbeatConnTag, Table};
+use crate::pool::{PoolId, State};
 use crate::strategy::BackendId;
 use crate::telemetry::Snapshot;
 use crate::time::Timestamp;
@@ -32,7 +32,7 @@ const MAX_NOTICES: usize = 256;
 pub(super) struct Heartbeats<T> {
     /// What they must be signed with, if with anything.
     pub(super) key: Option<Key>,
-    pub(super) conns: Arena<OfHeartbeatConn, HeartbeatConn<T>>,
+    pub(super) conns: Table<HeartbeatConnTag, HeartbeatConn<T>>,
     pub(super) max_conns: usize,
     detector: Detector,
     /// Whether what had come in when the next look was due has been read.
@@ -51,7 +51,7 @@ impl<N: Network> Proxy<N> {
     pub fn hear_heartbeats(&mut self, key: Option<Key>, max_conns: usize, now: Timestamp) {
         self.heartbeats = Some(Heartbeats {
             key,
-            conns: Arena::new(),
+            conns: Table::new(),
             max_conns,
             detector: Detector::new(now),
             is_caught_up: false,
@@ -117,7 +117,7 @@ impl<N: Network> Proxy<N> {
             self.refuse_heartbeat(Refusal::UnknownBackend, from, Some(name), now);
             return Err(Refusal::UnknownBackend);
         };
-        let wall = self.wall_at_zero + now.since(Timestamp::ZERO);
+        let wall = self.log.wall_clock(now);
         let Some(heartbeats) = &mut self.heartbeats else {
             return Ok(Heard::Stale);
         };
@@ -131,7 +131,13 @@ impl<N: Network> Proxy<N> {
             Heard::First(finding) => {
                 heartbeats.counts.taken += 1;
                 heartbeats.tell(HeartbeatEvent::First {
-                    backend: self.pool.name(backend).unwrap_or_default().to_owned(),
+                    backend: self
+                        .pools
+                        .first()
+                        .backends
+                        .name(backend)
+                        .unwrap_or_default()
+                        .to_owned(),
                     name: message.name.to_string(),
                     interval: message.interval,
                 });
@@ -151,7 +157,7 @@ impl<N: Network> Proxy<N> {
     /// The backend that `name` stands for: its address, or a host with one backend only.
     fn speaks_for(&mut self, name: &str) -> Option<BackendId> {
         let heartbeats = self.heartbeats.as_mut()?;
-        let pool = &self.pool;
+        let pool = &self.pools.first().backends;
         let is_here = |id: &BackendId| {
             let state = pool.state(*id);
             state.is_some_and(|state| state != State::Removed)
@@ -213,7 +219,7 @@ impl<N: Network> Proxy<N> {
     }
 
     fn follow_finding(&mut self, backend: BackendId, finding: Finding, now: Timestamp) {
-        if self.pool.state(backend).is_none()
+        if self.pools.first().backends.state(backend).is_none()
             && let Some(heartbeats) = &mut self.heartbeats
         {
             heartbeats.detector.forget(backend);
@@ -221,7 +227,10 @@ impl<N: Network> Proxy<N> {
         if finding == Finding::Suspect {
             self.check_soon(backend, now);
         }
-        self.pool.heartbeats_show(backend, finding, now);
+        self.pools
+            .get_mut(PoolId::FIRST)
+            .backends
+            .heartbeats_show(backend, finding, now);
     }
 
     /// Whether a backend may be gone, by its heartbeats.
@@ -236,7 +245,13 @@ impl<N: Network> Proxy<N> {
             return;
         };
         snapshot.heartbeats = Some(heartbeats.counts);
-        let live = self.pool.candidates().iter().filter(|c| c.live);
+        let live = self
+            .pools
+            .first()
+            .backends
+            .candidates()
+            .iter()
+            .filter(|c| c.live);
         for (row, candidate) in snapshot.backends.iter_mut().zip(live) {
             row.heartbeat = heartbeats.detector.report(candidate.id, now);
         }
@@ -244,6 +259,16 @@ impl<N: Network> Proxy<N> {
 }
 
 impl<T> Heartbeats<T> {
+    /// The closing phase. Returns whether anything was closed.
+    pub(super) fn close_all(&mut self) -> bool {
+        let closing = self.conns.iter().filter(|(_, conn)| conn.is_closing());
+        let closing: Vec<_> = closing.map(|(id, _)| id).collect();
+        for id in &closing {
+            self.conns.remove(*id);
+        }
+        !closing.is_empty()
+    }
+
     fn tell(&mut self, notice: HeartbeatEvent) {
         if self.heartbeat_events.len() < MAX_NOTICES {
             self.heartbeat_events.push(notice);

@@ -1,227 +1,409 @@
-//! The server: owns every connection and exchange, and turns events into actions.
+//! The proxy: owns every connection and exchange of a loop, and turns events into actions.
 //!
-//! It is the whole balancer but for the system calls: readiness, accepted connections and `now`
-//! go in through a few methods, and everything it does to the outside goes through a
-//! [`Network`]. So the same code runs on real sockets (see `net`) and in a simulation with
-//! scripted ones and a manual clock.
+//! It is the whole balancer but for the system calls: readiness, accepted connections and `now` go
+//! in through a few methods, and every effect goes through a [`Network`]. The same code runs on real
+//! sockets (see `net`) and in a simulation with scripted ones and a manual clock.
 //!
 //! A turn of the loop has named phases: events ([`Proxy::accepted`], [`Proxy::ready`]), work that
 //! yielded ([`Proxy::resume_next`]), deadlines ([`Proxy::expire_deadlines`]), health
-//! ([`Proxy::follow_backends`]), the queue ([`Proxy::serve_queue`]) and closing
-//! ([`Proxy::close_all`]). Nothing is freed before the last of them, so an id that is valid at the
-//! start of a phase is valid to its end.
+//! ([`Proxy::follow_backends`]), the queues ([`Proxy::serve_queue`]) and closing
+//! ([`Proxy::close_all`]). Nothing is freed before the last, so an id that is valid at the start of a
+//! phase is valid to its end.
 //!
-//! The path of a request: `request` (read and parse a head, start an exchange), `dispatch` (pick a
-//! backend, find or open a link), `drive` (the transition function of an exchange), `response`
-//! (read the head of the answer), `finish_exchange` (record, and what becomes of the client).
+//! | file | owns |
+//! |---|---|
+//! | `clients` | client connections between exchanges: PROXY header, reading requests, lingering |
+//! | `exchanges` | running exchanges: stepping, dispatch, failure, finish, backend connections |
+//! | `exchange/` | the automaton of one exchange |
+//! | `connections` | the tables of connections and exchanges, and closing |
+//! | `timers`, `run_queue`, `outbox`, `exchange_log`, `codec` | one concern each, lent for a call |
+//! | `health_checks`, `hang_detection`, `heartbeats` | what tells of backends besides exchanges |
 
-mod admin_command;
-mod arena;
 mod backend_conn;
 mod client_conn;
-mod closing;
+mod clients;
+mod codec;
 mod connections;
-mod deadlines;
-mod dispatch;
-mod drive;
 mod exchange;
-mod failure;
-mod finish;
+mod exchange_log;
+mod exchanges;
 mod hang_detection;
 mod health_checks;
 mod heartbeat_conns;
 mod heartbeats;
-mod idle_conns;
-mod log_fields;
+mod listener;
 mod network;
-mod proxy_header;
-mod queue;
+mod outbox;
 mod report;
-mod request;
 mod request_id;
-mod response;
-mod retry_budget;
-mod stopping;
-mod timeout;
-mod tunnel;
-mod turn;
+mod run_queue;
+mod timers;
 mod worker_message;
 
 #[cfg(test)]
 mod tests;
 
-pub use admin_command::AdminCommand;
-pub use arena::{BackendConnId, CheckerId, ClientConnId, ExchangeId, HeartbeatConnId};
+pub use listener::Listener;
 pub use network::{Network, Token};
 pub use report::Report;
 pub use request_id::RequestIds;
 pub use worker_message::Message;
 
-use crate::address::{Address, ClientAddress};
-use crate::config::{Health, Limits, Mode, Timeouts};
-use crate::http::{ForwardPolicy, HeadLimits, HeadParser};
-use crate::pool::{Pool, StateChange};
-use crate::proxy_protocol;
-use crate::strategy::{KeySource, Sticky};
-use crate::telemetry::{AccessLog, Metrics};
+use crate::config::Health;
+use crate::http::HeadParser;
+use crate::pool::{Pool, PoolId, Pools, State, StateChange};
+use crate::telemetry::{AccessLog, BackendView, Metrics, Snapshot};
 use crate::time::Timestamp;
-use crate::timers::Wheel;
-use crate::transport::IoContext;
-use arena::{Arena, OfChecker};
-use client_conn::ClientConn;
-use connections::Connections;
-use health_checks::Checker;
+use crate::transport::{IoContext, Readiness};
+use codec::Codec;
+use connections::{Connections, Lent};
+use exchange_log::ExchangeLog;
+use hang_detection::HangDetector;
+use health_checks::HealthChecks;
 use heartbeats::Heartbeats;
-use idle_conns::IdleLinks;
-use queue::Queue;
-use retry_budget::RetryBudget;
-use std::collections::VecDeque;
-use std::io;
+use outbox::Outbox;
+use run_queue::{RunQueue, Runnable};
+use std::sync::Arc;
 use std::time::Duration;
-
-/// What a server is told at its start.
-#[derive(Debug)]
-pub struct Settings {
-    /// What is balanced.
-    pub mode: Mode,
-    /// How long it waits for what.
-    pub timeouts: Timeouts,
-    /// How much of what is allowed.
-    pub limits: Limits,
-    /// How backends are checked.
-    pub health: Health,
-    /// Spreads the checks in time; different in every process.
-    pub seed: u64,
-    /// The `Host` that backends are asked for; `None`: the one the client asked.
-    pub host: Option<String>,
-    /// The form in which backends are told of clients ahead of everything else, if they are.
-    /// Their connections then serve one client each.
-    pub send_proxy: Option<proxy_protocol::Version>,
-}
+use timers::{Timer, Timers};
 
 /// All connections and exchanges of one loop.
 pub struct Proxy<N: Network> {
     network: N,
-    settings: Settings,
+    listeners: Vec<Arc<Listener>>,
+    pools: Pools,
     conns: Connections<N>,
-    idle: IdleLinks,
-    queue: Queue,
-    pool: Pool,
-    key_source: KeySource,
-    /// Where each backend is, by slot. All addresses of a name are attempted.
-    addresses: Vec<Vec<Address>>,
-    /// Who checks which backend; none if backends are not checked.
-    checkers: Arena<OfChecker, Checker<N::Stream>>,
-    /// What backends say of themselves, if that is listened to.
-    heartbeats: Option<Heartbeats<N::Stream>>,
-    /// When it is next looked for backends that do not answer.
-    next_hang_check: Timestamp,
-    retry_budget: RetryBudget,
-    /// What has changed in the life of backends and nobody has asked for yet.
-    changes: Vec<StateChange>,
-    /// What the other workers are to be told, if there are any.
-    messages: Vec<Message>,
-    /// The worker that is to be woken for somebody who waits there.
-    call: Option<usize>,
-    wheel: Wheel<Token>,
-    due: Vec<Token>,
+    codec: Codec,
     io: IoContext<N::Pipes>,
-    parser: HeadParser,
-    forward: Vec<ForwardPolicy>,
-    accepts_proxy: Vec<bool>,
-    request_ids: Option<RequestIds>,
-    sticky: Option<Sticky>,
-    /// Where the head of a response is put together.
-    head_out: Vec<u8>,
-    run_queue: VecDeque<Runnable>,
-    closing: Vec<Token>,
-    metrics: Metrics,
-    access_log: AccessLog,
-    log_lines: Vec<u8>,
-    /// The wall-clock time at [`Timestamp::ZERO`], since the Unix epoch.
-    wall_at_zero: Duration,
-    stopping: bool,
+    timers: Timers,
+    run_queue: RunQueue,
+    checks: HealthChecks<N::Stream>,
+    hangs: HangDetector,
+    /// `None` if heartbeats are not received.
+    heartbeats: Option<Heartbeats<N::Stream>>,
+    log: ExchangeLog,
+    outbox: Outbox,
+    is_stopping: bool,
 }
 
-/// Something that can go on at once, but lets others have their turn first.
-#[derive(Clone, Copy, Debug)]
-enum Runnable {
-    /// Look for the next request.
-    ClientConn(ClientConnId),
-    /// Go on with an exchange.
-    Exchange(ExchangeId),
-    /// Throw away more of what a client sends.
-    Lingering(ClientConnId),
-    /// Read more heartbeats.
-    HeartbeatConn(HeartbeatConnId),
-}
-
-/// What a server is made of, besides its settings.
+/// What a proxy is made of.
 pub struct Parts<N: Network> {
     /// The outside.
     pub network: N,
     /// Where pipes come from.
     pub pipes: N::Pipes,
-    /// What backends are told of the clients, for each listener.
-    pub forward: Vec<ForwardPolicy>,
-    /// Whether a PROXY header comes first, for each listener; it does not where nothing is said.
-    pub accepts_proxy: Vec<bool>,
-    /// Names requests that come without a name, if they are to be named.
-    pub request_ids: Option<RequestIds>,
-    /// Which cookie binds a client to a backend, if any does.
-    pub sticky: Option<Sticky>,
+    /// The listeners, in the order of the worker's.
+    pub listeners: Vec<Listener>,
     /// The pool of backends.
     pub pool: Pool,
-    /// Which part of a request the strategy wants as a key.
-    pub key_source: KeySource,
-    /// The addresses of each backend, in the order of the pool.
-    pub addresses: Vec<Vec<Address>>,
+    /// Reads request and response heads.
+    pub parser: HeadParser,
+    /// Names requests that come without an id, if they are to be named.
+    pub request_ids: Option<RequestIds>,
+    /// How backends are checked.
+    pub health: Health,
+    /// Spreads the checks in time; different in every process.
+    pub seed: u64,
     /// Where records are counted.
     pub metrics: Metrics,
-    /// Where records are written down.
+    /// Where records are written.
     pub access_log: AccessLog,
 }
 
+/// What the operator wants of a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminCommand {
+    /// Finish what it has, get nothing new.
+    Drain,
+    /// Get nothing new from now on.
+    Disable,
+    /// Take part again, after [`Drain`](Self::Drain) or [`Disable`](Self::Disable).
+    Enable,
+    /// Get another share, 1 to 256.
+    Weight(u32),
+}
+
 impl<N: Network> Proxy<N> {
-    /// A server without connections.
-    pub fn new(settings: Settings, parts: Parts<N>, now: Timestamp) -> Self {
-        let mut server = Self {
-            parser: HeadParser::new(head_limits(&settings.limits)),
-            forward: parts.forward,
-            accepts_proxy: parts.accepts_proxy,
-            request_ids: parts.request_ids,
-            sticky: parts.sticky,
-            settings,
+    /// A proxy without connections.
+    pub fn new(parts: Parts<N>, now: Timestamp) -> Self {
+        let listeners: Vec<_> = parts.listeners.into_iter().map(Arc::new).collect();
+        let mut proxy = Self {
+            hangs: HangDetector::new(
+                health_checks::see_hangs(&parts.health, &listeners),
+                parts.health.interval,
+                now,
+            ),
+            listeners,
+            pools: Pools::new(parts.pool),
             conns: Connections::new(),
-            idle: IdleLinks::new(parts.addresses.len()),
-            queue: Queue::default(),
-            pool: parts.pool,
-            key_source: parts.key_source,
-            addresses: parts.addresses,
-            checkers: Arena::new(),
-            heartbeats: None,
-            next_hang_check: now,
-            retry_budget: RetryBudget::among(1),
-            changes: Vec::new(),
-            messages: Vec::new(),
-            call: None,
-            wheel: Wheel::new(now),
-            due: Vec::new(),
+            codec: Codec {
+                parser: parts.parser,
+                request_ids: parts.request_ids,
+                head_out: Vec::new(),
+            },
             io: IoContext::new(parts.pipes),
-            head_out: Vec::new(),
-            run_queue: VecDeque::new(),
-            closing: Vec::new(),
-            metrics: parts.metrics,
-            access_log: parts.access_log,
-            log_lines: Vec::new(),
-            wall_at_zero: Duration::ZERO,
-            stopping: false,
+            timers: Timers::new(now),
+            run_queue: RunQueue::default(),
+            checks: HealthChecks::new(parts.health, parts.seed),
+            heartbeats: None,
+            log: ExchangeLog::new(parts.metrics, parts.access_log),
+            outbox: Outbox::default(),
+            is_stopping: false,
             network: parts.network,
         };
-        if server.pool.decides() {
-            server.start_checks(now);
+        if proxy.pools.first().backends.decides() {
+            proxy.start_checks(now);
         }
-        server
+        proxy
+    }
+
+    /// Passes on what an event says of a socket. Late events for a socket that is gone, or about
+    /// to be, are ignored.
+    pub fn ready(&mut self, token: Token, ready: Readiness, now: Timestamp) {
+        match token {
+            Token::ClientConn(id) => self.client_ready(id, ready, now),
+            Token::BackendConn(id) => self.backend_ready(id, ready, now),
+            Token::Checker(id) => self.checker_ready(id, ready, now),
+            Token::HeartbeatConn(id) => self.heartbeat_conn_ready(id, ready, now),
+        }
+    }
+
+    /// When the proxy must be called again at the latest, event or not. `None`: only on events.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Timestamp> {
+        if !self.run_queue.is_empty() {
+            return Some(Timestamp::ZERO);
+        }
+        let backends = &self.pools.first().backends;
+        let wheel = self.timers.next_wakeup().unwrap_or(Timestamp::NEVER);
+        let look = self.hangs.due(backends).unwrap_or(Timestamp::NEVER);
+        let heartbeats = self.heartbeat_look_due().unwrap_or(Timestamp::NEVER);
+        let first = wheel.min(look).min(heartbeats);
+        let first = first.min(backends.next_change());
+        (first != Timestamp::NEVER).then_some(first)
+    }
+}
+
+/// The phases that end a turn.
+impl<N: Network> Proxy<N> {
+    /// Runs all phases that follow the events, at one instant: for a driver without a clock of its
+    /// own, as in a simulation. The event loop calls each phase itself, to time and bound it.
+    pub fn finish_turn(&mut self, now: Timestamp) {
+        for _ in 0..self.runnable() {
+            self.resume_next(now);
+        }
+        self.expire_deadlines(now);
+        self.follow_backends(now);
+        self.serve_queue(now);
+        self.close_all();
+    }
+
+    /// Entries of the run queue. Work that yields again joins its end, so a resume phase takes as
+    /// many as there are when it begins.
+    #[must_use]
+    pub fn runnable(&self) -> usize {
+        self.run_queue.len()
+    }
+
+    /// Resumes what has waited longest in the run queue.
+    pub fn resume_next(&mut self, now: Timestamp) {
+        match self.run_queue.pop() {
+            None => {}
+            Some(Runnable::Client(id)) => self.resume_client(id, now),
+            Some(Runnable::Exchange(id)) => self.resume_exchange(id, now),
+            Some(Runnable::Lingering(id)) => self.discard(id),
+            Some(Runnable::HeartbeatConn(id)) => self.read_heartbeat_conn(id, now),
+        }
+    }
+
+    /// The deadline phase: ends the waits whose time is over. Returns whether there were any.
+    pub fn expire_deadlines(&mut self, now: Timestamp) -> bool {
+        let fired = self.timers.expire(now);
+        let is_any = !fired.is_empty();
+        for timer in fired.iter().copied() {
+            if self.timers.is_due(timer, now) {
+                self.timer_due(timer, now);
+            }
+        }
+        self.timers.keep(fired);
+        is_any
+    }
+
+    fn timer_due(&mut self, timer: Timer, now: Timestamp) {
+        match timer {
+            Timer::Client(slot) => {
+                if let Some(id) = self.conns.clients.occupant(slot as usize) {
+                    self.client_due(id, now);
+                }
+            }
+            Timer::Backend(slot) => {
+                if let Some(id) = self.conns.backends.occupant(slot as usize) {
+                    self.backend_due(id, now);
+                }
+            }
+            Timer::Exchange(slot) => {
+                if let Some(id) = self.conns.exchanges.occupant(slot as usize) {
+                    self.exchange_due(id, now);
+                }
+            }
+            Timer::Checker(id) => self.checker_fired(id, now),
+            Timer::HeartbeatConn(id) => self.heartbeat_conn_fired(id, now),
+        }
+    }
+
+    /// The health phase: looks for missed heartbeats and hanging backends, and follows changes of
+    /// state. Returns whether there was anything to do.
+    pub fn follow_backends(&mut self, now: Timestamp) -> bool {
+        let mut has_looked = self.look_at_heartbeats(now);
+        for pool in self.pools.ids() {
+            let backends = &mut self.pools.get_mut(pool).backends;
+            if let Some(suspects) = self.hangs.look(backends, now) {
+                has_looked = true;
+                for (backend, waited) in suspects {
+                    self.suspect(pool, backend, waited, now);
+                }
+            }
+            self.pools.get_mut(pool).backends.pass_time(now);
+            has_looked |= self.follow_changes(pool, now);
+        }
+        has_looked
+    }
+
+    /// The queue phase: serves the queues as far as there is room. Comes after all that releases a
+    /// backend: nothing else would call those that wait for it. Returns whether anything waited.
+    pub fn serve_queue(&mut self, now: Timestamp) -> bool {
+        let mut has_waited = false;
+        for pool in self.pools.ids() {
+            has_waited |= self.serve_queue_of(pool, now);
+        }
+        has_waited
+    }
+
+    /// The closing phase: frees what was closed in this turn. Returns whether there was anything.
+    pub fn close_all(&mut self) -> bool {
+        let has_closed = self.conns.close_all(&mut self.timers);
+        let has_stopped = self.checks.close_all();
+        let heartbeats = self.heartbeats.as_mut();
+        has_closed | has_stopped | heartbeats.is_some_and(Heartbeats::close_all)
+    }
+}
+
+/// Backends: commands, and what follows from changes.
+impl<N: Network> Proxy<N> {
+    /// Does what the operator says of the backend called `name`. Returns whether there is one.
+    pub fn order(&mut self, name: &str, command: AdminCommand, now: Timestamp) -> bool {
+        let pool = PoolId::FIRST;
+        let backends = &mut self.pools.get_mut(pool).backends;
+        let Some(backend) = backends.find(name) else {
+            return false;
+        };
+        match command {
+            AdminCommand::Drain => backends.drain(backend, now),
+            AdminCommand::Disable => backends.disable(backend, now),
+            AdminCommand::Enable => backends.undrain(backend, now),
+            AdminCommand::Weight(weight) => {
+                let is_here = backends.set_weight(backend, weight, now);
+                self.tell_others(pool, Message::Weighed(pool, backend, weight));
+                is_here
+            }
+        }
+    }
+
+    /// Follows the changes of a pool's backends. Returns whether there were any.
+    fn follow_changes(&mut self, pool: PoolId, now: Timestamp) -> bool {
+        let changes = self.pools.get_mut(pool).backends.take_changes();
+        if changes.is_empty() {
+            return false;
+        }
+        for change in &changes {
+            self.follow(pool, change, now);
+            self.tell_others(pool, Message::Changed(pool, change.clone()));
+        }
+        self.outbox.state_changes(changes);
+        true
+    }
+
+    /// Does what follows from one change: a backend that is out loses its idle connections, and one
+    /// that is silent the exchanges that wait for it.
+    fn follow(&mut self, pool: PoolId, change: &StateChange, now: Timestamp) {
+        if change.cause.is_silence() {
+            self.redispatch_waiting(pool, change.backend, now);
+        }
+        match change.to {
+            State::Ejected { .. } | State::Draining | State::Disabled | State::Removed => {
+                for conn in self.pools.get(pool).idle.of(change.backend) {
+                    self.close_backend(conn);
+                }
+            }
+            State::Initial | State::Healthy => {}
+            State::Probation { .. } | State::SlowStart { .. } => {}
+        }
+    }
+
+    /// Takes a message of another worker.
+    pub fn receive(&mut self, message: Message, now: Timestamp) {
+        match message {
+            Message::Noticed(pool, signal) => {
+                self.pools.get_mut(pool).backends.notice(signal, now);
+            }
+            Message::Suspected(pool, backend, waited) => self.suspect(pool, backend, waited, now),
+            Message::Silent(pool, backend) => self.redispatch_waiting(pool, backend, now),
+            Message::Changed(pool, change) => {
+                self.pools.get_mut(pool).backends.adopt(&change, now);
+                self.follow(pool, &change, now);
+            }
+            Message::Weighed(pool, backend, weight) => {
+                let backends = &mut self.pools.get_mut(pool).backends;
+                backends.set_weight(backend, weight, now);
+            }
+        }
+    }
+
+    /// Keeps a message for the other workers, if there are any.
+    fn tell_others(&mut self, pool: PoolId, message: Message) {
+        if self.pools.get(pool).backends.is_shared() {
+            self.outbox.message(message);
+        }
+    }
+}
+
+/// What the loop takes once a turn, and reports.
+impl<N: Network> Proxy<N> {
+    /// Whether there is anything to tell of backends or heartbeats.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.outbox.has_state_changes() || self.has_heartbeat_events()
+    }
+
+    /// Takes the state changes since the last time.
+    pub fn take_changes(&mut self) -> Vec<StateChange> {
+        self.outbox.take_state_changes()
+    }
+
+    /// Takes the messages for other workers: from the first to all others, from another to the
+    /// first.
+    pub fn take_messages(&mut self) -> Vec<Message> {
+        for pool in self.pools.ids() {
+            for signal in self.pools.get_mut(pool).backends.take_signals() {
+                self.outbox.message(Message::Noticed(pool, signal));
+            }
+        }
+        self.outbox.take_messages()
+    }
+
+    /// The worker to wake, because there is room for an exchange that waits there.
+    pub fn take_call(&mut self) -> Option<usize> {
+        self.outbox.take_worker_to_wake()
+    }
+
+    /// Takes the log lines written since the last time; empty if there is no access log.
+    pub fn take_log_lines(&mut self) -> Vec<u8> {
+        self.log.take_lines()
+    }
+
+    /// Tells the proxy what the wall clock showed at `now`, for its log lines.
+    pub fn set_wall_clock(&mut self, wall: Duration, now: Timestamp) {
+        self.log.set_wall_clock(wall, now);
     }
 
     /// Client connections open now.
@@ -230,56 +412,97 @@ impl<N: Network> Proxy<N> {
         self.conns.clients.len()
     }
 
-    /// Buffers taken and not given back. When nobody is connected there are none.
+    /// Buffers taken and not given back. Without connections there are none.
     #[must_use]
     pub fn buffers_lent(&self) -> usize {
         self.io.buffers.lent()
     }
 
-    /// Takes over a connection that was accepted from `address` by a listener (an index). In TCP mode a backend is picked
-    /// at once: the server side may be the one that speaks first.
-    ///
-    /// # Errors
-    /// The system has no room to watch the connection; it is closed.
-    pub fn accepted(
-        &mut self,
-        io: N::Stream,
-        address: impl Into<ClientAddress>,
-        listener: u16,
-        now: Timestamp,
-    ) -> io::Result<()> {
-        let address = address.into();
-        let client = |left| ClientConn::new(io, address, listener, left);
-        let id = self.conns.clients.insert_after(client);
-        if let Some(client) = self.conns.clients.get_mut(id) {
-            let stream = client.conn.socket.io_mut();
-            if let Err(error) = self.network.register(stream, Token::ClientConn(id)) {
-                self.conns.remove_client(id);
-                return Err(error);
-            }
+    /// What it has counted, for the first worker to add up.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        Report {
+            metrics: self.log.metrics.clone(),
+            connections_open: self.open_clients() as u64,
         }
-        self.metrics.accepted();
-        match self.accepts_proxy.get(usize::from(listener)) {
-            Some(true) => self.await_proxy_header(id, now),
-            Some(false) | None => self.begin_service(id, now),
-        }
-        Ok(())
     }
 
-    /// Begins to serve a client whose address is known.
-    fn begin_service(&mut self, id: ClientConnId, now: Timestamp) {
-        match self.settings.mode {
-            Mode::Http => self.await_request(id, now),
-            Mode::Tcp => self.begin_tunnel(id, now),
+    /// A snapshot as of `now`.
+    #[must_use]
+    pub fn snapshot(&self, now: Timestamp) -> Snapshot {
+        self.show(&self.log.metrics, self.open_clients() as u64, now)
+    }
+
+    /// A snapshot of all workers as one, as of `now`; this is the first, `others` are the reports of
+    /// the rest.
+    #[must_use]
+    pub fn snapshot_of_all(&mut self, others: &[&Report], now: Timestamp) -> Snapshot {
+        if others.is_empty() {
+            return self.snapshot(now);
         }
+        for pool in self.pools.ids() {
+            self.pools.get_mut(pool).backends.refresh_all();
+        }
+        let own = self.report();
+        let mut all = own.clone();
+        for other in others {
+            all.add(other);
+        }
+        let workers = std::iter::once(&own).chain(others.iter().copied());
+        Snapshot {
+            workers: workers.map(Report::summary).collect(),
+            ..self.show(&all.metrics, all.connections_open, now)
+        }
+    }
+
+    fn show(&self, metrics: &Metrics, open: u64, now: Timestamp) -> Snapshot {
+        let backends = &self.pools.first().backends;
+        let live = backends.candidates().iter().filter(|c| c.live);
+        let views = live.map(|candidate| BackendView {
+            id: candidate.id,
+            name: backends.name(candidate.id).unwrap_or("?"),
+            state: backends.state(candidate.id).map_or("removed", |s| s.word()),
+            in_flight: candidate.in_flight,
+        });
+        let mut snapshot = metrics.snapshot(now, open, views);
+        self.report_heartbeats(&mut snapshot, now);
+        snapshot
     }
 }
 
-fn head_limits(limits: &Limits) -> HeadLimits {
-    HeadLimits {
-        max_bytes: limits.max_head_bytes,
-        max_fields: limits.max_head_fields,
-        max_target_bytes: limits.max_target_bytes,
-        ..HeadLimits::default()
+/// Stopping.
+impl<N: Network> Proxy<N> {
+    /// Begins to stop: idle connections are closed now, the others after the exchange they serve. No
+    /// connection may be handed over from now on.
+    pub fn stop(&mut self) {
+        self.is_stopping = true;
+        self.checks.stop();
+        self.stop_heartbeat_conns();
+        for id in self.conns.idle_clients() {
+            self.conns.close_client(id, &mut self.io.buffers);
+        }
+        for id in self.conns.idle_backends() {
+            self.close_backend(id);
+        }
+    }
+
+    /// Cuts off what is still open. Every exchange gets its record.
+    pub fn abandon(&mut self, now: Timestamp) {
+        self.is_stopping = true;
+        for id in self.conns.exchanges.ids() {
+            // This tries once to deliver the reply that it makes.
+            self.fail(id, crate::error::Fault::ShuttingDown, now);
+            self.finish(id, now);
+        }
+        for id in self.conns.clients.ids() {
+            self.conns.close_client(id, &mut self.io.buffers);
+        }
+        self.close_all();
+    }
+
+    /// Whether a stopped proxy has nothing left to finish.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.conns.clients.len() == 0
     }
 }

@@ -1,8 +1,8 @@
 //! What the server needs of the outside: connections to backends, and events for its sockets.
 
-use super::arena::{BackendConnId, CheckerId, ClientConnId, HeartbeatConnId};
 use crate::address::Address;
 use crate::health::Probe;
+use crate::ids::{BackendConnId, CheckerId, ClientConnId, HeartbeatConnId};
 use crate::transport::{Pipes, Transport};
 use std::fmt::Debug;
 use std::io;

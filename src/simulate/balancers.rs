@@ -6,7 +6,7 @@
 use super::scenario::ServerGroup;
 use super::server::Server;
 use super::traffic::Demand;
-use crate::pool::{Lease, Policy, Pool};
+use crate::pool::{Backends, Lease, Policy};
 use crate::strategy::{BackendId, Kind, Outcome, Verdict, build};
 use crate::time::Timestamp;
 
@@ -40,7 +40,7 @@ pub(super) struct Ticket {
 /// All who choose.
 pub(super) struct Balancers {
     /// None: the oracle chooses.
-    upstreams: Vec<Pool>,
+    upstreams: Vec<Backends>,
     /// When the oracle chose each server last, counted in choices.
     last_choices: Vec<u64>,
     choices: u64,
@@ -57,7 +57,7 @@ impl Balancers {
                     let seed = seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(nth);
                     let names = present.iter().enumerate();
                     let backends = names.map(|(n, group)| (name(n), group.weight));
-                    let mut pool = Pool::new(backends, build(kind, seed), seed);
+                    let mut pool = Backends::new(backends, build(kind, seed), seed);
                     // Errors are left to the strategies: what they make of them is the question.
                     pool.set_policy(Policy {
                         max_ejected_percent: 0,
@@ -149,7 +149,7 @@ impl Balancers {
 }
 
 /// Gives a server at most so many requests at once as its group says.
-fn limit(pool: &mut Pool, backend: BackendId, group: &ServerGroup) {
+fn limit(pool: &mut Backends, backend: BackendId, group: &ServerGroup) {
     if let Some(max) = group.max_connections {
         let is_here = pool.set_max_in_flight(backend, max);
         debug_assert!(is_here, "a server that was just added");

@@ -2,7 +2,7 @@
 //! virtual traffic in seconds.
 //!
 //! A [`Scenario`] says what comes, who serves it and what goes wrong; [`run`] drives it by one
-//! [`Rule`] and a seed and returns a [`Report`]. Balancers are [`Pool`](crate::pool)s as
+//! [`Rule`] and a seed and returns a [`Report`]. Balancers are [`Backends`](crate::pool)s as
 //! the server uses them, picked from and settled with as the server does; only clients, backends
 //! and the clock are simulated. The same seed gives every rule the same requests, of the same
 //! sizes, at the same times (with closed-loop clients, the times depend on the answers).

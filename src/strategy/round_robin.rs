@@ -142,18 +142,18 @@ impl Strategy for RoundRobin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool::Pool;
+    use crate::pool::Backends;
     use crate::strategy::Outcome;
 
     const NOW: Timestamp = Timestamp::ZERO;
 
-    fn pool(weights: &[u32]) -> Pool {
+    fn pool(weights: &[u32]) -> Backends {
         let backends = weights.iter().enumerate();
         let backends = backends.map(|(n, &weight)| (format!("s{n}"), weight));
-        Pool::new(backends, Box::new(RoundRobin::default()), 0)
+        Backends::new(backends, Box::new(RoundRobin::default()), 0)
     }
 
-    fn next(pool: &mut Pool) -> usize {
+    fn next(pool: &mut Backends) -> usize {
         let lease = pool.pick(0, &[], NOW).unwrap();
         let slot = lease.backend().slot();
         pool.settle(lease, Outcome::Inconclusive, NOW);

@@ -50,7 +50,7 @@ pub(super) fn in_flight_alone(candidates: &[Candidate]) -> Vec<Verdict> {
 
 #[cfg(test)]
 mod tests {
-    use crate::pool::Pool;
+    use crate::pool::Backends;
     use crate::strategy::{Kind, Outcome, build};
     use crate::time::Timestamp;
 
@@ -63,7 +63,7 @@ mod tests {
             (Kind::LeastResponseTime, 75, 400),
         ] {
             let names = (0..backends).map(|n| (format!("s{n}"), 1));
-            let mut pool = Pool::new(names, build(&kind, 1), 1);
+            let mut pool = Backends::new(names, build(&kind, 1), 1);
             let mut held = std::collections::VecDeque::new();
             for turn in 0..turns {
                 let now = Timestamp::from_nanos(turn * turn * 7_001);
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn a_strategy_without_costs_says_so() {
         let backends = [("a".to_owned(), 1), ("b".to_owned(), 1)];
-        let pool = Pool::new(backends, build(&Kind::RoundRobin, 1), 1);
+        let pool = Backends::new(backends, build(&Kind::RoundRobin, 1), 1);
         let verdicts = pool.explain(0, Timestamp::ZERO);
         assert_eq!(verdicts.len(), 2);
         assert!(verdicts.iter().all(|v| v.cost.is_none() && v.pickable));

@@ -1,9 +1,10 @@
 //! Who is ejected for answering slowly, and who is not.
 
 use super::*;
+use crate::strategy::Outcome;
 
 /// Round robin, watching response times.
-fn watching(kind: &Kind) -> Pool {
+fn watching(kind: &Kind) -> Backends {
     let mut pool = pool(4, kind, 0);
     pool.set_policy(Policy {
         slow_outlier: Some(20),
@@ -14,7 +15,7 @@ fn watching(kind: &Kind) -> Pool {
 
 /// One exchange every 10 ms for so many seconds; `takes` tells how many milliseconds the `nth`
 /// takes at a slot. Returns who was ejected or spared.
-fn live(pool: &mut Pool, seconds: u64, takes: impl Fn(usize, u64) -> u64) -> Vec<StateChange> {
+fn live(pool: &mut Backends, seconds: u64, takes: impl Fn(usize, u64) -> u64) -> Vec<StateChange> {
     for nth in 0..seconds * 100 {
         let (now, key) = (at(nth * 10), nth.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let lease = pool.pick(key, &[], now).unwrap();
@@ -29,7 +30,7 @@ fn live(pool: &mut Pool, seconds: u64, takes: impl Fn(usize, u64) -> u64) -> Vec
 }
 
 /// The same for ten seconds, told.
-fn serve(pool: &mut Pool, takes: impl Fn(usize, u64) -> u64) -> Vec<String> {
+fn serve(pool: &mut Backends, takes: impl Fn(usize, u64) -> u64) -> Vec<String> {
     let changes = live(pool, 10, takes);
     changes.iter().map(StateChange::to_string).collect()
 }

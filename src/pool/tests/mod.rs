@@ -6,6 +6,7 @@ mod sharing;
 
 use super::*;
 use crate::heartbeat::Finding;
+use crate::strategy::Outcome;
 use crate::strategy::{Kind, Rng, build};
 use std::time::Duration;
 
@@ -17,9 +18,9 @@ fn at(millis: u64) -> Timestamp {
     Timestamp::ZERO + Duration::from_millis(millis)
 }
 
-fn pool(count: usize, kind: &Kind, seed: u64) -> Pool {
+fn pool(count: usize, kind: &Kind, seed: u64) -> Backends {
     let backends = (0..count).map(|n| (format!("s{n}"), 1));
-    Pool::new(backends, build(kind, seed), seed)
+    Backends::new(backends, build(kind, seed), seed)
 }
 
 fn slot(lease: &Lease) -> usize {
@@ -183,7 +184,7 @@ fn in_flight_is_what_is_held_after_every_step() {
 
 /// No more are ejected for what they answered than the policy allows, as of each change. (Who
 /// is drained or removed afterwards leaves a smaller pool.)
-fn check_changes(pool: &mut Pool) {
+fn check_changes(pool: &mut Backends) {
     let changes = pool.take_changes();
     let members = pool.backends.iter().filter(|b| b.state.is_member());
     let members = members.count();
@@ -200,7 +201,7 @@ fn check_changes(pool: &mut Pool) {
     }
 }
 
-fn check(pool: &Pool, held: &[Lease], seed: u64, step: u64) {
+fn check(pool: &Backends, held: &[Lease], seed: u64, step: u64) {
     assert_eq!(pool.in_flight(), held.len(), "seed {seed} step {step}");
     for candidate in pool.candidates() {
         let here = || held.iter().filter(|l| l.backend() == candidate.id);

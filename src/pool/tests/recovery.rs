@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::heartbeat::{Finding, Phi};
+use crate::strategy::Outcome;
 
 const RAMP: Duration = Duration::from_secs(10);
 
 /// Round robin, so that every backend is asked in turn.
-fn watched(count: usize, slow_start: Duration) -> Pool {
+fn watched(count: usize, slow_start: Duration) -> Backends {
     let mut pool = pool(count, &Kind::RoundRobin, 0);
     pool.set_policy(Policy {
         slow_start,
@@ -17,7 +18,11 @@ fn watched(count: usize, slow_start: Duration) -> Pool {
 
 /// One exchange a millisecond from `from` to `to`; `outcome` decides by slot. Returns how many
 /// each backend got.
-fn serve(pool: &mut Pool, [from, to]: [u64; 2], outcome: impl Fn(usize) -> Outcome) -> Vec<u32> {
+fn serve(
+    pool: &mut Backends,
+    [from, to]: [u64; 2],
+    outcome: impl Fn(usize) -> Outcome,
+) -> Vec<u32> {
     let mut served = vec![0; pool.candidates().len()];
     for millis in from..to {
         let lease = pool.pick(0, &[], at(millis)).unwrap();
@@ -28,7 +33,7 @@ fn serve(pool: &mut Pool, [from, to]: [u64; 2], outcome: impl Fn(usize) -> Outco
     served
 }
 
-fn words(pool: &mut Pool) -> Vec<String> {
+fn words(pool: &mut Backends) -> Vec<String> {
     let changes = pool.take_changes().into_iter();
     let changes =
         changes.filter(|change| change.to != State::Healthy || change.from != State::Initial);
@@ -71,7 +76,7 @@ fn what_clients_do_wrong_ejects_nobody() {
 fn an_error_of_all_ejects_nobody_and_of_most_no_more_than_allowed() {
     let mut pool = watched(4, RAMP);
     serve(&mut pool, [0, 3_000], fails(&[0, 1, 2, 3]));
-    let out = |pool: &Pool| {
+    let out = |pool: &Backends| {
         let candidates = pool.candidates().iter();
         let states = candidates.map(|c| pool.state(c.id).unwrap());
         states.filter(|state| state.is_out()).count()

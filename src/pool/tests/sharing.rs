@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::shared::SharedLoad;
+use crate::strategy::Outcome;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Upstreams of `workers` over the same backends, the first of which decides.
-fn workers(workers: usize, backends: usize, kind: &Kind) -> Vec<Pool> {
+fn workers(workers: usize, backends: usize, kind: &Kind) -> Vec<Backends> {
     let mut all: Vec<_> = (0..workers).map(|_| pool(backends, kind, 1)).collect();
     let shared_load = Arc::new(SharedLoad::new(backends));
     for (worker, pool) in all.iter_mut().enumerate() {
@@ -16,7 +17,7 @@ fn workers(workers: usize, backends: usize, kind: &Kind) -> Vec<Pool> {
 }
 
 /// Carries what they have to tell each other, as their loops would. Returns what was changed.
-fn deliver(workers: &mut [Pool], now: Timestamp) -> Vec<StateChange> {
+fn deliver(workers: &mut [Backends], now: Timestamp) -> Vec<StateChange> {
     let [first, others @ ..] = workers else {
         panic!("no worker");
     };
@@ -33,7 +34,7 @@ fn deliver(workers: &mut [Pool], now: Timestamp) -> Vec<StateChange> {
     changes
 }
 
-fn state(pool: &Pool, slot: usize) -> &'static str {
+fn state(pool: &Backends, slot: usize) -> &'static str {
     let id = pool.candidates()[slot].id;
     pool.state(id).unwrap().word()
 }

@@ -1,14 +1,20 @@
 //! What must hold of a server between any two turns, whatever its peers do.
 
+use super::super::Proxy;
 use super::super::backend_conn::BackendConnState;
 use super::super::client_conn::ClientConnState;
 use super::super::exchange::Attempt;
-use super::super::{Proxy, Runnable};
+use super::super::run_queue::Runnable;
 use super::network::SimNetwork;
+use crate::pool::Pool;
 use crate::strategy::BackendId;
 use std::collections::HashSet;
 
 type Sim = Proxy<SimNetwork>;
+
+fn pool(server: &Sim) -> &Pool {
+    server.pools.first()
+}
 
 /// Checks all of it.
 pub(super) fn check(server: &Sim) {
@@ -32,7 +38,7 @@ pub(super) fn check_empty(server: &Sim) {
     assert_eq!(left, (0, 0, 0), "clients, links, exchanges left");
     assert_eq!(server.io.buffers.lent(), 0, "buffers lent");
     assert_eq!(server.io.pipes.lent(), 0, "pipes lent");
-    assert_eq!(server.pool.in_flight(), 0, "in flight");
+    assert_eq!(pool(server).backends.in_flight(), 0, "in flight");
 }
 
 /// Each lease has an exchange, each exchange at a backend a link that serves it and nobody else.
@@ -40,9 +46,9 @@ fn leases_are_held_by_exchanges(server: &Sim) {
     let slots = &server.conns;
     let mut held = 0;
     for id in slots.exchanges.ids() {
-        if let Attempt::At { link, lease, .. } = &slots.exchanges.get(id).unwrap().attempt {
+        if let Attempt::At { conn, lease, .. } = &slots.exchanges.get(id).unwrap().attempt {
             held += 1;
-            let link = slots.backends.get(*link).expect("an attempt has a link");
+            let link = slots.backends.get(*conn).expect("an attempt has a link");
             assert_eq!(link.backend, lease.backend());
             match link.state {
                 BackendConnState::Connecting(exchange) | BackendConnState::Busy(exchange) => {
@@ -54,8 +60,8 @@ fn leases_are_held_by_exchanges(server: &Sim) {
             }
         }
     }
-    assert_eq!(server.pool.in_flight(), held, "leases held");
-    let candidates = server.pool.candidates().iter();
+    assert_eq!(pool(server).backends.in_flight(), held, "leases held");
+    let candidates = pool(server).backends.candidates().iter();
     let in_flight: usize = candidates.map(|c| c.in_flight as usize).sum();
     assert_eq!(in_flight, held, "in flight over all candidates");
     let serves = |state| {
@@ -97,12 +103,17 @@ fn idle_links_are_in_the_pool(server: &Sim) {
         let link = server.conns.backends.get(id).unwrap();
         if let BackendConnState::Idle { place } = link.state {
             pooled += 1;
-            assert_eq!(server.idle.at(link.backend, place), Some(id));
+            assert_eq!(pool(server).idle.at(link.backend, place), Some(id));
             assert!(link.conn.unread.is_none(), "an idle link holds no buffer");
         }
     }
-    let backends: HashSet<BackendId> = server.pool.candidates().iter().map(|c| c.id).collect();
-    let stacked: usize = backends.iter().map(|id| server.idle.len(*id)).sum();
+    let backends: HashSet<BackendId> = pool(server)
+        .backends
+        .candidates()
+        .iter()
+        .map(|c| c.id)
+        .collect();
+    let stacked: usize = backends.iter().map(|id| pool(server).idle.len(*id)).sum();
     assert_eq!(stacked, pooled, "links in the pool");
 }
 
@@ -110,13 +121,17 @@ fn the_queue_is_who_waits(server: &Sim) {
     let exchanges = &server.conns.exchanges;
     let ids = exchanges.ids().into_iter();
     let waiting = ids.filter(|id| matches!(exchanges.get(*id).unwrap().attempt, Attempt::Queued));
-    assert_eq!(server.queue.len(), waiting.count(), "waiting in the queue");
+    assert_eq!(
+        pool(server).queue.len(),
+        waiting.count(),
+        "waiting in the queue"
+    );
 }
 
 /// Work that yielded is taken up once a turn, however many reasons it had.
 fn nobody_goes_on_twice(server: &Sim) {
     let mut seen = HashSet::new();
-    for again in &server.run_queue {
+    for again in server.run_queue.iter() {
         if let Runnable::Exchange(id) = again {
             assert!(seen.insert(*id), "{id:?} waits for its turn twice");
         }

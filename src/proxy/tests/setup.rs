@@ -3,13 +3,13 @@
 //! Settings are the defaults but for health: nothing is checked and nobody starts slowly, unless a
 //! test asks for it.
 
-use super::super::{Parts, Proxy, Settings};
+use super::super::{Listener, Parts, Proxy};
 use super::network::{Shared, SimNetwork, SimPipes};
 use super::stage::{Stage, backend};
 use super::world::World;
 use crate::config::{AccessLogFormat, Check, Health, Limits, Mode, Timeouts};
-use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor};
-use crate::pool::{Policy, Pool};
+use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor, HeadParser};
+use crate::pool::{Backends, ConnectSpec, Policy, Pool, PoolId, PoolLimits};
 use crate::strategy::{Kind, Sticky, registry};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::time::Timestamp;
@@ -55,51 +55,54 @@ impl Setup {
         let strategy = registry::build(&self.strategy, self.seed);
         let addresses: Vec<_> = (0..self.backends).map(backend).collect();
         let names = addresses.iter().map(|address| (address.to_string(), 1));
-        let key_source = strategy.key_source();
-        let mut pool = Pool::new(names, strategy, self.seed);
-        pool.set_policy(Policy {
+        let mut backends = Backends::new(names, strategy, self.seed);
+        backends.set_policy(Policy {
             passive: self.health.passive,
             max_ejected_percent: self.health.max_ejected_percent,
             slow_outlier: self.health.slow_outlier,
             slow_start: self.health.slow_start,
         });
-        let parts = Parts {
-            network: SimNetwork(Rc::clone(&world)),
-            pipes: SimPipes::new(&world),
-            forward: vec![ForwardPolicy::new(SILENT, "http", 80)],
-            accepts_proxy: Vec::new(),
-            request_ids: None,
-            sticky: self.sticky.map(|cookie| bindings(cookie, &pool)),
-            key_source,
-            pool,
+        let affinity = self.sticky.map(|cookie| affinity(cookie, &backends));
+        let connect = ConnectSpec {
             addresses: addresses
                 .iter()
                 .map(|address| vec![(*address).into()])
                 .collect(),
+            ..ConnectSpec::default()
+        };
+        let limits = PoolLimits::new(&self.limits, &self.timeouts);
+        let listener = Listener {
+            mode: self.mode,
+            accepts_proxy: false,
+            forward: ForwardPolicy::new(SILENT, "http", 80),
+            timeouts: self.timeouts,
+            limits: self.limits,
+            pool: PoolId::FIRST,
+        };
+        let parts = Parts {
+            network: SimNetwork(Rc::clone(&world)),
+            pipes: SimPipes::new(&world),
+            listeners: vec![listener],
+            pool: Pool::new(backends, affinity, connect, limits),
+            parser: HeadParser::new(self.limits.head()),
+            request_ids: None,
+            health: self.health,
+            seed: self.seed,
             metrics: Metrics::new(now),
             access_log: AccessLog::new(AccessLogFormat::Text),
         };
-        let settings = Settings {
-            mode: self.mode,
-            timeouts: self.timeouts,
-            limits: self.limits,
-            health: self.health,
-            seed: self.seed,
-            host: None,
-            send_proxy: None,
-        };
         Stage {
-            proxy: Proxy::new(settings, parts, now),
+            proxy: Proxy::new(parts, now),
             world,
             now,
         }
     }
 }
 
-/// Binds clients to each backend of a pool.
-fn bindings(cookie: &str, pool: &Pool) -> Sticky {
-    let ids = pool.candidates().iter().map(|c| c.id);
-    let named = ids.map(|id| (id, pool.name(id).unwrap()));
+/// An affinity cookie with a value for each backend.
+fn affinity(cookie: &str, backends: &Backends) -> Sticky {
+    let ids = backends.candidates().iter().map(|c| c.id);
+    let named = ids.map(|id| (id, backends.name(id).unwrap()));
     Sticky::new(cookie, b"secret", named)
 }
 

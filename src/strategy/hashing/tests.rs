@@ -1,21 +1,21 @@
 //! Where keys go, and what moves when the pool changes.
 
 use super::*;
-use crate::pool::{Lease, Pool};
+use crate::pool::{Backends, Lease};
 use crate::strategy::key::key_of;
 use crate::strategy::{Kind, Outcome, build};
 
 const NOW: Timestamp = Timestamp::ZERO;
 
-fn pool(table: Table, weights: &[u32]) -> Pool {
+fn pool(table: Table, weights: &[u32]) -> Backends {
     bounded(table, weights, LoadBound::DEFAULT)
 }
 
-fn bounded(table: Table, weights: &[u32], bound: LoadBound) -> Pool {
+fn bounded(table: Table, weights: &[u32], bound: LoadBound) -> Backends {
     let key = KeySource::ClientAddress;
     let backends = weights.iter().enumerate();
     let backends = backends.map(|(n, &weight)| (format!("10.0.0.{n}:80"), weight));
-    Pool::new(backends, build(&Kind::Hashing { table, key, bound }, 1), 1)
+    Backends::new(backends, build(&Kind::Hashing { table, key, bound }, 1), 1)
 }
 
 fn key(n: usize) -> u64 {
@@ -23,7 +23,7 @@ fn key(n: usize) -> u64 {
 }
 
 /// Where each key goes when nothing else is in flight.
-fn homes(pool: &mut Pool, keys: usize) -> Vec<BackendId> {
+fn homes(pool: &mut Backends, keys: usize) -> Vec<BackendId> {
     let home = |n| {
         let lease = pool.pick(key(n), &[], NOW).unwrap();
         let home = lease.backend();
@@ -100,7 +100,7 @@ fn one_key_fills_nobody_beyond_the_bound() {
 }
 
 /// What the fullest backend is given of 400 exchanges with one key.
-fn most_of_400(pool: &mut Pool) -> u32 {
+fn most_of_400(pool: &mut Backends) -> u32 {
     let held: Vec<Lease> = (0..400)
         .filter_map(|_| pool.pick(key(7), &[], NOW))
         .collect();
@@ -151,7 +151,7 @@ fn balancers_agree_whatever_their_seed_and_order() {
         };
         let names = |order: [&str; 3], seed| {
             let backends = order.map(|name| (name.to_owned(), 1));
-            let mut pool = Pool::new(backends, build(&kind, seed), seed);
+            let mut pool = Backends::new(backends, build(&kind, seed), seed);
             let homes = homes(&mut pool, 500);
             let name = |id: &BackendId| pool.name(*id).unwrap().to_owned();
             homes.iter().map(name).collect::<Vec<_>>()

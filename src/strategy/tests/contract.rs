@@ -1,7 +1,7 @@
 //! What holds for every strategy there is.
 
 use super::traffic::Traffic;
-use crate::pool::Pool;
+use crate::pool::Backends;
 use crate::strategy::registry::ENTRIES;
 use crate::strategy::{BackendId, Kind, Outcome, build};
 use crate::time::Timestamp;
@@ -70,7 +70,7 @@ fn one_backend_gets_everything() {
 #[test]
 fn an_empty_pool_picks_nobody_and_can_be_filled() {
     every(|kind| {
-        let mut pool = Pool::new([], build(kind, 1), 1);
+        let mut pool = Backends::new([], build(kind, 1), 1);
         assert!(pool.pick(1, &[], Timestamp::ZERO).is_none());
         let id = pool.add("first".into(), 1, Timestamp::ZERO);
         let lease = pool.pick(1, &[], Timestamp::ZERO).unwrap();
@@ -84,7 +84,7 @@ fn an_empty_pool_picks_nobody_and_can_be_filled() {
 #[test]
 fn when_all_are_ejected_somebody_is_picked() {
     every(|kind| {
-        let mut pool = Pool::new([("a".into(), 1), ("b".into(), 1)], build(kind, 1), 1);
+        let mut pool = Backends::new([("a".into(), 1), ("b".into(), 1)], build(kind, 1), 1);
         for key in 0..1_000 {
             let lease = pool.pick(key, &[], Timestamp::ZERO).unwrap();
             pool.settle(lease, Outcome::Unreachable, Timestamp::ZERO);

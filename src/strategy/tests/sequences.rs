@@ -1,6 +1,6 @@
 //! The picks that the rules prescribe, one by one.
 
-use crate::pool::{Lease, Pool};
+use crate::pool::{Backends, Lease};
 use crate::strategy::{Kind, Outcome, build};
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -9,13 +9,13 @@ fn at(millis: u64) -> Timestamp {
     Timestamp::ZERO + Duration::from_millis(millis)
 }
 
-fn pool(kind: &Kind, weights: &[u32]) -> Pool {
+fn pool(kind: &Kind, weights: &[u32]) -> Backends {
     let backends = weights.iter().enumerate();
     let backends = backends.map(|(n, &weight)| (format!("s{n}"), weight));
-    Pool::new(backends, build(kind, 0), 0)
+    Backends::new(backends, build(kind, 0), 0)
 }
 
-fn settle(pool: &mut Pool, lease: Lease, now: Timestamp) {
+fn settle(pool: &mut Backends, lease: Lease, now: Timestamp) {
     let response_time = Some(now.since(lease.dispatched_at()));
     pool.settle(lease, Outcome::Success { response_time }, now);
 }

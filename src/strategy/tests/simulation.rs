@@ -1,6 +1,6 @@
 //! Backends that serve one request at a time, Poisson arrivals, and what least-rt makes of them.
 
-use crate::pool::{Lease, Policy, Pool};
+use crate::pool::{Backends, Lease, Policy};
 use crate::strategy::{Kind, Outcome, Rng, build};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ struct Server {
 }
 
 struct Simulation {
-    pool: Pool,
+    pool: Backends,
     servers: Vec<Server>,
     rng: Rng,
     now: Timestamp,
@@ -33,7 +33,7 @@ impl Simulation {
             done_at: Timestamp::NEVER,
             served: 0,
         };
-        let mut pool = Pool::new(backends, build(kind, seed), seed);
+        let mut pool = Backends::new(backends, build(kind, seed), seed);
         // What the strategies do on their own is to be seen.
         pool.set_policy(Policy {
             passive: false,

@@ -1,6 +1,6 @@
 //! A closed loop of traffic against an pool: so many exchanges at a time, oldest out first.
 
-use crate::pool::{Lease, Pool};
+use crate::pool::{Backends, Lease};
 use crate::strategy::{Kind, Outcome, build};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// An pool under traffic.
 pub(super) struct Traffic {
-    pub(super) pool: Pool,
+    pub(super) pool: Backends,
     held: VecDeque<Lease>,
     now: Timestamp,
     key: u64,
@@ -19,7 +19,7 @@ impl Traffic {
         let backends = weights.iter().enumerate();
         let backends = backends.map(|(n, &weight)| (format!("s{n}"), weight));
         Self {
-            pool: Pool::new(backends, build(kind, seed), seed),
+            pool: Backends::new(backends, build(kind, seed), seed),
             held: VecDeque::new(),
             now: Timestamp::ZERO,
             key: 0,

@@ -99,8 +99,11 @@ fn what_the_first_worker_finds_silent_lets_go_at_the_others_too() {
     let mut stage = Stage::http(2);
     let client = stage.ask(GET);
     let (link, hung) = asked(&stage)[0];
-    let backend = stage.proxy.pool.candidates()[hung].id;
-    stage.proxy.receive(Message::Silent(backend), stage.now);
+    let backend = stage.proxy.pools.first().backends.candidates()[hung].id;
+    stage.proxy.receive(
+        Message::Silent(crate::pool::PoolId::FIRST, backend),
+        stage.now,
+    );
     stage.run();
     assert!(stage.is_closed(link));
     let (link, number) = asked(&stage)[0];

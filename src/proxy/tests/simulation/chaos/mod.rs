@@ -134,7 +134,7 @@ impl Chaos {
             self.order(number, AdminCommand::Enable);
         }
         self.live_for(CONVALESCENCE);
-        let spreads = self.stage.proxy.pool.strategy().spreads();
+        let spreads = self.stage.proxy.pools.first().backends.strategy().spreads();
         self.shadow.check_all_are_healthy(spreads);
         self.ledger.check_it_was_worth_it();
     }

@@ -22,13 +22,19 @@ impl Shadow {
         for change in stage.proxy.take_changes() {
             self.follow(&change);
         }
-        let candidates = stage.proxy.pool.candidates();
+        let candidates = stage.proxy.pools.first().backends.candidates();
         for (machine, candidate) in machines.iter().zip(candidates) {
             let in_flight = machine.in_flight(stage);
             assert_eq!(candidate.in_flight as usize, in_flight, "in flight");
         }
         for (candidate, told) in candidates.iter().zip(&self.states) {
-            let state = stage.proxy.pool.state(candidate.id).unwrap();
+            let state = stage
+                .proxy
+                .pools
+                .first()
+                .backends
+                .state(candidate.id)
+                .unwrap();
             assert_eq!(state.word(), told.word(), "every change is told");
         }
     }

@@ -10,7 +10,7 @@ const MAX_ID_BYTES: usize = 128;
 
 /// Name, method and target of a request, one behind the other.
 #[derive(Debug)]
-pub(super) struct LogFields {
+pub(crate) struct LogFields {
     bytes: Buffer,
     id_len: u32,
     method_len: u32,

@@ -8,7 +8,7 @@
 //!
 //! With several workers the queues of all are one [`QueueMember`].
 
-use super::arena::ExchangeId;
+use crate::ids::ExchangeId;
 use crate::shared::QueueMember;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
@@ -18,7 +18,7 @@ const STALE_KEPT: usize = 64;
 
 /// Those who wait here.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(crate) struct WaitQueue {
     /// Who waits, and since when.
     line: VecDeque<(ExchangeId, Timestamp)>,
     waiting: usize,
@@ -26,31 +26,31 @@ pub(super) struct Queue {
     shared: Option<QueueMember>,
 }
 
-impl Queue {
+impl WaitQueue {
     /// Makes it part of a line over several workers. It must be empty.
-    pub(super) fn share(&mut self, line: QueueMember) {
+    pub(crate) fn share(&mut self, line: QueueMember) {
         self.shared = Some(line);
     }
 
     /// How many wait here.
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.waiting
     }
 
     /// Whether nobody waits, here or at another worker.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiting == 0 && !self.shared.as_ref().is_some_and(QueueMember::others_wait)
     }
 
     /// Whether there is nothing to see to: nobody waits, nobody has left, and there are no others.
-    pub(super) fn is_unused(&self) -> bool {
+    pub(crate) fn is_unused(&self) -> bool {
         self.line.is_empty() && self.shared.is_none()
     }
 
     /// Joins the end of the line, if fewer than `limit` wait. Returns whether it did.
     /// `is_waiting` tells whether an id still stands for one that waits.
-    pub(super) fn join(
+    pub(crate) fn join(
         &mut self,
         id: ExchangeId,
         limit: usize,
@@ -72,7 +72,7 @@ impl Queue {
     }
 
     /// One that waited is served or gone; its id may still be in the line.
-    pub(super) fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.waiting = self.waiting.saturating_sub(1);
         if let Some(line) = &mut self.shared {
             line.leave();
@@ -80,14 +80,14 @@ impl Queue {
     }
 
     /// The worker looks for free places now: it need not be called for those there are.
-    pub(super) fn answer_call(&self) {
+    pub(crate) fn answer_call(&self) {
         if let Some(line) = &self.shared {
             line.answer();
         }
     }
 
     /// Who has waited longest, unless that is somebody at another worker.
-    pub(super) fn first(&mut self, is_waiting: impl Fn(ExchangeId) -> bool) -> Option<ExchangeId> {
+    pub(crate) fn first(&mut self, is_waiting: impl Fn(ExchangeId) -> bool) -> Option<ExchangeId> {
         if self.waiting == 0 {
             self.line.clear();
         }
@@ -106,7 +106,7 @@ impl Queue {
 
     /// The worker to wake, because somebody there goes first, has not been called, and
     /// `has_room` says that there is a place.
-    pub(super) fn call(&self, has_room: impl FnOnce() -> bool) -> Option<usize> {
+    pub(crate) fn call(&self, has_room: impl FnOnce() -> bool) -> Option<usize> {
         let line = self.shared.as_ref().filter(|line| line.others_wait())?;
         let worker = line.ahead()?;
         (has_room() && line.call(worker)).then_some(worker)

@@ -1,6 +1,6 @@
 use super::*;
-use crate::pool::Pool;
-use crate::proxy::arena::{Arena, OfExchange};
+use crate::ids::{ExchangeTag, Table};
+use crate::pool::Backends;
 use crate::shared::SharedLoad;
 use crate::shared::SharedQueue;
 use crate::strategy::{Kind, Outcome, build};
@@ -19,11 +19,11 @@ const fn at(nanos: u64) -> Timestamp {
 
 #[test]
 fn those_who_left_are_passed_over() {
-    let mut ids = Arena::<OfExchange, ()>::new();
+    let mut ids = Table::<ExchangeTag, ()>::new();
     let (a, b, c) = (ids.insert(()), ids.insert(()), ids.insert(()));
     let gone = RefCell::new(Vec::new());
     let waits = |id| !gone.borrow().contains(&id);
-    let mut queue = Queue::default();
+    let mut queue = WaitQueue::default();
     for id in [a, b, c] {
         assert!(queue.join(id, 3, waits, at(0)));
     }
@@ -36,8 +36,8 @@ fn those_who_left_are_passed_over() {
 
 #[test]
 fn the_line_does_not_grow_with_those_who_left() {
-    let mut ids = Arena::<OfExchange, ()>::new();
-    let mut queue = Queue::default();
+    let mut ids = Table::<ExchangeTag, ()>::new();
+    let mut queue = WaitQueue::default();
     for _ in 0..10_000 {
         queue.join(ids.insert(()), NO_LIMIT, |_| false, at(0));
         queue.leave();
@@ -46,9 +46,9 @@ fn the_line_does_not_grow_with_those_who_left() {
     assert!(queue.is_empty());
 }
 
-fn shared(workers: usize) -> Vec<Queue> {
+fn shared(workers: usize) -> Vec<WaitQueue> {
     let queue = |line| {
-        let mut queue = Queue::default();
+        let mut queue = WaitQueue::default();
         queue.share(line);
         queue
     };
@@ -57,7 +57,7 @@ fn shared(workers: usize) -> Vec<Queue> {
 
 #[test]
 fn who_has_waited_longest_goes_first_at_whichever_worker() {
-    let mut ids = Arena::<OfExchange, ()>::new();
+    let mut ids = Table::<ExchangeTag, ()>::new();
     let [mut left, mut right] = shared(2).try_into().unwrap();
     let (early, late) = (ids.insert(()), ids.insert(()));
     let waits = |_| true;
@@ -83,7 +83,7 @@ fn who_has_waited_longest_goes_first_at_whichever_worker() {
 #[test]
 fn nobody_waits_for_who_has_left_or_a_worker_that_is_gone() {
     for is_gone in [false, true] {
-        let mut ids = Arena::<OfExchange, ()>::new();
+        let mut ids = Table::<ExchangeTag, ()>::new();
         let [mut left, mut right] = shared(2).try_into().unwrap();
         right.join(ids.insert(()), 2, |_| true, at(1));
         right.first(|_| true);
@@ -100,8 +100,8 @@ fn nobody_waits_for_who_has_left_or_a_worker_that_is_gone() {
 
 /// A worker as far as waiting goes: it serves its exchanges as it can, and sleeps otherwise.
 struct Sleeper {
-    queue: Queue,
-    pool: Pool,
+    queue: WaitQueue,
+    pool: Backends,
     woken: Receiver<()>,
     others: Vec<Sender<()>>,
     clock: Arc<AtomicU64>,
@@ -118,7 +118,7 @@ impl Sleeper {
     }
 
     fn work(mut self) {
-        let mut ids = Arena::<OfExchange, ()>::new();
+        let mut ids = Table::<ExchangeTag, ()>::new();
         let (mut to_come, mut served) = (EXCHANGES, 0);
         let mut held = Vec::new();
         while served < EXCHANGES {
@@ -159,7 +159,7 @@ impl Sleeper {
 fn no_call_is_lost() {
     let pool = || {
         let backends = (0..2).map(|n| (format!("s{n}"), 1));
-        let mut pool = Pool::new(backends, build(&Kind::LeastConnections, 1), 1);
+        let mut pool = Backends::new(backends, build(&Kind::LeastConnections, 1), 1);
         let ids: Vec<_> = pool.candidates().iter().map(|c| c.id).collect();
         for id in ids {
             pool.set_max_in_flight(id, 1);

@@ -4,7 +4,7 @@
 //! A budget keeps what lb adds to the load within bounds whatever happens. The few that are
 //! always allowed let a quiet balancer repeat at all.
 
-use crate::pool::Window;
+use super::window::Window;
 use crate::time::Timestamp;
 
 /// Repeated in ten seconds whatever the share: ten a second.
@@ -12,7 +12,7 @@ const ALWAYS: u32 = 100;
 
 /// What has been asked and repeated lately.
 #[derive(Debug)]
-pub(super) struct RetryBudget {
+pub(crate) struct RetryBudget {
     /// Requests as good, repetitions as bad, of ten seconds.
     recent: Window<20>,
     /// Of those that are always repeated, this worker's part.
@@ -21,7 +21,7 @@ pub(super) struct RetryBudget {
 
 impl RetryBudget {
     /// The budget of one of so many workers, for the requests that it serves.
-    pub(super) fn among(workers: usize) -> Self {
+    pub(crate) fn among(workers: usize) -> Self {
         let workers = u32::try_from(workers).unwrap_or(u32::MAX);
         Self {
             recent: Window::default(),
@@ -30,13 +30,13 @@ impl RetryBudget {
     }
 
     /// A request is dispatched for the first time.
-    pub(super) fn request(&mut self, now: Timestamp) {
+    pub(crate) fn request(&mut self, now: Timestamp) {
         self.recent.add(false, now);
     }
 
     /// Takes one repetition out of a budget of `percent` of the requests. Returns whether there
     /// was one left.
-    pub(super) fn spend(&mut self, percent: u32, now: Timestamp) -> bool {
+    pub(crate) fn spend(&mut self, percent: u32, now: Timestamp) -> bool {
         let is_left = self.is_left(percent, now);
         if is_left {
             self.recent.add(true, now);
@@ -45,7 +45,7 @@ impl RetryBudget {
     }
 
     /// Whether there is one left.
-    pub(super) fn is_left(&mut self, percent: u32, now: Timestamp) -> bool {
+    pub(crate) fn is_left(&mut self, percent: u32, now: Timestamp) -> bool {
         let recent = self.recent.sum(now);
         let share = u64::from(recent.good) * u64::from(percent) / 100;
         u64::from(recent.bad) < share + u64::from(self.always)

@@ -3,36 +3,36 @@
 //! One stack per backend: the connection used last is used next, so that those which are not
 //! needed grow old and are closed.
 
-use super::arena::BackendConnId;
+use crate::ids::BackendConnId;
 use crate::strategy::BackendId;
 
 /// The idle links of every backend.
 #[derive(Debug)]
-pub(super) struct IdleLinks {
+pub(crate) struct IdleConns {
     stacks: Vec<Vec<BackendConnId>>,
 }
 
-impl IdleLinks {
-    pub(super) fn new(backends: usize) -> Self {
+impl IdleConns {
+    pub(crate) fn new(backends: usize) -> Self {
         Self {
             stacks: vec![Vec::new(); backends],
         }
     }
 
     /// How many wait for this backend.
-    pub(super) fn len(&self, backend: BackendId) -> usize {
+    pub(crate) fn len(&self, backend: BackendId) -> usize {
         self.stacks.get(backend.slot()).map_or(0, Vec::len)
     }
 
     /// Who is at `place`.
     #[cfg(test)]
-    pub(super) fn at(&self, backend: BackendId, place: u32) -> Option<BackendConnId> {
+    pub(crate) fn at(&self, backend: BackendId, place: u32) -> Option<BackendConnId> {
         let stack = self.stacks.get(backend.slot())?;
         stack.get(place as usize).copied()
     }
 
     /// Adds a link and returns its place.
-    pub(super) fn push(&mut self, backend: BackendId, link: BackendConnId) -> u32 {
+    pub(crate) fn push(&mut self, backend: BackendId, link: BackendConnId) -> u32 {
         let slot = backend.slot();
         if slot >= self.stacks.len() {
             self.stacks.resize_with(slot + 1, Vec::new);
@@ -47,17 +47,17 @@ impl IdleLinks {
     }
 
     /// Takes the link that was used last.
-    pub(super) fn pop(&mut self, backend: BackendId) -> Option<BackendConnId> {
+    pub(crate) fn pop(&mut self, backend: BackendId) -> Option<BackendConnId> {
         self.stacks.get_mut(backend.slot())?.pop()
     }
 
     /// The links that wait for this backend.
-    pub(super) fn of(&self, backend: BackendId) -> Vec<BackendConnId> {
+    pub(crate) fn of(&self, backend: BackendId) -> Vec<BackendConnId> {
         self.stacks.get(backend.slot()).cloned().unwrap_or_default()
     }
 
     /// Removes the link at `place`. Returns the link that has this place now, if one moved.
-    pub(super) fn remove(&mut self, backend: BackendId, place: u32) -> Option<BackendConnId> {
+    pub(crate) fn remove(&mut self, backend: BackendId, place: u32) -> Option<BackendConnId> {
         let stack = self.stacks.get_mut(backend.slot())?;
         let place = place as usize;
         if place < stack.len() {

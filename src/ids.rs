@@ -1,0 +1,229 @@
+//! Ids with generations, and the tables they index.
+//!
+//! An [`Id`] names the value that was inserted, not the slot: once the slot is reused, the old id
+//! finds nothing, so a late event cannot reach a successor.
+
+use slab::Slab;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+use std::num::NonZeroU32;
+
+/// Bits of a generation. Generations wrap around after this many insertions.
+const GENERATION_BITS: u32 = 29;
+const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
+
+/// Names an entry of a [`Table`]. `Tag` keeps the ids of different tables apart.
+pub struct Id<Tag> {
+    slot: u32,
+    generation: NonZeroU32,
+    tag: PhantomData<fn() -> Tag>,
+}
+
+/// Tags the ids of client connections.
+#[derive(Debug)]
+pub enum ClientConnTag {}
+/// Tags the ids of backend connections.
+#[derive(Debug)]
+pub enum BackendConnTag {}
+/// Tags the ids of exchanges.
+#[derive(Debug)]
+pub enum ExchangeTag {}
+/// Tags the ids of health checkers.
+#[derive(Debug)]
+pub enum CheckerTag {}
+/// Tags the ids of connections that bring heartbeats.
+#[derive(Debug)]
+pub enum HeartbeatConnTag {}
+
+/// Names a client connection.
+pub type ClientConnId = Id<ClientConnTag>;
+/// Names a backend connection.
+pub type BackendConnId = Id<BackendConnTag>;
+/// Names an exchange.
+pub type ExchangeId = Id<ExchangeTag>;
+/// Names the health checker of a backend.
+pub type CheckerId = Id<CheckerTag>;
+/// Names a connection that brings heartbeats.
+pub type HeartbeatConnId = Id<HeartbeatConnTag>;
+
+impl<Tag> Id<Tag> {
+    const fn new(slot: u32, generation: NonZeroU32) -> Self {
+        Self {
+            slot,
+            generation,
+            tag: PhantomData,
+        }
+    }
+
+    /// The slot, which is reused under another generation.
+    pub(crate) const fn slot(self) -> usize {
+        self.slot as usize
+    }
+
+    /// Packs the id into 61 bits.
+    pub(crate) fn to_bits(self) -> u64 {
+        (u64::from(self.generation.get()) << 32) | u64::from(self.slot)
+    }
+
+    /// Unpacks [`to_bits`](Self::to_bits).
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        let generation = (bits >> 32) as u32 & GENERATION_MASK;
+        Self::new(
+            bits as u32,
+            NonZeroU32::new(generation).unwrap_or(NonZeroU32::MIN),
+        )
+    }
+}
+
+impl<Tag> Clone for Id<Tag> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<Tag> Copy for Id<Tag> {}
+impl<Tag> PartialEq for Id<Tag> {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_bits() == other.to_bits()
+    }
+}
+impl<Tag> Eq for Id<Tag> {}
+impl<Tag> Hash for Id<Tag> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.to_bits().hash(state);
+    }
+}
+impl<Tag> fmt::Debug for Id<Tag> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.slot, self.generation)
+    }
+}
+
+/// A slab whose keys are [`Id`]s.
+#[derive(Debug)]
+pub(crate) struct Table<Tag, T> {
+    slots: Slab<Slot<T>>,
+    last_generation: u32,
+    tag: PhantomData<fn() -> Tag>,
+}
+
+/// Begins with a cache line, so that a value whose hot fields come first has them in that line:
+/// with thousands of connections each line comes from memory. The generation cannot be zero, which
+/// leaves the slab room to mark vacant slots without another line.
+#[derive(Debug)]
+#[repr(C, align(64))]
+struct Slot<T> {
+    generation: NonZeroU32,
+    value: T,
+}
+
+impl<Tag, T> Table<Tag, T> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            slots: Slab::new(),
+            last_generation: 0,
+            tag: PhantomData,
+        }
+    }
+
+    pub(crate) fn insert(&mut self, value: T) -> Id<Tag> {
+        let next = (self.last_generation + 1) & GENERATION_MASK;
+        let generation = NonZeroU32::new(next).unwrap_or(NonZeroU32::MIN);
+        self.last_generation = generation.get();
+        let slot = self.slots.insert(Slot { generation, value });
+        Id::new(slot as u32, generation)
+    }
+
+    pub(crate) fn get(&self, id: Id<Tag>) -> Option<&T> {
+        let slot = self.slots.get(id.slot())?;
+        (slot.generation == id.generation).then_some(&slot.value)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: Id<Tag>) -> Option<&mut T> {
+        let slot = self.slots.get_mut(id.slot())?;
+        (slot.generation == id.generation).then_some(&mut slot.value)
+    }
+
+    /// Removes an entry. Returns it if there was one.
+    pub(crate) fn remove(&mut self, id: Id<Tag>) -> Option<T> {
+        self.get(id)?;
+        let slot = self.slots.try_remove(id.slot())?;
+        Some(slot.value)
+    }
+
+    /// The entry that has this slot now.
+    pub(crate) fn occupant(&self, slot: usize) -> Option<Id<Tag>> {
+        let occupant = self.slots.get(slot)?;
+        Some(Id::new(slot as u32, occupant.generation))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// All ids, in slot order, as of now.
+    pub(crate) fn ids(&self) -> Vec<Id<Tag>> {
+        let slots = self.slots.iter();
+        slots
+            .map(|(slot, entry)| Id::new(slot as u32, entry.generation))
+            .collect()
+    }
+
+    /// All entries, in slot order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Id<Tag>, &T)> {
+        let slots = self.slots.iter();
+        slots.map(|(slot, entry)| (Id::new(slot as u32, entry.generation), &entry.value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    enum Anything {}
+
+    #[test]
+    fn an_old_id_does_not_find_the_successor() {
+        let mut table = Table::<Anything, _>::new();
+        let first = table.insert("first");
+        assert_eq!(table.remove(first), Some("first"));
+        let second = table.insert("second");
+        assert_eq!(first.slot(), second.slot());
+        assert_eq!(table.get(first), None);
+        assert_eq!(table.remove(first), None);
+        assert_eq!(table.get(second), Some(&"second"));
+        assert_eq!(table.occupant(first.slot()), Some(second));
+    }
+
+    #[test]
+    fn slots_are_reused_and_counted() {
+        let mut table = Table::<Anything, _>::new();
+        let ids = [1, 2, 3].map(|value| table.insert(value));
+        assert_eq!(
+            (table.remove(ids[1]), table.remove(ids[1])),
+            (Some(2), None)
+        );
+        assert_eq!((table.len(), table.ids()), (2, vec![ids[0], ids[2]]));
+        assert_eq!(table.occupant(ids[1].slot()), None);
+        assert_eq!(table.insert(4).slot(), ids[1].slot());
+        assert_eq!(table.iter().map(|(_, value)| *value).sum::<i32>(), 8);
+    }
+
+    #[test]
+    fn a_generation_is_never_zero_and_survives_packing() {
+        let mut table = Table::<Anything, _>::new();
+        table.last_generation = GENERATION_MASK - 1;
+        for _ in 0..3 {
+            let id = table.insert(());
+            assert_eq!(Id::from_bits(id.to_bits()), id);
+            assert!(id.to_bits() < 1 << 61);
+        }
+    }
+
+    #[test]
+    fn a_vacant_slot_costs_no_extra_line() {
+        assert_eq!(size_of::<Slot<[u64; 7]>>(), 64);
+        assert_eq!(size_of::<Option<Slot<[u64; 7]>>>(), 64);
+    }
+}

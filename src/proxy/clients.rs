@@ -1,0 +1,284 @@
+//! Client connections between exchanges: accepting, PROXY header, reading requests, lingering.
+
+use super::Proxy;
+use super::client_conn::{ClientConn, ClientConnState};
+use super::exchange::{Exchange, RequestContext};
+use super::listener::Listener;
+use super::network::Network;
+use super::run_queue::Runnable;
+use crate::address::ClientAddress;
+use crate::config::Mode;
+use crate::error::{Fault, Refusal};
+use crate::ids::ClientConnId;
+use crate::proxy_protocol::{self, Parsed};
+use crate::time::Timestamp;
+use crate::transport::{Buffers, Gathered, Readiness, Transport};
+use std::io;
+use std::sync::Arc;
+
+/// How far the PROXY header of a connection has come.
+enum HeaderProgress {
+    Partial,
+    Complete,
+    Malformed,
+    /// The peer connected and left without a byte, as some health checks do.
+    Left,
+}
+
+impl<N: Network> Proxy<N> {
+    /// Takes over a connection that was accepted from `address` by `listener` (an index). In TCP mode
+    /// a backend is picked at once: the server side may be the one that speaks first.
+    ///
+    /// # Errors
+    /// The system has no room to watch the connection; it is closed.
+    pub fn accepted(
+        &mut self,
+        stream: N::Stream,
+        address: impl Into<ClientAddress>,
+        listener: u16,
+        now: Timestamp,
+    ) -> io::Result<()> {
+        let Some(listener) = self.listeners.get(usize::from(listener)) else {
+            return Ok(());
+        };
+        let accepts_proxy = listener.accepts_proxy;
+        let client = ClientConn::new(stream, address.into(), Arc::clone(listener));
+        let id = self.conns.accept(client, &mut self.network)?;
+        self.log.metrics.accepted();
+        match accepts_proxy {
+            true => self.await_proxy_header(id, now),
+            false => self.begin_service(id, now),
+        }
+        Ok(())
+    }
+
+    /// Begins to serve a client whose address is known.
+    fn begin_service(&mut self, id: ClientConnId, now: Timestamp) {
+        match self.listener_of(id).map(|listener| listener.mode) {
+            Some(Mode::Http) => self.await_request(id, now),
+            Some(Mode::Tcp) => self.begin_tunnel(id, now),
+            None => {}
+        }
+    }
+
+    fn listener_of(&self, id: ClientConnId) -> Option<&Listener> {
+        let client = self.conns.clients.get(id)?;
+        Some(&client.listener)
+    }
+
+    /// An event for a client connection.
+    pub(super) fn client_ready(&mut self, id: ClientConnId, ready: Readiness, now: Timestamp) {
+        let Some(client) = self.conns.clients.get_mut(id) else {
+            return;
+        };
+        client.conn.socket.note(ready);
+        match client.state {
+            ClientConnState::ProxyHeader => self.read_proxy_header(id, now),
+            ClientConnState::Idle | ClientConnState::Head => self.read_request(id, now),
+            ClientConnState::Busy(exchange) => self.drive(exchange, now),
+            ClientConnState::Lingering { .. } => self.discard(id),
+            ClientConnState::Closed => {}
+        }
+    }
+
+    /// The deadline of a client connection is over.
+    pub(super) fn client_due(&mut self, id: ClientConnId, now: Timestamp) {
+        match self.conns.clients.get(id).map(|client| client.state) {
+            Some(ClientConnState::Idle | ClientConnState::Lingering { .. }) => {
+                self.conns.close_client(id, &mut self.io.buffers);
+            }
+            Some(ClientConnState::ProxyHeader) => self.refuse(id, Refusal::BadProxyHeader, now),
+            Some(ClientConnState::Head) => self.refuse(id, Refusal::HeadTimeout, now),
+            // It was set before the exchange began, which has a deadline of its own.
+            Some(ClientConnState::Busy(_) | ClientConnState::Closed) | None => {}
+        }
+    }
+
+    /// The turn of a client in the run queue has come.
+    pub(super) fn resume_client(&mut self, id: ClientConnId, now: Timestamp) {
+        let state = self.conns.clients.get(id).map(|client| client.state);
+        if state == Some(ClientConnState::Idle) {
+            self.read_request(id, now);
+        }
+    }
+
+    /// Ends the sending side and discards what the client still sends.
+    pub(super) fn linger(&mut self, id: ClientConnId, now: Timestamp) {
+        let (buffers, timers) = (&mut self.io.buffers, &mut self.timers);
+        self.conns.linger(id, buffers, timers, now);
+        self.discard(id);
+    }
+
+    /// Discards what a lingering client sends.
+    pub(super) fn discard(&mut self, id: ClientConnId) {
+        let (scratch, buffers) = (&mut self.io.scratch, &mut self.io.buffers);
+        if self.conns.discard(id, scratch, buffers) {
+            self.run_queue.push(Runnable::Lingering(id));
+        }
+    }
+}
+
+/// Requests.
+impl<N: Network> Proxy<N> {
+    /// Waits for a request: on a new connection, or on one whose exchange is over.
+    pub(super) fn await_request(&mut self, id: ClientConnId, now: Timestamp) {
+        let Some(client) = self.conns.clients.get_mut(id) else {
+            return;
+        };
+        client.state = ClientConnState::Idle;
+        if client.conn.unread.is_some() || client.conn.socket.may_read() {
+            self.run_queue.push(Runnable::Client(id));
+        }
+        let keep_alive = client.listener.timeouts.keep_alive;
+        self.timers.set(id, now + keep_alive);
+    }
+
+    /// Reads until a head is complete, and starts its exchange. What is unread comes first: it
+    /// may hold a request that is to be served though the client has ended since.
+    fn read_request(&mut self, id: ClientConnId, now: Timestamp) {
+        let mut more = false;
+        loop {
+            let Some(client) = self.conns.clients.get_mut(id) else {
+                return;
+            };
+            let (scratch, buffers) = (&mut self.io.scratch, &mut self.io.buffers);
+            let input = match client.conn.gather(scratch, buffers, more) {
+                Gathered::Blocked => return,
+                Gathered::End | Gathered::Failed => return self.client_left(id, now),
+                Gathered::Input(input) => input,
+            };
+            let mut ctx = RequestContext {
+                codec: &mut self.codec,
+                pool: self.pools.get(client.listener.pool),
+                buffers,
+                needs_log_fields: self.log.needs_fields(),
+                now,
+            };
+            let started = Exchange::start(id, client, input.bytes(scratch), &mut ctx);
+            let used = started.as_ref().map_or(0, |started| started.used);
+            if !input.is_finished(used) {
+                client.conn.used(input, used, scratch, buffers);
+            }
+            if let Some(started) = started {
+                let exchange = self.conns.exchanges.insert(started.exchange);
+                client.state = ClientConnState::Busy(exchange);
+                return match started.fault {
+                    None => self.drive(exchange, now),
+                    Some(fault) => self.fail(exchange, fault, now),
+                };
+            }
+            self.await_rest_of_head(id, now);
+            more = true;
+        }
+    }
+
+    fn await_rest_of_head(&mut self, id: ClientConnId, now: Timestamp) {
+        if let Some(client) = self.conns.clients.get_mut(id)
+            && client.state == ClientConnState::Idle
+        {
+            client.state = ClientConnState::Head;
+            let head = client.listener.timeouts.head;
+            self.timers.set(id, now + head);
+        }
+    }
+
+    /// The client ended or broke the connection between requests, or within a head.
+    fn client_left(&mut self, id: ClientConnId, now: Timestamp) {
+        let Some(client) = self.conns.clients.get(id) else {
+            return;
+        };
+        if client.state == ClientConnState::Head && !client.conn.socket.is_broken() {
+            self.refuse(id, Refusal::BadSyntax, now);
+        } else {
+            self.conns.close_client(id, &mut self.io.buffers);
+        }
+    }
+
+    /// Replies to what arrived so far with a refusal, and closes.
+    fn refuse(&mut self, id: ClientConnId, refusal: Refusal, now: Timestamp) {
+        let Some(client) = self.conns.clients.get_mut(id) else {
+            return;
+        };
+        let unread = client.conn.unread.take();
+        let seen = unread.as_ref().map_or(0, |bytes| bytes.pending().len());
+        let exchange = Exchange::refused(id, client.listener.pool, seen, now);
+        let exchange = self.conns.exchanges.insert(exchange);
+        client.state = ClientConnState::Busy(exchange);
+        self.io.buffers.give_some(unread);
+        self.fail(exchange, Fault::Refused(refusal), now);
+    }
+
+    /// Starts the exchange of a TCP connection.
+    fn begin_tunnel(&mut self, id: ClientConnId, now: Timestamp) {
+        let Some(client) = self.conns.clients.get_mut(id) else {
+            return;
+        };
+        let mut ctx = RequestContext {
+            codec: &mut self.codec,
+            pool: self.pools.get(client.listener.pool),
+            buffers: &mut self.io.buffers,
+            needs_log_fields: false,
+            now,
+        };
+        let exchange = Exchange::tunnel_from(id, client, &mut ctx);
+        let exchange = self.conns.exchanges.insert(exchange);
+        client.state = ClientConnState::Busy(exchange);
+        self.drive(exchange, now);
+    }
+}
+
+/// The PROXY header. A listener either requires it on every connection or takes none: believing
+/// one that comes unasked would let any client choose its address.
+impl<N: Network> Proxy<N> {
+    fn await_proxy_header(&mut self, id: ClientConnId, now: Timestamp) {
+        if let Some(client) = self.conns.clients.get_mut(id) {
+            client.state = ClientConnState::ProxyHeader;
+            let head = client.listener.timeouts.head;
+            self.timers.set(id, now + head);
+        }
+    }
+
+    fn read_proxy_header(&mut self, id: ClientConnId, now: Timestamp) {
+        let Some(client) = self.conns.clients.get_mut(id) else {
+            return;
+        };
+        match client.read_proxy_header(&mut self.io.scratch, &mut self.io.buffers) {
+            HeaderProgress::Partial => {}
+            HeaderProgress::Complete => self.begin_service(id, now),
+            HeaderProgress::Left => self.conns.close_client(id, &mut self.io.buffers),
+            HeaderProgress::Malformed => self.refuse(id, Refusal::BadProxyHeader, now),
+        }
+    }
+}
+
+impl<T: Transport> ClientConn<T> {
+    fn read_proxy_header(&mut self, scratch: &mut [u8], buffers: &mut Buffers) -> HeaderProgress {
+        loop {
+            let input = match self.conn.gather(scratch, buffers, true) {
+                Gathered::Input(input) => input,
+                Gathered::Blocked => return HeaderProgress::Partial,
+                Gathered::End | Gathered::Failed if self.conn.unread.is_none() => {
+                    return HeaderProgress::Left;
+                }
+                Gathered::End | Gathered::Failed => return HeaderProgress::Malformed,
+            };
+            let parsed = proxy_protocol::parse(input.bytes(scratch));
+            let used = match parsed {
+                Ok(Parsed::Complete { len, .. }) => len,
+                Ok(Parsed::Partial) | Err(_) => 0,
+            };
+            self.conn.used(input, used, scratch, buffers);
+            match parsed {
+                Err(_) => return HeaderProgress::Malformed,
+                Ok(Parsed::Partial) => {}
+                Ok(Parsed::Complete { ends, .. }) => {
+                    if let Some(ends) = ends {
+                        self.address = ends.source.into();
+                        self.local = Some(ends.destination);
+                    }
+                    return HeaderProgress::Complete;
+                }
+            }
+        }
+    }
+}

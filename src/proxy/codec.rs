@@ -1,0 +1,29 @@
+//! The HTTP/1.1 codec of a loop: parser, request ids, and the buffer that heads are written to.
+
+use super::request_id::RequestIds;
+use crate::http::{HeadParser, ResponseHead, ResponseRewrite};
+
+/// Shared by all exchanges of a loop, lent for one call at a time.
+#[derive(Debug)]
+pub(super) struct Codec {
+    pub(super) parser: HeadParser,
+    /// Names requests that come without an id; `None`: they are not named.
+    pub(super) request_ids: Option<RequestIds>,
+    /// The response head being written.
+    pub(super) head_out: Vec<u8>,
+}
+
+impl Codec {
+    /// Writes the head of a response that was parsed from `input`.
+    pub(super) fn write_response(
+        &mut self,
+        head: &ResponseHead,
+        input: &[u8],
+        rewrite: &ResponseRewrite<'_>,
+    ) -> &mut Vec<u8> {
+        self.head_out.clear();
+        self.parser
+            .write_response(head, input, rewrite, &mut self.head_out);
+        &mut self.head_out
+    }
+}

@@ -1,0 +1,85 @@
+//! The end of an exchange: its record, and what becomes of the client connection.
+
+use super::log_fields::LogFields;
+use super::state::{Exchange, Phase};
+use crate::address::ClientAddress;
+use crate::telemetry::Record;
+use crate::time::Timestamp;
+use crate::transport::{IoContext, Pipes};
+
+/// What becomes of a client connection after an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CloseMode {
+    /// It carries the next request.
+    Keep,
+    /// It has its last response and sends no more: it is closed.
+    Graceful,
+    /// It has its last response and may still be sending: its input is discarded for a while.
+    Linger,
+    /// Its response was cut: it is closed.
+    Abrupt,
+}
+
+impl<Pipe> Exchange<Pipe> {
+    /// The one record of this exchange.
+    pub(crate) fn record(&self, client: ClientAddress, now: Timestamp) -> Record<'_> {
+        let stats = &self.stats;
+        let fields = stats.log_fields.as_ref().map(LogFields::parts);
+        let (request_id, method, target) = fields.unwrap_or_default();
+        Record {
+            started_at: stats.started_at,
+            client,
+            request_id,
+            method,
+            target,
+            status: stats.status,
+            bytes_in: stats.head_bytes as u64 + self.upload.received(),
+            bytes_out: stats.interim_bytes + self.download.passed(),
+            backend: stats.backend,
+            connect_time: stats.connect_time,
+            first_byte_time: stats.first_byte_time,
+            total_time: now.since(stats.started_at),
+            retries: stats.retries(),
+            fault: stats.fault,
+        }
+    }
+
+    /// What becomes of the client connection.
+    pub(crate) fn close_mode(&self) -> CloseMode {
+        let delivered = self.download.is_done();
+        // A client that counts on its connection may be sending its next request by now.
+        let may_be_sending = self.request.persistent || !self.upload.is_done();
+        match self.phase {
+            Phase::Responding { persistent, .. } | Phase::LocalReply { persistent }
+                if delivered && persistent =>
+            {
+                CloseMode::Keep
+            }
+            // Closing while the client sends would reset the connection.
+            Phase::LocalReply { .. } if delivered => CloseMode::Linger,
+            Phase::Responding { .. } if delivered && may_be_sending => CloseMode::Linger,
+            Phase::Responding { .. } if delivered => CloseMode::Graceful,
+            Phase::AwaitingHead
+            | Phase::Responding { .. }
+            | Phase::LocalReply { .. }
+            | Phase::Tunnel { .. } => CloseMode::Abrupt,
+        }
+    }
+
+    /// Whether the backend connection may serve another exchange.
+    pub(crate) const fn keeps_backend_conn(&self) -> bool {
+        match self.phase {
+            Phase::Responding { reusable, .. } => reusable,
+            Phase::AwaitingHead | Phase::LocalReply { .. } | Phase::Tunnel { .. } => false,
+        }
+    }
+
+    /// Gives its buffers and pipes back.
+    pub(crate) fn release<P: Pipes<Pipe = Pipe>>(&mut self, ctx: &mut IoContext<P>) {
+        self.upload.release(ctx);
+        self.download.release(ctx);
+        if let Some(fields) = self.stats.log_fields.take() {
+            ctx.buffers.give(fields.into_buffer());
+        }
+    }
+}

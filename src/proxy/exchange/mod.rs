@@ -1,0 +1,36 @@
+//! One request and its response, or one tunnel: the automaton that ties a client to a backend.
+//!
+//! [`Exchange::step`] is its transition function. Whatever happened (bytes, room, a connection), the
+//! same function is called: it does what the present phase allows and returns what comes next. It
+//! touches sockets only through its flows, and knows neither the other exchanges nor the system.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `state` | phases, the attempt under way, what the record will say |
+//! | `step` | the transition function; moving request and response |
+//! | `request` | from a request head to an exchange |
+//! | `response` | reading a response head, and what follows from it |
+//! | `tunnel` | both directions of a tunnel |
+//! | `failure` | what follows when an exchange cannot go on: retry, local reply, cut |
+//! | `finish` | the record, and what becomes of the client connection |
+//! | `timeout` | what an exchange waits for, and how long |
+//! | `log_fields` | the request in the client's own words, for the access log |
+
+mod failure;
+mod finish;
+mod log_fields;
+mod request;
+mod response;
+mod state;
+mod step;
+mod timeout;
+mod tunnel;
+
+pub(super) use failure::{AttemptEnd, Cut};
+pub(super) use finish::CloseMode;
+pub(super) use request::RequestContext;
+#[cfg(test)]
+pub(super) use state::ExchangeStats;
+pub(super) use state::{Attempt, Exchange, Phase};
+pub(super) use step::{ExchangeIo, Step};
+pub(super) use timeout::TimeoutStatus;

@@ -1,0 +1,212 @@
+//! From the head of a request to an exchange.
+
+use super::log_fields::LogFields;
+use super::state::{Exchange, ExchangeStats, Phase, Request};
+use crate::address::{ClientAddress, UNIX_CLIENT};
+use crate::error::{Fault, Refusal};
+use crate::http::{Body, BodyLength, ClientIp, Forward, Parsed, RequestHead};
+use crate::ids::ClientConnId;
+use crate::pool::{Pool, PoolId};
+use crate::proxy::client_conn::ClientConn;
+use crate::proxy::codec::Codec;
+use crate::proxy_protocol::{self, Ends};
+use crate::strategy::KeySource;
+use crate::strategy::key::key_of;
+use crate::time::Timestamp;
+use crate::transport::{Buffer, Buffers, Flow, Transport};
+use std::net::IpAddr;
+
+/// Room for the field lines that are added to a request head; more is seldom needed.
+const ADDED_BYTES: usize = 256;
+
+/// What an exchange is made with, lent for one call.
+pub(crate) struct RequestContext<'a> {
+    pub(crate) codec: &'a mut Codec,
+    pub(crate) pool: &'a Pool,
+    pub(crate) buffers: &'a mut Buffers,
+    /// Whether the access log wants method, target and id.
+    pub(crate) needs_log_fields: bool,
+    pub(crate) now: Timestamp,
+}
+
+/// An exchange made of the bytes of a client.
+pub(crate) struct Started<Pipe> {
+    /// How many bytes were used.
+    pub(crate) used: usize,
+    pub(crate) exchange: Exchange<Pipe>,
+    /// It must not be dispatched: the request is refused.
+    pub(crate) fault: Option<Fault>,
+}
+
+impl<Pipe> Exchange<Pipe> {
+    /// Starts the exchange of the request at the front of `input`; `None` if its head is not
+    /// complete.
+    pub(crate) fn start<T: Transport>(
+        id: ClientConnId,
+        client: &ClientConn<T>,
+        input: &[u8],
+        ctx: &mut RequestContext<'_>,
+    ) -> Option<Started<Pipe>> {
+        match ctx.codec.parser.request(input) {
+            Ok(Parsed::Complete(head)) => Some(ctx.start(id, client, &head, input)),
+            Ok(Parsed::Partial) => None,
+            Err(refusal) => Some(Started {
+                used: input.len(),
+                exchange: Self::refused(id, client.listener.pool, input.len(), ctx.now),
+                fault: Some(Fault::Refused(refusal)),
+            }),
+        }
+    }
+
+    /// The exchange of a request that is refused before a backend is asked.
+    pub(crate) fn refused(id: ClientConnId, pool: PoolId, bytes: usize, now: Timestamp) -> Self {
+        let stats = ExchangeStats::new(now, bytes, None);
+        Self::new(
+            id,
+            pool,
+            Request::unknown(),
+            Flow::new(Body::Empty),
+            0,
+            stats,
+        )
+    }
+
+    /// The exchange of a TCP connection, which is all of it.
+    pub(crate) fn tunnel_from<T: Transport>(
+        id: ClientConnId,
+        client: &ClientConn<T>,
+        ctx: &mut RequestContext<'_>,
+    ) -> Self {
+        let key = match ctx.pool.key_source {
+            KeySource::ClientAddress => key_of_address(client.address),
+            KeySource::None | KeySource::Target | KeySource::Header(_) | KeySource::Cookie(_) => 0,
+        };
+        let mut upload = Flow::tunnel();
+        if ctx.pool.connect.send_proxy.is_some() {
+            let mut first = ctx.buffers.take(0);
+            write_proxy_header(client, ctx.pool, first.as_vec_mut());
+            // Fails only on malformed framing, and a tunnel has none.
+            let _ = upload.prepare(first, b"", false);
+        }
+        let stats = ExchangeStats::new(ctx.now, 0, None);
+        let pool = client.listener.pool;
+        let mut exchange = Self::new(id, pool, Request::unknown(), upload, key, stats);
+        exchange.download = Flow::tunnel();
+        exchange.phase = Phase::OPEN_TUNNEL;
+        exchange
+    }
+}
+
+impl RequestContext<'_> {
+    fn start<T: Transport, Pipe>(
+        &mut self,
+        id: ClientConnId,
+        client: &ClientConn<T>,
+        head: &RequestHead,
+        input: &[u8],
+    ) -> Started<Pipe> {
+        let sent_id = self.codec.parser.request_id(input);
+        let made_id = match (&mut self.codec.request_ids, sent_id) {
+            (Some(ids), None) => Some(ids.take()),
+            _ => None,
+        };
+        let made_id = made_id.as_ref().map(|id| id.as_slice());
+        let first = self.forward(client, head, input, made_id);
+        let mut upload = Flow::new(Body::new(head.body));
+        let body = input.get(head.len..).unwrap_or_default();
+        let used = upload.prepare(first, body, head.method.is_idempotent());
+        let request = Request {
+            method: head.method,
+            version: head.version,
+            persistent: head.persistent,
+            upgrade: head.upgrade,
+        };
+        let log_fields = self.log_fields(head, input, sent_id.or(made_id));
+        let stats = ExchangeStats::new(self.now, head.len, log_fields);
+        let key = self.key(head, input, client.address);
+        let pool = client.listener.pool;
+        let mut exchange = Exchange::new(id, pool, request, upload, key, stats);
+        if let Some(sticky) = &self.pool.affinity {
+            let value = self.codec.parser.cookie(input, sticky.cookie().as_bytes());
+            exchange.affinity = value.and_then(|value| sticky.backend(value));
+        }
+        Started {
+            used: used.as_ref().map_or(input.len(), |used| head.len + used),
+            exchange,
+            fault: used.err().map(|_| Fault::Refused(Refusal::BadChunk)),
+        }
+    }
+
+    /// Writes what the backend is sent first into a buffer of its own.
+    fn forward<T: Transport>(
+        &mut self,
+        client: &ClientConn<T>,
+        head: &RequestHead,
+        input: &[u8],
+        request_id: Option<&[u8]>,
+    ) -> Buffer {
+        let known = match head.body {
+            BodyLength::None => head.len,
+            BodyLength::Length(_) | BodyLength::Chunked | BodyLength::UntilClose => input.len(),
+        };
+        let mut first = self.buffers.take(known + ADDED_BYTES);
+        write_proxy_header(client, self.pool, first.as_vec_mut());
+        let ip = ClientIp::from(client.address);
+        let forward = Forward {
+            policy: &client.listener.forward,
+            client_ip: ip.as_bytes(),
+            request_id,
+            host: self.pool.connect.host.as_deref().map(str::as_bytes),
+        };
+        let parser = &self.codec.parser;
+        parser.write_request(head, input, &forward, first.as_vec_mut());
+        first
+    }
+
+    /// The hash by which the strategy keeps requests together; 0 if it does not want one.
+    fn key(&self, head: &RequestHead, input: &[u8], address: ClientAddress) -> u64 {
+        let parser = &self.codec.parser;
+        match &self.pool.key_source {
+            KeySource::None => 0,
+            KeySource::ClientAddress => key_of_address(address),
+            KeySource::Target => key_of(head.target.of(input)),
+            KeySource::Header(name) => parser.field(input, name.as_bytes()).map_or(0, key_of),
+            KeySource::Cookie(name) => parser.cookie(input, name.as_bytes()).map_or(0, key_of),
+        }
+    }
+
+    fn log_fields(
+        &mut self,
+        head: &RequestHead,
+        input: &[u8],
+        id: Option<&[u8]>,
+    ) -> Option<LogFields> {
+        self.needs_log_fields.then(|| {
+            let method = head.method_span.of(input);
+            let target = head.target.of(input);
+            LogFields::new(id.unwrap_or_default(), method, target, self.buffers)
+        })
+    }
+}
+
+/// Appends the PROXY header that tells a backend about a client, if its pool sends one.
+fn write_proxy_header<T: Transport>(client: &ClientConn<T>, pool: &Pool, out: &mut Vec<u8>) {
+    let Some(version) = pool.connect.send_proxy else {
+        return;
+    };
+    let ends = client.address.tcp().zip(client.local_address());
+    let ends = ends.map(|(source, destination)| Ends {
+        source,
+        destination,
+    });
+    proxy_protocol::write(version, ends, out);
+}
+
+/// The key of a client address, where that is what a strategy wants.
+fn key_of_address(address: ClientAddress) -> u64 {
+    match address.ip() {
+        Some(IpAddr::V4(ip)) => key_of(&ip.octets()),
+        Some(IpAddr::V6(ip)) => key_of(&ip.octets()),
+        None => key_of(UNIX_CLIENT.as_bytes()),
+    }
+}

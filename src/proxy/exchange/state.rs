@@ -1,0 +1,284 @@
+//! The state of an exchange.
+//!
+//! An exchange holds two flows. The *upload* begins as the rewritten request head and the part of
+//! the body that came with it; the *download* first waits for a response head, then carries the body.
+//! A tunnel (TCP mode, or after 101) is the same with both flows ending where their sources end.
+
+use super::log_fields::LogFields;
+use super::timeout::Timeout;
+use crate::error::Fault;
+use crate::http::{Body, ConnectionOption, Method, Version};
+use crate::ids::{BackendConnId, ClientConnId};
+use crate::pool::{Lease, PoolId};
+use crate::strategy::{BackendId, Sticky};
+use crate::time::Timestamp;
+use crate::transport::Flow;
+use std::time::Duration;
+
+/// An exchange under way. The order is that of memory: fields that a response needs come first;
+/// those that matter only before it, or should it not come, are in lines of their own behind that.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Exchange<Pipe> {
+    pub(crate) client: ClientConnId,
+    pub(crate) phase: Phase,
+    pub(crate) request: Request,
+    pub(crate) pool: PoolId,
+    /// A kept connection turned out to be dead: the next attempt opens a new one.
+    pub(crate) needs_new_conn: bool,
+    /// The backend reads no more; only its response is awaited.
+    pub(crate) upload_stopped: bool,
+    /// Whether it is in the run queue.
+    pub(crate) is_runnable: bool,
+    pub(crate) attempt: Attempt,
+    pub(crate) upload: Flow<Pipe>,
+    pub(crate) download: Flow<Pipe>,
+    pub(crate) stats: ExchangeStats,
+    pub(crate) attempted: Attempted,
+    /// What it waits for; `None` before it first waits.
+    pub(crate) timeout: Option<Timeout>,
+    pub(crate) key: u64,
+    /// The backend that the client's affinity cookie names.
+    pub(crate) affinity: Option<BackendId>,
+}
+
+/// What has to be remembered of the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) version: Version,
+    /// Whether the client connection may carry another request after this one.
+    pub(crate) persistent: bool,
+    pub(crate) upgrade: bool,
+}
+
+impl Request {
+    /// What the client is told about its connection.
+    pub(crate) fn connection(&self, persistent: bool) -> ConnectionOption {
+        match (persistent, self.version) {
+            (false, _) => ConnectionOption::Close,
+            (true, Version::Http10) => ConnectionOption::KeepAlive,
+            (true, Version::Http11) => ConnectionOption::Implied,
+        }
+    }
+
+    /// Stands for a request that could not be read, or for none in TCP mode.
+    pub(crate) const fn unknown() -> Self {
+        Self {
+            method: Method::Other,
+            version: Version::Http11,
+            persistent: false,
+            upgrade: false,
+        }
+    }
+}
+
+/// How far the response has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nothing of a final response has been sent to the client. Interim responses may have been.
+    AwaitingHead,
+    /// The response of the backend is on its way to the client.
+    Responding {
+        /// Whether the backend connection may be reused afterwards.
+        reusable: bool,
+        /// Whether the client connection may be reused afterwards.
+        persistent: bool,
+        /// Whether the client can tell where the response ends without the connection closing.
+        delimited: bool,
+    },
+    /// A local reply is on its way to the client.
+    LocalReply {
+        /// Whether the client connection may be reused afterwards.
+        persistent: bool,
+    },
+    /// Bytes go both ways until both sides have ended.
+    Tunnel {
+        /// Whether the backend has been told that the client ended.
+        upload_finished: bool,
+        /// Whether the client has been told that the backend ended.
+        download_finished: bool,
+    },
+}
+
+impl Phase {
+    /// A tunnel of which neither side has ended.
+    pub(crate) const OPEN_TUNNEL: Self = Self::Tunnel {
+        upload_finished: false,
+        download_finished: false,
+    };
+}
+
+/// The attempt under way.
+#[derive(Debug)]
+pub(crate) enum Attempt {
+    /// None: not started, replied to locally, or the backend has delivered.
+    None,
+    /// Every backend is at its limit; the exchange waits in the queue.
+    Queued,
+    /// A backend was picked and a connection to it is open or opening.
+    At {
+        lease: Lease,
+        conn: BackendConnId,
+        /// Whether the connection had served other exchanges before. Its end may then have
+        /// crossed the request on the way and says nothing about the backend.
+        reused: bool,
+    },
+}
+
+/// Backends at which this exchange has failed. They are not picked again for it. Mostly none, so
+/// no room is reserved.
+#[derive(Debug, Default)]
+pub(crate) struct Attempted(Box<[BackendId]>);
+
+impl Attempted {
+    pub(crate) fn add(&mut self, backend: BackendId) {
+        if !self.as_slice().contains(&backend) {
+            self.0 = self.0.iter().copied().chain([backend]).collect();
+        }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[BackendId] {
+        &self.0
+    }
+}
+
+impl<Pipe> Exchange<Pipe> {
+    /// An exchange that has just begun.
+    pub(crate) fn new(
+        client: ClientConnId,
+        pool: PoolId,
+        request: Request,
+        upload: Flow<Pipe>,
+        key: u64,
+        stats: ExchangeStats,
+    ) -> Self {
+        Self {
+            client,
+            phase: Phase::AwaitingHead,
+            request,
+            pool,
+            needs_new_conn: false,
+            upload_stopped: false,
+            is_runnable: false,
+            attempt: Attempt::None,
+            upload,
+            download: Flow::new(Body::Empty),
+            stats,
+            attempted: Attempted::default(),
+            timeout: None,
+            key,
+            affinity: None,
+        }
+    }
+
+    /// The backend of the attempt under way.
+    pub(crate) const fn backend(&self) -> Option<BackendId> {
+        match &self.attempt {
+            Attempt::At { lease, .. } => Some(lease.backend()),
+            Attempt::None | Attempt::Queued => None,
+        }
+    }
+
+    /// Whether it waits in the queue.
+    pub(crate) const fn is_queued(&self) -> bool {
+        matches!(self.attempt, Attempt::Queued)
+    }
+
+    /// Notes when the first byte of the response came.
+    pub(crate) fn record_first_byte(&mut self, now: Timestamp) {
+        if self.stats.first_byte_time.is_none()
+            && let Attempt::At { lease, .. } = &self.attempt
+        {
+            self.stats.first_byte_time = Some(now.since(lease.dispatched_at()));
+        }
+    }
+
+    /// Bytes moved so far, in either direction: they tell progress from mere events.
+    pub(crate) fn moved(&self) -> u64 {
+        let flows = [&self.upload, &self.download];
+        let moved = flows.map(|flow| flow.received() + flow.passed());
+        self.stats.interim_bytes + moved.iter().sum::<u64>()
+    }
+
+    /// Whether the client came with a cookie that names the backend that responds.
+    pub(crate) fn has_affinity(&self) -> bool {
+        self.affinity.is_some() && self.affinity == self.stats.backend
+    }
+
+    /// The field line that sets the affinity cookie; empty if the client has it already.
+    pub(crate) fn affinity_line<'s>(&self, sticky: &'s Sticky) -> &'s [u8] {
+        match self.stats.backend {
+            Some(backend) if !self.has_affinity() => sticky.line(backend),
+            _ => b"",
+        }
+    }
+
+    /// Whether anything has been sent to the client.
+    pub(crate) fn has_responded(&self) -> bool {
+        self.stats.interim_bytes > 0 || self.download.is_touched()
+    }
+}
+
+/// What the record will say. In the order of memory: what is seldom known comes last.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct ExchangeStats {
+    pub(crate) started_at: Timestamp,
+    pub(crate) head_bytes: usize,
+    /// From dispatch to the first byte of the response.
+    pub(crate) first_byte_time: Option<Duration>,
+    /// Bytes the client was sent before the present download: interim responses.
+    pub(crate) interim_bytes: u64,
+    pub(crate) backend: Option<BackendId>,
+    pub(crate) status: Option<u16>,
+    pub(crate) fault: Option<Fault>,
+    /// Backends asked so far, the same one again included.
+    pub(crate) attempts: u32,
+    /// Those of them that refused the connection.
+    pub(crate) refused: u32,
+    pub(crate) connect_time: Option<Duration>,
+    /// For the access log, if there is one.
+    pub(crate) log_fields: Option<LogFields>,
+    /// When the first byte of the request was given to the backend.
+    pub(crate) sent_at: Option<Timestamp>,
+}
+
+impl ExchangeStats {
+    pub(crate) fn new(now: Timestamp, head_bytes: usize, log_fields: Option<LogFields>) -> Self {
+        Self {
+            started_at: now,
+            head_bytes,
+            first_byte_time: None,
+            interim_bytes: 0,
+            backend: None,
+            status: None,
+            fault: None,
+            attempts: 0,
+            refused: 0,
+            connect_time: None,
+            log_fields,
+            sent_at: None,
+        }
+    }
+
+    /// Notes that another backend is asked. Returns where the attempt before failed, and how.
+    pub(crate) fn begin_attempt(&mut self, backend: BackendId) -> Option<(BackendId, Fault)> {
+        self.attempts += 1;
+        self.connect_time = None;
+        self.first_byte_time = None;
+        let before = self.backend.replace(backend);
+        before.zip(self.fault.take())
+    }
+
+    /// Whether retries are left. A refused connection costs no backend anything and the backend is
+    /// not asked again, so it does not count.
+    pub(crate) const fn may_repeat(&self, max_retries: u32) -> bool {
+        self.attempts - self.refused <= max_retries
+    }
+
+    /// Further attempts after the first.
+    pub(crate) const fn retries(&self) -> u32 {
+        self.attempts.saturating_sub(1)
+    }
+}

@@ -1,0 +1,62 @@
+//! Where finished exchanges are recorded: metrics and access log learn from the record alone.
+
+use crate::telemetry::{AccessLog, Metrics, Record};
+use crate::time::Timestamp;
+use std::mem;
+use std::time::Duration;
+
+/// Metrics, access log, and the lines not yet written.
+#[derive(Debug)]
+pub(super) struct ExchangeLog {
+    pub(super) metrics: Metrics,
+    access_log: AccessLog,
+    lines: Vec<u8>,
+    /// The wall-clock time at [`Timestamp::ZERO`], since the Unix epoch.
+    wall_at_zero: Duration,
+}
+
+impl ExchangeLog {
+    pub(super) const fn new(metrics: Metrics, access_log: AccessLog) -> Self {
+        Self {
+            metrics,
+            access_log,
+            lines: Vec::new(),
+            wall_at_zero: Duration::ZERO,
+        }
+    }
+
+    /// Whether the access log needs method, target and id of requests.
+    pub(super) fn needs_fields(&self) -> bool {
+        self.access_log.is_on()
+    }
+
+    /// Counts a finished exchange and writes its line, naming the backend as `backend_name` does.
+    pub(super) fn record<'a>(
+        &mut self,
+        record: &Record<'_>,
+        backend_name: impl FnOnce() -> Option<&'a str>,
+        now: Timestamp,
+    ) {
+        self.metrics.record(record);
+        if self.access_log.is_on() {
+            let wall = self.wall_clock(now);
+            self.access_log
+                .append(&mut self.lines, wall, record, backend_name());
+        }
+    }
+
+    /// The wall clock at `now`, since the Unix epoch.
+    pub(super) fn wall_clock(&self, now: Timestamp) -> Duration {
+        self.wall_at_zero + now.since(Timestamp::ZERO)
+    }
+
+    /// Sets the wall clock, which showed `wall` at `now`.
+    pub(super) fn set_wall_clock(&mut self, wall: Duration, now: Timestamp) {
+        self.wall_at_zero = wall.saturating_sub(now.since(Timestamp::ZERO));
+    }
+
+    /// Takes the lines written since the last time; empty without an access log.
+    pub(super) fn take_lines(&mut self) -> Vec<u8> {
+        mem::take(&mut self.lines)
+    }
+}

@@ -1,0 +1,571 @@
+//! Running exchanges: each step an automaton asks for, and the events that make it step.
+//!
+//! [`Proxy::drive`] is the only loop. Whatever an exchange needs of the rest (a backend, a place in
+//! the queue, an end) it asks for by a [`Step`]; a failure is a step too, so nothing has to
+//! remember to drive on after one.
+
+use super::backend_conn::{BackendConn, BackendConnState};
+use super::exchange::{
+    Attempt, AttemptEnd, CloseMode, Cut, Exchange, ExchangeIo, Phase, Step, TimeoutStatus,
+};
+use super::network::Network;
+use super::run_queue::Runnable;
+use super::{Lent, Proxy};
+use crate::error::{Fault, is_shortage};
+use crate::ids::{BackendConnId, ExchangeId};
+use crate::pool::{Lease, PoolId};
+use crate::strategy::{BackendId, Outcome};
+use crate::time::Timestamp;
+use crate::transport::Readiness;
+use std::io;
+use std::mem;
+
+/// What came of looking for a backend.
+enum Dispatched {
+    /// The exchange has a backend and a connection, which may still be opening.
+    Attached,
+    /// The backends that could serve it are at their limits: it waits in the queue.
+    Queued,
+}
+
+/// Stepping.
+impl<N: Network> Proxy<N> {
+    /// Does all that can be done for an exchange now.
+    pub(super) fn drive(&mut self, id: ExchangeId, now: Timestamp) {
+        self.drive_from(Step::Continue, id, now);
+    }
+
+    /// Ends the attempt under way by `fault`, and does all that can be done then.
+    pub(super) fn fail(&mut self, id: ExchangeId, fault: Fault, now: Timestamp) {
+        self.drive_from(Step::Failed(fault), id, now);
+    }
+
+    fn drive_from(&mut self, mut step: Step, id: ExchangeId, now: Timestamp) {
+        loop {
+            step = match step {
+                Step::Wait => return self.renew_timeout(id, now),
+                Step::Yield => {
+                    self.resume_later(id);
+                    return self.renew_timeout(id, now);
+                }
+                Step::Continue => match self.step(id, now) {
+                    Some(step) => step,
+                    None => return,
+                },
+                Step::Dispatch => self.dispatch(id, now),
+                Step::ReleaseBackend => {
+                    self.release_backend(id, now);
+                    Step::Continue
+                }
+                Step::Finished => return self.finish(id, now),
+                Step::Failed(fault) => match self.handle_failure(id, fault, now) {
+                    Some(step) => step,
+                    None => return,
+                },
+            };
+        }
+    }
+
+    fn step(&mut self, id: ExchangeId, now: Timestamp) -> Option<Step> {
+        let Lent {
+            exchange,
+            client,
+            backend,
+        } = self.conns.lend(id)?;
+        let mut io = ExchangeIo::<N> {
+            client,
+            backend,
+            pool: self.pools.get_mut(exchange.pool),
+            codec: &mut self.codec,
+            is_stopping: self.is_stopping,
+        };
+        Some(exchange.step(&mut io, &mut self.io, now))
+    }
+
+    /// Puts an exchange into the run queue: once, however many reasons there are.
+    fn resume_later(&mut self, id: ExchangeId) {
+        if let Some(exchange) = self.conns.exchanges.get_mut(id)
+            && !mem::replace(&mut exchange.is_runnable, true)
+        {
+            self.run_queue.push(Runnable::Exchange(id));
+        }
+    }
+
+    /// The turn of an exchange in the run queue has come.
+    pub(super) fn resume_exchange(&mut self, id: ExchangeId, now: Timestamp) {
+        if let Some(exchange) = self.conns.exchanges.get_mut(id) {
+            exchange.is_runnable = false;
+            self.drive(id, now);
+        }
+    }
+
+    /// Something happened in an exchange: moves its deadline, if that has to move.
+    fn renew_timeout(&mut self, id: ExchangeId, now: Timestamp) {
+        let Some(lent) = self.conns.lend(id) else {
+            return;
+        };
+        let is_connecting = lent.backend.is_some_and(|backend| backend.is_connecting());
+        let listener = &lent.client.listener;
+        let (timeouts, min_rate) = (&listener.timeouts, listener.limits.min_body_rate);
+        let exchange = lent.exchange;
+        if let Some(at) = exchange.renew_timeout(is_connecting, timeouts, min_rate, now) {
+            self.timers.set(id, at);
+        }
+    }
+
+    /// The deadline of an exchange is over, or that of a measurement which is part of it.
+    pub(super) fn exchange_due(&mut self, id: ExchangeId, now: Timestamp) {
+        let Some(lent) = self.conns.lend(id) else {
+            return;
+        };
+        let min_rate = lent.client.listener.limits.min_body_rate;
+        match lent.exchange.check_timeout(min_rate, now) {
+            None => {}
+            Some(TimeoutStatus::Until(at)) => self.timers.set(id, at),
+            Some(TimeoutStatus::Expired(fault)) => self.fail(id, fault, now),
+        }
+    }
+}
+
+/// From a request to a connection.
+impl<N: Network> Proxy<N> {
+    /// Finds a backend for an exchange, or a place in the queue. A newcomer waits behind those that
+    /// wait already.
+    fn dispatch(&mut self, id: ExchangeId, now: Timestamp) -> Step {
+        let Some(exchange) = self.conns.exchanges.get(id) else {
+            return Step::Wait;
+        };
+        let (pool, phase) = (exchange.pool, exchange.phase);
+        let dispatched = match self.pools.get(pool).queue.is_empty() {
+            true => self.try_dispatch(id, now),
+            false => Ok(Dispatched::Queued),
+        };
+        match dispatched {
+            // Nothing can have come yet on a connection that is new, or was idle.
+            Ok(Dispatched::Attached) if phase == Phase::AwaitingHead => self.begin_upload(id, now),
+            Ok(Dispatched::Attached) => Step::Continue,
+            Ok(Dispatched::Queued) => self.enqueue(id, pool, now),
+            Err(fault) => Step::Failed(fault),
+        }
+    }
+
+    fn begin_upload(&mut self, id: ExchangeId, now: Timestamp) -> Step {
+        let Some(lent) = self.conns.lend(id) else {
+            return Step::Wait;
+        };
+        let mut io = ExchangeIo::<N> {
+            client: lent.client,
+            backend: lent.backend,
+            pool: self.pools.get_mut(lent.exchange.pool),
+            codec: &mut self.codec,
+            is_stopping: self.is_stopping,
+        };
+        lent.exchange.upload(&mut io, &mut self.io, now)
+    }
+
+    fn enqueue(&mut self, id: ExchangeId, pool: PoolId, now: Timestamp) -> Step {
+        let exchanges = &self.conns.exchanges;
+        let is_waiting = |id| exchanges.get(id).is_some_and(Exchange::is_queued);
+        let pool = self.pools.get_mut(pool);
+        let limit = pool.limits.queue_limit;
+        if !pool.queue.join(id, limit, is_waiting, now) {
+            return Step::Failed(Fault::QueueFull);
+        }
+        if let Some(exchange) = self.conns.exchanges.get_mut(id) {
+            exchange.attempt = Attempt::Queued;
+        }
+        Step::Continue
+    }
+
+    /// Serves the queue of a pool as far as there is room. Returns whether anything waited.
+    pub(super) fn serve_queue_of(&mut self, pool: PoolId, now: Timestamp) -> bool {
+        let queue = &mut self.pools.get_mut(pool).queue;
+        if queue.is_unused() {
+            return false;
+        }
+        queue.answer_call();
+        let has_waited = !queue.is_empty();
+        loop {
+            let exchanges = &self.conns.exchanges;
+            let is_waiting = |id| exchanges.get(id).is_some_and(Exchange::is_queued);
+            let Some(id) = self.pools.get_mut(pool).next_waiting(is_waiting) else {
+                break;
+            };
+            match self.try_dispatch(id, now) {
+                Ok(Dispatched::Queued) => break,
+                Ok(Dispatched::Attached) => {
+                    self.pools.get_mut(pool).queue.leave();
+                    self.drive(id, now);
+                }
+                Err(fault) => self.fail(id, fault, now),
+            }
+        }
+        let worker = self.pools.get_mut(pool).worker_to_wake();
+        self.outbox.wake(worker);
+        has_waited
+    }
+
+    /// Picks a backend for an exchange and attaches a connection, which may still be opening.
+    ///
+    /// # Errors
+    /// There is no backend to pick, or none of those picked could be reached.
+    fn try_dispatch(&mut self, id: ExchangeId, now: Timestamp) -> Result<Dispatched, Fault> {
+        loop {
+            let Some(exchange) = self.conns.exchanges.get_mut(id) else {
+                return Ok(Dispatched::Attached);
+            };
+            let pool = self.pools.get_mut(exchange.pool);
+            let attempted = exchange.attempted.as_slice();
+            let picked = pool.pick(exchange.key, exchange.affinity, attempted, now);
+            let Some(lease) = picked else {
+                if pool.backends.is_full(attempted) {
+                    return Ok(Dispatched::Queued);
+                }
+                return Err(exchange.stats.fault.unwrap_or(Fault::NoBackend));
+            };
+            let backend = lease.backend();
+            self.log.metrics.picked(backend);
+            if exchange.stats.attempts == 0 {
+                pool.retry_budget.request(now);
+            }
+            if let Some((failed_at, fault)) = exchange.stats.begin_attempt(backend) {
+                self.log.metrics.retried(failed_at, fault);
+            }
+            let may_reuse =
+                matches!(exchange.phase, Phase::AwaitingHead) && !exchange.needs_new_conn;
+            let kept = may_reuse.then(|| pool.idle.pop(backend)).flatten();
+            if let Some(conn) = kept {
+                exchange.attempt = Attempt::At {
+                    lease,
+                    conn,
+                    reused: true,
+                };
+                if let Some(conn) = self.conns.backends.get_mut(conn) {
+                    conn.state = BackendConnState::Busy(id);
+                }
+                return Ok(Dispatched::Attached);
+            }
+            let pool = exchange.pool;
+            match self.connect(pool, backend, 0, id, now) {
+                Ok(conn) => {
+                    self.attach(id, lease, conn);
+                    return Ok(Dispatched::Attached);
+                }
+                Err(error) => self.connect_failed_at_once(id, pool, lease, &error, now)?,
+            }
+        }
+    }
+
+    fn attach(&mut self, id: ExchangeId, lease: Lease, conn: BackendConnId) {
+        if let Some(exchange) = self.conns.exchanges.get_mut(id) {
+            exchange.attempt = Attempt::At {
+                lease,
+                conn,
+                reused: false,
+            };
+        }
+    }
+
+    /// Opens a connection to a backend, beginning with its address at index `first`.
+    fn connect(
+        &mut self,
+        pool: PoolId,
+        backend: BackendId,
+        first: u16,
+        exchange: ExchangeId,
+        now: Timestamp,
+    ) -> io::Result<BackendConnId> {
+        let of = self.pools.get(pool);
+        let addresses = of.connect.addresses(backend);
+        let make =
+            |stream, address| BackendConn::new(stream, (pool, backend), address, exchange, now);
+        let network = &mut self.network;
+        let conn = self.conns.connect(network, addresses, first, make)?;
+        self.timers.set(conn, now + of.limits.connect_timeout);
+        Ok(conn)
+    }
+
+    /// A connection was refused before it was under way.
+    ///
+    /// # Errors
+    /// It is not the backend's doing: the system has no room for another connection.
+    fn connect_failed_at_once(
+        &mut self,
+        id: ExchangeId,
+        pool: PoolId,
+        lease: Lease,
+        error: &io::Error,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let backends = &mut self.pools.get_mut(pool).backends;
+        if is_shortage(error) {
+            backends.settle(lease, Outcome::Inconclusive, now);
+            return Err(Fault::Overloaded);
+        }
+        if let Some(exchange) = self.conns.exchanges.get_mut(id) {
+            exchange.attempted.add(lease.backend());
+            exchange.stats.refused += 1;
+            exchange.stats.fault = Some(Fault::ConnectFailed);
+        }
+        backends.settle(lease, Outcome::Unreachable, now);
+        Ok(())
+    }
+}
+
+/// Backend connections.
+impl<N: Network> Proxy<N> {
+    /// An event for a backend connection.
+    pub(super) fn backend_ready(&mut self, id: BackendConnId, ready: Readiness, now: Timestamp) {
+        let Some(backend) = self.conns.backends.get_mut(id) else {
+            return;
+        };
+        backend.conn.socket.note(ready);
+        match backend.state {
+            BackendConnState::Connecting(exchange) if ready.broken => {
+                self.connect_failed(id, exchange, now);
+            }
+            BackendConnState::Connecting(exchange) => {
+                if ready.writable || ready.readable {
+                    self.connected(exchange, now);
+                }
+                self.drive(exchange, now);
+            }
+            BackendConnState::Busy(exchange) => self.drive(exchange, now),
+            // Closed by the backend, or unsolicited bytes: of no use either way. But the event may
+            // only tell of bytes that were read before it came.
+            BackendConnState::Idle { .. } => {
+                if !backend.conn.socket.is_drained(&mut self.io.scratch) {
+                    self.close_backend(id);
+                }
+            }
+            BackendConnState::Closed => {}
+        }
+    }
+
+    fn connected(&mut self, id: ExchangeId, now: Timestamp) {
+        if let Some(lent) = self.conns.lend(id) {
+            let mut io = ExchangeIo::<N> {
+                client: lent.client,
+                backend: lent.backend,
+                pool: self.pools.get_mut(lent.exchange.pool),
+                codec: &mut self.codec,
+                is_stopping: self.is_stopping,
+            };
+            lent.exchange.note_established(&mut io, now);
+        }
+    }
+
+    /// A connection could not be established. The other addresses of the backend come next, then
+    /// other backends.
+    fn connect_failed(&mut self, id: BackendConnId, exchange: ExchangeId, now: Timestamp) {
+        let Some(conn) = self.conns.backends.get(id) else {
+            return;
+        };
+        let (pool, backend, next) = (conn.pool, conn.backend, conn.address + 1);
+        match self.connect(pool, backend, next, exchange, now) {
+            Ok(other) => {
+                self.close_backend(id);
+                if let Some(exchange) = self.conns.exchanges.get_mut(exchange)
+                    && let Attempt::At { conn, .. } = &mut exchange.attempt
+                {
+                    *conn = other;
+                }
+                self.drive(exchange, now);
+            }
+            Err(_) => self.fail(exchange, Fault::ConnectFailed, now),
+        }
+    }
+
+    /// The deadline of a backend connection is over.
+    pub(super) fn backend_due(&mut self, id: BackendConnId, now: Timestamp) {
+        match self.conns.backends.get(id).map(|conn| conn.state) {
+            Some(BackendConnState::Idle { .. }) => self.close_backend(id),
+            Some(BackendConnState::Connecting(exchange)) => {
+                self.fail(exchange, Fault::ConnectTimeout, now);
+            }
+            // It was set for the connection to be established, or while it was idle.
+            Some(BackendConnState::Busy(_) | BackendConnState::Closed) | None => {}
+        }
+    }
+
+    /// Closes a backend connection at the end of this turn.
+    pub(super) fn close_backend(&mut self, id: BackendConnId) {
+        if let Some(conn) = self.conns.backends.get(id) {
+            let idle = &mut self.pools.get_mut(conn.pool).idle;
+            self.conns.close_backend(id, idle, &mut self.io.buffers);
+        }
+    }
+
+    /// Keeps a backend connection for the next exchange, unless it is spoilt, there are enough, or
+    /// there will be no next one.
+    fn keep_backend(&mut self, id: BackendConnId, now: Timestamp) {
+        let Some(conn) = self.conns.backends.get_mut(id) else {
+            return;
+        };
+        let backend = conn.backend;
+        let pool = self.pools.get_mut(conn.pool);
+        let has_room = pool.idle.len(backend) < pool.limits.max_idle_per_backend;
+        let is_clean = conn.conn.unread.is_none()
+            && !conn.conn.socket.is_read_closed()
+            && !conn.conn.socket.is_broken()
+            && conn.conn.socket.is_drained(&mut self.io.scratch);
+        let is_wanted = !self.is_stopping && pool.backends.is_member(backend);
+        if !(has_room && is_clean && is_wanted) {
+            return self.close_backend(id);
+        }
+        let place = pool.idle.push(backend, id);
+        conn.state = BackendConnState::Idle { place };
+        self.timers.set(id, now + pool.limits.idle_timeout);
+    }
+}
+
+/// The end of attempts and exchanges.
+impl<N: Network> Proxy<N> {
+    /// The backend has delivered: settles the lease, and its connection may serve others even if
+    /// the client has not taken everything yet.
+    fn release_backend(&mut self, id: ExchangeId, now: Timestamp) {
+        let Some(exchange) = self.conns.exchanges.get_mut(id) else {
+            return;
+        };
+        let Attempt::At { lease, conn, .. } = mem::replace(&mut exchange.attempt, Attempt::None)
+        else {
+            return;
+        };
+        let outcome = exchange.outcome(AttemptEnd::Delivered, lease.dispatched_at(), now);
+        let pool = self.pools.get_mut(exchange.pool);
+        // A connection that began with a PROXY header speaks for one client only.
+        let keeps = exchange.keeps_backend_conn() && pool.connect.send_proxy.is_none();
+        pool.backends.settle(lease, outcome, now);
+        match keeps {
+            true => self.keep_backend(conn, now),
+            false => self.close_backend(conn),
+        }
+    }
+
+    /// Ends an exchange for good.
+    pub(super) fn finish(&mut self, id: ExchangeId, now: Timestamp) {
+        self.release_backend(id, now);
+        self.timers.clear(id);
+        let Some(mut exchange) = self.conns.exchanges.remove(id) else {
+            return;
+        };
+        let client = exchange.client;
+        if let Some(conn) = self.conns.clients.get(client) {
+            let record = exchange.record(conn.address, now);
+            let backends = &self.pools.get(exchange.pool).backends;
+            let name = || record.backend.and_then(|id| backends.name(id));
+            self.log.record(&record, name, now);
+        }
+        let close_mode = exchange.close_mode();
+        exchange.release(&mut self.io);
+        match close_mode {
+            CloseMode::Keep if !self.is_stopping => self.await_request(client, now),
+            CloseMode::Keep | CloseMode::Linger => self.linger(client, now),
+            CloseMode::Graceful if self.conns.has_input(client) => self.linger(client, now),
+            CloseMode::Graceful => self.conns.finish_client(client, &mut self.io.buffers),
+            CloseMode::Abrupt => self.conns.close_client(client, &mut self.io.buffers),
+        }
+    }
+
+    /// Ends the attempt under way, and says what comes next: another backend, a local reply, or the
+    /// end. `None`: the exchange has ended.
+    fn handle_failure(&mut self, id: ExchangeId, fault: Fault, now: Timestamp) -> Option<Step> {
+        let end = self.end_attempt(id, fault, now);
+        let Lent {
+            exchange, client, ..
+        } = self.conns.lend(id)?;
+        exchange.stats.fault = Some(fault);
+        let is_gone = client.conn.socket.is_broken();
+        let pool = self.pools.get_mut(exchange.pool);
+        let limits = pool.limits;
+        if let Some(end) = end
+            && !is_gone
+            && exchange.may_retry(fault, limits.max_retries)
+            && (!end.costs_budget() || pool.retry_budget.spend(limits.retry_budget_percent, now))
+        {
+            return Some(exchange.retry(end));
+        }
+        let status = exchange.local_status(fault).filter(|_| !is_gone);
+        if let Some(status) = status {
+            let buffers = &mut self.io.buffers;
+            return Some(exchange.reply(fault, status, self.is_stopping, buffers));
+        }
+        if exchange.cut() == Cut::Reset {
+            client.conn.socket.reset_on_close();
+        }
+        self.finish(id, now);
+        None
+    }
+
+    /// Gives the lease back and closes the connection. `None` if no attempt was under way.
+    fn end_attempt(&mut self, id: ExchangeId, fault: Fault, now: Timestamp) -> Option<AttemptEnd> {
+        let exchange = self.conns.exchanges.get_mut(id)?;
+        let pool = self.pools.get_mut(exchange.pool);
+        let (lease, conn, reused) = match mem::replace(&mut exchange.attempt, Attempt::None) {
+            Attempt::None => return None,
+            Attempt::Queued => {
+                pool.queue.leave();
+                return None;
+            }
+            Attempt::At {
+                lease,
+                conn,
+                reused,
+            } => (lease, conn, reused),
+        };
+        exchange.stats.refused += u32::from(fault == Fault::ConnectFailed);
+        let end = exchange.attempt_end(fault, reused);
+        let outcome = exchange.outcome(end, lease.dispatched_at(), now);
+        if outcome != Outcome::Inconclusive {
+            exchange.attempted.add(lease.backend());
+        }
+        if matches!(exchange.phase, Phase::Tunnel { .. })
+            && let Some(conn) = self.conns.backends.get_mut(conn)
+        {
+            conn.conn.socket.reset_on_close();
+        }
+        pool.backends.settle(lease, outcome, now);
+        self.close_backend(conn);
+        Some(end)
+    }
+
+    /// Gives the exchanges that wait for a response of this backend to another one, where that is
+    /// allowed and there is one. The others wait on: it may still respond.
+    pub(super) fn redispatch_waiting(&mut self, pool: PoolId, backend: BackendId, now: Timestamp) {
+        for id in self.conns.exchanges.ids() {
+            if self.may_redispatch(id, pool, backend, now) {
+                if let Some(exchange) = self.conns.exchanges.get_mut(id) {
+                    exchange.attempted.add(backend);
+                }
+                self.fail(id, Fault::BackendGone, now);
+            }
+        }
+    }
+
+    /// Whether an exchange waits for a response of this backend, and another may be asked instead.
+    fn may_redispatch(
+        &mut self,
+        id: ExchangeId,
+        pool: PoolId,
+        backend: BackendId,
+        now: Timestamp,
+    ) -> bool {
+        let Some(Lent {
+            exchange, client, ..
+        }) = self.conns.lend(id)
+        else {
+            return false;
+        };
+        let waits = exchange.pool == pool
+            && exchange.phase == Phase::AwaitingHead
+            && exchange.backend() == Some(backend);
+        let of = self.pools.get_mut(pool);
+        waits
+            && of
+                .backends
+                .has_another(backend, exchange.attempted.as_slice())
+            && of.retry_budget.is_left(of.limits.retry_budget_percent, now)
+            && !client.conn.socket.is_broken()
+            && exchange.may_retry(Fault::BackendGone, of.limits.max_retries)
+    }
+}

@@ -1,0 +1,148 @@
+//! The deadlines of connections and exchanges, on one timer wheel.
+//!
+//! Deadlines live here by slot, not with their owners: a slot that is reused finds its entry on the
+//! wheel still armed, so connections that come and go do not fill the wheel. Clearing a deadline
+//! when its owner goes is the invariant that makes a fired one belong to the slot's occupant.
+
+use crate::ids::{BackendConnId, CheckerId, ClientConnId, ExchangeId, HeartbeatConnId};
+use crate::time::Timestamp;
+use crate::timers::{Deadline, Fired, Wheel};
+use std::mem;
+
+/// What an entry of the wheel is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// The slot of a client connection.
+    Client(u32),
+    /// The slot of a backend connection.
+    Backend(u32),
+    /// The slot of an exchange.
+    Exchange(u32),
+    /// A health checker, which keeps its own deadline.
+    Checker(CheckerId),
+    /// A connection that brings heartbeats, which keeps its own deadline.
+    HeartbeatConn(HeartbeatConnId),
+}
+
+impl From<ClientConnId> for Timer {
+    fn from(id: ClientConnId) -> Self {
+        Self::Client(id.slot() as u32)
+    }
+}
+
+impl From<BackendConnId> for Timer {
+    fn from(id: BackendConnId) -> Self {
+        Self::Backend(id.slot() as u32)
+    }
+}
+
+impl From<ExchangeId> for Timer {
+    fn from(id: ExchangeId) -> Self {
+        Self::Exchange(id.slot() as u32)
+    }
+}
+
+/// All deadlines of a proxy.
+#[derive(Debug)]
+pub(super) struct Timers {
+    wheel: Wheel<Timer>,
+    clients: Vec<Deadline>,
+    backends: Vec<Deadline>,
+    exchanges: Vec<Deadline>,
+    /// Kept between turns for its capacity.
+    fired: Vec<Timer>,
+}
+
+impl Timers {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self {
+            wheel: Wheel::new(now),
+            clients: Vec::new(),
+            backends: Vec::new(),
+            exchanges: Vec::new(),
+            fired: Vec::new(),
+        }
+    }
+
+    /// Sets or moves the deadline of a connection or exchange.
+    pub(super) fn set(&mut self, owner: impl Into<Timer>, at: Timestamp) {
+        let timer = owner.into();
+        let Some((deadlines, slot)) = self.deadlines(timer) else {
+            return;
+        };
+        if slot >= deadlines.len() {
+            deadlines.resize_with(slot + 1, Deadline::new);
+        }
+        let armed = deadlines
+            .get_mut(slot)
+            .and_then(|deadline| deadline.set(at));
+        if let Some(at) = armed {
+            self.wheel.arm(timer, at);
+        }
+    }
+
+    /// Clears the deadline of a connection or exchange.
+    pub(super) fn clear(&mut self, owner: impl Into<Timer>) {
+        if let Some((deadlines, slot)) = self.deadlines(owner.into())
+            && let Some(deadline) = deadlines.get_mut(slot)
+        {
+            deadline.clear();
+        }
+    }
+
+    /// Arms the wheel for an owner that keeps its own deadline.
+    pub(super) fn arm(&mut self, timer: Timer, at: Timestamp) {
+        self.wheel.arm(timer, at);
+    }
+
+    /// Takes the entries of the wheel whose time has come. To be returned to
+    /// [`keep`](Self::keep).
+    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Timer> {
+        self.wheel.expire(now, &mut self.fired);
+        mem::take(&mut self.fired)
+    }
+
+    /// Keeps the room of a list that [`expire`](Self::expire) returned.
+    pub(super) fn keep(&mut self, mut fired: Vec<Timer>) {
+        fired.clear();
+        self.fired = fired;
+    }
+
+    /// Whether the deadline that an entry of the wheel was for is due; if it was moved, the wheel is
+    /// armed again. An owner that keeps its own deadline is always asked.
+    pub(super) fn is_due(&mut self, timer: Timer, now: Timestamp) -> bool {
+        let Some((deadlines, slot)) = self.deadlines(timer) else {
+            return true;
+        };
+        match deadlines.get_mut(slot).map(|deadline| deadline.fired(now)) {
+            None | Some(Fired::Idle) => false,
+            Some(Fired::Due) => true,
+            Some(Fired::Rearm(at)) => {
+                self.wheel.arm(timer, at);
+                false
+            }
+        }
+    }
+
+    /// When the next entry of the wheel comes out.
+    pub(super) fn next_wakeup(&self) -> Option<Timestamp> {
+        self.wheel.next_wakeup()
+    }
+
+    /// Entries on the wheel.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.wheel.len()
+    }
+
+    #[inline]
+    fn deadlines(&mut self, timer: Timer) -> Option<(&mut Vec<Deadline>, usize)> {
+        let (deadlines, slot) = match timer {
+            Timer::Client(slot) => (&mut self.clients, slot),
+            Timer::Backend(slot) => (&mut self.backends, slot),
+            Timer::Exchange(slot) => (&mut self.exchanges, slot),
+            Timer::Checker(_) | Timer::HeartbeatConn(_) => return None,
+        };
+        Some((deadlines, slot as usize))
+    }
+}
