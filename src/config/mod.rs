@@ -37,7 +37,7 @@ mod workers;
 
 pub use crate::address::{BackendAddress, Host, HostPort, SocketPath};
 pub use crate::http::{ForwardOptions, ForwardedFor};
-pub use crate::proxy_protocol::Version as ProxyVersion;
+pub use crate::proxy_protocol::ProxyVersion;
 pub use crate::strategy::{Kind as StrategyKind, LoadBound};
 pub use backend::{BackendSpec, Weight};
 pub use choice::{AccessLogFormat, Mode, parse_forwarded_for, parse_proxy_version, parse_switch};

@@ -35,7 +35,7 @@ impl Default for HeadLimits {
 
 impl HeadLimits {
     /// The same limits, brought within what the parser can hold.
-    pub(super) fn capped(self) -> Self {
+    pub(in crate::http) fn capped(self) -> Self {
         Self {
             max_bytes: self.max_bytes.min(MAX_BYTES),
             max_fields: self.max_fields.min(MAX_FIELDS),
@@ -44,12 +44,12 @@ impl HeadLimits {
     }
 
     /// What of `input` may belong to the head.
-    pub(super) fn window(self, input: &[u8]) -> &[u8] {
+    pub(in crate::http) fn window(self, input: &[u8]) -> &[u8] {
         input.get(..self.max_bytes).unwrap_or(input)
     }
 
     /// An unfinished head of no more bytes than this passes no limit.
-    pub(super) fn smallest(self) -> usize {
+    pub(in crate::http) fn smallest(self) -> usize {
         self.max_bytes
             .min(self.max_target_bytes)
             .min(self.max_field_bytes)

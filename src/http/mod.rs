@@ -13,58 +13,35 @@
 //! - [`Body`] follows a body through the bytes that carry it; [`ChunkedEncoder`] frames one.
 //! - [`LocalReply`] is what the balancer says itself.
 
-mod body;
-mod chunked;
-mod chunked_encoder;
-mod client_ip;
-mod connection;
-mod copy;
+mod authority;
+mod error;
 mod fields;
 mod forward;
-mod framing;
-mod host;
+mod h1;
+mod head;
 mod limits;
-mod local_reply;
-mod lookup;
 mod method;
-mod parse_error;
-mod parser;
-mod request;
-mod response;
-mod rewrite;
-mod scan;
 mod semantics;
 mod span;
 mod syntax;
-mod target;
-mod trailer;
+mod version;
 
 #[cfg(test)]
 mod tests;
 
-pub use body::{Body, Piece};
-pub use chunked::{BadChunk, ChunkedDecoder};
-pub use chunked_encoder::{ChunkHead, ChunkedEncoder};
-pub use client_ip::ClientIp;
-pub use connection::ConnectionOption;
-pub use forward::{Forward, ForwardOptions, ForwardPolicy, ForwardedFor};
-pub use framing::BodyLength;
-pub(crate) use host::is_authority;
+pub(crate) use authority::is_authority;
+pub use error::{BadChunk, BadResponse};
+pub use forward::{
+    ClientIp, ConnectionOption, Forward, ForwardOptions, ForwardPolicy, ForwardedFor, Reframe,
+    ResponseRewrite,
+};
+pub use h1::{
+    Body, ChunkHead, ChunkedDecoder, ChunkedEncoder, HeadParser, LocalReply, Piece,
+    write_local_reply,
+};
+pub use head::{Parsed, RequestHead, ResponseHead};
 pub use limits::{HeadLimits, MAX_FIELDS};
-pub use local_reply::{LocalReply, write_local_reply};
 pub use method::Method;
-pub use parse_error::BadResponse;
-pub use parser::{HeadParser, Parsed};
-pub use request::RequestHead;
-pub use response::ResponseHead;
-pub use rewrite::{Reframe, ResponseRewrite};
+pub use semantics::BodyLength;
 pub use span::Span;
-
-/// The minor version of a message; the major version is always 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Version {
-    /// HTTP/1.0: no persistence unless asked for, no chunks, `Host` optional.
-    Http10,
-    /// HTTP/1.1.
-    Http11,
-}
+pub use version::Version;

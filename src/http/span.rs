@@ -12,7 +12,7 @@ pub struct Span {
 
 impl Span {
     /// The bytes from `start` up to `end`. Heads are far shorter than 4 GiB: see `HeadLimits`.
-    pub(super) const fn new(start: usize, end: usize) -> Self {
+    pub(in crate::http) const fn new(start: usize, end: usize) -> Self {
         Self {
             start: start as u32,
             end: end as u32,
@@ -20,7 +20,7 @@ impl Span {
     }
 
     /// Where `part`, a subslice of `input`, lies in it.
-    pub(super) fn locate(part: &[u8], input: &[u8]) -> Self {
+    pub(in crate::http) fn locate(part: &[u8], input: &[u8]) -> Self {
         let start = part.as_ptr().addr().wrapping_sub(input.as_ptr().addr());
         Self::new(start, start.wrapping_add(part.len()))
     }

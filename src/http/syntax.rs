@@ -1,10 +1,10 @@
 //! The character classes of HTTP and the lists fields are made of.
 
-pub(super) use crate::syntax::is_token_byte as is_token;
+pub(in crate::http) use crate::syntax::is_token_byte as is_token;
 
 /// Whether `byte` may be part of a field value or a reason phrase: visible, blank, or beyond
 /// ASCII (RFC 9110, section 5.5). Every control character but the tab is out.
-pub(super) const fn is_value(byte: u8) -> bool {
+pub(in crate::http) const fn is_value(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
@@ -12,12 +12,12 @@ pub(super) const fn is_value(byte: u8) -> bool {
 /// 3.2), and bytes beyond ASCII are not URI characters: recipients differ in how they decode
 /// them, so they are refused, as HAProxy does by default. The few ASCII characters that
 /// RFC 3986 leaves out (such as `|` and `"`) are harmless and common in the wild: they may pass.
-pub(super) const fn is_target(byte: u8) -> bool {
+pub(in crate::http) const fn is_target(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~') && byte != b'#'
 }
 
 /// `text` without blanks at its ends.
-pub(super) fn trim(text: &[u8]) -> &[u8] {
+pub(in crate::http) fn trim(text: &[u8]) -> &[u8] {
     let mut text = text;
     while let [b' ' | b'\t', rest @ ..] = text {
         text = rest;
@@ -29,6 +29,6 @@ pub(super) fn trim(text: &[u8]) -> &[u8] {
 }
 
 /// The members of a comma-separated list, trimmed; empty ones included.
-pub(super) fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(in crate::http) fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|&byte| byte == b',').map(trim)
 }

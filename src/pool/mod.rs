@@ -107,7 +107,7 @@ pub struct ConnectSpec {
     pub host: Option<String>,
     /// The PROXY header sent ahead of everything else, if one is. Connections then serve one
     /// client each.
-    pub send_proxy: Option<proxy_protocol::Version>,
+    pub send_proxy: Option<proxy_protocol::ProxyVersion>,
 }
 
 impl ConnectSpec {

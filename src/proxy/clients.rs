@@ -10,7 +10,7 @@ use crate::address::ClientAddress;
 use crate::config::Mode;
 use crate::error::{Fault, Refusal};
 use crate::ids::ClientConnId;
-use crate::proxy_protocol::{self, Parsed};
+use crate::proxy_protocol::{self, ProxyHeader};
 use crate::time::Timestamp;
 use crate::transport::{Buffers, Gathered, Readiness, Transport};
 use std::io;
@@ -264,14 +264,14 @@ impl<T: Transport> ClientConn<T> {
             };
             let parsed = proxy_protocol::parse(input.bytes(scratch));
             let used = match parsed {
-                Ok(Parsed::Complete { len, .. }) => len,
-                Ok(Parsed::Partial) | Err(_) => 0,
+                Ok(ProxyHeader::Complete { len, .. }) => len,
+                Ok(ProxyHeader::Partial) | Err(_) => 0,
             };
             self.conn.used(input, used, scratch, buffers);
             match parsed {
                 Err(_) => return HeaderProgress::Malformed,
-                Ok(Parsed::Partial) => {}
-                Ok(Parsed::Complete { ends, .. }) => {
+                Ok(ProxyHeader::Partial) => {}
+                Ok(ProxyHeader::Complete { ends, .. }) => {
                     if let Some(ends) = ends {
                         self.address = ends.source.into();
                         self.local = Some(ends.destination);

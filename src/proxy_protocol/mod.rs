@@ -20,7 +20,7 @@ pub const MAX_HEADER_BYTES: usize = v2::MAX_BYTES;
 
 /// Which form of header is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Version {
+pub enum ProxyVersion {
     /// A line of text, such as `PROXY TCP4 192.0.2.1 192.0.2.9 51324 80`.
     V1,
     /// Binary.
@@ -38,7 +38,7 @@ pub struct Ends {
 
 /// What stands at the front of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parsed {
+pub enum ProxyHeader {
     /// A header so far, but not all of it.
     Partial,
     /// A header of `len` bytes.
@@ -53,26 +53,26 @@ pub enum Parsed {
 
 /// There is no PROXY header, or it is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadHeader;
+pub struct BadProxyHeader;
 
 /// Reads the header at the front of `input`, of either version.
 ///
 /// # Errors
 /// `input` cannot be the start of a header.
-pub fn parse(input: &[u8]) -> Result<Parsed, BadHeader> {
+pub fn parse(input: &[u8]) -> Result<ProxyHeader, BadProxyHeader> {
     match input.first() {
-        None => Ok(Parsed::Partial),
+        None => Ok(ProxyHeader::Partial),
         Some(b'P') => v1::parse(input),
         Some(_) => v2::parse(input),
     }
 }
 
 /// Appends a header of `version` to `out`; without `ends` one that says nothing of them.
-pub fn write(version: Version, ends: Option<Ends>, out: &mut Vec<u8>) {
+pub fn write(version: ProxyVersion, ends: Option<Ends>, out: &mut Vec<u8>) {
     let ends = ends.map(of_one_family);
     match version {
-        Version::V1 => v1::write(ends, out),
-        Version::V2 => v2::write(ends, out),
+        ProxyVersion::V1 => v1::write(ends, out),
+        ProxyVersion::V2 => v2::write(ends, out),
     }
 }
 

@@ -9,8 +9,8 @@ fn ends(source: &str, destination: &str) -> Ends {
     }
 }
 
-fn complete(len: usize, ends: Option<Ends>) -> Result<Parsed, BadHeader> {
-    Ok(Parsed::Complete { len, ends })
+fn complete(len: usize, ends: Option<Ends>) -> Result<ProxyHeader, BadProxyHeader> {
+    Ok(ProxyHeader::Complete { len, ends })
 }
 
 fn v2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
@@ -22,14 +22,14 @@ fn v2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
 }
 
 /// What comes of `input` when it arrives byte by byte: the first answer that is not "partial".
-fn byte_by_byte(input: &[u8]) -> Result<Parsed, BadHeader> {
+fn byte_by_byte(input: &[u8]) -> Result<ProxyHeader, BadProxyHeader> {
     let answers = (0..=input.len()).map(|len| parse(&input[..len]));
-    let mut final_ones = answers.skip_while(|answer| *answer == Ok(Parsed::Partial));
-    final_ones.next().unwrap_or(Ok(Parsed::Partial))
+    let mut final_ones = answers.skip_while(|answer| *answer == Ok(ProxyHeader::Partial));
+    final_ones.next().unwrap_or(Ok(ProxyHeader::Partial))
 }
 
 #[track_caller]
-fn check(input: &[u8], expected: Result<Parsed, BadHeader>) {
+fn check(input: &[u8], expected: Result<ProxyHeader, BadProxyHeader>) {
     let shown = String::from_utf8_lossy(input);
     assert_eq!(parse(input), expected, "whole: {shown:?}");
     assert_eq!(byte_by_byte(input), expected, "cut: {shown:?}");
@@ -80,7 +80,7 @@ fn lines_that_are_not_strictly_version_1_are_refused() {
         "PROXY TCP4 1.1.1.1 2.2.2.2 1 2\n\r\n",
         "PROXY UNKNOWNS\r\n",
     ] {
-        check(line.as_bytes(), Err(BadHeader));
+        check(line.as_bytes(), Err(BadProxyHeader));
     }
 }
 
@@ -88,8 +88,8 @@ fn lines_that_are_not_strictly_version_1_are_refused() {
 fn a_line_has_at_most_107_bytes() {
     let padded = |len: usize| format!("{:<1$}\r\n", "PROXY UNKNOWN", len - 2);
     check(padded(107).as_bytes(), complete(107, None));
-    check(padded(108).as_bytes(), Err(BadHeader));
-    check(padded(500).as_bytes(), Err(BadHeader));
+    check(padded(108).as_bytes(), Err(BadProxyHeader));
+    check(padded(500).as_bytes(), Err(BadProxyHeader));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn headers_that_are_not_strictly_version_2_are_refused() {
         b"\r\n\r\n\0\r\nQUIT\r".to_vec(),
         b"\x16\x03\x01".to_vec(),
     ] {
-        check(&header, Err(BadHeader));
+        check(&header, Err(BadProxyHeader));
     }
 }
 
@@ -139,7 +139,7 @@ fn extensions_are_skipped_up_to_the_bound() {
     let most = v2(0x20, 0, &vec![0; MAX_HEADER_BYTES - 16]);
     check(&most, complete(MAX_HEADER_BYTES, None));
     let more = v2(0x20, 0, &vec![0; MAX_HEADER_BYTES - 15]);
-    check(&more, Err(BadHeader));
+    check(&more, Err(BadProxyHeader));
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn what_is_written_is_read_back() {
             Some(ends("[::ffff:192.0.2.1]:1", "[2001:db8::1]:2")),
         ),
     ] {
-        for version in [Version::V1, Version::V2] {
+        for version in [ProxyVersion::V1, ProxyVersion::V2] {
             let mut header = Vec::new();
             write(version, given, &mut header);
             assert_eq!(parse(&header), complete(header.len(), read), "{version:?}");

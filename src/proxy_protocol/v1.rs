@@ -1,6 +1,6 @@
-//! Version 1: one line of text (section 2.1).
+//! ProxyVersion 1: one line of text (section 2.1).
 
-use super::{BadHeader, Ends, Parsed, may_start_with};
+use super::{BadProxyHeader, Ends, ProxyHeader, may_start_with};
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str;
@@ -10,67 +10,67 @@ const MAX_BYTES: usize = 107;
 const MARK: &[u8] = b"PROXY ";
 const UNKNOWN: &[u8] = b"UNKNOWN";
 
-pub(super) fn parse(input: &[u8]) -> Result<Parsed, BadHeader> {
+pub(super) fn parse(input: &[u8]) -> Result<ProxyHeader, BadProxyHeader> {
     let room = input.get(..MAX_BYTES).unwrap_or(input);
     if !may_start_with(room, MARK) {
-        return Err(BadHeader);
+        return Err(BadProxyHeader);
     }
     let Some(end) = memchr::memchr(b'\r', room) else {
         return if room.len() < MAX_BYTES {
-            Ok(Parsed::Partial)
+            Ok(ProxyHeader::Partial)
         } else {
-            Err(BadHeader)
+            Err(BadProxyHeader)
         };
     };
     match room.get(end + 1) {
         Some(b'\n') => {}
-        None if room.len() < MAX_BYTES => return Ok(Parsed::Partial),
-        _ => return Err(BadHeader),
+        None if room.len() < MAX_BYTES => return Ok(ProxyHeader::Partial),
+        _ => return Err(BadProxyHeader),
     }
     let line = room.get(..end).unwrap_or_default();
-    let what = line.strip_prefix(MARK).ok_or(BadHeader)?;
-    Ok(Parsed::Complete {
+    let what = line.strip_prefix(MARK).ok_or(BadProxyHeader)?;
+    Ok(ProxyHeader::Complete {
         len: end + 2,
         ends: ends(what)?,
     })
 }
 
 /// Reads what follows the mark. What follows `UNKNOWN` is to be ignored.
-fn ends(what: &[u8]) -> Result<Option<Ends>, BadHeader> {
+fn ends(what: &[u8]) -> Result<Option<Ends>, BadProxyHeader> {
     if let Some(rest) = what.strip_prefix(UNKNOWN) {
         return match rest.first() {
             None | Some(b' ') => Ok(None),
-            Some(_) => Err(BadHeader),
+            Some(_) => Err(BadProxyHeader),
         };
     }
-    let text = str::from_utf8(what).map_err(|_| BadHeader)?;
+    let text = str::from_utf8(what).map_err(|_| BadProxyHeader)?;
     let mut words = text.split(' ');
-    let mut word = || words.next().ok_or(BadHeader);
+    let mut word = || words.next().ok_or(BadProxyHeader);
     let ip = match word()? {
         "TCP4" => |text: &str| text.parse::<Ipv4Addr>().map(IpAddr::from),
         "TCP6" => |text: &str| text.parse::<Ipv6Addr>().map(IpAddr::from),
-        _ => return Err(BadHeader),
+        _ => return Err(BadProxyHeader),
     };
-    let source = ip(word()?).map_err(|_| BadHeader)?;
-    let destination = ip(word()?).map_err(|_| BadHeader)?;
+    let source = ip(word()?).map_err(|_| BadProxyHeader)?;
+    let destination = ip(word()?).map_err(|_| BadProxyHeader)?;
     let ends = Ends {
         source: SocketAddr::new(source, port(word()?)?),
         destination: SocketAddr::new(destination, port(word()?)?),
     };
     match words.next() {
         None => Ok(Some(ends)),
-        Some(_) => Err(BadHeader),
+        Some(_) => Err(BadProxyHeader),
     }
 }
 
 /// A port in the one way in which it may be written: without sign or leading zeros.
-fn port(text: &str) -> Result<u16, BadHeader> {
+fn port(text: &str) -> Result<u16, BadProxyHeader> {
     let is_canonical = text == "0" || !text.starts_with(['0', '+']);
-    let port = text.parse().map_err(|_| BadHeader)?;
+    let port = text.parse().map_err(|_| BadProxyHeader)?;
     if is_canonical {
         Ok(port)
     } else {
-        Err(BadHeader)
+        Err(BadProxyHeader)
     }
 }
 

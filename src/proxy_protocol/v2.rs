@@ -1,4 +1,4 @@
-//! Version 2: binary (section 2.2).
+//! ProxyVersion 2: binary (section 2.2).
 //!
 //! ```text
 //! 12 bytes signature | version and command | family and transport | length, 2 bytes | addresses
@@ -6,7 +6,7 @@
 //!
 //! Extensions (TLVs) may follow the addresses within the length; they are skipped unread.
 
-use super::{BadHeader, Ends, Parsed, may_start_with};
+use super::{BadProxyHeader, Ends, ProxyHeader, may_start_with};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -27,54 +27,54 @@ const UNIX_STREAM: u8 = 0x31;
 /// Bytes of two addresses of a UNIX socket.
 const UNIX_BYTES: usize = 216;
 
-pub(super) fn parse(input: &[u8]) -> Result<Parsed, BadHeader> {
+pub(super) fn parse(input: &[u8]) -> Result<ProxyHeader, BadProxyHeader> {
     if !may_start_with(input, SIGNATURE) {
-        return Err(BadHeader);
+        return Err(BadProxyHeader);
     }
     let Some((fixed, rest)) = input.split_first_chunk::<FIXED_BYTES>() else {
-        return Ok(Parsed::Partial);
+        return Ok(ProxyHeader::Partial);
     };
     let [.., command, family, high, low] = *fixed;
     let rest_len = usize::from(u16::from_be_bytes([high, low]));
     if !matches!(command, LOCAL | PROXY) || rest_len > MAX_REST_BYTES {
-        return Err(BadHeader);
+        return Err(BadProxyHeader);
     }
     let Some(rest) = rest.get(..rest_len) else {
-        return Ok(Parsed::Partial);
+        return Ok(ProxyHeader::Partial);
     };
     let ends = match command {
         LOCAL => None,
         _ => ends(family, rest)?,
     };
-    Ok(Parsed::Complete {
+    Ok(ProxyHeader::Complete {
         len: FIXED_BYTES + rest_len,
         ends,
     })
 }
 
-fn ends(family: u8, rest: &[u8]) -> Result<Option<Ends>, BadHeader> {
+fn ends(family: u8, rest: &[u8]) -> Result<Option<Ends>, BadProxyHeader> {
     match family {
         UNSPECIFIED => Ok(None),
         TCP_OVER_IPV4 => {
-            let (source, rest) = rest.split_first_chunk::<4>().ok_or(BadHeader)?;
-            let (destination, rest) = rest.split_first_chunk::<4>().ok_or(BadHeader)?;
+            let (source, rest) = rest.split_first_chunk::<4>().ok_or(BadProxyHeader)?;
+            let (destination, rest) = rest.split_first_chunk::<4>().ok_or(BadProxyHeader)?;
             let ips = [source, destination].map(|octets| Ipv4Addr::from(*octets).into());
             with_ports(ips, rest).map(Some)
         }
         TCP_OVER_IPV6 => {
-            let (source, rest) = rest.split_first_chunk::<16>().ok_or(BadHeader)?;
-            let (destination, rest) = rest.split_first_chunk::<16>().ok_or(BadHeader)?;
+            let (source, rest) = rest.split_first_chunk::<16>().ok_or(BadProxyHeader)?;
+            let (destination, rest) = rest.split_first_chunk::<16>().ok_or(BadProxyHeader)?;
             let ips = [source, destination].map(|octets| Ipv6Addr::from(*octets).into());
             with_ports(ips, rest).map(Some)
         }
         UNIX_STREAM if rest.len() >= UNIX_BYTES => Ok(None),
         // Datagrams do not come by a stream; other values are reserved.
-        _ => Err(BadHeader),
+        _ => Err(BadProxyHeader),
     }
 }
 
-fn with_ports([source, destination]: [IpAddr; 2], rest: &[u8]) -> Result<Ends, BadHeader> {
-    let (&[a, b, c, d], _extensions) = rest.split_first_chunk::<4>().ok_or(BadHeader)?;
+fn with_ports([source, destination]: [IpAddr; 2], rest: &[u8]) -> Result<Ends, BadProxyHeader> {
+    let (&[a, b, c, d], _extensions) = rest.split_first_chunk::<4>().ok_or(BadProxyHeader)?;
     Ok(Ends {
         source: SocketAddr::new(source, u16::from_be_bytes([a, b])),
         destination: SocketAddr::new(destination, u16::from_be_bytes([c, d])),

@@ -1,8 +1,11 @@
-//! One end of a relay, and the workspace all relays share.
+//! One end of a relay: a connection and the bytes received on it that are not used yet.
+//!
+//! Owns the order of bytes: those kept come before those still in the kernel. Invariant: a
+//! connection with nothing unread holds no buffer.
 
 use super::buffer::{Buffer, Buffers};
+use super::layer::Transport;
 use super::socket::{Received, Socket};
-use super::stream::{Pipes, Transport};
 
 /// A connection and the bytes that were received on it and not understood or passed on yet.
 #[derive(Debug)]
@@ -44,38 +47,12 @@ impl<T: Transport> BufferedConn<T> {
     }
 }
 
-/// What every relay of a loop works with, lent for one call at a time.
-#[derive(Debug)]
-pub struct IoContext<P> {
-    /// Where reads land. Nothing stays in it between two calls.
-    pub scratch: Box<[u8]>,
-    /// For bytes that must wait.
-    pub buffers: Buffers,
-    /// For bulk bytes.
-    pub pipes: P,
-}
-
-/// Bytes read at once. Large enough that a read is dominated by copying, small enough that a
-/// slow client holds little.
-const SCRATCH_BYTES: usize = 32 * 1024;
-
-impl<P: Pipes> IoContext<P> {
-    /// An empty workspace.
-    pub fn new(pipes: P) -> Self {
-        Self {
-            scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
-            buffers: Buffers::default(),
-            pipes,
-        }
-    }
-}
-
-/// What there is to look at for a head.
+/// The bytes at hand for parsing a head.
 #[derive(Debug)]
 pub enum Gathered {
     /// Bytes, at least one.
     Input(Input),
-    /// Nothing new now; an event will tell.
+    /// Nothing new now; an event announces more.
     Blocked,
     /// The peer will send no more.
     End,

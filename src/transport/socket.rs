@@ -8,7 +8,7 @@
 //!   further event would announce it, so reading goes on until it is seen;
 //! * a write that takes less than it was given has filled the socket.
 
-use super::stream::Transport;
+use super::layer::Transport;
 use std::io::{self, IoSlice};
 
 /// What an event says of a socket.

@@ -1,7 +1,7 @@
 //! Chunked bodies: what passes, what is passed on of it, what does not pass.
 
-use super::super::chunked::MAX_EXTENSION_BYTES;
-use super::super::trailer::MAX_TRAILER_BYTES;
+use super::super::h1::chunked::MAX_EXTENSION_BYTES;
+use super::super::h1::chunked::MAX_TRAILER_BYTES;
 use super::super::{BadChunk, Body, BodyLength, Piece};
 
 /// What is passed on of `input` when it arrives in `parts`, and how many bytes were used.

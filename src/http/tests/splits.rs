@@ -1,6 +1,6 @@
 //! Whole, byte by byte and cut anywhere, an input leads to the same end.
 
-use super::super::scan::{StartLine, first_flaw};
+use super::super::h1::scan::{StartLine, first_flaw};
 use super::super::{BadChunk, Body, BodyLength, Forward, ForwardPolicy, MAX_FIELDS};
 use super::chunks::{BAD, GOOD, relay};
 use super::random::Random;

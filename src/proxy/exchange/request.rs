@@ -151,7 +151,7 @@ impl RequestContext<'_> {
         };
         let mut first = self.buffers.take(known + ADDED_BYTES);
         write_proxy_header(client, self.pool, first.as_vec_mut());
-        let ip = ClientIp::from(client.address);
+        let ip = ClientIp::from(client.address.ip());
         let forward = Forward {
             policy: &client.listener.forward,
             client_ip: ip.as_bytes(),

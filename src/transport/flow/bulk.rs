@@ -3,9 +3,10 @@
 use super::pump::Step;
 use super::{Break, Flow};
 use crate::http::Body;
-use crate::transport::buffered_conn::IoContext;
-use crate::transport::socket::{Received, Socket};
-use crate::transport::stream::{Pipes, Transport};
+use crate::transport::body::{Sink, Source};
+use crate::transport::context::IoContext;
+use crate::transport::pipe::Pipes;
+use crate::transport::socket::Received;
 
 /// A body with at least this much to come is spliced; below, copying is cheaper than the second
 /// system call.
@@ -23,13 +24,13 @@ impl<Pipe> Flow<Pipe> {
     }
 
     /// `None` if no pipe can be had.
-    pub(super) fn fill_pipe<T, P>(
+    pub(super) fn fill_pipe<S, P>(
         &mut self,
-        from: &mut Socket<T>,
+        from: &mut S,
         work: &mut IoContext<P>,
     ) -> Option<Received>
     where
-        T: Transport<Pipe = Pipe>,
+        S: Source<Pipe = Pipe>,
         P: Pipes<Pipe = Pipe>,
     {
         let max = match self.body {
@@ -71,13 +72,13 @@ impl<Pipe> Flow<Pipe> {
     }
 
     /// Returns whether nothing is left in the pipe.
-    pub(super) fn drain_pipe<T, P>(
+    pub(super) fn drain_pipe<K, P>(
         &mut self,
-        to: &mut Socket<T>,
+        to: &mut K,
         work: &mut IoContext<P>,
     ) -> Result<bool, Break>
     where
-        T: Transport<Pipe = Pipe>,
+        K: Sink<Pipe = Pipe>,
         P: Pipes<Pipe = Pipe>,
     {
         while let Some((pipe, held)) = &mut self.pipe {

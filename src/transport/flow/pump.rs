@@ -2,10 +2,11 @@
 
 use super::{Break, Flow, Pumped};
 use crate::http::Body;
+use crate::transport::body::{Sink, Source};
 use crate::transport::buffer::Buffers;
-use crate::transport::buffered_conn::{BufferedConn, IoContext};
-use crate::transport::socket::{Received, Socket};
-use crate::transport::stream::{Pipes, Transport};
+use crate::transport::context::IoContext;
+use crate::transport::pipe::Pipes;
+use crate::transport::socket::Received;
 
 /// Bytes one flow may move before others get their turn.
 const TURN_BYTES: usize = 1024 * 1024;
@@ -18,14 +19,10 @@ pub(super) enum Step {
 
 impl<Pipe> Flow<Pipe> {
     /// Moves bytes until one side blocks, the message ends or breaks, or others want their turn.
-    pub fn pump<T, P>(
-        &mut self,
-        from: &mut BufferedConn<T>,
-        to: &mut Socket<T>,
-        work: &mut IoContext<P>,
-    ) -> Pumped
+    pub fn pump<S, K, P>(&mut self, from: &mut S, to: &mut K, work: &mut IoContext<P>) -> Pumped
     where
-        T: Transport<Pipe = Pipe>,
+        S: Source<Pipe = Pipe>,
+        K: Sink<Pipe = Pipe>,
         P: Pipes<Pipe = Pipe>,
     {
         let mut budget = TURN_BYTES;
@@ -50,30 +47,31 @@ impl<Pipe> Flow<Pipe> {
     }
 
     /// Takes the next bytes from the source: what is left unread, else what the socket has.
-    fn advance<T, P>(
+    fn advance<S, K, P>(
         &mut self,
-        from: &mut BufferedConn<T>,
-        to: &mut Socket<T>,
+        from: &mut S,
+        to: &mut K,
         work: &mut IoContext<P>,
     ) -> Result<Step, Break>
     where
-        T: Transport<Pipe = Pipe>,
+        S: Source<Pipe = Pipe>,
+        K: Sink<Pipe = Pipe>,
         P: Pipes<Pipe = Pipe>,
     {
-        if let Some(mut unread) = from.unread.take() {
+        if let Some(mut unread) = from.take_unread() {
             let used = self.accept(&mut Vec::new(), unread.pending(), to, &mut work.buffers);
             unread.consume(*used.as_ref().unwrap_or(&0));
             from.put_back(unread, &mut work.buffers);
             return used.map(Step::Moved);
         }
-        if from.socket.has_ended() {
+        if from.has_ended() {
             return self.source_ended(&mut work.buffers);
         }
-        if !from.socket.may_read() {
+        if !from.may_read() {
             return Ok(Step::Blocked);
         }
         let received = if self.is_bulk() {
-            self.fill_pipe(&mut from.socket, work)
+            self.fill_pipe(from, work)
         } else {
             None
         };
@@ -83,14 +81,15 @@ impl<Pipe> Flow<Pipe> {
         }
     }
 
-    fn copy<T, P>(
+    fn copy<S, K, P>(
         &mut self,
-        from: &mut BufferedConn<T>,
-        to: &mut Socket<T>,
+        from: &mut S,
+        to: &mut K,
         work: &mut IoContext<P>,
     ) -> Result<Step, Break>
     where
-        T: Transport<Pipe = Pipe>,
+        S: Source<Pipe = Pipe>,
+        K: Sink<Pipe = Pipe>,
         P: Pipes<Pipe = Pipe>,
     {
         let IoContext {
@@ -103,7 +102,7 @@ impl<Pipe> Flow<Pipe> {
         };
         let room = room.min(scratch.len());
         let into = scratch.get_mut(..room).unwrap_or_default();
-        match from.socket.recv(into) {
+        match from.recv(into) {
             Received::Bytes(count) => {
                 let bytes = scratch.get(..count).unwrap_or_default();
                 self.bulk = count == scratch.len();

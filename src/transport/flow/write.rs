@@ -2,10 +2,10 @@
 
 use super::{Afterwards, Break, Flow};
 use crate::http::Piece;
+use crate::transport::body::Sink;
 use crate::transport::buffer::Buffers;
-use crate::transport::buffered_conn::IoContext;
-use crate::transport::socket::Socket;
-use crate::transport::stream::{Pipes, Transport};
+use crate::transport::context::IoContext;
+use crate::transport::pipe::Pipes;
 use std::io::IoSlice;
 
 /// A body that is copied behind its head instead of being written from where it lies.
@@ -18,11 +18,11 @@ impl<Pipe> Flow<Pipe> {
     ///
     /// # Errors
     /// The framing is malformed. That the sink failed shows when what waits is flushed.
-    pub fn accept<T: Transport<Pipe = Pipe>>(
+    pub fn accept<K: Sink<Pipe = Pipe>>(
         &mut self,
         head: &mut Vec<u8>,
         input: &[u8],
-        to: &mut Socket<T>,
+        to: &mut K,
         buffers: &mut Buffers,
     ) -> Result<usize, Break> {
         let (mut used, mut piece) = self.first_piece(input)?;
@@ -67,10 +67,10 @@ impl<Pipe> Flow<Pipe> {
 
     /// Writes `parts` if nothing waits before them; what is not taken waits. So it does if the
     /// sink has failed: these bytes are nowhere else any more, and another sink may get them.
-    fn emit<T: Transport<Pipe = Pipe>, const PARTS: usize>(
+    fn emit<K: Sink<Pipe = Pipe>, const PARTS: usize>(
         &mut self,
         parts: [&[u8]; PARTS],
-        to: &mut Socket<T>,
+        to: &mut K,
         buffers: &mut Buffers,
     ) {
         let total: usize = parts.iter().map(|part| part.len()).sum();
@@ -109,13 +109,9 @@ impl<Pipe> Flow<Pipe> {
     ///
     /// # Errors
     /// The sink failed.
-    pub fn flush<T, P>(
-        &mut self,
-        to: &mut Socket<T>,
-        work: &mut IoContext<P>,
-    ) -> Result<bool, Break>
+    pub fn flush<K, P>(&mut self, to: &mut K, work: &mut IoContext<P>) -> Result<bool, Break>
     where
-        T: Transport<Pipe = Pipe>,
+        K: Sink<Pipe = Pipe>,
         P: Pipes<Pipe = Pipe>,
     {
         if let Some(pending) = &mut self.pending {

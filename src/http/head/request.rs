@@ -1,21 +1,21 @@
 //! What a request head means.
 
-use super::Version;
-use super::framing::{BodyLength, Message, body_length};
-use super::host::is_authority;
-use super::method::Method;
-use super::parser::Parsed;
-use super::semantics::{Expect, HeadSemantics, HostField};
-use super::span::Span;
-use super::target::TargetForm;
 use crate::error::Refusal;
+use crate::http::authority::is_authority;
+use crate::http::head::Parsed;
+use crate::http::head::TargetForm;
+use crate::http::method::Method;
+use crate::http::semantics::{BodyLength, Message, body_length};
+use crate::http::semantics::{Expect, HeadSemantics, HostField};
+use crate::http::span::Span;
+use crate::http::version::Version;
 
 /// The request line, in tokens.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RequestLine {
-    pub(super) method: Span,
-    pub(super) target: Span,
-    pub(super) version: Version,
+pub(in crate::http) struct RequestLine {
+    pub(in crate::http) method: Span,
+    pub(in crate::http) target: Span,
+    pub(in crate::http) version: Version,
 }
 
 /// A request head that may be passed on. Spans are of the input it was read from.
@@ -42,15 +42,15 @@ pub struct RequestHead {
     pub expects_continue: bool,
     /// Whether the client asks to change the protocol, in a way that may be passed on.
     pub upgrade: bool,
-    pub(super) form: TargetForm,
-    pub(super) takes_trailers: bool,
+    pub(in crate::http) form: TargetForm,
+    pub(in crate::http) takes_trailers: bool,
     /// The length to say anew, if the client said it in a way that has to be folded.
-    pub(super) folded_length: Option<u64>,
+    pub(in crate::http) folded_length: Option<u64>,
 }
 
 impl RequestHead {
     /// Judges a head whose every line is well-formed.
-    pub(super) fn judge(
+    pub(in crate::http) fn judge(
         len: usize,
         line: RequestLine,
         semantics: &HeadSemantics,

@@ -4,8 +4,10 @@
 //! having looked at those that matter. It never sees the same byte twice, keeps none, and gives
 //! the same verdict however the bytes are cut.
 
-use super::chunked::{BadChunk, ChunkedDecoder};
-use super::framing::BodyLength;
+use crate::http::error::BadChunk;
+use crate::http::h1::chunked::ChunkedDecoder;
+use crate::http::h1::piece::{Piece, clamp};
+use crate::http::semantics::BodyLength;
 
 /// A body on its way, and how far along it is.
 #[derive(Clone, Copy, Debug)]
@@ -18,19 +20,6 @@ pub enum Body {
     Chunked(ChunkedDecoder),
     /// Whatever comes until the connection is closed.
     UntilClose,
-}
-
-/// What to do with the bytes at the front of the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// Pass on the first so many bytes, at least one, as they are.
-    Forward(usize),
-    /// Drop the first so many bytes, at least one.
-    Skip(usize),
-    /// The input is used up, and the body is not over.
-    NeedMore,
-    /// The body is over; what is left of the input belongs to the next message.
-    End,
 }
 
 impl Body {
@@ -111,11 +100,6 @@ impl Body {
             Self::Empty | Self::UntilClose => {}
         }
     }
-}
-
-/// The smaller of the two.
-pub(super) fn clamp(remaining: u64, available: usize) -> usize {
-    usize::try_from(remaining).map_or(available, |remaining| remaining.min(available))
 }
 
 #[cfg(test)]

@@ -4,19 +4,19 @@
 //! that frames the message, routes it, or speaks of the connection: a recipient that merges
 //! trailers into the head would believe it (RFC 9110, section 6.5.1).
 
-use super::chunked::BadChunk;
-use super::fields::FieldKind;
-use super::syntax::{is_token, is_value};
+use crate::http::error::BadChunk;
+use crate::http::fields::FieldKind;
+use crate::http::syntax::{is_token, is_value};
 
 /// The most bytes of a trailer section, blank line included.
-pub(super) const MAX_TRAILER_BYTES: u16 = 8192;
+pub(in crate::http) const MAX_TRAILER_BYTES: u16 = 8192;
 
 /// As long as the longest name that is forbidden.
 const MAX_FORBIDDEN_NAME: usize = b"proxy-authentication-info".len();
 
 /// Where in the trailer section the next byte is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Trailer {
+pub(in crate::http) struct Trailer {
     seen: u16,
     place: Place,
 }
@@ -38,14 +38,14 @@ enum Place {
 
 /// What a byte led to.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum TrailerStep {
+pub(in crate::http) enum TrailerStep {
     More(Trailer),
     Over,
 }
 
 impl Trailer {
     /// Before its first byte.
-    pub(super) const fn new() -> Self {
+    pub(in crate::http) const fn new() -> Self {
         Self {
             seen: 0,
             place: Place::LineStart,
@@ -53,7 +53,7 @@ impl Trailer {
     }
 
     /// Takes in the next byte.
-    pub(super) fn step(self, byte: u8) -> Result<TrailerStep, BadChunk> {
+    pub(in crate::http) fn step(self, byte: u8) -> Result<TrailerStep, BadChunk> {
         if self.seen >= MAX_TRAILER_BYTES {
             return Err(BadChunk::Trailer);
         }

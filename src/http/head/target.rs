@@ -1,13 +1,13 @@
 //! The forms of a request target (RFC 9112, section 3.2).
 
-use super::host::is_authority;
-use super::method::Method;
-use super::span::Span;
-use super::syntax::is_target;
+use crate::http::authority::is_authority;
+use crate::http::method::Method;
+use crate::http::span::Span;
+use crate::http::syntax::is_target;
 
 /// What a target says, apart from itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum TargetForm {
+pub(in crate::http) enum TargetForm {
     /// A path with an optional query: what a backend is sent as it came.
     Origin,
     /// `*`: the server as a whole.
@@ -23,7 +23,7 @@ pub(super) enum TargetForm {
 impl TargetForm {
     /// The form of the target that lies at `at` in `input`, or `None` if it has none that may be
     /// asked with `method`.
-    pub(super) fn of(method: Method, at: Span, input: &[u8]) -> Option<Self> {
+    pub(in crate::http) fn of(method: Method, at: Span, input: &[u8]) -> Option<Self> {
         let target = at.of(input);
         match target {
             [b'/', ..] => Some(Self::Origin),
@@ -55,7 +55,7 @@ impl TargetForm {
 
 /// Whether all bytes may be in a target, told without a branch per byte. The tokeniser lets
 /// fragments and bytes beyond ASCII pass.
-pub(super) fn is_clean(target: &[u8]) -> bool {
+pub(in crate::http) fn is_clean(target: &[u8]) -> bool {
     target
         .iter()
         .fold(true, |clean, &byte| clean & is_target(byte))

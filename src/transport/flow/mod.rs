@@ -14,8 +14,8 @@ mod pump;
 mod write;
 
 use super::buffer::{Buffer, Buffers};
-use super::buffered_conn::IoContext;
-use super::stream::Pipes;
+use super::context::IoContext;
+use super::pipe::Pipes;
 use crate::http::{Body, ChunkedEncoder, Piece};
 
 /// How far a call to [`Flow::pump`] came.

@@ -1,17 +1,17 @@
 //! What a response head means.
 
-use super::Version;
-use super::framing::{BodyLength, ContentLength, Message, TransferCoding, body_length};
-use super::method::Method;
-use super::parse_error::BadResponse;
-use super::parser::Parsed;
-use super::semantics::{HeadSemantics, UpgradeField};
+use crate::http::error::BadResponse;
+use crate::http::head::Parsed;
+use crate::http::method::Method;
+use crate::http::semantics::{BodyLength, ContentLength, Message, TransferCoding, body_length};
+use crate::http::semantics::{HeadSemantics, UpgradeField};
+use crate::http::version::Version;
 
 /// The status line, in tokens.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct StatusLine {
-    pub(super) status: u16,
-    pub(super) version: Version,
+pub(in crate::http) struct StatusLine {
+    pub(in crate::http) status: u16,
+    pub(in crate::http) version: Version,
 }
 
 /// A response head that may be passed on.
@@ -31,12 +31,12 @@ pub struct ResponseHead {
     /// Whether this is a well-formed `101 Switching Protocols`.
     pub upgrade: bool,
     /// The length to say anew, if the backend said it in a way that has to be folded.
-    pub(super) folded_length: Option<u64>,
+    pub(in crate::http) folded_length: Option<u64>,
 }
 
 impl ResponseHead {
     /// Judges a head whose every line is well-formed.
-    pub(super) fn judge(
+    pub(in crate::http) fn judge(
         len: usize,
         line: StatusLine,
         semantics: &HeadSemantics,
@@ -70,7 +70,7 @@ impl ResponseHead {
     }
 
     /// Whether it may not have framing fields at all (RFC 9110, section 8.6; RFC 9112, 6.1).
-    pub(super) const fn must_not_be_framed(&self) -> bool {
+    pub(in crate::http) const fn must_not_be_framed(&self) -> bool {
         is_never_framed(self.status)
     }
 }

@@ -4,144 +4,17 @@
 //! what the backend can no longer see for itself: who asked, for which host, by which protocol.
 //! What is the same for every request of a listener is written once, into a [`ForwardPolicy`].
 
-use super::Version;
-use super::connection::ConnectionOption;
-use super::copy::{copy_fields, write_field, write_length, write_members};
-use super::fields::{FieldKind, FieldTable, KindSet};
-use super::framing::BodyLength;
-use super::request::RequestHead;
-use super::target::TargetForm;
-use crate::address::UNIX_CLIENT;
+use crate::http::fields::write::{copy_fields, write_field, write_length, write_members};
+use crate::http::fields::{FieldKind, FieldTable};
+use crate::http::forward::ConnectionOption;
+use crate::http::forward::{Forward, ForwardedFor, NO_ADDRESS};
+use crate::http::head::RequestHead;
+use crate::http::head::TargetForm;
+use crate::http::method::Method;
+use crate::http::semantics::BodyLength;
+use crate::http::version::Version;
 
-/// How the client's address is told to the backend in `X-Forwarded-For`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ForwardedFor {
-    /// Added after what the request already says: for a balancer behind another proxy.
-    #[default]
-    Append,
-    /// Said instead of what the request says, `Forwarded` included: clients are not believed.
-    Replace,
-    /// The field is passed on as it came.
-    Leave,
-}
-
-/// What of the client's side is told to the backend, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ForwardOptions {
-    /// `X-Forwarded-For`.
-    pub x_forwarded_for: ForwardedFor,
-    /// Whether `X-Forwarded-Host` is replaced by the host the client asked.
-    pub x_forwarded_host: bool,
-    /// Whether `X-Forwarded-Proto` is replaced by the protocol the client spoke.
-    pub x_forwarded_proto: bool,
-    /// Whether `X-Forwarded-Port` is replaced by the port of the listener.
-    pub x_forwarded_port: bool,
-    /// Whether `Forwarded` gets an element for this hop (RFC 7239).
-    pub forwarded: bool,
-    /// Whether `Via` gets a member for this hop (RFC 9110, section 7.6.3).
-    pub via: bool,
-}
-
-impl Default for ForwardOptions {
-    /// Everything but `Forwarded`, which says the same again, and `Via`, which makes some servers
-    /// compress no more (nginx, `gzip_proxied`).
-    fn default() -> Self {
-        Self {
-            x_forwarded_for: ForwardedFor::Append,
-            x_forwarded_host: true,
-            x_forwarded_proto: true,
-            x_forwarded_port: true,
-            forwarded: false,
-            via: false,
-        }
-    }
-}
-
-/// What a listener does to every request head, with the lines that are always the same written
-/// out. Made once for each listener.
-#[derive(Clone, Debug)]
-pub struct ForwardPolicy {
-    options: ForwardOptions,
-    proto: &'static str,
-    /// The unchanging lines, for a client that speaks HTTP/1.1.
-    lines: Vec<u8>,
-    /// The same for HTTP/1.0: `Via` names the version that was received.
-    lines_10: Vec<u8>,
-    dropped: KindSet,
-}
-
-impl ForwardPolicy {
-    /// The policy of a listener on `port` whose clients speak `proto`: `http` or `https`.
-    #[must_use]
-    pub fn new(options: ForwardOptions, proto: &'static str, port: u16) -> Self {
-        Self {
-            options,
-            proto,
-            lines: lines(options, proto, port, b"1.1 lb"),
-            lines_10: lines(options, proto, port, b"1.0 lb"),
-            dropped: dropped(options),
-        }
-    }
-}
-
-fn lines(options: ForwardOptions, proto: &str, port: u16, via: &[u8]) -> Vec<u8> {
-    let mut lines = Vec::new();
-    if options.x_forwarded_proto {
-        write_field(b"X-Forwarded-Proto: ", proto.as_bytes(), &mut lines);
-    }
-    if options.x_forwarded_port {
-        let mut digits = itoa::Buffer::new();
-        write_field(
-            b"X-Forwarded-Port: ",
-            digits.format(port).as_bytes(),
-            &mut lines,
-        );
-    }
-    if options.via {
-        write_field(b"Via: ", via, &mut lines);
-    }
-    lines
-}
-
-/// The kinds that no request keeps (RFC 9110, section 7.6.1, and credentials that are for this
-/// hop by section 11.7), and those said anew under `options`.
-fn dropped(options: ForwardOptions) -> KindSet {
-    const HOP_BY_HOP: KindSet = KindSet::of(&[
-        FieldKind::Nominated,
-        FieldKind::Connection,
-        FieldKind::KeepAlive,
-        FieldKind::ProxyConnection,
-        FieldKind::ProxyAuthorization,
-        FieldKind::Te,
-    ]);
-    HOP_BY_HOP
-        .with_if(
-            options.x_forwarded_for != ForwardedFor::Leave,
-            FieldKind::XForwardedFor,
-        )
-        .with_if(
-            options.x_forwarded_for == ForwardedFor::Replace,
-            FieldKind::Forwarded,
-        )
-        .with_if(options.x_forwarded_host, FieldKind::XForwardedHost)
-        .with_if(options.x_forwarded_proto, FieldKind::XForwardedProto)
-        .with_if(options.x_forwarded_port, FieldKind::XForwardedPort)
-}
-
-/// How one request is to be forwarded. Nothing in it is checked: it comes from the balancer.
-#[derive(Clone, Copy, Debug)]
-pub struct Forward<'a> {
-    /// What the listener does to every request.
-    pub policy: &'a ForwardPolicy,
-    /// The client's address as text: see [`ClientIp`](super::ClientIp).
-    pub client_ip: &'a [u8],
-    /// The `X-Request-Id` of a request that comes without.
-    pub request_id: Option<&'a [u8]>,
-    /// The `Host` the backend is asked for, instead of the one the client asked.
-    pub host: Option<&'a [u8]>,
-}
-
-pub(super) fn write_request(
+pub(in crate::http) fn write_request(
     fields: &FieldTable,
     head: &RequestHead,
     input: &[u8],
@@ -228,7 +101,7 @@ fn write_request_line(head: &RequestHead, input: &[u8], out: &mut Vec<u8>) {
         }
         TargetForm::Absolute { path, .. } => {
             let path = path.of(input);
-            let is_server_asked = path.is_empty() && head.method == super::Method::Options;
+            let is_server_asked = path.is_empty() && head.method == Method::Options;
             if is_server_asked {
                 out.push(b'*');
             } else if !path.starts_with(b"/") {
@@ -298,7 +171,7 @@ fn write_identity(
 /// that was found well-formed holds neither quotes nor backslashes.
 fn write_forwarded(proto: &str, host: &[u8], client_ip: &[u8], out: &mut Vec<u8>) {
     // Section 6.2: who has no address is unknown.
-    let client_ip = if client_ip == UNIX_CLIENT.as_bytes() {
+    let client_ip = if client_ip == NO_ADDRESS {
         b"unknown"
     } else {
         client_ip

@@ -1,50 +1,24 @@
 //! The options of the `Connection` field (RFC 9110, section 7.6.1).
 
-use super::fields::{FieldKind, FieldTable};
-use super::syntax::members;
+use crate::http::fields::{FieldKind, FieldTable};
+use crate::http::syntax::members;
 
 /// The most options a head may list that name other fields: each is looked for in all fields.
-pub(super) const MAX_NOMINATIONS: usize = 32;
-
-/// What a message sent on has to say about its connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ConnectionOption {
-    /// Nothing: an HTTP/1.1 connection persists.
-    #[default]
-    Implied,
-    /// `Connection: close`: this is the last message on it.
-    Close,
-    /// `Connection: keep-alive`: it persists although the client speaks HTTP/1.0.
-    KeepAlive,
-    /// `Connection: Upgrade`: the `Upgrade` field is passed on and meant.
-    Upgrade,
-}
-
-impl ConnectionOption {
-    /// The field line that says so.
-    pub(super) const fn line(self) -> &'static [u8] {
-        match self {
-            Self::Implied => b"",
-            Self::Close => b"Connection: close\r\n",
-            Self::KeepAlive => b"Connection: keep-alive\r\n",
-            Self::Upgrade => b"Connection: Upgrade\r\n",
-        }
-    }
-}
+pub(in crate::http) const MAX_NOMINATIONS: usize = 32;
 
 /// The options a head lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct ConnectionOptions {
-    pub(super) close: bool,
-    pub(super) keep_alive: bool,
-    pub(super) upgrade: bool,
+pub(in crate::http) struct ConnectionOptions {
+    pub(in crate::http) close: bool,
+    pub(in crate::http) keep_alive: bool,
+    pub(in crate::http) upgrade: bool,
     /// How many options name other fields.
-    pub(super) nominations: usize,
+    pub(in crate::http) nominations: usize,
 }
 
 impl ConnectionOptions {
     /// Takes in the value of one `Connection` field.
-    pub(super) fn add(&mut self, value: &[u8]) {
+    pub(in crate::http) fn add(&mut self, value: &[u8]) {
         for option in members(value) {
             match option.len() {
                 0 => {}
@@ -64,7 +38,7 @@ impl ConnectionOptions {
 /// The sender could also name what the recipient behind us decides by, and so have us remove it.
 /// Fields for all recipients must not be named there, so such a request is not followed.
 #[cold]
-pub(super) fn nominate(fields: &mut FieldTable, input: &[u8]) {
+pub(in crate::http) fn nominate(fields: &mut FieldTable, input: &[u8]) {
     let mut names: [&[u8]; MAX_NOMINATIONS] = [b""; MAX_NOMINATIONS];
     let listed = fields
         .values(FieldKind::Connection, input)

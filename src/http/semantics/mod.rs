@@ -1,29 +1,34 @@
 //! What the fields of a head say about the message and its connection, gathered in one pass.
 
-use super::Version;
-use super::connection::{ConnectionOptions, MAX_NOMINATIONS, nominate};
-use super::fields::{Field, FieldKind, FieldTable};
-use super::framing::{ContentLength, TransferCoding};
-use super::parse_error::ParseError;
-use super::span::Span;
-use super::syntax::members;
+use crate::http::version::Version;
+mod connection;
+mod framing;
+
+pub use framing::BodyLength;
+pub(in crate::http) use framing::{ContentLength, Message, TransferCoding, body_length};
+
+use crate::http::error::ParseError;
+use crate::http::fields::{Field, FieldKind, FieldTable};
+use crate::http::span::Span;
+use crate::http::syntax::members;
+use connection::{ConnectionOptions, MAX_NOMINATIONS, nominate};
 
 /// The semantics, before they are judged.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct HeadSemantics {
-    pub(super) length: ContentLength,
-    pub(super) coding: TransferCoding,
-    pub(super) options: ConnectionOptions,
-    pub(super) expect: Expect,
-    pub(super) host: HostField,
-    pub(super) upgrade: UpgradeField,
+pub(in crate::http) struct HeadSemantics {
+    pub(in crate::http) length: ContentLength,
+    pub(in crate::http) coding: TransferCoding,
+    pub(in crate::http) options: ConnectionOptions,
+    pub(in crate::http) expect: Expect,
+    pub(in crate::http) host: HostField,
+    pub(in crate::http) upgrade: UpgradeField,
     /// Whether the sender takes trailers (`TE: trailers`).
-    pub(super) takes_trailers: bool,
+    pub(in crate::http) takes_trailers: bool,
 }
 
 /// What `Expect` asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Expect {
+pub(in crate::http) enum Expect {
     #[default]
     Nothing,
     Continue,
@@ -32,7 +37,7 @@ pub(super) enum Expect {
 
 /// The `Host` field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum HostField {
+pub(in crate::http) enum HostField {
     #[default]
     Absent,
     Given(Span),
@@ -41,7 +46,7 @@ pub(super) enum HostField {
 
 /// The `Upgrade` field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum UpgradeField {
+pub(in crate::http) enum UpgradeField {
     #[default]
     Absent,
     Given,
@@ -54,7 +59,7 @@ impl HeadSemantics {
     /// Takes in a field that concerns an intermediary. Kept out of the walk over all fields: few
     /// come here, and the others would wait for registers.
     #[inline(never)]
-    pub(super) fn add(&mut self, field: Field, value: &[u8]) {
+    pub(in crate::http) fn add(&mut self, field: Field, value: &[u8]) {
         match field.kind {
             FieldKind::ContentLength => self.length.add(value),
             FieldKind::TransferEncoding => self.coding.add(value),
@@ -92,7 +97,11 @@ impl HeadSemantics {
     ///
     /// # Errors
     /// It names more than anybody needs.
-    pub(super) fn nominate(&self, table: &mut FieldTable, input: &[u8]) -> Result<(), ParseError> {
+    pub(in crate::http) fn nominate(
+        &self,
+        table: &mut FieldTable,
+        input: &[u8],
+    ) -> Result<(), ParseError> {
         match self.options.nominations {
             0 => {}
             1..=MAX_NOMINATIONS => nominate(table, input),
@@ -102,7 +111,7 @@ impl HeadSemantics {
     }
 
     /// Whether another message may follow on the connection (RFC 9112, section 9.3).
-    pub(super) const fn is_persistent(&self, version: Version) -> bool {
+    pub(in crate::http) const fn is_persistent(&self, version: Version) -> bool {
         match version {
             Version::Http11 => !self.options.close,
             Version::Http10 => self.options.keep_alive && !self.options.close,
@@ -110,7 +119,7 @@ impl HeadSemantics {
     }
 
     /// Whether the sender asks for, or agrees to, another protocol that may be relayed blindly.
-    pub(super) fn is_upgrade(&self, version: Version) -> bool {
+    pub(in crate::http) fn is_upgrade(&self, version: Version) -> bool {
         version == Version::Http11 && self.options.upgrade && self.upgrade == UpgradeField::Given
     }
 }

@@ -1,16 +1,24 @@
 //! Finding the value of a field or a cookie, for keys and logs.
 
-use super::fields::FieldTable;
-use super::syntax::trim;
+use crate::http::fields::FieldTable;
+use crate::http::syntax::trim;
 
 /// The value of the first field called `name`, in any case.
-pub(super) fn field<'i>(table: &FieldTable, input: &'i [u8], name: &[u8]) -> Option<&'i [u8]> {
+pub(in crate::http) fn field<'i>(
+    table: &FieldTable,
+    input: &'i [u8],
+    name: &[u8],
+) -> Option<&'i [u8]> {
     fields(table, input, name).next()
 }
 
 /// The value of the first cookie called `name`; names of cookies are case-sensitive
 /// (RFC 6265, section 4.2). Quotes around it are part of the value.
-pub(super) fn cookie<'i>(table: &FieldTable, input: &'i [u8], name: &[u8]) -> Option<&'i [u8]> {
+pub(in crate::http) fn cookie<'i>(
+    table: &FieldTable,
+    input: &'i [u8],
+    name: &[u8],
+) -> Option<&'i [u8]> {
     let pairs = fields(table, input, b"cookie").flat_map(|v| v.split(|&byte| byte == b';'));
     pairs
         .filter_map(|pair| {

@@ -1,11 +1,11 @@
 //! Copying the fields of a head, but for those that must not travel.
 
-use super::fields::{FieldTable, KindSet};
-use super::syntax::trim;
+use crate::http::fields::{FieldTable, KindSet};
+use crate::http::syntax::trim;
 
 /// Appends to `out` what lies between `from` and the blank line, but for the fields of the kinds
 /// in `dropped`. What is kept is copied in runs as long as can be, byte for byte.
-pub(super) fn copy_fields(
+pub(in crate::http) fn copy_fields(
     fields: &FieldTable,
     input: &[u8],
     from: usize,
@@ -36,20 +36,23 @@ pub(super) fn copy_fields(
 /// Appends one field line; `start` is its name with colon and blank. Inlined, so that a start known
 /// at compile time is stored and not copied.
 #[inline(always)]
-pub(super) fn write_field(start: &[u8], value: &[u8], out: &mut Vec<u8>) {
+pub(in crate::http) fn write_field(start: &[u8], value: &[u8], out: &mut Vec<u8>) {
     for part in [start, value, b"\r\n"] {
         out.extend_from_slice(part);
     }
 }
 
 /// Appends a `Content-Length` line.
-pub(super) fn write_length(length: u64, out: &mut Vec<u8>) {
+pub(in crate::http) fn write_length(length: u64, out: &mut Vec<u8>) {
     let mut digits = itoa::Buffer::new();
     write_field(b"Content-Length: ", digits.format(length).as_bytes(), out);
 }
 
 /// Appends `values` as one comma-separated list, each followed by a comma; empty ones left out.
-pub(super) fn write_members<'i>(values: impl Iterator<Item = &'i [u8]>, out: &mut Vec<u8>) {
+pub(in crate::http) fn write_members<'i>(
+    values: impl Iterator<Item = &'i [u8]>,
+    out: &mut Vec<u8>,
+) {
     for value in values.map(trim).filter(|value| !value.is_empty()) {
         out.extend_from_slice(value);
         out.extend_from_slice(b", ");

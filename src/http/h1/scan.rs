@@ -6,16 +6,16 @@
 //! first parse_error. As the verdict depends on the first offending byte alone, a head that trickles in
 //! gets the same one as a head that arrives whole.
 
-use super::limits::HeadLimits;
-use super::parse_error::ParseError;
-use super::syntax::{is_target, is_token, is_value};
+use crate::http::error::ParseError;
+use crate::http::limits::HeadLimits;
+use crate::http::syntax::{is_target, is_token, is_value};
 
 /// Empty lines tolerated before a request line (RFC 9112, section 2.2).
 const MAX_EMPTY_LINES: usize = 4;
 
 /// How a head begins.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum StartLine {
+pub(in crate::http) enum StartLine {
     /// `method SP target SP version`, perhaps after empty lines.
     Request,
     /// `version SP status [SP reason]`.
@@ -23,7 +23,11 @@ pub(super) enum StartLine {
 }
 
 /// The first parse_error in what there is of the head that starts `input`.
-pub(super) fn first_flaw(input: &[u8], start: StartLine, limits: HeadLimits) -> Option<ParseError> {
+pub(in crate::http) fn first_flaw(
+    input: &[u8],
+    start: StartLine,
+    limits: HeadLimits,
+) -> Option<ParseError> {
     let mut scan = Scan {
         rest: input,
         limits,

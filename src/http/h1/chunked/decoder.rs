@@ -6,41 +6,13 @@
 //! smuggled. Extensions mean nothing to anyone we know; they are checked and dropped. Trailers
 //! are checked and passed on.
 
-use super::body::{Piece, clamp};
-use super::syntax::is_value;
-use super::trailer::{Trailer, TrailerStep};
+use crate::http::error::BadChunk;
+use crate::http::h1::chunked::trailer::{Trailer, TrailerStep};
+use crate::http::h1::piece::{Piece, clamp};
+use crate::http::syntax::is_value;
 
 /// The most bytes of extensions to one chunk.
-pub(super) const MAX_EXTENSION_BYTES: u32 = 4096;
-
-/// What is wrong with the framing of a chunked body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BadChunk {
-    /// The size is not one to sixteen hex digits, or beyond what 63 bits can hold.
-    Size,
-    /// A line or a chunk does not end with CRLF.
-    LineEnd,
-    /// An extension is too long or has a control character in it.
-    Extension,
-    /// The trailer section is malformed or too long.
-    Trailer,
-    /// A trailer field has the name of one that frames, routes or connects.
-    ForbiddenTrailer,
-}
-
-impl BadChunk {
-    /// One word for logs and counters.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Size => "bad_chunk_size",
-            Self::LineEnd => "bad_chunk_line_end",
-            Self::Extension => "bad_chunk_extension",
-            Self::Trailer => "bad_trailer",
-            Self::ForbiddenTrailer => "forbidden_trailer",
-        }
-    }
-}
+pub(in crate::http) const MAX_EXTENSION_BYTES: u32 = 4096;
 
 /// Follows a chunked body.
 #[derive(Clone, Copy, Debug)]
@@ -98,21 +70,21 @@ impl ChunkedDecoder {
         }
     }
 
-    /// See [`Body::is_complete`](super::Body::is_complete).
-    pub(super) const fn is_complete(&self) -> bool {
+    /// See [`Body::is_complete`](crate::http::Body::is_complete).
+    pub(in crate::http) const fn is_complete(&self) -> bool {
         matches!(self.state, State::Over)
     }
 
-    /// See [`Body::remaining`](super::Body::remaining).
-    pub(super) const fn remaining(&self) -> Option<u64> {
+    /// See [`Body::remaining`](crate::http::Body::remaining).
+    pub(in crate::http) const fn remaining(&self) -> Option<u64> {
         match self.state {
             State::Content { remaining } => Some(remaining),
             _ => None,
         }
     }
 
-    /// See [`Body::advance`](super::Body::advance).
-    pub(super) fn advance(&mut self, bytes: u64) {
+    /// See [`Body::advance`](crate::http::Body::advance).
+    pub(in crate::http) fn advance(&mut self, bytes: u64) {
         if let State::Content { remaining } = self.state {
             self.state = match remaining.checked_sub(bytes) {
                 Some(remaining @ 1..) => State::Content { remaining },
@@ -121,8 +93,8 @@ impl ChunkedDecoder {
         }
     }
 
-    /// See [`Body::next`](super::Body::next); `input` is not empty and the body not over.
-    pub(super) fn next(&mut self, input: &[u8]) -> Result<Piece, BadChunk> {
+    /// See [`Body::next`](crate::http::Body::next); `input` is not empty and the body not over.
+    pub(in crate::http) fn next(&mut self, input: &[u8]) -> Result<Piece, BadChunk> {
         let mut rest = input;
         let mut is_forwarded = None;
         while let Some((&byte, after)) = rest.split_first() {

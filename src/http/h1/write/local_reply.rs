@@ -1,7 +1,7 @@
 //! What the balancer says itself, when no backend's answer can be given.
 
-use super::connection::ConnectionOption;
-use super::copy::{write_field, write_length};
+use crate::http::fields::write::{write_field, write_length};
+use crate::http::forward::ConnectionOption;
 
 /// A response made here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

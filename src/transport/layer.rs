@@ -1,11 +1,19 @@
-//! What the relay needs of a connection, so that it can be driven by real sockets and by
-//! scripted ones alike.
+//! The layer under a [`Socket`](super::Socket): the bytes of a connection as its peer sends them.
+//!
+//! Owns the contract that real and scripted connections implement. Refuses to know messages.
+//!
+//! There is one layer today, the plain connection, and so no enum: `Socket<T>` holds a `T:
+//! Transport` directly, and the warm path has no branch. A TLS layer will sit beside the plain
+//! socket and implement [`Source`](super::Source) and [`Sink`](super::Sink), which is all a
+//! [`Flow`](super::Flow) asks of its two ends. Two rules hold for it: a sink that takes bytes it
+//! cannot write yet must report that it still holds them before a flow may be done, and only a
+//! plain source and a plain sink may be spliced.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 
-/// A non-blocking byte stream. Errors are those of the system; [`io::ErrorKind::WouldBlock`]
-/// means nothing was done and an event will tell when to try again.
+/// A non-blocking byte stream. Errors are those of the system; [`io::ErrorKind::WouldBlock`] means
+/// that nothing was done and that an event will announce the next chance.
 pub trait Transport {
     /// Where bulk bytes wait between two connections without visiting user space.
     type Pipe;
@@ -60,16 +68,4 @@ pub trait Transport {
     /// # Errors
     /// Those of `splice(2)`.
     fn drain(&mut self, pipe: &mut Self::Pipe, max: usize) -> io::Result<usize>;
-}
-
-/// Where pipes come from. `None` from [`take`](Self::take): bytes are copied instead.
-pub trait Pipes {
-    /// What is lent.
-    type Pipe;
-
-    /// An empty pipe, if one can be had.
-    fn take(&mut self) -> Option<Self::Pipe>;
-
-    /// Takes back a pipe; one that still holds `left` bytes cannot be used again.
-    fn give(&mut self, pipe: Self::Pipe, left: usize);
 }

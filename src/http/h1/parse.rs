@@ -12,30 +12,19 @@
 //! Refused: reading tokens by the scanner's grammar in that same walk. It saves 500 instructions of
 //! a request and 1,000 of a browser's, for a tokeniser of our own beside one that many keep.
 
-use super::fields::{FieldKind, FieldTable};
-use super::forward::{self, Forward};
-use super::limits::{HeadLimits, MAX_FIELDS};
-use super::method::Method;
-use super::parse_error::{BadResponse, ParseError};
-use super::request::{RequestHead, RequestLine};
-use super::response::{ResponseHead, StatusLine};
-use super::rewrite::{self, ResponseRewrite};
-use super::scan::{StartLine, first_flaw};
-use super::semantics::HeadSemantics;
-use super::span::Span;
-use super::target::is_clean;
-use super::{Version, lookup};
 use crate::error::Refusal;
+use crate::http::error::{BadResponse, ParseError};
+use crate::http::fields::{self, FieldKind, FieldTable};
+use crate::http::forward::{Forward, ResponseRewrite};
+use crate::http::h1::scan::{StartLine, first_flaw};
+use crate::http::h1::write;
+use crate::http::head::{Parsed, RequestHead, RequestLine, ResponseHead, StatusLine, is_clean};
+use crate::http::limits::{HeadLimits, MAX_FIELDS};
+use crate::http::method::Method;
+use crate::http::semantics::HeadSemantics;
+use crate::http::span::Span;
+use crate::http::version::Version;
 use std::mem::MaybeUninit;
-
-/// What a parser makes of the bytes it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parsed<T> {
-    /// All of it is there.
-    Complete(T),
-    /// Well-formed so far, and more is needed.
-    Partial,
-}
 
 /// Room for the tokens of one head.
 type Slots<'i> = [MaybeUninit<httparse::Header<'i>>; MAX_FIELDS];
@@ -138,7 +127,7 @@ impl HeadParser {
         forward: &Forward<'_>,
         out: &mut Vec<u8>,
     ) {
-        forward::write_request(&self.fields, head, input, forward, out);
+        write::write_request(&self.fields, head, input, forward, out);
     }
 
     /// Appends to `out` the head to send to the client for the response read last, from `input`.
@@ -149,13 +138,13 @@ impl HeadParser {
         rewrite: &ResponseRewrite<'_>,
         out: &mut Vec<u8>,
     ) {
-        rewrite::write_response(&self.fields, head, input, rewrite, out);
+        write::write_response(&self.fields, head, input, rewrite, out);
     }
 
     /// The value of the first field called `name` (in any case) in the head read last.
     #[must_use]
     pub fn field<'i>(&self, input: &'i [u8], name: &[u8]) -> Option<&'i [u8]> {
-        lookup::field(&self.fields, input, name)
+        fields::field(&self.fields, input, name)
     }
 
     /// The `X-Request-Id` of the request read last. Costs nothing if there is none.
@@ -170,7 +159,7 @@ impl HeadParser {
     /// The value of the first cookie called `name` in the request read last.
     #[must_use]
     pub fn cookie<'i>(&self, input: &'i [u8], name: &[u8]) -> Option<&'i [u8]> {
-        lookup::cookie(&self.fields, input, name)
+        fields::cookie(&self.fields, input, name)
     }
 
     /// Takes over the fields that the tokeniser found, adds what they say to `semantics`, and returns

@@ -3,12 +3,11 @@
 //! A [`ParseError`] is found without asking who sent the message. It becomes a [`Refusal`] when a
 //! client did and a [`BadResponse`] when a backend did.
 
-use super::chunked::BadChunk;
 use crate::error::{Fault, Refusal};
 
 /// What is wrong with a head, whoever sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ParseError {
+pub(in crate::http) enum ParseError {
     /// The start line or a field line is not well-formed.
     Syntax,
     /// A line does not end with CRLF, or CR stands alone.
@@ -48,6 +47,35 @@ impl From<ParseError> for Refusal {
 impl From<BadChunk> for Refusal {
     fn from(_: BadChunk) -> Self {
         Self::BadChunk
+    }
+}
+
+/// What is wrong with the framing of a chunked body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BadChunk {
+    /// The size is not one to sixteen hex digits, or beyond what 63 bits can hold.
+    Size,
+    /// A line or a chunk does not end with CRLF.
+    LineEnd,
+    /// An extension is too long or has a control character in it.
+    Extension,
+    /// The trailer section is malformed or too long.
+    Trailer,
+    /// A trailer field has the name of one that frames, routes or connects.
+    ForbiddenTrailer,
+}
+
+impl BadChunk {
+    /// One word for logs and counters.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Size => "bad_chunk_size",
+            Self::LineEnd => "bad_chunk_line_end",
+            Self::Extension => "bad_chunk_extension",
+            Self::Trailer => "bad_trailer",
+            Self::ForbiddenTrailer => "forbidden_trailer",
+        }
     }
 }
 

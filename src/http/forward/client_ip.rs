@@ -1,14 +1,15 @@
-//! A client's address as text, written for every request.
+//! A client's IP address as text, written for every request.
 //!
-//! Keeping the text with the connection would cost every idle one 46 bytes; writing four numbers
+//! Keeping the text with the connection would cost each idle one 46 bytes; writing four numbers
 //! by hand costs less than reading them back.
 
-use crate::address::{ClientAddress, UNIX_CLIENT};
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The longest text of an address: IPv6 with an IPv4 tail.
 const MAX_TEXT: usize = 45;
+/// What stands for a client without an IP address, one of a UNIX socket: no address reads so.
+pub(in crate::http) const NO_ADDRESS: &[u8] = b"unix:";
 
 /// An IP address as text, held in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,17 +51,17 @@ impl ClientIp {
     }
 }
 
-impl From<ClientAddress> for ClientIp {
-    /// A client without an IP address is told by a word that cannot be one.
-    fn from(address: ClientAddress) -> Self {
-        if let Some(ip) = address.ip() {
+impl From<Option<IpAddr>> for ClientIp {
+    /// A client without an IP address is written as [`NO_ADDRESS`].
+    fn from(address: Option<IpAddr>) -> Self {
+        if let Some(ip) = address {
             return ip.into();
         }
         let mut text = [0; MAX_TEXT];
-        for (place, byte) in text.iter_mut().zip(UNIX_CLIENT.bytes()) {
-            *place = byte;
+        for (place, byte) in text.iter_mut().zip(NO_ADDRESS) {
+            *place = *byte;
         }
-        let len = UNIX_CLIENT.len() as u8;
+        let len = NO_ADDRESS.len() as u8;
         Self { text, len }
     }
 }

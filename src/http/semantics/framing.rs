@@ -1,9 +1,9 @@
 //! How long a body is (RFC 9112, section 6.3), decided in one place for both directions.
 
-use super::Version;
-use super::method::Method;
-use super::parse_error::ParseError;
-use super::syntax::members;
+use crate::http::error::ParseError;
+use crate::http::method::Method;
+use crate::http::syntax::members;
+use crate::http::version::Version;
 
 /// How the end of a body is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,7 +20,7 @@ pub enum BodyLength {
 
 /// What the body belongs to.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Message {
+pub(in crate::http) enum Message {
     Request,
     Response {
         status: u16,
@@ -31,7 +31,7 @@ pub(super) enum Message {
 
 impl Message {
     /// Whether there is no body, whatever the fields say.
-    pub(super) const fn is_bodyless(self) -> bool {
+    pub(in crate::http) const fn is_bodyless(self) -> bool {
         match self {
             Self::Request => false,
             Self::Response {
@@ -44,7 +44,7 @@ impl Message {
 
 /// The rules of RFC 9112, section 6.3, in an order that lets nothing ambiguous through: first
 /// what makes the framing fields untrustworthy, then what they mean.
-pub(super) const fn body_length(
+pub(in crate::http) const fn body_length(
     message: Message,
     version: Version,
     length: ContentLength,
@@ -75,7 +75,7 @@ pub(super) const fn body_length(
 
 /// What the `Content-Length` fields of a head say together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum ContentLength {
+pub(in crate::http) enum ContentLength {
     #[default]
     Absent,
     Bytes {
@@ -89,7 +89,7 @@ pub(super) enum ContentLength {
 
 impl ContentLength {
     /// Takes in the value of one field: a number, or repetitions of the same one.
-    pub(super) fn add(&mut self, value: &[u8]) {
+    pub(in crate::http) fn add(&mut self, value: &[u8]) {
         if let (Self::Absent, Some(count)) = (*self, plain_decimal(value)) {
             *self = Self::Bytes { count, plain: true };
             return;
@@ -110,7 +110,7 @@ impl ContentLength {
     }
 
     /// The number, if it has to be said anew.
-    pub(super) const fn folded(self) -> Option<u64> {
+    pub(in crate::http) const fn folded(self) -> Option<u64> {
         match self {
             Self::Bytes {
                 count,
@@ -147,7 +147,7 @@ fn decimal(text: &[u8]) -> Option<u64> {
 
 /// What the `Transfer-Encoding` fields of a head say together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum TransferCoding {
+pub(in crate::http) enum TransferCoding {
     #[default]
     Absent,
     /// `chunked`, once, and nothing else.
@@ -162,7 +162,7 @@ pub(super) enum TransferCoding {
 
 impl TransferCoding {
     /// Takes in the value of one field.
-    pub(super) fn add(&mut self, value: &[u8]) {
+    pub(in crate::http) fn add(&mut self, value: &[u8]) {
         for member in members(value) {
             let is_chunked = member.eq_ignore_ascii_case(b"chunked");
             *self = match (*self, is_chunked) {

@@ -1,0 +1,147 @@
+//! What an intermediary adds to a head, drops from it and says anew, in both directions.
+//!
+//! Owns the settings of a listener ([`ForwardPolicy`], made once, with its constant field lines
+//! written out) and of one message ([`Forward`], [`ResponseRewrite`]). Refuses to know how a head is
+//! spelled: `h1::write` and later HTTP/2 apply these. Invariant: no field that is meant for one hop
+//! travels further (RFC 9110, section 7.6.1).
+
+mod client_ip;
+mod connection;
+mod response;
+
+pub use client_ip::ClientIp;
+pub(in crate::http) use client_ip::NO_ADDRESS;
+pub use connection::ConnectionOption;
+pub(in crate::http) use response::HOP_BY_HOP;
+pub use response::{Reframe, ResponseRewrite};
+
+use crate::http::fields::write::write_field;
+use crate::http::fields::{FieldKind, KindSet};
+
+/// How the client's address is told to the backend in `X-Forwarded-For`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ForwardedFor {
+    /// Added after what the request already says: for a balancer behind another proxy.
+    #[default]
+    Append,
+    /// Said instead of what the request says, `Forwarded` included: clients are not believed.
+    Replace,
+    /// The field is passed on as it came.
+    Leave,
+}
+
+/// What of the client's side is told to the backend, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForwardOptions {
+    /// `X-Forwarded-For`.
+    pub x_forwarded_for: ForwardedFor,
+    /// Whether `X-Forwarded-Host` is replaced by the host the client asked.
+    pub x_forwarded_host: bool,
+    /// Whether `X-Forwarded-Proto` is replaced by the protocol the client spoke.
+    pub x_forwarded_proto: bool,
+    /// Whether `X-Forwarded-Port` is replaced by the port of the listener.
+    pub x_forwarded_port: bool,
+    /// Whether `Forwarded` gets an element for this hop (RFC 7239).
+    pub forwarded: bool,
+    /// Whether `Via` gets a member for this hop (RFC 9110, section 7.6.3).
+    pub via: bool,
+}
+
+impl Default for ForwardOptions {
+    /// Everything but `Forwarded`, which says the same again, and `Via`, which makes some servers
+    /// compress no more (nginx, `gzip_proxied`).
+    fn default() -> Self {
+        Self {
+            x_forwarded_for: ForwardedFor::Append,
+            x_forwarded_host: true,
+            x_forwarded_proto: true,
+            x_forwarded_port: true,
+            forwarded: false,
+            via: false,
+        }
+    }
+}
+
+/// What a listener does to every request head, with the lines that are always the same written
+/// out. Made once for each listener.
+#[derive(Clone, Debug)]
+pub struct ForwardPolicy {
+    pub(in crate::http) options: ForwardOptions,
+    pub(in crate::http) proto: &'static str,
+    /// The unchanging lines, for a client that speaks HTTP/1.1.
+    pub(in crate::http) lines: Vec<u8>,
+    /// The same for HTTP/1.0: `Via` names the version that was received.
+    pub(in crate::http) lines_10: Vec<u8>,
+    pub(in crate::http) dropped: KindSet,
+}
+
+impl ForwardPolicy {
+    /// The policy of a listener on `port` whose clients speak `proto`: `http` or `https`.
+    #[must_use]
+    pub fn new(options: ForwardOptions, proto: &'static str, port: u16) -> Self {
+        Self {
+            options,
+            proto,
+            lines: lines(options, proto, port, b"1.1 lb"),
+            lines_10: lines(options, proto, port, b"1.0 lb"),
+            dropped: dropped(options),
+        }
+    }
+}
+
+fn lines(options: ForwardOptions, proto: &str, port: u16, via: &[u8]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    if options.x_forwarded_proto {
+        write_field(b"X-Forwarded-Proto: ", proto.as_bytes(), &mut lines);
+    }
+    if options.x_forwarded_port {
+        let mut digits = itoa::Buffer::new();
+        write_field(
+            b"X-Forwarded-Port: ",
+            digits.format(port).as_bytes(),
+            &mut lines,
+        );
+    }
+    if options.via {
+        write_field(b"Via: ", via, &mut lines);
+    }
+    lines
+}
+
+/// The kinds that no request keeps (RFC 9110, section 7.6.1, and credentials that are for this
+/// hop by section 11.7), and those said anew under `options`.
+fn dropped(options: ForwardOptions) -> KindSet {
+    const HOP_BY_HOP: KindSet = KindSet::of(&[
+        FieldKind::Nominated,
+        FieldKind::Connection,
+        FieldKind::KeepAlive,
+        FieldKind::ProxyConnection,
+        FieldKind::ProxyAuthorization,
+        FieldKind::Te,
+    ]);
+    HOP_BY_HOP
+        .with_if(
+            options.x_forwarded_for != ForwardedFor::Leave,
+            FieldKind::XForwardedFor,
+        )
+        .with_if(
+            options.x_forwarded_for == ForwardedFor::Replace,
+            FieldKind::Forwarded,
+        )
+        .with_if(options.x_forwarded_host, FieldKind::XForwardedHost)
+        .with_if(options.x_forwarded_proto, FieldKind::XForwardedProto)
+        .with_if(options.x_forwarded_port, FieldKind::XForwardedPort)
+}
+
+/// How one request is to be forwarded. Nothing in it is checked: it comes from the balancer.
+#[derive(Clone, Copy, Debug)]
+pub struct Forward<'a> {
+    /// What the listener does to every request.
+    pub policy: &'a ForwardPolicy,
+    /// The client's address as text: see [`ClientIp`](super::ClientIp).
+    pub client_ip: &'a [u8],
+    /// The `X-Request-Id` of a request that comes without.
+    pub request_id: Option<&'a [u8]>,
+    /// The `Host` the backend is asked for, instead of the one the client asked.
+    pub host: Option<&'a [u8]>,
+}

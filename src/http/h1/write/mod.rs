@@ -1,0 +1,9 @@
+//! HTTP/1.1 heads as bytes.
+
+mod local_reply;
+mod request;
+mod response;
+
+pub use local_reply::{LocalReply, write_local_reply};
+pub(in crate::http) use request::write_request;
+pub(in crate::http) use response::write_response;

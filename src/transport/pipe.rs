@@ -1,0 +1,13 @@
+//! Kernel pipes, through which bulk bytes pass without visiting user space.
+
+/// Where pipes come from. `None` from [`take`](Self::take): bytes are copied instead.
+pub trait Pipes {
+    /// What is lent.
+    type Pipe;
+
+    /// An empty pipe, if one can be had.
+    fn take(&mut self) -> Option<Self::Pipe>;
+
+    /// Takes back a pipe; one that still holds `left` bytes cannot be used again.
+    fn give(&mut self, pipe: Self::Pipe, left: usize);
+}
