@@ -73,7 +73,7 @@ mod tests {
     use super::is_authority;
 
     #[test]
-    fn hosts_with_and_without_ports() {
+    fn authorities_with_and_without_ports() {
         for good in [
             "a",
             "a.example:80",

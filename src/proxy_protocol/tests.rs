@@ -36,7 +36,7 @@ fn check(input: &[u8], expected: Result<ProxyHeader, BadProxyHeader>) {
 }
 
 #[test]
-fn lines_of_version_1() {
+fn v1_lines_are_read() {
     for (line, ends) in [
         (
             "PROXY TCP4 192.0.2.1 198.51.100.9 51324 80",
@@ -57,7 +57,7 @@ fn lines_of_version_1() {
 }
 
 #[test]
-fn lines_that_are_not_strictly_version_1_are_refused() {
+fn malformed_v1_lines_are_refused() {
     for line in [
         "GET / HTTP/1.1\r\n",
         "POST / HTTP/1.1\r\n",
@@ -85,7 +85,7 @@ fn lines_that_are_not_strictly_version_1_are_refused() {
 }
 
 #[test]
-fn a_line_has_at_most_107_bytes() {
+fn v1_line_has_at_most_107_bytes() {
     let padded = |len: usize| format!("{:<1$}\r\n", "PROXY UNKNOWN", len - 2);
     check(padded(107).as_bytes(), complete(107, None));
     check(padded(108).as_bytes(), Err(BadProxyHeader));
@@ -93,7 +93,7 @@ fn a_line_has_at_most_107_bytes() {
 }
 
 #[test]
-fn headers_of_version_2() {
+fn v2_headers_are_read() {
     let four = [192, 0, 2, 1, 198, 51, 100, 9, 0xc8, 0x7c, 0, 80];
     let mut six = [0; 36];
     (six[15], six[31]) = (1, 2);
@@ -117,7 +117,7 @@ fn headers_of_version_2() {
 }
 
 #[test]
-fn headers_that_are_not_strictly_version_2_are_refused() {
+fn malformed_v2_headers_are_refused() {
     for header in [
         v2(0x11, 0x11, &[0; 12]),
         v2(0x31, 0x11, &[0; 12]),
@@ -135,7 +135,7 @@ fn headers_that_are_not_strictly_version_2_are_refused() {
 }
 
 #[test]
-fn extensions_are_skipped_up_to_the_bound() {
+fn v2_extensions_are_skipped_up_to_the_limit() {
     let most = v2(0x20, 0, &vec![0; MAX_HEADER_BYTES - 16]);
     check(&most, complete(MAX_HEADER_BYTES, None));
     let more = v2(0x20, 0, &vec![0; MAX_HEADER_BYTES - 15]);
@@ -143,7 +143,7 @@ fn extensions_are_skipped_up_to_the_bound() {
 }
 
 #[test]
-fn what_is_written_is_read_back() {
+fn written_headers_are_read_back() {
     let mapped = ends("[::ffff:192.0.2.1]:1", "[::ffff:192.0.2.2]:2");
     let mixed = ends("192.0.2.1:1", "[2001:db8::1]:2");
     for (given, read) in [

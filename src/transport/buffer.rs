@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rewound_buffer_has_everything_again() {
+    fn rewound_buffer_has_all_bytes_again() {
         let mut buffers = Buffers::default();
         let mut buffer = buffers.take_with(b"hello");
         buffer.consume(3);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_through_a_buffer_does_not_make_it_grow() {
+    fn streaming_through_a_buffer_does_not_grow_it() {
         let mut buffers = Buffers::default();
         let mut buffer = buffers.take(SMALL_BYTES);
         buffer.append(&[1; 1000]);
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn buffers_come_back_empty_and_are_counted() {
+    fn returned_buffers_are_empty_and_counted() {
         let mut buffers = Buffers::default();
         let buffer = buffers.take_with(b"secret");
         assert_eq!(buffers.lent(), 1);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_has_the_room_that_is_expected_and_is_used_again() {
+    fn buffer_has_the_expected_room_and_is_reused() {
         let mut buffers = Buffers::default();
         for expected in [0, HEAD_BYTES, HEAD_BYTES + 1, SMALL_BYTES, SMALL_BYTES + 1] {
             let mut buffer = buffers.take(expected);

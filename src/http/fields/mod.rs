@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_told_apart_in_any_case() {
+    fn field_kinds_ignore_case() {
         let named = [
             ("TE", FieldKind::Te),
             ("hOsT", FieldKind::Host),

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_and_the_mapped() {
+    fn addresses_are_written_as_text() {
         let cases = [
             ("192.0.2.1", "192.0.2.1"),
             ("255.100.99.10", "255.100.99.10"),

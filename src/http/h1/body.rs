@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_of_known_length_ends_where_the_next_message_starts() {
+    fn body_of_known_length_ends_at_the_next_message() {
         let mut body = Body::new(BodyLength::Length(5));
         assert_eq!(body.next(b"ab"), Ok(Piece::Forward(2)));
         assert_eq!(body.remaining(), Some(3));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn no_body_is_over_at_once() {
+    fn empty_body_is_complete_at_once() {
         for length in [BodyLength::None, BodyLength::Length(0)] {
             let mut body = Body::new(length);
             assert!(body.is_complete());
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_until_close_never_ends() {
+    fn body_until_close_never_completes() {
         let mut body = Body::new(BodyLength::UntilClose);
         assert_eq!(body.next(b"abc"), Ok(Piece::Forward(3)));
         assert_eq!(body.remaining(), None);

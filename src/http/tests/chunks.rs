@@ -162,7 +162,7 @@ pub(super) const BAD: &[(&str, &str, BadChunk)] = &[
 ];
 
 #[test]
-fn what_passes() {
+fn well_formed_chunks_pass() {
     for (input, chunks, content) in GOOD {
         let longer = format!("{input}GET / HTTP/1.1\r\n");
         let whole = || std::iter::once(longer.as_bytes());
@@ -182,7 +182,7 @@ fn what_passes() {
 }
 
 #[test]
-fn what_does_not_pass() {
+fn malformed_chunks_are_refused() {
     for (rule, input, verdict) in BAD {
         for body in [
             Body::new(BodyLength::Chunked),
@@ -195,7 +195,7 @@ fn what_does_not_pass() {
 }
 
 #[test]
-fn a_body_without_extensions_is_one_piece() {
+fn body_without_extensions_is_one_piece() {
     let input = b"5\r\nhello\r\n1\r\nx\r\n0\r\nA: b\r\n\r\n";
     let mut body = Body::new(BodyLength::Chunked);
     assert_eq!(body.next(input), Ok(Piece::Forward(input.len())));
@@ -203,7 +203,7 @@ fn a_body_without_extensions_is_one_piece() {
 }
 
 #[test]
-fn content_may_go_by_unseen() {
+fn content_may_be_skipped_without_being_read() {
     let mut body = Body::new(BodyLength::Chunked);
     assert_eq!(body.remaining(), None);
     assert_eq!(body.next(b"ff\r\nab"), Ok(Piece::Forward(6)));
@@ -217,14 +217,14 @@ fn content_may_go_by_unseen() {
 }
 
 #[test]
-fn a_chunk_as_long_as_63_bits_can_tell() {
+fn largest_chunk_size_has_63_bits() {
     let mut body = Body::new(BodyLength::Chunked);
     assert_eq!(body.next(b"7fffffffffffffff\r\n"), Ok(Piece::Forward(18)));
     assert_eq!(body.remaining(), Some(i64::MAX as u64));
 }
 
 #[test]
-fn extensions_have_a_limit_to_the_byte() {
+fn extension_limit_is_exact() {
     let run = |bytes: usize| {
         let input = format!("0;{}\r\n\r\n", "x".repeat(bytes - 1));
         relay(
@@ -238,7 +238,7 @@ fn extensions_have_a_limit_to_the_byte() {
 }
 
 #[test]
-fn trailers_have_a_limit_to_the_byte() {
+fn trailer_limit_is_exact() {
     let run = |bytes: usize| {
         let input = format!("0\r\nA:{}\r\n\r\n", "x".repeat(bytes - "A:\r\n\r\n".len()));
         relay(

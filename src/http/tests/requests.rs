@@ -5,14 +5,14 @@ use super::request_cases::{ACCEPTED, refused};
 use super::*;
 
 #[test]
-fn what_is_refused_and_why() {
+fn ambiguous_requests_are_refused_with_the_right_reason() {
     for (name, input, verdict) in refused() {
         assert_eq!(parse(input.as_bytes()), Err(verdict), "{name}: {input:?}");
     }
 }
 
 #[test]
-fn what_is_accepted() {
+fn well_formed_requests_are_accepted() {
     for input in ACCEPTED {
         let head = accepted(input);
         let blank_line = input.trim_start().find("\r\n\r\n").unwrap() + 4;
@@ -25,7 +25,7 @@ fn what_is_accepted() {
 }
 
 #[test]
-fn the_parts_of_a_request() {
+fn request_head_has_its_parts() {
     let input = "PUT /x?y HTTP/1.1\r\nHost: a.example:81 \r\nContent-Length: 3\r\n\r\nabcGET";
     let head = accepted(input);
     assert_eq!(head.len, input.len() - "abcGET".len());
@@ -38,13 +38,13 @@ fn the_parts_of_a_request() {
 }
 
 #[test]
-fn the_host_of_a_whole_uri_wins() {
+fn absolute_form_overrides_host() {
     let input = "GET HTTP://b.example:8080?q HTTP/1.1\r\nHost: a\r\n\r\n";
     assert_eq!(accepted(input).host.of(input.as_bytes()), b"b.example:8080");
 }
 
 #[test]
-fn how_long_a_body_is() {
+fn request_body_length_follows_the_rules() {
     let cases = [
         ("Content-Length: 0\r\n", BodyLength::None),
         ("Content-Length: 7\r\n", BodyLength::Length(7)),
@@ -69,7 +69,7 @@ fn how_long_a_body_is() {
 }
 
 #[test]
-fn whether_another_request_may_follow() {
+fn request_persistence_follows_version_and_connection() {
     let cases = [
         ("1.1", "", true),
         ("1.1", "Connection: close\r\n", false),
@@ -91,7 +91,7 @@ fn whether_another_request_may_follow() {
 }
 
 #[test]
-fn who_waits_for_continue() {
+fn expect_continue_needs_http_1_1_and_a_body() {
     let cases = [
         ("1.1", "Expect: 100-Continue\r\nContent-Length: 1\r\n", true),
         ("1.1", "Expect: 100-continue\r\n", false),
@@ -109,7 +109,7 @@ fn who_waits_for_continue() {
 }
 
 #[test]
-fn what_is_an_upgrade() {
+fn upgrade_needs_field_and_option() {
     let cases = [
         ("1.1", "Connection: Upgrade\r\nUpgrade: websocket\r\n", true),
         ("1.1", "Connection: Upgrade\r\n", false),
@@ -146,7 +146,7 @@ const TIGHT: HeadLimits = HeadLimits {
 };
 
 #[test]
-fn each_limit_holds_to_the_byte() {
+fn each_limit_is_exact() {
     let cases = [
         (
             "8 bytes of target",
@@ -222,7 +222,7 @@ fn each_limit_holds_to_the_byte() {
 }
 
 #[test]
-fn an_endless_head_is_refused_at_the_limit() {
+fn endless_head_is_refused_at_the_limit() {
     let endless = "ABCDEFGHIJKLMNOPQRSTUVWXYZ".repeat(9);
     let mut parser = HeadParser::new(TIGHT);
     assert_eq!(
@@ -240,7 +240,7 @@ fn an_endless_head_is_refused_at_the_limit() {
 }
 
 #[test]
-fn limits_beyond_the_table_are_brought_within_it() {
+fn limits_are_capped_by_the_table() {
     let limits = HeadLimits {
         max_fields: usize::MAX,
         max_bytes: usize::MAX,
@@ -259,7 +259,7 @@ fn limits_beyond_the_table_are_brought_within_it() {
 }
 
 #[test]
-fn too_many_names_in_connection() {
+fn connection_with_too_many_names_is_refused() {
     let head = |names: usize| {
         format!(
             "GET / HTTP/1.1\r\nHost: a\r\nConnection: {}close\r\n\r\n",
@@ -287,7 +287,7 @@ fn fields_and_cookies_are_found() {
 }
 
 #[test]
-fn methods_that_may_be_repeated() {
+fn idempotent_methods() {
     let cases = [
         ("GET", true),
         ("DELETE", true),

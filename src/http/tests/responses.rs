@@ -126,7 +126,7 @@ pub(super) const TRUSTED: &[&str] = &[
 ];
 
 #[test]
-fn what_is_not_trusted_and_why() {
+fn unusable_responses_are_refused_with_the_right_reason() {
     for (rule, input, verdict) in DISTRUSTED {
         let result = parse_response(input.as_bytes(), Method::Get);
         assert_eq!(result, Err(*verdict), "{rule}: {input:?}");
@@ -134,7 +134,7 @@ fn what_is_not_trusted_and_why() {
 }
 
 #[test]
-fn what_is_trusted() {
+fn well_formed_responses_are_accepted() {
     for input in TRUSTED {
         let head = trusted(input, Method::Get);
         assert_eq!(head.len, input.find("\r\n\r\n").unwrap() + 4, "{input:?}");
@@ -142,7 +142,7 @@ fn what_is_trusted() {
 }
 
 #[test]
-fn how_long_a_body_is() {
+fn response_body_length_follows_the_rules() {
     let cases = [
         (
             Method::Get,
@@ -197,7 +197,7 @@ fn how_long_a_body_is() {
 }
 
 #[test]
-fn whether_the_connection_may_be_reused() {
+fn response_persistence_follows_version_and_connection() {
     let cases = [
         ("1.1 200", "Content-Length: 0\r\n", true),
         (
@@ -230,7 +230,7 @@ fn whether_the_connection_may_be_reused() {
 }
 
 #[test]
-fn the_parts_of_a_response() {
+fn response_head_has_its_parts() {
     let head = trusted("HTTP/1.0 503 Later\r\n\r\n", Method::Get);
     assert_eq!(
         (head.status, head.version, head.upgrade),

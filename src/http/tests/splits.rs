@@ -142,7 +142,7 @@ fn mutated_responses_byte_by_byte() {
 
 /// The cheap checks that every head passes must miss nothing that the strict grammar minds.
 #[test]
-fn what_is_accepted_has_no_flaw() {
+fn scanner_finds_no_error_in_accepted_heads() {
     let (requests, responses) = (requests(), responses());
     for seed in 0..ROUNDS {
         let mut random = Random::new(seed);
@@ -183,7 +183,7 @@ fn tokenised(input: &[u8], start: StartLine) -> httparse::Result<usize> {
 /// What the tokeniser refuses, the scanner can name; and where the scanner minds what the tokeniser
 /// tolerates, the cheap check has seen it.
 #[test]
-fn tokeniser_and_check_are_together_as_strict_as_the_scanner() {
+fn fast_path_is_as_strict_as_the_scanner() {
     let limits = HeadLimits::default();
     let mut parser = HeadParser::new(limits);
     let (mut refused, mut partial, mut sound, mut tolerated) = (0, 0, 0, 0);
@@ -223,7 +223,7 @@ fn tokeniser_and_check_are_together_as_strict_as_the_scanner() {
 }
 
 #[test]
-fn what_is_accepted_is_written_so_that_it_is_accepted_again() {
+fn written_heads_are_accepted_again() {
     let corpus: Vec<String> = ACCEPTED.iter().map(|input| (*input).to_owned()).collect();
     let policy = ForwardPolicy::new(Default::default(), "http", 80);
     let forward = Forward {

@@ -48,13 +48,13 @@ fn sent(input: &str) -> String {
 }
 
 #[test]
-fn what_means_nothing_to_us_is_copied_byte_for_byte() {
+fn unknown_fields_are_copied_byte_for_byte() {
     let input = "GET /a?b HTTP/1.1\r\nhost:a\r\nX-Odd:   b \t\r\nACCEPT: */*\r\n\r\n";
     assert_eq!(sent(input), input);
 }
 
 #[test]
-fn empty_lines_and_bodies_are_not() {
+fn empty_lines_and_bodies_are_not_copied() {
     let input = "\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
     assert_eq!(
         sent(input),
@@ -63,7 +63,7 @@ fn empty_lines_and_bodies_are_not() {
 }
 
 #[test]
-fn fields_for_this_hop_are_dropped_wherever_they_are() {
+fn hop_by_hop_fields_are_dropped() {
     let input = "GET / HTTP/1.1\r\nConnection: keep-alive, X-Mine\r\nx-mine: 1\r\nHost: a\r\n\
         Keep-Alive: 5\r\nProxy-Connection: close\r\nProxy-Authorization: secret\r\nA: b\r\n\
         Upgrade: h2c\r\nTE: gzip\r\nX-MINE: 2\r\n\r\n";
@@ -71,7 +71,7 @@ fn fields_for_this_hop_are_dropped_wherever_they_are() {
 }
 
 #[test]
-fn connection_cannot_name_what_everyone_needs() {
+fn connection_cannot_remove_end_to_end_fields() {
     let input = "POST / HTTP/1.1\r\nHost: a\r\nConnection: Host, Content-Length, Cookie, \
         Authorization, X-Request-Id, close\r\nContent-Length: 1\r\nCookie: a=b\r\n\
         Authorization: c\r\nX-Request-Id: d\r\n\r\n";
@@ -81,14 +81,14 @@ fn connection_cannot_name_what_everyone_needs() {
 }
 
 #[test]
-fn trailers_are_asked_for_on_behalf_of_the_client() {
+fn te_trailers_is_sent_on() {
     let input = "GET / HTTP/1.1\r\nHost: a\r\nTE: gzip, trailers\r\nConnection: TE\r\n\r\n";
     let output = "GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n\r\n";
     assert_eq!(sent(input), output);
 }
 
 #[test]
-fn an_upgrade_is_passed_on_as_one() {
+fn upgrade_is_sent_on() {
     let input = "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, upgrade\r\n\
         Upgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n";
     let output = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\
@@ -97,7 +97,7 @@ fn an_upgrade_is_passed_on_as_one() {
 }
 
 #[test]
-fn http_1_0_becomes_http_1_1() {
+fn http_1_0_request_is_sent_as_http_1_1() {
     let input = "POST /x HTTP/1.0\r\nConnection: keep-alive\r\nExpect: 100-continue\r\n\
         Content-Length: 1\r\n\r\n";
     assert_eq!(
@@ -107,13 +107,13 @@ fn http_1_0_becomes_http_1_1() {
 }
 
 #[test]
-fn an_expectation_is_passed_on() {
+fn expectation_is_sent_on() {
     let input = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n";
     assert_eq!(sent(input), input);
 }
 
 #[test]
-fn a_whole_uri_becomes_path_and_host() {
+fn absolute_form_is_sent_as_origin_form() {
     let cases = [
         ("GET http://b/x?y", "GET /x?y"),
         ("GET https://b", "GET /"),
@@ -129,7 +129,7 @@ fn a_whole_uri_becomes_path_and_host() {
 }
 
 #[test]
-fn a_length_said_twice_is_sent_once() {
+fn repeated_length_is_sent_once() {
     let output = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
     for said in [
         "Content-Length: 5\r\nContent-Length: 5",
@@ -144,7 +144,7 @@ fn a_length_said_twice_is_sent_once() {
 }
 
 #[test]
-fn framing_that_was_written_oddly_is_written_plainly() {
+fn oddly_written_framing_is_rewritten() {
     let cases = [
         ("Transfer-Encoding:\tchunked", "Transfer-Encoding: chunked"),
         ("Transfer-Encoding:chunked", "Transfer-Encoding: chunked"),
@@ -167,7 +167,7 @@ fn framing_that_was_written_oddly_is_written_plainly() {
 }
 
 #[test]
-fn who_asked_is_told() {
+fn client_is_named_to_the_backend() {
     let input = "GET / HTTP/1.1\r\nHost: a:80\r\nX-Forwarded-For: 10.0.0.1\r\n\
         X-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\n\
         X-Forwarded-For: 10.0.0.2\r\n\r\n";
@@ -182,7 +182,7 @@ fn who_asked_is_told() {
 }
 
 #[test]
-fn clients_that_are_not_believed() {
+fn replace_ignores_what_clients_say() {
     let input = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.0.0.1\r\n\
         Forwarded: for=10.0.0.1\r\n\r\n";
     let options = ForwardOptions {
@@ -196,7 +196,7 @@ fn clients_that_are_not_believed() {
 }
 
 #[test]
-fn an_ipv6_client_is_quoted() {
+fn ipv6_client_is_quoted_in_forwarded() {
     let options = ForwardOptions {
         forwarded: true,
         ..SILENT
@@ -209,7 +209,7 @@ fn an_ipv6_client_is_quoted() {
 }
 
 #[test]
-fn a_request_gets_an_id_unless_it_has_one() {
+fn request_id_is_added_once() {
     let id = |forward: &mut Forward<'_>| forward.request_id = Some(b"id-1");
     let without = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     let with = "GET / HTTP/1.1\r\nHost: a\r\nX-Request-ID: mine\r\n\r\n";
@@ -219,7 +219,7 @@ fn a_request_gets_an_id_unless_it_has_one() {
 }
 
 #[test]
-fn another_host_may_be_asked() {
+fn host_override_is_sent() {
     let options = ForwardOptions {
         x_forwarded_host: true,
         ..SILENT
@@ -236,7 +236,7 @@ fn another_host_may_be_asked() {
 }
 
 #[test]
-fn via_names_the_version_that_came() {
+fn via_names_the_received_version() {
     let options = ForwardOptions {
         via: true,
         ..SILENT
@@ -263,7 +263,7 @@ fn answered(input: &str, rewrite: ResponseRewrite<'_>) -> String {
 }
 
 #[test]
-fn a_response_is_copied_but_for_this_hop() {
+fn response_is_copied_without_hop_by_hop_fields() {
     let input = "HTTP/1.1 200 Fine, \u{fc}\r\nConnection: close, X-Mine\r\nA: b\r\nX-Mine: 1\r\n\
         Keep-Alive: 5\r\nProxy-Authenticate: x\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nhi";
     let output = "HTTP/1.1 200 Fine, \u{fc}\r\nA: b\r\nContent-Length: 2\r\n\r\n";
@@ -271,7 +271,7 @@ fn a_response_is_copied_but_for_this_hop() {
 }
 
 #[test]
-fn the_status_line_is_ours() {
+fn status_line_has_our_version() {
     let cases = [
         ("HTTP/1.0 200 OK", "HTTP/1.1 200 OK"),
         ("HTTP/1.1 200", "HTTP/1.1 200 "),
@@ -290,7 +290,7 @@ fn the_status_line_is_ours() {
 }
 
 #[test]
-fn a_response_is_framed_anew() {
+fn response_is_reframed() {
     let plain = "HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
     let chunked = "HTTP/1.1 200 OK\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\n";
     let reframe = |reframe| ResponseRewrite {
@@ -304,7 +304,7 @@ fn a_response_is_framed_anew() {
 }
 
 #[test]
-fn framing_is_kept_from_responses_that_may_have_none() {
+fn framing_fields_are_dropped_from_1xx_and_204() {
     let input = "HTTP/1.1 204 X\r\nContent-Length: 0, 0\r\n\r\n";
     assert_eq!(
         answered(input, ResponseRewrite::default()),
@@ -318,7 +318,7 @@ fn framing_is_kept_from_responses_that_may_have_none() {
 }
 
 #[test]
-fn what_the_client_is_told_of_its_connection() {
+fn connection_field_matches_the_option() {
     let input = "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n";
     let cases = [
         (ConnectionOption::Implied, ""),

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_in_chunks() {
+    fn body_is_framed_in_chunks() {
         let mut encoder = ChunkedEncoder::default();
         let mut sent = Vec::new();
         for part in [&b"hello"[..], b"", &[b'x'; 255]] {
@@ -91,12 +91,12 @@ mod tests {
     }
 
     #[test]
-    fn a_body_of_no_bytes() {
+    fn empty_body_is_the_last_chunk() {
         assert_eq!(ChunkedEncoder::default().finish(), b"0\r\n\r\n");
     }
 
     #[test]
-    fn the_longest_chunk() {
+    fn largest_chunk_head_fits() {
         let mut encoder = ChunkedEncoder::default();
         assert_eq!(encoder.chunk(1).as_bytes(), b"1\r\n");
         let head = encoder.chunk(usize::MAX);

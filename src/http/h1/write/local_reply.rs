@@ -123,7 +123,7 @@ mod tests {
     };
 
     #[test]
-    fn says_what_happened_and_how_long_it_is() {
+    fn reply_has_reason_and_length() {
         let text = written(BUSY);
         let (head, page) = text.split_once("\r\n\r\n").unwrap();
         assert!(
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn head_gets_the_length_but_no_page() {
+    fn reply_to_head_has_no_content() {
         let text = written(LocalReply {
             is_for_head: true,
             ..BUSY
@@ -149,14 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn every_status_of_a_fault_has_its_own_reason() {
+    fn each_status_has_its_own_reason_phrase() {
         for status in [400, 405, 408, 414, 417, 431, 501, 502, 503, 504, 505] {
             assert_ne!(super::text(status).0, super::text(500).0, "{status}");
         }
     }
 
     #[test]
-    fn the_method_that_is_not_allowed_is_told_which_are() {
+    fn reply_405_lists_allowed_methods() {
         let text = written(LocalReply {
             status: 405,
             connection: ConnectionOption::Close,
