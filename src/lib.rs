@@ -106,8 +106,9 @@ pub mod timers;
 pub mod transport;
 mod worker;
 
-pub use balancer::{Balancer, Ended, Handle, Running};
+pub use balancer::{AdminError, Balancer, Ended, Handle, Running};
 pub use net::{HeartbeatSender, Reachability, SenderHandle, Vitals};
+pub use proxy::BackendRef;
 
 /// The examples of the README are compiled and run with those of the documentation.
 #[cfg(doctest)]

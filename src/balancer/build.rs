@@ -17,12 +17,11 @@ use crate::proxy::{self, Parts, Proxy, RequestIds};
 use crate::shared::{ConnectionLimit, QueueMember, SharedLoad, SharedQueue};
 use crate::strategy::{Sticky, Strategy};
 use crate::telemetry::{AccessLog, Metrics};
-use crate::worker::{Command, EventLoop, LoopParts, Mailbox, OtherWorkers};
+use crate::worker::{EventLoop, Inbox, LoopParts, Mailbox, OtherWorkers, mailbox};
 use mio::Poll;
 use std::io;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
 
 /// What all workers go by.
 struct Plan<'a> {
@@ -44,7 +43,7 @@ struct Plan<'a> {
 struct Worker {
     number: usize,
     poll: Poll,
-    commands: Receiver<Command>,
+    inbox: Inbox,
     listeners: Vec<Listener>,
     /// Of the first alone.
     heartbeats: Option<HeartbeatListener>,
@@ -92,11 +91,11 @@ pub(super) fn build(
     let mailboxes: Arc<[Mailbox]> = mailboxes.into();
     let mut parties = parties(&plan, &mailboxes);
     let mut loops = Vec::new();
-    for (number, (poll, commands)) in ends.into_iter().enumerate() {
+    for (number, (poll, inbox)) in ends.into_iter().enumerate() {
         let worker = Worker {
             number,
             poll,
-            commands,
+            inbox,
             listeners: listeners
                 .get_mut(number)
                 .map(std::mem::take)
@@ -135,11 +134,11 @@ fn bind(
     Ok((bound, sorted))
 }
 
-/// Both ends of a way to tell a loop something.
-fn ends() -> io::Result<(Mailbox, (Poll, Receiver<Command>))> {
+/// Both ends of the mailbox of a loop, the receiving one with the events that announce it.
+fn ends() -> io::Result<(Mailbox, (Poll, Inbox))> {
     let (poll, waker) = events()?;
-    let (sender, commands) = channel();
-    Ok((Mailbox::new(sender, waker), (poll, commands)))
+    let (mailbox, inbox) = mailbox(waker);
+    Ok((mailbox, (poll, inbox)))
 }
 
 /// What several workers have in common, for each of them; nothing if there is but one.
@@ -150,7 +149,7 @@ fn parties(
     let workers = if plan.workers > 1 { plan.workers } else { 0 };
     let max_connections = plan.config.limits().max_connections;
     let connection_limit = Arc::new(ConnectionLimit::new(max_connections, workers));
-    let shared_load = Arc::new(SharedLoad::new(plan.config.backends().len()));
+    let shared_load = Arc::new(SharedLoad::new());
     let mailboxes = Arc::clone(mailboxes);
     SharedQueue::of(workers)
         .enumerate()
@@ -193,7 +192,7 @@ impl Plan<'_> {
             listeners: worker.listeners,
             heartbeats: worker.heartbeats,
             proxy,
-            commands: worker.commands,
+            inbox: worker.inbox,
             other_workers,
             log: log.map(Log::writer),
             max_connections: self.config.limits().max_connections,

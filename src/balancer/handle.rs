@@ -1,25 +1,32 @@
-//! A balancer as other threads reach it: watched, told, stopped.
+//! Reaches a balancer from other threads: observes it, commands it, stops it.
 //!
-//! Everything is a command that a loop takes in its own time. Of several workers the first knows
-//! the lives of the backends and obeys the operator; the others hear of it from there. What is
-//! asked of a balancer that has ended finds nobody, and is answered so.
+//! Everything is a command that a loop executes between its turns. Of several workers the first
+//! knows the states of the backends and executes the admin commands; the others follow.
 
+use super::AdminError;
 use crate::heartbeat::HeartbeatEvent;
 use crate::pool::StateChange;
-use crate::proxy::AdminCommand;
+use crate::proxy::{AdminCommand, BackendRef};
+use crate::strategy::BackendId;
 use crate::telemetry::{Snapshot, Stall};
-use crate::worker::{Command, Mailbox};
+use crate::worker::{Command, Mailbox, Untaken};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
-/// Changes that wait for whoever asked to be told of them.
+/// Changes of state that wait for a subscriber.
 const WAITING_CHANGES: usize = 4096;
-/// Notices that do.
+/// Events of heartbeats that wait for a subscriber.
 const WAITING_NOTICES: usize = 256;
-/// Stalls that wait for whoever asked to be told of them.
+/// Stalls that wait for a subscriber.
 const WAITING_STALLS: usize = 64;
+/// Weights of a backend.
+const WEIGHTS: RangeInclusive<u32> = 1..=256;
 
 /// Reaches a balancer from any thread.
+///
+/// Methods that return what the balancer replies wait until it runs, and for as long as one turn of
+/// its loop takes.
 #[derive(Clone, Debug)]
 pub struct Handle {
     /// Of the workers.
@@ -31,100 +38,133 @@ impl Handle {
     /// timeout, and ends. Returns at once.
     pub fn stop(&self) {
         for worker in self.mailboxes.iter() {
-            worker.post(Command::Stop);
+            worker.stop();
         }
     }
 
-    /// How the balancer is; `None` if it has ended.
+    /// Counters, response times and states as of now; `None` if the balancer has ended.
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
         let others = self.mailboxes.get(1..).unwrap_or_default();
-        // All are asked before the first is waited for.
-        let ask = |worker: &Mailbox| {
-            let (sender, reply) = channel();
-            worker.post(Command::Report(sender));
-            reply
-        };
-        let replies: Vec<_> = others.iter().map(ask).collect();
-        let reports = replies
+        // All are asked before the first reply is waited for.
+        let replies: Vec<_> = others
             .iter()
-            .filter_map(|reply| reply.recv().ok())
+            .map(|worker| request(worker, Command::Report))
             .collect();
-        let (sender, reply) = channel();
-        self.tell_first(Command::Snapshot(reports, sender));
-        reply.recv().ok()
+        let reports = replies.into_iter().flatten();
+        let reports = reports.filter_map(|reply| reply.recv().ok()).collect();
+        let first = self.mailboxes.first()?;
+        let reply = request(first, |reply| Command::Snapshot(reports, reply));
+        reply.ok()?.recv().ok()
     }
 
-    /// What changes in the lives of backends from now on. Ends when the balancer does. Up to
-    /// 4,096 changes wait to be received; when more do, the next that is delivered tells how
-    /// many were [missed](StateChange::missed).
+    /// Subscribes to changes of state of the backends. The channel ends when the balancer does, or
+    /// at once if it has too much to do to take the subscription. Up to 4,096 changes wait to be
+    /// received; when more do, the next that is delivered tells how many were
+    /// [missed](StateChange::missed).
     #[must_use]
     pub fn events(&self) -> Receiver<StateChange> {
-        let (sender, receiver) = sync_channel(WAITING_CHANGES);
-        self.tell_first(Command::Tell(sender));
-        receiver
+        let first = self.mailboxes.get(..1).unwrap_or_default();
+        subscribe(first, WAITING_CHANGES, Command::SubscribeChanges)
     }
 
-    /// What people should know of heartbeats from now on: whose come, and which are refused and
-    /// why. Ends when the balancer does. Up to 256 heartbeat_events wait to be received, others are missed.
+    /// Subscribes to heartbeats: which backends send them, and which are refused and why. The
+    /// channel ends when the balancer does. Up to 256 events wait to be received, others are
+    /// missed.
     #[must_use]
     pub fn heartbeat_events(&self) -> Receiver<HeartbeatEvent> {
-        let (sender, receiver) = sync_channel(WAITING_NOTICES);
-        self.tell_first(Command::Notify(sender));
-        receiver
+        let first = self.mailboxes.get(..1).unwrap_or_default();
+        subscribe(first, WAITING_NOTICES, Command::SubscribeHeartbeats)
     }
 
-    /// The turns of the workers' loops that take too long (50 ms or more) from now on, and what
-    /// they went to. Ends when the balancer does. Up to 64 wait to be received; what comes then is
-    /// only counted, in [`TurnTimes::stalls`](crate::telemetry::TurnTimes::stalls).
+    /// Subscribes to the turns of the loops that take too long (50 ms or more), and the phase they
+    /// spent it in. The channel ends when the balancer does. Up to 64 wait to be received; what
+    /// comes then is only counted, in [`TurnTimes::stalls`](crate::telemetry::TurnTimes::stalls).
     #[must_use]
     pub fn stalls(&self) -> Receiver<Stall> {
-        let (sender, receiver) = sync_channel(WAITING_STALLS);
-        for worker in self.mailboxes.iter() {
-            worker.post(Command::TellStalls(sender.clone()));
-        }
-        receiver
+        subscribe(&self.mailboxes, WAITING_STALLS, Command::SubscribeStalls)
     }
 
-    /// Gives a backend nothing new and lets it finish what it has; a change to `disabled` tells
-    /// when it has. Clients bound to it by a cookie get `Connection: close` with its last answer to
-    /// them, and are bound to another when they are back. `backend` is its address as it was given.
-    /// Returns whether there is one.
-    pub fn drain(&self, backend: &str) -> bool {
-        self.order(backend, AdminCommand::Drain)
+    /// Drains a backend: it gets nothing new and finishes what is in flight, at which it changes to
+    /// `disabled`. Clients bound to it by a cookie get `Connection: close` with its last response,
+    /// and are bound to another backend when they return. Returns the id of the backend.
+    ///
+    /// # Errors
+    /// There is no such backend, or the balancer has ended.
+    pub fn drain(&self, backend: impl Into<BackendRef>) -> Result<BackendId, AdminError> {
+        self.admin(backend.into(), AdminCommand::Drain)
     }
 
     /// Takes a drained backend back: one exchange at a time first, then a growing share. Returns
-    /// whether there is one.
-    pub fn undrain(&self, backend: &str) -> bool {
-        self.order(backend, AdminCommand::Enable)
+    /// the id of the backend.
+    ///
+    /// # Errors
+    /// As [`drain`](Self::drain).
+    pub fn undrain(&self, backend: impl Into<BackendRef>) -> Result<BackendId, AdminError> {
+        self.admin(backend.into(), AdminCommand::Enable)
     }
 
-    /// Takes a backend out at once; what is in flight there is finished, and then it is not
-    /// checked any more. Returns whether there is one.
-    pub fn disable(&self, backend: &str) -> bool {
-        self.order(backend, AdminCommand::Disable)
+    /// Disables a backend at once; what is in flight there is finished, and it is not checked any
+    /// more. Returns the id of the backend.
+    ///
+    /// # Errors
+    /// As [`drain`](Self::drain).
+    pub fn disable(&self, backend: impl Into<BackendRef>) -> Result<BackendId, AdminError> {
+        self.admin(backend.into(), AdminCommand::Disable)
     }
 
     /// Takes a disabled backend back, as [`undrain`](Self::undrain) does.
-    pub fn enable(&self, backend: &str) -> bool {
-        self.order(backend, AdminCommand::Enable)
+    ///
+    /// # Errors
+    /// As [`drain`](Self::drain).
+    pub fn enable(&self, backend: impl Into<BackendRef>) -> Result<BackendId, AdminError> {
+        self.admin(backend.into(), AdminCommand::Enable)
     }
 
-    /// Gives a backend another share, 1 to 256. Returns whether there is one.
-    pub fn set_weight(&self, backend: &str, weight: u32) -> bool {
-        self.order(backend, AdminCommand::Weight(weight))
-    }
-
-    fn order(&self, backend: &str, order: AdminCommand) -> bool {
-        let (sender, reply) = channel();
-        self.tell_first(Command::Admin(backend.to_owned(), order, sender));
-        reply.recv().unwrap_or(false)
-    }
-
-    fn tell_first(&self, command: Command) {
-        if let Some(first) = self.mailboxes.first() {
-            first.post(command);
+    /// Sets the weight of a backend, 1 to 256. Returns the id of the backend.
+    ///
+    /// # Errors
+    /// The weight is out of range; otherwise as [`drain`](Self::drain).
+    pub fn set_weight(
+        &self,
+        backend: impl Into<BackendRef>,
+        weight: u32,
+    ) -> Result<BackendId, AdminError> {
+        if !WEIGHTS.contains(&weight) {
+            return Err(AdminError::WeightOutOfRange(weight));
         }
+        self.admin(backend.into(), AdminCommand::Weight(weight))
     }
+
+    fn admin(&self, backend: BackendRef, command: AdminCommand) -> Result<BackendId, AdminError> {
+        let first = self.mailboxes.first().ok_or(AdminError::Ended)?;
+        let reply = request(first, |reply| {
+            Command::Admin(backend.clone(), command, reply)
+        })?;
+        let id = reply.recv().map_err(|_| AdminError::Ended)?;
+        id.ok_or(AdminError::UnknownBackend(backend))
+    }
+}
+
+/// Sends a command. Returns where its reply will come.
+fn request<T>(
+    to: &Mailbox,
+    command: impl FnOnce(Sender<T>) -> Command,
+) -> Result<Receiver<T>, Untaken> {
+    let (sender, reply) = channel();
+    to.command(command(sender))?;
+    Ok(reply)
+}
+
+/// Subscribes at all of `workers`. At one that does not take it, nothing will come.
+fn subscribe<T>(
+    workers: &[Mailbox],
+    waiting: usize,
+    command: impl Fn(SyncSender<T>) -> Command,
+) -> Receiver<T> {
+    let (sender, receiver) = sync_channel(waiting);
+    for worker in workers {
+        let _ = worker.command(command(sender.clone()));
+    }
+    receiver
 }

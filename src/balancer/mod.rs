@@ -3,10 +3,12 @@
 //! With several [workers](Config::workers) it is several loops, each on a thread of its own with
 //! listeners, connections and pools of its own. To whoever holds it, they are one.
 
+mod admin_error;
 mod build;
 mod handle;
 mod running;
 
+pub use admin_error::AdminError;
 pub use handle::Handle;
 pub use running::Running;
 
@@ -48,7 +50,7 @@ pub struct Balancer {
 pub struct Ended {
     /// All it has counted.
     pub snapshot: Snapshot,
-    /// SharedQueue of the access log that could not be written, because nobody read fast enough.
+    /// Lines of the access log that could not be written, because the reader was too slow.
     pub dropped_log_lines: u64,
 }
 

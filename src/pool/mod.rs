@@ -164,7 +164,7 @@ impl Pool {
         self.backends.pick(key, attempted, now)
     }
 
-    /// The exchange to serve next, if one waits here and none has waited longer elsewhere.
+    /// The exchange to serve next, unless none waits here or the next place is another worker's.
     pub(crate) fn next_waiting(
         &mut self,
         is_waiting: impl Fn(ExchangeId) -> bool,

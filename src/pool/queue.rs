@@ -1,49 +1,53 @@
 //! Exchanges that wait because every backend is at its limit.
 //!
-//! Late binding: a request that waits here goes to whichever backend is free first, instead of
-//! waiting behind others at one that was chosen too early. First come, first served, whoever the
-//! client is. An exchange that is over before its turn (its client left, its time was up) stays
-//! in the line as an id that finds nothing and is passed over; such ids never outnumber those
-//! that wait by much.
+//! Late binding: a request that waits here goes to whichever backend has room first, instead of
+//! waiting behind others at one that was chosen too early. First come, first served, whatever the
+//! client. An exchange that is over before its turn (its client left, its time was up) stays in
+//! line as an id that finds nothing and is passed over; such ids never outnumber those that wait
+//! by much.
 //!
-//! With several workers the queues of all are one [`QueueMember`].
+//! With several workers each has a queue of its own, and free places are shared out by a
+//! [`QueueMember`].
 
 use crate::ids::ExchangeId;
 use crate::shared::QueueMember;
-use crate::time::Timestamp;
 use std::collections::VecDeque;
 
-/// Ids of finished exchanges that may stay in the line before it is tidied.
+/// Ids of finished exchanges that may stay in line before it is tidied.
 const STALE_KEPT: usize = 64;
 
-/// Those who wait here.
+/// The exchanges that wait at this worker.
 #[derive(Debug, Default)]
 pub(crate) struct WaitQueue {
-    /// Who waits, and since when.
-    line: VecDeque<(ExchangeId, Timestamp)>,
+    line: VecDeque<ExchangeId>,
     waiting: usize,
-    /// What it has to do with the queues of other workers, if there are any.
+    /// Its part in sharing with the queues of other workers, if there are any.
     shared: Option<QueueMember>,
 }
 
 impl WaitQueue {
-    /// Makes it part of a line over several workers. It must be empty.
-    pub(crate) fn share(&mut self, line: QueueMember) {
-        self.shared = Some(line);
+    /// Shares free places with the queues of other workers. It must be empty.
+    pub(crate) fn share(&mut self, member: QueueMember) {
+        self.shared = Some(member);
     }
 
-    /// How many wait here.
+    /// Exchanges that wait here.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.waiting
     }
 
-    /// Whether nobody waits, here or at another worker.
+    /// Whether nothing waits, here or at another worker.
     pub(crate) fn is_empty(&self) -> bool {
-        self.waiting == 0 && !self.shared.as_ref().is_some_and(QueueMember::others_wait)
+        self.waiting == 0 && !self.others_wait()
     }
 
-    /// Whether there is nothing to see to: nobody waits, nobody has left, and there are no others.
+    fn others_wait(&self) -> bool {
+        self.shared.as_ref().is_some_and(QueueMember::others_wait)
+    }
+
+    /// Whether there is nothing to see to: nothing waits, nothing has left, and there are no other
+    /// workers.
     pub(crate) fn is_unused(&self) -> bool {
         self.line.is_empty() && self.shared.is_none()
     }
@@ -55,61 +59,64 @@ impl WaitQueue {
         id: ExchangeId,
         limit: usize,
         is_waiting: impl Fn(ExchangeId) -> bool,
-        now: Timestamp,
     ) -> bool {
         let is_in = match &mut self.shared {
             None => self.waiting < limit,
-            Some(line) => line.join(limit),
+            Some(shared) => shared.join(limit),
         };
         if is_in {
             if self.line.len() > 2 * self.waiting + STALE_KEPT {
-                self.line.retain(|(id, _)| is_waiting(*id));
+                self.line.retain(|id| is_waiting(*id));
             }
-            self.line.push_back((id, now));
+            self.line.push_back(id);
             self.waiting += 1;
         }
         is_in
     }
 
-    /// One that waited is served or gone; its id may still be in the line.
+    /// One that waited was served or has gone; its id may still be in line.
     pub(crate) fn leave(&mut self) {
         self.waiting = self.waiting.saturating_sub(1);
-        if let Some(line) = &mut self.shared {
-            line.leave();
+        if let Some(shared) = &mut self.shared {
+            shared.leave();
+        }
+    }
+
+    /// One that waited got a place at a backend.
+    pub(crate) fn served(&mut self) {
+        self.leave();
+        if let Some(shared) = &mut self.shared {
+            shared.served();
         }
     }
 
     /// The worker looks for free places now: it need not be called for those there are.
     pub(crate) fn answer_call(&self) {
-        if let Some(line) = &self.shared {
-            line.answer();
+        if let Some(shared) = &self.shared {
+            shared.answer();
         }
     }
 
-    /// Who has waited longest, unless that is somebody at another worker.
+    /// The exchange to serve next, unless nothing waits here or the next place is another worker's.
     pub(crate) fn first(&mut self, is_waiting: impl Fn(ExchangeId) -> bool) -> Option<ExchangeId> {
         if self.waiting == 0 {
             self.line.clear();
         }
-        while let Some((id, _)) = self.line.front()
+        while let Some(id) = self.line.front()
             && !is_waiting(*id)
         {
             self.line.pop_front();
         }
-        let first = self.line.front().copied();
-        if let Some(line) = &mut self.shared {
-            line.show(first.map(|(_, since)| since));
-            line.ahead().is_none().then_some(())?;
-        }
-        first.map(|(id, _)| id)
+        let first = self.line.front().copied()?;
+        let yields = self.shared.as_ref().is_some_and(QueueMember::yields);
+        (!yields).then_some(first)
     }
 
-    /// The worker to wake, because somebody there goes first, has not been called, and
-    /// `has_room` says that there is a place.
-    pub(crate) fn call(&self, has_room: impl FnOnce() -> bool) -> Option<usize> {
-        let line = self.shared.as_ref().filter(|line| line.others_wait())?;
-        let worker = line.ahead()?;
-        (has_room() && line.call(worker)).then_some(worker)
+    /// The worker to wake, because exchanges wait there, it has not been called, and `has_room`
+    /// says that there is a place.
+    pub(crate) fn call(&mut self, has_room: impl FnOnce() -> bool) -> Option<usize> {
+        let shared = self.shared.as_mut().filter(|shared| shared.others_wait())?;
+        if has_room() { shared.call() } else { None }
     }
 }
 

@@ -162,6 +162,15 @@ impl Backends {
     }
 }
 
+impl Signal {
+    /// Whether it says of the same backend what `older` said.
+    pub(crate) fn repeats(&self, older: &Self) -> bool {
+        self.backend == older.backend
+            && self.event == older.event
+            && self.is_judged == older.is_judged
+    }
+}
+
 impl Event {
     /// Whether it says how the one exchange ended that was risked on a backend.
     const fn ends_trial(self) -> bool {

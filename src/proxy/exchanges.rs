@@ -144,7 +144,7 @@ impl<N: Network> Proxy<N> {
             // Nothing can have come yet on a connection that is new, or was idle.
             Ok(Dispatched::Attached) if phase == Phase::AwaitingHead => self.begin_upload(id, now),
             Ok(Dispatched::Attached) => Step::Continue,
-            Ok(Dispatched::Queued) => self.enqueue(id, pool, now),
+            Ok(Dispatched::Queued) => self.enqueue(id, pool),
             Err(fault) => Step::Failed(fault),
         }
     }
@@ -163,12 +163,12 @@ impl<N: Network> Proxy<N> {
         lent.exchange.upload(&mut io, &mut self.io, now)
     }
 
-    fn enqueue(&mut self, id: ExchangeId, pool: PoolId, now: Timestamp) -> Step {
+    fn enqueue(&mut self, id: ExchangeId, pool: PoolId) -> Step {
         let exchanges = &self.conns.exchanges;
         let is_waiting = |id| exchanges.get(id).is_some_and(Exchange::is_queued);
         let pool = self.pools.get_mut(pool);
         let limit = pool.limits.queue_limit;
-        if !pool.queue.join(id, limit, is_waiting, now) {
+        if !pool.queue.join(id, limit, is_waiting) {
             return Step::Failed(Fault::QueueFull);
         }
         if let Some(exchange) = self.conns.exchanges.get_mut(id) {
@@ -194,7 +194,7 @@ impl<N: Network> Proxy<N> {
             match self.try_dispatch(id, now) {
                 Ok(Dispatched::Queued) => break,
                 Ok(Dispatched::Attached) => {
-                    self.pools.get_mut(pool).queue.leave();
+                    self.pools.get_mut(pool).queue.served();
                     self.drive(id, now);
                 }
                 Err(fault) => self.fail(id, fault, now),

@@ -19,6 +19,7 @@
 //! | `timers`, `run_queue`, `outbox`, `exchange_log`, `codec` | one concern each, lent for a call |
 //! | `health_checks`, `hang_detection`, `heartbeats` | what tells of backends besides exchanges |
 
+mod admin_command;
 mod backend_conn;
 mod client_conn;
 mod clients;
@@ -43,6 +44,7 @@ mod worker_message;
 #[cfg(test)]
 mod tests;
 
+pub use admin_command::{AdminCommand, BackendRef};
 pub use listener::Listener;
 pub use network::{Network, Token};
 pub use report::Report;
@@ -52,6 +54,7 @@ pub use worker_message::Message;
 use crate::config::Health;
 use crate::http::HeadParser;
 use crate::pool::{Pool, PoolId, Pools, State, StateChange};
+use crate::strategy::BackendId;
 use crate::telemetry::{AccessLog, BackendView, Metrics, Snapshot};
 use crate::time::Timestamp;
 use crate::transport::{IoContext, Readiness};
@@ -108,19 +111,6 @@ pub struct Parts<N: Network> {
     pub metrics: Metrics,
     /// Where records are written.
     pub access_log: AccessLog,
-}
-
-/// What the operator wants of a backend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AdminCommand {
-    /// Finish what it has, get nothing new.
-    Drain,
-    /// Get nothing new from now on.
-    Disable,
-    /// Take part again, after [`Drain`](Self::Drain) or [`Disable`](Self::Disable).
-    Enable,
-    /// Get another share, 1 to 256.
-    Weight(u32),
 }
 
 impl<N: Network> Proxy<N> {
@@ -290,14 +280,20 @@ impl<N: Network> Proxy<N> {
 
 /// Backends: commands, and what follows from changes.
 impl<N: Network> Proxy<N> {
-    /// Does what the operator says of the backend called `name`. Returns whether there is one.
-    pub fn order(&mut self, name: &str, command: AdminCommand, now: Timestamp) -> bool {
+    /// Executes an admin command. Returns the id of the backend; `None` if there is no such backend.
+    pub fn execute(
+        &mut self,
+        backend: &BackendRef,
+        command: AdminCommand,
+        now: Timestamp,
+    ) -> Option<BackendId> {
         let pool = PoolId::FIRST;
         let backends = &mut self.pools.get_mut(pool).backends;
-        let Some(backend) = backends.find(name) else {
-            return false;
+        let backend = match backend {
+            BackendRef::Id(id) => *id,
+            BackendRef::Name(name) => backends.find(name)?,
         };
-        match command {
+        let is_here = match command {
             AdminCommand::Drain => backends.drain(backend, now),
             AdminCommand::Disable => backends.disable(backend, now),
             AdminCommand::Enable => backends.undrain(backend, now),
@@ -306,7 +302,8 @@ impl<N: Network> Proxy<N> {
                 self.tell_others(pool, Message::Weighed(pool, backend, weight));
                 is_here
             }
-        }
+        };
+        is_here.then_some(backend)
     }
 
     /// Follows the changes of a pool's backends. Returns whether there were any.

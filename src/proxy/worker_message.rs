@@ -1,10 +1,11 @@
-//! Messages between the proxies of several workers.
+//! Messages between the proxies of several workers, each about one backend.
 //!
 //! The first worker decides about backends and checks them. Its decisions go to all others; what the
 //! others notice goes to the first. How a message travels is the worker's matter.
 
 use crate::pool::{PoolId, Signal, StateChange};
 use crate::strategy::BackendId;
+use std::mem;
 use std::time::Duration;
 
 /// From the first worker to all others, or from another to the first.
@@ -20,4 +21,36 @@ pub enum Message {
     Changed(PoolId, StateChange),
     /// To the others: the weight of a backend has changed.
     Weighed(PoolId, BackendId, u32),
+}
+
+impl Message {
+    /// Whether `older`, which was not received yet, tells nothing that matters after this message:
+    /// it is the same signal, or a change of the same backend to the same state. Changes to
+    /// different states all matter, as more may follow from a state than is seen in the next.
+    #[must_use]
+    pub fn supersedes(&self, older: &Self) -> bool {
+        match (self, older) {
+            (Self::Noticed(pool, new), Self::Noticed(of, old)) => pool == of && new.repeats(old),
+            (Self::Suspected(pool, new, _), Self::Suspected(of, old, _)) => {
+                pool == of && new == old
+            }
+            (Self::Silent(pool, new), Self::Silent(of, old)) => pool == of && new == old,
+            (Self::Weighed(pool, new, _), Self::Weighed(of, old, _)) => pool == of && new == old,
+            (Self::Changed(pool, new), Self::Changed(of, old)) => {
+                pool == of
+                    && new.backend == old.backend
+                    && mem::discriminant(&new.to) == mem::discriminant(&old.to)
+                    && new.is_spared() == old.is_spared()
+                    && new.cause.is_silence() == old.cause.is_silence()
+            }
+            (
+                Self::Noticed(..)
+                | Self::Suspected(..)
+                | Self::Silent(..)
+                | Self::Weighed(..)
+                | Self::Changed(..),
+                _,
+            ) => false,
+        }
+    }
 }

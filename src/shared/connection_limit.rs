@@ -1,4 +1,4 @@
-//! Which worker serves a connection, and how many there are over all.
+//! The limit of connections over all workers, and which worker serves a new one.
 //!
 //! The system spreads new connections over the listeners of the workers by a hash of their
 //! addresses: evenly on the whole, and unevenly where it matters, among few that last. So a worker
@@ -6,9 +6,9 @@
 //! handing on costs a wake-up, and gains nothing where connections come and go.
 //!
 //! Invariant: a connection counts from before it is accepted until it is closed, so there are
-//! never more than allowed. A worker that does not accept because of that is woken by whoever
-//! closes one: it says that it waits and looks again after that, and the other counts down and
-//! looks for those who wait after that; one of them sees the other.
+//! never more than allowed. A worker that does not accept because of that is woken by the worker
+//! that closes one: it publishes that it waits and looks again after that, and the other counts
+//! down and looks for workers that wait after that; one of them sees the other.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -26,7 +26,7 @@ pub(crate) struct ConnectionLimit {
     shares: Box<[Share]>,
 }
 
-/// Those of one.
+/// The connections of one worker.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 struct Share {
@@ -79,6 +79,15 @@ impl ConnectionLimit {
         chosen
     }
 
+    /// Moves a connection that [`place`](Self::place) gave to `other` back to `worker`, which has to
+    /// serve it itself.
+    pub(crate) fn keep(&self, other: usize, worker: usize) {
+        if let (Some(other), Some(own)) = (self.shares.get(other), self.shares.get(worker)) {
+            other.open.fetch_sub(1, SeqCst);
+            own.open.fetch_add(1, SeqCst);
+        }
+    }
+
     /// So many that counted at `worker` are closed. Returns the workers to be woken for that.
     pub(crate) fn closed(&self, worker: usize, count: usize) -> impl Iterator<Item = usize> {
         if let Some(share) = self.shares.get(worker) {
@@ -128,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_accepts_all_hands_half_of_them_on() {
+    fn a_worker_that_accepts_all_hands_half_of_them_on() {
         for workers in [2, 3, 8] {
             let connection_limit = ConnectionLimit::new(1_000, workers);
             let mut counts = vec![0_usize; workers];
@@ -141,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_room_is_woken_once() {
+    fn a_worker_that_waits_for_room_is_woken_once() {
         let connection_limit = ConnectionLimit::new(1, 2);
         accept(&connection_limit, 0);
         assert!(!connection_limit.reserve() && !connection_limit.has_room(1));

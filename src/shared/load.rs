@@ -1,7 +1,8 @@
-//! What several workers share of their backends: a row of atomics for each.
+//! The load of each backend over all workers: a row of atomics for each slot a backend can have.
 //!
 //! Every worker keeps candidates of its own, and chooses from them; here they learn
-//! what the others have in flight. A row fills one cache line, so that workers at different
+//! what the others have in flight. There are rows for as many backends as a pool may have, so that
+//! one that is added later has its row. A row fills one cache line, so that workers at different
 //! backends do not disturb each other, and reading a row that nobody has written since costs no
 //! more than reading memory of one's own.
 //!
@@ -17,6 +18,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
 /// Picks are numbered from here, so that the numbers below order those never picked.
 pub(crate) const FIRST_PICK: u64 = 1 << 32;
 
+/// Rows a table has: 64 bytes each.
+pub(crate) const MAX_ROWS: usize = 4096;
+
 /// The rows of all backends.
 #[derive(Debug)]
 pub struct SharedLoad {
@@ -29,19 +33,19 @@ pub struct SharedLoad {
 #[repr(align(64))]
 struct Picks(AtomicU64);
 
-/// Whom a backend may be given to, as the first worker has it.
+/// Which exchanges a backend may be given, as the first worker has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Admission {
-    /// To anybody.
+    /// Any.
     Open,
-    /// Only where there is no other.
+    /// Only those that have no other.
     InNeed,
-    /// To nobody: the operator said so.
+    /// None: the operator said so.
     Closed,
 }
 
-/// What is shared of one backend.
+/// The row of one backend.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct BackendLoad {
@@ -59,17 +63,23 @@ pub(crate) struct BackendLoad {
     busy_since: AtomicU64,
 }
 
+impl Default for SharedLoad {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl SharedLoad {
-    /// A shared_load for so many backends, at which nothing is in flight.
+    /// Rows for every slot, at which nothing is in flight.
     #[must_use]
-    pub fn new(backends: usize) -> Self {
+    pub fn new() -> Self {
         Self {
-            rows: (0..backends).map(|_| BackendLoad::default()).collect(),
+            rows: (0..MAX_ROWS).map(|_| BackendLoad::default()).collect(),
             picks: Picks(AtomicU64::new(FIRST_PICK)),
         }
     }
 
-    /// The row of a slot; `None` if the backend there came after the shared_load was made.
+    /// The row of a slot; `None` if it is [`MAX_ROWS`] or above.
     pub(crate) fn row(&self, slot: usize) -> Option<&BackendLoad> {
         self.rows.get(slot)
     }
@@ -80,7 +90,7 @@ impl SharedLoad {
     }
 }
 
-/// Places.
+/// Places at a backend.
 impl BackendLoad {
     /// Takes a place, if fewer than `most` are taken. Returns how many were.
     ///
@@ -141,9 +151,9 @@ impl BackendLoad {
     }
 }
 
-/// Who may be picked.
+/// Whether a backend may be picked.
 impl BackendLoad {
-    /// What the first worker says.
+    /// The admission, as the first worker set it.
     pub(crate) fn admission(&self) -> Admission {
         match self.admission.load(SeqCst) {
             0 => Admission::Open,
@@ -152,7 +162,7 @@ impl BackendLoad {
         }
     }
 
-    /// For the first worker to say.
+    /// Sets the admission. For the first worker.
     pub(crate) fn admit(&self, admission: Admission) {
         self.admission.store(admission as u8, SeqCst);
     }
@@ -167,7 +177,7 @@ impl BackendLoad {
         !self.trial.swap(true, SeqCst)
     }
 
-    /// It has decided.
+    /// Ends the trial.
     pub(crate) fn end_trial(&self) {
         self.trial.store(false, SeqCst);
     }

@@ -1,7 +1,7 @@
 //! State that several workers share: atomics, and nothing that waits.
 //!
-//! A worker that is alone has none of it. It knows neither sockets nor requests; who reads and
-//! writes it when is for the [`pool`](crate::pool), the [`proxy`](crate::proxy) and the worker.
+//! A worker that is alone has none of it. It knows neither sockets nor requests; when it is read
+//! and written is up to the [`pool`](crate::pool), the [`proxy`](crate::proxy) and the worker.
 
 mod connection_limit;
 mod load;

@@ -1,143 +1,146 @@
-//! One line of waiting exchanges over several workers.
+//! The queues of several workers: how many exchanges wait over all, and which worker to wake for a
+//! free place.
 //!
-//! Each worker has a queue of its own; the lines tell it how many wait over all, and since when
-//! the first of each other queue has waited. Whoever has waited longest goes first, at whichever
-//! worker: another finds that out, leaves the free place to it, and *calls* it. A call wakes a loop.
+//! Each worker has a queue of its own, first come, first served. A worker that frees a place while
+//! exchanges wait elsewhere shares it out: it serves one of its own and leaves the next to another
+//! worker, which it *calls*. A call wakes a loop.
 //!
-//! No place stays free while somebody waits for it:
-//! * who joins makes that known, and looks for a free place after that;
-//! * who frees a place looks after that whether others wait, and calls the first of them.
+//! No place stays free while an exchange waits for it:
+//! * a worker where one joins publishes that, and looks for a free place after that;
+//! * a worker that frees a place looks after that whether others wait, and calls one of them.
 //!
-//! All of these are sequentially consistent, so at least one of the two sees the other. A worker
-//! that is called looks again; when it leaves a place to another, or nobody waits there any more,
-//! it passes the call on to the first in line. Calls only go to whoever has waited longest, so they
-//! cannot go round in a circle. A call that is not answered yet is not repeated: the look that
-//! follows the answer comes after whatever the second was to tell.
+//! Both are sequentially consistent, so at least one of the two sees the other. A worker that is
+//! called looks again, and what it leaves free it passes on by a call of its own. A call that was
+//! not answered yet is not repeated: the look that follows the answer comes after whatever the
+//! second call was to tell.
+//!
+//! Refused: one strict order over all queues. It takes the age of every queue's head in shared
+//! memory, and saves a request no more than one place in line.
 
-use crate::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-/// What is known of the queues of all workers.
+/// State shared by the queues of all workers.
 #[derive(Debug)]
 pub struct SharedQueue {
     /// Exchanges that wait, over all.
     waiting: AtomicUsize,
-    heads: Box<[Head]>,
+    workers: Box<[WorkerQueue]>,
 }
 
-/// The first exchange in the queue of one worker.
-#[derive(Debug)]
+/// The queue of one worker, as the others see it.
+#[derive(Debug, Default)]
 #[repr(align(64))]
-struct Head {
-    /// Since when it waits; [`Timestamp::NEVER`] if nobody does.
-    since: AtomicU64,
-    /// Whether its worker was called and has not looked since.
+struct WorkerQueue {
+    waiting: AtomicUsize,
+    /// Whether the worker was called and has not looked since.
     is_called: AtomicBool,
 }
 
 /// One worker's part.
 #[derive(Debug)]
 pub struct QueueMember {
-    lines: Arc<SharedQueue>,
+    shared: Arc<SharedQueue>,
     worker: usize,
     /// Exchanges that wait here.
     waiting: usize,
-    /// As in the head.
-    since: Timestamp,
+    /// Whether the next free place is left to another worker.
+    owes_place: bool,
 }
 
 impl SharedQueue {
-    /// The parts of so many workers, in their order.
+    /// The parts of `workers` workers, in their order.
     pub fn of(workers: usize) -> impl Iterator<Item = QueueMember> {
-        let head = |_| Head {
-            since: AtomicU64::new(Timestamp::NEVER.as_nanos()),
-            is_called: AtomicBool::new(false),
-        };
-        let lines = Arc::new(Self {
+        let shared = Arc::new(Self {
             waiting: AtomicUsize::new(0),
-            heads: (0..workers).map(head).collect(),
+            workers: (0..workers).map(|_| WorkerQueue::default()).collect(),
         });
         (0..workers).map(move |worker| QueueMember {
-            lines: Arc::clone(&lines),
+            shared: Arc::clone(&shared),
             worker,
             waiting: 0,
-            since: Timestamp::NEVER,
+            owes_place: false,
         })
     }
 }
 
 impl QueueMember {
-    /// How many workers there are.
+    /// Number of workers.
     pub(crate) fn workers(&self) -> usize {
-        self.lines.heads.len()
+        self.shared.workers.len()
     }
 
-    /// Whether anybody waits at another worker.
+    /// Whether an exchange waits at another worker.
     pub(crate) fn others_wait(&self) -> bool {
-        self.lines.waiting.load(SeqCst) > self.waiting
+        self.shared.waiting.load(SeqCst) > self.waiting
     }
 
-    /// One more waits here, if fewer than `limit` do over all. Returns whether it does.
+    /// Adds an exchange, if fewer than `limit` wait over all. Returns whether it did.
     pub(crate) fn join(&mut self, limit: usize) -> bool {
         let one_more = |waiting: usize| (waiting < limit).then_some(waiting + 1);
-        let waiting = &self.lines.waiting;
-        let is_in = waiting.fetch_update(SeqCst, SeqCst, one_more).is_ok();
-        self.waiting += usize::from(is_in);
+        let all = &self.shared.waiting;
+        let is_in = all.fetch_update(SeqCst, SeqCst, one_more).is_ok();
+        if is_in {
+            self.set_waiting(self.waiting + 1);
+        }
         is_in
     }
 
-    /// One that waited here does no more.
+    /// Removes an exchange that was served or ended.
     pub(crate) fn leave(&mut self) {
         if self.waiting > 0 {
-            self.waiting -= 1;
-            self.lines.waiting.fetch_sub(1, SeqCst);
-        }
-        if self.waiting == 0 {
-            self.show(None);
+            self.set_waiting(self.waiting - 1);
+            self.shared.waiting.fetch_sub(1, SeqCst);
         }
     }
 
-    /// Makes known since when the first in the queue waits; `None`: it is empty.
-    pub(crate) fn show(&mut self, since: Option<Timestamp>) {
-        let since = since.unwrap_or(Timestamp::NEVER);
-        if since != self.since {
-            self.since = since;
-            if let Some(own) = self.lines.heads.get(self.worker) {
-                own.since.store(since.as_nanos(), SeqCst);
-            }
-        }
+    /// An exchange of this worker's queue got a place. Others that wait get the next.
+    pub(crate) fn served(&mut self) {
+        self.owes_place = true;
     }
 
-    /// The worker looks for free places now, whether it was called or not.
+    /// Whether the next free place is left to another worker.
+    pub(crate) fn yields(&self) -> bool {
+        self.owes_place && self.others_wait()
+    }
+
+    /// The worker is about to look for free places, called or not.
     pub(crate) fn answer(&self) {
-        if let Some(own) = self.lines.heads.get(self.worker)
+        if let Some(own) = self.shared.workers.get(self.worker)
             && own.is_called.load(SeqCst)
         {
             own.is_called.store(false, SeqCst);
         }
     }
 
-    /// The worker where somebody has waited longer than the first in the queue here.
-    pub(crate) fn ahead(&self) -> Option<usize> {
-        let heads = self.lines.heads.iter().enumerate();
-        let since = heads.map(|(worker, head)| (head.since.load(SeqCst), worker));
-        let (since, worker) = since.min()?;
-        (since != Timestamp::NEVER.as_nanos() && worker != self.worker).then_some(worker)
+    /// Calls another worker where exchanges wait, for a place that is free: the next after this
+    /// one that was not called yet. Returns which to wake.
+    pub(crate) fn call(&mut self) -> Option<usize> {
+        self.owes_place = false;
+        let workers = self.workers();
+        let others = (1..workers).map(|ahead| (self.worker + ahead) % workers);
+        others
+            .filter_map(|number| Some((number, self.shared.workers.get(number)?)))
+            .find(|(_, worker)| {
+                worker.waiting.load(SeqCst) > 0 && !worker.is_called.swap(true, SeqCst)
+            })
+            .map(|(number, _)| number)
     }
 
-    /// Calls a worker. Returns whether it has to be woken for that.
-    pub(crate) fn call(&self, worker: usize) -> bool {
-        let head = self.lines.heads.get(worker);
-        head.is_some_and(|head| !head.is_called.swap(true, SeqCst))
+    fn set_waiting(&mut self, waiting: usize) {
+        self.waiting = waiting;
+        if let Some(own) = self.shared.workers.get(self.worker) {
+            own.waiting.store(waiting, SeqCst);
+        }
     }
 }
 
 impl Drop for QueueMember {
-    /// Nobody waits for a worker that is gone.
+    /// Nothing waits at a worker that has ended.
     fn drop(&mut self) {
-        self.show(None);
-        self.lines.waiting.fetch_sub(self.waiting, SeqCst);
+        let waiting = self.waiting;
+        self.set_waiting(0);
+        self.shared.waiting.fetch_sub(waiting, SeqCst);
     }
 }

@@ -1,50 +1,111 @@
-//! The phase in which clients are accepted.
-//!
-//! Owns when the loop accepts and when it does not: within the limit of connections, so many in a
-//! turn, and not for a while after the system had no room for one.
+//! The accept phase: client connections, within the limit of connections, so many in a turn, and
+//! not for a while after the system had no room for one.
 
 use super::event_loop::EventLoop;
 use super::other_workers::OtherWorkers;
-use crate::net::{Accepted, Listener};
+use crate::net::{Accepted, HeartbeatListener, Listener};
 use crate::telemetry::TurnPhase;
 use crate::time::Timestamp;
+use mio::{Registry, Token};
 use std::io;
 use std::time::Duration;
 
 /// Connections accepted on one listener in one turn.
 const ACCEPTS_PER_TURN: usize = 64;
-/// How long no connection is accepted after the system had no room for one.
+/// Time in which nothing is accepted after the system had no room for a connection.
 pub(super) const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 
-impl EventLoop {
+/// The sockets connections and heartbeats arrive at.
+#[derive(Debug)]
+pub(super) struct Arrivals {
+    listeners: Vec<Listener>,
+    /// Of the first worker alone.
+    pub(super) heartbeats: Option<HeartbeatListener>,
+    /// Connections that may be open at once, where there is one worker.
+    max_connections: usize,
+    /// The end of the pause after a shortage.
+    pub(super) paused_until: Timestamp,
+}
+
+impl Arrivals {
+    pub(super) fn new(
+        listeners: Vec<Listener>,
+        heartbeats: Option<HeartbeatListener>,
+        max_connections: usize,
+    ) -> Self {
+        Self {
+            listeners,
+            heartbeats,
+            max_connections,
+            paused_until: Timestamp::ZERO,
+        }
+    }
+
+    /// Registers all sockets, the listeners under `token(index)`.
+    ///
+    /// # Errors
+    /// The system has no room to watch them.
+    pub(super) fn register(
+        &mut self,
+        registry: &Registry,
+        token: impl Fn(usize) -> Token,
+    ) -> io::Result<()> {
+        for (index, listener) in self.listeners.iter_mut().enumerate() {
+            listener.register(registry, token(index))?;
+        }
+        match &mut self.heartbeats {
+            Some(heartbeats) => heartbeats.register(registry),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes an event of one of the sockets.
+    pub(super) fn note(&mut self, token: Token, listener: usize) {
+        if self.heartbeats.as_mut().is_some_and(|h| h.note(token)) {
+            return;
+        }
+        if let Some(listener) = self.listeners.get_mut(listener) {
+            listener.ready = true;
+        }
+    }
+
     /// Whether clients may be waiting to be accepted.
-    pub(super) fn has_arrivals(&self) -> bool {
+    pub(super) fn has_clients(&self) -> bool {
         self.listeners.iter().any(|listener| listener.ready)
     }
 
+    /// Closes all sockets.
+    pub(super) fn close(&mut self) {
+        self.listeners.clear();
+        self.heartbeats = None;
+    }
+}
+
+impl EventLoop {
+    /// Whether one more connection may be opened.
     pub(super) fn can_accept(&self) -> bool {
         match &self.other_workers {
-            None => self.proxy.open_clients() < self.max_connections,
+            None => self.proxy.open_clients() < self.arrivals.max_connections,
             Some(other_workers) => other_workers.has_room(),
         }
     }
 
-    /// Accepts who waits. Returns the time when that is done.
+    /// Runs the accept phase.
     pub(super) fn accept(&mut self, now: Timestamp) -> Timestamp {
-        if !self.has_arrivals() || now < self.accepts_from {
+        if !self.arrivals.has_clients() || now < self.arrivals.paused_until {
             return now;
         }
-        for index in 0..self.listeners.len() {
+        for index in 0..self.arrivals.listeners.len() {
             if self.accept_on(index, now).is_err() {
                 // Trying again at once would spin; what waits is in the kernel's queue.
-                self.accepts_from = now + SHORTAGE_PAUSE;
+                self.arrivals.paused_until = now + SHORTAGE_PAUSE;
                 break;
             }
         }
         self.mark(TurnPhase::Accept)
     }
 
-    /// Accepts who waits at one listener.
+    /// Accepts the connections that wait at one listener.
     ///
     /// # Errors
     /// The system has no room for one more.
@@ -53,7 +114,8 @@ impl EventLoop {
             if !self.can_accept() {
                 break;
             }
-            let Some(listener) = self.listeners.get_mut(index).filter(|l| l.ready) else {
+            let listener = self.arrivals.listeners.get_mut(index);
+            let Some(listener) = listener.filter(|listener| listener.ready) else {
                 break;
             };
             let accepted = match &mut self.other_workers {
@@ -65,9 +127,9 @@ impl EventLoop {
                 Ok(None) => continue,
                 Err(error) => Err(error),
             };
-            served.or_else(|error| match is_shortage(&error) {
-                true => Err(error),
-                false => Ok(()),
+            served.or_else(|error| match concerns_one_connection(&error) {
+                true => Ok(()),
+                false => Err(error),
             })?;
         }
         Ok(())
@@ -82,13 +144,13 @@ impl EventLoop {
         self.proxy.accepted(stream, address, listener, now)
     }
 
-    /// Serves a connection that another worker has accepted. One that comes while this one stops
-    /// is closed, like those that wait to be accepted.
+    /// Serves a connection that another worker has accepted. One that comes while this worker
+    /// stops is closed, like those that wait to be accepted.
     pub(super) fn take_over(&mut self, accepted: Accepted, now: Timestamp) {
         if let Some(other_workers) = &mut self.other_workers {
             other_workers.taken_over();
         }
-        if self.stopping_until.is_none() {
+        if self.shutdown.deadline.is_none() {
             // An error means that it is closed, and so it is counted.
             let _ = self.serve(accepted, now);
         }
@@ -111,9 +173,10 @@ fn accept_for(
     Ok(accepted?.and_then(|accepted| other_workers.hand_on(accepted)))
 }
 
-/// Whether an error of accepting is about means, not about one connection (`accept(2)`).
-pub(super) fn is_shortage(error: &io::Error) -> bool {
-    !matches!(
+/// Whether an error of `accept(2)` is about that one connection. All others mean that the system
+/// has no room, and go on meaning it for a while.
+pub(super) fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted
             | io::ErrorKind::ConnectionReset

@@ -1,61 +1,153 @@
-//! How a loop is reached from other threads: by commands that it takes in its own time.
+//! Reaches a loop from other threads: commands of a [`Handle`](crate::Handle), messages of other
+//! workers, and the order to stop.
+//!
+//! Everything is bounded, and sending never waits, so a loop can send. What does not fit comes
+//! back to its sender: a handle reports that the balancer is busy, and a worker keeps its messages
+//! in an [`Outbox`](super::outbox::Outbox) and serves the connection itself. Stopping is a flag, so
+//! it always gets through.
 
 use super::report::WorkerReport;
 use crate::heartbeat::HeartbeatEvent;
 use crate::net::Accepted;
 use crate::pool::StateChange;
-use crate::proxy::{AdminCommand, Message};
+use crate::proxy::{AdminCommand, BackendRef, Message};
+use crate::strategy::BackendId;
 use crate::telemetry::{Snapshot, Stall};
 use mio::Waker;
-use std::sync::mpsc::{Sender, SyncSender};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
 
-/// What a loop can be asked.
+/// Commands that wait for a loop at most.
+const MAX_COMMANDS: usize = 256;
+/// Messages of other workers that wait for a loop at most.
+const MAX_MESSAGES: usize = 1024;
+
+/// A request of a [`Handle`](crate::Handle) to a loop. Replies are lost if the handle has gone.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Stop accepting, finish, return.
-    Stop,
-    /// Say what was counted, to be added by the first worker.
+    /// Reports what was counted, for the first worker to add.
     Report(Sender<WorkerReport>),
-    /// Say how all workers are, these being the reports of the others. For the first.
+    /// Adds the reports of the other workers to a snapshot. For the first.
     Snapshot(Vec<WorkerReport>, Sender<Snapshot>),
-    /// Tell of every change in the life of a backend from now on. For the first.
-    Tell(SyncSender<StateChange>),
-    /// Tell what people should know of heartbeats from now on. For the first.
-    Notify(SyncSender<HeartbeatEvent>),
-    /// Tell of every turn that takes too long from now on.
-    TellStalls(SyncSender<Stall>),
-    /// Do what the operator says of the backend of this name; say whether there is one. For the
+    /// Subscribes to changes of state of the backends. For the first.
+    SubscribeChanges(SyncSender<StateChange>),
+    /// Subscribes to events of heartbeats. For the first.
+    SubscribeHeartbeats(SyncSender<HeartbeatEvent>),
+    /// Subscribes to turns that take too long.
+    SubscribeStalls(SyncSender<Stall>),
+    /// Executes an admin command; replies with the id of the backend, if there is one. For the
     /// first.
-    Admin(String, AdminCommand, Sender<bool>),
-    /// Serve a connection that another worker has accepted.
-    Serve(Accepted),
-    /// Another worker has told something.
-    Receive(Message),
+    Admin(BackendRef, AdminCommand, Sender<Option<BackendId>>),
 }
 
-/// Where a loop is told.
+/// What one worker sends another.
+#[derive(Debug)]
+pub(crate) enum WorkerMessage {
+    /// A connection to serve, which the sender has accepted.
+    Serve(Accepted),
+    /// News of a backend.
+    Backend(Box<Message>),
+}
+
+/// Why a command was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Untaken {
+    /// [`MAX_COMMANDS`] wait already.
+    Full,
+    /// The loop has ended.
+    Ended,
+}
+
+/// The sending end.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
-    commands: Sender<Command>,
+    commands: SyncSender<Command>,
+    messages: SyncSender<WorkerMessage>,
+    stop: Arc<AtomicBool>,
     waker: Waker,
 }
 
+/// The receiving end, which the loop owns.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    commands: Receiver<Command>,
+    messages: Receiver<WorkerMessage>,
+    stop: Arc<AtomicBool>,
+}
+
+/// Both ends for a loop that `waker` wakes.
+pub(crate) fn mailbox(waker: Waker) -> (Mailbox, Inbox) {
+    let (commands, taken_commands) = sync_channel(MAX_COMMANDS);
+    let (messages, taken_messages) = sync_channel(MAX_MESSAGES);
+    let stop = Arc::new(AtomicBool::new(false));
+    let inbox = Inbox {
+        commands: taken_commands,
+        messages: taken_messages,
+        stop: Arc::clone(&stop),
+    };
+    let mailbox = Mailbox {
+        commands,
+        messages,
+        stop,
+        waker,
+    };
+    (mailbox, inbox)
+}
+
 impl Mailbox {
-    /// The mailbox of the loop that has the other end of `commands`.
-    pub(crate) fn new(commands: Sender<Command>, waker: Waker) -> Self {
-        Self { commands, waker }
+    /// Tells the loop to stop.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, SeqCst);
+        self.wake();
     }
 
-    /// Tells the loop, and wakes it. Nobody is told if it has ended.
-    pub(crate) fn post(&self, command: Command) {
-        if self.commands.send(command).is_ok() {
-            self.wake();
+    /// Sends a command.
+    ///
+    /// # Errors
+    /// It was not taken.
+    pub(crate) fn command(&self, command: Command) -> Result<(), Untaken> {
+        match self.commands.try_send(command) {
+            Ok(()) => {
+                self.wake();
+                Ok(())
+            }
+            Err(TrySendError::Full(_)) => Err(Untaken::Full),
+            Err(TrySendError::Disconnected(_)) => Err(Untaken::Ended),
         }
     }
 
-    /// Wakes the loop for what it can find out itself.
+    /// Sends a message. The loop is not woken.
+    ///
+    /// # Errors
+    /// The queue is full, or the loop has ended: the message.
+    pub(crate) fn try_send(
+        &self,
+        message: WorkerMessage,
+    ) -> Result<(), TrySendError<WorkerMessage>> {
+        self.messages.try_send(message)
+    }
+
+    /// Wakes the loop.
     pub(crate) fn wake(&self) {
-        // Fails only if the system has no memory for eight bytes; then the next one who wakes it does.
+        // Fails only if the system has no memory for eight bytes; the next to wake it makes up.
         let _ = self.waker.wake();
+    }
+}
+
+impl Inbox {
+    /// Whether the loop was told to stop.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.load(SeqCst)
+    }
+
+    /// Takes the next command.
+    pub(crate) fn command(&self) -> Option<Command> {
+        self.commands.try_recv().ok()
+    }
+
+    /// Takes the next message of another worker.
+    pub(crate) fn message(&self) -> Option<WorkerMessage> {
+        self.messages.try_recv().ok()
     }
 }

@@ -1,17 +1,20 @@
 //! Workers: one event loop on one thread each, and the ways they reach each other.
 //!
-//! Owns the phases of a turn, accepting, and what other threads ask of a loop. It decides nothing
-//! about requests: that is [`proxy`](crate::proxy)'s. Every phase is bounded.
+//! Owns the phases of a turn, accepting, and the commands of other threads. It decides nothing
+//! about requests: that is up to the [`proxy`](crate::proxy). Every phase and every queue is
+//! bounded, and nothing here waits but the loop for events.
 
 mod accept;
+mod control;
 mod event_loop;
 mod heartbeats;
 mod mailbox;
 mod other_workers;
+mod outbox;
 mod report;
 mod subscribers;
 
 pub(crate) use event_loop::{EventLoop, Finished, LoopParts};
-pub(crate) use mailbox::{Command, Mailbox};
+pub(crate) use mailbox::{Command, Inbox, Mailbox, Untaken, mailbox};
 pub(crate) use other_workers::OtherWorkers;
 pub(crate) use report::{WorkerReport, snapshot};

@@ -1,26 +1,31 @@
-//! What a loop has to do with those of the other workers, if there are any.
+//! The other workers, as a loop sees them. A loop that is alone has none of this.
 //!
-//! It carries what the servers tell each other, hands connections on, and counts them. Alone, a
-//! loop has none of this.
+//! Carries messages about backends, hands connections on, and counts connections against the limit
+//! over all workers.
 
-use super::mailbox::{Command, Mailbox};
+use super::mailbox::{Mailbox, WorkerMessage};
+use super::outbox::Outbox;
 use crate::net::Accepted;
 use crate::proxy::Message;
 use crate::shared::ConnectionLimit;
 use std::sync::Arc;
+use std::sync::mpsc::TrySendError;
 
 /// The other workers, as one of them sees them.
 #[derive(Debug)]
 pub(crate) struct OtherWorkers {
-    /// Which worker this is.
+    /// The number of this worker.
     worker: usize,
     /// Of all workers.
     mailboxes: Arc<[Mailbox]>,
+    /// What each worker was sent and has not taken yet. The first sends to all others, the others
+    /// to the first.
+    outboxes: Vec<Outbox>,
     connection_limit: Arc<ConnectionLimit>,
-    /// Connections that counted here and are closed, of those this worker was to serve.
-    closed: usize,
     /// Connections this worker was to serve.
     served: usize,
+    /// Those of them that are closed.
+    closed: usize,
 }
 
 impl OtherWorkers {
@@ -32,10 +37,11 @@ impl OtherWorkers {
     ) -> Self {
         Self {
             worker,
+            outboxes: mailboxes.iter().map(|_| Outbox::default()).collect(),
             mailboxes,
             connection_limit,
-            closed: 0,
             served: 0,
+            closed: 0,
         }
     }
 
@@ -49,23 +55,36 @@ impl OtherWorkers {
         self.connection_limit.reserve()
     }
 
-    /// None came.
+    /// Gives back what [`reserve`](Self::reserve) took: no connection came.
     pub(super) fn release(&self) {
         let waiting = self.connection_limit.released(1);
         self.wake(waiting.filter(|worker| *worker != self.worker));
     }
 
-    /// Decides who serves a connection. Returns it if it is this worker.
+    /// Decides which worker serves a connection, and sends it there. Returns it if that is this
+    /// worker, or the other has no room for the message.
     pub(super) fn hand_on(&mut self, accepted: Accepted) -> Option<Accepted> {
         let worker = self.connection_limit.place(self.worker);
-        if worker == self.worker {
-            self.served += 1;
-            return Some(accepted);
-        }
-        if let Some(mailbox) = self.mailboxes.get(worker) {
-            mailbox.post(Command::Serve(accepted));
-        }
-        None
+        let accepted = match self.mailboxes.get(worker) {
+            Some(other) if worker != self.worker => {
+                match other.try_send(WorkerMessage::Serve(accepted)) {
+                    Ok(()) => {
+                        other.wake();
+                        return None;
+                    }
+                    Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => {
+                        self.connection_limit.keep(worker, self.worker);
+                        match message {
+                            WorkerMessage::Serve(accepted) => accepted,
+                            WorkerMessage::Backend(_) => return None,
+                        }
+                    }
+                }
+            }
+            Some(_) | None => accepted,
+        };
+        self.served += 1;
+        Some(accepted)
     }
 
     /// Another worker has handed a connection on.
@@ -83,17 +102,28 @@ impl OtherWorkers {
         }
     }
 
-    /// Passes on what the server has to tell: the first tells all others, the others the first.
-    pub(super) fn tell(&self, messages: Vec<Message>) {
-        for message in messages {
-            let to = match self.worker {
-                0 => self.mailboxes.get(1..),
-                _ => self.mailboxes.get(..1),
-            };
-            for mailbox in to.unwrap_or_default() {
-                mailbox.post(Command::Receive(message.clone()));
+    /// Sends messages about backends: the first worker to all others, the others to the first.
+    /// What a worker has no room for waits for the next turn.
+    pub(super) fn send(&mut self, messages: Vec<Message>) {
+        let to = match self.worker {
+            0 => 1..self.mailboxes.len(),
+            _ => 0..1,
+        };
+        let mailboxes = self.mailboxes.get(to.clone()).unwrap_or_default();
+        let outboxes = self.outboxes.get_mut(to).unwrap_or_default();
+        for (mailbox, outbox) in mailboxes.iter().zip(outboxes) {
+            for message in &messages {
+                outbox.push(message.clone());
+            }
+            if !outbox.is_empty() {
+                outbox.flush(mailbox);
             }
         }
+    }
+
+    /// Whether messages wait for a worker that had no room for them.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.outboxes.iter().any(|outbox| !outbox.is_empty())
     }
 
     /// Wakes other workers.

@@ -1,9 +1,9 @@
 use super::*;
 use crate::ids::{ExchangeTag, Table};
 use crate::pool::Backends;
-use crate::shared::SharedLoad;
-use crate::shared::SharedQueue;
+use crate::shared::{SharedLoad, SharedQueue};
 use crate::strategy::{Kind, Outcome, build};
+use crate::time::Timestamp;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -18,16 +18,16 @@ const fn at(nanos: u64) -> Timestamp {
 }
 
 #[test]
-fn those_who_left_are_passed_over() {
+fn exchanges_that_left_are_passed_over() {
     let mut ids = Table::<ExchangeTag, ()>::new();
     let (a, b, c) = (ids.insert(()), ids.insert(()), ids.insert(()));
     let gone = RefCell::new(Vec::new());
     let waits = |id| !gone.borrow().contains(&id);
     let mut queue = WaitQueue::default();
     for id in [a, b, c] {
-        assert!(queue.join(id, 3, waits, at(0)));
+        assert!(queue.join(id, 3, waits));
     }
-    assert!(!queue.join(a, 3, waits, at(0)), "it is full");
+    assert!(!queue.join(a, 3, waits), "it is full");
     gone.borrow_mut().push(a);
     queue.leave();
     assert_eq!(queue.first(waits), Some(b));
@@ -35,11 +35,11 @@ fn those_who_left_are_passed_over() {
 }
 
 #[test]
-fn the_line_does_not_grow_with_those_who_left() {
+fn the_line_does_not_grow_with_exchanges_that_left() {
     let mut ids = Table::<ExchangeTag, ()>::new();
     let mut queue = WaitQueue::default();
     for _ in 0..10_000 {
-        queue.join(ids.insert(()), NO_LIMIT, |_| false, at(0));
+        queue.join(ids.insert(()), NO_LIMIT, |_| false);
         queue.leave();
     }
     assert!(queue.line.len() <= STALE_KEPT + 2, "{}", queue.line.len());
@@ -56,46 +56,92 @@ fn shared(workers: usize) -> Vec<WaitQueue> {
 }
 
 #[test]
-fn who_has_waited_longest_goes_first_at_whichever_worker() {
+fn places_are_shared_out_among_workers() {
     let mut ids = Table::<ExchangeTag, ()>::new();
     let [mut left, mut right] = shared(2).try_into().unwrap();
-    let (early, late) = (ids.insert(()), ids.insert(()));
     let waits = |_| true;
-    assert!(right.join(early, 2, waits, at(1)));
-    assert_eq!(right.first(waits), Some(early));
-    assert!(!left.is_empty(), "whoever comes now waits behind it");
-    assert!(left.join(late, 2, waits, at(2)));
-    assert!(!left.join(ids.insert(()), 2, waits, at(3)), "full over all");
-    assert_eq!(left.first(waits), None, "another goes first");
+    let [first, second, third] = [ids.insert(()), ids.insert(()), ids.insert(())];
+    assert!(right.join(third, 3, waits));
+    assert!(!left.is_empty(), "an exchange that comes now waits as well");
+    assert!(left.join(first, 3, waits) && left.join(second, 3, waits));
+    assert!(!left.join(ids.insert(()), 3, waits), "full over all");
+    assert_eq!(left.first(waits), Some(first), "one of its own first");
+    left.served();
+    assert_eq!(
+        left.first(|id| id != first),
+        None,
+        "the next is the other's"
+    );
     assert_eq!(left.call(|| false), None, "there is no place");
     assert_eq!(left.call(|| true), Some(1));
     assert_eq!(left.call(|| true), None, "it was called already");
+    assert_eq!(
+        left.first(|id| id != first),
+        Some(second),
+        "then its own again"
+    );
     right.answer_call();
-    assert_eq!(right.first(waits), Some(early));
-    assert_eq!(right.call(|| true), None, "nobody goes before it");
-    right.leave();
+    assert_eq!(right.first(waits), Some(third));
+    right.served();
     assert_eq!(right.first(waits), None);
     assert_eq!(right.call(|| true), Some(0), "the call is passed on");
     left.answer_call();
-    assert_eq!(left.first(waits), Some(late));
+    assert_eq!(left.first(|id| id != first), Some(second));
 }
 
 #[test]
-fn nobody_waits_for_who_has_left_or_a_worker_that_is_gone() {
-    for is_gone in [false, true] {
+fn a_worker_is_not_called_for_what_has_left_or_when_it_has_ended() {
+    for has_ended in [false, true] {
         let mut ids = Table::<ExchangeTag, ()>::new();
         let [mut left, mut right] = shared(2).try_into().unwrap();
-        right.join(ids.insert(()), 2, |_| true, at(1));
-        right.first(|_| true);
-        let late = ids.insert(());
-        left.join(late, 2, |_| true, at(2));
-        assert_eq!(left.first(|_| true), None);
-        match is_gone {
+        right.join(ids.insert(()), 3, |_| true);
+        let [first, second] = [ids.insert(()), ids.insert(())];
+        left.join(first, 3, |_| true);
+        left.join(second, 3, |_| true);
+        left.served();
+        assert_eq!(left.first(|id| id != first), None);
+        match has_ended {
             true => drop(right),
             false => right.leave(),
         }
-        assert_eq!(left.first(|_| true), Some(late));
+        assert_eq!(left.first(|id| id != first), Some(second));
+        assert_eq!(left.call(|| true), None);
     }
+}
+
+/// One worker frees every place and never runs out of exchanges of its own: the others together get
+/// nearly as many places as it does, and each its part.
+#[test]
+fn a_busy_worker_does_not_starve_the_others() {
+    let mut ids = Table::<ExchangeTag, ()>::new();
+    let mut queues = shared(3);
+    for queue in &mut queues {
+        for _ in 0..100 {
+            assert!(queue.join(ids.insert(()), NO_LIMIT, |_| true));
+        }
+    }
+    let mut served = [0; 3];
+    for _ in 0..90 {
+        // A place is free at worker 0; it is taken by whichever worker the calls lead to.
+        let (mut worker, mut calls) = (0, 0);
+        loop {
+            let queue = &mut queues[worker];
+            queue.answer_call();
+            if queue.first(|_| true).is_some() {
+                queue.line.pop_front();
+                queue.served();
+                served[worker] += 1;
+                break;
+            }
+            worker = queue.call(|| true).expect("a place would stay free");
+            calls += 1;
+            assert!(calls <= 3, "calls go round");
+        }
+    }
+    assert!(
+        served[0] <= 60 && served.iter().all(|count| *count >= 10),
+        "{served:?}"
+    );
 }
 
 /// A worker as far as waiting goes: it serves its exchanges as it can, and sleeps otherwise.
@@ -125,8 +171,7 @@ impl Sleeper {
             // One comes each turn, and one that was served before is over.
             if to_come > 0 {
                 to_come -= 1;
-                let now = self.now();
-                assert!(self.queue.join(ids.insert(()), NO_LIMIT, |_| true, now));
+                assert!(self.queue.join(ids.insert(()), NO_LIMIT, |_| true));
             }
             for lease in held.drain(..) {
                 let now = self.now();
@@ -141,7 +186,7 @@ impl Sleeper {
                 };
                 held.push(lease);
                 ids.remove(id);
-                self.queue.leave();
+                self.queue.served();
             }
             if let Some(other) = self.queue.call(|| self.pool.has_room()) {
                 // Who has nothing to do any more may be gone.
@@ -154,7 +199,7 @@ impl Sleeper {
     }
 }
 
-/// Two places and three workers: most wait most of the time, and nobody is forgotten.
+/// Two places and three workers: most wait most of the time, and none is forgotten.
 #[test]
 fn no_call_is_lost() {
     let pool = || {
@@ -166,7 +211,7 @@ fn no_call_is_lost() {
         }
         pool
     };
-    let shared_load = Arc::new(SharedLoad::new(2));
+    let shared_load = Arc::new(SharedLoad::new());
     let (others, woken): (Vec<_>, Vec<_>) = (0..3).map(|_| channel()).unzip();
     let clock = Arc::new(AtomicU64::new(1));
     let sleepers = shared(3).into_iter().zip(woken).enumerate();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// Upstreams of `workers` over the same backends, the first of which decides.
 fn workers(workers: usize, backends: usize, kind: &Kind) -> Vec<Backends> {
     let mut all: Vec<_> = (0..workers).map(|_| pool(backends, kind, 1)).collect();
-    let shared_load = Arc::new(SharedLoad::new(backends));
+    let shared_load = Arc::new(SharedLoad::new());
     for (worker, pool) in all.iter_mut().enumerate() {
         pool.share(Arc::clone(&shared_load), worker);
     }

@@ -26,7 +26,7 @@ fn a_backend_is_drained_when_no_worker_has_anything_there() {
     let open = open_connections(&running);
     assert!(open.iter().all(|open| *open > 0), "{open:?}");
 
-    assert!(running.handle().drain(&name));
+    running.handle().drain(&name).unwrap();
     let mut late: Vec<_> = (0..8)
         .map(|_| Client::connect(running.addresses()[0]))
         .collect();
@@ -64,7 +64,8 @@ fn weights_and_orders_hold_for_all_workers() {
         config.strategy = StrategyKind::RoundRobin;
     });
     let running = Balancer::bind(&config).unwrap().spawn().unwrap();
-    assert!(running.handle().set_weight(&first.address.to_string(), 3));
+    let weighed = running.handle().set_weight(&first.address.to_string(), 3);
+    assert!(weighed.is_ok(), "{weighed:?}");
     let mut clients: Vec<_> = (0..8)
         .map(|_| Client::connect(running.addresses()[0]))
         .collect();
@@ -79,7 +80,8 @@ fn weights_and_orders_hold_for_all_workers() {
         let after = picks(&running);
         after[0] - before[0] == 24 && after[1] - before[1] == 8
     });
-    assert!(!running.handle().drain("nobody:1"));
+    let unknown = running.handle().drain("nobody:1").unwrap_err();
+    assert_eq!(unknown.to_string(), "there is no backend nobody:1");
     running.stop().unwrap();
 }
 

@@ -58,7 +58,12 @@ fn an_operator_who_takes_a_hanging_backend_out_does_not_leave_those_it_has_caugh
         let client = stage.ask(GET);
         let hung = asked(&stage)[0].1;
         let (name, now) = (format!("10.0.0.1:{}", 5000 + hung), stage.now);
-        assert!(stage.proxy.order(&name, order, now));
+        assert!(
+            stage
+                .proxy
+                .execute(&name.as_str().into(), order, now)
+                .is_some()
+        );
         let well = move |number| (number != hung).then_some(PONG);
         live(&mut stage, Duration::from_secs(4), well);
         let (link, number) = asked(&stage)[0];

@@ -156,13 +156,28 @@ fn a_drained_backend_finishes_and_says_so() {
     let busy = stage.link();
     assert_ne!(busy, idle, "it is the other's turn");
     let now = stage.now;
-    assert!(stage.proxy.order(name, AdminCommand::Drain, now));
-    assert!(!stage.proxy.order("nobody:1", AdminCommand::Drain, now));
+    assert!(
+        stage
+            .proxy
+            .execute(&name.into(), AdminCommand::Drain, now)
+            .is_some()
+    );
+    assert!(
+        stage
+            .proxy
+            .execute(&"nobody:1".into(), AdminCommand::Drain, now)
+            .is_none()
+    );
     stage.run();
     assert!(stage.is_closed(idle));
     assert_eq!(state(&stage, 0), "disabled");
     stage.send(busy, OK);
-    assert!(stage.proxy.order(name, AdminCommand::Enable, now));
+    assert!(
+        stage
+            .proxy
+            .execute(&name.into(), AdminCommand::Enable, now)
+            .is_some()
+    );
     assert_eq!(state(&stage, 0), "probation");
     let told = told(&mut stage);
     let emptied = "10.0.0.1:5000 draining -> disabled: nothing in flight any more";

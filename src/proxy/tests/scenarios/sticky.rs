@@ -14,7 +14,12 @@ fn sticky(backends: usize) -> Stage {
 
 fn order(stage: &mut Stage, number: usize, order: AdminCommand) {
     let name = backend(number).to_string();
-    assert!(stage.proxy.order(&name, order, stage.now));
+    assert!(
+        stage
+            .proxy
+            .execute(&name.as_str().into(), order, stage.now)
+            .is_some()
+    );
     stage.run();
 }
 

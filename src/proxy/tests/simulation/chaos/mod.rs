@@ -265,7 +265,12 @@ impl Chaos {
         tell(now, &format!("machine {number}: {order:?}"));
         self.machines[number].ordered(order, now);
         let name = backend(number).to_string();
-        assert!(self.stage.proxy.order(&name, order, now));
+        assert!(
+            self.stage
+                .proxy
+                .execute(&name.as_str().into(), order, now)
+                .is_some()
+        );
     }
 
     /// The callers go, and hours pass. Nothing may be left of anything.

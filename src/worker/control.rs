@@ -1,0 +1,127 @@
+//! The control phase: the order to stop, messages of other workers, commands of handles.
+//!
+//! At most so many of each in a turn, which do not hold up clients; what is left is taken in the
+//! next turn, which then does not wait for events.
+
+use super::event_loop::EventLoop;
+use super::mailbox::{Command, Inbox, WorkerMessage};
+use super::report::{WorkerReport, snapshot};
+use super::subscribers::Subscribers;
+use crate::telemetry::TurnPhase;
+use crate::time::Timestamp;
+use std::time::Duration;
+
+/// Commands executed in one turn. A snapshot copies histograms, which takes tens of microseconds.
+const COMMANDS_PER_TURN: usize = 16;
+/// Messages of other workers taken in one turn.
+const MESSAGES_PER_TURN: usize = 256;
+
+/// What other threads reach of a loop.
+#[derive(Debug)]
+pub(super) struct Control {
+    inbox: Inbox,
+    /// Whether there may be something in the inbox.
+    pub(super) is_called: bool,
+    pub(super) subscribers: Subscribers,
+}
+
+/// How a loop comes to its end.
+#[derive(Debug)]
+pub(super) struct Shutdown {
+    timeout: Duration,
+    /// When what is still open is cut off; `None` until the loop is told to stop.
+    pub(super) deadline: Option<Timestamp>,
+}
+
+impl Control {
+    pub(super) fn new(inbox: Inbox) -> Self {
+        Self {
+            inbox,
+            is_called: false,
+            subscribers: Subscribers::default(),
+        }
+    }
+}
+
+impl Shutdown {
+    pub(super) const fn within(timeout: Duration) -> Self {
+        Self {
+            timeout,
+            deadline: None,
+        }
+    }
+}
+
+impl EventLoop {
+    /// Runs the control phase.
+    pub(super) fn control(&mut self, now: Timestamp) -> Timestamp {
+        if !self.control.is_called {
+            return now;
+        }
+        if self.control.inbox.is_stopped() {
+            self.stop(now);
+        }
+        let has_messages = self.take_messages(now);
+        let has_commands = self.execute_commands(now);
+        self.control.is_called = has_messages || has_commands;
+        self.mark(TurnPhase::Control)
+    }
+
+    /// Returns whether more may be left.
+    fn take_messages(&mut self, now: Timestamp) -> bool {
+        for _ in 0..MESSAGES_PER_TURN {
+            match self.control.inbox.message() {
+                None => return false,
+                Some(WorkerMessage::Serve(accepted)) => self.take_over(accepted, now),
+                Some(WorkerMessage::Backend(message)) => self.proxy.receive(*message, now),
+            }
+        }
+        true
+    }
+
+    /// Returns whether more may be left.
+    fn execute_commands(&mut self, now: Timestamp) -> bool {
+        for _ in 0..COMMANDS_PER_TURN {
+            match self.control.inbox.command() {
+                None => return false,
+                Some(command) => self.execute(command, now),
+            }
+        }
+        true
+    }
+
+    /// Whoever waits for the reply may have gone: that is no error.
+    fn execute(&mut self, command: Command, now: Timestamp) {
+        let subscribers = &mut self.control.subscribers;
+        match command {
+            Command::Report(reply) => {
+                let _ = reply.send(self.report());
+            }
+            Command::Snapshot(others, reply) => {
+                let all = snapshot(&mut self.proxy, &self.stats, &others, now);
+                let _ = reply.send(all);
+            }
+            Command::SubscribeChanges(to) => subscribers.add(to),
+            Command::SubscribeHeartbeats(to) => subscribers.add_for_notices(to),
+            Command::SubscribeStalls(to) => subscribers.add_for_stalls(to),
+            Command::Admin(backend, command, reply) => {
+                let _ = reply.send(self.proxy.execute(&backend, command, now));
+            }
+        }
+    }
+
+    fn report(&self) -> WorkerReport {
+        WorkerReport {
+            proxy: self.proxy.report(),
+            loop_stats: self.stats.clone(),
+        }
+    }
+
+    fn stop(&mut self, now: Timestamp) {
+        if self.shutdown.deadline.is_none() {
+            self.arrivals.close();
+            self.proxy.stop();
+            self.shutdown.deadline = Some(now + self.shutdown.timeout);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Messages to one other worker that its queue had no room for.
+//!
+//! The newest message about a backend replaces the older ones it makes obsolete, so an outbox
+//! holds a few for each backend at most, however long the other worker does not read, and none is
+//! lost that still matters. It never waits: what is not taken is sent again in a later turn.
+
+use super::mailbox::{Mailbox, WorkerMessage};
+use crate::proxy::Message;
+use std::collections::VecDeque;
+use std::sync::mpsc::TrySendError;
+
+/// Messages that wait to be sent, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    waiting: VecDeque<Box<Message>>,
+}
+
+impl Outbox {
+    /// Adds a message.
+    pub(super) fn push(&mut self, message: Message) {
+        self.waiting.retain(|older| !message.supersedes(older));
+        self.waiting.push_back(Box::new(message));
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Sends as much as `to` has room for, and wakes it if that was anything.
+    pub(super) fn flush(&mut self, to: &Mailbox) {
+        let mut has_sent = false;
+        while let Some(message) = self.waiting.pop_front() {
+            match to.try_send(WorkerMessage::Backend(message)) {
+                Ok(()) => has_sent = true,
+                Err(TrySendError::Full(WorkerMessage::Backend(message))) => {
+                    self.waiting.push_front(message);
+                    break;
+                }
+                // It has ended, and all with it.
+                Err(TrySendError::Disconnected(_) | TrySendError::Full(_)) => {
+                    self.waiting.clear();
+                    break;
+                }
+            }
+        }
+        if has_sent {
+            to.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::events;
+    use crate::pool::{Cause, PoolId, State, StateChange};
+    use crate::strategy::BackendId;
+    use crate::time::Timestamp;
+    use crate::worker::mailbox::{Inbox, mailbox};
+    use std::time::Duration;
+
+    fn change(slot: u32, to: State, cause: Cause) -> Message {
+        Message::Changed(
+            PoolId::FIRST,
+            StateChange {
+                at: Timestamp::ZERO,
+                backend: BackendId::new(slot, 0),
+                name: format!("s{slot}"),
+                from: State::Initial,
+                to,
+                cause,
+                missed: 0,
+            },
+        )
+    }
+
+    fn ejected() -> State {
+        State::Ejected {
+            grounds: crate::pool::Grounds::Probes,
+            until: Timestamp::NEVER,
+            cooldown: Duration::ZERO,
+        }
+    }
+
+    /// The state and cause of the changes of the backend in `slot` that were received.
+    fn received(inbox: &Inbox, slot: u32) -> Vec<String> {
+        let changes = std::iter::from_fn(|| inbox.message());
+        changes
+            .filter_map(|message| match message {
+                WorkerMessage::Backend(message) => match *message {
+                    Message::Changed(_, change) => Some(change),
+                    _ => None,
+                },
+                WorkerMessage::Serve(_) => None,
+            })
+            .filter(|change| change.backend.slot() == slot as usize)
+            .map(|change| format!("{}: {}", change.to.word(), change.cause))
+            .collect()
+    }
+
+    #[test]
+    fn a_worker_that_does_not_read_costs_a_few_messages_a_backend_and_misses_no_state() {
+        let (_poll, waker) = events().unwrap();
+        let (mailbox, inbox) = mailbox(waker);
+        let mut outbox = Outbox::default();
+        let silent = Cause::Silent {
+            waited: Duration::ZERO,
+        };
+        outbox.push(change(7, ejected(), silent));
+        for round in 0..20_000_u32 {
+            let slot = round % 8;
+            outbox.push(change(slot, ejected(), Cause::TrialFailed));
+            outbox.push(change(slot, State::Healthy, Cause::Answered));
+            outbox.push(Message::Silent(PoolId::FIRST, BackendId::new(slot, 0)));
+            outbox.push(Message::Weighed(
+                PoolId::FIRST,
+                BackendId::new(slot, 0),
+                round % 256,
+            ));
+            outbox.flush(&mailbox);
+            assert!(outbox.waiting.len() <= 8 * 5, "{}", outbox.waiting.len());
+        }
+        outbox.push(change(7, State::Disabled, Cause::Operator));
+        // What the queue held, then what had waited.
+        let early = received(&inbox, 7);
+        assert!(
+            early
+                .first()
+                .is_some_and(|first| first.starts_with("ejected"))
+        );
+        outbox.flush(&mailbox);
+        let late = received(&inbox, 7);
+        assert!(outbox.is_empty());
+        let (last, before) = late.split_last().unwrap();
+        assert_eq!(last, "disabled: by the operator");
+        assert_eq!(
+            before.len(),
+            2,
+            "the newest change to each state: {before:?}"
+        );
+    }
+
+    #[test]
+    fn an_ejection_for_silence_is_not_replaced_by_another() {
+        let mut outbox = Outbox::default();
+        let silent = Cause::Silent {
+            waited: Duration::ZERO,
+        };
+        outbox.push(change(1, ejected(), silent));
+        outbox.push(change(1, State::Healthy, Cause::Answered));
+        outbox.push(change(1, ejected(), Cause::TrialFailed));
+        outbox.push(change(1, ejected(), Cause::TrialFailed));
+        assert_eq!(outbox.waiting.len(), 3);
+    }
+
+    #[test]
+    fn what_is_sent_to_a_worker_that_has_ended_is_dropped() {
+        let (_poll, waker) = events().unwrap();
+        let (mailbox, inbox) = mailbox(waker);
+        drop(inbox);
+        let mut outbox = Outbox::default();
+        outbox.push(Message::Silent(PoolId::FIRST, BackendId::new(1, 0)));
+        outbox.flush(&mailbox);
+        assert!(outbox.is_empty());
+    }
+}
