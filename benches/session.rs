@@ -8,7 +8,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lb::address::Address;
-use lb::config::{AccessLogFormat, Check, Health, Limits, Mode, Timeouts};
+use lb::config::{AccessLogFormat, Health, Limits, Mode, Timeouts};
 use lb::http::{ForwardOptions, ForwardPolicy, HeadParser};
 use lb::pool::{Backends, ConnectSpec, Pool, PoolId, PoolLimits};
 use lb::proxy::{Listener, Network, Parts, Proxy, RequestIds, Token};
@@ -174,7 +174,7 @@ impl<'a> Session<'a> {
             parser: HeadParser::new(limits.head()),
             request_ids: Some(RequestIds::new(1)),
             health: Health {
-                check: Check::None,
+                check: None,
                 ..Health::default()
             },
             seed: 0,

@@ -29,12 +29,6 @@ pub enum BackendConnTag {}
 /// Tags the ids of exchanges.
 #[derive(Debug)]
 pub enum ExchangeTag {}
-/// Tags the ids of health checkers.
-#[derive(Debug)]
-pub enum CheckerTag {}
-/// Tags the ids of connections that bring heartbeats.
-#[derive(Debug)]
-pub enum HeartbeatConnTag {}
 
 /// Names a client connection.
 pub type ClientConnId = Id<ClientConnTag>;
@@ -42,10 +36,6 @@ pub type ClientConnId = Id<ClientConnTag>;
 pub type BackendConnId = Id<BackendConnTag>;
 /// Names an exchange.
 pub type ExchangeId = Id<ExchangeTag>;
-/// Names the health checker of a backend.
-pub type CheckerId = Id<CheckerTag>;
-/// Names a connection that brings heartbeats.
-pub type HeartbeatConnId = Id<HeartbeatConnTag>;
 
 impl<Tag> Id<Tag> {
     const fn new(slot: u32, generation: NonZeroU32) -> Self {

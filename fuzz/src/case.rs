@@ -5,7 +5,7 @@ use crate::peers::{Asked, Backend, Manners, answers, asked};
 use crate::random::Random;
 use crate::strict::Message;
 use crate::{corpus, mutate};
-use lb::config::{AccessLogFormat, Check, ForwardOptions, Health, Limits, Mode, Timeouts};
+use lb::config::{AccessLogFormat, ForwardOptions, Health, Limits, Mode, Timeouts};
 use lb::http::{ForwardPolicy, HeadParser};
 use lb::pool::{Backends, ConnectSpec, Pool, PoolId, PoolLimits};
 use lb::proxy::{Listener, Parts, Proxy};
@@ -73,7 +73,7 @@ impl Case {
             parser: HeadParser::new(limits.head()),
             request_ids: None,
             health: Health {
-                check: Check::None,
+                check: None,
                 ..Health::default()
             },
             seed: 0,

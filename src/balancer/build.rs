@@ -58,8 +58,8 @@ pub(super) fn build(
     mut strategy: impl FnMut(usize) -> Box<dyn Strategy>,
 ) -> Result<Balancer, ConfigError> {
     let workers = config.workers.get();
-    let feeds = config.heartbeats.as_ref().map_or(0, |_| max_conns(config));
-    net::allow_connections(config.limits().max_connections, feeds, workers)?;
+    let heartbeat_conns = config.heartbeats.as_ref().map_or(0, |_| max_conns(config));
+    net::allow_connections(config.limits().max_connections, heartbeat_conns, workers)?;
     let addresses = config.backends().iter();
     let addresses = addresses
         .map(|backend| net::resolve(&backend.address))
@@ -184,7 +184,7 @@ impl Plan<'_> {
         let mut proxy = self.proxy(pool, network);
         if let (Some(_), Some(settings)) = (&worker.heartbeats, &self.config.heartbeats) {
             let (key, max_conns) = (settings.key.clone(), max_conns(self.config));
-            proxy.hear_heartbeats(key, max_conns, self.clock.now());
+            proxy.receive_heartbeats(key, max_conns, self.clock.now());
         }
         EventLoop::new(LoopParts {
             poll: worker.poll,

@@ -1,27 +1,27 @@
 //! The flags about the health of backends.
 
+use super::help;
 use clap::{ArgAction, Args};
-use lb::config::{Check, Health, HttpCheck, HumanDuration, parse_number, parse_switch};
+use lb::config::{
+    CheckKind, Health, HttpCheckSettings, HumanDuration, parse_check_kind, parse_number,
+    parse_switch,
+};
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Health of backends")]
 pub(super) struct HealthFlags {
-    /// How they are checked: tcp, http, ping or none
-    ///
-    /// tcp connects and is content; http asks for a page and sees more: a server that hangs, or
-    /// one that says it is not well. ping sends ICMP echo requests: it sees that the machine is
-    /// there, and nothing of the server on it. It needs the group of lb in
-    /// net.ipv4.ping_group_range, or CAP_NET_RAW. Checks come on connections of their own.
-    #[arg(long, value_name = "tcp|http|ping|none", default_value = Check::default().name())]
-    health: Check,
+    #[arg(long, value_name = "KIND", value_parser = parse_check,
+        default_value = CheckKind::default().name(),
+        help = help::check_kinds(), long_help = help::check_kinds_long())]
+    health: CheckChoice,
 
     /// Page that an http check asks for
-    #[arg(long, value_name = "PATH", default_value_t = HttpCheck::default().path)]
+    #[arg(long, value_name = "PATH", default_value_t = HttpCheckSettings::default().path)]
     health_path: String,
 
     /// Status that an http check expects
     #[arg(long, value_name = "STATUS", value_parser = parse_number::<u16>,
-        default_value_t = HttpCheck::default().expect_status)]
+        default_value_t = HttpCheckSettings::default().expect_status)]
     health_expect_status: u16,
 
     /// Text that the body of the page must contain [default: any body will do]
@@ -81,6 +81,14 @@ pub(super) struct HealthFlags {
     slow_start: HumanDuration,
 }
 
+/// A kind of check, or `None` for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct CheckChoice(Option<CheckKind>);
+
+fn parse_check(text: &str) -> Result<CheckChoice, lb::config::ConfigError> {
+    parse_check_kind(text).map(CheckChoice)
+}
+
 /// A ratio, or `None` for off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Ratio(Option<u32>);
@@ -108,8 +116,8 @@ impl From<HealthFlags> for Health {
             max_ejected_percent: flags.max_ejected,
             slow_outlier: flags.slow_outlier.0,
             slow_start: flags.slow_start.0,
-            check: flags.health,
-            http: HttpCheck {
+            check: flags.health.0,
+            http: HttpCheckSettings {
                 path: flags.health_path,
                 expect_status: flags.health_expect_status,
                 expect_body: flags.health_expect_body,

@@ -7,7 +7,7 @@ use clap::builder::StyledStr;
 use lb::config::{
     BackendAddress, ConfigError, HostPort, HumanDuration, SenderConfig, parse_number,
 };
-use lb::heartbeat::{Load, Name};
+use lb::heartbeat::{Load, SenderName};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -61,7 +61,7 @@ pub(super) struct SenderFlags {
     /// Without --address it also says which backend it speaks for: the one that the balancer was
     /// given under this address, or the only one on the host of this name.
     #[arg(long = "as", value_name = "NAME", value_parser = parse_name)]
-    name: Option<Name>,
+    name: Option<SenderName>,
 
     /// Backend that it speaks for, as the balancer was given it in --backends
     #[arg(long, value_name = "HOST:PORT|unix:PATH")]
@@ -186,8 +186,8 @@ impl SenderFlags {
     }
 }
 
-fn parse_name(text: &str) -> Result<Name, ConfigError> {
-    Name::new(text).ok_or_else(|| {
+fn parse_name(text: &str) -> Result<SenderName, ConfigError> {
+    SenderName::new(text).ok_or_else(|| {
         let remedy = "use up to 64 letters, digits and signs without spaces, as in web1";
         ConfigError::new("not a name", remedy).with_value(text)
     })

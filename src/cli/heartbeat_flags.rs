@@ -3,7 +3,7 @@
 use super::secret;
 use clap::Args;
 use lb::config::{ConfigError, Heartbeats, parse_heartbeat_address};
-use lb::heartbeat::Key;
+use lb::heartbeat::HeartbeatKey;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +41,6 @@ impl HeartbeatFlags {
 }
 
 /// The key in a file.
-pub(super) fn key_in(flag: &'static str, path: &Path) -> Result<Key, ConfigError> {
-    secret::read(flag, path, Key::new)
+pub(super) fn key_in(flag: &'static str, path: &Path) -> Result<HeartbeatKey, ConfigError> {
+    secret::read(flag, path, HeartbeatKey::new)
 }

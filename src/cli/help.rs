@@ -3,6 +3,7 @@
 //! Owns the prose around the flags. The strategies are listed from the library's own table.
 
 use clap::builder::{StyledStr, Styles};
+use lb::config::{CheckKind, NO_CHECK};
 use lb::strategy::registry::ENTRIES;
 use std::fmt::Write as _;
 
@@ -89,5 +90,25 @@ pub(super) fn strategy_long() -> String {
     let aliases = ENTRIES.iter().flat_map(|entry| entry.aliases);
     let aliases: Vec<_> = aliases.copied().collect();
     let _ = write!(text, "\n\nAlso understood: {}.", aliases.join(", "));
+    text
+}
+
+/// What `-h` says of `--health`.
+pub(super) fn check_kinds() -> String {
+    let names = CheckKind::ALL.map(CheckKind::name).join(", ");
+    format!("Kind of health check: {names} or {NO_CHECK}")
+}
+
+/// What `--help` says of `--health`: each kind with what it finds out.
+pub(super) fn check_kinds_long() -> String {
+    let mut text = String::from("Kind of health check, on connections of its own\n");
+    for kind in CheckKind::ALL {
+        let _ = write!(text, "\n{:<5} {}", kind.name(), kind.about());
+    }
+    let _ = write!(
+        text,
+        "\n{NO_CHECK:<5} backends are not checked\n\n\
+         ping needs the group of lb in net.ipv4.ping_group_range, or CAP_NET_RAW."
+    );
     text
 }

@@ -7,8 +7,8 @@ mod help;
 
 use clap::Args;
 use lb::config::{
-    AddressKind, ConfigError, Host, HttpCheck, HumanDuration, MonitorConfig, Plan, ServiceSpec,
-    Target, parse_number,
+    AddressKind, ConfigError, Host, HttpCheckSettings, HumanDuration, MonitorConfig, Plan,
+    ServiceSpec, Target, parse_number,
 };
 
 /// What is to be watched, and how much of it is told.
@@ -56,7 +56,7 @@ pub(super) struct MonitorFlags {
 
     /// Status that a page must have
     #[arg(long, value_name = "STATUS", value_parser = parse_number::<u16>,
-        default_value_t = HttpCheck::default().expect_status, help_heading = "Pages")]
+        default_value_t = HttpCheckSettings::default().expect_status, help_heading = "Pages")]
     expect_status: u16,
 
     /// Text that the body of a page must contain [default: any body will do]
@@ -125,7 +125,7 @@ impl MonitorFlags {
         if self.services.is_empty() {
             return Err(nobody("lb monitor 10.0.0.1:80"));
         }
-        let defaults = HttpCheck::default();
+        let defaults = HttpCheckSettings::default();
         let expects = self.expect_status != defaults.expect_status || self.expect_body.is_some();
         let asks_for_pages = self.http.is_some() || self.services.iter().any(|s| s.path.is_some());
         if expects && !asks_for_pages {
@@ -136,7 +136,7 @@ impl MonitorFlags {
             let remedy = "add --http PATH, or give a URL";
             return Err(ConfigError::new("no page is asked for", remedy).with_flag(flag));
         }
-        let page = |path: Option<String>| HttpCheck {
+        let page = |path: Option<String>| HttpCheckSettings {
             path: path.unwrap_or(defaults.path.clone()),
             expect_status: self.expect_status,
             expect_body: self.expect_body.clone(),

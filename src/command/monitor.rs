@@ -7,7 +7,7 @@
 use crate::cli::Watching;
 use crate::signals::{self, Wish};
 use crate::stderr::{FAILURE, USAGE, fail};
-use lb::monitor::{Event, Monitor};
+use lb::monitor::{Monitor, MonitorEvent};
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -43,8 +43,8 @@ pub(crate) fn carry_out(watching: &Watching) -> ExitCode {
     }
 }
 
-fn tell(event: &Event, quiet: bool) -> io::Result<()> {
-    if quiet && event.news.change().is_none() {
+fn tell(event: &MonitorEvent, quiet: bool) -> io::Result<()> {
+    if quiet && event.kind.new_state().is_none() {
         return Ok(());
     }
     writeln!(io::stdout(), "{event}")

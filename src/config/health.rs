@@ -4,9 +4,9 @@
 
 use super::choice::choose;
 use super::{ConfigError, HumanDuration};
+use crate::health::{CheckKind, HttpCheckSettings};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::str::FromStr;
 use std::time::Duration;
 
 /// How backends are checked and when they are left out.
@@ -23,10 +23,10 @@ pub struct Health {
     /// How long the share of a backend grows that comes back; zero gives it the whole at once.
     /// Up to 1 h, default 10 s.
     pub slow_start: Duration,
-    /// How backends are checked. Default by connecting.
-    pub check: Check,
-    /// What an HTTP check asks for and expects.
-    pub http: HttpCheck,
+    /// The kind of check; `None`: backends are not checked. Default by connecting.
+    pub check: Option<CheckKind>,
+    /// The request of HTTP checks, and the response they expect.
+    pub http: HttpCheckSettings,
     /// From one check of a backend to the next. A quarter of it while a backend is suspect.
     /// 10 ms to 1 h, default 2 s.
     pub interval: Duration,
@@ -38,31 +38,6 @@ pub struct Health {
     pub fall: u32,
 }
 
-/// How backends are checked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Check {
-    /// A connection is opened and closed.
-    #[default]
-    Tcp,
-    /// A page is asked for.
-    Http,
-    /// The machine is asked for an echo (ICMP): it says nothing of the service there.
-    Ping,
-    /// Not at all.
-    None,
-}
-
-/// What an HTTP check asks for and expects.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpCheck {
-    /// The target of the request. Default `/ping`.
-    pub path: String,
-    /// The status of the answer. 100 to 599, default 200.
-    pub expect_status: u16,
-    /// What the body must contain, if anything. Default nothing.
-    pub expect_body: Option<String>,
-}
-
 impl Default for Health {
     fn default() -> Self {
         Self {
@@ -70,8 +45,8 @@ impl Default for Health {
             max_ejected_percent: 50,
             slow_outlier: Some(20),
             slow_start: Duration::from_secs(10),
-            check: Check::default(),
-            http: HttpCheck::default(),
+            check: Some(CheckKind::default()),
+            http: HttpCheckSettings::default(),
             interval: Duration::from_secs(2),
             timeout: Duration::from_secs(1),
             rise: 2,
@@ -80,39 +55,18 @@ impl Default for Health {
     }
 }
 
-impl Default for HttpCheck {
-    fn default() -> Self {
-        Self {
-            path: "/ping".to_owned(),
-            expect_status: 200,
-            expect_body: None,
-        }
-    }
+/// Reads `--health`: a kind of check, or `none`.
+///
+/// # Errors
+/// There is no such kind.
+pub fn parse_check_kind(text: &str) -> Result<Option<CheckKind>, ConfigError> {
+    let kinds = CheckKind::ALL.map(|kind| (Some(kind), kind.name()));
+    let words: Vec<_> = kinds.into_iter().chain([(None, NO_CHECK)]).collect();
+    choose(text, "check", &words)
 }
 
-impl Check {
-    /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Tcp, Self::Http, Self::Ping, Self::None];
-
-    /// The word for it, as in `--health WORD`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Http => "http",
-            Self::Ping => "ping",
-            Self::None => "none",
-        }
-    }
-}
-
-impl FromStr for Check {
-    type Err = ConfigError;
-
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        choose(text, "check", &Self::ALL.map(|check| (check, check.name())))
-    }
-}
+/// The word for no checks at all.
+pub const NO_CHECK: &str = "none";
 
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
@@ -223,10 +177,12 @@ mod tests {
 
     #[test]
     fn every_check_is_understood_in_any_case() {
-        for check in Check::ALL {
-            assert_eq!(check.name().to_uppercase().parse(), Ok(check));
+        for check in CheckKind::ALL {
+            let parsed = parse_check_kind(&check.name().to_uppercase());
+            assert_eq!(parsed, Ok(Some(check)));
         }
-        let unknown = "icmp".parse::<Check>().unwrap_err().to_string();
+        assert_eq!(parse_check_kind("none"), Ok(None));
+        let unknown = parse_check_kind("icmp").unwrap_err().to_string();
         assert!(unknown.ends_with("use one of tcp, http, ping, none"));
     }
 }

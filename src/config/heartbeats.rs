@@ -2,7 +2,7 @@
 
 use super::{ConfigError, ListenerSpec, MAX_BACKENDS};
 use crate::address::Address;
-use crate::heartbeat::Key;
+use crate::heartbeat::HeartbeatKey;
 use std::net::SocketAddr;
 
 /// Connections for heartbeats beside those of the backends: senders that reconnect, strangers.
@@ -14,7 +14,7 @@ pub struct Heartbeats {
     /// Where, by UDP and TCP; port 0 asks the system for one that is free for both.
     pub address: SocketAddr,
     /// What they must be signed with; `None`: whoever reaches the address is believed.
-    pub key: Option<Key>,
+    pub key: Option<HeartbeatKey>,
 }
 
 impl Heartbeats {
@@ -80,7 +80,7 @@ mod tests {
             address: address.parse().unwrap(),
             key,
         };
-        let key = Key::new(&[7; 16]);
+        let key = HeartbeatKey::new(&[7; 16]);
         assert!(of("0.0.0.0:7000", None).is_open_to_strangers());
         assert!(of("10.0.0.5:7000", None).is_open_to_strangers());
         assert!(!of("127.0.0.1:7000", None).is_open_to_strangers());

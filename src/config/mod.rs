@@ -36,6 +36,7 @@ mod timeouts;
 mod workers;
 
 pub use crate::address::{BackendAddress, Host, HostPort, SocketPath};
+pub use crate::health::{CheckKind, HttpCheckSettings};
 pub use crate::http::{ForwardOptions, ForwardedFor};
 pub use crate::proxy_protocol::ProxyVersion;
 pub use crate::strategy::{Kind as StrategyKind, LoadBound};
@@ -43,7 +44,7 @@ pub use backend::{BackendSpec, Weight};
 pub use choice::{AccessLogFormat, Mode, parse_forwarded_for, parse_proxy_version, parse_switch};
 pub use config_error::{ConfigError, ConfigErrorKind};
 pub use duration::HumanDuration;
-pub use health::{Check, Health, HttpCheck};
+pub use health::{Health, NO_CHECK, parse_check_kind};
 pub use heartbeats::{Heartbeats, parse_heartbeat_address};
 pub use limits::Limits;
 pub use listener::ListenerSpec;
@@ -168,13 +169,14 @@ impl Config {
     /// A value outside the range that [`Health`] gives for it; a UNIX socket that is to be pinged.
     pub fn set_health(&mut self, health: Health) -> Result<(), ConfigError> {
         let is_unix = |spec: &&BackendSpec| matches!(spec.address, BackendAddress::Unix(_));
-        if health.check == Check::Ping
+        if let Some(check) = health.check
+            && check.transport() == crate::health::CheckTransport::Echo
             && let Some(spec) = self.backends.iter().find(is_unix)
         {
             let problem = format!("{} is a UNIX socket, which cannot be pinged", spec.address);
             return Err(ConfigError::new(problem, "check by tcp or http instead")
                 .with_flag("--health")
-                .with_value(health.check.name()));
+                .with_value(check.name()));
         }
         self.health = health.checked()?;
         Ok(())

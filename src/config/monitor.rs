@@ -131,7 +131,7 @@ fn checked_page(target: &Target) -> Result<(), ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::HttpCheck;
+    use crate::config::HttpCheckSettings;
 
     fn refused(target: Target, plan: Plan) -> String {
         let config = MonitorConfig::new(vec![target], plan);
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn pages_are_checked_as_those_of_backends_are() {
         let page = |path: &str, expect_status| {
-            let check = HttpCheck {
+            let check = HttpCheckSettings {
                 path: path.to_owned(),
                 expect_status,
                 expect_body: None,

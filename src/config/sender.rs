@@ -1,7 +1,7 @@
 //! What a sender of heartbeats is told.
 
 use super::{BackendAddress, ConfigError, HostPort, HumanDuration};
-use crate::heartbeat::{INTERVALS, Key, Name};
+use crate::heartbeat::{HeartbeatKey, INTERVALS, SenderName};
 use std::time::Duration;
 
 /// The most balancers that one sender sends to.
@@ -14,11 +14,11 @@ const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SenderConfig {
     /// What the sender calls itself.
-    pub name: Name,
+    pub name: SenderName,
     /// Which backend it speaks for, as the balancers were told; `None`: the one called as it is.
     pub address: Option<BackendAddress>,
     /// What heartbeats are signed with, if with anything.
-    pub key: Option<Key>,
+    pub key: Option<HeartbeatKey>,
     /// By TCP rather than UDP.
     pub by_tcp: bool,
     /// How many, before it ends; `None`: until it is told to.
@@ -34,7 +34,7 @@ impl SenderConfig {
     ///
     /// No balancer, more than [`MAX_BALANCERS`], or one twice.
     pub fn new(
-        name: Name,
+        name: SenderName,
         targets: impl IntoIterator<Item = HostPort>,
     ) -> Result<Self, ConfigError> {
         Ok(Self {
@@ -110,7 +110,7 @@ mod tests {
 
     fn config(targets: &[&str]) -> Result<SenderConfig, ConfigError> {
         let targets = targets.iter().map(|target| target.parse().unwrap());
-        SenderConfig::new(Name::new("web1").unwrap(), targets)
+        SenderConfig::new(SenderName::new("web1").unwrap(), targets)
     }
 
     #[test]

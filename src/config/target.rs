@@ -3,7 +3,7 @@
 //! Owns the notation of machines and services, and what is asked of each. Resolves nothing.
 
 use super::health::is_target;
-use super::{BackendAddress, ConfigError, Host, HttpCheck};
+use super::{BackendAddress, ConfigError, Host, HttpCheckSettings};
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
@@ -22,7 +22,7 @@ pub enum Question {
     /// A connection to a service.
     Tcp(BackendAddress),
     /// A page of a service.
-    Http(BackendAddress, HttpCheck),
+    Http(BackendAddress, HttpCheckSettings),
 }
 
 /// A service: `HOST:PORT`, `unix:PATH`, or a page of it: `http://HOST[:PORT][/PATH]`.
@@ -47,7 +47,7 @@ impl Target {
     /// A service, to be connected to, or to be asked for a page: the one in its URL, else that of
     /// `http`.
     #[must_use]
-    pub fn service(service: ServiceSpec, http: Option<HttpCheck>) -> Self {
+    pub fn service(service: ServiceSpec, http: Option<HttpCheckSettings>) -> Self {
         let ServiceSpec {
             text,
             address,
@@ -58,7 +58,7 @@ impl Target {
             (None, Some(http)) => Question::Http(address, http),
             (Some(path), http) => {
                 let expected = http.unwrap_or_default();
-                Question::Http(address, HttpCheck { path, ..expected })
+                Question::Http(address, HttpCheckSettings { path, ..expected })
             }
         };
         Self {
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn the_url_decides_the_page_and_the_flags_the_rest() {
-        let expect = HttpCheck {
+        let expect = HttpCheckSettings {
             path: "/other".to_owned(),
             expect_status: 204,
             expect_body: None,

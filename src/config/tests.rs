@@ -255,7 +255,7 @@ fn what_is_set_is_what_is_had() {
 fn a_unix_socket_cannot_be_pinged() {
     let mut config = Config::new(["1".parse().unwrap(), "unix:/a".parse().unwrap()]).unwrap();
     let health = Health {
-        check: Check::Ping,
+        check: Some(CheckKind::PING),
         ..Health::default()
     };
     assert_eq!(

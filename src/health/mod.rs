@@ -1,97 +1,68 @@
-//! Active checks, as automata: what to send, what the answer means, and when to ask next.
+//! Active health checks: what to send, what passes, when to check again.
 //!
-//! A [`Probe`] is what one check sends and waits for: it is told that the connection stands and
-//! which bytes come in, and ends with a [`Verdict`]. An [`Attempt`] is a probe on its socket. A
-//! [`Schedule`] is the rhythm of one backend's checks and what they amount to. None knows system
-//! calls, clocks or what becomes of the backend; the server lends them the outside and tells the
-//! upstream.
+//! [`Checker`] schedules the checks of many targets, for the balancer and for `lb monitor` alike:
+//! readiness, opened sockets and `now` go in, [`CheckAction`]s come out (open a socket, a check
+//! has finished). It owns the connections and deadlines of checks. It makes no system call and
+//! does not know what follows from a result.
+//!
+//! | file | owns |
+//! |---|---|
+//! | [`checker`](Checker) | the checks of many targets: deadlines, sockets, results |
+//! | `schedule` | when one target is checked next, and runs of passing or failing checks |
+//! | `address_order` | which of several addresses is tried first, and for how long |
+//! | `check_attempt` | one check on its socket |
+//! | [`kind`](CheckKind) | the registry of kinds |
+//! | `tcp`, `http`, `ping` | one kind each: its conversation and its entry |
+//! | [`icmp`] | the bytes of echo messages |
+//! | [`settings`](CheckSettings) | settings of checks |
+//! | [`failure`](CheckFailure) | why a check failed |
 
-mod attempt;
+mod address_order;
+mod check_attempt;
+mod checker;
+mod failure;
 mod http;
 pub mod icmp;
+mod kind;
 mod ping;
 mod schedule;
+#[cfg(test)]
+pub(crate) mod script;
+mod settings;
 mod tcp;
 
-pub use attempt::{Attempt, Begun};
-pub use http::HttpProbe;
-pub use icmp::EchoRequest;
-pub use ping::PingProbe;
-pub use schedule::{Rhythm, Schedule, Tally};
-pub use tcp::TcpProbe;
+pub use checker::{CheckAction, CheckFinished, CheckId, Checker, OpenSocket};
+pub use failure::{CheckFailure, CheckResult};
+pub use kind::{CheckKind, CheckTransport};
+pub use schedule::CheckStreak;
+pub use settings::{CheckSettings, CheckTarget, CheckTiming, HttpCheckSettings};
 
-use crate::pool::CheckFailure;
+use std::fmt::Debug;
 
-/// What a check has found.
-pub type Verdict = Result<(), CheckFailure>;
-
-/// What is asked in one check, and how far that has come.
-#[derive(Debug)]
-pub enum Probe {
-    /// By connecting.
-    Tcp(TcpProbe),
-    /// By asking for a page.
-    Http(HttpProbe),
-    /// By echo.
-    Ping(PingProbe),
-}
-
-impl Probe {
-    /// Whether it is made on a connection, or by single messages.
-    #[must_use]
-    pub const fn connects(&self) -> bool {
-        match self {
-            Self::Tcp(_) | Self::Http(_) => true,
-            Self::Ping(_) => false,
-        }
+/// The conversation of one check: bytes in, bytes out, and a result.
+///
+/// A trait object rather than an enum: a kind of check costs one file that way, and a check is
+/// far too rare for the allocation to matter.
+pub trait Check: Debug + Send {
+    /// The connection is established.
+    fn connected(&mut self) -> Option<CheckResult> {
+        None
     }
 
-    /// The connection stands.
-    #[must_use]
-    pub fn connected(&self) -> Option<Verdict> {
-        match self {
-            Self::Tcp(probe) => Some(probe.connected()),
-            Self::Http(_) | Self::Ping(_) => None,
-        }
+    /// Bytes that remain to be sent.
+    fn to_send(&self) -> &[u8] {
+        b""
     }
 
-    /// What is still to be sent.
-    #[must_use]
-    pub fn to_send(&self) -> &[u8] {
-        match self {
-            Self::Tcp(_) => b"",
-            Self::Http(probe) => probe.to_send(),
-            Self::Ping(probe) => probe.to_send(),
-        }
-    }
+    /// The first `count` of them were sent.
+    fn sent(&mut self, _count: usize) {}
 
-    /// So many bytes were sent.
-    pub fn sent(&mut self, count: usize) {
-        match self {
-            Self::Tcp(_) => {}
-            Self::Http(probe) => probe.sent(count),
-            Self::Ping(probe) => probe.sent(count),
-        }
-    }
-
-    /// Bytes came in, or a message.
-    pub fn received(&mut self, bytes: &[u8]) -> Option<Verdict> {
-        match self {
-            Self::Tcp(_) => None,
-            Self::Http(probe) => probe.received(bytes),
-            Self::Ping(probe) => probe.received(bytes),
-        }
-    }
+    /// Bytes of a stream, or one message, came in.
+    fn received(&mut self, bytes: &[u8]) -> Option<CheckResult>;
 
     /// The connection has ended, or nothing can be sent.
     ///
     /// # Errors
-    /// What came until then does not pass.
-    pub fn ended(&self) -> Verdict {
-        match self {
-            Self::Tcp(_) => Err(CheckFailure::BrokenOff),
-            Self::Http(probe) => probe.ended(),
-            Self::Ping(probe) => probe.ended(),
-        }
-    }
+    /// The check does not pass on what came until then.
+    fn ended(&mut self) -> CheckResult;
 }

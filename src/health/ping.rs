@@ -1,56 +1,61 @@
-//! The check by echo: a host that answers, passes.
+//! The check by ICMP echo: a host that replies passes.
 //!
-//! It tells a machine that is gone from one that is there, and nothing of the service on it.
+//! It tells a machine that is down from one that is up, and nothing about the service on it.
 
-use super::Verdict;
 use super::icmp::{EchoRequest, MESSAGE_BYTES};
-use crate::pool::CheckFailure;
+use super::kind::{CheckRequest, CheckTransport, KindEntry};
+use super::{Check, CheckFailure, CheckResult};
+use std::net::{IpAddr, Ipv4Addr};
 
-/// One check by echo.
-#[derive(Clone, Copy, Debug)]
-pub struct PingProbe {
+pub(super) const KIND: KindEntry = KindEntry {
+    name: "ping",
+    about: "sends an ICMP echo request; sees that the machine is up, nothing of the server on it",
+    transport: CheckTransport::Echo,
+    detects_hangs: false,
+    begin: |request| Box::new(PingCheck::new(request)),
+};
+
+#[derive(Debug)]
+struct PingCheck {
     request: EchoRequest,
     message: [u8; MESSAGE_BYTES],
     is_sent: bool,
 }
 
-impl PingProbe {
-    /// Asks once.
-    #[must_use]
-    pub fn new(request: EchoRequest) -> Self {
+impl PingCheck {
+    fn new(check: &CheckRequest<'_>) -> Self {
+        // No echo socket opens to a UNIX socket, so no such check gets as far as sending.
+        let host = check.address.tcp().map(|address| address.ip());
+        let host = host.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let request = EchoRequest::new(host, check.sequence, check.nonce);
         Self {
             request,
             message: request.message(),
             is_sent: false,
         }
     }
+}
 
-    /// The request, until it was sent.
-    #[must_use]
-    pub fn to_send(&self) -> &[u8] {
+impl Check for PingCheck {
+    fn to_send(&self) -> &[u8] {
         match self.is_sent {
             true => b"",
             false => &self.message,
         }
     }
 
-    /// So many bytes of it were sent: all, or none while the system has no room.
-    pub const fn sent(&mut self, count: usize) {
+    /// All of the message, or nothing while the system has no room.
+    fn sent(&mut self, count: usize) {
         self.is_sent = count > 0;
     }
 
-    /// One message came in from the host. What is not the answer means nothing.
-    #[must_use]
-    pub fn received(&self, message: &[u8]) -> Option<Verdict> {
+    /// Any message but the reply means nothing.
+    fn received(&mut self, message: &[u8]) -> Option<CheckResult> {
         self.request.is_answered_by(message).then_some(Ok(()))
     }
 
-    /// The network says that there is no way.
-    ///
-    /// # Errors
-    /// Always.
-    #[allow(clippy::unused_self, reason = "the verdict is that of a check")]
-    pub const fn ended(self) -> Verdict {
+    /// The network reports that there is no route.
+    fn ended(&mut self) -> CheckResult {
         Err(CheckFailure::Unreachable)
     }
 }

@@ -1,13 +1,13 @@
 //! Watches over the heartbeats of all backends.
 //!
-//! Heartbeats and the time go in, [findings](Finding) come out; what becomes of a backend is not
+//! Heartbeats and the time go in, [findings](HeartbeatFinding) come out; what becomes of a backend is not
 //! decided here. Only backends that were heard of are watched: one entry each, and one deadline,
 //! which every heartbeat moves on without touching the wheel.
 
-use super::Refusal;
+use super::HeartbeatRefusal;
+use super::backend_heartbeats::{BackendHeartbeats, Heard, HeartbeatFinding, is_fresh};
 use super::message::{Heartbeat, Load, ProcessState};
 use super::phi::Phi;
-use super::watch::{Finding, Heard, Watch, is_fresh};
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
 use crate::timers::{Deadline, Fired, Wheel};
@@ -26,14 +26,14 @@ pub struct Detector {
 
 #[derive(Debug)]
 struct Watched {
-    watch: Watch,
+    heartbeats: BackendHeartbeats,
     /// The next look at it.
     deadline: Deadline,
 }
 
 /// What is known of a backend by its heartbeats, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct HeartbeatReport {
     /// What the sender calls itself.
     pub name: String,
     /// Since the last heartbeat.
@@ -67,27 +67,27 @@ impl Detector {
         heartbeat: &Heartbeat,
         wall: Option<Duration>,
         now: Timestamp,
-    ) -> Result<Heard, Refusal> {
+    ) -> Result<(Heard, Option<HeartbeatFinding>), HeartbeatRefusal> {
         if wall.is_some_and(|wall| !is_fresh(heartbeat, wall)) {
-            return Err(Refusal::Clock);
+            return Err(HeartbeatRefusal::Clock);
         }
         let (heard, watched) = match self.watched.entry(backend) {
             Entry::Occupied(entry) => {
                 let watched = entry.into_mut();
-                let heard = watched.watch.hear(heartbeat, wall.is_some(), now);
+                let heard = watched.heartbeats.hear(heartbeat, wall.is_some(), now);
                 (heard, watched)
             }
             Entry::Vacant(entry) => {
                 let watched = entry.insert(Watched {
-                    watch: Watch::new(heartbeat, now),
+                    heartbeats: BackendHeartbeats::new(heartbeat, now),
                     deadline: Deadline::new(),
                 });
-                (Heard::First(watched.watch.judge()), watched)
+                ((Heard::First, watched.heartbeats.judge()), watched)
             }
         };
         // What is stale buys no time: else recordings would put off every look.
-        if heard != Heard::Stale
-            && let Some(at) = watched.deadline.set(watched.watch.next_look(now))
+        if heard.0 != Heard::Stale
+            && let Some(at) = watched.deadline.set(watched.heartbeats.next_look(now))
         {
             self.wheel.arm(backend, at);
         }
@@ -101,7 +101,7 @@ impl Detector {
     }
 
     /// Looks at those who are silent. Returns whom it finds something out about.
-    pub fn look(&mut self, now: Timestamp) -> Vec<(BackendId, Finding)> {
+    pub fn look(&mut self, now: Timestamp) -> Vec<(BackendId, HeartbeatFinding)> {
         let mut found = Vec::new();
         let mut due = mem::take(&mut self.due);
         self.wheel.expire(now, &mut due);
@@ -113,9 +113,9 @@ impl Detector {
                 Fired::Idle => None,
                 Fired::Rearm(at) => Some(at),
                 Fired::Due => {
-                    let finding = watched.watch.look(now);
+                    let finding = watched.heartbeats.look(now);
                     found.extend(finding.map(|finding| (backend, finding)));
-                    watched.deadline.set(watched.watch.next_look(now))
+                    watched.deadline.set(watched.heartbeats.next_look(now))
                 }
             };
             if let Some(at) = next {
@@ -135,19 +135,19 @@ impl Detector {
     #[must_use]
     pub fn is_suspect(&self, backend: BackendId) -> bool {
         let watched = self.watched.get(&backend);
-        watched.is_some_and(|watched| watched.watch.is_suspect())
+        watched.is_some_and(|watched| watched.heartbeats.is_suspect())
     }
 
     /// What is known of a backend; `None` if it was never heard of.
     #[must_use]
-    pub fn report(&self, backend: BackendId, now: Timestamp) -> Option<Report> {
-        let watch = &self.watched.get(&backend)?.watch;
-        Some(Report {
-            name: watch.name().to_string(),
-            silence: watch.silence(now),
-            phi: watch.phi(now),
-            load: watch.load(),
-            process: watch.process(),
+    pub fn report(&self, backend: BackendId, now: Timestamp) -> Option<HeartbeatReport> {
+        let heartbeats = &self.watched.get(&backend)?.heartbeats;
+        Some(HeartbeatReport {
+            name: heartbeats.name().to_string(),
+            silence: heartbeats.silence(now),
+            phi: heartbeats.phi(now),
+            load: heartbeats.load(),
+            process: heartbeats.process(),
         })
     }
 }

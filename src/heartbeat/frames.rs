@@ -9,7 +9,7 @@ const LENGTH_BYTES: usize = 2;
 
 /// The bytes of one stream that are not a whole message yet.
 #[derive(Debug, Default)]
-pub struct Frames {
+pub struct FrameReader {
     partial: Vec<u8>,
 }
 
@@ -17,7 +17,7 @@ pub struct Frames {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadLength;
 
-impl Frames {
+impl FrameReader {
     /// More bytes came in. Hands every message that they complete to `take`.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
     use crate::strategy::Rng;
 
-    fn read(frames: &mut Frames, bytes: &[u8]) -> Result<Vec<Vec<u8>>, BadLength> {
+    fn read(frames: &mut FrameReader, bytes: &[u8]) -> Result<Vec<Vec<u8>>, BadLength> {
         let mut messages = Vec::new();
         frames.received(bytes, |message| messages.push(message.to_vec()))?;
         Ok(messages)
@@ -80,9 +80,12 @@ mod tests {
     fn messages_are_the_same_however_the_stream_is_cut() {
         let messages: Vec<Vec<u8>> = [1, 40, MAX_BYTES, 2].map(|n| vec![n as u8; n]).into();
         let stream: Vec<u8> = messages.iter().flat_map(|m| framed(m)).collect();
-        assert_eq!(read(&mut Frames::default(), &stream), Ok(messages.clone()));
+        assert_eq!(
+            read(&mut FrameReader::default(), &stream),
+            Ok(messages.clone())
+        );
         for seed in 0..200 {
-            let (mut rng, mut frames) = (Rng::new(seed), Frames::default());
+            let (mut rng, mut frames) = (Rng::new(seed), FrameReader::default());
             let (mut rest, mut seen) = (&stream[..], Vec::new());
             while !rest.is_empty() {
                 let (part, after) = rest.split_at(1 + rng.below(rest.len().min(9)));
@@ -100,14 +103,14 @@ mod tests {
         for bad in [[0, 0], too_long, *b"GE"] {
             let stream = [&framed(b"one")[..], &bad, b"rest"].concat();
             let mut taken = 0;
-            let result = Frames::default().received(&stream, |_| taken += 1);
+            let result = FrameReader::default().received(&stream, |_| taken += 1);
             assert_eq!((result, taken), (Err(BadLength), 1));
         }
     }
 
     #[test]
     fn no_more_than_one_message_is_held() {
-        let mut frames = Frames::default();
+        let mut frames = FrameReader::default();
         let stream = framed(&[7; MAX_BYTES]);
         assert_eq!(read(&mut frames, &stream[..MAX_BYTES]), Ok(vec![]));
         assert!(frames.is_partial() && frames.partial.len() <= MAX_BYTES + LENGTH_BYTES);

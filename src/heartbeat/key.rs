@@ -14,9 +14,9 @@ const MIN_BYTES: usize = 16;
 
 /// A secret that the balancer and its senders share.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Key(Vec<u8>);
+pub struct HeartbeatKey(Vec<u8>);
 
-impl Key {
+impl HeartbeatKey {
     /// A key of at least 16 bytes; `None` if there are fewer.
     #[must_use]
     pub fn new(secret: &[u8]) -> Option<Self> {
@@ -43,10 +43,10 @@ impl Key {
     }
 }
 
-impl Debug for Key {
+impl Debug for HeartbeatKey {
     /// Keeps the secret.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "Key")
+        write!(f, "HeartbeatKey")
     }
 }
 
@@ -56,26 +56,30 @@ mod tests {
 
     #[test]
     fn a_key_is_long_and_stays_secret() {
-        assert!(Key::new(b"fifteen bytes..").is_none());
-        let key = Key::new(b"sixteen bytes...").unwrap();
+        assert!(HeartbeatKey::new(b"fifteen bytes..").is_none());
+        let key = HeartbeatKey::new(b"sixteen bytes...").unwrap();
         assert!(!format!("{key:?}").contains("sixteen"));
     }
 
     #[test]
     fn known_answer() {
         // RFC 4231, section 4.2.
-        let tag = Key::new(&[0x0b; 20]).unwrap().tag(b"Hi There");
+        let tag = HeartbeatKey::new(&[0x0b; 20]).unwrap().tag(b"Hi There");
         assert_eq!(tag[..4], [0xb0, 0x34, 0x4c, 0x61]);
         assert_eq!(tag[28..], [0x2e, 0x32, 0xcf, 0xf7]);
     }
 
     #[test]
     fn only_the_whole_tag_of_the_same_bytes_verifies() {
-        let key = Key::new(&[7; 32]).unwrap();
+        let key = HeartbeatKey::new(&[7; 32]).unwrap();
         let tag = key.tag(b"bytes");
         assert!(key.verifies(b"bytes", &tag));
         assert!(!key.verifies(b"bytes.", &tag));
         assert!(!key.verifies(b"bytes", &tag[..31]));
-        assert!(!Key::new(&[8; 32]).unwrap().verifies(b"bytes", &tag));
+        assert!(
+            !HeartbeatKey::new(&[8; 32])
+                .unwrap()
+                .verifies(b"bytes", &tag)
+        );
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! Whatever comes in from outside, the lines are few: a backend's first heartbeat is one; a reason
 //! to refuse is told once a minute, with how often it was met since; an unknown backend is told
-//! once for each name, for the first [`MAX_UNKNOWN`] names. [`Counts`] has everything.
+//! once for each name, for the first [`MAX_UNKNOWN`] names. [`HeartbeatCounts`] has everything.
 
-use super::refusal::{Counts, Refusal};
+use super::refusal::{HeartbeatCounts, HeartbeatRefusal};
 use crate::address::ClientAddress;
 use crate::time::Timestamp;
 use std::fmt::{self, Display, Formatter};
@@ -30,7 +30,7 @@ pub enum HeartbeatEvent {
     /// Heartbeats were refused.
     Refused {
         /// Why.
-        refusal: Refusal,
+        refusal: HeartbeatRefusal,
         /// How many for that reason, since it was last told.
         count: u64,
         /// Where the last one came from.
@@ -75,9 +75,9 @@ impl Display for HeartbeatEvent {
 
 /// What was refused, and what of it was told.
 #[derive(Debug, Default)]
-pub struct Complaints {
-    /// By the order of [`Refusal::ALL`].
-    pauses: [PauseOf; Refusal::ALL.len()],
+pub struct RefusalLog {
+    /// By the order of [`HeartbeatRefusal::ALL`].
+    pauses: [PauseOf; HeartbeatRefusal::ALL.len()],
     unknown: Vec<String>,
 }
 
@@ -89,12 +89,12 @@ struct PauseOf {
     told: u64,
 }
 
-impl Complaints {
-    /// A heartbeat was refused. Counts it, and says what is to be told of it, if anything.
+impl RefusalLog {
+    /// A heartbeat was refused. Counts it, and returns the event for the log, if there is to be one.
     pub fn refuse(
         &mut self,
-        counts: &mut Counts,
-        refusal: Refusal,
+        counts: &mut HeartbeatCounts,
+        refusal: HeartbeatRefusal,
         from: ClientAddress,
         backend: Option<String>,
         now: Timestamp,
@@ -136,10 +136,10 @@ mod tests {
 
     #[test]
     fn a_reason_is_told_once_a_minute_with_how_often_it_was_met() {
-        let (mut complaints, mut counts) = (Complaints::default(), Counts::default());
+        let (mut complaints, mut counts) = (RefusalLog::default(), HeartbeatCounts::default());
         let mut told = Vec::new();
         for second in 0..150 {
-            let refusal = Refusal::WrongTag;
+            let refusal = HeartbeatRefusal::WrongTag;
             let notice =
                 complaints.refuse(&mut counts, refusal, ClientAddress::Unix, None, at(second));
             told.extend(notice.map(|notice| notice.to_string()));
@@ -152,23 +152,23 @@ mod tests {
                 "heartbeat from unix: refused: signed with another key (60 since the last line)",
             ]
         );
-        assert_eq!(counts.of(Refusal::WrongTag), 150);
+        assert_eq!(counts.of(HeartbeatRefusal::WrongTag), 150);
     }
 
     #[test]
     fn an_unknown_backend_is_told_once_and_not_too_many_are() {
-        let (mut complaints, mut counts) = (Complaints::default(), Counts::default());
+        let (mut complaints, mut counts) = (RefusalLog::default(), HeartbeatCounts::default());
         let mut told = 0;
         for nth in 0..100 {
             for _ in 0..2 {
                 let name = Some(format!("b{nth}:1"));
                 let from = ClientAddress::Unix;
-                let refusal = Refusal::UnknownBackend;
+                let refusal = HeartbeatRefusal::UnknownBackend;
                 let notice = complaints.refuse(&mut counts, refusal, from, name, at(nth));
                 told += usize::from(notice.is_some());
             }
         }
         assert_eq!(told, MAX_UNKNOWN);
-        assert_eq!(counts.of(Refusal::UnknownBackend), 200);
+        assert_eq!(counts.of(HeartbeatRefusal::UnknownBackend), 200);
     }
 }

@@ -13,7 +13,7 @@ pub const INTERVALS: RangeInclusive<Duration> =
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heartbeat {
     /// What the sender calls itself.
-    pub name: Name,
+    pub name: SenderName,
     /// Which backend it speaks for, as the balancer was told its address; `None`: the one that is
     /// called as the sender is.
     pub address: Option<BackendAddress>,
@@ -41,9 +41,9 @@ impl Heartbeat {
 
 /// What a sender calls itself: 1 to 64 bytes of visible ASCII, so that it can stand in any line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Name(String);
+pub struct SenderName(String);
 
-impl Name {
+impl SenderName {
     /// The longest, in bytes.
     pub const MAX_BYTES: usize = 64;
 
@@ -62,7 +62,7 @@ impl Name {
     }
 }
 
-impl Display for Name {
+impl Display for SenderName {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -133,12 +133,12 @@ mod tests {
 
     #[test]
     fn names_can_stand_in_a_line() {
-        let long = "x".repeat(Name::MAX_BYTES);
+        let long = "x".repeat(SenderName::MAX_BYTES);
         for good in ["web1", "a.example:80", &long] {
-            assert_eq!(Name::new(good).unwrap().as_str(), good);
+            assert_eq!(SenderName::new(good).unwrap().as_str(), good);
         }
         for bad in ["", "a b", "a\n", "é", &format!("{long}x")] {
-            assert_eq!(Name::new(bad), None, "{bad:?}");
+            assert_eq!(SenderName::new(bad), None, "{bad:?}");
         }
     }
 

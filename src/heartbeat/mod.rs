@@ -1,47 +1,53 @@
-//! Heartbeats: servers say that they are well, and whoever ceases to is missed.
+//! Heartbeats: messages that servers push, and the detector that misses them.
 //!
-//! A check by the balancer finds out whether a server can be reached from here; a heartbeat, sent
-//! by the server's own host, also tells how busy that is and whether a process still lives there.
-//! Its absence is noticed without asking, by [`Phi`]: how unlikely so long a silence is, given the
-//! gaps before.
+//! A health check finds out whether a server can be reached from here. A heartbeat, sent by the
+//! server's own host, also carries the load of that host and whether a process lives there. Its
+//! absence is noticed by [`Phi`]: how unlikely so long a silence is, given the gaps before.
 //!
 //! | file | owns |
 //! |---|---|
+//! | [`receiver`](Receiver) | everything that comes in: datagrams, connections, counters, events |
+//! | `connections` | TCP connections of senders |
 //! | [`message`](Heartbeat) | what a heartbeat says |
 //! | `wire` | how it is written: layout, version, tag |
-//! | [`key`](Key) | the shared secret, and the tags it makes |
-//! | [`frames`](Frames) | messages in a stream of TCP |
+//! | [`key`](HeartbeatKey) | the shared secret, and the tags it makes |
+//! | [`frames`](FrameReader) | messages in a stream of TCP |
 //! | [`phi`](Accrual) | how sure it is that a silence lasts |
-//! | `watch` | one backend: what is news, when it is missing |
-//! | [`detector`](Detector) | all backends, and whose turn it is to be looked at |
-//! | [`rhythm`](Rhythm) | the sender's side: when a heartbeat is due, and its repetitions |
-//! | [`refusal`](Refusal) | why a heartbeat is not taken, and how often |
-//! | [`notice`](HeartbeatEvent) | what people are told of all this |
+//! | `backend_heartbeats` | one backend: is a message new, when is it missing |
+//! | [`detector`](Detector) | all backends, and when each is looked at |
+//! | [`send_schedule`](SendSchedule) | the sender: when a heartbeat is due, and its repetitions |
+//! | [`refusal`](HeartbeatRefusal) | why a heartbeat is rejected, and how often |
+//! | [`log_event`](HeartbeatEvent) | events for the log, and how many at most |
 //!
-//! Everything here is pure: bytes and the time go in, [findings](Finding) come out. Sockets are
-//! the server's and the sender's; what becomes of a backend is the upstream's to decide.
+//! Everything here is pure: bytes, readiness and the time go in, [findings](HeartbeatFinding) come
+//! out. Opening sockets is up to the proxy and the sender, what a finding does to a backend to the
+//! pool.
 
+mod backend_heartbeats;
+mod connections;
 mod detector;
 mod frames;
 mod key;
 mod log_event;
 mod message;
 mod phi;
+mod receiver;
 mod refusal;
-mod rhythm;
-mod watch;
+mod send_schedule;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use detector::{Detector, Report};
-pub use frames::{BadLength, Frames, framed};
-pub use key::Key;
-pub use log_event::{Complaints, HeartbeatEvent, MAX_UNKNOWN};
-pub use message::{Heartbeat, INTERVALS, Load, Name, ProcessState};
+pub use backend_heartbeats::{Heard, HeartbeatFinding};
+pub use connections::HeartbeatConnId;
+pub use detector::{Detector, HeartbeatReport};
+pub use frames::{BadLength, FrameReader, framed};
+pub use key::HeartbeatKey;
+pub use log_event::{HeartbeatEvent, MAX_UNKNOWN, RefusalLog};
+pub use message::{Heartbeat, INTERVALS, Load, ProcessState, SenderName};
 pub use phi::{Accrual, Phi};
-pub use refusal::{Counts, Refusal};
-pub use rhythm::{Due, Rhythm};
-pub use watch::{Finding, Heard};
+pub use receiver::{BackendFinding, BackendNames, Clocks, Receiver};
+pub use refusal::{HeartbeatCounts, HeartbeatRefusal};
+pub use send_schedule::{SendDue, SendSchedule};
 pub use wire::{MAX_BYTES, REPEATS};

@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 
 /// What is wrong with a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Refusal {
+pub enum HeartbeatRefusal {
     /// It is no heartbeat, or cut off, or has a value that none can have.
     Malformed,
     /// It is of another version of the protocol.
@@ -24,7 +24,7 @@ pub enum Refusal {
     Connections,
 }
 
-impl Refusal {
+impl HeartbeatRefusal {
     /// Every kind.
     pub const ALL: [Self; 7] = [
         Self::Malformed,
@@ -65,7 +65,7 @@ impl Refusal {
     }
 }
 
-impl Display for Refusal {
+impl Display for HeartbeatRefusal {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(self.words())
     }
@@ -73,19 +73,19 @@ impl Display for Refusal {
 
 /// How many heartbeats came in, and what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct HeartbeatCounts {
     /// Taken.
     pub taken: u64,
     /// Not newer than the last one that was taken: a repetition, a straggler or a recording.
     pub stale: u64,
-    /// Refused, by the order of [`Refusal::ALL`].
-    pub(crate) refused: [u64; Refusal::ALL.len()],
+    /// Refused, by the order of [`HeartbeatRefusal::ALL`].
+    pub(crate) refused: [u64; HeartbeatRefusal::ALL.len()],
 }
 
-impl Counts {
+impl HeartbeatCounts {
     /// How often this was the reason to refuse one.
     #[must_use]
-    pub fn of(&self, refusal: Refusal) -> u64 {
+    pub fn of(&self, refusal: HeartbeatRefusal) -> u64 {
         self.refused.get(refusal as usize).copied().unwrap_or(0)
     }
 
@@ -96,7 +96,7 @@ impl Counts {
     }
 
     /// One more was refused. Returns how many that makes of this kind.
-    pub fn refuse(&mut self, refusal: Refusal) -> u64 {
+    pub fn refuse(&mut self, refusal: HeartbeatRefusal) -> u64 {
         let count = self.refused.get_mut(refusal as usize);
         count.map_or(0, |count| {
             *count += 1;
@@ -111,13 +111,13 @@ mod tests {
 
     #[test]
     fn each_kind_is_counted_on_its_own() {
-        let mut counts = Counts::default();
-        for (nth, refusal) in Refusal::ALL.into_iter().enumerate() {
+        let mut counts = HeartbeatCounts::default();
+        for (nth, refusal) in HeartbeatRefusal::ALL.into_iter().enumerate() {
             for _ in 0..=nth {
                 counts.refuse(refusal);
             }
         }
-        for (nth, refusal) in Refusal::ALL.into_iter().enumerate() {
+        for (nth, refusal) in HeartbeatRefusal::ALL.into_iter().enumerate() {
             assert_eq!(counts.of(refusal), nth as u64 + 1, "{refusal}");
         }
         assert_eq!(counts.refused(), 28);

@@ -39,7 +39,7 @@ fn fraction(rng: &mut Rng) -> f64 {
 
 fn heartbeat(sent_at: Duration) -> Heartbeat {
     Heartbeat {
-        name: Name::new("web1").unwrap(),
+        name: SenderName::new("web1").unwrap(),
         address: None,
         interval: INTERVAL,
         load: None,
@@ -50,13 +50,13 @@ fn heartbeat(sent_at: Duration) -> Heartbeat {
 
 /// What arrives of a sender that lives until `death`, in order: when, and which heartbeat.
 fn arrivals(network: Network, death: Timestamp, rng: &mut Rng) -> Vec<(Timestamp, Duration)> {
-    let mut rhythm = Rhythm::new(INTERVAL, START);
+    let mut rhythm = SendSchedule::new(INTERVAL, START);
     let (mut arrivals, mut last) = (Vec::new(), None);
     // How far the host is behind its rhythm, for one heartbeat and its repetitions.
     let mut behind = Duration::ZERO;
     while rhythm.next() < death {
         let now = rhythm.next();
-        if let Some(Due::Fresh(stamp)) = rhythm.due(now.since(Timestamp::ZERO), now) {
+        if let Some(SendDue::Fresh(stamp)) = rhythm.due(now.since(Timestamp::ZERO), now) {
             last = Some(stamp);
             behind = INTERVAL.mul_f64(network.irregularity * fraction(rng));
         }
@@ -78,7 +78,7 @@ fn pass(detector: &mut Detector, now: Timestamp) -> Option<Timestamp> {
         let found = detector.look(at);
         if found
             .iter()
-            .any(|(_, f)| matches!(f, Finding::Missing { .. }))
+            .any(|(_, f)| matches!(f, HeartbeatFinding::Missing { .. }))
         {
             return Some(at);
         }
@@ -111,7 +111,7 @@ fn the_dead_are_missed_however_often_their_last_word_is_repeated() {
     for second in 0..20 {
         let heartbeat = heartbeat(Duration::from_secs(second));
         let heard = detector.hear(BACKEND, &heartbeat, None, at(second * 1_000));
-        assert_ne!(heard, Ok(Heard::Stale));
+        assert_ne!(heard, Ok((Heard::Stale, None)));
     }
     let last = heartbeat(Duration::from_secs(19));
     for ms in (19_000..23_000).step_by(10) {
@@ -119,7 +119,7 @@ fn the_dead_are_missed_however_often_their_last_word_is_repeated() {
             return;
         }
         let heard = detector.hear(BACKEND, &last, None, at(ms));
-        assert_eq!(heard, Ok(Heard::Stale));
+        assert_eq!(heard, Ok((Heard::Stale, None)));
     }
     panic!("it is not missed within four intervals");
 }

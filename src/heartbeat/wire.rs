@@ -1,4 +1,4 @@
-//! How a heartbeat is written: one datagram over UDP, one frame over TCP (see [`Frames`]).
+//! How a heartbeat is written: one datagram over UDP, one frame over TCP (see [`FrameReader`]).
 //!
 //! Version 1, numbers with the most significant byte first:
 //!
@@ -23,17 +23,17 @@
 //! With a key, the tag is checked before anything behind the version is looked at. Without one a
 //! tag is passed over, so that senders can be given the key before the balancer is.
 //!
-//! [`Frames`]: super::Frames
+//! [`FrameReader`]: super::FrameReader
 
 use super::key::TAG_BYTES;
-use super::message::{Heartbeat, INTERVALS, Load, Name, ProcessState};
-use super::{Key, Refusal};
+use super::message::{Heartbeat, INTERVALS, Load, ProcessState, SenderName};
+use super::{HeartbeatKey, HeartbeatRefusal};
 use std::time::Duration;
 
 /// How often each datagram is sent.
 pub const REPEATS: u32 = 3;
 /// The longest message, its tag included.
-pub const MAX_BYTES: usize = 23 + Name::MAX_BYTES + MAX_ADDRESS_BYTES + TAG_BYTES;
+pub const MAX_BYTES: usize = 23 + SenderName::MAX_BYTES + MAX_ADDRESS_BYTES + TAG_BYTES;
 
 /// Longer than any name with a port, and any path of a socket.
 const MAX_ADDRESS_BYTES: usize = 300;
@@ -44,7 +44,7 @@ const UNKNOWN_LOAD: u16 = u16::MAX;
 impl Heartbeat {
     /// The bytes of it, signed if there is a key.
     #[must_use]
-    pub fn encode(&self, key: Option<&Key>) -> Vec<u8> {
+    pub fn encode(&self, key: Option<&HeartbeatKey>) -> Vec<u8> {
         let address = self.address.as_ref().map(ToString::to_string);
         let address = address.as_deref().unwrap_or_default();
         let name = self.name.as_str();
@@ -71,36 +71,36 @@ impl Heartbeat {
     ///
     /// # Errors
     /// They are none, or, with a `key`, none that was signed with it.
-    pub fn decode(bytes: &[u8], key: Option<&Key>) -> Result<Self, Refusal> {
+    pub fn decode(bytes: &[u8], key: Option<&HeartbeatKey>) -> Result<Self, HeartbeatRefusal> {
         if bytes.len() > MAX_BYTES {
-            return Err(Refusal::Malformed);
+            return Err(HeartbeatRefusal::Malformed);
         }
         match bytes.strip_prefix(MAGIC).and_then(<[u8]>::first) {
             Some(&VERSION) => {}
-            Some(_) => return Err(Refusal::Version),
-            None => return Err(Refusal::Malformed),
+            Some(_) => return Err(HeartbeatRefusal::Version),
+            None => return Err(HeartbeatRefusal::Malformed),
         }
         match key {
             Some(key) => body(verified(bytes, key)?, false),
             None => body(bytes, true),
         }
-        .ok_or(Refusal::Malformed)
+        .ok_or(HeartbeatRefusal::Malformed)
     }
 }
 
 /// The part of the message that was signed.
-fn verified<'a>(bytes: &'a [u8], key: &Key) -> Result<&'a [u8], Refusal> {
+fn verified<'a>(bytes: &'a [u8], key: &HeartbeatKey) -> Result<&'a [u8], HeartbeatRefusal> {
     let at = bytes.len().checked_sub(TAG_BYTES);
     let Some((signed, tag)) = at.and_then(|at| bytes.split_at_checked(at)) else {
-        return Err(Refusal::Untagged);
+        return Err(HeartbeatRefusal::Untagged);
     };
     if key.verifies(signed, tag) {
         Ok(signed)
     } else if body(bytes, false).is_some() {
         // All of it is a message, so there is no tag at its end.
-        Err(Refusal::Untagged)
+        Err(HeartbeatRefusal::Untagged)
     } else {
-        Err(Refusal::WrongTag)
+        Err(HeartbeatRefusal::WrongTag)
     }
 }
 
@@ -115,7 +115,7 @@ fn body(bytes: &[u8], may_follow: bool) -> Option<Heartbeat> {
     let interval = Duration::from_millis(rest.number::<4>()?);
     let sent_at = Duration::from_micros(rest.number::<8>()?);
     let name_bytes = rest.number::<1>()? as usize;
-    let name = Name::new(rest.text(name_bytes)?)?;
+    let name = SenderName::new(rest.text(name_bytes)?)?;
     let address_bytes = rest.number::<2>()? as usize;
     let address = match rest.text(address_bytes)? {
         "" => None,

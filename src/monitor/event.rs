@@ -1,32 +1,32 @@
-//! What is told while targets are watched, and the line for it.
+//! Events of a monitor, and the line for each.
 
-use super::Standing;
+use super::TargetState;
 use crate::config::HumanDuration;
-use crate::pool::CheckFailure;
+use crate::health::CheckFailure;
 use crate::telemetry::{WallTime, span};
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Something happened to a target.
+/// An event, with its time and target.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct MonitorEvent {
     /// When, since the Unix epoch.
     pub wall: Duration,
     /// Which target, by the name the user gave it.
     pub target: Arc<str>,
-    /// What.
-    pub news: News,
+    /// What happened.
+    pub kind: TargetEvent,
 }
 
-/// What happened to a target.
+/// Something happened to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum TargetEvent {
     /// A check passed.
     Passed {
         /// Which check of this target, from 1.
         check: u64,
-        /// How long the answer took.
+        /// Response time.
         took: Duration,
     },
     /// A check failed.
@@ -40,7 +40,7 @@ pub enum News {
     Up,
     /// The target is down.
     Down {
-        /// What was wrong with the last check.
+        /// Why the last check failed.
         reason: CheckFailure,
         /// How many failed in a row.
         count: u32,
@@ -54,28 +54,28 @@ pub enum News {
     },
 }
 
-impl News {
-    /// How the target stands now, if that has changed.
+impl TargetEvent {
+    /// The new state of the target, if the event changes it.
     #[must_use]
-    pub const fn change(&self) -> Option<Standing> {
+    pub const fn new_state(&self) -> Option<TargetState> {
         match self {
             Self::Passed { .. } | Self::Failed { .. } => None,
-            Self::Up | Self::Back { .. } => Some(Standing::Up),
-            Self::Down { .. } => Some(Standing::Down),
+            Self::Up | Self::Back { .. } => Some(TargetState::Up),
+            Self::Down { .. } => Some(TargetState::Down),
         }
     }
 }
 
-/// As in `2026-11-21T08:00:00.123Z 10.0.0.7 is down: no answer in time (3 in a row, 1.52 s)`.
-impl Display for Event {
+/// As in `2026-11-21T08:00:00.123Z 10.0.0.7 is down: no response in time (3 in a row, 1.52 s)`.
+impl Display for MonitorEvent {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut time = WallTime::default();
         let time = String::from_utf8_lossy(time.format(self.wall));
-        write!(f, "{time} {} {}", self.target, self.news)
+        write!(f, "{time} {} {}", self.target, self.kind)
     }
 }
 
-impl Display for News {
+impl Display for TargetEvent {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Passed { check, took } => write!(f, "check {check}: {}", span(*took)),
@@ -105,33 +105,33 @@ mod tests {
 
     #[test]
     fn each_event_is_one_line() {
-        let line = |news| {
-            let event = Event {
+        let line = |kind| {
+            let event = MonitorEvent {
                 wall: Duration::from_millis(1_795_248_000_123),
                 target: "10.0.0.7".into(),
-                news,
+                kind,
             };
             event.to_string()
         };
         let took = Duration::from_micros(1_234);
         let reason = CheckFailure::Timeout;
         for (news, expected) in [
-            (News::Passed { check: 1, took }, "check 1: 1.23 ms"),
+            (TargetEvent::Passed { check: 1, took }, "check 1: 1.23 ms"),
             (
-                News::Failed { check: 2, reason },
-                "check 2: no answer in time",
+                TargetEvent::Failed { check: 2, reason },
+                "check 2: no response in time",
             ),
-            (News::Up, "is up"),
+            (TargetEvent::Up, "is up"),
             (
-                News::Down {
+                TargetEvent::Down {
                     reason,
                     count: 3,
                     within: Duration::from_millis(1_520),
                 },
-                "is down: no answer in time (3 in a row, 1.52 s)",
+                "is down: no response in time (3 in a row, 1.52 s)",
             ),
             (
-                News::Back {
+                TargetEvent::Back {
                     after: Duration::from_millis(2_500),
                 },
                 "is up again, after 2.50 s",

@@ -1,48 +1,48 @@
 //! Watching machines and services from the terminal: `lb ping` and `lb monitor`.
 //!
-//! The checks are those of the balancer, from [`health`](crate::health), and so is their rhythm.
-//! [`Watch`] is the core: bytes and sockets are not its business, time is an argument. [`Monitor`]
-//! is what users of the library see: the core in its loop.
+//! Checks and their rhythm are those of the balancer: [`Checker`](crate::health::Checker).
+//! [`Monitor`] runs one in a loop of its own and reports events.
 //!
 //! | file | owns |
 //! |---|---|
-//! | [`watch`](Watch) | when which target is checked |
-//! | `watched` | how one target stands, and when that changes |
-//! | [`event`](Event) | what is told, and the line for it |
-//! | [`report`](Report) | what all checks came to, and the table of it |
+//! | `monitor_loop` | the loop: sockets, clock, commands |
+//! | `resolved` | from what the user wrote to what can be checked |
+//! | `targets` | results in, events out |
+//! | `target_health` | the state of one target, and its totals |
+//! | [`event`](MonitorEvent) | events, and the line for each |
+//! | [`report`](MonitorReport) | totals of all checks, and their table |
 
 mod event;
+mod monitor_loop;
 mod report;
-mod watch;
-mod watch_loop;
-mod watch_target;
-mod watched;
+mod resolved;
+mod target_health;
+mod targets;
 
-pub use event::{Event, News};
-pub use report::{Report, TargetReport};
-pub use watch::{Step, TargetId, Watch};
+pub use event::{MonitorEvent, TargetEvent};
+pub use report::{MonitorReport, TargetReport};
 
 use crate::config::{ConfigError, MonitorConfig};
 use crate::net::{events, no_events};
 use mio::Waker;
+use monitor_loop::{MonitorCommand, MonitorLoop};
+use resolved::resolve_targets;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use watch_loop::{WatchCommand, WatchLoop};
-use watch_target::prepare_targets;
 
-/// How a target stands.
+/// The state of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// No check has passed yet, and not enough have failed.
+pub enum TargetState {
+    /// No check has passed yet, and too few have failed.
     Unknown,
-    /// It answers.
+    /// Its checks pass.
     Up,
-    /// It does not.
+    /// Its checks fail.
     Down,
 }
 
-impl Standing {
+impl TargetState {
     /// The word for it.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -54,7 +54,7 @@ impl Standing {
     }
 }
 
-/// Watches targets, in a loop of its own.
+/// Checks targets in a loop of its own.
 ///
 /// ```
 /// use lb::config::{MonitorConfig, Plan, Target};
@@ -72,14 +72,14 @@ impl Standing {
 /// ```
 #[derive(Debug)]
 pub struct Monitor {
-    watch_loop: WatchLoop,
+    monitor_loop: MonitorLoop,
     handle: MonitorHandle,
 }
 
 /// Reaches a monitor from any thread.
 #[derive(Clone, Debug)]
 pub struct MonitorHandle {
-    commands: Sender<WatchCommand>,
+    commands: Sender<MonitorCommand>,
     waker: Arc<Waker>,
 }
 
@@ -89,12 +89,12 @@ impl Monitor {
     /// # Errors
     /// A name has no address, or the system does not allow the checks; says what to do.
     pub fn new(config: &MonitorConfig) -> Result<Self, ConfigError> {
-        let targets = prepare_targets(config)?;
+        let targets = resolve_targets(config)?;
         let (poll, waker) = events().map_err(|error| no_events(&error))?;
         let (sender, commands) = channel();
-        let watch_loop = WatchLoop::new(poll, targets, *config.plan(), commands);
+        let monitor_loop = MonitorLoop::new(poll, targets, config.plan(), commands);
         Ok(Self {
-            watch_loop: watch_loop.map_err(|error| no_events(&error))?,
+            monitor_loop: monitor_loop.map_err(|error| no_events(&error))?,
             handle: MonitorHandle {
                 commands: sender,
                 waker: Arc::new(waker),
@@ -108,33 +108,36 @@ impl Monitor {
         self.handle.clone()
     }
 
-    /// Watches on this thread until every target was checked as often as it should be, or until
-    /// told to stop, by [`MonitorHandle::stop`] or by an error of `tell`. Whatever happens is
-    /// given to `tell`, which holds the checks up as long as it takes.
+    /// Runs on this thread until every target was checked as often as it should be, or until
+    /// [`MonitorHandle::stop`] or an error of `tell` ends it. Each event is given to `tell`, which
+    /// delays the checks for as long as it takes.
     ///
     /// # Errors
     /// The system failed to report events.
-    pub fn run(self, tell: impl FnMut(&Event) -> io::Result<()>) -> io::Result<Report> {
-        self.watch_loop.run(tell)
+    pub fn run(
+        self,
+        tell: impl FnMut(&MonitorEvent) -> io::Result<()>,
+    ) -> io::Result<MonitorReport> {
+        self.monitor_loop.run(tell)
     }
 }
 
 impl MonitorHandle {
-    /// Tells the monitor to end. Returns at once.
+    /// Ends the monitor. Returns at once.
     pub fn stop(&self) {
-        self.send(WatchCommand::Stop);
+        self.send(MonitorCommand::Stop);
     }
 
-    /// How all targets stand; `None` if the monitor has ended.
+    /// The state of all targets; `None` if the monitor has ended.
     #[must_use]
-    pub fn report(&self) -> Option<Report> {
+    pub fn report(&self) -> Option<MonitorReport> {
         let (sender, reply) = channel();
-        self.send(WatchCommand::Report(sender));
+        self.send(MonitorCommand::Report(sender));
         reply.recv().ok()
     }
 
-    fn send(&self, command: WatchCommand) {
-        // Fails if the monitor has ended: then there is nobody to tell.
+    fn send(&self, command: MonitorCommand) {
+        // Fails if the monitor has ended.
         if self.commands.send(command).is_ok() {
             let _ = self.waker.wake();
         }

@@ -1,42 +1,42 @@
-//! What the checks of all targets came to, as plain data and as a table.
+//! Totals of all checks, as plain data and as a table.
 
-use super::Standing;
+use super::TargetState;
 use crate::telemetry::{ResponseTimes, Table, count, share, span};
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
-/// How all targets stand.
+/// The state of all targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct MonitorReport {
     /// Each target, in the order in which they were given.
     pub targets: Vec<TargetReport>,
 }
 
-/// How one target stands, and what its checks came to.
+/// The state of one target, and the totals of its checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetReport {
-    /// What the user calls it.
+    /// Its name.
     pub name: String,
-    /// How it stands.
-    pub standing: Standing,
+    /// Its state.
+    pub state: TargetState,
     /// Checks that are over.
     pub checks: u64,
     /// Those of them that passed.
     pub passed: u64,
-    /// How long the answers took; `None` if there was none.
+    /// Response times; `None` if no check passed.
     pub times: Option<ResponseTimes>,
     /// How often it went down.
     pub outages: u64,
-    /// How long it was down, all in all: from the start of the first check that failed.
+    /// Total time it was down, each time from the start of the first check that failed.
     pub down_time: Duration,
 }
 
-impl Report {
+impl MonitorReport {
     /// Whether every target is up.
     #[must_use]
     pub fn all_up(&self) -> bool {
         let mut targets = self.targets.iter();
-        targets.all(|target| target.standing == Standing::Up)
+        targets.all(|target| target.state == TargetState::Up)
     }
 }
 
@@ -49,7 +49,7 @@ const COLUMNS: [&str; 11] = [
 const WORD_COLUMNS: usize = 2;
 
 /// A table with a row for each target.
-impl Display for Report {
+impl Display for MonitorReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut table = Table::new(COLUMNS, WORD_COLUMNS);
         for target in &self.targets {
@@ -66,7 +66,7 @@ fn row(target: &TargetReport) -> [String; COLUMNS.len()] {
     };
     [
         target.name.clone(),
-        target.standing.word().to_owned(),
+        target.state.word().to_owned(),
         count(target.checks),
         count(target.passed),
         share(target.checks - target.passed, target.checks),
@@ -89,11 +89,11 @@ mod tests {
     #[test]
     fn a_row_for_each_target() {
         let ms = Duration::from_millis;
-        let report = Report {
+        let report = MonitorReport {
             targets: vec![
                 TargetReport {
                     name: "10.0.0.7".to_owned(),
-                    standing: Standing::Up,
+                    state: TargetState::Up,
                     checks: 1_000,
                     passed: 995,
                     times: Some(ResponseTimes {
@@ -109,7 +109,7 @@ mod tests {
                 },
                 TargetReport {
                     name: "a".to_owned(),
-                    standing: Standing::Unknown,
+                    state: TargetState::Unknown,
                     checks: 0,
                     passed: 0,
                     times: None,

@@ -10,8 +10,9 @@
 //! is a raw one, for which it takes `CAP_NET_RAW`.
 
 use crate::address::Address;
-use crate::config::{Check, ConfigError, ConfigErrorKind};
+use crate::config::{ConfigError, ConfigErrorKind};
 use crate::health::icmp::without_ipv4_header;
+use crate::health::{CheckKind, CheckTransport};
 use rustix::net::{RecvFlags, recvfrom};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -82,10 +83,13 @@ fn open_either(host: IpAddr) -> io::Result<Socket> {
 ///
 /// # Errors
 /// The system does not let us; says what would.
-pub(crate) fn allow_check(check: Check, backends: &[Vec<Address>]) -> Result<(), ConfigError> {
-    if check != Check::Ping {
+pub(crate) fn allow_check(
+    check: Option<CheckKind>,
+    backends: &[Vec<Address>],
+) -> Result<(), ConfigError> {
+    let Some(check) = check.filter(|check| check.transport() == CheckTransport::Echo) else {
         return Ok(());
-    }
+    };
     let addresses = backends.iter().flatten().filter_map(Address::tcp);
     allow_echo(addresses.map(|address| address.ip()))
         .map_err(|invalid| invalid.with_flag("--health").with_value(check.name()))

@@ -115,7 +115,7 @@ impl HeartbeatListener {
             match self.datagrams.recv_from(&mut self.buffer) {
                 Ok((count, from)) => {
                     let datagram = self.buffer.get(..count).unwrap_or_default();
-                    proxy.heartbeat(datagram, from.into(), now);
+                    proxy.heartbeat_datagram(datagram, from.into(), now);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.has_datagrams = false;
@@ -140,7 +140,7 @@ impl HeartbeatListener {
                 break;
             }
             if let Some(accepted) = self.connections.accept()? {
-                proxy.accepted_heartbeat_conn(accepted.stream, accepted.address, now)?;
+                proxy.heartbeat_conn_accepted(accepted.stream, accepted.address, now)?;
             }
         }
         Ok(())

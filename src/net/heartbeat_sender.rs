@@ -1,6 +1,6 @@
 //! Sends heartbeats: waits until one is due, asks how things are, sends to every balancer.
 //!
-//! When something is due is [`Rhythm`]'s, what a message says [`Heartbeat`]'s; how each balancer
+//! When something is due is [`SendSchedule`]'s, what a message says [`Heartbeat`]'s; how each balancer
 //! is reached is the link's. The loop sleeps in between.
 
 use super::heartbeat_link::{HeartbeatLink, Reachability};
@@ -8,7 +8,7 @@ use super::resolve::resolve;
 use crate::address::Address;
 use crate::clock::Clock;
 use crate::config::{BackendAddress, ConfigError, ConfigErrorKind, HostPort, SenderConfig};
-use crate::heartbeat::{Due, Heartbeat, Load, ProcessState, Rhythm};
+use crate::heartbeat::{Heartbeat, Load, ProcessState, SendDue, SendSchedule};
 use crate::time::Timestamp;
 use mio::{Events, Poll, Token, Waker};
 use std::io;
@@ -36,7 +36,7 @@ pub struct HeartbeatSender {
     clock: Clock,
     config: SenderConfig,
     links: Vec<HeartbeatLink>,
-    rhythm: Rhythm,
+    rhythm: SendSchedule,
     /// Heartbeats still to be sent.
     left: Option<u64>,
     handle: SenderHandle,
@@ -80,7 +80,7 @@ impl HeartbeatSender {
         Ok(Self {
             poll,
             links,
-            rhythm: Rhythm::new(config.interval(), clock.now()),
+            rhythm: SendSchedule::new(config.interval(), clock.now()),
             clock,
             left: config.count,
             config,
@@ -122,9 +122,9 @@ impl HeartbeatSender {
                     .for_each(&mut tell);
             }
             match self.rhythm.due(self.clock.wall(), now) {
-                Some(Due::Fresh(_)) if self.left == Some(0) => break,
-                Some(Due::Fresh(sent_at)) => self.send(vitals(), sent_at, now, &mut tell),
-                Some(Due::Repetition) => self.repeat(now, &mut tell),
+                Some(SendDue::Fresh(_)) if self.left == Some(0) => break,
+                Some(SendDue::Fresh(sent_at)) => self.send(vitals(), sent_at, now, &mut tell),
+                Some(SendDue::Repetition) => self.repeat(now, &mut tell),
                 None => {}
             }
         }

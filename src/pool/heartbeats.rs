@@ -5,23 +5,28 @@
 
 use super::life_cycle::Event;
 use super::{Backends, Cause, State};
-use crate::heartbeat::Finding;
+use crate::heartbeat::HeartbeatFinding;
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
 
 impl Backends {
     /// Something was found out about a backend by its heartbeats. A suspicion alone changes
     /// nothing.
-    pub fn heartbeats_show(&mut self, backend: BackendId, finding: Finding, now: Timestamp) {
+    pub fn heartbeats_show(
+        &mut self,
+        backend: BackendId,
+        finding: HeartbeatFinding,
+        now: Timestamp,
+    ) {
         let (event, cause) = match finding {
-            Finding::Suspect => return,
-            Finding::Missing { phi, silence } => {
+            HeartbeatFinding::Suspect => return,
+            HeartbeatFinding::Missing { phi, silence } => {
                 let cause = Cause::HeartbeatsMissing { phi, silence };
                 (Event::HeartbeatsFell, cause)
             }
-            Finding::ProcessDead => (Event::HeartbeatsFell, Cause::ProcessDead),
-            Finding::Back => (Event::HeartbeatsRose, Cause::HeartbeatsBack),
-            Finding::ProcessAlive => (Event::HeartbeatsRose, Cause::ProcessAlive),
+            HeartbeatFinding::ProcessDead => (Event::HeartbeatsFell, Cause::ProcessDead),
+            HeartbeatFinding::Back => (Event::HeartbeatsRose, Cause::HeartbeatsBack),
+            HeartbeatFinding::ProcessAlive => (Event::HeartbeatsRose, Cause::ProcessAlive),
         };
         let Some(before) = self.state(backend).filter(|state| state.is_member()) else {
             return;

@@ -34,7 +34,7 @@ pub(crate) use queue::WaitQueue;
 pub(crate) use retry_budget::RetryBudget;
 pub use sharing::Signal;
 pub use signals::Policy;
-pub use state_change::{Cause, CheckFailure, StateChange};
+pub use state_change::{Cause, StateChange};
 
 use crate::address::Address;
 use crate::config::{Limits, Timeouts};

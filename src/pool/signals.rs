@@ -11,7 +11,8 @@
 //! asking it. When everybody is ejected, [`pick`](Backends::pick) takes one all the same.
 
 use super::life_cycle::Event;
-use super::{Backends, Cause, CheckFailure, Grounds, Lease, State};
+use super::{Backends, Cause, Grounds, Lease, State};
+use crate::health::CheckFailure;
 use crate::strategy::{BackendId, Outcome};
 use crate::time::Timestamp;
 use std::mem;

@@ -4,6 +4,7 @@
 //! line for the log of it. What follows from a change is not known here.
 
 use super::State;
+use crate::health::CheckFailure;
 use crate::heartbeat::Phi;
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
@@ -120,34 +121,6 @@ impl Cause {
     }
 }
 
-/// What was wrong with an active check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CheckFailure {
-    /// The connection was refused, or the network said that there is no way.
-    Unreachable,
-    /// Nothing came in time: no connection, or no answer on it.
-    Timeout,
-    /// The connection ended before the answer was complete.
-    BrokenOff,
-    /// What came is no HTTP response.
-    NotHttp,
-    /// Another status than the expected one.
-    Status(u16),
-    /// The body does not contain what it should.
-    Body,
-}
-
-impl CheckFailure {
-    /// Whether a client would not be answered either. The others are a matter of judgement.
-    #[must_use]
-    pub const fn is_silence(self) -> bool {
-        match self {
-            Self::Unreachable | Self::Timeout | Self::BrokenOff => true,
-            Self::NotHttp | Self::Status(_) | Self::Body => false,
-        }
-    }
-}
-
 impl StateChange {
     /// Whether the backend was to be ejected and was not, because too many are already.
     #[must_use]
@@ -197,9 +170,9 @@ impl Display for Cause {
                 write!(f, "it does not answer (oldest waits {seconds:.1} s)")
             }
             Self::ChecksFailed { count, reason } => {
-                write!(f, "probe failed: {reason} ({count} in a row)")
+                write!(f, "health check failed: {reason} ({count} in a row)")
             }
-            Self::ChecksPassed { count } => write!(f, "probe passed ({count} in a row)"),
+            Self::ChecksPassed { count } => write!(f, "health check passed ({count} in a row)"),
             Self::HeartbeatsMissing { phi, silence } => {
                 let seconds = silence.as_secs_f64();
                 write!(f, "no heartbeat for {seconds:.1} s (phi {phi})")
@@ -211,19 +184,6 @@ impl Display for Cause {
             Self::SlowStartEnded => write!(f, "slow start over"),
             Self::Emptied => write!(f, "nothing in flight any more"),
             Self::Operator => write!(f, "by the operator"),
-        }
-    }
-}
-
-impl Display for CheckFailure {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreachable => write!(f, "unreachable"),
-            Self::Timeout => write!(f, "no answer in time"),
-            Self::BrokenOff => write!(f, "broken off"),
-            Self::NotHttp => write!(f, "not HTTP"),
-            Self::Status(status) => write!(f, "status {status}"),
-            Self::Body => write!(f, "unexpected body"),
         }
     }
 }

@@ -1,116 +1,95 @@
-//! Active checks at work: each backend has a checker, which checks it again and again.
+//! Active health checks of the backends: where the [`Checker`] meets sockets and the pool.
 //!
-//! What is asked and when is [`health`](crate::health)'s; here it meets connections and
-//! deadlines. A checker has one slot and one deadline for its whole life: the deadline of the
-//! check under way, else the start of the next. Checks come on sockets of their own, so that
-//! they neither wait for traffic nor disturb it. What they find goes to the pool.
+//! What is sent and when is the checker's. Here it gets its sockets, and its results go to the
+//! pool. The first of several workers checks for all.
 
 use super::listener::Listener;
 use super::network::{Network, Token};
 use super::timers::Timer;
 use super::{Message, Proxy};
-use crate::address::Address;
-use crate::config::{Check, Health, Mode};
+use crate::config::{Health, Mode};
 use crate::health::{
-    Attempt, Begun, EchoRequest, HttpProbe, PingProbe, Probe, Rhythm, Schedule, Tally, TcpProbe,
-    Verdict,
+    CheckAction, CheckFailure, CheckFinished, CheckId, CheckKind, CheckSettings, CheckStreak,
+    CheckTarget, CheckTiming, Checker, OpenSocket,
 };
-use crate::ids::{CheckerId, CheckerTag, Table};
-use crate::pool::{CheckFailure, ConnectSpec, PoolId, State};
+use crate::http::HeadLimits;
+use crate::pool::{ConnectSpec, PoolId, State};
 use crate::proxy_protocol;
-use crate::strategy::{BackendId, Rng};
+use crate::strategy::BackendId;
 use crate::time::Timestamp;
 use crate::timers::{Deadline, Fired};
-use crate::transport::Readiness;
-use std::mem;
+use crate::transport::{Readiness, Transport};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Who checks one backend.
-#[derive(Debug)]
-pub(super) struct Checker<T> {
-    pub(super) backend: BackendId,
-    schedule: Schedule,
-    /// What nobody can guess in echo requests.
-    nonces: Rng,
-    /// The end of the check under way, else the start of the next.
-    deadline: Deadline,
-    check: Option<Attempt<T>>,
-    /// When the last check was over.
-    checked_at: Timestamp,
-    /// How long the backend has kept an exchange waiting, if that is suspect.
-    suspected: Option<Duration>,
-}
-
-/// The checkers of all backends.
+/// The checks of all backends; without targets if backends are not checked.
 #[derive(Debug)]
 pub(super) struct HealthChecks<T> {
     settings: Health,
-    seed: u64,
-    checkers: Table<CheckerTag, Checker<T>>,
-    is_stopped: bool,
+    checker: Checker<BackendId, T>,
+    /// How long a suspect backend has kept an exchange waiting, until its next check is over.
+    suspects: HashMap<BackendId, Duration>,
+    /// When the checker has something to do.
+    deadline: Deadline,
 }
 
-impl<T> HealthChecks<T> {
-    pub(super) const fn new(settings: Health, seed: u64) -> Self {
+impl<T: Transport> HealthChecks<T> {
+    pub(super) fn new(settings: Health, now: Timestamp) -> Self {
+        let timing = CheckTiming {
+            interval: settings.interval,
+            timeout: settings.timeout,
+            rise: settings.rise,
+            fall: settings.fall,
+            fails_late_responses: false,
+        };
         Self {
             settings,
-            seed,
-            checkers: Table::new(),
-            is_stopped: false,
+            checker: Checker::new(timing, now),
+            suspects: HashMap::new(),
+            deadline: Deadline::new(),
         }
     }
 
-    /// Ends all checks at the end of this turn, for good.
-    pub(super) const fn stop(&mut self) {
-        self.is_stopped = true;
-    }
-
-    /// The closing phase. Returns whether anything was closed.
-    pub(super) fn close_all(&mut self) -> bool {
-        self.is_stopped && mem::replace(&mut self.checkers, Table::new()).len() > 0
+    /// Ends all checks, for good.
+    pub(super) fn stop(&mut self) {
+        self.checker.clear();
+        self.suspects.clear();
     }
 }
 
-/// Whether hanging backends can be told from busy ones: only by HTTP checks of HTTP traffic.
+/// Whether hanging backends can be told from busy ones: only by checks and traffic of HTTP.
 pub(super) fn see_hangs(health: &Health, listeners: &[Arc<Listener>]) -> bool {
-    health.check == Check::Http && listeners.iter().any(|l| l.mode == Mode::Http)
+    health.check.is_some_and(CheckKind::detects_hangs)
+        && listeners.iter().any(|l| l.mode == Mode::Http)
 }
 
-/// The rhythm.
 impl<N: Network> Proxy<N> {
-    /// Gives every backend a checker, if they are to be checked.
-    pub(super) fn start_checks(&mut self, now: Timestamp) {
-        let health = &self.checks.settings;
-        if health.check == Check::None {
+    /// Begins to check every backend, if they are to be checked. `seed` spreads the checks in time.
+    pub(super) fn start_health_checks(&mut self, seed: u64, now: Timestamp) {
+        let pool = self.pools.first();
+        let limits = self.listeners.first().map(|l| l.limits.head());
+        let health = &self.health_checks.settings;
+        let settings = check_settings(health, &pool.connect, limits.unwrap_or_default());
+        let Some(settings) = settings.map(Arc::new) else {
             return;
-        }
-        let rhythm = Rhythm {
-            interval: health.interval,
-            rise: health.rise,
-            fall: health.fall,
         };
-        let candidates = self.pools.first().backends.candidates().iter();
-        let backends: Vec<_> = candidates.map(|c| (c.id, c.identity)).collect();
-        for (backend, identity) in backends {
-            let seed = self.checks.seed ^ identity;
-            let mut schedule = Schedule::new(rhythm, seed);
-            let first = schedule.first(now);
-            let id = self.checks.checkers.insert(Checker {
-                backend,
-                schedule,
-                nonces: Rng::new(!seed),
-                deadline: Deadline::default(),
-                check: None,
-                checked_at: now,
-                suspected: None,
-            });
-            self.set_checker_deadline(id, first);
+        for candidate in pool.backends.candidates() {
+            let name = pool.backends.name(candidate.id).unwrap_or_default();
+            let target = CheckTarget {
+                name: name.to_owned(),
+                addresses: pool.connect.addresses(candidate.id).to_vec(),
+                settings: Arc::clone(&settings),
+            };
+            let seed = seed ^ candidate.identity;
+            let checker = &mut self.health_checks.checker;
+            checker.add(candidate.id, target, seed, now);
         }
+        self.arm_health_checks();
     }
 
-    /// A backend keeps an exchange waiting for too long: checks it at once, unless it was just
-    /// checked. The first of several workers does that.
+    /// A backend keeps an exchange waiting for too long: checks it soon. If the check meets silence
+    /// as well, the backend hangs. The first of several workers does that.
     pub(super) fn suspect(
         &mut self,
         pool: PoolId,
@@ -121,218 +100,127 @@ impl<N: Network> Proxy<N> {
         if !self.pools.first().backends.decides() {
             return self.tell_others(pool, Message::Suspected(pool, backend, waited));
         }
-        let Some(id) = self.checker_of(backend) else {
-            return;
-        };
-        let Some(checker) = self.checks.checkers.get_mut(id) else {
-            return;
-        };
-        checker.suspected = Some(waited);
-        self.hasten(id, now);
+        if self.health_checks.checker.contains(backend) {
+            self.health_checks.suspects.insert(backend, waited);
+            self.check_soon(backend, now);
+        }
     }
 
     /// A backend may be gone: checks it soon, if it is checked at all.
     pub(super) fn check_soon(&mut self, backend: BackendId, now: Timestamp) {
-        if let Some(id) = self.checker_of(backend) {
-            self.hasten(id, now);
+        self.health_checks.checker.hasten(backend, now);
+        self.arm_health_checks();
+    }
+
+    fn arm_health_checks(&mut self) {
+        let checks = &mut self.health_checks;
+        let next = checks.checker.next_wakeup().unwrap_or(Timestamp::NEVER);
+        if let Some(at) = checks.deadline.set(next) {
+            self.timers.arm(Timer::HealthChecks, at);
         }
     }
 
-    fn checker_of(&self, backend: BackendId) -> Option<CheckerId> {
-        let is_its = |id: &CheckerId| {
-            let checker = self.checks.checkers.get(*id);
-            checker.is_some_and(|checker| checker.backend == backend)
-        };
-        self.checks.checkers.ids().into_iter().find(is_its)
-    }
-
-    /// Brings the next check forward, but not to right after the last.
-    fn hasten(&mut self, id: CheckerId, now: Timestamp) {
-        let pause = self.checks.settings.interval / 4;
-        let checker = self.checks.checkers.get(id);
-        if let Some(checker) = checker.filter(|checker| checker.check.is_none()) {
-            let soon = checker.deadline.at().min(checker.checked_at + pause);
-            self.set_checker_deadline(id, soon.max(now));
-        }
-    }
-
-    fn set_checker_deadline(&mut self, id: CheckerId, at: Timestamp) {
-        if let Some(checker) = self.checks.checkers.get_mut(id)
-            && let Some(at) = checker.deadline.set(at)
-        {
-            self.timers.arm(Timer::Checker(id), at);
-        }
-    }
-
-    /// The deadline of a checker may be over.
-    pub(super) fn checker_fired(&mut self, id: CheckerId, now: Timestamp) {
-        let Some(checker) = self.checks.checkers.get_mut(id) else {
-            return;
-        };
-        match checker.deadline.fired(now) {
+    /// The timer of the checks has fired.
+    pub(super) fn health_checks_due(&mut self, now: Timestamp) {
+        match self.health_checks.deadline.fired(now) {
             Fired::Idle => {}
-            Fired::Rearm(at) => self.timers.arm(Timer::Checker(id), at),
-            Fired::Due if checker.check.is_some() => {
-                self.check_finished(id, Err(CheckFailure::Timeout), now);
+            Fired::Rearm(at) => self.timers.arm(Timer::HealthChecks, at),
+            Fired::Due => {
+                self.health_checks.checker.expire(now);
+                self.carry_out_checks(now);
             }
-            Fired::Due => self.begin_check(id, now),
-        }
-    }
-}
-
-/// One check.
-impl<N: Network> Proxy<N> {
-    fn begin_check(&mut self, id: CheckerId, now: Timestamp) {
-        let Some(backend) = self.checks.checkers.get(id).map(|checker| checker.backend) else {
-            return;
-        };
-        if self.is_done_with(backend) {
-            return self.plan_next_check(id, now);
-        }
-        self.set_checker_deadline(id, now + self.checks.settings.timeout);
-        self.try_addresses(id, 0, now);
-    }
-
-    /// Whether nothing is to go to a backend and nothing waits for it.
-    fn is_done_with(&mut self, backend: BackendId) -> bool {
-        self.pools.get_mut(PoolId::FIRST).backends.refresh_all();
-        let candidate = self.pools.first().backends.candidates().get(backend.slot());
-        let is_idle = candidate.is_none_or(|candidate| candidate.in_flight == 0);
-        is_idle && self.pools.first().backends.state(backend) == Some(State::Disabled)
-    }
-
-    /// Checks the first of a backend's addresses, from `first` on, that does not fail at once.
-    fn try_addresses(&mut self, id: CheckerId, first: usize, now: Timestamp) {
-        let Some(checker) = self.checks.checkers.get_mut(id) else {
-            return;
-        };
-        checker.check = None;
-        let pool = self.pools.first();
-        let addresses = pool.connect.addresses(checker.backend);
-        let name = pool.backends.name(checker.backend).unwrap_or_default();
-        let open = |address: &Address| {
-            let probe = probe(
-                &self.checks.settings,
-                &pool.connect,
-                name,
-                address,
-                &mut checker.nonces,
-            );
-            let stream = self
-                .network
-                .open_check(address, &probe, Token::Checker(id))?;
-            Ok((stream, probe))
-        };
-        match Attempt::begin(addresses, first, open, &mut self.io.scratch) {
-            Ok(Begun::UnderWay(attempt)) => checker.check = Some(attempt),
-            Ok(Begun::Over(verdict)) => self.check_finished(id, verdict, now),
-            Err(_) => self.plan_next_check(id, now),
         }
     }
 
     /// An event for the socket of a check.
-    pub(super) fn checker_ready(&mut self, id: CheckerId, ready: Readiness, now: Timestamp) {
-        let checker = self.checks.checkers.get_mut(id);
-        let Some(check) = checker.and_then(|checker| checker.check.as_mut()) else {
-            return;
-        };
-        match check.ready(ready, &mut self.io.scratch) {
-            None => {}
-            Some(Err(CheckFailure::Unreachable)) => {
-                let next = check.next_place();
-                self.try_addresses(id, next, now);
-            }
-            Some(verdict) => self.check_finished(id, verdict, now),
-        }
+    pub(super) fn check_ready(&mut self, id: CheckId, ready: Readiness, now: Timestamp) {
+        let checker = &mut self.health_checks.checker;
+        checker.ready(id, ready, &mut self.io.scratch, now);
+        self.carry_out_checks(now);
     }
 
-    /// A check is over: closes its connection and tells the pool what it amounts to.
-    fn check_finished(&mut self, id: CheckerId, verdict: Verdict, now: Timestamp) {
-        let Some(checker) = self.checks.checkers.get_mut(id) else {
-            return;
-        };
-        checker.check = None;
-        checker.checked_at = now;
-        let (backend, rise) = (checker.backend, checker.schedule.rise());
-        let suspected = checker.suspected.take();
-        let tally = checker.schedule.count(verdict);
-        if let (Err(reason), Some(waited)) = (verdict, suspected)
-            && reason.is_silence()
-        {
-            self.pools
-                .get_mut(PoolId::FIRST)
-                .backends
-                .silent(backend, waited, now);
-        }
-        match tally {
-            Tally::Passed(count) => self
-                .pools
-                .get_mut(PoolId::FIRST)
-                .backends
-                .check_passed(backend, count, rise, now),
-            Tally::Failing(_) => {}
-            Tally::Fell(count, reason) => {
-                self.pools
-                    .get_mut(PoolId::FIRST)
-                    .backends
-                    .check_failed(backend, count, reason, now);
+    fn carry_out_checks(&mut self, now: Timestamp) {
+        while let Some(action) = self.health_checks.checker.next_action(now) {
+            match action {
+                CheckAction::Open(open) => self.open_check(&open, now),
+                CheckAction::Finished(finished) => self.check_finished(&finished, now),
             }
         }
-        // Whether or not that changes its state: it may be out already, or not wanted.
-        let is_sure = suspected.is_some()
-            || self
-                .pools
-                .first()
-                .backends
-                .state(backend)
-                .is_some_and(State::is_out);
-        let has_fallen = matches!(tally, Tally::Fell(..));
-        if verdict.is_err_and(CheckFailure::is_silence) && (is_sure || has_fallen) {
-            self.redispatch_waiting(PoolId::FIRST, backend, now);
-            self.tell_others(PoolId::FIRST, Message::Silent(PoolId::FIRST, backend));
-        }
-        self.plan_next_check(id, now);
+        self.arm_health_checks();
     }
 
-    fn plan_next_check(&mut self, id: CheckerId, now: Timestamp) {
-        let Some(backend) = self.checks.checkers.get(id).map(|checker| checker.backend) else {
-            return;
-        };
-        let state = self.pools.first().backends.state(backend);
-        let is_suspect = state.is_some_and(State::is_out) || self.seems_gone(backend);
-        if let Some(checker) = self.checks.checkers.get_mut(id) {
-            let next = checker.schedule.next(is_suspect, now);
-            self.set_checker_deadline(id, next);
+    fn open_check(&mut self, open: &OpenSocket<BackendId>, now: Timestamp) {
+        match self.pools.first().backends.state(open.key) {
+            None | Some(State::Removed) => return self.health_checks.checker.remove(open.id),
+            Some(State::Disabled) if self.is_unused(open.key) => {
+                return self.health_checks.checker.postpone(open.id, now);
+            }
+            Some(_) => {}
+        }
+        let token = Token::Check(open.id);
+        let io = self
+            .network
+            .open_check(&open.address, open.transport, token);
+        let checker = &mut self.health_checks.checker;
+        checker.opened(open.id, io, &mut self.io.scratch, now);
+    }
+
+    /// Whether nothing is in flight at a backend, in any worker.
+    fn is_unused(&mut self, backend: BackendId) -> bool {
+        let backends = &mut self.pools.get_mut(PoolId::FIRST).backends;
+        backends.refresh_all();
+        let candidate = backends.candidates().get(backend.slot());
+        candidate.is_none_or(|candidate| candidate.in_flight == 0)
+    }
+
+    /// Tells the pool of a result, and saves exchanges from a backend that is silent.
+    fn check_finished(&mut self, finished: &CheckFinished<BackendId>, now: Timestamp) {
+        let (pool, backend) = (PoolId::FIRST, finished.key);
+        let suspected = self.health_checks.suspects.remove(&backend);
+        let is_silent = finished.result.is_err_and(CheckFailure::is_silence);
+        let backends = &mut self.pools.get_mut(pool).backends;
+        if let Some(waited) = suspected.filter(|_| is_silent) {
+            backends.silent(backend, waited, now);
+        }
+        match finished.streak {
+            CheckStreak::Passed(count) => {
+                let rise = self.health_checks.settings.rise;
+                backends.check_passed(backend, count, rise, now);
+            }
+            CheckStreak::Failing(_) => {}
+            CheckStreak::Fallen(count, reason) => {
+                backends.check_failed(backend, count, reason, now);
+            }
+        }
+        let is_out = backends.state(backend).is_some_and(State::is_out);
+        let has_fallen = matches!(finished.streak, CheckStreak::Fallen(..));
+        // Whether or not that changes its state: it may be out already, or draining.
+        if is_silent && (suspected.is_some() || is_out || has_fallen) {
+            self.redispatch_waiting(pool, backend, now);
+            self.tell_others(pool, Message::Silent(pool, backend));
+        }
+        if is_out || self.heartbeats.are_late(backend) {
+            self.health_checks.checker.hasten(backend, now);
         }
     }
 }
 
-/// What is asked at `address`, of the backend called `name`.
-fn probe(
+/// How backends are checked, if they are.
+fn check_settings(
     health: &Health,
     connect: &ConnectSpec,
-    name: &str,
-    address: &Address,
-    nonces: &mut Rng,
-) -> Probe {
-    match (health.check, address.tcp()) {
-        (Check::Ping, Some(host)) => {
-            let nonce = nonces.next();
-            let request = EchoRequest::new(host.ip(), (nonce >> 48) as u16, nonce);
-            Probe::Ping(PingProbe::new(request))
-        }
-        (Check::Http, tcp) => {
-            // A path is no host (RFC 9110, section 7.2).
-            let own = tcp.map_or("localhost", |_| name);
-            let host = connect.host.as_deref().unwrap_or(own);
-            let mut introduction = Vec::new();
-            if let Some(version) = connect.send_proxy {
-                // Without ends it says: from the proxy itself.
-                proxy_protocol::write(version, None, &mut introduction);
-            }
-            Probe::Http(HttpProbe::new(&health.http, host, &introduction))
-        }
-        // A UNIX socket is never to be pinged: the configuration sees to it.
-        (Check::Tcp | Check::Ping | Check::None, _) => Probe::Tcp(TcpProbe),
+    head_limits: HeadLimits,
+) -> Option<CheckSettings> {
+    let mut preamble = Vec::new();
+    if let Some(version) = connect.send_proxy {
+        // No client stands behind a check.
+        proxy_protocol::write(version, None, &mut preamble);
     }
+    Some(CheckSettings {
+        kind: health.check?,
+        http: health.http.clone(),
+        host: connect.host.clone(),
+        preamble,
+        head_limits,
+    })
 }

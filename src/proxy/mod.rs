@@ -30,7 +30,6 @@ mod exchange_log;
 mod exchanges;
 mod hang_detection;
 mod health_checks;
-mod heartbeat_conns;
 mod heartbeats;
 mod listener;
 mod network;
@@ -80,10 +79,9 @@ pub struct Proxy<N: Network> {
     io: IoContext<N::Pipes>,
     timers: Timers,
     run_queue: RunQueue,
-    checks: HealthChecks<N::Stream>,
+    health_checks: HealthChecks<N::Stream>,
     hangs: HangDetector,
-    /// `None` if heartbeats are not received.
-    heartbeats: Option<Heartbeats<N::Stream>>,
+    heartbeats: Heartbeats<N::Stream>,
     log: ExchangeLog,
     outbox: Outbox,
     is_stopping: bool,
@@ -123,6 +121,7 @@ impl<N: Network> Proxy<N> {
                 parts.health.interval,
                 now,
             ),
+            health_checks: HealthChecks::new(parts.health, now),
             listeners,
             pools: Pools::new(parts.pool),
             conns: Connections::new(),
@@ -134,15 +133,14 @@ impl<N: Network> Proxy<N> {
             io: IoContext::new(parts.pipes),
             timers: Timers::new(now),
             run_queue: RunQueue::default(),
-            checks: HealthChecks::new(parts.health, parts.seed),
-            heartbeats: None,
+            heartbeats: Heartbeats::new(),
             log: ExchangeLog::new(parts.metrics, parts.access_log),
             outbox: Outbox::default(),
             is_stopping: false,
             network: parts.network,
         };
         if proxy.pools.first().backends.decides() {
-            proxy.start_checks(now);
+            proxy.start_health_checks(parts.seed, now);
         }
         proxy
     }
@@ -153,7 +151,7 @@ impl<N: Network> Proxy<N> {
         match token {
             Token::ClientConn(id) => self.client_ready(id, ready, now),
             Token::BackendConn(id) => self.backend_ready(id, ready, now),
-            Token::Checker(id) => self.checker_ready(id, ready, now),
+            Token::Check(id) => self.check_ready(id, ready, now),
             Token::HeartbeatConn(id) => self.heartbeat_conn_ready(id, ready, now),
         }
     }
@@ -167,9 +165,7 @@ impl<N: Network> Proxy<N> {
         let backends = &self.pools.first().backends;
         let wheel = self.timers.next_wakeup().unwrap_or(Timestamp::NEVER);
         let look = self.hangs.due(backends).unwrap_or(Timestamp::NEVER);
-        let heartbeats = self.heartbeat_look_due().unwrap_or(Timestamp::NEVER);
-        let first = wheel.min(look).min(heartbeats);
-        let first = first.min(backends.next_change());
+        let first = wheel.min(look).min(backends.next_change());
         (first != Timestamp::NEVER).then_some(first)
     }
 }
@@ -202,7 +198,7 @@ impl<N: Network> Proxy<N> {
             Some(Runnable::Client(id)) => self.resume_client(id, now),
             Some(Runnable::Exchange(id)) => self.resume_exchange(id, now),
             Some(Runnable::Lingering(id)) => self.discard(id),
-            Some(Runnable::HeartbeatConn(id)) => self.read_heartbeat_conn(id, now),
+            Some(Runnable::Heartbeats) => self.run_heartbeats(now),
         }
     }
 
@@ -236,15 +232,15 @@ impl<N: Network> Proxy<N> {
                     self.exchange_due(id, now);
                 }
             }
-            Timer::Checker(id) => self.checker_fired(id, now),
-            Timer::HeartbeatConn(id) => self.heartbeat_conn_fired(id, now),
+            Timer::HealthChecks => self.health_checks_due(now),
+            Timer::Heartbeats => self.heartbeats_due(now),
         }
     }
 
-    /// The health phase: looks for missed heartbeats and hanging backends, and follows changes of
-    /// state. Returns whether there was anything to do.
+    /// The health phase: looks for hanging backends, and follows changes of state. Returns whether
+    /// there was anything to do.
     pub fn follow_backends(&mut self, now: Timestamp) -> bool {
-        let mut has_looked = self.look_at_heartbeats(now);
+        let mut has_looked = false;
         for pool in self.pools.ids() {
             let backends = &mut self.pools.get_mut(pool).backends;
             if let Some(suspects) = self.hangs.look(backends, now) {
@@ -271,10 +267,7 @@ impl<N: Network> Proxy<N> {
 
     /// The closing phase: frees what was closed in this turn. Returns whether there was anything.
     pub fn close_all(&mut self) -> bool {
-        let has_closed = self.conns.close_all(&mut self.timers);
-        let has_stopped = self.checks.close_all();
-        let heartbeats = self.heartbeats.as_mut();
-        has_closed | has_stopped | heartbeats.is_some_and(Heartbeats::close_all)
+        self.conns.close_all(&mut self.timers)
     }
 }
 
@@ -369,7 +362,7 @@ impl<N: Network> Proxy<N> {
     /// Whether there is anything to tell of backends or heartbeats.
     #[must_use]
     pub fn has_news(&self) -> bool {
-        self.outbox.has_state_changes() || self.has_heartbeat_events()
+        self.outbox.has_state_changes() || self.heartbeats.has_events()
     }
 
     /// Takes the state changes since the last time.
@@ -473,8 +466,8 @@ impl<N: Network> Proxy<N> {
     /// connection may be handed over from now on.
     pub fn stop(&mut self) {
         self.is_stopping = true;
-        self.checks.stop();
-        self.stop_heartbeat_conns();
+        self.health_checks.stop();
+        self.heartbeats.stop();
         for id in self.conns.idle_clients() {
             self.conns.close_client(id, &mut self.io.buffers);
         }

@@ -1,8 +1,9 @@
 //! What the server needs of the outside: connections to backends, and events for its sockets.
 
 use crate::address::Address;
-use crate::health::Probe;
-use crate::ids::{BackendConnId, CheckerId, ClientConnId, HeartbeatConnId};
+use crate::health::{CheckId, CheckTransport};
+use crate::heartbeat::HeartbeatConnId;
+use crate::ids::{BackendConnId, ClientConnId};
 use crate::transport::{Pipes, Transport};
 use std::fmt::Debug;
 use std::io;
@@ -15,8 +16,8 @@ pub enum Token {
     ClientConn(ClientConnId),
     /// A connection made to a backend.
     BackendConn(BackendConnId),
-    /// A connection made to check a backend.
-    Checker(CheckerId),
+    /// The socket of a health check.
+    Check(CheckId),
     /// A connection accepted that brings heartbeats.
     HeartbeatConn(HeartbeatConnId),
 }
@@ -28,26 +29,26 @@ impl Token {
         match self {
             Self::ClientConn(id) => id.to_bits(),
             Self::BackendConn(id) => id.to_bits() | BACKEND_CONN_BIT,
-            Self::Checker(id) => id.to_bits() | CHECKER_BIT,
-            Self::HeartbeatConn(id) => id.to_bits() | BACKEND_CONN_BIT | CHECKER_BIT,
+            Self::Check(id) => id.to_bits() | CHECK_BIT,
+            Self::HeartbeatConn(id) => id.to_bits() | BACKEND_CONN_BIT | CHECK_BIT,
         }
     }
 
     /// Unpacks what [`to_bits`](Self::to_bits) packed.
     #[must_use]
     pub fn from_bits(bits: u64) -> Self {
-        let id = bits & !(BACKEND_CONN_BIT | CHECKER_BIT);
-        match (bits & BACKEND_CONN_BIT != 0, bits & CHECKER_BIT != 0) {
+        let id = bits & !(BACKEND_CONN_BIT | CHECK_BIT);
+        match (bits & BACKEND_CONN_BIT != 0, bits & CHECK_BIT != 0) {
             (false, false) => Self::ClientConn(ClientConnId::from_bits(id)),
             (true, false) => Self::BackendConn(BackendConnId::from_bits(id)),
-            (false, true) => Self::Checker(CheckerId::from_bits(id)),
+            (false, true) => Self::Check(CheckId::from_bits(id)),
             (true, true) => Self::HeartbeatConn(HeartbeatConnId::from_bits(id)),
         }
     }
 }
 
 const BACKEND_CONN_BIT: u64 = 1 << 62;
-const CHECKER_BIT: u64 = 1 << 61;
+const CHECK_BIT: u64 = 1 << 61;
 
 /// The outside world as the server sees it. Dropping a stream closes it.
 pub trait Network {
@@ -80,19 +81,21 @@ pub trait Network {
     /// The system has no room for another registration.
     fn register(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
 
-    /// Opens what a check by `probe` goes over, with events for `token`.
+    /// Opens the socket of a health check, with events for `token`.
     ///
     /// # Errors
-    /// As those of the others.
+    /// As those of [`connect`](Self::connect), [`open_echo`](Self::open_echo) and
+    /// [`register`](Self::register).
     fn open_check(
         &mut self,
         address: &Address,
-        probe: &Probe,
+        transport: CheckTransport,
         token: Token,
     ) -> io::Result<Self::Stream> {
-        let mut stream = match address.tcp().filter(|_| !probe.connects()) {
-            Some(host) => self.open_echo(host),
-            None => self.connect(address),
+        let mut stream = match (transport, address) {
+            (CheckTransport::Connection, _) => self.connect(address),
+            (CheckTransport::Echo, Address::Tcp(host)) => self.open_echo(*host),
+            (CheckTransport::Echo, Address::Unix(_)) => Err(io::ErrorKind::Unsupported.into()),
         }?;
         self.register(&mut stream, token)?;
         Ok(stream)

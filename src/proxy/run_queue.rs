@@ -1,6 +1,6 @@
 //! Work that yielded: it can go on at once, but others have their turn first.
 
-use crate::ids::{ClientConnId, ExchangeId, HeartbeatConnId};
+use crate::ids::{ClientConnId, ExchangeId};
 use std::collections::VecDeque;
 
 /// Something that can go on without an event.
@@ -13,7 +13,7 @@ pub(super) enum Runnable {
     /// Discard more of the bytes a lingering client sends.
     Lingering(ClientConnId),
     /// Read more heartbeats.
-    HeartbeatConn(HeartbeatConnId),
+    Heartbeats,
 }
 
 /// The runnables of a loop, first come, first served.

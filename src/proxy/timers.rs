@@ -4,7 +4,7 @@
 //! wheel still armed, so connections that come and go do not fill the wheel. Clearing a deadline
 //! when its owner goes is the invariant that makes a fired one belong to the slot's occupant.
 
-use crate::ids::{BackendConnId, CheckerId, ClientConnId, ExchangeId, HeartbeatConnId};
+use crate::ids::{BackendConnId, ClientConnId, ExchangeId};
 use crate::time::Timestamp;
 use crate::timers::{Deadline, Fired, Wheel};
 use std::mem;
@@ -18,10 +18,10 @@ pub(super) enum Timer {
     Backend(u32),
     /// The slot of an exchange.
     Exchange(u32),
-    /// A health checker, which keeps its own deadline.
-    Checker(CheckerId),
-    /// A connection that brings heartbeats, which keeps its own deadline.
-    HeartbeatConn(HeartbeatConnId),
+    /// All health checks, which keep their own deadlines.
+    HealthChecks,
+    /// All heartbeats, which keep their own deadlines.
+    Heartbeats,
 }
 
 impl From<ClientConnId> for Timer {
@@ -141,7 +141,7 @@ impl Timers {
             Timer::Client(slot) => (&mut self.clients, slot),
             Timer::Backend(slot) => (&mut self.backends, slot),
             Timer::Exchange(slot) => (&mut self.exchanges, slot),
-            Timer::Checker(_) | Timer::HeartbeatConn(_) => return None,
+            Timer::HealthChecks | Timer::Heartbeats => return None,
         };
         Some((deadlines, slot as usize))
     }

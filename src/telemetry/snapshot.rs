@@ -29,7 +29,7 @@ pub struct Snapshot {
     /// The backends of the upstream, in its order.
     pub backends: Vec<BackendSnapshot>,
     /// What became of heartbeats, if they are listened to.
-    pub heartbeats: Option<heartbeat::Counts>,
+    pub heartbeats: Option<heartbeat::HeartbeatCounts>,
     /// What of it is whose, if there are several workers; empty with one.
     pub workers: Vec<WorkerSnapshot>,
 }
@@ -62,7 +62,7 @@ pub struct BackendSnapshot {
     /// How long it took to answer; `None` before its first answer.
     pub response_times: Option<ResponseTimes>,
     /// What it says of itself by heartbeats; `None` if it never did.
-    pub heartbeat: Option<heartbeat::Report>,
+    pub heartbeat: Option<heartbeat::HeartbeatReport>,
 }
 
 /// What the upstream knows of a backend, and lends for a snapshot.

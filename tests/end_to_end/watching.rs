@@ -142,7 +142,7 @@ fn backends_are_checked_by_echo_or_it_is_said_what_is_not_allowed() {
     let lb = Lb::start(&[service.address], &args);
     // The machine answers; of the service it says nothing.
     stays("no check fails", Duration::from_millis(300), || {
-        !lb.stderr().contains("probe failed")
+        !lb.stderr().contains("health check failed")
     });
     let sockets = lb.usage().open_sockets();
     assert!(sockets <= 8, "{sockets} sockets: checks leave theirs open");
@@ -178,7 +178,7 @@ fn the_exit_code_tells_whether_all_are_up() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = stdout(&output);
     assert!(!said.contains("1970-"), "the time of the wall: {said}");
-    for (target, reason) in [(&all[1], "unreachable"), (&all[2], "no answer in time")] {
+    for (target, reason) in [(&all[1], "unreachable"), (&all[2], "no response in time")] {
         let line = format!("Z {target} is down: {reason} (3 in a row, ");
         assert!(said.contains(&line), "{said}");
         let cells = row(&said, &target.to_string());

@@ -13,7 +13,7 @@ fn sending(line: &str) -> Sending {
 #[test]
 fn a_balancer_and_a_name_are_all_that_is_needed() {
     let sending = sending("lb heartbeat --to 7000 --as web1");
-    let name = Name::new("web1").unwrap();
+    let name = SenderName::new("web1").unwrap();
     let expected = SenderConfig::new(name, ["127.0.0.1:7000".parse().unwrap()]).unwrap();
     assert_eq!(sending.config, expected);
     assert_eq!(sending.config.interval(), Duration::from_secs(1));

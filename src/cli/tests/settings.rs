@@ -120,7 +120,7 @@ fn heartbeats_are_listened_to_where_they_are_told() {
     );
     let config = ordered(&line).config;
     std::fs::remove_file(&key).unwrap();
-    let expected = lb::heartbeat::Key::new(b"sixteen bytes...");
+    let expected = lb::heartbeat::HeartbeatKey::new(b"sixteen bytes...");
     assert_eq!(config.heartbeats.unwrap().key, expected);
 }
 

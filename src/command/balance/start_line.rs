@@ -125,7 +125,7 @@ mod tests {
                 .unwrap()
                 .to_string()
         };
-        let key = lb::heartbeat::Key::new(&[7; 16]);
+        let key = lb::heartbeat::HeartbeatKey::new(&[7; 16]);
         assert_eq!(
             line("0.0.0.0:7000", key),
             "lb listens to heartbeats on 0.0.0.0:7000 (UDP and TCP), signed"

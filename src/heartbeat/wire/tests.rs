@@ -1,13 +1,13 @@
 use super::*;
 use crate::strategy::Rng;
 
-fn key(byte: u8) -> Key {
-    Key::new(&[byte; 32]).unwrap()
+fn key(byte: u8) -> HeartbeatKey {
+    HeartbeatKey::new(&[byte; 32]).unwrap()
 }
 
 fn heartbeat() -> Heartbeat {
     Heartbeat {
-        name: Name::new("web1").unwrap(),
+        name: SenderName::new("web1").unwrap(),
         address: Some("10.0.0.1:80".parse().unwrap()),
         interval: Duration::from_secs(1),
         load: Load::new(0.25),
@@ -62,7 +62,7 @@ fn the_longest_message_fits_and_one_byte_more_does_not() {
     ]
     .join(".");
     let longest = Heartbeat {
-        name: Name::new(&"n".repeat(64)).unwrap(),
+        name: SenderName::new(&"n".repeat(64)).unwrap(),
         address: Some(format!("{host}:65535").parse().unwrap()),
         ..heartbeat()
     };
@@ -71,7 +71,10 @@ fn the_longest_message_fits_and_one_byte_more_does_not() {
     assert!(bytes.len() <= MAX_BYTES, "{}", bytes.len());
     assert_eq!(Heartbeat::decode(&bytes, Some(&key)), Ok(longest));
     let endless = [heartbeat().encode(None), vec![0; MAX_BYTES]].concat();
-    assert_eq!(Heartbeat::decode(&endless, None), Err(Refusal::Malformed));
+    assert_eq!(
+        Heartbeat::decode(&endless, None),
+        Err(HeartbeatRefusal::Malformed)
+    );
 }
 
 #[test]
@@ -99,9 +102,9 @@ fn with_a_key_no_byte_can_be_changed() {
             changed[at] ^= flip;
             let refusal = Heartbeat::decode(&changed, Some(&key)).unwrap_err();
             let expected = match at {
-                0..4 => Refusal::Malformed,
-                4 => Refusal::Version,
-                _ => Refusal::WrongTag,
+                0..4 => HeartbeatRefusal::Malformed,
+                4 => HeartbeatRefusal::Version,
+                _ => HeartbeatRefusal::WrongTag,
             };
             assert_eq!(refusal, expected, "byte {at}");
         }
@@ -114,12 +117,12 @@ fn who_has_no_key_or_another_is_told_apart() {
     let ours = key(1);
     assert_eq!(
         Heartbeat::decode(&bytes, Some(&ours)),
-        Err(Refusal::Untagged)
+        Err(HeartbeatRefusal::Untagged)
     );
     let signed = heartbeat().encode(Some(&key(2)));
     assert_eq!(
         Heartbeat::decode(&signed, Some(&ours)),
-        Err(Refusal::WrongTag)
+        Err(HeartbeatRefusal::WrongTag)
     );
     assert_eq!(
         Heartbeat::decode(&signed, None),
@@ -132,7 +135,10 @@ fn who_has_no_key_or_another_is_told_apart() {
 fn another_version_is_told_apart() {
     let mut bytes = heartbeat().encode(None);
     bytes[4] = 2;
-    assert_eq!(Heartbeat::decode(&bytes, None), Err(Refusal::Version));
+    assert_eq!(
+        Heartbeat::decode(&bytes, None),
+        Err(HeartbeatRefusal::Version)
+    );
 }
 
 #[test]
@@ -152,7 +158,7 @@ fn values_that_none_can_have_are_refused() {
         bytes[at..at + value.len()].copy_from_slice(&value);
         assert_eq!(
             Heartbeat::decode(&bytes, None),
-            Err(Refusal::Malformed),
+            Err(HeartbeatRefusal::Malformed),
             "{value:?} at {at}"
         );
     }

@@ -5,7 +5,8 @@ mod recovery;
 mod sharing;
 
 use super::*;
-use crate::heartbeat::Finding;
+use crate::health::CheckFailure;
+use crate::heartbeat::HeartbeatFinding;
 use crate::strategy::Outcome;
 use crate::strategy::{Kind, Rng, build};
 use std::time::Duration;
@@ -162,8 +163,8 @@ fn in_flight_is_what_is_held_after_every_step() {
                 5 => drop(pool.disable(some_id, now)),
                 6 => pool.check_failed(some_id, 3, CheckFailure::Status(500), now),
                 7 => pool.silent(some_id, Duration::from_secs(2), now),
-                8 => pool.heartbeats_show(some_id, Finding::ProcessDead, now),
-                9 => pool.heartbeats_show(some_id, Finding::Back, now),
+                8 => pool.heartbeats_show(some_id, HeartbeatFinding::ProcessDead, now),
+                9 => pool.heartbeats_show(some_id, HeartbeatFinding::Back, now),
                 10..27 if held.len() < 40 => {
                     let attempted = if rng.below(4) == 0 { &ids[..1] } else { &[] };
                     let lease = pool.pick(step, attempted, now);

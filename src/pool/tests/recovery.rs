@@ -1,7 +1,8 @@
 //! How backends leave and come back, by what real exchanges and checks say.
 
 use super::*;
-use crate::heartbeat::{Finding, Phi};
+use crate::health::CheckFailure;
+use crate::heartbeat::{HeartbeatFinding, Phi};
 use crate::strategy::Outcome;
 
 const RAMP: Duration = Duration::from_secs(10);
@@ -166,17 +167,17 @@ fn a_share_grows_linearly_under_every_kind_of_rule() {
 fn missing_heartbeats_eject_however_many_are_ejected_and_their_return_is_a_trial() {
     let mut pool = watched(2, Duration::ZERO);
     let ids: Vec<BackendId> = pool.candidates().iter().map(|c| c.id).collect();
-    let missing = Finding::Missing {
+    let missing = HeartbeatFinding::Missing {
         phi: Phi::from_tenths(64),
         silence: Duration::from_millis(3_100),
     };
-    pool.heartbeats_show(ids[0], Finding::Suspect, at(0));
+    pool.heartbeats_show(ids[0], HeartbeatFinding::Suspect, at(0));
     assert_eq!(words(&mut pool), [""; 0]);
     pool.heartbeats_show(ids[0], missing, at(0));
-    pool.heartbeats_show(ids[1], Finding::ProcessDead, at(0));
+    pool.heartbeats_show(ids[1], HeartbeatFinding::ProcessDead, at(0));
     assert!(ids.iter().all(|id| pool.state(*id).unwrap().is_out()));
-    pool.heartbeats_show(ids[0], Finding::Back, at(100_000));
-    pool.heartbeats_show(ids[1], Finding::ProcessAlive, at(100_000));
+    pool.heartbeats_show(ids[0], HeartbeatFinding::Back, at(100_000));
+    pool.heartbeats_show(ids[1], HeartbeatFinding::ProcessAlive, at(100_000));
     let served = serve(&mut pool, [100_000, 100_010], |_| SUCCESS);
     assert_eq!(served, [5, 5]);
     assert_eq!(
@@ -197,7 +198,7 @@ fn heartbeats_do_not_bring_back_whom_the_operator_took_out() {
     let mut pool = watched(2, RAMP);
     let id = pool.candidates()[0].id;
     assert!(pool.disable(id, at(0)));
-    for finding in [Finding::ProcessDead, Finding::Back] {
+    for finding in [HeartbeatFinding::ProcessDead, HeartbeatFinding::Back] {
         pool.heartbeats_show(id, finding, at(1));
         assert_eq!(pool.state(id), Some(State::Disabled));
     }

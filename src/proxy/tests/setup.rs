@@ -7,7 +7,7 @@ use super::super::{Listener, Parts, Proxy};
 use super::network::{Shared, SimNetwork, SimPipes};
 use super::stage::{Stage, backend};
 use super::world::World;
-use crate::config::{AccessLogFormat, Check, Health, Limits, Mode, Timeouts};
+use crate::config::{AccessLogFormat, Health, Limits, Mode, Timeouts};
 use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor, HeadParser};
 use crate::pool::{Backends, ConnectSpec, Policy, Pool, PoolId, PoolLimits};
 use crate::strategy::{Kind, Sticky, registry};
@@ -39,7 +39,7 @@ impl Setup {
             timeouts: Timeouts::default(),
             limits: Limits::default(),
             health: Health {
-                check: Check::None,
+                check: None,
                 slow_start: Duration::ZERO,
                 ..Health::default()
             },

@@ -2,7 +2,7 @@
 
 use super::table::Table;
 use super::units::{count, span};
-use crate::heartbeat::{Counts, Refusal, Report};
+use crate::heartbeat::{HeartbeatCounts, HeartbeatRefusal, HeartbeatReport};
 use crate::telemetry::{BackendSnapshot, Snapshot};
 
 const COLUMNS: [&str; 6] = ["heartbeats", "as", "last", "phi", "load", "process"];
@@ -10,9 +10,11 @@ const COLUMNS: [&str; 6] = ["heartbeats", "as", "last", "phi", "load", "process"
 const WORD_COLUMNS: usize = 2;
 
 /// As in `1,234 taken, 3 refused (signed with another key 3)`.
-pub(super) fn totals(counts: &Counts) -> String {
+pub(super) fn totals(counts: &HeartbeatCounts) -> String {
     let taken = count(counts.taken);
-    let kinds = Refusal::ALL.iter().filter(|kind| counts.of(**kind) > 0);
+    let kinds = HeartbeatRefusal::ALL
+        .iter()
+        .filter(|kind| counts.of(**kind) > 0);
     let words: Vec<String> = kinds
         .map(|kind| format!("{} {}", kind.word(), count(counts.of(*kind))))
         .collect();
@@ -36,7 +38,7 @@ pub(super) fn table(snapshot: &Snapshot) -> Option<Table<{ COLUMNS.len() }>> {
     Some(table)
 }
 
-fn row(backend: &BackendSnapshot, report: &Report) -> [String; COLUMNS.len()] {
+fn row(backend: &BackendSnapshot, report: &HeartbeatReport) -> [String; COLUMNS.len()] {
     let nothing = || "-".to_owned();
     [
         backend.name.clone(),

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::error::{Fault, Refusal};
-use crate::heartbeat::Refusal as Refused;
-use crate::heartbeat::{Counts, Load, Phi, ProcessState, Report};
+use crate::heartbeat::HeartbeatRefusal as Refused;
+use crate::heartbeat::{HeartbeatCounts, HeartbeatReport, Load, Phi, ProcessState};
 use crate::strategy::BackendId;
 use crate::telemetry::{BackendView, Metrics, Record, Stall, TurnPhase, TurnTimes};
 use crate::time::Timestamp;
@@ -80,9 +80,9 @@ fn a_busy_balancer() {
 #[test]
 fn heartbeats_are_shown_where_they_are_heard() {
     let mut snapshot = busy();
-    let mut counts = Counts {
+    let mut counts = HeartbeatCounts {
         taken: 1_234,
-        ..Counts::default()
+        ..HeartbeatCounts::default()
     };
     for refusal in [Refused::WrongTag, Refused::WrongTag, Refused::Clock] {
         counts.refuse(refusal);
@@ -91,7 +91,7 @@ fn heartbeats_are_shown_where_they_are_heard() {
     let silent = "heartbeats   1,234 taken, 3 refused (wrong_key 2, clock 1)\n";
     assert!(shown(&snapshot).contains(silent), "{}", shown(&snapshot));
     assert!(!shown(&snapshot).contains("phi"), "nobody sends any");
-    snapshot.backends[1].heartbeat = Some(Report {
+    snapshot.backends[1].heartbeat = Some(HeartbeatReport {
         name: "web2".into(),
         silence: Duration::from_millis(420),
         phi: Phi::from_tenths(1),

@@ -3,7 +3,7 @@
 use super::super::super::{AdminCommand, Message};
 use super::health::{checked, live, state};
 use super::*;
-use crate::config::Check;
+use crate::config::CheckKind;
 use std::time::Duration;
 
 const PONG: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\npong";
@@ -21,7 +21,7 @@ fn asked(stage: &Stage) -> Vec<(WireId, usize)> {
 
 /// Two backends that hang and are known to, and a client that waits for one of them.
 fn both_hang() -> (Stage, WireId, WireId, usize) {
-    let mut stage = checked(2, Check::Http);
+    let mut stage = checked(2, CheckKind::HTTP);
     live(&mut stage, Duration::from_secs(9), |_| None);
     assert_eq!((state(&stage, 0), state(&stage, 1)), ("ejected", "ejected"));
     let client = stage.ask(GET);
@@ -54,7 +54,7 @@ fn who_waits_at_a_backend_long_ejected_goes_to_the_first_that_comes_back() {
 #[test]
 fn an_operator_who_takes_a_hanging_backend_out_does_not_leave_those_it_has_caught() {
     for order in [AdminCommand::Drain, AdminCommand::Disable] {
-        let mut stage = checked(2, Check::Http);
+        let mut stage = checked(2, CheckKind::HTTP);
         let client = stage.ask(GET);
         let hung = asked(&stage)[0].1;
         let (name, now) = (format!("10.0.0.1:{}", 5000 + hung), stage.now);

@@ -2,16 +2,16 @@
 
 use super::super::super::AdminCommand;
 use super::*;
-use crate::config::{Check, Mode};
+use crate::config::{CheckKind, Mode};
 use crate::pool::StateChange;
 use std::time::Duration;
 
 const ERROR: &str = "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n";
 const PONG: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\npong";
 
-pub(super) fn checked(backends: usize, check: Check) -> Stage {
+pub(super) fn checked(backends: usize, check: CheckKind) -> Stage {
     let mut setup = Setup::new(Mode::Http, backends);
-    setup.health.check = check;
+    setup.health.check = Some(check);
     setup.raise()
 }
 
@@ -74,13 +74,13 @@ fn five_errors_in_a_row_eject_and_close_the_idle_links() {
 
 #[test]
 fn checks_by_connecting_eject_who_refuses_until_it_accepts() {
-    let mut stage = checked(2, Check::Tcp);
+    let mut stage = checked(2, CheckKind::TCP);
     stage.dial(1, Dial::Refused);
     live(&mut stage, Duration::from_secs(4), |_| None);
     assert_eq!((state(&stage, 0), state(&stage, 1)), ("initial", "ejected"));
     let why = told(&mut stage).concat();
     assert!(
-        why.contains("probe failed: unreachable (3 in a row)"),
+        why.contains("health check failed: unreachable (3 in a row)"),
         "{why}"
     );
     stage.dial(1, Dial::AtOnce);
@@ -93,13 +93,13 @@ fn checks_by_connecting_eject_who_refuses_until_it_accepts() {
 
 #[test]
 fn checks_by_page_see_a_backend_that_is_not_well() {
-    let mut stage = checked(3, Check::Http);
+    let mut stage = checked(3, CheckKind::HTTP);
     let sick = |number| Some(if number == 2 { ERROR } else { PONG });
     live(&mut stage, Duration::from_secs(4), sick);
     assert_eq!(state(&stage, 2), "ejected");
     let why = told(&mut stage).concat();
     assert!(
-        why.contains("probe failed: status 500 (3 in a row)"),
+        why.contains("health check failed: status 500 (3 in a row)"),
         "{why}"
     );
     live(&mut stage, Duration::from_millis(1_200), |_| Some(PONG));
@@ -108,7 +108,7 @@ fn checks_by_page_see_a_backend_that_is_not_well() {
 
 #[test]
 fn who_is_caught_by_a_silent_backend_is_answered_by_another() {
-    let mut stage = checked(2, Check::Http);
+    let mut stage = checked(2, CheckKind::HTTP);
     let client = stage.ask(GET);
     let silent = stage.backend_conns()[0].1;
     let well = move |number| (number != silent).then_some(PONG);
@@ -126,7 +126,7 @@ fn who_is_caught_by_a_silent_backend_is_answered_by_another() {
 
 #[test]
 fn a_post_that_is_caught_waits_on() {
-    let mut stage = checked(2, Check::Http);
+    let mut stage = checked(2, CheckKind::HTTP);
     let client = stage.ask(POST);
     let (link, silent) = stage.backend_conns()[0];
     let well = move |number| (number != silent).then_some(PONG);
@@ -139,7 +139,7 @@ fn a_post_that_is_caught_waits_on() {
 
 #[test]
 fn a_slow_page_of_a_backend_that_is_well_is_waited_for() {
-    let mut stage = checked(2, Check::Http);
+    let mut stage = checked(2, CheckKind::HTTP);
     let client = stage.ask(GET);
     let link = stage.link();
     live(&mut stage, Duration::from_secs(20), |_| Some(PONG));
@@ -186,7 +186,7 @@ fn a_drained_backend_finishes_and_says_so() {
 
 #[test]
 fn checks_end_when_the_server_stops() {
-    let mut stage = checked(2, Check::Http);
+    let mut stage = checked(2, CheckKind::HTTP);
     live(&mut stage, Duration::from_secs(3), |_| None);
     assert!(!stage.backend_conns().is_empty());
     stage.stop();

@@ -3,8 +3,10 @@
 use super::super::network::SimStream;
 use super::super::stage::backend;
 use super::*;
-use crate::config::{Check, Mode};
-use crate::heartbeat::{Heartbeat, Key, Load, Name, ProcessState, Refusal, framed};
+use crate::config::{CheckKind, Mode};
+use crate::heartbeat::{
+    Heartbeat, HeartbeatKey, HeartbeatRefusal, Load, ProcessState, SenderName, framed,
+};
 use crate::pool::StateChange;
 use crate::time::Timestamp;
 use std::net::SocketAddr;
@@ -15,14 +17,14 @@ const SECOND: Duration = Duration::from_secs(1);
 const EPOCH: Duration = Duration::from_secs(1_700_000_000);
 const MAX_FEEDS: usize = 3;
 
-fn key() -> Key {
-    Key::new(b"a key of some bytes").unwrap()
+fn key() -> HeartbeatKey {
+    HeartbeatKey::new(b"a key of some bytes").unwrap()
 }
 
 /// A stage that listens to heartbeats.
-fn listening(mut stage: Stage, key: Option<Key>) -> Stage {
+fn listening(mut stage: Stage, key: Option<HeartbeatKey>) -> Stage {
     let now = stage.now;
-    stage.proxy.hear_heartbeats(key, MAX_FEEDS, now);
+    stage.proxy.receive_heartbeats(key, MAX_FEEDS, now);
     stage.proxy.set_wall_clock(wall(now), now);
     stage
 }
@@ -34,7 +36,7 @@ fn wall(now: Timestamp) -> Duration {
 /// A heartbeat of the backend with this number, sent now.
 fn beat(stage: &Stage, number: usize) -> Heartbeat {
     Heartbeat {
-        name: Name::new(&format!("web{number}")).unwrap(),
+        name: SenderName::new(&format!("web{number}")).unwrap(),
         address: Some(backend(number).to_string().parse().unwrap()),
         interval: SECOND,
         load: Load::new(0.5),
@@ -49,7 +51,7 @@ fn from() -> SocketAddr {
 
 fn send(stage: &mut Stage, datagram: &[u8]) {
     let now = stage.now;
-    stage.proxy.heartbeat(datagram, from().into(), now);
+    stage.proxy.heartbeat_datagram(datagram, from().into(), now);
     stage.run();
 }
 
@@ -86,7 +88,7 @@ fn heartbeat_conn(stage: &mut Stage) -> WireId {
     let stream = SimStream::new(&stage.world, id);
     let accepted = stage
         .proxy
-        .accepted_heartbeat_conn(stream, from().into(), stage.now);
+        .heartbeat_conn_accepted(stream, from().into(), stage.now);
     accepted.expect("there is room");
     stage.run();
     id
@@ -170,7 +172,9 @@ fn a_pause_of_our_own_makes_nobody_look_dead() {
     stage.now = stage.now + SECOND * 20;
     stage.turn(Vec::new());
     for datagram in &waiting {
-        stage.proxy.heartbeat(datagram, from().into(), stage.now);
+        stage
+            .proxy
+            .heartbeat_datagram(datagram, from().into(), stage.now);
     }
     stage.run();
     live(&mut stage, 2, &[0]);
@@ -202,7 +206,7 @@ fn a_snapshot_shows_what_heartbeats_say() {
 fn a_backend_is_called_by_its_address_or_by_a_host_of_its_own() {
     let mut stage = listening(Stage::http(2), None);
     let named = |stage: &Stage, name: &str| Heartbeat {
-        name: Name::new(name).unwrap(),
+        name: SenderName::new(name).unwrap(),
         address: None,
         ..beat(stage, 0)
     };
@@ -235,7 +239,7 @@ fn with_a_key_only_those_who_have_it_are_heard_and_only_once() {
     let mut stage = listening(Stage::http(2), Some(key()));
     let unsigned = beat(&stage, 1).encode(None);
     let signed = beat(&stage, 1).encode(Some(&key()));
-    let other = Key::new(b"another key, as long").unwrap();
+    let other = HeartbeatKey::new(b"another key, as long").unwrap();
     let forged = beat(&stage, 1).encode(Some(&other));
     for datagram in [&unsigned, &forged] {
         send(&mut stage, datagram);
@@ -245,10 +249,10 @@ fn with_a_key_only_those_who_have_it_are_heard_and_only_once() {
     live_on_recordings(&mut stage, &signed);
     let counts = stage.snapshot().heartbeats.unwrap();
     assert_eq!((counts.taken, counts.stale), (1, 60));
-    for refusal in [Refusal::Untagged, Refusal::WrongTag] {
+    for refusal in [HeartbeatRefusal::Untagged, HeartbeatRefusal::WrongTag] {
         assert_eq!(counts.of(refusal), 1, "{refusal}");
     }
-    assert_eq!(counts.of(Refusal::Clock), 39);
+    assert_eq!(counts.of(HeartbeatRefusal::Clock), 39);
     assert_eq!(state(&stage, 1), "ejected", "recordings keep nobody alive");
 }
 
@@ -267,7 +271,7 @@ fn garbage_is_counted_and_told_once_a_minute() {
         send(&mut stage, &vec![b'x'; length]);
     }
     let counts = stage.snapshot().heartbeats.unwrap();
-    assert_eq!(counts.of(Refusal::Malformed), 600);
+    assert_eq!(counts.of(HeartbeatRefusal::Malformed), 600);
     assert_eq!(
         heartbeat_events(&mut stage),
         ["heartbeat from 10.0.0.1:9000 refused: not a heartbeat"]
@@ -352,7 +356,7 @@ fn strangers_make_room_for_newcomers_and_good_senders_do_not() {
     let late = heartbeat_conn(&mut stage);
     assert!(stage.is_closed(late));
     let counts = stage.snapshot().heartbeats.unwrap();
-    assert_eq!(counts.of(Refusal::Connections), 1);
+    assert_eq!(counts.of(HeartbeatRefusal::Connections), 1);
     stage.stop();
     for wire in [&strangers[..], &[good]].concat() {
         assert!(stage.is_closed(wire));
@@ -375,7 +379,7 @@ fn a_flood_on_a_connection_does_not_hold_a_turn_up() {
 #[test]
 fn a_suspect_is_checked_at_once() {
     let mut setup = Setup::new(Mode::Http, 1);
-    setup.health.check = Check::Tcp;
+    setup.health.check = Some(CheckKind::TCP);
     setup.health.interval = SECOND * 100;
     let mut stage = listening(setup.raise(), None);
     live(&mut stage, 30, &[0]);

@@ -2,7 +2,7 @@
 
 use super::health::{state, told};
 use super::*;
-use crate::config::{Check, Mode};
+use crate::config::{CheckKind, Mode};
 use std::time::Duration;
 
 /// What becomes of an echo request on its way.
@@ -10,7 +10,7 @@ type Garbling = fn(&[u8]) -> Vec<u8>;
 
 fn pinged(backends: usize) -> Stage {
     let mut setup = Setup::new(Mode::Http, backends);
-    setup.health.check = Check::Ping;
+    setup.health.check = Some(CheckKind::PING);
     setup.raise()
 }
 
@@ -55,7 +55,7 @@ fn a_host_that_falls_silent_is_ejected_until_it_answers() {
     });
     assert_eq!((state(&stage, 0), state(&stage, 1)), ("initial", "ejected"));
     let why = told(&mut stage).concat();
-    let reason = "probe failed: no answer in time (3 in a row)";
+    let reason = "health check failed: no response in time (3 in a row)";
     assert!(why.contains(reason), "{why}");
     // One more that is under way, and two.
     live(&mut stage, Duration::from_millis(2_200), |_, r| well(r));

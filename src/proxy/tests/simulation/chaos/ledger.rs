@@ -12,7 +12,7 @@
 use super::caller::Ending;
 use super::machine::{Condition, Machine};
 use super::{MACHINES, RequestId};
-use crate::config::{Check, Timeouts};
+use crate::config::{CheckKind, Timeouts};
 use crate::time::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl Request {
 }
 
 pub(super) struct Ledger {
-    check: Check,
+    check: CheckKind,
     max_retries: u32,
     open: HashMap<RequestId, Request>,
     /// How many requests each machine was sent.
@@ -61,7 +61,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(check: Check, max_retries: u32) -> Self {
+    pub(super) fn new(check: CheckKind, max_retries: u32) -> Self {
         Self {
             check,
             max_retries,
@@ -185,7 +185,7 @@ impl Ledger {
         let cut_off = |m: &&Machine| m.was_unplugged_since(request.asked_at);
         let cut_off = request.untried(machines).filter(cut_off).count();
         let may = request.sent_to.len() + cut_off <= self.max_retries as usize;
-        self.check == Check::Http && could && may
+        self.check == CheckKind::HTTP && could && may
     }
 
     /// How many requests have failed, all of them with an excuse.

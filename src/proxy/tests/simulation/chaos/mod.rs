@@ -20,7 +20,7 @@ use super::super::setup::Setup;
 use super::super::stage::{Stage, backend};
 use super::invariants;
 use super::{Rng, for_seeds};
-use crate::config::{Check, Mode};
+use crate::config::{CheckKind, Mode};
 use crate::strategy::Kind;
 use crate::time::Timestamp;
 use caller::Caller;
@@ -84,22 +84,22 @@ impl Chaos {
             Kind::TwoChoices,
         ];
         let kind = kinds[seed as usize % kinds.len()].clone();
-        let check = [Check::Http, Check::Http, Check::Tcp][rng.below(3)];
+        let check = [CheckKind::HTTP, CheckKind::HTTP, CheckKind::TCP][rng.below(3)];
         let mut chaos = Self::calm(kind, check, Duration::from_secs(10), rng);
         chaos.next_mishap = chaos.stage.now + Duration::from_secs(1);
         chaos
     }
 
     /// One in which nothing happens by itself.
-    fn calm(strategy: Kind, check: Check, slow_start: Duration, mut rng: Rng) -> Self {
+    fn calm(strategy: Kind, check: CheckKind, slow_start: Duration, mut rng: Rng) -> Self {
         let mut setup = Setup::new(Mode::Http, MACHINES);
         setup.seed = rng.next();
         setup.strategy = strategy;
-        setup.health.check = check;
+        setup.health.check = Some(check);
         setup.health.slow_start = slow_start;
         setup.health.max_ejected_percent = MAX_EJECTED;
         setup.timeouts.first_byte = ledger::FIRST_BYTE_TIMEOUT;
-        let ledger = Ledger::new(setup.health.check, setup.limits.max_retries);
+        let ledger = Ledger::new(check, setup.limits.max_retries);
         let stage = setup.raise();
         let now = stage.now;
         Self {

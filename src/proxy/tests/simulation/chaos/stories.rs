@@ -31,7 +31,7 @@ fn whatever_ails_a_server_it_is_out_and_back_in_time_under_every_strategy() {
             let _story = Told(format!("{name}: {ailment:?}"));
             let strategy = name.parse().expect("a strategy");
             suffer(
-                Chaos::calm(strategy, Check::Http, SLOW_START, Rng::new(1)),
+                Chaos::calm(strategy, CheckKind::HTTP, SLOW_START, Rng::new(1)),
                 ailment,
             );
         }

@@ -16,7 +16,7 @@
 //! later to a balancer that was started anew. Without a key nothing is safe from forgers, and one
 //! that is much older comes from a sender whose clock was set back.
 
-use super::message::{Heartbeat, Load, Name, ProcessState};
+use super::message::{Heartbeat, Load, ProcessState, SenderName};
 use super::phi::{Accrual, Phi};
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -38,7 +38,7 @@ const MAX_STEPS: u32 = 10;
 
 /// What is found out about a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub enum HeartbeatFinding {
     /// It may be gone.
     Suspect,
     /// It has been silent for too long.
@@ -56,14 +56,14 @@ pub enum Finding {
     ProcessAlive,
 }
 
-/// What became of a message.
+/// How a message compares with those before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// It was the first of its backend.
-    First(Option<Finding>),
-    /// It was news.
-    Taken(Option<Finding>),
-    /// It was not newer than the last.
+    /// It is the first of its backend.
+    First,
+    /// It is newer than the last.
+    Taken,
+    /// It is not newer than the last.
     Stale,
 }
 
@@ -83,8 +83,8 @@ enum Standing {
 
 /// What is known of one backend by its heartbeats.
 #[derive(Clone, Debug)]
-pub(super) struct Watch {
-    name: Name,
+pub(super) struct BackendHeartbeats {
+    name: SenderName,
     load: Option<Load>,
     process: Option<ProcessState>,
     standing: Standing,
@@ -94,7 +94,7 @@ pub(super) struct Watch {
     sent_at: Duration,
 }
 
-impl Watch {
+impl BackendHeartbeats {
     /// A backend of which this is the first heartbeat.
     pub(super) fn new(first: &Heartbeat, now: Timestamp) -> Self {
         Self {
@@ -109,18 +109,23 @@ impl Watch {
     }
 
     /// A message came.
-    pub(super) fn hear(&mut self, heartbeat: &Heartbeat, is_signed: bool, now: Timestamp) -> Heard {
+    pub(super) fn hear(
+        &mut self,
+        heartbeat: &Heartbeat,
+        is_signed: bool,
+        now: Timestamp,
+    ) -> (Heard, Option<HeartbeatFinding>) {
         if heartbeat.sent_at <= self.sent_at {
             let age = self.sent_at - heartbeat.sent_at;
             if is_signed || age <= MAX_CLOCK_OFFSET {
-                return Heard::Stale;
+                return (Heard::Stale, None);
             }
         }
         self.learn(heartbeat, now);
         self.name.clone_from(&heartbeat.name);
         (self.load, self.process) = (heartbeat.load, heartbeat.process);
         (self.heard_at, self.sent_at) = (now, heartbeat.sent_at);
-        Heard::Taken(self.judge())
+        (Heard::Taken, self.judge())
     }
 
     /// What the gap before this message says of the network, if anything.
@@ -139,7 +144,7 @@ impl Watch {
     }
 
     /// What follows from the heartbeat that has just come.
-    pub(super) fn judge(&mut self) -> Option<Finding> {
+    pub(super) fn judge(&mut self) -> Option<HeartbeatFinding> {
         let before = self.standing;
         self.standing = match self.process {
             Some(ProcessState::Dead) => Standing::Dead,
@@ -147,9 +152,9 @@ impl Watch {
         };
         match (before, self.standing) {
             (Standing::Dead, Standing::Dead) => None,
-            (_, Standing::Dead) => Some(Finding::ProcessDead),
-            (Standing::Missing, _) => Some(Finding::Back),
-            (Standing::Dead, _) => Some(Finding::ProcessAlive),
+            (_, Standing::Dead) => Some(HeartbeatFinding::ProcessDead),
+            (Standing::Missing, _) => Some(HeartbeatFinding::Back),
+            (Standing::Dead, _) => Some(HeartbeatFinding::ProcessAlive),
             (Standing::Present | Standing::Suspect, _) => None,
         }
     }
@@ -167,7 +172,7 @@ impl Watch {
     }
 
     /// Looks at it: it is still silent.
-    pub(super) fn look(&mut self, now: Timestamp) -> Option<Finding> {
+    pub(super) fn look(&mut self, now: Timestamp) -> Option<HeartbeatFinding> {
         let (phi, silence) = (self.phi(now), self.silence(now));
         let eighth = self.accrual.interval() / 8;
         let is_missing = phi >= MISSING && silence >= eighth * MIN_SILENCE_EIGHTHS
@@ -175,11 +180,11 @@ impl Watch {
         match self.standing {
             Standing::Present | Standing::Suspect if is_missing => {
                 self.standing = Standing::Missing;
-                Some(Finding::Missing { phi, silence })
+                Some(HeartbeatFinding::Missing { phi, silence })
             }
             Standing::Present if phi >= SUSPECT => {
                 self.standing = Standing::Suspect;
-                Some(Finding::Suspect)
+                Some(HeartbeatFinding::Suspect)
             }
             Standing::Present | Standing::Suspect | Standing::Missing | Standing::Dead => None,
         }
@@ -187,8 +192,8 @@ impl Watch {
 }
 
 /// What can be asked of it.
-impl Watch {
-    pub(super) fn name(&self) -> &Name {
+impl BackendHeartbeats {
+    pub(super) fn name(&self) -> &SenderName {
         &self.name
     }
 

@@ -9,7 +9,7 @@ fn at(ms: u64) -> Timestamp {
 /// One sent, by the sender's clock, at `ms`.
 fn sent(ms: u64) -> Heartbeat {
     Heartbeat {
-        name: Name::new("web1").unwrap(),
+        name: SenderName::new("web1").unwrap(),
         address: None,
         interval: SECOND,
         load: None,
@@ -26,18 +26,18 @@ fn with_process(ms: u64, process: ProcessState) -> Heartbeat {
 }
 
 /// One that has had ten heartbeats, a second apart, the last at 10 s.
-fn watch() -> Watch {
-    let mut watch = Watch::new(&sent(1_000), at(1_000));
+fn watch() -> BackendHeartbeats {
+    let mut watch = BackendHeartbeats::new(&sent(1_000), at(1_000));
     for second in 2..=10 {
         let ms = second * 1_000;
         let heard = watch.hear(&sent(ms), true, at(ms));
-        assert_eq!(heard, Heard::Taken(None));
+        assert_eq!(heard, (Heard::Taken, None));
     }
     watch
 }
 
 /// What is found out while nothing comes, and how long after the last heartbeat.
-fn findings(watch: &mut Watch) -> Vec<(Finding, Duration)> {
+fn findings(watch: &mut BackendHeartbeats) -> Vec<(HeartbeatFinding, Duration)> {
     let (mut now, mut found) = (at(10_000), Vec::new());
     loop {
         now = watch.next_look(now);
@@ -53,8 +53,8 @@ fn silence_makes_suspect_and_then_missing_and_a_heartbeat_ends_it() {
     let mut watch = watch();
     let found = findings(&mut watch);
     let [
-        (Finding::Suspect, first),
-        (Finding::Missing { phi, silence }, second),
+        (HeartbeatFinding::Suspect, first),
+        (HeartbeatFinding::Missing { phi, silence }, second),
     ] = found[..]
     else {
         panic!("{found:?}");
@@ -63,7 +63,7 @@ fn silence_makes_suspect_and_then_missing_and_a_heartbeat_ends_it() {
     assert!(second < SECOND * 4, "{found:?}");
     assert!(phi >= MISSING && silence == second, "{found:?}");
     let heard = watch.hear(&sent(60_000), true, at(60_000));
-    assert_eq!(heard, Heard::Taken(Some(Finding::Back)));
+    assert_eq!(heard, (Heard::Taken, Some(HeartbeatFinding::Back)));
     assert_eq!(watch.next_look(at(60_000)), at(61_500));
 }
 
@@ -75,19 +75,19 @@ fn a_suspect_that_is_heard_again_is_no_news() {
         now = watch.next_look(now);
         watch.look(now);
     }
-    assert_eq!(watch.hear(&sent(13_000), true, now), Heard::Taken(None));
+    assert_eq!(watch.hear(&sent(13_000), true, now), (Heard::Taken, None));
     assert!(!watch.is_suspect());
 }
 
 #[test]
 fn ten_intervals_are_too_long_on_the_worst_network() {
-    let mut watch = Watch::new(&sent(0), at(0));
+    let mut watch = BackendHeartbeats::new(&sent(0), at(0));
     for nth in 1..60 {
         watch.hear(&sent(nth * 9_000), true, at(nth * 9_000));
     }
     let last = at(59 * 9_000);
     let mut now = last;
-    while !matches!(watch.look(now), Some(Finding::Missing { .. })) {
+    while !matches!(watch.look(now), Some(HeartbeatFinding::Missing { .. })) {
         now = watch.next_look(now);
     }
     assert_eq!(now.since(last), SECOND * 10);
@@ -97,17 +97,17 @@ fn ten_intervals_are_too_long_on_the_worst_network() {
 fn a_dead_process_is_told_once_and_its_return_too() {
     let mut watch = watch();
     let mut hear = |ms, process| {
-        let Heard::Taken(finding) = watch.hear(&with_process(ms, process), true, at(ms)) else {
+        let (Heard::Taken, finding) = watch.hear(&with_process(ms, process), true, at(ms)) else {
             panic!("not taken");
         };
         finding
     };
     use ProcessState::{Alive, Dead};
     assert_eq!(hear(11_000, Alive), None);
-    assert_eq!(hear(12_000, Dead), Some(Finding::ProcessDead));
+    assert_eq!(hear(12_000, Dead), Some(HeartbeatFinding::ProcessDead));
     assert_eq!(hear(13_000, Dead), None);
-    assert_eq!(hear(14_000, Alive), Some(Finding::ProcessAlive));
-    assert_eq!(hear(15_000, Dead), Some(Finding::ProcessDead));
+    assert_eq!(hear(14_000, Alive), Some(HeartbeatFinding::ProcessAlive));
+    assert_eq!(hear(15_000, Dead), Some(HeartbeatFinding::ProcessDead));
     assert_eq!(watch.next_look(at(15_000)), Timestamp::NEVER);
 }
 
@@ -116,7 +116,7 @@ fn what_is_not_newer_is_stale_and_buys_no_time() {
     let mut watch = watch();
     for old in [10_000, 9_999, 0] {
         let heard = watch.hear(&with_process(old, ProcessState::Dead), true, at(12_000));
-        assert_eq!(heard, Heard::Stale);
+        assert_eq!(heard, (Heard::Stale, None));
     }
     assert_eq!(watch.silence(at(12_000)), SECOND * 2);
     assert_eq!(watch.process(), None);
@@ -129,13 +129,16 @@ fn a_clock_that_was_set_back_is_believed_only_where_nothing_is_signed() {
         sent_at: sent(0).sent_at - SECOND * 3_600,
         ..sent(0)
     };
-    assert_eq!(signed.hear(&hour_back, true, at(11_000)), Heard::Stale);
+    assert_eq!(
+        signed.hear(&hour_back, true, at(11_000)),
+        (Heard::Stale, None)
+    );
     let mut unsigned = watch();
     let heard = unsigned.hear(&hour_back, false, at(11_000));
-    assert_eq!(heard, Heard::Taken(None));
+    assert_eq!(heard, (Heard::Taken, None));
     assert_eq!(
         unsigned.hear(&sent(0), false, at(12_000)),
-        Heard::Taken(None)
+        (Heard::Taken, None)
     );
 }
 

@@ -14,7 +14,7 @@ const MAX_SET_BACK: Duration = Duration::from_secs(60);
 
 /// What is to be sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Due {
+pub enum SendDue {
     /// A new heartbeat, sent at this time since the Unix epoch.
     Fresh(Duration),
     /// The last one again, over UDP.
@@ -23,7 +23,7 @@ pub enum Due {
 
 /// When to send what.
 #[derive(Clone, Debug)]
-pub struct Rhythm {
+pub struct SendSchedule {
     interval: Duration,
     next: Timestamp,
     /// Repetitions of the present heartbeat that are left.
@@ -31,7 +31,7 @@ pub struct Rhythm {
     sent_at: Duration,
 }
 
-impl Rhythm {
+impl SendSchedule {
     /// The first heartbeat is due at once.
     #[must_use]
     pub const fn new(interval: Duration, now: Timestamp) -> Self {
@@ -50,7 +50,7 @@ impl Rhythm {
     }
 
     /// What is due at `now`, when the wall clock shows `wall`.
-    pub fn due(&mut self, wall: Duration, now: Timestamp) -> Option<Due> {
+    pub fn due(&mut self, wall: Duration, now: Timestamp) -> Option<SendDue> {
         let late = now.since(self.next);
         if now < self.next {
             return None;
@@ -64,11 +64,11 @@ impl Rhythm {
         match self.repetitions.checked_sub(1) {
             Some(left) if late < self.interval => {
                 self.repetitions = left;
-                Some(Due::Repetition)
+                Some(SendDue::Repetition)
             }
             _ => {
                 self.repetitions = REPEATS - 1;
-                Some(Due::Fresh(self.stamp(wall)))
+                Some(SendDue::Fresh(self.stamp(wall)))
             }
         }
     }
@@ -98,12 +98,12 @@ mod tests {
 
     #[test]
     fn each_is_sent_three_times_over_the_interval() {
-        let mut rhythm = Rhythm::new(INTERVAL, at(0));
+        let mut rhythm = SendSchedule::new(INTERVAL, at(0));
         for ms in 0..900 {
             let due = rhythm.due(wall(ms), at(ms));
             let expected = match (ms % 300, ms % 100) {
-                (0, _) => Some(Due::Fresh(wall(ms))),
-                (_, 0) => Some(Due::Repetition),
+                (0, _) => Some(SendDue::Fresh(wall(ms))),
+                (_, 0) => Some(SendDue::Repetition),
                 _ => None,
             };
             assert_eq!(due, expected, "{ms}");
@@ -113,21 +113,21 @@ mod tests {
 
     #[test]
     fn late_turns_do_not_make_it_drift_and_long_pauses_are_not_made_up_for() {
-        let mut rhythm = Rhythm::new(INTERVAL, at(0));
-        assert_eq!(rhythm.due(wall(40), at(40)), Some(Due::Fresh(wall(40))));
+        let mut rhythm = SendSchedule::new(INTERVAL, at(0));
+        assert_eq!(rhythm.due(wall(40), at(40)), Some(SendDue::Fresh(wall(40))));
         assert_eq!(rhythm.next(), at(100));
         assert_eq!(
             rhythm.due(wall(9_000), at(9_000)),
-            Some(Due::Fresh(wall(9_000)))
+            Some(SendDue::Fresh(wall(9_000)))
         );
         assert_eq!(rhythm.next(), at(9_100));
     }
 
     #[test]
     fn stamps_grow_whatever_the_clock_does() {
-        let mut rhythm = Rhythm::new(INTERVAL, at(0));
+        let mut rhythm = SendSchedule::new(INTERVAL, at(0));
         let mut stamp = |ms: u64, wall| match rhythm.due(wall, at(ms)) {
-            Some(Due::Fresh(stamp)) => stamp,
+            Some(SendDue::Fresh(stamp)) => stamp,
             other => panic!("{other:?}"),
         };
         let first = stamp(0, wall(59_000));
