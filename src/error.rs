@@ -19,6 +19,7 @@ pub enum Side {
 
 /// Why an exchange did not end with the backend's complete answer delivered to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Fault {
     /// The request was refused before a backend was chosen.
     Refused(Refusal),
@@ -28,6 +29,8 @@ pub enum Fault {
     ClientTimeout,
     /// No backend may be picked.
     NoBackend,
+    /// The strategy named a backend that does not exist or may not be picked.
+    InvalidPick,
     /// Every backend is at its limit, and so is the queue.
     QueueFull,
     /// Every backend was at its limit for as long as a request may wait.
@@ -50,6 +53,7 @@ pub enum Fault {
 
 /// Why a request is refused without asking a backend. The sections are of RFC 9112 unless said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The request line or a header line is not well-formed (sections 2.2, 3, 5).
     BadSyntax,
@@ -142,6 +146,7 @@ impl Fault {
             | Self::BadResponse
             | Self::BackendTimeout => Side::Backend,
             Self::NoBackend
+            | Self::InvalidPick
             | Self::QueueFull
             | Self::QueueTimeout
             | Self::Overloaded
@@ -150,7 +155,7 @@ impl Fault {
     }
 
     /// The status of the local answer, if nothing of a response has been sent yet.
-    /// `None`: there is nobody left to answer.
+    /// `None`: no client is left to reply to.
     #[must_use]
     pub const fn status(self) -> Option<u16> {
         match self {
@@ -159,6 +164,7 @@ impl Fault {
             Self::ClientTimeout => Some(408),
             Self::BackendGone | Self::BadResponse => Some(502),
             Self::NoBackend
+            | Self::InvalidPick
             | Self::QueueFull
             | Self::QueueTimeout
             | Self::ConnectFailed
@@ -176,6 +182,7 @@ impl Fault {
             Self::ClientGone => "client_gone",
             Self::ClientTimeout => "client_timeout",
             Self::NoBackend => "no_backend",
+            Self::InvalidPick => "invalid_pick",
             Self::QueueFull => "queue_full",
             Self::QueueTimeout => "queue_timeout",
             Self::ConnectFailed => "connect_failed",
@@ -189,8 +196,9 @@ impl Fault {
     }
 }
 
-/// Whether an error says that we, not the backend, are at the end of our means.
-pub(crate) fn is_shortage(error: &io::Error) -> bool {
+/// Whether an error of opening a connection says that this process or machine has no room for one,
+/// and so nothing of the peer.
+pub(crate) fn is_local_shortage(error: &io::Error) -> bool {
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
     const ENOBUFS: i32 = 105;

@@ -14,7 +14,7 @@ use super::kind::CheckRequest;
 use super::schedule::{CheckSchedule, NextCheck};
 use super::{CheckFailure, CheckResult, CheckStreak, CheckTarget, CheckTiming, CheckTransport};
 use crate::address::Address;
-use crate::error::is_shortage;
+use crate::error::is_local_shortage;
 use crate::strategy::Rng;
 use crate::time::Timestamp;
 use crate::timers::{Deadline, Fired, Wheel};
@@ -22,6 +22,7 @@ use crate::transport::{Readiness, Transport};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::mem;
+use std::time::Duration;
 
 /// Names a target of a [`Checker`]; never used for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -198,6 +199,13 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
         self.finished.clear();
     }
 
+    /// Moves the deadlines of all targets later by `by`: nothing was read for that long.
+    pub fn postpone_all(&mut self, by: Duration) {
+        for target in self.targets.values_mut() {
+            target.deadline.postpone(by);
+        }
+    }
+
     /// Whether a target of this name is checked.
     pub fn contains(&self, key: K) -> bool {
         self.find(key).is_some()
@@ -342,7 +350,7 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
         };
         let io = match io {
             Ok(io) => io,
-            Err(error) if is_shortage(&error) => return self.postpone(id, now),
+            Err(error) if is_local_shortage(&error) => return self.postpone(id, now),
             Err(_) => return self.try_next_address(id, now),
         };
         let spec = &target.spec;

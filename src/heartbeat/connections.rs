@@ -82,6 +82,13 @@ impl<T: Transport> HeartbeatConns<T> {
         }
     }
 
+    /// Moves the deadlines of all connections later by `by`: nothing was read for that long.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        for conn in self.conns.values_mut() {
+            conn.deadline.postpone(by);
+        }
+    }
+
     /// An id for one more connection, if need be after closing one that brought nothing yet.
     pub(super) fn make_room(&mut self) -> Option<HeartbeatConnId> {
         if self.conns.len() >= self.max {

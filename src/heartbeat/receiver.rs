@@ -166,6 +166,11 @@ impl<T: Transport> Receiver<T> {
         findings
     }
 
+    /// Moves the deadlines of all connections later by `by`: nothing was read for that long.
+    pub fn postpone(&mut self, by: Duration) {
+        self.conns.postpone(by);
+    }
+
     /// Does what is due: reads on, closes connections, looks at silent senders.
     #[must_use]
     pub fn run(

@@ -19,6 +19,7 @@ use super::window::Window;
 use super::{Cause, Lease, Policy, State, StateChange};
 use crate::strategy::{BackendId, Candidate, Outcome, Settlement, Strategy, Verdict};
 use crate::time::Timestamp;
+use std::mem;
 
 /// All backends of a pool, and the strategy that chooses among them.
 pub struct Backends {
@@ -39,6 +40,8 @@ pub struct Backends {
     /// When time alone next changes a state.
     pub(super) next_change: Timestamp,
     pub(super) panic_picks: u64,
+    /// Whether the strategy returned an id that is not of a candidate that may be picked.
+    pub(super) has_invalid_pick: bool,
     pub(super) policy: Policy,
     /// Who comes back.
     pub(super) ramps: Ramps,
@@ -235,6 +238,12 @@ impl Backends {
         Some(self.backends.get(backend.slot())?.state)
     }
 
+    /// Whether the strategy has named a backend that does not exist or may not be picked since this
+    /// was last asked.
+    pub(crate) fn take_invalid_pick(&mut self) -> bool {
+        mem::take(&mut self.has_invalid_pick)
+    }
+
     /// The candidate of a backend that is still known under this id.
     pub(super) fn candidate(&self, backend: BackendId) -> Option<&Candidate> {
         let candidate = self.candidates.get(backend.slot())?;
@@ -250,11 +259,8 @@ impl Backends {
             None => None,
             Some(_) => Some(self.take_place(slot, now)?),
         };
-        let candidate = self.candidates.get_mut(slot).filter(|c| c.id == chosen);
-        let (Some(candidate), Some(backend)) = (candidate, self.backends.get_mut(slot)) else {
-            debug_assert!(false, "the strategy chose a backend that is not here");
-            return None;
-        };
+        let candidate = self.candidates.get_mut(slot).filter(|c| c.id == chosen)?;
+        let backend = self.backends.get_mut(slot)?;
         let Place {
             ahead,
             pick,

@@ -40,6 +40,7 @@ impl Backends {
             joined: 0,
             next_change: Timestamp::NEVER,
             panic_picks: 0,
+            has_invalid_pick: false,
             policy: Policy::default(),
             ramps: Ramps::default(),
             recent: Window::default(),

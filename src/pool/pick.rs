@@ -20,7 +20,8 @@ impl Backends {
         now: Timestamp,
     ) -> Option<BackendId> {
         let mut chosen = if attempted.is_empty() {
-            self.strategy.pick(&self.candidates, key, now)
+            let chosen = self.strategy.pick(&self.candidates, key, now);
+            self.validated(chosen)
         } else {
             self.pick_where(|_, backend| backend.is_open(), key, attempted, now)
         };
@@ -57,10 +58,24 @@ impl Backends {
             });
         }
         let chosen = self.strategy.pick(&self.candidates, key, now);
+        let chosen = self.validated(chosen);
         for (candidate, backend) in self.candidates.iter_mut().zip(&self.backends) {
             backend.judge(candidate);
         }
         chosen
+    }
+
+    /// Checks the id that a strategy returned: one of a backend that may be picked. A strategy of the
+    /// user's own that errs costs its exchange a backend, not the balancer its life.
+    #[inline]
+    fn validated(&mut self, chosen: Option<BackendId>) -> Option<BackendId> {
+        let backend = chosen?;
+        let candidate = self.candidates.get(backend.slot());
+        if candidate.is_some_and(|c| c.id == backend && c.pickable) {
+            return chosen;
+        }
+        self.has_invalid_pick = true;
+        None
     }
 
     /// Lets those come back that are to: one that is due for its trial is picked, and a chosen

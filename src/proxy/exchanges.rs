@@ -11,7 +11,7 @@ use super::exchange::{
 use super::network::Network;
 use super::run_queue::Runnable;
 use super::{Lent, Proxy};
-use crate::error::{Fault, is_shortage};
+use crate::error::{Fault, is_local_shortage};
 use crate::ids::{BackendConnId, ExchangeId};
 use crate::pool::{Lease, PoolId};
 use crate::strategy::{BackendId, Outcome};
@@ -221,6 +221,9 @@ impl<N: Network> Proxy<N> {
                 if pool.backends.is_full(attempted) {
                     return Ok(Dispatched::Queued);
                 }
+                if pool.backends.take_invalid_pick() {
+                    return Err(Fault::InvalidPick);
+                }
                 return Err(exchange.stats.fault.unwrap_or(Fault::NoBackend));
             };
             let backend = lease.backend();
@@ -298,7 +301,7 @@ impl<N: Network> Proxy<N> {
         now: Timestamp,
     ) -> Result<(), Fault> {
         let backends = &mut self.pools.get_mut(pool).backends;
-        if is_shortage(error) {
+        if is_local_shortage(error) {
             backends.settle(lease, Outcome::Inconclusive, now);
             return Err(Fault::Overloaded);
         }

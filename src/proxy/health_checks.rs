@@ -51,6 +51,11 @@ impl<T: Transport> HealthChecks<T> {
         }
     }
 
+    /// Moves the deadlines of all checks later by `by`.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        self.checker.postpone_all(by);
+    }
+
     /// Ends all checks, for good.
     pub(super) fn stop(&mut self) {
         self.checker.clear();

@@ -20,6 +20,7 @@ use crate::timers::{Deadline, Fired};
 use crate::transport::{Readiness, Transport};
 use std::io;
 use std::mem;
+use std::time::Duration;
 
 /// The heartbeats of all backends, if there is a receiver.
 #[derive(Debug)]
@@ -32,6 +33,13 @@ pub(super) struct Heartbeats<T> {
 }
 
 impl<T: Transport> Heartbeats<T> {
+    /// Moves the deadlines of all connections later by `by`.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        if let Some(receiver) = &mut self.receiver {
+            receiver.postpone(by);
+        }
+    }
+
     /// Without a receiver.
     pub(super) const fn new() -> Self {
         Self {

@@ -215,6 +215,21 @@ impl<N: Network> Proxy<N> {
         is_any
     }
 
+    /// The loop did not run for `pause` (the process was stopped, the machine frozen, a strategy
+    /// slept): moves all deadlines later by that. Nothing that arrived meanwhile was read, so no
+    /// peer is late for it.
+    pub fn postpone_deadlines(&mut self, pause: Duration) {
+        self.timers.postpone(pause);
+        for id in self.conns.exchanges.ids() {
+            let exchange = self.conns.exchanges.get_mut(id);
+            if let Some(timeout) = exchange.and_then(|exchange| exchange.timeout.as_mut()) {
+                timeout.postpone(pause);
+            }
+        }
+        self.health_checks.postpone(pause);
+        self.heartbeats.postpone(pause);
+    }
+
     fn timer_due(&mut self, timer: Timer, now: Timestamp) {
         match timer {
             Timer::Client(slot) => {

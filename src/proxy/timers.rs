@@ -8,6 +8,7 @@ use crate::ids::{BackendConnId, ClientConnId, ExchangeId};
 use crate::time::Timestamp;
 use crate::timers::{Deadline, Fired, Wheel};
 use std::mem;
+use std::time::Duration;
 
 /// What an entry of the wheel is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +88,14 @@ impl Timers {
             && let Some(deadline) = deadlines.get_mut(slot)
         {
             deadline.clear();
+        }
+    }
+
+    /// Moves all deadlines of connections and exchanges later by `by`.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        let all = [&mut self.clients, &mut self.backends, &mut self.exchanges];
+        for deadline in all.into_iter().flatten() {
+            deadline.postpone(by);
         }
     }
 

@@ -192,6 +192,10 @@ pub trait Strategy: Send {
     /// one exchange, which [`settled`](Self::settled) reports once.
     ///
     /// `key` is the hash of what [`key_source`](Self::key_source) asked for, 0 if nothing.
+    ///
+    /// An id that is not of a pickable candidate is not followed: the request gets a 503 with the
+    /// fault `invalid_pick`. A panic ends the balancer, and the whole process where panics abort, as
+    /// in the release profile of this package: nothing catches it.
     fn pick(&mut self, candidates: &[Candidate], key: u64, now: Timestamp) -> Option<BackendId>;
 
     /// The exchange that a pick led to is over. `candidates` are as they are afterwards.

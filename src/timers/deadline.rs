@@ -6,6 +6,7 @@
 
 use super::tick_after;
 use crate::time::Timestamp;
+use std::time::Duration;
 
 /// When something has to have happened. [`Timestamp::NEVER`] while nothing is awaited.
 ///
@@ -60,6 +61,13 @@ impl Deadline {
         self.wants_arming()
     }
 
+    /// Moves it later by `by`, if it is set: what is armed comes out too soon and is armed again.
+    pub fn postpone(&mut self, by: Duration) {
+        if self.at != Timestamp::NEVER {
+            self.at = self.at + by;
+        }
+    }
+
     /// Nothing is awaited any more. What is armed for it comes out idle, or serves the next.
     pub fn clear(&mut self) {
         self.at = Timestamp::NEVER;
@@ -105,6 +113,17 @@ mod tests {
 
     const fn ms(ms: u64) -> Timestamp {
         Timestamp::from_nanos(ms * 1_000_000)
+    }
+
+    #[test]
+    fn a_postponed_deadline_comes_that_much_later_and_one_that_is_not_set_never() {
+        let mut deadline = Deadline::new();
+        deadline.postpone(Duration::from_secs(1));
+        assert_eq!(deadline.at(), Timestamp::NEVER);
+        assert_eq!(deadline.set(ms(1_000)), Some(ms(1_000)));
+        deadline.postpone(Duration::from_millis(500));
+        assert_eq!(deadline.fired(ms(1_400)), Fired::Rearm(ms(1_500)));
+        assert_eq!(deadline.fired(ms(1_500)), Fired::Due);
     }
 
     #[test]

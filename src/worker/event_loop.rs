@@ -26,6 +26,12 @@ const RESUME_TIME: Duration = Duration::from_millis(4);
 /// Time until messages are sent again that another worker had no room for.
 const RESEND_PAUSE: Duration = Duration::from_millis(5);
 
+/// The longest wait for events while a deadline is set, so that a pause of the process is measured
+/// to within this.
+const MAX_WAIT: Duration = Duration::from_secs(1);
+/// A loop that comes to its deadlines later than this after it should have was paused.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// Tokens with this bit are the loop's own; the others are the proxy's.
 const OWN_BIT: usize = 1 << 63;
 
@@ -41,6 +47,8 @@ pub(crate) struct EventLoop {
     pub(super) other_workers: Option<OtherWorkers>,
     log: Option<LogWriter>,
     pub(super) stats: LoopStats,
+    /// When the loop comes to its deadlines again at the latest, unless it is paused.
+    expected_at: Timestamp,
 }
 
 /// The parts a loop is made of.
@@ -83,6 +91,7 @@ impl EventLoop {
             other_workers: parts.other_workers,
             log: parts.log,
             stats: LoopStats::default(),
+            expected_at: Timestamp::NEVER,
         })
     }
 
@@ -131,14 +140,27 @@ impl EventLoop {
         {
             due = due.min(now + RESEND_PAUSE);
         }
-        let timeout = (due != Timestamp::NEVER).then(|| due.since(now));
+        let timeout = (due != Timestamp::NEVER).then(|| due.since(now).min(MAX_WAIT));
+        self.expected_at = timeout.map_or(Timestamp::NEVER, |timeout| now + timeout);
         match self.poll.poll(events, timeout) {
+            // A signal ended the wait, such as the one that continues a stopped process. What has
+            // arrived is taken all the same, before deadlines are judged.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                events.clear();
+                self.poll_at_once(events)?;
             }
             other => other?,
         }
         Ok(wakeup)
+    }
+
+    fn poll_at_once(&mut self, events: &mut Events) -> io::Result<()> {
+        match self.poll.poll(events, Some(Duration::ZERO)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                events.clear();
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// Runs one turn, `due` being when the proxy was to be called at the latest. Returns when it
@@ -217,7 +239,13 @@ impl EventLoop {
         now
     }
 
+    /// The expire phase. After a pause nothing expires in this turn: what has arrived meanwhile is
+    /// read first, and deadlines move by the pause.
     fn expire(&mut self, now: Timestamp) -> Timestamp {
+        if now.since(self.expected_at) > PAUSE {
+            self.proxy.postpone_deadlines(now.since(self.expected_at));
+            return self.mark(TurnPhase::Expire);
+        }
         let was_due = self.proxy.expire_deadlines(now);
         self.mark_if(was_due, TurnPhase::Expire, now)
     }

@@ -1,7 +1,9 @@
 //! The library's handle: typed results, ids, and every spelling of an address.
 
-use crate::support::Backend;
+use crate::support::{Backend, Client};
 use lb::config::Config;
+use lb::strategy::{BackendId, Candidate, Strategy};
+use lb::time::Timestamp;
 use lb::{AdminError, Balancer, Running};
 use std::net::SocketAddr;
 
@@ -67,4 +69,71 @@ fn a_balancer_that_does_not_run_yet_takes_a_bounded_number_of_commands() {
     let running = balancer.spawn().unwrap();
     running.stop().unwrap();
     drop(subscriptions);
+}
+
+/// Names a backend that does not exist: of another generation, or beyond the last.
+#[derive(Debug)]
+struct Erring(BackendId);
+
+impl Strategy for Erring {
+    fn name(&self) -> &'static str {
+        "erring"
+    }
+
+    fn pick(&mut self, _: &[Candidate], _: u64, _: Timestamp) -> Option<BackendId> {
+        Some(self.0)
+    }
+}
+
+#[test]
+fn a_strategy_that_names_no_backend_costs_a_503_and_not_the_balancer() {
+    let backend = Backend::echo();
+    for workers in ["1", "2"] {
+        for unknown in [
+            BackendId::new(0, 7),
+            BackendId::new(1, 0),
+            BackendId::new(u32::MAX, 0),
+        ] {
+            let mut config = Config::new([backend.address.to_string().parse().unwrap()]).unwrap();
+            config
+                .set_listeners(["127.0.0.1:0".parse().unwrap()])
+                .unwrap();
+            config.workers = workers.parse().unwrap();
+            let balancer = Balancer::bind_with(&config, |_| Box::new(Erring(unknown))).unwrap();
+            let running = balancer.spawn().unwrap();
+            let mut client = Client::connect(running.addresses()[0]);
+            for _ in 0..3 {
+                assert_eq!(client.get("/").status, 503, "{unknown:?}");
+            }
+            let snapshot = running.stop().unwrap().snapshot;
+            assert_eq!(snapshot.totals.exchanges, 3);
+            let in_flight: u32 = snapshot.backends.iter().map(|b| b.in_flight).sum();
+            assert_eq!(in_flight, 0, "nothing leaks");
+            let said = lb::telemetry::Summary(&snapshot).to_string();
+            assert!(said.contains("invalid_pick"), "{said}");
+        }
+    }
+}
+
+/// A backend that may not be picked is not given exchanges beyond its limit or while it is disabled.
+#[test]
+fn a_strategy_that_names_a_disabled_backend_costs_a_503() {
+    let [first, second] = [Backend::echo(), Backend::echo()];
+    let backends = [&first, &second].map(|backend| backend.address.to_string().parse().unwrap());
+    let mut config = Config::new(backends).unwrap();
+    config
+        .set_listeners(["127.0.0.1:0".parse().unwrap()])
+        .unwrap();
+    let strategy = |_| -> Box<dyn Strategy> { Box::new(Erring(BackendId::new(0, 0))) };
+    let running = Balancer::bind_with(&config, strategy)
+        .unwrap()
+        .spawn()
+        .unwrap();
+    let mut client = Client::connect(running.addresses()[0]);
+    assert_eq!(client.get("/").status, 200);
+    running.handle().disable(BackendId::new(0, 0)).unwrap();
+    assert_eq!(client.get("/").status, 503);
+    running.handle().enable(BackendId::new(0, 0)).unwrap();
+    assert_eq!(client.get("/").status, 200);
+    running.stop().unwrap();
 }

@@ -97,6 +97,7 @@ impl<Pipe> Exchange<Pipe> {
             | Fault::ClientGone
             | Fault::ClientTimeout
             | Fault::NoBackend
+            | Fault::InvalidPick
             | Fault::QueueFull
             | Fault::QueueTimeout
             | Fault::BadResponse

@@ -185,6 +185,16 @@ impl Timeout {
         self.until = limit.map_or(Timestamp::NEVER, |limit| now + limit);
     }
 
+    /// Moves its end, and that of a measurement, later by `by`.
+    pub(crate) fn postpone(&mut self, by: Duration) {
+        if self.until != Timestamp::NEVER {
+            self.until = self.until + by;
+        }
+        if let Some(rate) = &mut self.rate {
+            rate.ends_at = rate.ends_at + by;
+        }
+    }
+
     /// When it has to be looked at again.
     fn next_look(&self) -> Timestamp {
         let measured = self.rate.map_or(Timestamp::NEVER, |rate| rate.ends_at);
