@@ -12,7 +12,7 @@ use crate::http::{ForwardPolicy, HeadParser};
 use crate::net::{
     self, HeartbeatListener, Listener, Log, SystemNetwork, SystemPipes, events, no_events, seed,
 };
-use crate::pool::{Backends, ConnectSpec, Policy, Pool, PoolId, PoolLimits};
+use crate::pool::{Backends, ConnectSpec, EjectionPolicy, Pool, PoolId, PoolLimits};
 use crate::proxy::{self, Parts, Proxy, RequestIds};
 use crate::shared::{ConnectionLimit, QueueMember, SharedLoad, SharedQueue};
 use crate::strategy::{Sticky, Strategy};
@@ -204,15 +204,13 @@ impl Plan<'_> {
         let specs = self.config.backends().iter();
         let members = specs.map(|spec| (spec.address.to_string(), spec.weight.get().into()));
         let mut backends = Backends::new(members, strategy, self.pool_seed);
-        let health = self.config.health();
-        backends.set_policy(Policy {
-            passive: health.passive,
-            max_ejected_percent: health.max_ejected_percent,
+        let ejection = *self.config.ejection();
+        backends.set_policy(EjectionPolicy {
             // In TCP mode the duration of an exchange is the client's doing.
-            slow_outlier: health
+            slow_outlier: ejection
                 .slow_outlier
                 .filter(|_| self.config.mode == Mode::Http),
-            slow_start: health.slow_start,
+            ..ejection
         });
         limit_backends(&mut backends, self.config);
         backends

@@ -1,13 +1,12 @@
 //! The flags of `lb heartbeat`, and the [`Sending`] they order.
 
-use super::heartbeat_flags::key_in;
 use super::help::sections;
 use clap::Args;
 use clap::builder::StyledStr;
 use lb::config::{
-    BackendAddress, ConfigError, HostPort, HumanDuration, SenderConfig, parse_number,
+    BackendAddress, ConfigError, HostPort, HumanDuration, SenderConfig, parse_number, read_secret,
 };
-use lb::heartbeat::{Load, SenderName};
+use lb::heartbeat::{HeartbeatKey, Load, SenderName};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -173,7 +172,9 @@ impl SenderFlags {
         config.count = self.count;
         config.set_interval(self.interval.0)?;
         let key = self.key.as_deref();
-        config.key = key.map(|path| key_in("--key", path)).transpose()?;
+        config.key = key
+            .map(|path| read_secret("--key", path, HeartbeatKey::new))
+            .transpose()?;
         if self.count == Some(0) {
             let invalid = ConfigError::new("nothing to send", "give at least 1");
             return Err(invalid.with_flag("--count").with_value(0));

@@ -1,10 +1,8 @@
 //! The parts of the help page that are not one flag's.
 //!
-//! Owns the prose around the flags. The strategies are listed from the library's own table.
+//! Owns the prose around the flags; that of a flag is with its setting, in the library.
 
 use clap::builder::{StyledStr, Styles};
-use lb::config::{CheckKind, NO_CHECK};
-use lb::strategy::registry::ENTRIES;
 use std::fmt::Write as _;
 
 pub(super) const ABOUT: &str = "A small, fast TCP and HTTP load balancer";
@@ -72,43 +70,4 @@ pub(super) fn sections(sections: &[(&str, &str)]) -> StyledStr {
         let _ = write!(page, "{gap}{header}{title}:{header:#}{lines}");
     }
     page
-}
-
-/// What `-h` says of `--strategy`.
-pub(super) fn strategy() -> String {
-    let names: Vec<_> = ENTRIES.iter().take(4).map(|entry| entry.name).collect();
-    let names = names.join(", ");
-    format!("How a backend is picked: {names}, or another; list shows all")
-}
-
-/// What `--help` says of `--strategy`: each with when to use it, and its other names.
-pub(super) fn strategy_long() -> String {
-    let mut text = String::from("How a backend is picked\n");
-    for entry in &ENTRIES {
-        let _ = write!(text, "\n{:<21} {}", entry.usage(), entry.when);
-    }
-    let aliases = ENTRIES.iter().flat_map(|entry| entry.aliases);
-    let aliases: Vec<_> = aliases.copied().collect();
-    let _ = write!(text, "\n\nAlso understood: {}.", aliases.join(", "));
-    text
-}
-
-/// What `-h` says of `--health`.
-pub(super) fn check_kinds() -> String {
-    let names = CheckKind::ALL.map(CheckKind::name).join(", ");
-    format!("Kind of health check: {names} or {NO_CHECK}")
-}
-
-/// What `--help` says of `--health`: each kind with what it finds out.
-pub(super) fn check_kinds_long() -> String {
-    let mut text = String::from("Kind of health check, on connections of its own\n");
-    for kind in CheckKind::ALL {
-        let _ = write!(text, "\n{:<5} {}", kind.name(), kind.about());
-    }
-    let _ = write!(
-        text,
-        "\n{NO_CHECK:<5} backends are not checked\n\n\
-         ping needs the group of lb in net.ipv4.ping_group_range, or CAP_NET_RAW."
-    );
-    text
 }

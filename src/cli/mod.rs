@@ -1,21 +1,16 @@
 //! The command line: arguments in, an [`Order`] out.
 //!
-//! Owns the flags, the help page and the one-line form of every complaint about them. What a
-//! setting may be is `lb::config`'s to know; nothing is printed, opened or run here.
+//! Owns the flags of the commands, the help pages and the one-line form of every mistake. Settings
+//! of the balancer come from `lb::config`. Nothing is printed or run here.
 
 mod complaint;
 mod flags;
-mod forward_flags;
-mod health_flags;
 mod heartbeat;
-mod heartbeat_flags;
 mod help;
-mod limit_flags;
-mod secret;
+mod setting_flags;
 #[cfg(feature = "simulate")]
 mod simulate;
 mod strategy_choice;
-mod timeout_flags;
 mod watch_flags;
 
 pub(crate) use heartbeat::{LoadSource, ProcessName, Sending};
@@ -26,9 +21,8 @@ pub(crate) use watch_flags::Watching;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use flags::{Command, Flags};
-use lb::config::{Config, ConfigError, StickyCookie, StrategyKind};
+use lb::config::{Config, ConfigError};
 use std::ffi::OsString;
-use std::path::Path;
 
 /// What the user wants.
 #[derive(Debug)]
@@ -79,48 +73,13 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocatio
 }
 
 fn invocation(flags: Flags) -> Result<Invocation, ConfigError> {
-    match flags.pool.strategy.clone().kind() {
-        Some(strategy) => Ok(Invocation::Balance(Box::new(order(flags, strategy)?))),
-        None => Ok(Invocation::List(strategy_choice::list())),
+    if flags.settings.wants_strategies {
+        return Ok(Invocation::List(strategy_choice::list()));
     }
-}
-
-fn order(flags: Flags, strategy: StrategyKind) -> Result<Order, ConfigError> {
-    let mut config = Config::new(flags.pool.backends)?;
-    config.strategy = strategy;
-    if let Some(bound) = flags.pool.hash_bound
-        && !config.strategy.set_load_bound(bound)
-    {
-        let remedy = "give it with a strategy such as ip-hash, or not at all";
-        return Err(
-            ConfigError::new("the strategy does not hash", remedy).with_flag("--hash-bound")
-        );
-    }
-    config.mode = flags.traffic.mode;
-    config.workers = flags.traffic.workers;
-    config.access_log = flags.output.access_log;
-    config.set_listeners(flags.traffic.listen)?;
-    if let Some(cookie) = flags.pool.sticky {
-        config.set_sticky(sticky(&cookie, flags.pool.sticky_secret.as_deref())?);
-    }
-    config.set_health(flags.health.into())?;
-    config.heartbeats = flags.heartbeats.heartbeats()?;
-    config.set_timeouts(flags.timeouts.into())?;
-    config.set_limits(flags.limits.into())?;
-    flags.forward.apply(&mut config)?;
-    Ok(Order {
-        config,
-        quiet: flags.output.quiet,
-    })
-}
-
-/// The sticky cookie, with its secret read from a file if there is one.
-fn sticky(cookie: &str, secret: Option<&Path>) -> Result<StickyCookie, ConfigError> {
-    let cookie = StickyCookie::new(cookie)?;
-    let Some(path) = secret else {
-        return Ok(cookie);
-    };
-    secret::read("--sticky-secret", path, |secret| cookie.with_secret(secret))
+    Ok(Invocation::Balance(Box::new(Order {
+        config: flags.settings.given.config()?,
+        quiet: flags.quiet,
+    })))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod help;
 use super::Invocation;
 use super::strategy_choice::{self, StrategyChoice};
 use clap::Args;
-use lb::config::{ConfigError, StrategyKind, parse_number};
+use lb::config::{ConfigError, StrategyKind, check_range, parse_number};
 use lb::simulate::Rule;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -154,10 +154,22 @@ impl SimulateFlags {
     }
 
     fn order(self, strategies: Vec<StrategyKind>) -> Result<Experiment, ConfigError> {
-        within("--requests", self.requests.unwrap_or(1), 1..=100_000_000)?;
-        within("--seeds", self.seeds, 1..=1_000)?;
-        within("--backends", self.backends.unwrap_or(1) as u64, 1..=4_096)?;
-        within("--explain", self.explain.unwrap_or(1), 1..=u64::MAX)?;
+        check_range(
+            "--requests",
+            &(self.requests.unwrap_or(1)),
+            &(1..=100_000_000),
+        )?;
+        check_range("--seeds", &(self.seeds), &(1..=1_000))?;
+        check_range(
+            "--backends",
+            &(self.backends.unwrap_or(1) as u64),
+            &(1..=4_096),
+        )?;
+        if self.explain == Some(0) {
+            return Err(ConfigError::new("out of range", "give at least 1")
+                .with_flag("--explain")
+                .with_value(0));
+        }
         let task = match (self.list, self.show, self.explain) {
             (true, _, _) => Task::List,
             (_, true, _) => Task::Show,
@@ -180,19 +192,6 @@ impl SimulateFlags {
             seeds: self.seed..=self.seed.saturating_add(self.seeds - 1),
         })
     }
-}
-
-fn within(flag: &'static str, value: u64, range: RangeInclusive<u64>) -> Result<(), ConfigError> {
-    if range.contains(&value) {
-        return Ok(());
-    }
-    let remedy = match range.end() {
-        &u64::MAX => format!("give at least {}", range.start()),
-        end => format!("give {} to {end}", range.start()),
-    };
-    Err(ConfigError::new("out of range", remedy)
-        .with_flag(flag)
-        .with_value(value))
 }
 
 #[cfg(test)]

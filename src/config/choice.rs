@@ -80,6 +80,13 @@ const FORWARDED_FOR: [(ForwardedFor, &str); 3] = [
     (ForwardedFor::Leave, "leave"),
 ];
 
+/// The word for a treatment of X-Forwarded-For.
+pub(super) fn forwarded_for_name(treatment: ForwardedFor) -> Option<String> {
+    let mut words = FORWARDED_FOR.iter();
+    let word = words.find(|(known, _)| *known == treatment);
+    word.map(|(_, name)| (*name).to_owned())
+}
+
 /// Reads how the client's address is told to backends.
 ///
 /// # Errors

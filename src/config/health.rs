@@ -1,59 +1,75 @@
-//! Who may be picked: what ejects a backend, how it is checked, and how it comes back.
+//! Health checks of backends.
 //!
-//! Owns the defaults and the ranges.
+//! Owns the defaults and the ranges. When a backend is ejected and how it returns is in
+//! [`ejection`](super::ejection).
 
+use super::ConfigError;
 use super::choice::choose;
-use super::{ConfigError, HumanDuration};
+use super::settings::{Scope, Section, within};
 use crate::health::{CheckKind, HttpCheckSettings};
-use std::fmt::Display;
-use std::ops::RangeInclusive;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::time::Duration;
 
-/// How backends are checked and when they are left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Health {
-    /// Whether what real exchanges come to ejects a backend. Default true.
-    pub passive: bool,
-    /// The most backends that are ejected because of what they answer, in percent of all. One
-    /// that does not answer at all is always ejected. 0 to 100, default 50.
-    pub max_ejected_percent: u8,
-    /// How many times longer than the others a backend may take to answer before it is ejected
-    /// for it; `None`: as long as it likes. 2 to 1000, default 20.
-    pub slow_outlier: Option<u32>,
-    /// How long the share of a backend grows that comes back; zero gives it the whole at once.
-    /// Up to 1 h, default 10 s.
-    pub slow_start: Duration,
-    /// The kind of check; `None`: backends are not checked. Default by connecting.
-    pub check: Option<CheckKind>,
-    /// The request of HTTP checks, and the response they expect.
-    pub http: HttpCheckSettings,
-    /// From one check of a backend to the next. A quarter of it while a backend is suspect.
-    /// 10 ms to 1 h, default 2 s.
-    pub interval: Duration,
-    /// How long a check may take. 1 ms to 1 h, default 1 s.
-    pub timeout: Duration,
-    /// How many checks in a row must pass after they failed. 1 to 100, default 2.
-    pub rise: u32,
-    /// How many checks in a row must fail. 1 to 100, default 3.
-    pub fall: u32,
+pub(super) static SECTION: Section = Section {
+    title: "Health of backends",
+    scope: Scope::Pool,
+};
+
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
+
+pub(super) const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
 }
 
-impl Default for Health {
-    fn default() -> Self {
-        Self {
-            passive: true,
-            max_ejected_percent: 50,
-            slow_outlier: Some(20),
-            slow_start: Duration::from_secs(10),
-            check: Some(CheckKind::default()),
-            http: HttpCheckSettings::default(),
-            interval: Duration::from_secs(2),
-            timeout: Duration::from_secs(1),
-            rise: 2,
-            fall: 3,
+settings! {
+    /// Health checks of backends.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Health in draft.health, section SECTION;
+
+    /// Kind of health check; `None`: backends are not checked
+    "health" <"KIND"> check: Option<CheckKind> = Some(CheckKind::default()),
+        read parse_check_kind, with { doc: kinds_doc };
+
+    /// Page that an http check requests
+    "health-path" <"PATH"> path: String = HttpCheckSettings::default().path, check check_target;
+
+    /// Status that an http check expects
+    "health-expect-status" <"STATUS"> expect_status: u16 = HttpCheckSettings::default().expect_status, check within(100..=599);
+
+    /// Text that the body of the page must contain [default: any body will do]
+    "health-expect-body" <"TEXT"> expect_body: Option<String> = None;
+
+    /// Interval between checks of a backend
+    ///
+    /// A quarter of it while a backend is suspect.
+    "health-interval" <"TIME"> interval: Duration = millis(2_000),
+        check within(millis(10)..=HOUR);
+
+    /// Time limit for one health check
+    "health-timeout" <"TIME"> timeout: Duration = millis(1_000), check within(millis(1)..=HOUR);
+
+    /// Checks in a row that must pass after a failure
+    "health-rise" <"N"> rise: u32 = 2, check within(1..=100);
+
+    /// Checks in a row that must fail
+    "health-fall" <"N"> fall: u32 = 3, check within(1..=100);
+}
+
+impl Health {
+    /// The request of an HTTP check, and the response it expects.
+    #[must_use]
+    pub fn http_check(&self) -> HttpCheckSettings {
+        HttpCheckSettings {
+            path: self.path.clone(),
+            expect_status: self.expect_status,
+            expect_body: self.expect_body.clone(),
         }
     }
 }
+
+/// The word for no checks at all.
+pub const NO_CHECK: &str = "none";
 
 /// Reads `--health`: a kind of check, or `none`.
 ///
@@ -65,71 +81,44 @@ pub fn parse_check_kind(text: &str) -> Result<Option<CheckKind>, ConfigError> {
     choose(text, "check", &words)
 }
 
-/// The word for no checks at all.
-pub const NO_CHECK: &str = "none";
-
-pub(super) const HOUR: Duration = Duration::from_secs(3600);
-
-impl Health {
-    /// These settings, if each is within its range.
-    pub(super) fn checked(self) -> Result<Self, ConfigError> {
-        within("--max-ejected", self.max_ejected_percent, 0..=100)?;
-        if let Some(ratio) = self.slow_outlier {
-            within("--slow-outlier", ratio, 2..=1000)?;
-        }
-        within("--health-rise", self.rise, 1..=100)?;
-        within("--health-fall", self.fall, 1..=100)?;
-        within("--health-expect-status", self.http.expect_status, 100..=599)?;
-        let ms = Duration::from_millis;
-        time("--slow-start", self.slow_start, Duration::ZERO..=HOUR)?;
-        time("--health-interval", self.interval, ms(10)..=HOUR)?;
-        time("--health-timeout", self.timeout, ms(1)..=HOUR)?;
-        if !is_target(&self.http.path) {
-            let remedy = "give a path, as in /ping";
-            return Err(ConfigError::new("not the path of a page", remedy)
-                .with_flag("--health-path")
-                .with_value(&self.http.path));
-        }
-        Ok(self)
+/// The help of `--health`: each kind with what it finds out.
+fn kinds_doc() -> Cow<'static, str> {
+    let names = CheckKind::ALL.map(CheckKind::name).join(", ");
+    let mut text = format!("Health check: {names} or {NO_CHECK}, on connections of its own\n");
+    for kind in CheckKind::ALL {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n{:<5} {}", kind.name(), kind.about());
     }
+    let _ = write!(
+        text,
+        "\n{NO_CHECK:<5} backends are not checked\n\n\
+         ping needs the group of lb in net.ipv4.ping_group_range, or CAP_NET_RAW."
+    );
+    text.into()
 }
 
-/// Whether it can stand in a request line (RFC 9112, section 3.2.1).
+/// Whether it can be a request target (RFC 9112, section 3.2.1).
 pub(super) fn is_target(path: &str) -> bool {
     path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-pub(super) fn within<T: PartialOrd + Display>(
-    flag: &'static str,
-    value: T,
-    range: RangeInclusive<T>,
-) -> Result<(), ConfigError> {
-    if range.contains(&value) {
-        return Ok(());
+/// The check of a path.
+pub(super) fn check_target(flag: &'static str, path: &String) -> Result<(), ConfigError> {
+    match is_target(path) {
+        true => Ok(()),
+        false => Err(
+            ConfigError::new("not the path of a page", "give a path, as in /ping")
+                .with_flag(flag)
+                .with_value(path),
+        ),
     }
-    let remedy = format!("give {} to {}", range.start(), range.end());
-    let invalid = ConfigError::new("out of range", remedy);
-    Err(invalid.with_flag(flag).with_value(value))
-}
-
-pub(super) fn time(
-    flag: &'static str,
-    value: Duration,
-    range: RangeInclusive<Duration>,
-) -> Result<(), ConfigError> {
-    if range.contains(&value) {
-        return Ok(());
-    }
-    let (least, most) = (HumanDuration(*range.start()), HumanDuration(*range.end()));
-    let invalid = ConfigError::new("out of range", format!("give {least} to {most}"));
-    Err(invalid.with_flag(flag).with_value(HumanDuration(value)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Why these settings are refused, after `change`.
+    /// The error of these settings after `change`.
     fn refused(change: impl Fn(&mut Health)) -> String {
         let mut health = Health::default();
         change(&mut health);
@@ -137,29 +126,17 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_within_their_ranges() {
+    fn defaults_are_within_their_ranges() {
         assert!(Health::default().checked().is_ok());
     }
 
     #[test]
-    fn what_is_out_of_range_is_refused_by_name() {
+    fn a_value_out_of_range_is_refused_by_name() {
         for (flag, message) in [
-            ("--max-ejected", refused(|h| h.max_ejected_percent = 101)),
-            ("--slow-outlier", refused(|h| h.slow_outlier = Some(1))),
             ("--health-rise", refused(|h| h.rise = 0)),
             ("--health-fall", refused(|h| h.fall = 101)),
-            (
-                "--health-expect-status",
-                refused(|h| h.http.expect_status = 600),
-            ),
-            (
-                "--slow-start",
-                refused(|h| h.slow_start = Duration::from_secs(3601)),
-            ),
-            (
-                "--health-interval",
-                refused(|h| h.interval = Duration::from_millis(9)),
-            ),
+            ("--health-expect-status", refused(|h| h.expect_status = 600)),
+            ("--health-interval", refused(|h| h.interval = millis(9))),
             ("--health-timeout", refused(|h| h.timeout = Duration::ZERO)),
         ] {
             assert!(message.starts_with(flag), "{message}");
@@ -170,7 +147,7 @@ mod tests {
     #[test]
     fn a_path_that_would_break_the_request_is_refused() {
         for path in ["", "ping", "/a b", "/a\r\nX: y", "/é"] {
-            let message = refused(|h| path.clone_into(&mut h.http.path));
+            let message = refused(|h| path.clone_into(&mut h.path));
             assert!(message.contains("not the path of a page"), "{message}");
         }
     }

@@ -1,12 +1,50 @@
-//! Where heartbeats are listened to, and what they must be signed with.
+//! Where heartbeats are received, and the key that signs them.
 
-use super::{ConfigError, ListenerSpec, MAX_BACKENDS};
+use super::settings::{Scope, Section};
+use super::{ConfigError, ListenerSpec, MAX_BACKENDS, secret};
 use crate::address::Address;
 use crate::heartbeat::HeartbeatKey;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Connections for heartbeats beside those of the backends: senders that reconnect, strangers.
 const SPARE_CONNECTIONS: usize = 16;
+
+static SECTION: Section = Section {
+    title: "Heartbeats of backends",
+    scope: Scope::Global,
+};
+
+settings! {
+    /// How heartbeats are received.
+    #[derive(Clone, Debug)]
+    pub(crate) struct HeartbeatSettings in draft.heartbeats, section SECTION;
+
+    /// Address to receive heartbeats on, by UDP and TCP
+    ///
+    /// Written as for --listen. lb heartbeat sends them. A backend that sends them is ejected when
+    /// they stop, within four intervals, or when they report that its process is dead; one that
+    /// never sent any is not expected to.
+    "heartbeat-listen" <"IP:PORT"> listen: Option<SocketAddr> = None;
+
+    /// File with the key that signs heartbeats
+    ///
+    /// At least 16 bytes that cannot be guessed, the same for the senders. Without it, anything
+    /// that reaches the address can keep a dead backend in service, or a live one out.
+    "heartbeat-key" <"FILE"> key: Option<PathBuf> = None, with { requires: Some("heartbeat-listen") };
+}
+
+impl HeartbeatSettings {
+    /// The receiver, with its key read; `None` if there is none.
+    pub(super) fn heartbeats(self) -> Result<Option<Heartbeats>, ConfigError> {
+        let Some(address) = self.listen else {
+            return Ok(None);
+        };
+        let read = |path: PathBuf| secret::read("--heartbeat-key", &path, HeartbeatKey::new);
+        let key = self.key.map(read).transpose()?;
+        Ok(Some(Heartbeats { address, key }))
+    }
+}
 
 /// How heartbeats are listened to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,67 +1,83 @@
-//! How much of what is allowed.
+//! Limits on connections, heads, bodies, retries and waiting requests.
 //!
-//! Owns the default and the range of every limit. There is no "unlimited": each limit is a
-//! number that memory or descriptors can bear.
+//! Owns the default and the range of each. There is no "unlimited": a limit is a number that
+//! memory and descriptors can bear.
 
-use super::ConfigError;
+use super::settings::{Scope, Section, optional, within};
 use crate::http::HeadLimits;
-use std::fmt::Display;
-use std::ops::RangeInclusive;
 
-/// How much of what is allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Client connections open at once; more wait in the kernel's queue. 1 to 1,000,000,
-    /// default 8,000.
-    pub max_connections: usize,
-    /// Bytes of a request or response head. 256 to 1 MiB, default 16 KiB.
-    pub max_head_bytes: usize,
-    /// Fields in a request or response head. 1 to 128, default 100.
-    pub max_head_fields: usize,
-    /// Bytes of a request target. 1 to 1 MiB, default 8 KiB.
-    pub max_target_bytes: usize,
-    /// Times a request that may already have been seen by a backend is repeated. 0 to 16,
-    /// default 2.
-    pub max_retries: u32,
-    /// Requests that are repeated, in percent of all of the last ten seconds, beyond the few that
-    /// always are. 0 to 100, default 20.
-    pub retry_budget_percent: u32,
-    /// Exchanges a backend is given at once, 1 to 1,000,000; `None`, the default, for any number.
-    /// A backend's own [limit](super::BackendSpec::max_connections) goes first.
-    pub backend_max_connections: Option<u32>,
-    /// Requests that wait while every backend is at its limit; 0 lets none wait. 0 to 1,000,000,
-    /// default 1,024.
-    pub queue_limit: usize,
-    /// Idle connections kept per backend; 0 keeps none. 0 to 1,000,000, default 1,024.
-    pub max_idle_per_backend: usize,
-    /// Bytes of a request body that a client must send each second, measured over 5 s after a
-    /// grace of 5 s while nobody but the client is waited for; 0 asks for nothing. 0 to 1 GiB,
-    /// default 0.
-    pub min_body_rate: u64,
-}
+static SECTION: Section = Section {
+    title: "Limits",
+    scope: Scope::Global,
+};
+static PER_POOL: Section = Section {
+    title: "Limits",
+    scope: Scope::Pool,
+};
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_connections: 8_000,
-            max_head_bytes: 16 * 1024,
-            max_head_fields: 100,
-            max_target_bytes: 8 * 1024,
-            max_retries: 2,
-            retry_budget_percent: 20,
-            backend_max_connections: None,
-            queue_limit: 1024,
-            max_idle_per_backend: 1024,
-            min_body_rate: 0,
-        }
-    }
-}
-
-/// The most connections of one kind: what Linux lets one process open where nothing was tuned
-/// is close to it (`fs.nr_open` is 1,048,576).
+/// The greatest number of connections: close to what Linux lets one process open untuned
+/// (`fs.nr_open` is 1,048,576).
 const MAX_CONNECTIONS: usize = 1_000_000;
 const MIB: usize = 1024 * 1024;
 const GIB: u64 = 1024 * 1024 * 1024;
+
+settings! {
+    /// Limits on connections, heads, bodies, retries and waiting requests.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Limits in draft.limits, section SECTION;
+
+    /// Client connections open at once
+    ///
+    /// More wait in the kernel's queue until one is closed.
+    "max-connections" <"N"> max_connections: usize = 8_000, check within(1..=MAX_CONNECTIONS);
+
+    /// Idle connections kept per backend
+    ///
+    /// 0 keeps none: every request opens a connection.
+    "max-idle-per-backend" <"N"> max_idle_per_backend: usize = 1_024,
+        check within(0..=MAX_CONNECTIONS), with { section: &PER_POOL, http_only: true };
+
+    /// Requests in flight per backend [default: any number]
+    ///
+    /// When every backend is at its limit, requests wait and go to the first that has room. Set it
+    /// to what a backend works on at once, never lower. A MAX in --backends takes precedence.
+    "backend-max-connections" <"N"> backend_max_connections: Option<u32> = None,
+        check optional(within(1..=MAX_CONNECTIONS as u32)), with { section: &PER_POOL };
+
+    /// Requests that wait while every backend is at its limit
+    ///
+    /// Further ones get a 503 at once. 0 lets none wait.
+    "queue-limit" <"N"> queue_limit: usize = 1_024,
+        check within(0..=MAX_CONNECTIONS), with { section: &PER_POOL };
+
+    /// Retries of a failed request
+    ///
+    /// Once a backend may have seen a request, it is retried only if it is idempotent.
+    "max-retries" <"N"> max_retries: u32 = 2, check within(0..=16), with { section: &PER_POOL };
+
+    /// Retried requests, in percent of all
+    ///
+    /// Counted over ten seconds; ten a second are always allowed. A request that reached no
+    /// backend does not count, as its retry costs no backend anything.
+    "retry-budget" <"PERCENT"> retry_budget_percent: u32 = 20,
+        check within(0..=100), with { section: &PER_POOL };
+
+    /// Bytes of a request or response head
+    "max-head-bytes" <"BYTES"> max_head_bytes: usize = 16 * 1024, check within(256..=MIB);
+
+    /// Fields in a request or response head
+    "max-head-fields" <"N"> max_head_fields: usize = 100, check within(1..=128);
+
+    /// Bytes of a request target
+    "max-target-bytes" <"BYTES"> max_target_bytes: usize = 8 * 1024, check within(1..=MIB);
+
+    /// Minimum rate of a request body, in bytes per second
+    ///
+    /// Measured over 5s after a grace period of 5s, while lb waits for the client alone. A slower
+    /// client gets a 408. 0 sets no minimum.
+    "min-body-rate" <"BYTES"> min_body_rate: u64 = 0,
+        check within(0..=GIB), with { http_only: true };
+}
 
 impl Limits {
     /// The limits of a request or response head.
@@ -74,46 +90,4 @@ impl Limits {
             ..HeadLimits::default()
         }
     }
-
-    /// These limits, if each is within its range.
-    pub(super) fn checked(self) -> Result<Self, ConfigError> {
-        check(
-            "--max-connections",
-            self.max_connections,
-            1..=MAX_CONNECTIONS,
-        )?;
-        check("--max-head-bytes", self.max_head_bytes, 256..=MIB)?;
-        check("--max-head-fields", self.max_head_fields, 1..=128)?;
-        check("--max-target-bytes", self.max_target_bytes, 1..=MIB)?;
-        check("--max-retries", self.max_retries, 0..=16)?;
-        check("--retry-budget", self.retry_budget_percent, 0..=100)?;
-        if let Some(most) = self.backend_max_connections {
-            check(
-                "--backend-max-connections",
-                most,
-                1..=MAX_CONNECTIONS as u32,
-            )?;
-        }
-        check("--queue-limit", self.queue_limit, 0..=MAX_CONNECTIONS)?;
-        check(
-            "--max-idle-per-backend",
-            self.max_idle_per_backend,
-            0..=MAX_CONNECTIONS,
-        )?;
-        check("--min-body-rate", self.min_body_rate, 0..=GIB)?;
-        Ok(self)
-    }
-}
-
-fn check<T: PartialOrd + Display>(
-    flag: &'static str,
-    limit: T,
-    range: RangeInclusive<T>,
-) -> Result<(), ConfigError> {
-    if range.contains(&limit) {
-        return Ok(());
-    }
-    let remedy = format!("give {} to {}", range.start(), range.end());
-    let invalid = ConfigError::new("out of range", remedy);
-    Err(invalid.with_flag(flag).with_value(limit))
 }

@@ -18,21 +18,31 @@
 //! # Ok::<(), lb::config::ConfigError>(())
 //! ```
 
+#[macro_use]
+mod settings;
+
 mod backend;
 mod choice;
 mod config_error;
+mod draft;
 mod duration;
+mod ejection;
+mod forward;
 mod health;
 mod heartbeats;
 mod limits;
 mod listener;
 mod monitor;
 mod number;
+mod output;
+mod pool;
+mod secret;
 mod sender;
 mod sticky;
 mod strategy;
 mod target;
 mod timeouts;
+mod traffic;
 mod workers;
 
 pub use crate::address::{BackendAddress, Host, HostPort, SocketPath};
@@ -43,18 +53,22 @@ pub use crate::strategy::{Kind as StrategyKind, LoadBound};
 pub use backend::{BackendSpec, Weight};
 pub use choice::{AccessLogFormat, Mode, parse_forwarded_for, parse_proxy_version, parse_switch};
 pub use config_error::{ConfigError, ConfigErrorKind};
+pub use draft::Given;
 pub use duration::HumanDuration;
+pub use ejection::EjectionPolicy;
 pub use health::{Health, NO_CHECK, parse_check_kind};
 pub use heartbeats::{Heartbeats, parse_heartbeat_address};
 pub use limits::Limits;
 pub use listener::ListenerSpec;
 pub use monitor::{AddressKind, MAX_TARGETS, MonitorConfig, Plan};
 pub use number::parse_number;
+pub use secret::read as read_secret;
 pub use sender::{MAX_BALANCERS, SenderConfig};
+pub use settings::{Scope, Section, Setting, Value, check_range, setting, settings};
 pub use sticky::{StickyCookie, parse_cookie_name};
 pub use strategy::{parse_load_bound, parse_strategy};
 pub use target::{Question, ServiceSpec, Target};
-pub use timeouts::{Timeouts, parse_timeout};
+pub use timeouts::Timeouts;
 pub use workers::Workers;
 
 use crate::address::Address;
@@ -96,6 +110,7 @@ pub struct Config {
     timeouts: Timeouts,
     limits: Limits,
     health: Health,
+    ejection: EjectionPolicy,
 }
 
 impl Config {
@@ -122,6 +137,7 @@ impl Config {
             timeouts: Timeouts::default(),
             limits: Limits::default(),
             health: Health::default(),
+            ejection: EjectionPolicy::default(),
         })
     }
 
@@ -156,13 +172,29 @@ impl Config {
         &self.limits
     }
 
-    /// How backends are checked and when they are left out.
+    /// The health checks of backends.
     #[must_use]
     pub const fn health(&self) -> &Health {
         &self.health
     }
 
-    /// Checks backends and leaves them out by these rules instead.
+    /// When exchanges eject a backend, and how it returns.
+    #[must_use]
+    pub const fn ejection(&self) -> &EjectionPolicy {
+        &self.ejection
+    }
+
+    /// Ejects backends by this policy instead.
+    ///
+    /// # Errors
+    ///
+    /// A value outside the range that [`EjectionPolicy`] gives for it.
+    pub fn set_ejection(&mut self, ejection: EjectionPolicy) -> Result<(), ConfigError> {
+        self.ejection = ejection.checked()?;
+        Ok(())
+    }
+
+    /// Checks the health of backends like this instead.
     ///
     /// # Errors
     ///

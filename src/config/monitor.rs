@@ -3,7 +3,8 @@
 //! Owns the defaults and the ranges; settings are called by the flags of `lb ping` and
 //! `lb monitor`.
 
-use super::health::{HOUR, is_target, time, within};
+use super::health::{HOUR, check_target, millis};
+use super::settings::check_range;
 use super::{ConfigError, Question, Target};
 use std::time::Duration;
 
@@ -100,11 +101,10 @@ impl MonitorConfig {
 
 impl Plan {
     fn checked(self) -> Result<Self, ConfigError> {
-        let ms = Duration::from_millis;
-        time("--interval", self.interval, ms(10)..=HOUR)?;
-        time("--timeout", self.timeout, ms(1)..=HOUR)?;
-        within("--rise", self.rise, 1..=100)?;
-        within("--fall", self.fall, 1..=100)?;
+        check_range("--interval", &self.interval, &(millis(10)..=HOUR))?;
+        check_range("--timeout", &self.timeout, &(millis(1)..=HOUR))?;
+        check_range("--rise", &self.rise, &(1..=100))?;
+        check_range("--fall", &self.fall, &(1..=100))?;
         match self.count {
             Some(0) => Err(ConfigError::new("nothing would be done", "give at least 1")
                 .with_flag("--count")
@@ -118,14 +118,8 @@ fn checked_page(target: &Target) -> Result<(), ConfigError> {
     let Question::Http(_, check) = target.question() else {
         return Ok(());
     };
-    within("--expect-status", check.expect_status, 100..=599)?;
-    if is_target(&check.path) {
-        return Ok(());
-    }
-    let remedy = "give a path, as in /ping";
-    Err(ConfigError::new("not the path of a page", remedy)
-        .with_flag("--http")
-        .with_value(&check.path))
+    check_range("--expect-status", &check.expect_status, &(100..=599))?;
+    check_target("--http", &check.path)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What a sender of heartbeats is told.
 
-use super::{BackendAddress, ConfigError, HostPort, HumanDuration};
+use super::{BackendAddress, ConfigError, HostPort, check_range};
 use crate::heartbeat::{HeartbeatKey, INTERVALS, SenderName};
 use std::time::Duration;
 
@@ -66,16 +66,7 @@ impl SenderConfig {
     ///
     /// Less than 100 ms, more than a minute.
     pub fn set_interval(&mut self, interval: Duration) -> Result<(), ConfigError> {
-        if !INTERVALS.contains(&interval) {
-            let (least, most) = (
-                HumanDuration(*INTERVALS.start()),
-                HumanDuration(*INTERVALS.end()),
-            );
-            let invalid = ConfigError::new("out of range", format!("give {least} to {most}"));
-            return Err(invalid
-                .with_flag("--interval")
-                .with_value(HumanDuration(interval)));
-        }
+        check_range("--interval", &interval, &INTERVALS)?;
         self.interval = interval;
         Ok(())
     }

@@ -4,8 +4,11 @@
 //! the refusal are made here.
 
 use super::{ConfigError, StrategyKind};
+use crate::strategy::registry::ENTRIES;
 use crate::strategy::{BadStrategy, LoadBound};
 use crate::syntax::digits;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// Finds a strategy by its name or its alias, in any case of letters, with its argument after a
 /// colon where it takes one.
@@ -30,6 +33,23 @@ pub fn parse_load_bound(text: &str) -> Result<LoadBound, ConfigError> {
         let remedy = "give 101 to 10000 percent of a fair share, or off";
         ConfigError::new("not a bound", remedy).with_value(text)
     })
+}
+
+/// The help of `--strategy`: when to use which, and the other names.
+pub(super) fn doc() -> Cow<'static, str> {
+    let names: Vec<_> = ENTRIES.iter().take(4).map(|entry| entry.name).collect();
+    let mut text = format!(
+        "Strategy: {}, or another; list shows all\n",
+        names.join(", ")
+    );
+    for entry in &ENTRIES {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n{:<21} {}", entry.usage(), entry.when);
+    }
+    let aliases = ENTRIES.iter().flat_map(|entry| entry.aliases);
+    let aliases: Vec<_> = aliases.copied().collect();
+    let _ = write!(text, "\n\nAliases: {}.", aliases.join(", "));
+    text.into()
 }
 
 #[cfg(test)]

@@ -1,111 +1,132 @@
-//! How long lb waits for what.
+//! Timeouts.
 //!
-//! Owns the defaults and the range of every timeout. A zero would give up before it began, so
-//! none is zero.
+//! Owns the default and the range of each. A timeout of zero would expire before it began, so none
+//! is zero.
 
+use super::settings::{Scope, Section, Setting, Value};
 use super::{ConfigError, HumanDuration};
 use std::time::Duration;
 
-/// The longest timeout, 30 days: far more than anyone waits, far less than clocks can count.
+static SECTION: Section = Section {
+    title: "Timeouts (as in 500ms, 3s, 2m, 1h)",
+    scope: Scope::Global,
+};
+static PER_POOL: Section = Section {
+    title: SECTION.title,
+    scope: Scope::Pool,
+};
+static PER_LISTENER: Section = Section {
+    title: SECTION.title,
+    scope: Scope::Listener,
+};
+
+/// The longest timeout: 30 days, more than is ever waited and far less than clocks can count.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// How long lb waits for what. Each is more than zero and at most 30 days.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// For a backend to accept a connection, each attempt. Default 3 s.
-    pub connect: Duration,
-    /// For a client to begin its next request: on a new connection, and after each answer.
-    /// Default 60 s.
-    pub keep_alive: Duration,
-    /// For a client to send the whole head of a request, from its first byte: dripping bytes
-    /// does not help. Default 10 s.
-    pub head: Duration,
-    /// For a client to send the next bytes of a request body. Default 30 s.
-    pub body: Duration,
-    /// For a backend to send the head of its answer, from the last byte of the request.
-    /// Default 60 s.
-    pub first_byte: Duration,
-    /// For a backend to send the next part of an answer that has begun. Default 60 s.
-    pub server: Duration,
-    /// For a client or a backend to take some of the bytes it is sent. Default 30 s.
-    pub write: Duration,
-    /// For either side of a tunnel (a connection in TCP mode, or after an upgrade) to send
-    /// something. Default 1 h.
-    pub tunnel: Duration,
-    /// For open exchanges to finish after a stop was asked for. Default 30 s.
-    pub shutdown: Duration,
-    /// For a backend to have room while all are at their limits. Default 10 s.
-    pub queue: Duration,
-    /// For an idle backend connection before it is closed. Default 30 s.
-    pub pool_idle: Duration,
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
 }
 
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(3),
-            keep_alive: Duration::from_secs(60),
-            head: Duration::from_secs(10),
-            body: Duration::from_secs(30),
-            first_byte: Duration::from_secs(60),
-            server: Duration::from_secs(60),
-            write: Duration::from_secs(30),
-            tunnel: Duration::from_secs(3600),
-            shutdown: Duration::from_secs(30),
-            queue: Duration::from_secs(10),
-            pool_idle: Duration::from_secs(30),
-        }
-    }
+settings! {
+    /// Timeouts. Each is more than zero and at most 30 days.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Timeouts in draft.timeouts, section SECTION;
+
+    /// Time for a backend to accept a connection
+    ///
+    /// Of each attempt; another backend is tried after it.
+    "connect-timeout" <"TIME"> connect: Duration = secs(3), check timeout, with { section: &PER_POOL };
+
+    /// Time for a client to begin its next request
+    ///
+    /// Counted on a new connection, and from each response. Then the connection is closed.
+    "keep-alive-timeout" <"TIME"> keep_alive: Duration = secs(60),
+        check timeout, with { section: &PER_LISTENER, http_only: true };
+
+    /// Time for a client to send the head of a request
+    ///
+    /// Counted from its first byte to its last: sending it drop by drop gains no time.
+    "head-timeout" <"TIME"> head: Duration = secs(10), check timeout, with { section: &PER_LISTENER };
+
+    /// Time for a client to send the next bytes of a request body
+    ///
+    /// See --min-body-rate for clients that send just enough.
+    "body-timeout" <"TIME"> body: Duration = secs(30),
+        check timeout, with { section: &PER_LISTENER, http_only: true };
+
+    /// Time for a client or a backend to take some of the bytes sent to it
+    "write-timeout" <"TIME"> write: Duration = secs(30), check timeout, with { section: &PER_LISTENER };
+
+    /// Time for a backend to send the next part of a response
+    ///
+    /// Sets --first-byte-timeout too, unless that is given.
+    "server-timeout" <"TIME"> server: Duration = secs(60), check timeout, with {
+        section: &PER_POOL, http_only: true, implies: &["first-byte-timeout"]
+    };
+
+    /// Time for a backend to send the head of its response
+    ///
+    /// Counted from the last byte of the request to the end of the head of the response.
+    "first-byte-timeout" <"TIME"> first_byte: Duration = secs(60),
+        check timeout, with { section: &PER_POOL, http_only: true };
+
+    /// Time for either side of a tunnel to send something
+    ///
+    /// A tunnel is a connection in tcp mode, or one that was upgraded, as for a WebSocket.
+    "tunnel-timeout" <"TIME"> tunnel: Duration = secs(3600), check timeout;
+
+    /// Time for open exchanges to finish after a signal to stop
+    "shutdown-timeout" <"TIME"> shutdown: Duration = secs(30), check timeout;
+
+    /// Time for a backend to have room while all are at their limits
+    ///
+    /// Then the request gets a 503.
+    "queue-timeout" <"TIME"> queue: Duration = secs(10), check timeout, with { section: &PER_POOL };
+
+    /// Time for which an idle backend connection is kept
+    ///
+    /// Stay below the time after which the backends close theirs.
+    "pool-idle-timeout" <"TIME"> pool_idle: Duration = secs(30),
+        check timeout, with { section: &PER_POOL, http_only: true };
 }
 
-impl Timeouts {
-    /// These timeouts, if each is within its range.
-    pub(super) fn checked(self) -> Result<Self, ConfigError> {
-        check("--connect-timeout", self.connect)?;
-        check("--keep-alive-timeout", self.keep_alive)?;
-        check("--head-timeout", self.head)?;
-        check("--body-timeout", self.body)?;
-        check("--first-byte-timeout", self.first_byte)?;
-        check("--server-timeout", self.server)?;
-        check("--write-timeout", self.write)?;
-        check("--tunnel-timeout", self.tunnel)?;
-        check("--shutdown-timeout", self.shutdown)?;
-        check("--queue-timeout", self.queue)?;
-        check("--pool-idle-timeout", self.pool_idle)?;
-        Ok(self)
-    }
-}
+/// Settings of several timeouts at once.
+pub(super) const GROUPED: &[Setting] = &[Setting {
+    name: "client-timeout",
+    placeholder: "TIME",
+    section: &PER_LISTENER,
+    is_list: false,
+    http_only: false,
+    implies: &[
+        "keep-alive-timeout",
+        "head-timeout",
+        "body-timeout",
+        "write-timeout",
+    ],
+    requires: None,
+    doc: || {
+        "Keep-alive, head, body and write timeouts at once\n\nThose that are given as well keep \
+         their values."
+            .into()
+    },
+    default: || None,
+    // The settings that it implies do the rest.
+    set: |_, text| {
+        let time = Duration::read(text)?;
+        timeout("--client-timeout", &time).map_err(|error| error.with_value(text))
+    },
+}];
 
-/// Reads a timeout.
-///
-/// # Errors
-///
-/// It is not a duration, or outside its range.
-pub fn parse_timeout(text: &str) -> Result<HumanDuration, ConfigError> {
-    let timeout: HumanDuration = text.parse()?;
-    match out_of_range(timeout.0) {
-        Some(invalid) => Err(invalid.with_value(text)),
-        None => Ok(timeout),
-    }
-}
-
-fn check(flag: &'static str, timeout: Duration) -> Result<(), ConfigError> {
-    match out_of_range(timeout) {
-        Some(invalid) => Err(invalid.with_flag(flag).with_value(HumanDuration(timeout))),
-        None => Ok(()),
-    }
-}
-
-fn out_of_range(timeout: Duration) -> Option<ConfigError> {
-    if timeout.is_zero() {
-        let remedy = "give a longer time, as in 500ms or 3s";
-        Some(ConfigError::new(
+fn timeout(flag: &'static str, time: &Duration) -> Result<(), ConfigError> {
+    let (problem, remedy) = match *time {
+        Duration::ZERO => (
             "zero would give up before it began",
-            remedy,
-        ))
-    } else if timeout > LONGEST {
-        Some(ConfigError::new("longer than 30 days", "give at most 720h"))
-    } else {
-        None
-    }
+            "give a longer time, as in 500ms or 3s",
+        ),
+        time if time > LONGEST => ("longer than 30 days", "give at most 720h"),
+        _ => return Ok(()),
+    };
+    Err(ConfigError::new(problem, remedy)
+        .with_flag(flag)
+        .with_value(HumanDuration(*time)))
 }

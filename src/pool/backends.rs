@@ -16,7 +16,7 @@ use super::shared_pick::Place;
 use super::sharing::Sharing;
 use super::slow_start::Ramps;
 use super::window::Window;
-use super::{Cause, Lease, Policy, State, StateChange};
+use super::{Cause, EjectionPolicy, Lease, State, StateChange};
 use crate::strategy::{BackendId, Candidate, Outcome, Settlement, Strategy, Verdict};
 use crate::time::Timestamp;
 use std::mem;
@@ -42,7 +42,7 @@ pub struct Backends {
     pub(super) panic_picks: u64,
     /// Whether the strategy returned an id that is not of a candidate that may be picked.
     pub(super) has_invalid_pick: bool,
-    pub(super) policy: Policy,
+    pub(super) policy: EjectionPolicy,
     /// Who comes back.
     pub(super) ramps: Ramps,
     /// The outcomes of all backends.

@@ -11,7 +11,7 @@ use super::life_cycle::{Event, FIRST_COOLDOWN};
 use super::outlier::OutlierDetector;
 use super::slow_start::Ramps;
 use super::window::Window;
-use super::{Backends, Cause, Policy, State};
+use super::{Backends, Cause, EjectionPolicy, State};
 use crate::shared::FIRST_PICK;
 use crate::strategy::{BackendId, Candidate, KeySource, Rng, Strategy, key};
 use crate::time::Timestamp;
@@ -41,7 +41,7 @@ impl Backends {
             next_change: Timestamp::NEVER,
             panic_picks: 0,
             has_invalid_pick: false,
-            policy: Policy::default(),
+            policy: EjectionPolicy::FAILURES_ONLY,
             ramps: Ramps::default(),
             recent: Window::default(),
             slow_response_nanos: 0,
@@ -58,7 +58,7 @@ impl Backends {
     }
 
     /// Sets what it takes to eject a backend, and how it comes back.
-    pub fn set_policy(&mut self, policy: Policy) {
+    pub fn set_policy(&mut self, policy: EjectionPolicy) {
         self.policy = policy;
     }
 

@@ -26,6 +26,7 @@ mod tests;
 mod transition;
 mod window;
 
+pub use crate::config::EjectionPolicy;
 pub use backends::Backends;
 pub(crate) use idle_conns::IdleConns;
 pub use lease::Lease;
@@ -33,7 +34,6 @@ pub use life_cycle::{Grounds, State};
 pub(crate) use queue::WaitQueue;
 pub(crate) use retry_budget::RetryBudget;
 pub use sharing::Signal;
-pub use signals::Policy;
 pub use state_change::{Cause, StateChange};
 
 use crate::address::Address;

@@ -21,32 +21,6 @@ use std::time::Duration;
 /// Of the longest response time, this part is forgotten with each answer.
 const FORGETTING: u64 = 512;
 
-/// What it takes to eject a backend, and how it comes back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// Whether real exchanges eject; active checks always do.
-    pub passive: bool,
-    /// The most backends that are ejected because of what they answered, in percent of the pool.
-    pub max_ejected_percent: u8,
-    /// How many times longer than the others' a backend's response time may be before it is
-    /// ejected for it; `None`: it does not matter.
-    pub slow_outlier: Option<u32>,
-    /// How long the share of a backend grows that comes back; zero: it has all of it at once.
-    pub slow_start: Duration,
-}
-
-impl Default for Policy {
-    /// Failing exchanges eject up to half of the pool; slow ones do not; no slow start.
-    fn default() -> Self {
-        Self {
-            passive: true,
-            max_ejected_percent: 50,
-            slow_outlier: None,
-            slow_start: Duration::ZERO,
-        }
-    }
-}
-
 /// The signals.
 impl Backends {
     /// The exchange of `lease` has shown that its backend is well, though it is not over: a

@@ -223,7 +223,7 @@ fn check_settings(
     }
     Some(CheckSettings {
         kind: health.check?,
-        http: health.http.clone(),
+        http: health.http_check(),
         host: connect.host.clone(),
         preamble,
         head_limits,

@@ -6,7 +6,7 @@
 use super::scenario::ServerGroup;
 use super::server::Server;
 use super::traffic::Demand;
-use crate::pool::{Backends, Lease, Policy};
+use crate::pool::{Backends, EjectionPolicy, Lease};
 use crate::strategy::{BackendId, Kind, Outcome, Verdict, build};
 use crate::time::Timestamp;
 
@@ -59,9 +59,9 @@ impl Balancers {
                     let backends = names.map(|(n, group)| (name(n), group.weight));
                     let mut pool = Backends::new(backends, build(kind, seed), seed);
                     // Errors are left to the strategies: what they make of them is the question.
-                    pool.set_policy(Policy {
+                    pool.set_policy(EjectionPolicy {
                         max_ejected_percent: 0,
-                        ..Policy::default()
+                        ..EjectionPolicy::FAILURES_ONLY
                     });
                     for (slot, group) in present.iter().enumerate() {
                         limit(&mut pool, BackendId::new(slot as u32, 0), group);

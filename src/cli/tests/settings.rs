@@ -25,7 +25,7 @@ fn backends_are_all_that_is_needed() {
 #[test]
 fn every_flag_reaches_its_setting() {
     let order = ordered(
-        "lb --backends 1=2 --backends [::1]:2,c:3 --strategy RoundRobin --mode tcp \
+        "lb --backends 1=2 --backends [::1]:2,c:3 --strategy RoundRobin --mode http \
          --listen 80,*:81 --listen proxy+[::1]:82 --access-log json --quiet \
          --connect-timeout 1ms --keep-alive-timeout 2s --server-timeout 3m --shutdown-timeout 4h \
          --head-timeout 7s --body-timeout 8s --write-timeout 9s --first-byte-timeout 10s \
@@ -41,7 +41,7 @@ fn every_flag_reaches_its_setting() {
     let listeners: Vec<String> = config.listeners().iter().map(ToString::to_string).collect();
     assert_eq!(listeners, ["127.0.0.1:80", "0.0.0.0:81", "proxy+[::1]:82"]);
     assert_eq!(config.strategy, StrategyKind::RoundRobin);
-    assert_eq!(config.mode, Mode::Tcp);
+    assert_eq!(config.mode, Mode::Http);
     assert_eq!(config.access_log, AccessLogFormat::Json);
     assert!(order.quiet);
     assert_eq!(
@@ -89,6 +89,43 @@ fn every_flag_reaches_its_setting() {
             min_body_rate: 12,
         }
     );
+}
+
+#[test]
+fn settings_without_effect_in_tcp_mode_are_refused() {
+    assert_eq!(ordered("lb --mode tcp --backends 1").config.mode, Mode::Tcp);
+    for flags in [
+        "--send-proxy v1 --connect-timeout 1s --client-timeout 9s --queue-limit 1",
+        "--strategy ip-hash --max-retries 1 --tunnel-timeout 1m --slow-start 1s",
+    ] {
+        ordered(&format!("lb --mode tcp --backends 1 {flags}"));
+    }
+    for (flags, flag) in [
+        ("--sticky lb", "--sticky"),
+        ("--x-forwarded-for leave", "--x-forwarded-for"),
+        ("--via on", "--via"),
+        ("--host a", "--host"),
+        ("--first-byte-timeout 1s", "--first-byte-timeout"),
+        ("--min-body-rate 1", "--min-body-rate"),
+        ("--slow-outlier 10", "--slow-outlier"),
+    ] {
+        assert_eq!(
+            complaint(&format!("lb --mode tcp --backends 1 {flags}")),
+            format!(
+                "{flag}: has no effect in tcp mode; \
+                 leave it out, or balance requests with --mode http"
+            )
+        );
+    }
+    for strategy in ["uri-hash", "header-hash:Host", "cookie-maglev:id"] {
+        assert_eq!(
+            complaint(&format!("lb --mode tcp --backends 1 --strategy {strategy}")),
+            format!(
+                "--strategy '{strategy}': goes by requests, which tcp mode does not read; \
+                 use ip-hash, ip-maglev or a strategy without a key"
+            )
+        );
+    }
 }
 
 #[test]

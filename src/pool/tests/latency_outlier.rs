@@ -6,9 +6,9 @@ use crate::strategy::Outcome;
 /// Round robin, watching response times.
 fn watching(kind: &Kind) -> Backends {
     let mut pool = pool(4, kind, 0);
-    pool.set_policy(Policy {
+    pool.set_policy(EjectionPolicy {
         slow_outlier: Some(20),
-        ..Policy::default()
+        ..EjectionPolicy::FAILURES_ONLY
     });
     pool
 }

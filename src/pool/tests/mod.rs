@@ -145,9 +145,9 @@ fn in_flight_is_what_is_held_after_every_step() {
     for seed in 0..8 {
         let mut rng = Rng::new(seed);
         let mut pool = pool(5, &Kind::LeastConnections, seed);
-        pool.set_policy(Policy {
+        pool.set_policy(EjectionPolicy {
             slow_start: Duration::from_secs(3),
-            ..Policy::default()
+            ..EjectionPolicy::FAILURES_ONLY
         });
         let mut held: Vec<Lease> = Vec::new();
         for step in 0..5_000_u64 {

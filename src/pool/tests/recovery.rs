@@ -10,9 +10,9 @@ const RAMP: Duration = Duration::from_secs(10);
 /// Round robin, so that every backend is asked in turn.
 fn watched(count: usize, slow_start: Duration) -> Backends {
     let mut pool = pool(count, &Kind::RoundRobin, 0);
-    pool.set_policy(Policy {
+    pool.set_policy(EjectionPolicy {
         slow_start,
-        ..Policy::default()
+        ..EjectionPolicy::FAILURES_ONLY
     });
     pool
 }
@@ -84,9 +84,9 @@ fn an_error_of_all_ejects_nobody_and_of_most_no_more_than_allowed() {
     };
     assert!(out(&pool) <= 1, "the first to fail, before the others");
     let mut pool = watched(4, RAMP);
-    pool.set_policy(Policy {
+    pool.set_policy(EjectionPolicy {
         max_ejected_percent: 25,
-        ..Policy::default()
+        ..EjectionPolicy::FAILURES_ONLY
     });
     serve(&mut pool, [0, 900], fails(&[0]));
     assert_eq!(out(&pool), 1);
@@ -97,9 +97,9 @@ fn an_error_of_all_ejects_nobody_and_of_most_no_more_than_allowed() {
 #[test]
 fn with_too_many_ejected_the_next_is_spared_and_that_is_said_once() {
     let mut pool = watched(2, RAMP);
-    pool.set_policy(Policy {
+    pool.set_policy(EjectionPolicy {
         max_ejected_percent: 49,
-        ..Policy::default()
+        ..EjectionPolicy::FAILURES_ONLY
     });
     let served = serve(&mut pool, [0, 500], fails(&[1]));
     assert_eq!(served, [250, 250], "it is asked all the same");
@@ -113,9 +113,9 @@ fn with_too_many_ejected_the_next_is_spared_and_that_is_said_once() {
 #[test]
 fn with_passive_off_only_checks_eject() {
     let mut pool = watched(2, RAMP);
-    pool.set_policy(Policy {
+    pool.set_policy(EjectionPolicy {
         passive: false,
-        ..Policy::default()
+        ..EjectionPolicy::FAILURES_ONLY
     });
     let id = pool.candidates()[1].id;
     serve(&mut pool, [0, 100], |slot| match slot {
@@ -140,9 +140,9 @@ fn a_share_grows_linearly_under_every_kind_of_rule() {
         Kind::Random,
     ] {
         let mut pool = pool(4, &kind, 1);
-        pool.set_policy(Policy {
+        pool.set_policy(EjectionPolicy {
             slow_start: RAMP,
-            ..Policy::default()
+            ..EjectionPolicy::FAILURES_ONLY
         });
         let id = pool.candidates()[0].id;
         assert!(pool.disable(id, at(0)) && pool.undrain(id, at(0)));
@@ -239,9 +239,9 @@ fn draining_ends_when_nothing_is_in_flight() {
 #[test]
 fn in_need_whoever_answers_at_all_is_picked_before_who_does_not() {
     let mut pool = watched(4, RAMP);
-    pool.set_policy(Policy {
+    pool.set_policy(EjectionPolicy {
         max_ejected_percent: 100,
-        ..Policy::default()
+        ..EjectionPolicy::FAILURES_ONLY
     });
     serve(&mut pool, [0, 100], |slot| match slot {
         2 => Outcome::Failure,
@@ -257,7 +257,7 @@ fn in_need_whoever_answers_at_all_is_picked_before_who_does_not() {
 #[test]
 fn what_a_strategy_holds_against_a_backend_does_not_put_its_trial_off() {
     let mut pool = pool(4, &Kind::LeastResponseTime, 0);
-    pool.set_policy(Policy::default());
+    pool.set_policy(EjectionPolicy::FAILURES_ONLY);
     let served = serve(&mut pool, [0, 1_000], |slot| match slot {
         2 => Outcome::Unreachable,
         _ => SUCCESS,

@@ -9,7 +9,7 @@ use super::stage::{Stage, backend};
 use super::world::World;
 use crate::config::{AccessLogFormat, Health, Limits, Mode, Timeouts};
 use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor, HeadParser};
-use crate::pool::{Backends, ConnectSpec, Policy, Pool, PoolId, PoolLimits};
+use crate::pool::{Backends, ConnectSpec, EjectionPolicy, Pool, PoolId, PoolLimits};
 use crate::strategy::{Kind, Sticky, registry};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::time::Timestamp;
@@ -24,6 +24,7 @@ pub(super) struct Setup {
     pub(super) timeouts: Timeouts,
     pub(super) limits: Limits,
     pub(super) health: Health,
+    pub(super) ejection: EjectionPolicy,
     pub(super) strategy: Kind,
     /// The cookie that binds clients, if one does.
     pub(super) sticky: Option<&'static str>,
@@ -40,8 +41,11 @@ impl Setup {
             limits: Limits::default(),
             health: Health {
                 check: None,
-                slow_start: Duration::ZERO,
                 ..Health::default()
+            },
+            ejection: EjectionPolicy {
+                slow_start: Duration::ZERO,
+                ..EjectionPolicy::default()
             },
             strategy: Kind::RoundRobin,
             sticky: None,
@@ -56,12 +60,7 @@ impl Setup {
         let addresses: Vec<_> = (0..self.backends).map(backend).collect();
         let names = addresses.iter().map(|address| (address.to_string(), 1));
         let mut backends = Backends::new(names, strategy, self.seed);
-        backends.set_policy(Policy {
-            passive: self.health.passive,
-            max_ejected_percent: self.health.max_ejected_percent,
-            slow_outlier: self.health.slow_outlier,
-            slow_start: self.health.slow_start,
-        });
+        backends.set_policy(self.ejection);
         let affinity = self.sticky.map(|cookie| affinity(cookie, &backends));
         let connect = ConnectSpec {
             addresses: addresses

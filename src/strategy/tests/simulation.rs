@@ -1,6 +1,6 @@
 //! Backends that serve one request at a time, Poisson arrivals, and what least-rt makes of them.
 
-use crate::pool::{Backends, Lease, Policy};
+use crate::pool::{Backends, EjectionPolicy, Lease};
 use crate::strategy::{Kind, Outcome, Rng, build};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
@@ -35,9 +35,9 @@ impl Simulation {
         };
         let mut pool = Backends::new(backends, build(kind, seed), seed);
         // What the strategies do on their own is to be seen.
-        pool.set_policy(Policy {
+        pool.set_policy(EjectionPolicy {
             passive: false,
-            ..Policy::default()
+            ..EjectionPolicy::FAILURES_ONLY
         });
         Self {
             pool,

@@ -96,8 +96,8 @@ impl Chaos {
         setup.seed = rng.next();
         setup.strategy = strategy;
         setup.health.check = Some(check);
-        setup.health.slow_start = slow_start;
-        setup.health.max_ejected_percent = MAX_EJECTED;
+        setup.ejection.slow_start = slow_start;
+        setup.ejection.max_ejected_percent = MAX_EJECTED;
         setup.timeouts.first_byte = ledger::FIRST_BYTE_TIMEOUT;
         let ledger = Ledger::new(check, setup.limits.max_retries);
         let stage = setup.raise();

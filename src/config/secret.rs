@@ -1,12 +1,15 @@
-//! Secrets, which are in files: what stands on a command line can be read by everybody.
+//! Secrets, which are in files: a command line can be read by every user of the machine.
 
-use lb::config::{ConfigError, ConfigErrorKind};
+use super::{ConfigError, ConfigErrorKind};
 use std::fs;
 use std::path::Path;
 
-/// Reads the secret in a file, without the white space around it. `accept` makes something of it,
-/// or nothing if it is too short.
-pub(super) fn read<T>(
+/// Reads the secret in a file, without the white space around it, and converts it by `accept`,
+/// which returns `None` if it is too short.
+///
+/// # Errors
+/// The file cannot be read, or the secret is too short.
+pub fn read<T>(
     flag: &'static str,
     path: &Path,
     accept: impl FnOnce(&[u8]) -> Option<T>,

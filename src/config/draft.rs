@@ -1,0 +1,154 @@
+//! A configuration in the making: values as they were given, before they are checked together.
+//!
+//! Owns how values become a [`Config`]: which implies which, what must not be combined. Each value
+//! alone is the [setting's](super::settings).
+
+use super::ejection::EjectionPolicy;
+use super::forward::ForwardSettings;
+use super::health::Health;
+use super::heartbeats::HeartbeatSettings;
+use super::limits::Limits;
+use super::output::OutputSettings;
+use super::pool::PoolSettings;
+use super::settings::{Setting, setting};
+use super::timeouts::Timeouts;
+use super::traffic::TrafficSettings;
+use super::{Config, ConfigError, ConfigErrorKind, DEFAULT_LISTENER, Mode, StrategyKind};
+use crate::strategy::{KeySource, registry};
+
+/// Every group of settings.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Draft {
+    pub(super) pool: PoolSettings,
+    pub(super) traffic: TrafficSettings,
+    pub(super) health: Health,
+    pub(super) ejection: EjectionPolicy,
+    pub(super) heartbeats: HeartbeatSettings,
+    pub(super) forward: ForwardSettings,
+    pub(super) timeouts: Timeouts,
+    pub(super) limits: Limits,
+    pub(super) output: OutputSettings,
+}
+
+/// The values of settings as they were given.
+#[derive(Clone, Debug, Default)]
+pub struct Given(Vec<(&'static Setting, String)>);
+
+impl Given {
+    /// Adds a value; a list takes several.
+    pub fn add(&mut self, setting: &'static Setting, value: impl Into<String>) {
+        self.0.push((setting, value.into()));
+    }
+
+    /// Whether a setting has a value.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(setting, _)| setting.name == name)
+    }
+
+    /// The last value of a setting.
+    fn value(&self, name: &str) -> Option<&str> {
+        let mut values = self.0.iter().rev();
+        values
+            .find(|(setting, _)| setting.name == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The configuration with these values, and the default of everything else.
+    ///
+    /// # Errors
+    /// A value is malformed or out of range, or values do not go together.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        let mut draft = Draft::default();
+        for (setting, value) in &self.0 {
+            self.set(&mut draft, setting, value)?;
+        }
+        self.check_requirements()?;
+        self.check_mode(&draft)?;
+        draft.config()
+    }
+
+    fn set(&self, draft: &mut Draft, given: &Setting, value: &str) -> Result<(), ConfigError> {
+        let named = |error: ConfigError| error.with_flag(given.flag());
+        (given.set)(draft, value).map_err(named)?;
+        let implied = given.implies.iter().filter(|name| !self.has(name));
+        for setting in implied.filter_map(|name| setting(name)) {
+            (setting.set)(draft, value).map_err(named)?;
+        }
+        Ok(())
+    }
+
+    fn check_requirements(&self) -> Result<(), ConfigError> {
+        let required = self.0.iter().filter_map(|(given, _)| given.requires);
+        match required.filter(|name| !self.has(name)).find_map(setting) {
+            Some(missing) => {
+                let usage = format!("{} <{}>", missing.flag(), missing.placeholder);
+                let remedy = format!("write {usage} too, or leave the other out");
+                Err(
+                    ConfigError::new("missing, and another flag needs it", remedy)
+                        .with_kind(ConfigErrorKind::Missing)
+                        .with_flag(missing.flag()),
+                )
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses settings that have no effect in TCP mode.
+    fn check_mode(&self, draft: &Draft) -> Result<(), ConfigError> {
+        let mode = draft.traffic.mode;
+        if mode == Mode::Tcp && goes_by_requests(&draft.pool.strategy) {
+            let value = self.value("strategy").unwrap_or_default();
+            let problem = "goes by requests, which tcp mode does not read";
+            let remedy = "use ip-hash, ip-maglev or a strategy without a key";
+            return Err(ConfigError::new(problem, remedy)
+                .with_kind(ConfigErrorKind::Conflict)
+                .with_flag("--strategy")
+                .with_value(value));
+        }
+        let mut given = self.0.iter().map(|(setting, _)| setting);
+        match given.find(|setting| mode == Mode::Tcp && setting.http_only) {
+            Some(setting) => {
+                let remedy = "leave it out, or balance requests with --mode http";
+                Err(ConfigError::new("has no effect in tcp mode", remedy)
+                    .with_kind(ConfigErrorKind::Conflict)
+                    .with_flag(setting.flag()))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether the key of a strategy is part of a request.
+fn goes_by_requests(strategy: &StrategyKind) -> bool {
+    match registry::build(strategy, 0).key_source() {
+        KeySource::None | KeySource::ClientAddress => false,
+        KeySource::Target | KeySource::Header(_) | KeySource::Cookie(_) => true,
+    }
+}
+
+impl Draft {
+    fn config(self) -> Result<Config, ConfigError> {
+        let strategy = self.pool.strategy()?;
+        let sticky = self.pool.sticky()?;
+        let mut config = Config::new(self.pool.backends)?;
+        config.strategy = strategy;
+        config.mode = self.traffic.mode;
+        config.workers = self.traffic.workers;
+        config.access_log = self.output.access_log;
+        config.set_listeners(match self.traffic.listen {
+            listen if listen.is_empty() => vec![DEFAULT_LISTENER.into()],
+            listen => listen,
+        })?;
+        if let Some(cookie) = sticky {
+            config.set_sticky(cookie);
+        }
+        config.set_health(self.health)?;
+        config.set_ejection(self.ejection)?;
+        config.heartbeats = self.heartbeats.heartbeats()?;
+        config.set_timeouts(self.timeouts)?;
+        config.set_limits(self.limits)?;
+        self.forward.apply(&mut config)?;
+        Ok(config)
+    }
+}
