@@ -16,10 +16,24 @@ struct Followed {
 pub fn attack(seed: u64) {
     let mut random = Random::new(seed);
     let input = mutate::mutated(&mut random, corpus::chunks());
-    let kept = Body::new(BodyLength::Chunked);
+    let request = Body::new(BodyLength::Chunked);
+    let as_request = follow(request, &input, &[]);
+    let kept = Body::of_response(BodyLength::Chunked);
     let bare = Body::unframed(BodyLength::Chunked);
     let (as_chunks, as_content) = (follow(kept, &input, &[]), follow(bare, &input, &[]));
+    if let Ok(passed) = &as_request {
+        // What a request may say, a response may, and means the same.
+        assert_eq!(
+            Ok(content_of(passed)),
+            as_content.as_ref().map(|content| content.passed.clone())
+        );
+    }
     for cuts in [random.cuts(input.len()), (0..=input.len()).collect()] {
+        assert_eq!(
+            follow(request, &input, &cuts),
+            as_request,
+            "cut at {cuts:?}"
+        );
         assert_eq!(follow(kept, &input, &cuts), as_chunks, "cut at {cuts:?}");
         assert_eq!(follow(bare, &input, &cuts), as_content, "cut at {cuts:?}");
     }
@@ -28,6 +42,13 @@ pub fn attack(seed: u64) {
         (Err(one), Err(other)) => assert_eq!(one, other),
         (one, other) => panic!("{one:?} as chunks, {other:?} as content"),
     }
+}
+
+/// The content in chunks that have passed, read strictly; what there is of it if they are not whole.
+fn content_of(chunks: &Followed) -> Vec<u8> {
+    let body = Body::unframed(BodyLength::Chunked);
+    let content = follow(body, &chunks.passed, &[]);
+    content.map(|content| content.passed).unwrap_or_default()
 }
 
 /// A strict reader finds in the chunks what is passed on as content.
@@ -64,6 +85,7 @@ fn follow(mut body: Body, input: &[u8], cuts: &[usize]) -> Result<Followed, BadC
                     used += count;
                 }
                 Piece::Skip(count) => used += count,
+                Piece::Insert => passed.extend_from_slice(body.insert()),
                 Piece::NeedMore => panic!("wants more with {} bytes unused", rest.len()),
                 Piece::End => break,
             }

@@ -43,7 +43,6 @@ fn limits(random: &mut Random) -> HeadLimits {
         max_bytes: 1 + random.below(300),
         max_fields: 1 + random.below(8),
         max_target_bytes: 1 + random.below(30),
-        max_field_bytes: 1 + random.below(60),
     }
 }
 

@@ -50,6 +50,10 @@ fn content(length: BodyLength, input: &[u8]) -> Option<(Vec<u8>, usize)> {
                 used += count;
             }
             Piece::Skip(count) => used += count,
+            // Nothing of the content.
+            Piece::Insert => {
+                body.insert();
+            }
             Piece::NeedMore => return None,
             Piece::End => return Some((content, used)),
         }

@@ -88,13 +88,13 @@ pub enum BadResponse {
     LineEnd,
     /// Not HTTP/1.0 or HTTP/1.1 (section 2.3).
     Version,
-    /// A status outside 100 to 599 (RFC 9110, section 15).
+    /// A status outside 100 to 999 (RFC 9110, section 15).
     Status,
     /// The head has too many bytes or fields.
     HeadTooLarge,
-    /// `Content-Length` is not one number, or comes with `Transfer-Encoding` (section 6.3).
+    /// `Content-Length` is not one number (section 6.3).
     ContentLength,
-    /// `Transfer-Encoding` is not exactly `chunked`, or the response is HTTP/1.0 (section 6.1).
+    /// `Transfer-Encoding` is not exactly `chunked` (section 6.1).
     TransferEncoding,
     /// `101` without `Upgrade` and `Connection: upgrade` (RFC 9110, section 15.2.2).
     Upgrade,
@@ -103,6 +103,18 @@ pub enum BadResponse {
 }
 
 impl BadResponse {
+    /// Whether a head that is refused for this may have one meaning all the same.
+    pub(in crate::http) const fn may_be_repaired(self) -> bool {
+        match self {
+            Self::Syntax | Self::LineEnd | Self::Version | Self::TransferEncoding => true,
+            Self::Status
+            | Self::HeadTooLarge
+            | Self::ContentLength
+            | Self::Upgrade
+            | Self::Chunk => false,
+        }
+    }
+
     /// One word for logs and counters.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -16,19 +16,16 @@ pub struct HeadLimits {
     pub max_fields: usize,
     /// Bytes of the request target.
     pub max_target_bytes: usize,
-    /// Bytes of one field line, its CRLF not counted.
-    pub max_field_bytes: usize,
 }
 
 impl Default for HeadLimits {
-    /// 16 KiB of head, 100 fields, 8 KiB of target and 8 KiB of any field: room for the cookies
-    /// browsers send (4 KiB each) and what other servers allow (8 KiB in nginx and Apache).
+    /// 16 KiB of head, 100 fields and 8 KiB of target: room for the cookies browsers send (4 KiB
+    /// each). A field has no limit of its own: it may be as long as the head.
     fn default() -> Self {
         Self {
             max_bytes: 16 * 1024,
             max_fields: 100,
             max_target_bytes: 8 * 1024,
-            max_field_bytes: 8 * 1024,
         }
     }
 }
@@ -50,8 +47,6 @@ impl HeadLimits {
 
     /// An unfinished head of no more bytes than this passes no limit.
     pub(in crate::http) fn smallest(self) -> usize {
-        self.max_bytes
-            .min(self.max_target_bytes)
-            .min(self.max_field_bytes)
+        self.max_bytes.min(self.max_target_bytes)
     }
 }

@@ -1,17 +1,59 @@
-//! HTTP/1.1 as values: bytes in, heads, pieces and bytes out.
+//! HTTP messages as values: bytes in, heads, pieces and bytes out.
 //!
-//! Owns the wire format: what a well-formed head is, how long a body is, what an intermediary
-//! must add, drop or refuse. Knows no socket, no clock, no backend; it never decides what to do
-//! with a message, only what the message says.
+//! Owns the form of a head, the length of a body, and what an intermediary adds, drops or refuses.
+//! Knows no socket, no clock and no backend, and never decides what happens to a message.
 //!
-//! The invariant of the whole module: **what we pass on, no two recipients read differently.**
-//! Wherever RFC 9112 lets a recipient be lenient (bare LF, folded lines, lists of lengths), one
-//! lenient reader and one strict reader disagree on where a message ends, and that disagreement
-//! is request smuggling. So lenience is refused here, whatever the tokeniser would have accepted.
+//! **Invariant: no two recipients read differently what is passed on.** Where RFC 9112 lets a
+//! recipient be lenient (bare LF, folded lines, lists of lengths), a lenient and a strict reader can
+//! disagree on where a message ends, which is request smuggling.
 //!
-//! - [`HeadParser`] reads heads and writes the heads to send in their place.
-//! - [`Body`] follows a body through the bytes that carry it; [`ChunkedEncoder`] frames one.
-//! - [`LocalReply`] is what the balancer says itself.
+//! ```text
+//! error  version  method  span  syntax  limits  authority        ground
+//! fields     kinds and places of the fields of a head; field lines
+//! semantics  framing, persistence, expectation, upgrade: read from the fields
+//! head       RequestHead, ResponseHead
+//! forward    what an intermediary adds, drops and rewrites
+//! h1         the wire format: parse, scan, repair, body, chunked, write
+//! ```
+//!
+//! Each line knows those above it alone. Everything but `h1` works on bytes and spans, whatever
+//! version of HTTP they came in.
+//!
+//! # Requests are strict, responses are generous
+//!
+//! A client may be an attacker, so a **request** that leaves anything to guess is refused. A
+//! **response** that has one meaning, and that HAProxy and nginx pass, is passed in a clean form:
+//!
+//! | a response with | is sent on with |
+//! |---|---|
+//! | a bare LF at the end of any line of head, chunks or trailers | CRLF |
+//! | a folded field or trailer line | one line |
+//! | control characters in a value or a reason | blanks; in a trailer, without them |
+//! | more blanks around the status, or no reason | one |
+//! | HTTP/1.2 to HTTP/9.9 before a head in lines | HTTP/1.1 |
+//! | a status from 600 to 999 | the same |
+//! | chunks and a length, or chunks in HTTP/1.0 | chunks; the backend connection is closed |
+//! | an empty `Transfer-Encoding` | none |
+//! | blanks, zeros or extensions around a chunk size | the size |
+//! | trailers that RFC 9110, section 6.5.1, forbids | without them |
+//! | blanks between the name and the colon of a trailer | none |
+//!
+//! What stays refused, because recipients differ on it or because it says that the two ends are out
+//! of step:
+//!
+//! | a response with | why |
+//! |---|---|
+//! | bytes before the status line, no status line, HTTP/0.9 | it may be the rest of another message |
+//! | a status of two or four digits, or below 100 | recipients cut it differently |
+//! | a bare CR, or NUL in a head | recipients end the line or the value there, or do not |
+//! | a field line without a colon or a name, or a name that is no token, blanks before the colon included | it may be a framing field to another recipient; HAProxy refuses it as well |
+//! | several lengths, or one that is no number | the end of the body is a guess, also where chunks say it |
+//! | any other coding than one `chunked` | nobody asked for it, and its end or its content is unknown |
+//! | a chunk size with a sign, `0x`, a leading blank or a word behind it, or beyond 63 bits | the end of the chunk is a guess |
+//! | a chunk that does not end where its size says | the two ends are out of step |
+//! | a trailer line without a colon or a name | the end of the section is a guess |
+//! | 101 that was not asked for, or without `Upgrade` and `Connection: upgrade` | its connection may or may not speak HTTP |
+//! | more bytes or fields than the limits allow | memory is bounded |
 
 mod authority;
 mod error;

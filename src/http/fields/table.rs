@@ -4,7 +4,7 @@
 //! loop and reused for every head.
 
 use crate::http::fields::{FieldKind, KindSet};
-use crate::http::limits::{HeadLimits, MAX_FIELDS};
+use crate::http::limits::MAX_FIELDS;
 use crate::http::span::Span;
 
 /// One field line.
@@ -38,29 +38,24 @@ impl FieldTable {
     /// Takes over the fields that the tokeniser found in `head`, which ends with a blank line,
     /// and shows those that concern an intermediary to `see`, with their values.
     ///
-    /// Returns whether all its lines end with CRLF and keep to the limits, as far as can be told
-    /// at a glance: the tokeniser lets a bare LF pass, but a line must begin right after CRLF.
+    /// Returns whether all its lines end with CRLF: the tokeniser lets a bare LF pass, but a line must
+    /// begin right after CRLF.
     #[inline]
     pub(in crate::http) fn record(
         &mut self,
         head: &[u8],
         raw: &[httparse::Header<'_>],
-        limits: HeadLimits,
         mut see: impl FnMut(Field, &[u8]),
     ) -> bool {
         self.fields.clear();
         self.kinds = KindSet::default();
         self.end = head.len().saturating_sub(2);
-        let longest = limits.max_field_bytes.saturating_add(2);
         let mut sound = head.ends_with(b"\r\n\r\n");
-        let mut previous = None;
         for header in raw {
             let name = Span::locate(header.name.as_bytes(), head);
             let kind = FieldKind::of(header.name.as_bytes());
             let start = name.start();
             sound &= head.get(start.wrapping_sub(2)..start) == Some(b"\r\n");
-            sound &= start - previous.unwrap_or(start) <= longest;
-            previous = Some(start);
             let field = Field {
                 kind,
                 name,
@@ -72,7 +67,7 @@ impl FieldTable {
                 see(field, header.value);
             }
         }
-        sound && self.end - previous.unwrap_or(self.end) <= longest
+        sound
     }
 
     pub(in crate::http) fn iter(&self) -> std::slice::Iter<'_, Field> {

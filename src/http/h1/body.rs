@@ -23,13 +23,20 @@ pub enum Body {
 }
 
 impl Body {
-    /// A body of this length, passed on in the framing it comes in.
+    /// The body of a request, passed on in the framing it comes in, of which nothing doubtful is
+    /// tolerated.
     #[must_use]
     pub const fn new(length: BodyLength) -> Self {
         Self::framed(length, ChunkedDecoder::new())
     }
 
-    /// A body of this length, of which only the content is passed on.
+    /// The body of a response, passed on in the framing it comes in, in its clean form.
+    #[must_use]
+    pub const fn of_response(length: BodyLength) -> Self {
+        Self::framed(length, ChunkedDecoder::lenient())
+    }
+
+    /// The body of a response of which only the content is passed on.
     #[must_use]
     pub const fn unframed(length: BodyLength) -> Self {
         Self::framed(length, ChunkedDecoder::content_only())
@@ -69,7 +76,16 @@ impl Body {
         }
     }
 
-    /// Whether all of it has gone by. A body that ends with its connection never has.
+    /// What has to be passed on where [`next`](Self::next) says [`Piece::Insert`]. It is to be
+    /// called once each time.
+    pub fn insert(&mut self) -> &[u8] {
+        match self {
+            Self::Chunked(decoder) => decoder.insert(),
+            Self::Empty | Self::Length(_) | Self::UntilClose => b"",
+        }
+    }
+
+    /// Whether the whole body has gone by. A body that ends with its connection is never complete.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         match self {

@@ -6,6 +6,7 @@ pub(in crate::http) mod body;
 pub(in crate::http) mod chunked;
 pub(in crate::http) mod parse;
 mod piece;
+mod repair;
 pub(in crate::http) mod scan;
 pub(in crate::http) mod write;
 

@@ -16,12 +16,13 @@ use crate::error::Refusal;
 use crate::http::error::{BadResponse, ParseError};
 use crate::http::fields::{self, FieldKind, FieldTable};
 use crate::http::forward::{Forward, ResponseRewrite};
+use crate::http::h1::repair::{Repair, repair};
 use crate::http::h1::scan::{StartLine, first_flaw};
 use crate::http::h1::write;
 use crate::http::head::{Parsed, RequestHead, RequestLine, ResponseHead, StatusLine, is_clean};
 use crate::http::limits::{HeadLimits, MAX_FIELDS};
 use crate::http::method::Method;
-use crate::http::semantics::HeadSemantics;
+use crate::http::semantics::{HeadSemantics, MAX_NOMINATIONS, MAX_RESPONSE_NOMINATIONS};
 use crate::http::span::Span;
 use crate::http::version::Version;
 use std::mem::MaybeUninit;
@@ -39,6 +40,8 @@ type Slots<'i> = [MaybeUninit<httparse::Header<'i>>; MAX_FIELDS];
 pub struct HeadParser {
     limits: HeadLimits,
     fields: FieldTable,
+    /// The clean form of the response head read last, if that came in another.
+    clean: Vec<u8>,
 }
 
 impl HeadParser {
@@ -48,6 +51,7 @@ impl HeadParser {
         Self {
             limits: limits.capped(),
             fields: FieldTable::new(),
+            clean: Vec::new(),
         }
     }
 
@@ -80,16 +84,58 @@ impl HeadParser {
         if !sound {
             self.examine(head, StartLine::Request)?;
         }
-        semantics.nominate(&mut self.fields, head)?;
+        semantics.nominate::<MAX_NOMINATIONS>(&mut self.fields, head)?;
         RequestHead::judge(len, line, &semantics, head)
     }
 
     /// Reads the response head at the start of `input`, which answers a request made with
-    /// `request_method`.
+    /// `request_method`. A head that is out of form but has one meaning is read in its clean form,
+    /// and written so by [`write_response`](Self::write_response): see [`http`](crate::http).
     ///
     /// # Errors
     /// The first thing wrong with it, as [`request`](Self::request) does.
     pub fn response(
+        &mut self,
+        input: &[u8],
+        request_method: Method,
+    ) -> Result<Parsed<ResponseHead>, BadResponse> {
+        match self.strict_response(input, request_method) {
+            Err(error) if error.may_be_repaired() => self.repaired(input, request_method, error),
+            verdict => verdict,
+        }
+    }
+
+    /// Reads a response head that is not in form; `error` is what is wrong with it.
+    #[cold]
+    fn repaired(
+        &mut self,
+        input: &[u8],
+        request_method: Method,
+        error: BadResponse,
+    ) -> Result<Parsed<ResponseHead>, BadResponse> {
+        let input = self.limits.window(input);
+        let mut clean = std::mem::take(&mut self.clean);
+        let repair = repair(input, &mut clean);
+        let verdict = match repair {
+            Repair::Beyond => Err(error),
+            Repair::Partial if input.len() < self.limits.max_bytes => Ok(Parsed::Partial),
+            Repair::Partial => Err(BadResponse::HeadTooLarge),
+            Repair::Complete { len } => match self.strict_response(&clean, request_method) {
+                Ok(Parsed::Complete(head)) => Ok(Parsed::Complete(ResponseHead {
+                    len,
+                    is_repaired: true,
+                    ..head
+                })),
+                // What was mended is not all that is wrong.
+                Ok(Parsed::Partial) => Err(error),
+                Err(error) => Err(error),
+            },
+        };
+        self.clean = clean;
+        verdict
+    }
+
+    fn strict_response(
         &mut self,
         input: &[u8],
         request_method: Method,
@@ -105,13 +151,11 @@ impl HeadParser {
         };
         let head = input.get(..len).unwrap_or(input);
         let mut semantics = HeadSemantics::default();
-        let sound = self.record(head, raw.headers, &mut semantics)
-            & head.starts_with(b"HTTP/")
-            & (self.fields.start() <= self.limits.max_field_bytes.saturating_add(2));
+        let sound = self.record(head, raw.headers, &mut semantics) & head.starts_with(b"HTTP/");
         if !sound {
             self.examine(head, StartLine::Status)?;
         }
-        semantics.nominate(&mut self.fields, head)?;
+        semantics.nominate::<MAX_RESPONSE_NOMINATIONS>(&mut self.fields, head)?;
         let line = StatusLine {
             status: raw.code.unwrap_or_default(),
             version: version(raw.version),
@@ -138,6 +182,7 @@ impl HeadParser {
         rewrite: &ResponseRewrite<'_>,
         out: &mut Vec<u8>,
     ) {
+        let input = if head.is_repaired { &self.clean } else { input };
         write::write_response(&self.fields, head, input, rewrite, out);
     }
 
@@ -173,7 +218,7 @@ impl HeadParser {
         semantics: &mut HeadSemantics,
     ) -> bool {
         let see = |field, value: &[u8]| semantics.add(field, value);
-        self.fields.record(head, raw, self.limits, see)
+        self.fields.record(head, raw, see)
     }
 
     /// How long the head is, if the tokeniser saw its end; `None` if more may come.

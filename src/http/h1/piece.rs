@@ -7,6 +7,9 @@ pub enum Piece {
     Forward(usize),
     /// Drop the first so many bytes, at least one.
     Skip(usize),
+    /// Pass on what [`Body::insert`](super::Body::insert) returns, ahead of the input, of which
+    /// nothing was used.
+    Insert,
     /// The input is used up, and the body is not over.
     NeedMore,
     /// The body is over; what is left of the input belongs to the next message.

@@ -12,7 +12,7 @@ mod target;
 pub use request::RequestHead;
 pub(in crate::http) use request::RequestLine;
 pub use response::ResponseHead;
-pub(in crate::http) use response::StatusLine;
+pub(in crate::http) use response::{LengthField, StatusLine};
 pub(in crate::http) use target::{TargetForm, is_clean};
 
 /// What a parser makes of the bytes it has.

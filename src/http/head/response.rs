@@ -3,7 +3,9 @@
 use crate::http::error::BadResponse;
 use crate::http::head::Parsed;
 use crate::http::method::Method;
-use crate::http::semantics::{BodyLength, ContentLength, Message, TransferCoding, body_length};
+use crate::http::semantics::{
+    BodyLength, ContentLength, Message, TransferCoding, body_length, is_overridden,
+};
 use crate::http::semantics::{HeadSemantics, UpgradeField};
 use crate::http::version::Version;
 
@@ -14,12 +16,23 @@ pub(in crate::http) struct StatusLine {
     pub(in crate::http) version: Version,
 }
 
+/// The `Content-Length` a client is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum LengthField {
+    /// The field that came, if one came.
+    Kept,
+    /// This number, as it came in a form that has to be folded.
+    Rewritten(u64),
+    /// None: chunks override it.
+    Dropped,
+}
+
 /// A response head that may be passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
     /// Bytes of input the head takes, blank line included.
     pub len: usize,
-    /// The status, 100 to 599. Below 200 it is interim, and another response follows, but for
+    /// The status, 100 to 999. Below 200 it is interim, and another response follows, but for
     /// 101.
     pub status: u16,
     /// The version the backend speaks.
@@ -30,8 +43,10 @@ pub struct ResponseHead {
     pub persistent: bool,
     /// Whether this is a well-formed `101 Switching Protocols`.
     pub upgrade: bool,
-    /// The length to say anew, if the backend said it in a way that has to be folded.
-    pub(in crate::http) folded_length: Option<u64>,
+    /// How the client is told the length.
+    pub(in crate::http) length_field: LengthField,
+    /// Whether it was read from the clean form that the parser wrote.
+    pub(in crate::http) is_repaired: bool,
 }
 
 impl ResponseHead {
@@ -43,7 +58,7 @@ impl ResponseHead {
         request_method: Method,
     ) -> Result<Parsed<Self>, BadResponse> {
         let StatusLine { status, version } = line;
-        if !matches!(status, 100..=599) {
+        if !matches!(status, 100..=999) {
             return Err(BadResponse::Status);
         }
         let upgrade = status == 101;
@@ -54,7 +69,9 @@ impl ResponseHead {
             status,
             to: request_method,
         };
-        let body = body_length(message, version, semantics.length, semantics.coding)?;
+        let (length, coding) = (semantics.length, semantics.coding);
+        let body = body_length(message, version, length, coding)?;
+        let is_overridden = is_overridden(version, length, coding);
         Ok(Parsed::Complete(Self {
             len,
             status,
@@ -63,9 +80,15 @@ impl ResponseHead {
             persistent: semantics.is_persistent(version)
                 && !upgrade
                 && body != BodyLength::UntilClose
+                && !is_overridden
                 && !announces_forbidden_body(status, semantics),
             upgrade,
-            folded_length: semantics.length.folded(),
+            length_field: match length.folded() {
+                _ if is_overridden => LengthField::Dropped,
+                None => LengthField::Kept,
+                Some(count) => LengthField::Rewritten(count),
+            },
+            is_repaired: false,
         }))
     }
 

@@ -1,10 +1,13 @@
 //! The options of the `Connection` field (RFC 9110, section 7.6.1).
 
 use crate::http::fields::{FieldKind, FieldTable};
+use crate::http::limits::MAX_FIELDS;
 use crate::http::syntax::members;
 
-/// The most options a head may list that name other fields: each is looked for in all fields.
+/// Limit on the options of a request that name other fields: each is looked for in all fields.
 pub(in crate::http) const MAX_NOMINATIONS: usize = 32;
+/// Limit on those of a response: as many as a head has fields.
+pub(in crate::http) const MAX_RESPONSE_NOMINATIONS: usize = MAX_FIELDS;
 
 /// The options a head lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,8 +41,8 @@ impl ConnectionOptions {
 /// The sender could also name what the recipient behind us decides by, and so have us remove it.
 /// Fields for all recipients must not be named there, so such a request is not followed.
 #[cold]
-pub(in crate::http) fn nominate(fields: &mut FieldTable, input: &[u8]) {
-    let mut names: [&[u8]; MAX_NOMINATIONS] = [b""; MAX_NOMINATIONS];
+pub(in crate::http) fn nominate<const MAX: usize>(fields: &mut FieldTable, input: &[u8]) {
+    let mut names: [&[u8]; MAX] = [b""; MAX];
     let listed = fields
         .values(FieldKind::Connection, input)
         .flat_map(members);

@@ -42,26 +42,32 @@ impl Message {
     }
 }
 
-/// The rules of RFC 9112, section 6.3, in an order that lets nothing ambiguous through: first
-/// what makes the framing fields untrustworthy, then what they mean.
+/// The rules of RFC 9112, section 6.3, in an order that lets nothing ambiguous through: first the
+/// framing fields that cannot be trusted, then what the others mean.
+///
+/// Where a response has both fields, or chunks in HTTP/1.0, the chunks hold (section 6.3, item 3):
+/// the length is not passed on and the backend connection is not reused, so that no recipient is
+/// left to choose. See [`is_overridden`]. In a request both are refused.
 pub(in crate::http) const fn body_length(
     message: Message,
     version: Version,
     length: ContentLength,
     coding: TransferCoding,
 ) -> Result<BodyLength, ParseError> {
-    match (coding, length, version) {
-        (TransferCoding::Malformed | TransferCoding::Unfinished, ..) => {
+    match (message, coding, length, version) {
+        (_, TransferCoding::Malformed | TransferCoding::Unfinished, ..) => {
             return Err(ParseError::TransferEncoding);
         }
-        (TransferCoding::Layered, ..) => return Err(ParseError::UnknownCoding),
+        (_, TransferCoding::Layered, ..) => return Err(ParseError::UnknownCoding),
         // Section 6.1: faulty framing; a 1.0 recipient on the way may not have seen the chunks.
-        (TransferCoding::Chunked, _, Version::Http10) => return Err(ParseError::TransferEncoding),
-        (_, ContentLength::Malformed, _) => return Err(ParseError::ContentLength),
-        (TransferCoding::Chunked, ContentLength::Bytes { .. }, _) => {
+        (Message::Request, TransferCoding::Chunked, _, Version::Http10) => {
+            return Err(ParseError::TransferEncoding);
+        }
+        (_, _, ContentLength::Malformed, _) => return Err(ParseError::ContentLength),
+        (Message::Request, TransferCoding::Chunked, ContentLength::Bytes { .. }, _) => {
             return Err(ParseError::ContentLength);
         }
-        (TransferCoding::Chunked | TransferCoding::Absent, ..) => {}
+        (_, TransferCoding::Chunked | TransferCoding::Absent, ..) => {}
     }
     Ok(match (message, coding, length) {
         (message, ..) if message.is_bodyless() => BodyLength::None,
@@ -71,6 +77,16 @@ pub(in crate::http) const fn body_length(
         (Message::Request, ..) => BodyLength::None,
         (Message::Response { .. }, ..) => BodyLength::UntilClose,
     })
+}
+
+/// Whether the chunks of a response override what else it says of its framing.
+pub(in crate::http) const fn is_overridden(
+    version: Version,
+    length: ContentLength,
+    coding: TransferCoding,
+) -> bool {
+    matches!(coding, TransferCoding::Chunked)
+        && (matches!(version, Version::Http10) || matches!(length, ContentLength::Bytes { .. }))
 }
 
 /// What the `Content-Length` fields of a head say together.

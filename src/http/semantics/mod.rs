@@ -5,13 +5,16 @@ mod connection;
 mod framing;
 
 pub use framing::BodyLength;
-pub(in crate::http) use framing::{ContentLength, Message, TransferCoding, body_length};
+pub(in crate::http) use framing::{
+    ContentLength, Message, TransferCoding, body_length, is_overridden,
+};
 
 use crate::http::error::ParseError;
 use crate::http::fields::{Field, FieldKind, FieldTable};
 use crate::http::span::Span;
 use crate::http::syntax::members;
-use connection::{ConnectionOptions, MAX_NOMINATIONS, nominate};
+use connection::{ConnectionOptions, nominate};
+pub(in crate::http) use connection::{MAX_NOMINATIONS, MAX_RESPONSE_NOMINATIONS};
 
 /// The semantics, before they are judged.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,21 +96,23 @@ impl HeadSemantics {
         }
     }
 
-    /// Once all fields are known: marks those in `table` that `Connection` names.
+    /// Marks those fields in `table`, which is complete, that `Connection` names: at most `MAX`.
     ///
     /// # Errors
-    /// It names more than anybody needs.
-    pub(in crate::http) fn nominate(
+    /// It names more.
+    pub(in crate::http) fn nominate<const MAX: usize>(
         &self,
         table: &mut FieldTable,
         input: &[u8],
     ) -> Result<(), ParseError> {
         match self.options.nominations {
-            0 => {}
-            1..=MAX_NOMINATIONS => nominate(table, input),
-            _ => return Err(ParseError::Syntax),
+            0 => Ok(()),
+            count if count <= MAX => {
+                nominate::<MAX>(table, input);
+                Ok(())
+            }
+            _ => Err(ParseError::Syntax),
         }
-        Ok(())
     }
 
     /// Whether another message may follow on the connection (RFC 9112, section 9.3).

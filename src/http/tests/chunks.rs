@@ -20,6 +20,10 @@ pub(super) fn relay<'a>(
                     bytes
                 }
                 Piece::Skip(bytes) => bytes,
+                Piece::Insert => {
+                    out.extend_from_slice(body.insert());
+                    continue;
+                }
                 Piece::NeedMore => {
                     assert!(rest.is_empty(), "needs more before it has used {rest:?}");
                     break;
@@ -182,10 +186,162 @@ fn well_formed_chunks_pass() {
 }
 
 #[test]
-fn malformed_chunks_are_refused() {
+fn malformed_chunks_of_requests_are_refused() {
     for (rule, input, verdict) in BAD {
-        for body in [
+        let result = relay(
             Body::new(BodyLength::Chunked),
+            std::iter::once(input.as_bytes()),
+        );
+        assert_eq!(result, Err(*verdict), "{rule}: {input:?}");
+    }
+}
+
+/// Rule, what a backend sends, what the client is sent as chunks, the content.
+pub(super) const CLEANED: &[(&str, &str, &str, &str)] = &[
+    (
+        "bare LF",
+        "5\nhello\n0\n\n",
+        "5\r\nhello\r\n0\r\n\r\n",
+        "hello",
+    ),
+    (
+        "bare LF after an extension",
+        "5;a\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\r\n0\r\n\r\n",
+        "hello",
+    ),
+    (
+        "blanks after a size",
+        "5  \r\nhello\r\n0\t\n\r\n",
+        "5\r\nhello\r\n0\r\n\r\n",
+        "hello",
+    ),
+    (
+        "zeros before a size",
+        "00000000000000000005\r\nhello\r\n00000000000000000000\r\n\r\n",
+        "05\r\nhello\r\n0\r\n\r\n",
+        "hello",
+    ),
+    (
+        "control characters in an extension",
+        "5;a\u{1}\0\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\r\n0\r\n\r\n",
+        "hello",
+    ),
+    (
+        "length as a trailer",
+        "0\r\nContent-Length: 0\r\n\r\n",
+        "0\r\n\r\n",
+        "",
+    ),
+    (
+        "forbidden trailers among others",
+        "0\r\nA: 1\r\nConnection: close\r\nTE: x\r\n y\r\nB: 2\r\nset-cookie: c\r\n\r\n",
+        "0\r\nA: 1\r\nB: 2\r\n\r\n",
+        "",
+    ),
+    (
+        "a trailer that means something in a request",
+        "0\r\nX-Request-Id: 7\r\nX-Forwarded-For: 8\r\n\r\n",
+        "0\r\nX-Request-Id: 7\r\nX-Forwarded-For: 8\r\n\r\n",
+        "",
+    ),
+    (
+        "long names",
+        "0\r\nProxy-Authentication-Info: a\r\nProxy-Authentication-Info2: b\r\n\
+         Proxy-Authentication-Inf: c\r\n\r\n",
+        "0\r\nProxy-Authentication-Info2: b\r\nProxy-Authentication-Inf: c\r\n\r\n",
+        "",
+    ),
+    (
+        "a folded trailer",
+        "0\r\nA: b\r\n\tc\n d\r\n\r\n",
+        "0\r\nA: b\tc d\r\n\r\n",
+        "",
+    ),
+    (
+        "blanks before a colon",
+        "0\r\nA \t: b\r\nAccess-Control-Allow-Origin-X : *\r\nTE : x\r\n\r\n",
+        "0\r\nA: b\r\nAccess-Control-Allow-Origin-X: *\r\n\r\n",
+        "",
+    ),
+    (
+        "control characters in a trailer",
+        "0\r\nA: b\u{1}c\0\r\n\r\n",
+        "0\r\nA: bc\r\n\r\n",
+        "",
+    ),
+    (
+        "bare LF after a trailer",
+        "0\nA: b\n\n",
+        "0\r\nA: b\r\n\r\n",
+        "",
+    ),
+];
+
+/// What stays refused of a response: a recipient could find another end.
+pub(super) const BAD_OF_RESPONSE: &[(&str, &str, BadChunk)] = &[
+    ("no size", "\r\nhello", BadChunk::Size),
+    ("no size and bare LF", "\nhello", BadChunk::LineEnd),
+    ("a sign", "+5\r\nhello", BadChunk::Size),
+    ("0x", "0x5\r\nhello", BadChunk::Size),
+    ("blank before the size", " 5\r\nhello", BadChunk::Size),
+    ("a word after the size", "5 x\r\nhello", BadChunk::Extension),
+    ("a size of 64 bits", "8000000000000000\r\n", BadChunk::Size),
+    ("bare CR after the size", "5\rhello\r\n", BadChunk::LineEnd),
+    ("bare CR in an extension", "5;a\rb\r\n", BadChunk::LineEnd),
+    (
+        "a chunk longer than its size",
+        "2\r\nhello\r\n",
+        BadChunk::LineEnd,
+    ),
+    ("CR CR after a chunk", "5\r\nhello\r\r", BadChunk::LineEnd),
+    ("bare CR as the last line", "0\r\n\rX", BadChunk::LineEnd),
+    (
+        "a trailer without name",
+        "0\r\n: a\r\n\r\n",
+        BadChunk::Trailer,
+    ),
+    (
+        "a trailer without colon",
+        "0\r\nA\r\n\r\n",
+        BadChunk::Trailer,
+    ),
+    ("a fold of nothing", "0\r\n a\r\n\r\n", BadChunk::Trailer),
+    (
+        "bare CR in a trailer",
+        "0\r\nA: b\rc\r\n\r\n",
+        BadChunk::LineEnd,
+    ),
+    (
+        "a name that is none",
+        "0\r\nA(: b\r\n\r\n",
+        BadChunk::Trailer,
+    ),
+];
+
+#[test]
+fn chunks_of_responses_are_cleaned() {
+    for (rule, input, chunks, content) in CLEANED {
+        let longer = format!("{input}HTTP/1.1 200 OK\r\n");
+        let whole = || std::iter::once(longer.as_bytes());
+        let (out, used) = relay(Body::of_response(BodyLength::Chunked), whole()).unwrap();
+        assert_eq!(String::from_utf8_lossy(&out), *chunks, "{rule}");
+        assert_eq!(used, input.len(), "{rule}");
+        let (out, used) = relay(Body::unframed(BodyLength::Chunked), whole()).unwrap();
+        assert_eq!(String::from_utf8_lossy(&out), *content, "{rule}");
+        assert_eq!(used, input.len(), "{rule}");
+        // Of a request none of it is tolerated, but for an extension or a field that has a meaning.
+        let as_request = relay(Body::new(BodyLength::Chunked), whole());
+        assert!(as_request.is_err(), "{rule}");
+    }
+}
+
+#[test]
+fn ambiguous_chunks_of_responses_are_refused() {
+    for (rule, input, verdict) in BAD_OF_RESPONSE {
+        for body in [
+            Body::of_response(BodyLength::Chunked),
             Body::unframed(BodyLength::Chunked),
         ] {
             let result = relay(body, std::iter::once(input.as_bytes()));

@@ -65,6 +65,9 @@ impl<Pipe> Exchange<Pipe> {
                 Outcome::Unreachable
             }
             AttemptEnd::Failed(fault) if fault.side() != Side::Backend => Outcome::Inconclusive,
+            // A response that is refused for its form says that the backend is alive: it is no
+            // reason to eject it.
+            AttemptEnd::Failed(Fault::BadResponse) => Outcome::Inconclusive,
             AttemptEnd::Failed(_) => Outcome::Failure,
             AttemptEnd::Delivered => match (self.phase, self.stats.status) {
                 (Phase::Tunnel { .. }, None) => {

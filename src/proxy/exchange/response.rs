@@ -236,7 +236,7 @@ impl Framing {
 
     fn flow<Pipe>(&self, head: &ResponseHead) -> Flow<Pipe> {
         match self.reframe {
-            Reframe::Keep => Flow::new(Body::new(head.body)),
+            Reframe::Keep => Flow::new(Body::of_response(head.body)),
             Reframe::Identity => Flow::new(Body::unframed(head.body)),
             Reframe::Chunked => {
                 let mut flow = Flow::new(Body::new(head.body));

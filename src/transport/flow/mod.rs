@@ -194,6 +194,7 @@ impl<Pipe> Flow<Pipe> {
                     used += count;
                 }
                 Piece::Skip(count) => used += count,
+                Piece::Insert => out.append(self.body.insert()),
                 Piece::NeedMore | Piece::End => break,
             }
         }

@@ -61,7 +61,8 @@ impl<Pipe> Flow<Pipe> {
         match self.body.next(input).map_err(|_| Break::BadFraming)? {
             Piece::Forward(count) => Ok((count, input.get(..count).unwrap_or(input))),
             Piece::Skip(count) => Ok((count, b"")),
-            Piece::NeedMore | Piece::End => Ok((0, b"")),
+            // What is inserted goes the way of all that is not at the front.
+            Piece::Insert | Piece::NeedMore | Piece::End => Ok((0, b"")),
         }
     }
 

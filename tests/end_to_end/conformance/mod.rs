@@ -5,6 +5,7 @@
 //! After each case a request that has nothing to do with it must get its own answer, `lb` must
 //! come to rest, and every socket must be closed: see [`stand`].
 
+mod cleaned;
 mod expectations;
 mod framing;
 mod hop_by_hop;

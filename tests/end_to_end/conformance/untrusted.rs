@@ -9,11 +9,6 @@ const UNTRUSTED: &[(&str, &str, Answer)] = &[
     ("no HTTP at all", "4", stays("SSH-2.0-OpenSSH_9.6\r\n\r\n")),
     ("HTTP/0.9", "4", closes("<html>hello</html>")),
     (
-        "HTTP/2.0",
-        "2.3",
-        stays("HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok"),
-    ),
-    (
         "a version in lower case",
         "2.3",
         stays("http/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
@@ -39,21 +34,6 @@ const UNTRUSTED: &[(&str, &str, Answer)] = &[
         stays("HTTP/1.1 099 OK\r\nContent-Length: 2\r\n\r\nok"),
     ),
     (
-        "a status beyond 599",
-        "9110 15",
-        stays("HTTP/1.1 600 OK\r\nContent-Length: 2\r\n\r\nok"),
-    ),
-    (
-        "bare LF",
-        "2.2",
-        stays("HTTP/1.1 200 OK\nContent-Length: 2\n\nok"),
-    ),
-    (
-        "bare LF after a field",
-        "2.2",
-        stays("HTTP/1.1 200 OK\r\nContent-Length: 2\n\r\nok"),
-    ),
-    (
         "NUL in a value",
         "9110 5.5",
         stays("HTTP/1.1 200 OK\r\nX: \0\r\nContent-Length: 2\r\n\r\nok"),
@@ -74,11 +54,6 @@ const UNTRUSTED: &[(&str, &str, Answer)] = &[
         stays("HTTP/1.1 200 OK\r\n: x\r\nContent-Length: 2\r\n\r\nok"),
     ),
     (
-        "a folded line",
-        "5.2",
-        stays("HTTP/1.1 200 OK\r\nX: y\r\n z\r\nContent-Length: 2\r\n\r\nok"),
-    ),
-    (
         "two lengths",
         "6.3",
         stays("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"),
@@ -89,13 +64,6 @@ const UNTRUSTED: &[(&str, &str, Answer)] = &[
         stays("HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok"),
     ),
     (
-        "a length and chunks",
-        "6.3",
-        stays(
-            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        ),
-    ),
-    (
         "an unknown coding",
         "6.1",
         stays("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
@@ -104,11 +72,6 @@ const UNTRUSTED: &[(&str, &str, Answer)] = &[
         "chunked not last",
         "6.3",
         stays("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
-    ),
-    (
-        "chunks in HTTP/1.0",
-        "6.1",
-        stays("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     ),
     (
         "an upgrade nobody asked for",

@@ -4,7 +4,7 @@ use crate::http::fields::write::{copy_fields, write_length};
 use crate::http::fields::{FieldKind, FieldTable};
 use crate::http::forward::ConnectionOption;
 use crate::http::forward::{HOP_BY_HOP, Reframe, ResponseRewrite};
-use crate::http::head::ResponseHead;
+use crate::http::head::{LengthField, ResponseHead};
 use crate::http::version::Version;
 
 const VERSION: &[u8] = b"HTTP/1.1";
@@ -28,13 +28,13 @@ pub(in crate::http) fn write_response(
         )
         .with_if(is_coding_gone, FieldKind::TransferEncoding)
         .with_if(
-            is_length_gone || head.folded_length.is_some(),
+            is_length_gone || head.length_field != LengthField::Kept,
             FieldKind::ContentLength,
         );
 
     let from = write_status_line(fields, head, input, out);
     copy_fields(fields, input, from, dropped, out);
-    if let Some(length) = head.folded_length
+    if let LengthField::Rewritten(length) = head.length_field
         && !is_length_gone
     {
         write_length(length, out);
