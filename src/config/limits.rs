@@ -87,7 +87,6 @@ impl Limits {
             max_bytes: self.max_head_bytes,
             max_fields: self.max_head_fields,
             max_target_bytes: self.max_target_bytes,
-            ..HeadLimits::default()
         }
     }
 }

@@ -78,7 +78,7 @@ pub use forward::{
     ResponseRewrite,
 };
 pub use h1::{
-    Body, ChunkHead, ChunkedDecoder, ChunkedEncoder, HeadParser, LocalReply, Piece,
+    Body, ChunkHead, ChunkedDecoder, ChunkedEncoder, HeadParser, LocalReply, Piece, set_host,
     write_local_reply,
 };
 pub use head::{Parsed, RequestHead, ResponseHead};

@@ -3,6 +3,7 @@
 use super::listener::Listener;
 use crate::address::ClientAddress;
 use crate::ids::ExchangeId;
+use crate::time::Timestamp;
 use crate::transport::{BufferedConn, Transport};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,8 +39,8 @@ pub(super) enum ClientConnState {
     /// are discarded for a while, because closing with unread bytes would reset the connection
     /// and could destroy the response (RFC 9112, section 9.6).
     Lingering {
-        /// Bytes discarded so far.
-        discarded: u32,
+        /// When it is closed in any case.
+        until: Timestamp,
     },
     /// Closed in the last phase of this turn.
     Closed,

@@ -76,7 +76,7 @@ impl<N: Network> Proxy<N> {
             ClientConnState::ProxyHeader => self.read_proxy_header(id, now),
             ClientConnState::Idle | ClientConnState::Head => self.read_request(id, now),
             ClientConnState::Busy(exchange) => self.drive(exchange, now),
-            ClientConnState::Lingering { .. } => self.discard(id),
+            ClientConnState::Lingering { .. } => self.discard(id, now),
             ClientConnState::Closed => {}
         }
     }
@@ -106,13 +106,14 @@ impl<N: Network> Proxy<N> {
     pub(super) fn linger(&mut self, id: ClientConnId, now: Timestamp) {
         let (buffers, timers) = (&mut self.io.buffers, &mut self.timers);
         self.conns.linger(id, buffers, timers, now);
-        self.discard(id);
+        self.discard(id, now);
     }
 
     /// Discards what a lingering client sends.
-    pub(super) fn discard(&mut self, id: ClientConnId) {
+    pub(super) fn discard(&mut self, id: ClientConnId, now: Timestamp) {
         let (scratch, buffers) = (&mut self.io.scratch, &mut self.io.buffers);
-        if self.conns.discard(id, scratch, buffers) {
+        let timers = &mut self.timers;
+        if self.conns.discard(id, scratch, buffers, timers, now) {
             self.run_queue.push(Runnable::Lingering(id));
         }
     }

@@ -20,9 +20,11 @@ use std::mem;
 use std::time::Duration;
 
 /// How long a client that may still be sending is read from after its last response.
-const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
-/// Bytes discarded from a lingering client before it is cut off.
-const MAX_LINGER_BYTES: u32 = 1024 * 1024;
+const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The whole time a client may linger, however much it sends. What it may send is bounded by the
+/// reads of a turn, not in all: a client that sends its body before it reads would otherwise lose
+/// the response (RFC 9112, section 9.6).
+const MAX_LINGER_TIME: Duration = Duration::from_secs(30);
 /// Reads of discarded bytes in one go, so that others have their turn.
 const LINGER_READS: usize = 4;
 
@@ -231,45 +233,52 @@ impl<N: Network> Connections<N> {
     ) {
         if let Some(client) = self.clients.get_mut(id) {
             client.conn.socket.finish();
-            client.state = ClientConnState::Lingering { discarded: 0 };
+            let until = now + MAX_LINGER_TIME;
+            client.state = ClientConnState::Lingering { until };
             buffers.give_some(client.conn.unread.take());
             timers.set(id, now + LINGER_TIMEOUT);
         }
     }
 
-    /// Discards what a lingering client sends. Returns whether there may be more to discard.
+    /// Discards what a lingering client sends, which extends its time. Returns whether there may be
+    /// more to discard.
     pub(super) fn discard(
         &mut self,
         id: ClientConnId,
         scratch: &mut [u8],
         buffers: &mut Buffers,
+        timers: &mut Timers,
+        now: Timestamp,
     ) -> bool {
         let Some(client) = self.clients.get_mut(id) else {
             return false;
         };
-        let ClientConnState::Lingering { mut discarded } = client.state else {
+        let ClientConnState::Lingering { until } = client.state else {
             return false;
         };
         let socket = &mut client.conn.socket;
         // After the end of the client's stream nothing can arrive that closing would reset.
-        let mut is_over = socket.has_ended();
+        let mut is_over = socket.has_ended() || now >= until;
+        let mut has_moved = false;
         for _ in 0..LINGER_READS {
             if is_over || !socket.may_read() {
                 break;
             }
             match socket.recv(scratch) {
-                Received::Bytes(count) => discarded = discarded.saturating_add(count as u32),
+                Received::Bytes(_) => has_moved = true,
                 Received::Blocked => break,
                 Received::End | Received::Failed => is_over = true,
             }
-            is_over |= discarded >= MAX_LINGER_BYTES;
         }
         if is_over {
             self.close_client(id, buffers);
             return false;
         }
-        client.state = ClientConnState::Lingering { discarded };
-        client.conn.socket.may_read()
+        let may_read = socket.may_read();
+        if has_moved {
+            timers.set(id, until.min(now + LINGER_TIMEOUT));
+        }
+        may_read
     }
 }
 

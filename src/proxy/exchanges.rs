@@ -234,6 +234,7 @@ impl<N: Network> Proxy<N> {
             if let Some((failed_at, fault)) = exchange.stats.begin_attempt(backend) {
                 self.log.metrics.retried(failed_at, fault);
             }
+            exchange.name_backend(pool.backends.name(backend));
             let may_reuse =
                 matches!(exchange.phase, Phase::AwaitingHead) && !exchange.needs_new_conn;
             let kept = may_reuse.then(|| pool.idle.pop(backend)).flatten();

@@ -197,7 +197,7 @@ impl<N: Network> Proxy<N> {
             None => {}
             Some(Runnable::Client(id)) => self.resume_client(id, now),
             Some(Runnable::Exchange(id)) => self.resume_exchange(id, now),
-            Some(Runnable::Lingering(id)) => self.discard(id),
+            Some(Runnable::Lingering(id)) => self.discard(id, now),
             Some(Runnable::Heartbeats) => self.run_heartbeats(now),
         }
     }

@@ -42,6 +42,9 @@ pub struct RequestHead {
     pub expects_continue: bool,
     /// Whether the client asks to change the protocol, in a way that may be passed on.
     pub upgrade: bool,
+    /// Whether it came without `Host`, as HTTP/1.0 allows: [`set_host`](crate::http::set_host) has
+    /// to name the backend before the head is sent.
+    pub needs_host: bool,
     pub(in crate::http) form: TargetForm,
     pub(in crate::http) takes_trailers: bool,
     /// The length to say anew, if the client said it in a way that has to be folded.
@@ -62,6 +65,7 @@ impl RequestHead {
         }
         let form = TargetForm::of(method, line.target, input).ok_or(Refusal::BadSyntax)?;
         let host = host(semantics.host, form, line.version, input)?;
+        let is_named = matches!(form, TargetForm::Absolute { .. });
         let body = body_length(
             Message::Request,
             line.version,
@@ -79,8 +83,9 @@ impl RequestHead {
             body,
             persistent: semantics.is_persistent(line.version),
             expects_continue: expects_continue && body != BodyLength::None,
-            // Until the body is over the bytes are still HTTP: an upgrade with one is ignored.
-            upgrade: semantics.is_upgrade(line.version) && body == BodyLength::None,
+            // With a body too: the bytes are HTTP until it is complete.
+            upgrade: semantics.is_upgrade(line.version),
+            needs_host: semantics.host == HostField::Absent && !is_named,
             form,
             takes_trailers: semantics.takes_trailers,
             folded_length: semantics.length.folded(),

@@ -129,7 +129,7 @@ fn upgrade_needs_field_and_option() {
         (
             "1.1",
             "Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n",
-            false,
+            true,
         ),
     ];
     for (version, fields, upgrade) in cases {

@@ -120,6 +120,8 @@ impl RequestContext<'_> {
             version: head.version,
             persistent: head.persistent,
             upgrade: head.upgrade,
+            awaits_continue: head.expects_continue,
+            needs_host: head.needs_host && self.pool.connect.host.is_none(),
         };
         let log_fields = self.log_fields(head, input, sent_id.or(made_id));
         let stats = ExchangeStats::new(self.now, head.len, log_fields);

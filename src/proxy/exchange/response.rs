@@ -63,6 +63,7 @@ impl<Pipe> Exchange<Pipe> {
                 }
                 Ok((_, Head::Interim)) => more = false,
                 Ok((_, Head::Partial)) => more = true,
+                Ok((_, Head::Early)) => return Step::Wait,
                 Err(fault) => return Step::Failed(fault),
             }
         }
@@ -83,6 +84,10 @@ impl<Pipe> Exchange<Pipe> {
             Err(_) => return Err(Fault::BadResponse),
         };
         match head.status {
+            // The protocol changes behind the request, which has not been sent to its end.
+            101 if self.request.upgrade && head.upgrade && !self.upload.is_done() => {
+                Ok((0, Head::Early))
+            }
             101 if self.request.upgrade && head.upgrade => self.upgrade(io, &head, input, buffers),
             101 => Err(Fault::BadResponse),
             100..200 => self.interim(io, &head, input, buffers),
@@ -98,6 +103,7 @@ impl<Pipe> Exchange<Pipe> {
         input: &[u8],
         buffers: &mut Buffers,
     ) -> Result<(usize, Head), Fault> {
+        self.request.awaits_continue &= head.status != 100;
         if self.request.version == Version::Http11 {
             let out = io
                 .codec
@@ -174,9 +180,6 @@ impl<Pipe> Exchange<Pipe> {
         input: &[u8],
         buffers: &mut Buffers,
     ) -> Result<(usize, Head), Fault> {
-        if !self.upload.is_done() {
-            return Err(Fault::BadResponse);
-        }
         let rewrite = ResponseRewrite {
             connection: ConnectionOption::Upgrade,
             ..ResponseRewrite::default()
@@ -205,6 +208,8 @@ impl<Pipe> Exchange<Pipe> {
 /// What was found at the front of the bytes a backend sent.
 enum Head {
     Partial,
+    /// 101 while the request body is still being sent: it waits.
+    Early,
     Interim,
     Final,
     /// The final one, after which the exchange is a tunnel.

@@ -7,7 +7,7 @@
 use super::log_fields::LogFields;
 use super::timeout::Timeout;
 use crate::error::Fault;
-use crate::http::{Body, ConnectionOption, Method, Version};
+use crate::http::{Body, ConnectionOption, Method, Version, is_authority, set_host};
 use crate::ids::{BackendConnId, ClientConnId};
 use crate::pool::{Lease, PoolId};
 use crate::strategy::{BackendId, Sticky};
@@ -50,6 +50,10 @@ pub(crate) struct Request {
     /// Whether the client connection may carry another request after this one.
     pub(crate) persistent: bool,
     pub(crate) upgrade: bool,
+    /// Whether the client waits for `100 Continue`, which has not come, before it sends the body.
+    pub(crate) awaits_continue: bool,
+    /// Whether it came without `Host` and is sent with that of the backend.
+    pub(crate) needs_host: bool,
 }
 
 impl Request {
@@ -69,6 +73,8 @@ impl Request {
             version: Version::Http11,
             persistent: false,
             upgrade: false,
+            awaits_continue: false,
+            needs_host: false,
         }
     }
 }
@@ -177,6 +183,17 @@ impl<Pipe> Exchange<Pipe> {
         match &self.attempt {
             Attempt::At { lease, .. } => Some(lease.backend()),
             Attempt::None | Attempt::Queued => None,
+        }
+    }
+
+    /// Names the backend that is asked, called `name` in the settings, in a request that came
+    /// without `Host`: HTTP/1.1 cannot do without (RFC 9112, section 3.2).
+    pub(crate) fn name_backend(&mut self, name: Option<&str>) {
+        if self.request.needs_host {
+            // The path of a UNIX socket is no authority.
+            let authority = name.filter(|name| is_authority(name.as_bytes()));
+            let authority = authority.unwrap_or("localhost").as_bytes();
+            self.upload.amend(|sent| set_host(sent, authority));
         }
     }
 

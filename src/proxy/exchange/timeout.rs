@@ -52,6 +52,10 @@ impl WaitReason {
             Phase::AwaitingHead if exchange.upload_stopped => Self::ResponseHead,
             Phase::AwaitingHead if upload.has_pending() => Self::BackendRoom,
             Phase::AwaitingHead if upload.is_received() => Self::ResponseHead,
+            // RFC 9110, section 10.1.1: the client waits for the backend's word.
+            Phase::AwaitingHead if exchange.request.awaits_continue && upload.received() == 0 => {
+                Self::ResponseHead
+            }
             Phase::AwaitingHead => Self::RequestBody,
         }
     }

@@ -129,6 +129,15 @@ impl<Pipe> Flow<Pipe> {
         !self.touched || self.afterwards == Afterwards::Kept
     }
 
+    /// Changes what is written first, while nothing of it has been taken.
+    pub fn amend(&mut self, amend: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(pending) = &mut self.pending
+            && !self.touched
+        {
+            amend(pending.as_vec_mut());
+        }
+    }
+
     /// Starts over with another sink. Only if [`can_rewind`](Self::can_rewind).
     pub fn rewind(&mut self) {
         self.touched = false;

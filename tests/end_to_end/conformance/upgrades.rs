@@ -149,14 +149,6 @@ fn what_is_no_upgrade_is_not_passed_on_as_one() {
                    Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
             ..PLAIN
         },
-        Relayed {
-            rule: "Upgrade with a body",
-            section: "9110 7.8",
-            asks: "POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: raw\r\n\
-                   Content-Length: 2\r\n\r\nhi",
-            arrives: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n{id}\r\nhi",
-            ..PLAIN
-        },
     ];
     assert_relayed(&mut Stand::new(), TABLE);
 }

@@ -5,5 +5,6 @@ mod request;
 mod response;
 
 pub use local_reply::{LocalReply, write_local_reply};
+pub use request::set_host;
 pub(in crate::http) use request::write_request;
 pub(in crate::http) use response::write_response;

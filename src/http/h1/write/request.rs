@@ -55,6 +55,19 @@ pub(in crate::http) fn write_request(
     out.extend_from_slice(b"\r\n");
 }
 
+/// Names `authority` as the `Host` in `sent`, which ends with a head from [`write_request`] that
+/// [needs one](RequestHead::needs_host), or names it instead of the one named before.
+pub fn set_host(sent: &mut Vec<u8>, authority: &[u8]) {
+    const FIELD: &[u8] = b"\r\nHost: ";
+    let field = sent.windows(FIELD.len()).position(|bytes| bytes == FIELD);
+    let Some(from) = field.map(|at| at + FIELD.len()) else {
+        return;
+    };
+    let value = sent.get(from..).unwrap_or_default();
+    let len = value.iter().take_while(|&&byte| byte != b'\r').count();
+    sent.splice(from..from + len, authority.iter().copied());
+}
+
 /// How long the body is, said anew where it was not said in the plainest way: a backend must not
 /// find another end than we did.
 struct Framing {

@@ -13,6 +13,7 @@ mod retries;
 mod sticky;
 mod stopping;
 mod timeouts;
+mod tolerance;
 mod tunnels;
 mod upgrades;
 
