@@ -101,6 +101,11 @@ impl HttpCheck {
                 Ok(Piece::End) => return Some(Err(CheckFailure::Body)),
                 Ok(Piece::NeedMore) => return None,
                 Ok(Piece::Skip(count)) => count,
+                // Framing alone is inserted, and none of it is looked at.
+                Ok(Piece::Insert) => {
+                    framing.insert();
+                    0
+                }
                 Ok(Piece::Forward(count)) => {
                     let piece = input.get(..count).unwrap_or_default();
                     // Only an occurrence that ends in the new piece can be new.
