@@ -8,85 +8,33 @@
 //! Invariant: after every call `candidates` agree with the leases held and with the life cycle.
 //! Nothing is recomputed at a pick; an event that changes a backend changes its candidate.
 
-use super::in_flight::{InFlight, Queue};
-use super::latency_outlier::LatencyOutlier;
-use super::life_cycle::Event;
-use super::outlier::OutlierDetector;
-use super::shared_pick::Place;
-use super::sharing::Sharing;
+use super::in_flight::InFlight;
+use super::life_cycle::{Event, FIRST_COOLDOWN};
+use super::members::Members;
+use super::pick::{PickFor, Picker};
+use super::sharing::{Place, Sharing};
+use super::signals::Detection;
 use super::slow_start::Ramps;
-use super::window::Window;
-use super::{Cause, EjectionPolicy, Lease, State, StateChange};
-use crate::strategy::{BackendId, Candidate, Outcome, Settlement, Strategy, Verdict};
+use super::state_change::ChangeLog;
+use super::{Cause, EjectionPolicy, Lease, State};
+use crate::shared::FIRST_PICK;
+use crate::strategy::{BackendId, Candidate, KeySource, Outcome, Settlement, Strategy, Verdict};
 use crate::time::Timestamp;
 use std::mem;
 
 /// All backends of a pool, and the strategy that chooses among them.
 pub struct Backends {
-    /// What the strategy sees, by slot.
-    pub(super) candidates: Vec<Candidate>,
-    /// What it does not see, by slot.
-    pub(super) backends: Vec<Backend>,
-    pub(super) in_flight_list: InFlight,
-    pub(super) strategy: Box<dyn Strategy>,
-    /// Whether the strategy goes by something in the request.
-    pub(super) is_keyed: bool,
-    /// Slots that wait for a backend to be added.
-    pub(super) vacant: Vec<u32>,
-    /// The number of the next pick.
-    pub(super) next_pick: u64,
-    /// How many backends were ever added, which orders those that were never picked.
-    pub(super) joined: u64,
+    pub(super) members: Members,
+    pub(super) in_flight: InFlight,
+    pub(super) picker: Picker,
+    pub(super) detection: Detection,
+    /// The backends that come back.
+    pub(super) ramps: Ramps,
     /// When time alone next changes a state.
     pub(super) next_change: Timestamp,
-    pub(super) panic_picks: u64,
-    /// Whether the strategy returned an id that is not of a candidate that may be picked.
-    pub(super) has_invalid_pick: bool,
-    pub(super) policy: EjectionPolicy,
-    /// Who comes back.
-    pub(super) ramps: Ramps,
-    /// The outcomes of all backends.
-    pub(super) recent: Window<4>,
-    /// How long slow answers take, over all backends: the longest, forgotten bit by bit.
-    pub(super) slow_response_nanos: u64,
-    /// What has changed and nobody has asked for yet.
-    pub(super) changes: Vec<StateChange>,
-    /// How many were not kept since the last that was.
-    pub(super) missed_changes: u64,
-    /// What other workers have to do with it; `None` if it is alone.
+    pub(super) change_log: ChangeLog,
+    /// The part of this worker in a pool shared by several; `None` if it is alone.
     pub(super) sharing: Option<Sharing>,
-}
-
-/// The order is that of memory: the lines that each exchange needs come first.
-#[repr(C, align(64))]
-pub(super) struct Backend {
-    pub(super) queue: Queue,
-    /// Exchanges it is given at once, at most.
-    pub(super) max_in_flight: u32,
-    pub(super) unreachable_in_a_row: u32,
-    pub(super) state: State,
-    /// Exchanges dispatched before tell of an earlier time, and are no evidence.
-    pub(super) judged_from: Timestamp,
-    /// Whether it was said that it is not ejected because too many are.
-    pub(super) is_spared: bool,
-    /// Whether the other workers keep it from being picked here: its trial is under way there,
-    /// or news of its state are.
-    pub(super) is_barred: bool,
-    pub(super) evidence: OutlierDetector,
-    pub(super) latency_outlier: LatencyOutlier,
-    pub(super) name: String,
-}
-
-impl Backend {
-    /// Whether it may be picked, if it has room.
-    pub(super) fn is_open(&self) -> bool {
-        self.state.pickable() && !self.is_barred
-    }
-
-    /// Says in its candidate whether it may be picked.
-    pub(super) fn judge(&self, candidate: &mut Candidate) {
-        candidate.pickable = self.is_open() && candidate.in_flight < self.max_in_flight;
-    }
 }
 
 impl Backends {
@@ -99,11 +47,21 @@ impl Backends {
     /// [full](Self::is_full), waiting for it is better still.
     pub fn pick(&mut self, key: u64, attempted: &[BackendId], now: Timestamp) -> Option<Lease> {
         self.pass_time(now);
+        let exchange = PickFor {
+            key,
+            attempted,
+            now,
+        };
         if self.sharing.is_some() {
-            return self.pick_shared(key, attempted, now);
+            return self.pick_shared(exchange);
         }
-        let backend = self.choose(key, attempted, now)?;
+        let backend = self.choose(exchange)?;
         self.lease(backend, now)
+    }
+
+    pub(super) fn choose(&mut self, exchange: PickFor<'_>) -> Option<BackendId> {
+        let (members, ramps) = (&mut self.members, &mut self.ramps);
+        self.picker.choose(members, ramps, exchange)
     }
 
     /// Picks this backend, to which a client is bound, if it may be picked. The strategy has no
@@ -112,6 +70,7 @@ impl Backends {
         self.pass_time(now);
         self.refresh(backend.slot());
         let may = self
+            .members
             .candidate(backend)
             .is_some_and(|c| c.live && c.pickable);
         if !may {
@@ -125,18 +84,19 @@ impl Backends {
     /// Ends an exchange. The only way to end one.
     pub fn settle(&mut self, lease: Lease, outcome: Outcome, now: Timestamp) {
         let slot = lease.backend.slot();
-        let (Some(candidate), Some(backend)) =
-            (self.candidates.get_mut(slot), self.backends.get_mut(slot))
-        else {
+        let (Some(candidate), Some(backend)) = (
+            self.members.candidates.get_mut(slot),
+            self.members.backends.get_mut(slot),
+        ) else {
             debug_assert!(false, "a lease of another pool");
             return;
         };
-        let overtook = self.in_flight_list.remove(&mut backend.queue, lease.node);
+        let overtook = self.in_flight.remove(&mut backend.queue, lease.node);
         let row = self.sharing.as_ref().and_then(|s| s.shared_load.row(slot));
         match row {
             None => {
                 candidate.in_flight = candidate.in_flight.saturating_sub(1);
-                candidate.oldest_dispatched_at = self.in_flight_list.oldest(&backend.queue);
+                candidate.oldest_dispatched_at = self.in_flight.oldest(&backend.queue);
             }
             Some(row) => {
                 row.show(candidate);
@@ -163,30 +123,27 @@ impl Backends {
             }
         }
         self.judge(&lease, outcome, now);
-        self.note_pace(&lease, outcome, overtook, now);
-        self.strategy.settled(&self.candidates, &settlement, now);
+        self.note_latency(&lease, outcome, overtook, now);
+        self.picker
+            .strategy
+            .settled(&self.members.candidates, &settlement, now);
         self.note_if_emptied(slot, now);
         if settlement.remaining == 0 {
-            self.vacate_if_removed(slot);
+            self.members.vacate_if_removed(slot);
         }
     }
 
-    /// Whether a backend that may be picked, and is not in `attempted`, has all the exchanges it is
-    /// given at once: one that comes now should wait.
+    /// Whether a backend that may be picked, and is not in `attempted`, is at its limit: an exchange
+    /// that comes now should wait.
     #[must_use]
     pub fn is_full(&self, attempted: &[BackendId]) -> bool {
-        let mut pool = self.candidates.iter().zip(&self.backends);
-        pool.any(|(candidate, backend)| {
-            backend.is_open()
-                && candidate.in_flight >= backend.max_in_flight
-                && !attempted.contains(&candidate.id)
-        })
+        self.members.is_full(attempted)
     }
 
     /// Whether a backend other than `this`, and not in `attempted`, answers, as far as is known.
     #[must_use]
     pub fn has_another(&self, this: BackendId, attempted: &[BackendId]) -> bool {
-        let mut pool = self.candidates.iter().zip(&self.backends);
+        let mut pool = self.members.candidates.iter().zip(&self.members.backends);
         pool.any(|(candidate, backend)| {
             let id = candidate.id;
             backend.state.answers() && id != this && !attempted.contains(&id)
@@ -196,58 +153,52 @@ impl Backends {
     /// What the strategy sees, by slot; the slots of removed backends are not `live`.
     #[must_use]
     pub fn candidates(&self) -> &[Candidate] {
-        &self.candidates
+        &self.members.candidates
     }
 
     /// Exchanges in flight over all backends: the leases held, here and not by other workers.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.in_flight_list.len()
+        self.in_flight.len()
     }
 
     /// How often somebody was picked who may not be, because nobody may.
     #[must_use]
     pub const fn panic_picks(&self) -> u64 {
-        self.panic_picks
+        self.picker.panic_picks
     }
 
     /// The rule by which backends are picked.
     #[must_use]
     pub fn strategy(&self) -> &dyn Strategy {
-        self.strategy.as_ref()
+        self.picker.strategy.as_ref()
     }
 
     /// What the strategy makes of each backend at this moment: whom [`pick`](Self::pick) would
     /// pick, and why. For people; changes nothing.
     #[must_use]
     pub fn explain(&self, key: u64, now: Timestamp) -> Vec<Verdict> {
-        self.strategy.explain(&self.candidates, key, now)
+        self.picker
+            .strategy
+            .explain(&self.members.candidates, key, now)
     }
 
     /// What a backend is called.
     #[must_use]
     pub fn name(&self, backend: BackendId) -> Option<&str> {
-        self.candidate(backend)?;
-        Some(&self.backends.get(backend.slot())?.name)
+        Some(&self.members.backend(backend)?.name)
     }
 
     /// Where in its life a backend is.
     #[must_use]
     pub fn state(&self, backend: BackendId) -> Option<State> {
-        self.candidate(backend)?;
-        Some(self.backends.get(backend.slot())?.state)
+        Some(self.members.backend(backend)?.state)
     }
 
     /// Whether the strategy has named a backend that does not exist or may not be picked since this
     /// was last asked.
     pub(crate) fn take_invalid_pick(&mut self) -> bool {
-        mem::take(&mut self.has_invalid_pick)
-    }
-
-    /// The candidate of a backend that is still known under this id.
-    pub(super) fn candidate(&self, backend: BackendId) -> Option<&Candidate> {
-        let candidate = self.candidates.get(backend.slot())?;
-        (candidate.id == backend).then_some(candidate)
+        mem::take(&mut self.picker.has_invalid_pick)
     }
 
     /// Counts an exchange at the backend that was chosen for it; `None` if another worker was
@@ -259,21 +210,22 @@ impl Backends {
             None => None,
             Some(_) => Some(self.take_place(slot, now)?),
         };
-        let candidate = self.candidates.get_mut(slot).filter(|c| c.id == chosen)?;
-        let backend = self.backends.get_mut(slot)?;
+        let candidate = self.members.candidates.get_mut(slot);
+        let candidate = candidate.filter(|c| c.id == chosen)?;
+        let backend = self.members.backends.get_mut(slot)?;
         let Place {
             ahead,
             pick,
             is_trial,
         } = place.unwrap_or(Place {
             ahead: candidate.in_flight,
-            pick: self.next_pick,
+            pick: self.picker.next_pick,
             is_trial: backend.state.awaits_trial(),
         });
         let lease = Lease {
             backend: chosen,
             dispatched_at: now,
-            node: self.in_flight_list.push(&mut backend.queue, now),
+            node: self.in_flight.push(&mut backend.queue, now),
             ahead,
             trial: is_trial,
             by_affinity: false,
@@ -282,7 +234,7 @@ impl Backends {
         candidate.last_pick = pick;
         candidate.last_picked_at = now;
         candidate.oldest_dispatched_at.get_or_insert(now);
-        self.next_pick += 1;
+        self.picker.next_pick += 1;
         backend.is_barred |= is_trial && self.sharing.is_some();
         backend.judge(candidate);
         if is_trial && self.sharing.is_none() {
@@ -290,5 +242,168 @@ impl Backends {
         }
         self.ramps.spend(slot);
         Some(lease)
+    }
+}
+
+/// Membership.
+impl Backends {
+    /// An pool of `backends`, each a name and a weight (1 to 256), in the order in which ties
+    /// are broken; above 8 of them that order starts at a backend that `seed` decides.
+    #[must_use]
+    pub fn new(
+        backends: impl IntoIterator<Item = (String, u32)>,
+        strategy: Box<dyn Strategy>,
+        seed: u64,
+    ) -> Self {
+        let mut pool = Self {
+            members: Members::default(),
+            in_flight: InFlight::default(),
+            picker: Picker {
+                is_keyed: strategy.key_source() != KeySource::None,
+                strategy,
+                next_pick: FIRST_PICK,
+                panic_picks: 0,
+                has_invalid_pick: false,
+            },
+            detection: Detection::default(),
+            ramps: Ramps::default(),
+            next_change: Timestamp::NEVER,
+            change_log: ChangeLog::default(),
+            sharing: None,
+        };
+        for (name, weight) in backends {
+            pool.members.seat(name, weight, State::Initial);
+        }
+        pool.members.rotate(seed);
+        pool.picker
+            .strategy
+            .changed(&pool.members.candidates, Timestamp::ZERO);
+        pool
+    }
+
+    /// Sets what it takes to eject a backend, and how it comes back.
+    pub fn set_policy(&mut self, policy: EjectionPolicy) {
+        self.detection.policy = policy;
+    }
+
+    /// Adds a backend, on probation.
+    pub fn add(&mut self, name: String, weight: u32, now: Timestamp) -> BackendId {
+        let id = self
+            .members
+            .seat(name, weight, State::on_probation(FIRST_COOLDOWN));
+        self.ramps.try_out(id.slot());
+        self.picker.strategy.changed(&self.members.candidates, now);
+        id
+    }
+
+    /// The backend called `name`.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<BackendId> {
+        self.members.find(name)
+    }
+
+    /// The backend on this host, if there is just one.
+    #[must_use]
+    pub fn find_only_of_host(&self, host: &str) -> Option<BackendId> {
+        self.members.find_only_of_host(host)
+    }
+
+    /// Removes a backend. What is in flight there is finished and settled as ever. Returns
+    /// whether there was such a backend.
+    pub fn remove(&mut self, backend: BackendId, now: Timestamp) -> bool {
+        if !self.command(backend, Event::Remove, now) {
+            return false;
+        }
+        if let Some(candidate) = self.members.candidates.get_mut(backend.slot()) {
+            candidate.live = false;
+        }
+        self.picker.strategy.changed(&self.members.candidates, now);
+        if self
+            .members
+            .candidate(backend)
+            .is_some_and(|c| c.in_flight == 0)
+        {
+            self.members.vacate(backend.slot());
+        }
+        true
+    }
+
+    /// Lets a backend finish what it has and gives it nothing new; when it has finished, it is
+    /// disabled. Returns whether there is such a backend.
+    pub fn drain(&mut self, backend: BackendId, now: Timestamp) -> bool {
+        let here = self.command(backend, Event::Drain, now);
+        self.note_if_emptied(backend.slot(), now);
+        here
+    }
+
+    /// Gives a backend nothing new, whatever is in flight there. Returns whether there is such a
+    /// backend.
+    pub fn disable(&mut self, backend: BackendId, now: Timestamp) -> bool {
+        self.command(backend, Event::Disable, now)
+    }
+
+    /// Takes a drained or disabled backend back, on probation. Returns whether there is such a
+    /// backend.
+    pub fn undrain(&mut self, backend: BackendId, now: Timestamp) -> bool {
+        self.command(backend, Event::Restore, now)
+    }
+
+    /// Whether the operator wants a backend to take part: it is not drained, disabled or removed.
+    #[must_use]
+    pub fn is_member(&self, backend: BackendId) -> bool {
+        self.state(backend).is_some_and(State::is_member)
+    }
+
+    /// Gives a backend another share, 1 to 256. Returns whether there is such a backend.
+    pub fn set_weight(&mut self, backend: BackendId, weight: u32, now: Timestamp) -> bool {
+        let candidate = self.members.candidates.get_mut(backend.slot());
+        let Some(candidate) = candidate.filter(|c| c.live && c.id == backend) else {
+            return false;
+        };
+        candidate.weight = weight.clamp(1, 256);
+        self.picker.strategy.changed(&self.members.candidates, now);
+        true
+    }
+
+    /// Gives a backend at most so many exchanges at once: at least one, `u32::MAX` for no limit.
+    /// Returns whether there is such a backend.
+    pub fn set_max_in_flight(&mut self, backend: BackendId, max: u32) -> bool {
+        let slot = backend.slot();
+        match (
+            self.members.candidates.get_mut(slot),
+            self.members.backends.get_mut(slot),
+        ) {
+            (Some(candidate), Some(known)) if candidate.live && candidate.id == backend => {
+                known.max_in_flight = max.max(1);
+                known.judge(candidate);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn command(&mut self, backend: BackendId, event: Event, now: Timestamp) -> bool {
+        let here = self.members.candidate(backend).is_some_and(|c| c.live);
+        if here {
+            self.advance(backend.slot(), event, Cause::Operator, now);
+        }
+        here
+    }
+
+    /// Ends draining when nothing is in flight any more.
+    pub(super) fn note_if_emptied(&mut self, slot: usize, now: Timestamp) {
+        let state = self.members.backends.get(slot).map(|backend| backend.state);
+        if state != Some(State::Draining) {
+            return;
+        }
+        self.refresh(slot);
+        if self
+            .members
+            .candidates
+            .get(slot)
+            .is_some_and(|c| c.in_flight == 0)
+        {
+            self.advance(slot, Event::Emptied, Cause::Emptied, now);
+        }
     }
 }

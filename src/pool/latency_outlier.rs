@@ -14,9 +14,6 @@
 //! Refused: comparing means, which one long answer moves; comparing a backend with its own past,
 //! which a nightly job looks worse than.
 
-use super::life_cycle::Event;
-use super::{Backends, Cause, Grounds, Lease};
-use crate::strategy::Outcome;
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -25,18 +22,18 @@ const SAMPLES: usize = 20;
 /// They have to come within this, and a median this old is none.
 const RECENT: Duration = Duration::from_secs(30);
 /// Nobody is ejected who takes less than this longer than the others.
-const MIN_EXCESS: Duration = Duration::from_millis(500);
+pub(super) const MIN_EXCESS: Duration = Duration::from_millis(500);
 
 /// So many of them that overtook an older request show that requests do not stand in line.
 const OUT_OF_ORDER: u32 = 3;
 
 /// What is known of one answer.
 #[derive(Clone, Copy, Debug)]
-struct Answer {
-    time: Duration,
+pub(super) struct Answer {
+    pub(super) time: Duration,
     /// Exchanges that were in flight there before it.
-    ahead: u32,
-    overtook: bool,
+    pub(super) ahead: u32,
+    pub(super) overtook: bool,
 }
 
 /// How long one backend takes. What each answer needs stands together, and so do the two numbers
@@ -64,7 +61,7 @@ struct Sample {
 
 impl LatencyOutlier {
     /// An answer came. Returns the median if that makes one.
-    fn add(&mut self, answer: Answer, now: Timestamp) -> Option<Duration> {
+    pub(super) fn add(&mut self, answer: Answer, now: Timestamp) -> Option<Duration> {
         if self.count == 0 || now.since(self.began_at) > RECENT {
             (self.count, self.overtaking, self.began_at) = (0, 0, now);
         }
@@ -90,64 +87,9 @@ impl LatencyOutlier {
     }
 
     /// How long it takes, if that is known.
-    fn typical(&self, now: Timestamp) -> Option<Duration> {
+    pub(super) fn typical(&self, now: Timestamp) -> Option<Duration> {
         let (median, found_at) = self.median?;
         (now.since(found_at) <= RECENT).then_some(median)
-    }
-}
-
-impl Backends {
-    /// An exchange is over. Ejects its backend if that shows that it is far too slow.
-    pub(super) fn note_pace(
-        &mut self,
-        lease: &Lease,
-        outcome: Outcome,
-        overtook: bool,
-        now: Timestamp,
-    ) {
-        let is_comparable = self.policy.passive && !self.is_keyed && !lease.by_affinity;
-        let ratio = self.policy.slow_outlier.filter(|_| is_comparable);
-        let (Some(ratio), Some(time)) = (ratio, outcome.response_time()) else {
-            return;
-        };
-        let slot = lease.backend().slot();
-        let backend = self.backends.get_mut(slot);
-        let Some(backend) = backend.filter(|it| lease.dispatched_at >= it.judged_from) else {
-            return;
-        };
-        let answer = Answer {
-            time,
-            ahead: lease.ahead,
-            overtook,
-        };
-        let median = backend.latency_outlier.add(answer, now);
-        // Looking at all the others is for the rare case.
-        let Some(median) = median.filter(|median| *median > MIN_EXCESS) else {
-            return;
-        };
-        let Some(others) = self.typical_of_others(slot, now) else {
-            return;
-        };
-        if median > others.saturating_mul(ratio).max(others + MIN_EXCESS) {
-            let cause = Cause::Slow { median, others };
-            let event = Event::Outlier(Grounds::Answers);
-            self.eject_if_few_are(slot, event, cause, now);
-        }
-    }
-
-    /// The median of how long the others take that take part, as far as that is known.
-    fn typical_of_others(&self, slot: usize, now: Timestamp) -> Option<Duration> {
-        let others = self.backends.iter().enumerate();
-        let others = others.filter(|(other, backend)| *other != slot && !backend.state.is_out());
-        let mut medians: Vec<_> = others
-            .filter_map(|(_, it)| it.latency_outlier.typical(now))
-            .collect();
-        let middle = medians.len() / 2;
-        if medians.is_empty() {
-            return None;
-        }
-        let (_, median, _) = medians.select_nth_unstable(middle);
-        Some(*median)
     }
 }
 

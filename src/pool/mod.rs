@@ -5,25 +5,22 @@
 //! the clock.
 
 mod backends;
-mod heartbeats;
 mod idle_conns;
 mod in_flight;
 mod latency_outlier;
 mod lease;
 mod life_cycle;
-mod membership;
+mod members;
 mod outlier;
 mod pick;
 mod queue;
 mod retry_budget;
-mod shared_pick;
 mod sharing;
 mod signals;
 mod slow_start;
 mod state_change;
 #[cfg(test)]
 mod tests;
-mod transition;
 mod window;
 
 pub use crate::config::EjectionPolicy;
@@ -197,7 +194,7 @@ impl Pools {
 
     /// All ids.
     pub(crate) fn ids(&self) -> impl Iterator<Item = PoolId> + use<> {
-        (0..=self.others.len()).map(|index| PoolId(index as u16))
+        (0..self.others.len() as u16 + 1).map(PoolId)
     }
 
     /// The pool with this id. Ids are given by the same configuration as the pools, so there is one;

@@ -1,65 +1,89 @@
-//! Who is picked: the strategy chooses, and the life cycle has its say.
+//! Which backend is picked: the strategy chooses, and the life cycle has its say.
 //!
-//! A strategy sees candidates and knows nothing of trials, growing shares or need. Those are seen
-//! to here, the same way for every strategy: by giving an exchange to whoever is due, or by asking
-//! the strategy again with fewer or more candidates. In the usual case, when all are well and
-//! nothing was attempted before, the strategy is asked once and that is all.
+//! A strategy sees candidates and knows nothing of trials, growing shares or panic. Those are handled
+//! here, the same way for every strategy: by giving an exchange to the backend that is due for its
+//! trial, or by asking the strategy again with fewer or more candidates. In the usual case, when all
+//! are healthy and nothing was attempted before, the strategy is asked once and that is all.
 
-use super::Backends;
-use super::backends::Backend;
-use crate::strategy::BackendId;
+use super::members::{Backend, Members};
+use super::slow_start::Ramps;
+use crate::strategy::{BackendId, Strategy};
 use crate::time::Timestamp;
-use std::mem;
 
-impl Backends {
-    /// Chooses a backend for one exchange, as [`pick`](Self::pick) says.
+/// The strategy, and the counters of its picks.
+pub(super) struct Picker {
+    pub(super) strategy: Box<dyn Strategy>,
+    /// Whether the strategy goes by something in the request.
+    pub(super) is_keyed: bool,
+    /// The number of the next pick.
+    pub(super) next_pick: u64,
+    /// Picks of backends that are out, because all are.
+    pub(super) panic_picks: u64,
+    /// Whether the strategy returned an id that is not of a candidate that may be picked.
+    pub(super) has_invalid_pick: bool,
+}
+
+/// The exchange to pick for.
+#[derive(Clone, Copy)]
+pub(super) struct PickFor<'a> {
+    /// The hash of what the strategy's key source names; 0 if nothing.
+    pub(super) key: u64,
+    /// Backends at which it has failed.
+    pub(super) attempted: &'a [BackendId],
+    pub(super) now: Timestamp,
+}
+
+impl Picker {
+    /// Chooses a backend; `None`: there is none, or those that may be picked are full.
     pub(super) fn choose(
         &mut self,
-        key: u64,
-        attempted: &[BackendId],
-        now: Timestamp,
+        members: &mut Members,
+        ramps: &mut Ramps,
+        exchange: PickFor<'_>,
     ) -> Option<BackendId> {
-        let mut chosen = if attempted.is_empty() {
-            let chosen = self.strategy.pick(&self.candidates, key, now);
-            self.validated(chosen)
-        } else {
-            self.pick_where(|_, backend| backend.is_open(), key, attempted, now)
+        let mut chosen = match exchange.attempted.is_empty() {
+            true => {
+                let candidates = &members.candidates;
+                let chosen = self.strategy.pick(candidates, exchange.key, exchange.now);
+                self.validated(chosen, members)
+            }
+            false => self.pick_where(members, exchange, |_, backend| backend.is_open()),
         };
-        if !self.ramps.is_empty() {
-            chosen = self.welcome_back(chosen, key, attempted, now);
+        if !ramps.is_empty() {
+            chosen = self.readmit(chosen, members, ramps, exchange);
         }
-        if chosen.is_some() || self.is_full(attempted) {
+        if chosen.is_some() || members.is_full(exchange.attempted) {
             return chosen;
         }
         let answers = |_, backend: &Backend| backend.state.answers();
         let member = |_, backend: &Backend| backend.state.is_member();
-        let backend = match self.pick_where(answers, key, attempted, now) {
+        let backend = match self.pick_where(members, exchange, answers) {
             Some(backend) => backend,
-            None => self.pick_where(member, key, attempted, now)?,
+            None => self.pick_where(members, exchange, member)?,
         };
         self.panic_picks += 1;
         Some(backend)
     }
 
-    /// Picks among the backends that are not `attempted` and that `may` be picked, by lending
-    /// the strategy candidates that say so. Looks at every backend; only for the rare cases.
+    /// Picks among the backends that were not attempted and that `may` be picked, by lending the
+    /// strategy candidates that say so. Looks at every backend; only for the rare cases.
     fn pick_where(
         &mut self,
+        members: &mut Members,
+        exchange: PickFor<'_>,
         may: impl Fn(usize, &Backend) -> bool,
-        key: u64,
-        attempted: &[BackendId],
-        now: Timestamp,
     ) -> Option<BackendId> {
-        for (slot, candidate) in self.candidates.iter_mut().enumerate() {
-            let backend = self.backends.get(slot);
+        for (slot, candidate) in members.candidates.iter_mut().enumerate() {
+            let backend = members.backends.get(slot);
             candidate.pickable = backend.is_some_and(|backend| {
                 let has_room = candidate.in_flight < backend.max_in_flight;
-                may(slot, backend) && has_room && !attempted.contains(&candidate.id)
+                may(slot, backend) && has_room && !exchange.attempted.contains(&candidate.id)
             });
         }
-        let chosen = self.strategy.pick(&self.candidates, key, now);
-        let chosen = self.validated(chosen);
-        for (candidate, backend) in self.candidates.iter_mut().zip(&self.backends) {
+        let candidates = &members.candidates;
+        let chosen = self.strategy.pick(candidates, exchange.key, exchange.now);
+        let chosen = self.validated(chosen, members);
+        for (candidate, backend) in members.candidates.iter_mut().zip(&members.backends) {
             backend.judge(candidate);
         }
         chosen
@@ -68,9 +92,9 @@ impl Backends {
     /// Checks the id that a strategy returned: one of a backend that may be picked. A strategy of the
     /// user's own that errs costs its exchange a backend, not the balancer its life.
     #[inline]
-    fn validated(&mut self, chosen: Option<BackendId>) -> Option<BackendId> {
+    fn validated(&mut self, chosen: Option<BackendId>, members: &Members) -> Option<BackendId> {
         let backend = chosen?;
-        let candidate = self.candidates.get(backend.slot());
+        let candidate = members.candidates.get(backend.slot());
         if candidate.is_some_and(|c| c.id == backend && c.pickable) {
             return chosen;
         }
@@ -78,17 +102,17 @@ impl Backends {
         None
     }
 
-    /// Lets those come back that are to: one that is due for its trial is picked, and a chosen
-    /// one whose share has not grown far enough is passed over, if there is another.
-    fn welcome_back(
+    /// Lets backends come back: one that is due for its trial is picked, and a chosen one whose
+    /// share has not grown far enough is passed over, if there is another.
+    fn readmit(
         &mut self,
         chosen: Option<BackendId>,
-        key: u64,
-        attempted: &[BackendId],
-        now: Timestamp,
+        members: &mut Members,
+        ramps: &mut Ramps,
+        exchange: PickFor<'_>,
     ) -> Option<BackendId> {
         let spreads = self.strategy.spreads();
-        let candidates = &self.candidates;
+        let candidates = &members.candidates;
         let pickable = candidates.iter().filter(|c| c.pickable);
         let total: u64 = pickable.map(|c| u64::from(c.weight)).sum();
         let weight = |slot: usize| candidates.get(slot).map_or(0, |c| c.weight);
@@ -96,26 +120,28 @@ impl Backends {
             true => f64::from(weight(slot)) / total.max(1) as f64,
             false => 1.0,
         };
-        self.ramps.earn(share, now);
-        if spreads && let Some(trial) = self.due_for_trial(attempted) {
+        ramps.earn(share, exchange.now);
+        if spreads && let Some(trial) = self.due_for_trial(members, ramps, exchange.attempted) {
             return Some(trial);
         }
         let first = chosen?;
-        if self.ramps.admits(first.slot()) {
+        if ramps.admits(first.slot()) {
             return chosen;
         }
-        let ramps = mem::take(&mut self.ramps);
         let may = |slot, backend: &Backend| backend.is_open() && ramps.admits(slot);
-        let other = self.pick_where(may, key, attempted, now);
-        self.ramps = ramps;
-        other.or(chosen)
+        self.pick_where(members, exchange, may).or(chosen)
     }
 
-    /// The backend whose trial is the next pick, if there is one. Rules that go by the request
-    /// have their reasons: there the trial is the next exchange that belongs to the backend.
-    fn due_for_trial(&self, attempted: &[BackendId]) -> Option<BackendId> {
-        let trials = self.ramps.trials().filter(|_| !self.is_keyed);
-        let mut candidates = trials.filter_map(|slot| self.candidates.get(slot));
+    /// The backend whose trial is the next pick, if there is one. Under a strategy that goes by the
+    /// request the trial is the next exchange that belongs to the backend.
+    fn due_for_trial(
+        &self,
+        members: &Members,
+        ramps: &Ramps,
+        attempted: &[BackendId],
+    ) -> Option<BackendId> {
+        let trials = ramps.trials().filter(|_| !self.is_keyed);
+        let mut candidates = trials.filter_map(|slot| members.candidates.get(slot));
         let due = candidates.find(|c| c.pickable && !attempted.contains(&c.id))?;
         Some(due.id)
     }

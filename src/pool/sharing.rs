@@ -18,9 +18,11 @@
 //! flight are as fast as one; each tries a slow backend once more, and that is all.
 
 use super::life_cycle::Event;
-use super::{Backends, Cause, State, StateChange};
-use crate::shared::{Admission, SharedLoad};
-use crate::strategy::BackendId;
+use super::members::Backend;
+use super::pick::PickFor;
+use super::{Backends, Cause, Lease, State, StateChange};
+use crate::shared::{Admission, BackendLoad, SharedLoad};
+use crate::strategy::{BackendId, Candidate};
 use crate::time::Timestamp;
 use std::mem;
 use std::sync::Arc;
@@ -83,7 +85,7 @@ impl Backends {
             cause,
             is_judged,
         } = signal;
-        if self.candidate(backend).is_none() {
+        if self.members.candidate(backend).is_none() {
             return;
         }
         match event {
@@ -96,11 +98,11 @@ impl Backends {
     /// The first worker has moved a backend on. For the others.
     pub fn adopt(&mut self, change: &StateChange, now: Timestamp) {
         let slot = change.backend.slot();
-        if self.candidate(change.backend).is_none() {
+        if self.members.candidate(change.backend).is_none() {
             return;
         }
         if change.is_spared() {
-            if let Some(backend) = self.backends.get_mut(slot) {
+            if let Some(backend) = self.members.backends.get_mut(slot) {
                 backend.is_spared = true;
             }
             return;
@@ -150,7 +152,7 @@ impl Backends {
     }
 
     fn signal(&mut self, slot: usize, event: Event, cause: Cause, is_judged: bool) {
-        let candidate = self.candidates.get(slot);
+        let candidate = self.members.candidates.get(slot);
         if let (Some(sharing), Some(candidate)) = (&mut self.sharing, candidate) {
             sharing.signals.push(Signal {
                 backend: candidate.id,
@@ -159,6 +161,155 @@ impl Backends {
                 is_judged,
             });
         }
+    }
+}
+
+/// Rows looked at before a pick. Those that nobody has written since cost next to nothing.
+const LOOKED_AT: usize = 64;
+
+/// What was got with a place.
+pub(super) struct Place {
+    /// Exchanges in flight there before.
+    pub(super) ahead: u32,
+    /// The number of the pick.
+    pub(super) pick: u64,
+    pub(super) is_trial: bool,
+}
+
+/// Picking.
+impl Backends {
+    /// As [`pick`](Self::pick). Another worker may be faster at the backend that was chosen: its
+    /// candidate then says so, and the next best is chosen.
+    pub(super) fn pick_shared(&mut self, exchange: PickFor<'_>) -> Option<Lease> {
+        let count = self.members.candidates.len();
+        self.look();
+        let mut looked_at_all = count <= LOOKED_AT;
+        for _ in 0..=count {
+            match self.choose(exchange) {
+                Some(backend) => {
+                    if let Some(lease) = self.lease(backend, exchange.now) {
+                        return Some(lease);
+                    }
+                }
+                None if looked_at_all => return None,
+                None => {
+                    looked_at_all = true;
+                    self.refresh_all();
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes a place at the backend in `slot`, if there is one for this worker.
+    pub(super) fn take_place(&mut self, slot: usize, now: Timestamp) -> Option<Place> {
+        let sharing = self.sharing.as_ref()?;
+        let candidate = self.members.candidates.get_mut(slot)?;
+        let backend = self.members.backends.get_mut(slot)?;
+        let row = sharing.shared_load.row(slot)?;
+        let ahead = match row.enter(backend.max_in_flight) {
+            Ok(ahead) => ahead,
+            Err(in_flight) => {
+                candidate.in_flight = in_flight;
+                backend.judge(candidate);
+                return None;
+            }
+        };
+        // The first worker closes a row before it looks whether anything is in flight: so it
+        // sees the place that was just taken, or the row is seen to be closed here.
+        let is_closed = row.admission() == Admission::Closed;
+        let is_trial = !is_closed && backend.state.awaits_trial() && row.begin_trial();
+        let is_late = backend.state.is_on_probation() && !is_trial && !backend.is_barred;
+        if is_closed || is_late {
+            row.leave();
+            backend.is_barred = true;
+            backend.judge(candidate);
+            if is_closed {
+                // The change is under way; until it comes, this is what it amounts to.
+                backend.state = State::Draining;
+                self.note_if_emptied(slot, now);
+            }
+            return None;
+        }
+        let pick = sharing.shared_load.next_pick();
+        row.picked(pick, ahead, now);
+        Some(Place {
+            ahead,
+            pick,
+            is_trial,
+        })
+    }
+
+    /// Whether somebody may be picked at this moment.
+    pub fn has_room(&mut self) -> bool {
+        self.refresh_all();
+        self.members
+            .candidates
+            .iter()
+            .any(|candidate| candidate.pickable)
+    }
+}
+
+/// Looking at what the other workers have done.
+impl Backends {
+    /// Looks at as many backends as there is time for before a pick.
+    fn look(&mut self) {
+        let count = self.members.candidates.len();
+        if count <= LOOKED_AT {
+            return self.refresh_slots(0, count);
+        }
+        let Some(sharing) = &mut self.sharing else {
+            return;
+        };
+        let from = sharing.next_look;
+        let to = count.min(from + LOOKED_AT);
+        sharing.next_look = if to == count { 0 } else { to };
+        self.refresh_slots(from, to);
+    }
+
+    /// Brings all candidates up to date. What is done here is known at once; this is about the
+    /// other workers.
+    pub fn refresh_all(&mut self) {
+        self.refresh_slots(0, self.members.candidates.len());
+    }
+
+    /// The same for one backend.
+    pub(super) fn refresh(&mut self, slot: usize) {
+        self.refresh_slots(slot, slot + 1);
+    }
+
+    fn refresh_slots(&mut self, from: usize, to: usize) {
+        let Some(sharing) = &self.sharing else {
+            return;
+        };
+        let candidates = self
+            .members
+            .candidates
+            .get_mut(from..to)
+            .unwrap_or_default();
+        let backends = self.members.backends.get_mut(from..to).unwrap_or_default();
+        for (candidate, backend) in candidates.iter_mut().zip(backends) {
+            if let Some(row) = sharing.shared_load.row(candidate.id.slot()) {
+                see(row, candidate, backend);
+            }
+        }
+        self.picker.strategy.refreshed(candidates);
+    }
+}
+
+/// Makes a candidate say what a row says.
+fn see(row: &BackendLoad, candidate: &mut Candidate, backend: &mut Backend) {
+    row.show(candidate);
+    backend.is_barred = match row.admission() {
+        Admission::Open => backend.state.is_on_probation() && row.is_on_trial(),
+        Admission::InNeed | Admission::Closed => true,
+    };
+    backend.judge(candidate);
+}
+
+impl State {
+    fn is_on_probation(self) -> bool {
+        matches!(self, Self::Probation { .. })
     }
 }
 

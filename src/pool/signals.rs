@@ -10,9 +10,12 @@
 //! does not answer at all (no connection, silence) is always ejected: nothing is served by
 //! asking it. When everybody is ejected, [`pick`](Backends::pick) takes one all the same.
 
+use super::latency_outlier::{Answer, MIN_EXCESS};
 use super::life_cycle::Event;
-use super::{Backends, Cause, Grounds, Lease, State};
+use super::window::Window;
+use super::{Backends, Cause, EjectionPolicy, Grounds, Lease, State, StateChange};
 use crate::health::CheckFailure;
+use crate::heartbeat::HeartbeatFinding;
 use crate::strategy::{BackendId, Outcome};
 use crate::time::Timestamp;
 use std::mem;
@@ -20,6 +23,25 @@ use std::time::Duration;
 
 /// Of the longest response time, this part is forgotten with each answer.
 const FORGETTING: u64 = 512;
+
+/// What detects outliers: the policy, and what is known of the whole pool.
+pub(super) struct Detection {
+    pub(super) policy: EjectionPolicy,
+    /// The outcomes of all backends.
+    pub(super) recent: Window<4>,
+    /// How long slow responses take, over all backends: the longest, forgotten bit by bit.
+    pub(super) slow_response_nanos: u64,
+}
+
+impl Default for Detection {
+    fn default() -> Self {
+        Self {
+            policy: EjectionPolicy::FAILURES_ONLY,
+            recent: Window::default(),
+            slow_response_nanos: 0,
+        }
+    }
+}
 
 /// The signals.
 impl Backends {
@@ -35,7 +57,7 @@ impl Backends {
     /// An exchange is over.
     pub(super) fn judge(&mut self, lease: &Lease, outcome: Outcome, now: Timestamp) {
         let (slot, trial) = (lease.backend.slot(), lease.trial);
-        let Some(backend) = self.backends.get_mut(slot) else {
+        let Some(backend) = self.members.backends.get_mut(slot) else {
             return;
         };
         let is_evidence = lease.dispatched_at >= backend.judged_from;
@@ -47,19 +69,19 @@ impl Backends {
             Outcome::Success { .. } | Outcome::ClientError => {
                 if let Some(response_time) = outcome.response_time() {
                     let nanos = u64::try_from(response_time.as_nanos()).unwrap_or(u64::MAX);
-                    let before = self.slow_response_nanos;
-                    self.slow_response_nanos = nanos.max(before - before / FORGETTING);
+                    let before = self.detection.slow_response_nanos;
+                    self.detection.slow_response_nanos = nanos.max(before - before / FORGETTING);
                 }
                 backend.unreachable_in_a_row = 0;
                 backend.evidence.good(now);
-                self.recent.add(false, now);
+                self.detection.recent.add(false, now);
                 // It nearly always is, and is none the better for one more good answer.
                 if backend.state != State::Healthy || trial {
                     self.advance(slot, Event::Answered { trial }, Cause::Answered, now);
                 }
             }
             Outcome::Failure => {
-                self.recent.add(true, now);
+                self.detection.recent.add(true, now);
                 if is_evidence {
                     backend.evidence.bad(now);
                     self.weigh(slot, trial, now);
@@ -69,10 +91,10 @@ impl Backends {
                 }
             }
             Outcome::Unreachable => {
-                self.recent.add(true, now);
+                self.detection.recent.add(true, now);
                 backend.unreachable_in_a_row = backend.unreachable_in_a_row.saturating_add(1);
                 let count = backend.unreachable_in_a_row;
-                let event = match self.policy.passive && is_evidence {
+                let event = match self.detection.policy.passive && is_evidence {
                     true => Event::Unreachable { trial },
                     false => Event::Inconclusive { trial },
                 };
@@ -83,11 +105,11 @@ impl Backends {
 
     /// A failure was added to the evidence against a backend: decides whether it is enough.
     fn weigh(&mut self, slot: usize, trial: bool, now: Timestamp) {
-        let pool = self.recent.sum(now);
-        let Some(backend) = self.backends.get_mut(slot) else {
+        let pool = self.detection.recent.sum(now);
+        let Some(backend) = self.members.backends.get_mut(slot) else {
             return;
         };
-        if !self.policy.passive {
+        if !self.detection.policy.passive {
             let event = Event::Inconclusive { trial };
             return self.advance(slot, event, Cause::Answered, now);
         }
@@ -146,20 +168,93 @@ impl Backends {
         }
     }
 
+    /// Something was found out about a backend by its heartbeats. A suspicion alone changes
+    /// nothing.
+    pub fn heartbeats_show(
+        &mut self,
+        backend: BackendId,
+        finding: HeartbeatFinding,
+        now: Timestamp,
+    ) {
+        let (event, cause) = match finding {
+            HeartbeatFinding::Suspect => return,
+            HeartbeatFinding::Missing { phi, silence } => {
+                let cause = Cause::HeartbeatsMissing { phi, silence };
+                (Event::HeartbeatsFell, cause)
+            }
+            HeartbeatFinding::ProcessDead => (Event::HeartbeatsFell, Cause::ProcessDead),
+            HeartbeatFinding::Back => (Event::HeartbeatsRose, Cause::HeartbeatsBack),
+            HeartbeatFinding::ProcessAlive => (Event::HeartbeatsRose, Cause::ProcessAlive),
+        };
+        let Some(before) = self.state(backend).filter(|state| state.is_member()) else {
+            return;
+        };
+        self.advance(backend.slot(), event, cause, now);
+        if matches!(before, State::Ejected { .. })
+            && self.state(backend).is_some_and(State::pickable)
+        {
+            // What a strategy holds against it is from before.
+            self.picker.strategy.cleared(backend);
+        }
+    }
+
+    /// An exchange is over. Ejects its backend if that shows that it is far too slow.
+    pub(super) fn note_latency(
+        &mut self,
+        lease: &Lease,
+        outcome: Outcome,
+        overtook: bool,
+        now: Timestamp,
+    ) {
+        let is_comparable =
+            self.detection.policy.passive && !self.picker.is_keyed && !lease.by_affinity;
+        let ratio = self.detection.policy.slow_outlier.filter(|_| is_comparable);
+        let (Some(ratio), Some(time)) = (ratio, outcome.response_time()) else {
+            return;
+        };
+        let slot = lease.backend().slot();
+        let backend = self.members.backends.get_mut(slot);
+        let Some(backend) = backend.filter(|it| lease.dispatched_at >= it.judged_from) else {
+            return;
+        };
+        let answer = Answer {
+            time,
+            ahead: lease.ahead,
+            overtook,
+        };
+        let median = backend.latency_outlier.add(answer, now);
+        // Looking at all the others is for the rare case.
+        let Some(median) = median.filter(|median| *median > MIN_EXCESS) else {
+            return;
+        };
+        let Some(others) = self.members.typical_of_others(slot, now) else {
+            return;
+        };
+        if median > others.saturating_mul(ratio).max(others + MIN_EXCESS) {
+            let cause = Cause::Slow { median, others };
+            let event = Event::Outlier(Grounds::Answers);
+            self.eject_if_few_are(slot, event, cause, now);
+        }
+    }
+
     /// Ends what time alone ends. Costs one comparison unless something is due.
     pub fn pass_time(&mut self, now: Timestamp) {
         if now < self.next_change {
             return;
         }
-        for slot in 0..self.backends.len() {
-            let state = self.backends.get(slot).map(|backend| backend.state);
+        for slot in 0..self.members.backends.len() {
+            let state = self.members.backends.get(slot).map(|backend| backend.state);
             let cause = match state {
                 Some(State::SlowStart { .. }) => Cause::SlowStartEnded,
                 _ => Cause::CooledDown,
             };
             self.advance(slot, Event::TimePassed, cause, now);
         }
-        let ends = self.backends.iter().map(|backend| backend.state.ends_at());
+        let ends = self
+            .members
+            .backends
+            .iter()
+            .map(|backend| backend.state.ends_at());
         self.next_change = ends.min().unwrap_or(Timestamp::NEVER);
     }
 
@@ -172,7 +267,7 @@ impl Backends {
     /// How long slow answers take, over all backends; zero before the first.
     #[must_use]
     pub const fn slow_response_time(&self) -> Duration {
-        Duration::from_nanos(self.slow_response_nanos)
+        Duration::from_nanos(self.detection.slow_response_nanos)
     }
 }
 
@@ -189,13 +284,13 @@ impl Backends {
         if self.leaves_judgement(slot, event, cause) {
             return;
         }
-        let Some(state) = self.backends.get(slot).map(|backend| backend.state) else {
+        let Some(state) = self.members.backends.get(slot).map(|backend| backend.state) else {
             return;
         };
         if state.is_out() || self.may_eject_one_more() {
             return self.advance(slot, event, cause, now);
         }
-        let backend = self.backends.get_mut(slot);
+        let backend = self.members.backends.get_mut(slot);
         if backend.is_some_and(|backend| !mem::replace(&mut backend.is_spared, true)) {
             self.tell(slot, state, state, cause, now);
         }
@@ -203,10 +298,78 @@ impl Backends {
 
     /// Looks at every backend; only for the rare cases.
     fn may_eject_one_more(&self) -> bool {
-        let members = self.backends.iter().filter(|b| b.state.is_member());
+        let members = self.members.backends.iter().filter(|b| b.state.is_member());
         let (members, out) = members.fold((0, 0), |(members, out), backend| {
             (members + 1, out + usize::from(backend.state.is_out()))
         });
-        (out + 1) * 100 <= members * usize::from(self.policy.max_ejected_percent)
+        (out + 1) * 100 <= members * usize::from(self.detection.policy.max_ejected_percent)
+    }
+}
+
+/// State transitions: all that hangs on the state of a backend moves with it.
+impl Backends {
+    /// Takes what has changed since the last time, in order.
+    pub fn take_changes(&mut self) -> Vec<StateChange> {
+        self.change_log.take()
+    }
+
+    /// Moves a backend on in its life, and its candidate with it.
+    pub(super) fn advance(&mut self, slot: usize, event: Event, cause: Cause, now: Timestamp) {
+        let Some(backend) = self.members.backends.get(slot) else {
+            return;
+        };
+        let from = backend.state;
+        let to = from.after(event, self.detection.policy.slow_start, now);
+        if self.sharing.is_some() && !self.may_move(slot, [from, to], event, cause) {
+            return;
+        }
+        self.enter(slot, to, now);
+        self.next_change = self.next_change.min(to.ends_at());
+        if mem::discriminant(&from) != mem::discriminant(&to) {
+            self.tell(slot, from, to, cause, now);
+        }
+    }
+
+    /// Puts a backend into a state, which it came to at `at`.
+    pub(super) fn enter(&mut self, slot: usize, state: State, at: Timestamp) {
+        let (Some(candidate), Some(backend)) = (
+            self.members.candidates.get_mut(slot),
+            self.members.backends.get_mut(slot),
+        ) else {
+            return;
+        };
+        let from = mem::replace(&mut backend.state, state);
+        backend.is_barred = false;
+        backend.judge(candidate);
+        if mem::discriminant(&from) == mem::discriminant(&state) {
+            return;
+        }
+        backend.entered(state, at);
+        match state {
+            State::Probation { .. } => {
+                // It has served its time; what a strategy holds against it is from before.
+                self.picker.strategy.cleared(candidate.id);
+                self.ramps.try_out(slot);
+            }
+            State::SlowStart { .. } => self.ramps.begin(slot, at, self.detection.policy.slow_start),
+            State::Initial | State::Healthy | State::Ejected { .. } => self.ramps.end(slot),
+            State::Draining | State::Disabled | State::Removed => self.ramps.end(slot),
+        }
+    }
+
+    /// Reports a change; the same state twice: the backend was to be ejected and was spared.
+    fn tell(&mut self, slot: usize, from: State, to: State, cause: Cause, now: Timestamp) {
+        let member = self.members.candidates.get(slot);
+        if let (Some(candidate), Some(backend)) = (member, self.members.backends.get(slot)) {
+            self.change_log.push(|missed| StateChange {
+                at: now,
+                backend: candidate.id,
+                name: backend.name.clone(),
+                from,
+                to,
+                cause,
+                missed,
+            });
+        }
     }
 }

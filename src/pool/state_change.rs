@@ -9,6 +9,7 @@ use crate::heartbeat::Phi;
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
 use std::fmt::{self, Display, Formatter};
+use std::mem;
 use std::time::Duration;
 
 /// A backend went from one state to another, or was to and was spared.
@@ -118,6 +119,33 @@ impl Cause {
             Self::TrialFailed | Self::Answered | Self::ChecksPassed { .. } => false,
             Self::CooledDown | Self::SlowStartEnded | Self::Emptied | Self::Operator => false,
         }
+    }
+}
+
+/// Changes kept until they are taken.
+const MAX_CHANGES: usize = 4096;
+
+/// The changes that were not taken yet, in order.
+#[derive(Debug, Default)]
+pub(super) struct ChangeLog {
+    changes: Vec<StateChange>,
+    /// How many were dropped since the last that was kept.
+    missed: u64,
+}
+
+impl ChangeLog {
+    /// Keeps a change, which is told how many before it were dropped.
+    pub(super) fn push(&mut self, change: impl FnOnce(u64) -> StateChange) {
+        if self.changes.len() >= MAX_CHANGES {
+            self.missed += 1;
+        } else {
+            self.changes.push(change(mem::take(&mut self.missed)));
+        }
+    }
+
+    /// Takes all.
+    pub(super) fn take(&mut self) -> Vec<StateChange> {
+        mem::take(&mut self.changes)
     }
 }
 

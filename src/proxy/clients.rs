@@ -155,13 +155,14 @@ impl<N: Network> Proxy<N> {
                 needs_log_fields: self.log.needs_fields(),
                 now,
             };
-            let started = Exchange::start(id, client, input.bytes(scratch), &mut ctx);
+            let exchanges = &mut self.conns.exchanges;
+            let started = Exchange::start(id, client, input.bytes(scratch), exchanges, &mut ctx);
             let used = started.as_ref().map_or(0, |started| started.used);
             if !input.is_finished(used) {
                 client.conn.used(input, used, scratch, buffers);
             }
             if let Some(started) = started {
-                let exchange = self.conns.exchanges.insert(started.exchange);
+                let exchange = started.exchange;
                 client.state = ClientConnState::Busy(exchange);
                 return match started.fault {
                     None => self.drive(exchange, now),

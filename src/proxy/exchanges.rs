@@ -450,7 +450,7 @@ impl<N: Network> Proxy<N> {
     pub(super) fn finish(&mut self, id: ExchangeId, now: Timestamp) {
         self.release_backend(id, now);
         self.timers.clear(id);
-        let Some(mut exchange) = self.conns.exchanges.remove(id) else {
+        let Some(exchange) = self.conns.exchanges.get_mut(id) else {
             return;
         };
         let client = exchange.client;
@@ -462,6 +462,7 @@ impl<N: Network> Proxy<N> {
         }
         let close_mode = exchange.close_mode();
         exchange.release(&mut self.io);
+        self.conns.exchanges.remove(id);
         match close_mode {
             CloseMode::Keep if !self.is_stopping => self.await_request(client, now),
             CloseMode::Keep | CloseMode::Linger => self.linger(client, now),

@@ -58,7 +58,7 @@ fn who_is_far_slower_than_the_others_is_ejected() {
 #[test]
 fn who_stays_slow_is_left_alone_for_longer_each_time() {
     let mut pool = watching(&Kind::RoundRobin);
-    pool.policy.slow_start = Duration::from_secs(10);
+    pool.detection.policy.slow_start = Duration::from_secs(10);
     let changes = live(&mut pool, 60, second_is_slow);
     let cooldowns = changes.iter().map(|change| match change.to {
         State::Ejected { cooldown, .. } => cooldown.as_secs(),
@@ -126,6 +126,7 @@ fn no_more_are_ejected_for_it_than_may_be() {
     let mut pool = watching(&Kind::RoundRobin);
     let told = serve(&mut pool, |slot, _| if slot > 0 { 9_000 } else { 1 });
     let out = pool
+        .members
         .backends
         .iter()
         .filter(|backend| backend.state.is_out());

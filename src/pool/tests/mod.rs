@@ -187,9 +187,9 @@ fn in_flight_is_what_is_held_after_every_step() {
 /// is drained or removed afterwards leaves a smaller pool.)
 fn check_changes(pool: &mut Backends) {
     let changes = pool.take_changes();
-    let members = pool.backends.iter().filter(|b| b.state.is_member());
+    let members = pool.members.backends.iter().filter(|b| b.state.is_member());
     let members = members.count();
-    let out = pool.backends.iter().filter(|b| b.state.is_out());
+    let out = pool.members.backends.iter().filter(|b| b.state.is_out());
     let out = out.count();
     for change in changes {
         let is_judged = matches!(

@@ -5,7 +5,7 @@ use super::state::{Exchange, ExchangeStats, Phase, Request};
 use crate::address::{ClientAddress, UNIX_CLIENT};
 use crate::error::{Fault, Refusal};
 use crate::http::{Body, BodyLength, ClientIp, Forward, Parsed, RequestHead};
-use crate::ids::ClientConnId;
+use crate::ids::{ClientConnId, ExchangeId, ExchangeTag, Table};
 use crate::pool::{Pool, PoolId};
 use crate::proxy::client_conn::ClientConn;
 use crate::proxy::codec::Codec;
@@ -30,10 +30,10 @@ pub(crate) struct RequestContext<'a> {
 }
 
 /// An exchange made of the bytes of a client.
-pub(crate) struct Started<Pipe> {
+pub(crate) struct Started {
     /// How many bytes were used.
     pub(crate) used: usize,
-    pub(crate) exchange: Exchange<Pipe>,
+    pub(crate) exchange: ExchangeId,
     /// It must not be dispatched: the request is refused.
     pub(crate) fault: Option<Fault>,
 }
@@ -45,16 +45,20 @@ impl<Pipe> Exchange<Pipe> {
         id: ClientConnId,
         client: &ClientConn<T>,
         input: &[u8],
+        exchanges: &mut Table<ExchangeTag, Self>,
         ctx: &mut RequestContext<'_>,
-    ) -> Option<Started<Pipe>> {
+    ) -> Option<Started> {
         match ctx.codec.parser.request(input) {
-            Ok(Parsed::Complete(head)) => Some(ctx.start(id, client, &head, input)),
+            Ok(Parsed::Complete(head)) => Some(ctx.start(id, client, &head, input, exchanges)),
             Ok(Parsed::Partial) => None,
-            Err(refusal) => Some(Started {
-                used: input.len(),
-                exchange: Self::refused(id, client.listener.pool, input.len(), ctx.now),
-                fault: Some(Fault::Refused(refusal)),
-            }),
+            Err(refusal) => {
+                let pool = client.listener.pool;
+                Some(Started {
+                    used: input.len(),
+                    exchange: exchanges.insert(Self::refused(id, pool, input.len(), ctx.now)),
+                    fault: Some(Fault::Refused(refusal)),
+                })
+            }
         }
     }
 
@@ -104,7 +108,8 @@ impl RequestContext<'_> {
         client: &ClientConn<T>,
         head: &RequestHead,
         input: &[u8],
-    ) -> Started<Pipe> {
+        exchanges: &mut Table<ExchangeTag, Exchange<Pipe>>,
+    ) -> Started {
         let sent_id = self.codec.parser.request_id(input);
         let made_id = match (&mut self.codec.request_ids, sent_id) {
             (Some(ids), None) => Some(ids.take()),
@@ -134,7 +139,7 @@ impl RequestContext<'_> {
         }
         Started {
             used: used.as_ref().map_or(input.len(), |used| head.len + used),
-            exchange,
+            exchange: exchanges.insert(exchange),
             fault: used.err().map(|_| Fault::Refused(Refusal::BadChunk)),
         }
     }

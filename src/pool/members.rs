@@ -1,0 +1,208 @@
+//! The members of a pool: each backend's candidate, which the strategy sees, and what it does not.
+//!
+//! A slot is given to another backend, under a new generation, only after the last lease at the
+//! old one was settled; so a lease always finds its own list.
+
+use super::State;
+use super::in_flight::Queue;
+use super::latency_outlier::LatencyOutlier;
+use super::outlier::OutlierDetector;
+use crate::strategy::{BackendId, Candidate, Rng, key};
+use crate::time::Timestamp;
+use std::time::Duration;
+
+/// Pools larger than this start at a random backend, or many balancers that start together would
+/// all send their first requests to the same few.
+const ROTATED_ABOVE: usize = 8;
+
+/// All members, by slot.
+#[derive(Default)]
+pub(super) struct Members {
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) backends: Vec<Backend>,
+    /// Slots that wait for a backend to be added.
+    vacant: Vec<u32>,
+    /// How many backends were ever added, which orders those that were never picked.
+    joined: u64,
+}
+
+/// The order is that of memory: the lines that each exchange needs come first.
+#[repr(C, align(64))]
+pub(super) struct Backend {
+    pub(super) queue: Queue,
+    /// Exchanges it is given at once, at most.
+    pub(super) max_in_flight: u32,
+    pub(super) unreachable_in_a_row: u32,
+    pub(super) state: State,
+    /// Exchanges dispatched before tell of an earlier time, and are no evidence.
+    pub(super) judged_from: Timestamp,
+    /// Whether it was said that it is not ejected because too many are.
+    pub(super) is_spared: bool,
+    /// Whether the other workers keep it from being picked here: its trial is under way there,
+    /// or news of its state are.
+    pub(super) is_barred: bool,
+    pub(super) evidence: OutlierDetector,
+    pub(super) latency_outlier: LatencyOutlier,
+    pub(super) name: String,
+}
+
+impl Backend {
+    /// Whether it may be picked, if it has room.
+    pub(super) fn is_open(&self) -> bool {
+        self.state.pickable() && !self.is_barred
+    }
+
+    /// Says in its candidate whether it may be picked.
+    pub(super) fn judge(&self, candidate: &mut Candidate) {
+        candidate.pickable = self.is_open() && candidate.in_flight < self.max_in_flight;
+    }
+}
+
+impl Backend {
+    /// It has come to another state: what was held against it in the one before counts no more.
+    pub(super) fn entered(&mut self, state: State, now: Timestamp) {
+        self.is_spared = false;
+        if state.is_out() {
+            self.evidence = OutlierDetector::default();
+            self.latency_outlier = LatencyOutlier::default();
+        }
+        if let State::Ejected { .. } = state {
+            self.judged_from = now;
+        }
+    }
+}
+
+impl Members {
+    /// The candidate of a backend that is still known under this id.
+    pub(super) fn candidate(&self, backend: BackendId) -> Option<&Candidate> {
+        let candidate = self.candidates.get(backend.slot())?;
+        (candidate.id == backend).then_some(candidate)
+    }
+
+    /// The backend with this id, if it is still known.
+    pub(super) fn backend(&self, backend: BackendId) -> Option<&Backend> {
+        self.candidate(backend)?;
+        self.backends.get(backend.slot())
+    }
+
+    /// The backend called `name`.
+    #[must_use]
+    pub(super) fn find(&self, name: &str) -> Option<BackendId> {
+        let mut pool = self.candidates.iter().zip(&self.backends);
+        let found = pool.find(|(candidate, backend)| candidate.live && backend.name == name);
+        found.map(|(candidate, _)| candidate.id)
+    }
+
+    /// The backend on this host, if there is just one.
+    #[must_use]
+    pub(super) fn find_only_of_host(&self, host: &str) -> Option<BackendId> {
+        let mut pool = self.candidates.iter().zip(&self.backends);
+        let mut next = || {
+            let is_there = |name: &str| name.rsplit_once(':').is_some_and(|(h, _)| h == host);
+            pool.find(|(candidate, backend)| candidate.live && is_there(&backend.name))
+        };
+        match (next(), next()) {
+            (Some((candidate, _)), None) => Some(candidate.id),
+            (Some(_), Some(_)) | (None, _) => None,
+        }
+    }
+
+    /// The last exchange at a backend is settled: gives its slot away if it was removed.
+    pub(super) fn vacate_if_removed(&mut self, slot: usize) {
+        if self.candidates.get(slot).is_some_and(|c| !c.live) {
+            self.vacant.push(slot as u32);
+        }
+    }
+
+    /// Puts a backend into a vacant slot, or a new one.
+    pub(super) fn seat(&mut self, name: String, weight: u32, state: State) -> BackendId {
+        let vacant = self.vacant.pop();
+        let slot = vacant.unwrap_or(self.candidates.len() as u32);
+        let before = self.candidates.get(slot as usize);
+        let generation = before.map_or(0, |c| c.id.generation().wrapping_add(1));
+        let id = BackendId::new(slot, generation);
+        let candidate = Candidate {
+            id,
+            identity: key::key_of(name.as_bytes()),
+            live: true,
+            pickable: state.pickable(),
+            weight: weight.clamp(1, 256),
+            in_flight: 0,
+            last_pick: self.joined,
+            last_picked_at: Timestamp::ZERO,
+            last_completed_at: None,
+            oldest_dispatched_at: None,
+        };
+        let backend = Backend {
+            queue: Queue::default(),
+            max_in_flight: u32::MAX,
+            unreachable_in_a_row: 0,
+            state,
+            judged_from: Timestamp::ZERO,
+            is_spared: false,
+            is_barred: false,
+            evidence: OutlierDetector::default(),
+            latency_outlier: LatencyOutlier::default(),
+            name,
+        };
+        self.joined += 1;
+        match (
+            self.candidates.get_mut(slot as usize),
+            self.backends.get_mut(slot as usize),
+        ) {
+            (Some(old_candidate), Some(old_backend)) => {
+                *old_candidate = candidate;
+                *old_backend = backend;
+            }
+            _ => {
+                self.candidates.push(candidate);
+                self.backends.push(backend);
+            }
+        }
+        id
+    }
+
+    /// Moves the start of the never-picked order to a backend that `seed` decides.
+    pub(super) fn rotate(&mut self, seed: u64) {
+        let count = self.candidates.len();
+        if count <= ROTATED_ABOVE {
+            return;
+        }
+        let start = Rng::new(seed).below(count);
+        let (before, from) = self.candidates.split_at_mut(start);
+        for (order, candidate) in from.iter_mut().chain(before).enumerate() {
+            candidate.last_pick = order as u64;
+        }
+    }
+
+    /// The median of how long the others take that take part, as far as that is known.
+    pub(super) fn typical_of_others(&self, slot: usize, now: Timestamp) -> Option<Duration> {
+        let others = self.backends.iter().enumerate();
+        let others = others.filter(|(other, backend)| *other != slot && !backend.state.is_out());
+        let mut medians: Vec<_> = others
+            .filter_map(|(_, it)| it.latency_outlier.typical(now))
+            .collect();
+        let middle = medians.len() / 2;
+        if medians.is_empty() {
+            return None;
+        }
+        let (_, median, _) = medians.select_nth_unstable(middle);
+        Some(*median)
+    }
+
+    /// Whether a backend that may be picked, and is not in `attempted`, has all the exchanges it is
+    /// given at once: one that comes now should wait.
+    pub(super) fn is_full(&self, attempted: &[BackendId]) -> bool {
+        let mut pool = self.candidates.iter().zip(&self.backends);
+        pool.any(|(candidate, backend)| {
+            backend.is_open()
+                && candidate.in_flight >= backend.max_in_flight
+                && !attempted.contains(&candidate.id)
+        })
+    }
+
+    /// Gives the slot of a removed backend away.
+    pub(super) fn vacate(&mut self, slot: usize) {
+        self.vacant.push(slot as u32);
+    }
+}
