@@ -8,8 +8,10 @@ mod stderr;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::read(std::env::args_os()) {
+    let code = match cli::read(std::env::args_os()) {
         Ok(invocation) => command::run(invocation),
-        Err(invalid) => stderr::fail(stderr::USAGE, &invalid),
-    }
+        Err(error) => stderr::refuse(&error),
+    };
+    stderr::flush();
+    code
 }

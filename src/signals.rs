@@ -1,43 +1,69 @@
-//! What signals ask for, on a thread of their own: they are heard whatever the loop is doing.
+//! Signals, on a thread of their own that never blocks: they work whatever the rest is doing.
+//!
+//! Stopping is done on that thread. What may take long, such as a report to a pipe that is not
+//! read, runs on another; a signal that comes meanwhile is dropped.
 
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use crate::stderr::say;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 /// The exit code after a second signal to stop, by the custom of shells.
 const KILLED: i32 = 128;
 
-/// What a signal asks for.
+/// A request that may take long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
-    /// To come to an end.
-    Stop,
-    /// To show how things are.
-    Show,
+pub(crate) enum Request {
+    /// To report the state.
+    Report,
+    /// To tell what is still open after a stop.
+    Stopping,
 }
 
-/// Begins to obey: SIGINT and SIGTERM wish for the end, a second one ends the process at once,
-/// SIGUSR1 wishes to be shown.
+/// Begins to obey. SIGINT, SIGTERM and SIGQUIT call `stop`, which must not block, and a second one
+/// ends the process at once. SIGUSR1 asks `answer` for a report; so does a stop, for what is open.
+/// SIGHUP and SIGUSR2 have no meaning and say so.
 ///
 /// # Errors
 /// The system does not let the process watch signals or start a thread.
-pub(crate) fn obey(mut grant: impl FnMut(Wish) + Send + 'static) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
-    thread::Builder::new()
-        .name("lb-signals".to_owned())
-        .spawn(move || {
-            let mut stopping = false;
-            for signal in signals.forever() {
-                match signal {
-                    SIGUSR1 => grant(Wish::Show),
-                    _ if stopping => std::process::exit(KILLED + signal),
-                    _ => {
-                        stopping = true;
-                        grant(Wish::Stop);
-                    }
-                }
+pub(crate) fn obey(
+    stop: impl Fn() + Send + 'static,
+    answer: impl FnMut(Request) + Send + 'static,
+) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGHUP, SIGUSR2])?;
+    let (ask, requests) = sync_channel(1);
+    spawn("lb-reports", move || answer_all(&requests, answer))?;
+    spawn("lb-signals", move || watch(&mut signals, &stop, &ask))
+}
+
+fn watch(signals: &mut Signals, stop: &impl Fn(), ask: &SyncSender<Request>) {
+    let mut is_stopping = false;
+    for signal in signals.forever() {
+        match signal {
+            SIGUSR1 => {
+                let _ = ask.try_send(Request::Report);
             }
-        })?;
+            SIGHUP => say(&"lb: SIGHUP has no effect: settings are read at the start alone"),
+            SIGUSR2 => say(&"lb: SIGUSR2 has no effect"),
+            _ if is_stopping => std::process::exit(KILLED + signal),
+            _ => {
+                is_stopping = true;
+                stop();
+                let _ = ask.try_send(Request::Stopping);
+            }
+        }
+    }
+}
+
+fn answer_all(requests: &Receiver<Request>, mut answer: impl FnMut(Request)) {
+    for request in requests {
+        answer(request);
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(run)?;
     Ok(())
 }

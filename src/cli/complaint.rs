@@ -7,17 +7,19 @@ use super::flags::Flags;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Error};
 use lb::address::AddressError;
-use lb::config::ConfigError;
+use lb::config::{ConfigError, nearest};
 use std::error::Error as _;
 
 /// The one-line form of `error`.
-pub(super) fn of(error: &Error) -> ConfigError {
+///
+/// `command` is the name of the command they were given to, if it is not balancing.
+pub(super) fn of(error: &Error, command: Option<&str>) -> ConfigError {
     let argument = Argument::of(error);
     match error.kind() {
         // What belongs to no flag, as a target, is named by its value.
         ErrorKind::ValueValidation if !argument.flag.starts_with('-') => bad_value(error),
         ErrorKind::ValueValidation => bad_value(error).with_flag(argument.flag),
-        ErrorKind::UnknownArgument => unknown(error, argument.flag),
+        ErrorKind::UnknownArgument => unknown(command, argument.flag),
         ErrorKind::InvalidValue => {
             let remedy = format!("write {} {}", argument.flag, argument.placeholder);
             ConfigError::new("no value given", remedy).with_flag(argument.flag)
@@ -28,13 +30,13 @@ pub(super) fn of(error: &Error) -> ConfigError {
         }
         ErrorKind::ArgumentConflict => match text(error, ContextKind::InvalidSubcommand) {
             // clap says so of any word after a flag.
-            Some(word) if !is_command(word) => unknown(error, word.to_owned()),
+            Some(word) if !is_command(word) => unknown(command, word.to_owned()),
             Some(command) => conflict(error, command.to_owned()),
             None => conflict(error, argument.flag),
         },
         ErrorKind::InvalidSubcommand => {
             let word = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
-            unknown(error, word.to_owned())
+            unknown(command, word.to_owned())
         }
         ErrorKind::MissingRequiredArgument => missing(error),
         ErrorKind::InvalidUtf8 => ConfigError::new("an argument is not UTF-8", "write it in UTF-8"),
@@ -73,7 +75,7 @@ fn conflict(error: &Error, flag: String) -> ConfigError {
     }
 }
 
-fn unknown(error: &Error, argument: String) -> ConfigError {
+fn unknown(command: Option<&str>, argument: String) -> ConfigError {
     if !argument.starts_with('-') {
         return ConfigError::new(
             "belongs to no flag",
@@ -81,9 +83,15 @@ fn unknown(error: &Error, argument: String) -> ConfigError {
         )
         .with_value(argument);
     }
-    let remedy = match text(error, ContextKind::SuggestedArg) {
-        Some(similar) => format!("did you mean {similar}?"),
-        None => "lb --help shows the flags".to_owned(),
+    let flags = Flags::command();
+    let flags = command
+        .and_then(|name| flags.find_subcommand(name))
+        .unwrap_or(&flags);
+    let names = flags.get_arguments().filter_map(|flag| flag.get_long());
+    let remedy = match (nearest(argument.trim_start_matches('-'), names), command) {
+        (Some(similar), _) => format!("did you mean --{similar}?"),
+        (None, Some(command)) => format!("lb {command} --help shows the flags"),
+        (None, None) => "lb --help shows the flags".to_owned(),
     };
     ConfigError::new("unknown flag", remedy).with_flag(argument)
 }

@@ -37,14 +37,16 @@ const SECTIONS: [(&str, &str); 3] = [
     (
         "Signals",
         "
-  SIGINT, SIGTERM  Accept no more, let open exchanges finish, exit; a second one exits at once
-  SIGUSR1          Print the table of backends",
+  SIGINT, SIGTERM, SIGQUIT
+                   Accept no more, let open exchanges finish, exit; a second one exits at once
+  SIGUSR1          Print the table of backends
+  SIGHUP, SIGUSR2  Have no effect, and say so",
     ),
     (
         "Exit codes",
         "
-  0  Stopped as it was told to
-  1  Could not start, or could not go on
+  0  Stopped by a signal
+  1  Could not start or go on: a port in use, a name without address, missing rights
   2  The command line is wrong; one line on stderr says what would be right",
     ),
 ];

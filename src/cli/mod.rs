@@ -18,8 +18,8 @@ pub(crate) use heartbeat::{LoadSource, ProcessName, Sending};
 pub(crate) use simulate::{Experiment, Source, Task};
 pub(crate) use watch_flags::Watching;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
 use flags::{Command, Flags};
 use lb::config::{Config, ConfigError};
 use std::ffi::OsString;
@@ -53,7 +53,8 @@ pub(crate) struct Order {
 
 /// Reads the arguments, the first of which is the name of the program.
 pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, ConfigError> {
-    match Flags::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    match Flags::try_parse_from(&args) {
         Ok(Flags {
             command: Some(command),
             ..
@@ -67,9 +68,15 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocatio
         Ok(flags) => invocation(flags),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Invocation::Show(error)),
-            _ => Err(complaint::of(&error)),
+            _ => Err(complaint::of(&error, command(&args))),
         },
     }
+}
+
+/// The command that the arguments are for, if it is not balancing.
+fn command(args: &[OsString]) -> Option<&str> {
+    let word = args.get(1)?.to_str()?;
+    Flags::command().find_subcommand(word).map(|_| word)
 }
 
 fn invocation(flags: Flags) -> Result<Invocation, ConfigError> {

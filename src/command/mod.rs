@@ -8,7 +8,7 @@ mod simulate;
 
 use crate::cli::Invocation;
 #[cfg(feature = "simulate")]
-use crate::stderr::{USAGE, fail};
+use crate::stderr::refuse;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -19,7 +19,7 @@ pub(crate) fn run(invocation: Invocation) -> ExitCode {
         #[cfg(feature = "simulate")]
         Invocation::Simulate(order) => match simulate::carry_out(&order) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(invalid) => fail(USAGE, &invalid),
+            Err(error) => refuse(&error),
         },
         Invocation::Send(sending) => heartbeat::carry_out(*sending),
         Invocation::Watch(watching) => monitor::carry_out(&watching),

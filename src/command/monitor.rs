@@ -5,8 +5,8 @@
 //! the watching ends.
 
 use crate::cli::Watching;
-use crate::signals::{self, Wish};
-use crate::stderr::{FAILURE, USAGE, fail};
+use crate::signals::{self, Request};
+use crate::stderr::{FAILURE, fail, refuse};
 use lb::monitor::{Monitor, MonitorEvent};
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -16,25 +16,26 @@ use std::process::ExitCode;
 pub(crate) fn carry_out(watching: &Watching) -> ExitCode {
     let monitor = match Monitor::new(&watching.config) {
         Ok(monitor) => monitor,
-        Err(invalid) => return fail(USAGE, &invalid),
+        Err(error) => return refuse(&error),
     };
-    let handle = monitor.handle();
-    let obey = move |wish| match wish {
-        Wish::Stop => handle.stop(),
-        Wish::Show => {
-            if let Some(report) = handle.report() {
+    let (stopped, asked) = (monitor.handle(), monitor.handle());
+    let answer = move |request| match request {
+        Request::Report => {
+            if let Some(report) = asked.report() {
                 // Lines will follow.
                 show(&format!("{report}\n"));
             }
         }
+        // The table follows at once.
+        Request::Stopping => {}
     };
-    if let Err(error) = signals::obey(obey) {
-        return fail(FAILURE, &format!("signals cannot be watched: {error}"));
+    if let Err(error) = signals::obey(move || stopped.stop(), answer) {
+        return fail(&format!("signals cannot be watched: {error}"));
     }
     let quiet = watching.quiet;
     let report = match monitor.run(|event| tell(event, quiet)) {
         Ok(report) => report,
-        Err(error) => return fail(FAILURE, &format!("cannot go on: {error}")),
+        Err(error) => return fail(&format!("cannot go on: {error}")),
     };
     show(&report);
     match report.all_up() {

@@ -3,7 +3,7 @@
 //! What they are called and when to use which is the [`registry`]'s to know; only the words of
 //! the refusal are made here.
 
-use super::{ConfigError, StrategyKind};
+use super::{ConfigError, StrategyKind, nearest};
 use crate::strategy::registry::ENTRIES;
 use crate::strategy::{BadStrategy, LoadBound};
 use crate::syntax::digits;
@@ -16,8 +16,19 @@ use std::fmt::Write as _;
 /// # Errors
 /// There is none of this name, or the argument is not as it should be.
 pub fn parse_strategy(text: &str) -> Result<StrategyKind, ConfigError> {
-    text.parse()
-        .map_err(|bad: BadStrategy| ConfigError::new(bad.problem(), bad.remedy()).with_value(text))
+    text.parse().map_err(|bad: BadStrategy| {
+        let remedy = match nearest_strategy(text) {
+            Some(name) if matches!(bad, BadStrategy::Unknown) => format!("did you mean {name}?"),
+            _ => bad.remedy(),
+        };
+        ConfigError::new(bad.problem(), remedy).with_value(text)
+    })
+}
+
+/// The strategy that was probably meant.
+fn nearest_strategy(text: &str) -> Option<&'static str> {
+    let name = text.split(':').next().unwrap_or(text);
+    nearest(name, ENTRIES.iter().map(|entry| entry.name))
 }
 
 /// Reads how much a hashing strategy may give one backend: `150`, `150%` or `off`.

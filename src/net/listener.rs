@@ -3,7 +3,7 @@
 use super::socket_file::{self, SocketFile};
 use super::stream::Stream;
 use crate::address::{Address, ClientAddress};
-use crate::config::{Config, ConfigError, ConfigErrorKind};
+use crate::config::{ConfigError, ConfigErrorKind};
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -233,27 +233,6 @@ fn bound(address: SocketAddr, is_shared: bool) -> io::Result<Socket> {
     }
     socket.bind(&address.into())?;
     Ok(socket)
-}
-
-/// Refuses a balancer that would send its clients back to itself, round and round.
-///
-/// # Errors
-/// A backend is one of the addresses listened on.
-pub(crate) fn refuse_own_address(
-    config: &Config,
-    backends: &[Vec<Address>],
-    listeners: &[Address],
-) -> Result<(), ConfigError> {
-    for (spec, addresses) in config.backends().iter().zip(backends) {
-        if addresses.iter().any(|address| listeners.contains(address)) {
-            let remedy = "name another server, or listen elsewhere";
-            return Err(ConfigError::new("lb itself listens there", remedy)
-                .with_kind(ConfigErrorKind::Conflict)
-                .with_flag("--backends")
-                .with_value(&spec.address));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

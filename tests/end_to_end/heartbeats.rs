@@ -298,7 +298,7 @@ fn an_address_that_cannot_be_had_is_refused_at_the_start() {
         &listen,
     ];
     let output = Lb::run(&args);
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
         format!(

@@ -2,6 +2,7 @@
 
 use crate::support::{Backend, Client, Gate, Lb, Refusing, Stopwatch, Wire, listens, until};
 use rustix::process::{Pid, Signal, kill_process};
+use std::io::{PipeReader, PipeWriter, Write as _};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ fn no_longer_listens(lb: &Lb) -> bool {
 
 #[test]
 fn told_to_stop_it_finishes_what_it_began() {
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT] {
         let gate = Gate::default();
         let backend = answers_when_open(&gate);
         let lb = Lb::start(&[backend.address], &[]);
@@ -209,4 +210,73 @@ fn a_quiet_balancer_says_nothing() {
     let output = process.wait_with_output().expect("a process");
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn stopping_tells_what_is_open_and_how_long_it_waits() {
+    let gate = Gate::default();
+    let backend = answers_when_open(&gate);
+    let lb = Lb::start(&[backend.address], &["--shutdown-timeout", "20s"]);
+    let mut busy = lb.connect();
+    busy.send("GET /busy HTTP/1.1\r\nHost: x\r\n\r\n");
+    until("the backend has the request", || {
+        backend.times_received("/busy") == 1
+    });
+    lb.signal(Signal::TERM);
+    until("it tells what is open", || {
+        lb.stderr().contains(
+            "lb: stopping: 1 client connections open, 1 exchanges in flight; waits 20s at most",
+        )
+    });
+    gate.open();
+    assert_eq!(busy.receive().text(), "done");
+    assert_eq!(lb.wait().code, Some(0));
+}
+
+#[test]
+fn signals_without_meaning_say_so_and_do_no_harm() {
+    let backend = Backend::echo();
+    let lb = Lb::start(&[backend.address], &[]);
+    for (signal, name) in [(Signal::HUP, "SIGHUP"), (Signal::USR2, "SIGUSR2")] {
+        lb.signal(signal);
+        let line = format!("lb: {name} has no effect");
+        until("it says so", || lb.stderr().contains(&line));
+        lb.assert_serves();
+    }
+    assert_eq!(lb.terminate().code, Some(0));
+}
+
+#[test]
+fn a_stderr_that_is_not_read_blocks_no_signal() {
+    let backend = Backend::echo();
+    let address = Refusing::new().address;
+    // Full from the start and never read.
+    let (_reader, stderr) = full_pipe();
+    let mut lb = Command::new(env!("CARGO_BIN_EXE_lb"))
+        .args(["--listen", &address.to_string()])
+        .args(["--backends", &backend.address.to_string()])
+        .stderr(stderr)
+        .spawn()
+        .expect("it starts");
+    let pid = Pid::from_child(&lb);
+    until("it listens", || listens(address));
+    let mut client = Client::connect(address);
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(client.receive().status, 200);
+    for signal in [Signal::USR1, Signal::HUP, Signal::USR1, Signal::TERM] {
+        kill_process(pid, signal).expect("it lives");
+    }
+    let watch = Stopwatch::start();
+    until("it has ended", || lb.try_wait().unwrap().is_some());
+    assert!(watch.elapsed() < SOON, "{:?}", watch.elapsed());
+    assert_eq!(lb.wait().unwrap().code(), Some(0));
+}
+
+/// A pipe that has no room.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    rustix::io::ioctl_fionbio(&writer, true).expect("a mode");
+    while writer.write(&[b'x'; 4096]).is_ok() {}
+    rustix::io::ioctl_fionbio(&writer, false).expect("a mode");
+    (reader, writer)
 }

@@ -7,7 +7,18 @@ use std::process::{Command, Output};
 /// Must be refused as a mistake, in one line. Returns what it says after `lb: `.
 #[track_caller]
 fn refusal(output: &Output) -> String {
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    line(output, 2)
+}
+
+/// Must fail because the system refuses, in one line. Returns what it says after `lb: `.
+#[track_caller]
+fn failure(output: &Output) -> String {
+    line(output, 1)
+}
+
+#[track_caller]
+fn line(output: &Output, code: i32) -> String {
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
     assert_eq!(output.stdout, b"");
     let said = String::from_utf8(output.stderr.clone()).expect("text");
     let line = said
@@ -25,7 +36,7 @@ fn an_address_in_use() {
     let address = taken.address.to_string();
     let output = Lb::run(&["--listen", &address, "--backends", &other]);
     assert_eq!(
-        refusal(&output),
+        failure(&output),
         format!(
             "--listen '{address}': the address is in use; \
              stop what listens there or choose another port"
@@ -38,7 +49,7 @@ fn an_address_this_machine_does_not_have() {
     // TEST-NET-1 (RFC 5737): nobody has it.
     let output = Lb::run(&["--listen", "192.0.2.1:8080", "--backends", "5000"]);
     assert_eq!(
-        refusal(&output),
+        failure(&output),
         "--listen '192.0.2.1:8080': this machine does not have the address; \
          choose one of its own, or *:PORT for all"
     );
@@ -58,10 +69,37 @@ fn a_balancer_that_would_ask_itself() {
 }
 
 #[test]
+fn every_spelling_of_its_own_address_is_refused() {
+    let port = Refusing::new().address.port();
+    for (listen, backend) in [
+        ("*", "127.0.0.1"),
+        ("*", "localhost"),
+        ("*", "0.0.0.0"),
+        ("*", "127.1.2.3"),
+        ("*", "[::ffff:127.0.0.1]"),
+        ("127.0.0.1", "localhost"),
+        ("127.0.0.1", "0.0.0.0"),
+        ("[::1]", "[::]"),
+        ("[::]", "[::1]"),
+    ] {
+        let (listen, backend) = (format!("{listen}:{port}"), format!("{backend}:{port}"));
+        for mode in ["http", "tcp"] {
+            let args = ["--mode", mode, "--listen", &listen, "--backends", &backend];
+            let output = Lb::run(&args);
+            let line = refusal(&output);
+            assert!(
+                line.contains(": lb itself listens there; "),
+                "{listen} {line}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_name_that_nobody_has() {
     // No name below `invalid` ever exists (RFC 6761, section 6.4).
     let output = Lb::run(&["--listen", "0", "--backends", "nobody.invalid:80"]);
-    let line = refusal(&output);
+    let line = failure(&output);
     let start = "--backends 'nobody.invalid:80': cannot resolve the name: ";
     assert!(line.starts_with(start), "{line}");
     assert!(
@@ -115,13 +153,13 @@ fn run_with_descriptors(limit: u32, args: &str) -> Output {
 fn too_few_file_descriptors() {
     let output = run_with_descriptors(2000, "--backends 5000");
     assert_eq!(
-        refusal(&output),
+        failure(&output),
         "--max-connections '8000': needs 16640 file descriptors, and the limit is 2000; \
          raise the limit with ulimit -n 16640, or give at most 680"
     );
     let output = run_with_descriptors(200, "--backends 5000 --max-connections 100");
     assert_eq!(
-        refusal(&output),
+        failure(&output),
         "--max-connections '100': needs 840 file descriptors, and the limit is 200; \
          raise the limit with ulimit -n 840",
         "no number of connections fits, so none is offered"

@@ -63,6 +63,30 @@ fn every_mistake_is_one_line_with_a_remedy() {
             "--strat: unknown flag; did you mean --strategy?",
         ),
         (
+            "lb --rise 3",
+            "--rise: unknown flag; did you mean --health-rise?",
+        ),
+        (
+            "lb --timeout 3s",
+            "--timeout: unknown flag; lb --help shows the flags",
+        ),
+        (
+            "lb monitor --health-rise 3 a:1",
+            "--health-rise: unknown flag; lb monitor --help shows the flags",
+        ),
+        (
+            "lb monitor --intervall 3s a:1",
+            "--intervall: unknown flag; did you mean --interval?",
+        ),
+        (
+            "lb --strategy least_conn --backends 1",
+            "--strategy 'least_conn': unknown strategy; did you mean least-conn?",
+        ),
+        (
+            "lb --strategy rr --backends 1",
+            "--strategy 'rr': unknown strategy; did you mean round-robin?",
+        ),
+        (
             "lb --frob",
             "--frob: unknown flag; lb --help shows the flags",
         ),

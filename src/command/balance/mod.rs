@@ -4,8 +4,9 @@ mod event_log;
 mod start_line;
 
 use crate::cli::Order;
-use crate::signals::{self, Wish};
-use crate::stderr::{FAILURE, USAGE, fail, say};
+use crate::signals::{self, Request};
+use crate::stderr::{fail, refuse, say};
+use lb::config::HumanDuration;
 use lb::telemetry::Summary;
 use lb::{Balancer, Handle};
 use start_line::{HeartbeatLine, StartLine};
@@ -15,11 +16,18 @@ use std::process::ExitCode;
 pub(super) fn run(order: &Order) -> ExitCode {
     let balancer = match Balancer::bind(&order.config) {
         Ok(balancer) => balancer,
-        Err(invalid) => return fail(USAGE, &invalid),
+        Err(error) => return refuse(&error),
     };
-    let handle = balancer.handle();
-    if let Err(error) = signals::obey(move |wish| obey(&handle, wish)) {
-        return fail(FAILURE, &format!("signals cannot be watched: {error}"));
+    let (stopped, asked) = (balancer.handle(), balancer.handle());
+    let shutdown = HumanDuration(order.config.timeouts().shutdown);
+    let quiet = order.quiet;
+    let answer = move |request| match request {
+        Request::Report => report(&asked),
+        Request::Stopping if quiet => {}
+        Request::Stopping => tell_what_is_open(&asked, shutdown),
+    };
+    if let Err(error) = signals::obey(move || stopped.stop(), answer) {
+        return fail(&format!("signals cannot be watched: {error}"));
     }
     if !order.quiet {
         say(&StartLine::new(&order.config, balancer.addresses()));
@@ -53,17 +61,24 @@ pub(super) fn run(order: &Order) -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        Err(error) => fail(FAILURE, &format!("cannot go on: {error}")),
+        Err(error) => fail(&format!("cannot go on: {error}")),
     }
 }
 
-fn obey(balancer: &Handle, wish: Wish) {
-    match wish {
-        Wish::Stop => balancer.stop(),
-        Wish::Show => {
-            if let Some(snapshot) = balancer.snapshot() {
-                say(&Summary(&snapshot));
-            }
-        }
+fn report(balancer: &Handle) {
+    if let Some(snapshot) = balancer.snapshot() {
+        say(&Summary(&snapshot));
+    }
+}
+
+/// Tells what a stop waits for, and how long at most.
+fn tell_what_is_open(balancer: &Handle, shutdown: HumanDuration) {
+    if let Some(snapshot) = balancer.snapshot() {
+        let in_flight: u32 = snapshot.backends.iter().map(|b| b.in_flight).sum();
+        let open = snapshot.connections_open;
+        say(&format!(
+            "lb: stopping: {open} client connections open, {in_flight} exchanges in flight; \
+             waits {shutdown} at most, a second signal exits at once"
+        ));
     }
 }

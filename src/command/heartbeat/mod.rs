@@ -7,8 +7,8 @@ mod load;
 mod process;
 
 use crate::cli::{LoadSource, Sending};
-use crate::signals::{self, Wish};
-use crate::stderr::{FAILURE, USAGE, fail, say};
+use crate::signals;
+use crate::stderr::{FAILURE, fail, refuse, say};
 use lb::config::SenderConfig;
 use lb::heartbeat::ProcessState;
 use lb::{HeartbeatSender, Reachability, Vitals};
@@ -25,20 +25,16 @@ pub(crate) fn carry_out(sending: Sending) -> ExitCode {
     let (start_line, is_counted) = (start_line(&config), config.count.is_some());
     let mut process = match process.map(Process::watch).transpose() {
         Ok(process) => process,
-        Err(invalid) => return fail(USAGE, &invalid),
+        Err(error) => return refuse(&error),
     };
     let sender = match HeartbeatSender::new(config) {
         Ok(sender) => sender,
-        Err(invalid) => return fail(USAGE, &invalid),
+        Err(error) => return refuse(&error),
     };
     let handle = sender.handle();
-    let obey = move |wish| match wish {
-        Wish::Stop => handle.stop(),
-        // There is nothing to show.
-        Wish::Show => {}
-    };
-    if let Err(error) = signals::obey(obey) {
-        return fail(FAILURE, &format!("signals cannot be watched: {error}"));
+    // There is nothing to report.
+    if let Err(error) = signals::obey(move || handle.stop(), |_| {}) {
+        return fail(&format!("signals cannot be watched: {error}"));
     }
     say(&start_line);
     let mut before = None;
@@ -60,7 +56,7 @@ pub(crate) fn carry_out(sending: Sending) -> ExitCode {
     match sender.run(vitals, |news| tell_reachability(&news)) {
         Ok(false) if is_counted => ExitCode::from(FAILURE),
         Ok(_) => ExitCode::SUCCESS,
-        Err(error) => fail(FAILURE, &format!("cannot go on: {error}")),
+        Err(error) => fail(&format!("cannot go on: {error}")),
     }
 }
 
