@@ -14,7 +14,10 @@ use criterion::measurement::{Measurement, WallTime};
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use lb::pool::{Backends, Lease};
 use lb::strategy::registry::ENTRIES;
-use lb::strategy::{BackendId, Candidate, Kind, Outcome, Settlement, Strategy, build, key::key_of};
+use lb::strategy::{
+    BackendId, Candidate, Outcome, Settlement, Strategy, StrategySpec, key::key_of,
+};
+use lb::strategy::{LeastConnections, LeastResponseTime, NToOne, RoundRobin};
 use lb::time::Timestamp;
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -142,17 +145,17 @@ struct Replay {
 }
 
 impl Replay {
-    fn new(kind: &Kind, backends: usize) -> Self {
+    fn new(kind: &StrategySpec, backends: usize) -> Self {
         let (sender, turns) = channel();
         let recorder = Recorder {
-            strategy: build(kind, 1),
+            strategy: kind.build(1),
             turns: sender,
             chosen_before: None,
             settled: None,
         };
         let pool = pool(Box::new(recorder), backends, 1);
         let candidates = pool.candidates().to_vec();
-        let mut strategy = build(kind, 1);
+        let mut strategy = kind.build(1);
         strategy.changed(&candidates, Timestamp::ZERO);
         let mut replay = Self {
             traffic: Traffic::new(pool),
@@ -215,13 +218,13 @@ fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, Wal
     group
 }
 
-fn through_an_upstream(criterion: &mut Criterion) {
-    let equal = ENTRIES.iter().map(|entry| (entry.name, &entry.kind, 1));
-    let weighted = ("round-robin, weighted", &Kind::RoundRobin, 3);
+fn through_the_pool(criterion: &mut Criterion) {
+    let equal = ENTRIES.iter().map(|entry| (entry.name, entry.spec(), 1));
+    let weighted = ("round-robin, weighted", RoundRobin::ENTRY.spec(), 3);
     for (name, kind, weights) in equal.chain([weighted]) {
         let mut group = group(criterion, name);
         for backends in BACKENDS {
-            let mut traffic = Traffic::new(pool(build(kind, 1), backends, weights));
+            let mut traffic = Traffic::new(pool(kind.build(1), backends, weights));
             group.bench_function(BenchmarkId::from_parameter(backends), |bencher| {
                 bencher.iter(|| traffic.turn());
             });
@@ -232,10 +235,10 @@ fn through_an_upstream(criterion: &mut Criterion) {
 
 fn alone(criterion: &mut Criterion) {
     for kind in [
-        Kind::NToOne,
-        Kind::RoundRobin,
-        Kind::LeastConnections,
-        Kind::LeastResponseTime,
+        NToOne::ENTRY.spec(),
+        RoundRobin::ENTRY.spec(),
+        LeastConnections::ENTRY.spec(),
+        LeastResponseTime::ENTRY.spec(),
     ] {
         let mut group = group(criterion, &format!("{}, alone", kind.name()));
         for backends in BACKENDS {
@@ -256,5 +259,5 @@ fn hash_key(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, through_an_upstream, alone, hash_key);
+criterion_group!(benches, through_the_pool, alone, hash_key);
 criterion_main!(benches);

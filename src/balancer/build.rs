@@ -107,13 +107,17 @@ pub(super) fn build(
         let event_loop = plan.event_loop(worker, log.as_ref());
         loops.push(event_loop.map_err(|error| no_events(&error))?);
     }
+    let status = log.as_ref().map(|log| Arc::clone(log.status()));
     Ok(Balancer {
         first: loops.remove(0),
         others: loops,
         log,
         addresses: plan.bound.iter().filter_map(Address::tcp).collect(),
         heartbeat_address,
-        handle: Handle { mailboxes },
+        handle: Handle {
+            mailboxes,
+            log: status,
+        },
     })
 }
 

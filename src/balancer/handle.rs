@@ -5,10 +5,11 @@
 
 use super::AdminError;
 use crate::heartbeat::HeartbeatEvent;
+use crate::net::LogStatus;
 use crate::pool::StateChange;
 use crate::proxy::{AdminCommand, BackendRef};
 use crate::strategy::BackendId;
-use crate::telemetry::{Snapshot, Stall};
+use crate::telemetry::{AccessLogEvent, Snapshot, Stall};
 use crate::worker::{Command, Mailbox, Untaken};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ const WAITING_NOTICES: usize = 256;
 const WAITING_STALLS: usize = 64;
 /// Weights of a backend.
 const WEIGHTS: RangeInclusive<u32> = 1..=256;
+/// Events of the access log that wait for a subscriber.
+const WAITING_LOG_EVENTS: usize = 64;
 
 /// Reaches a balancer from any thread.
 ///
@@ -31,6 +34,8 @@ const WEIGHTS: RangeInclusive<u32> = 1..=256;
 pub struct Handle {
     /// Of the workers.
     pub(super) mailboxes: Arc<[Mailbox]>,
+    /// `None` without an access log.
+    pub(super) log: Option<Arc<LogStatus>>,
 }
 
 impl Handle {
@@ -83,6 +88,17 @@ impl Handle {
     #[must_use]
     pub fn stalls(&self) -> Receiver<Stall> {
         subscribe(&self.mailboxes, WAITING_STALLS, Command::SubscribeStalls)
+    }
+
+    /// Subscribes to the access log: its writer stops working, or works again. The channel ends when
+    /// the balancer does, at once without an access log. Up to 64 events wait to be received.
+    #[must_use]
+    pub fn access_log_events(&self) -> Receiver<AccessLogEvent> {
+        let (sender, receiver) = sync_channel(WAITING_LOG_EVENTS);
+        if let Some(log) = &self.log {
+            log.subscribe(sender);
+        }
+        receiver
     }
 
     /// Drains a backend: it gets nothing new and finishes what is in flight, at which it changes to

@@ -14,8 +14,8 @@ pub use running::Running;
 
 use crate::config::{Config, ConfigError};
 use crate::net::{Log, seed};
-use crate::strategy::{Strategy, registry};
-use crate::telemetry::Snapshot;
+use crate::strategy::Strategy;
+use crate::telemetry::{AccessLogStats, Snapshot};
 use crate::worker::{EventLoop, Finished, WorkerReport, snapshot};
 use build::build;
 use std::io;
@@ -50,7 +50,7 @@ pub struct Balancer {
 pub struct Ended {
     /// All it has counted.
     pub snapshot: Snapshot,
-    /// Lines of the access log that could not be written, because the reader was too slow.
+    /// Lines of the access log that could not be written, or that came faster than they were read.
     pub dropped_log_lines: u64,
 }
 
@@ -60,7 +60,7 @@ impl Balancer {
     /// # Errors
     /// One of these is refused by the system; says which setting, why, and what to do.
     pub fn bind(config: &Config) -> Result<Self, ConfigError> {
-        Self::bind_with(config, |_| registry::build(&config.strategy, seed()))
+        Self::bind_with(config, |_| config.strategy.build(seed()))
     }
 
     /// The same with a strategy of your own in place of `config.strategy`. Each worker has one of
@@ -121,11 +121,9 @@ impl Balancer {
             .into_iter()
             .map(|thread| finished(thread?))
             .collect();
-        if let Some(log) = self.log {
-            log.finish();
-        }
+        let log = self.log.map(Log::finish);
         let others = others.into_iter().collect::<io::Result<Vec<_>>>();
-        first.and_then(|first| Ok(ended(first, &others?)))
+        first.and_then(|first| Ok(ended(first, &others?, log)))
     }
 
     /// Serves on threads of its own.
@@ -169,15 +167,14 @@ fn finished<T>(thread: JoinHandle<io::Result<T>>) -> io::Result<T> {
 }
 
 /// What all workers leave together.
-fn ended(mut first: Finished, others: &[Finished]) -> Ended {
+fn ended(mut first: Finished, others: &[Finished], log: Option<AccessLogStats>) -> Ended {
     let report = |other: &Finished| WorkerReport {
         proxy: other.proxy.report(),
         loop_stats: other.stats.clone(),
     };
     let reports: Vec<_> = others.iter().map(report).collect();
-    let dropped = others.iter().map(|other| other.dropped_log_lines);
     Ended {
-        snapshot: snapshot(&mut first.proxy, &first.stats, &reports, first.at),
-        dropped_log_lines: first.dropped_log_lines + dropped.sum::<u64>(),
+        snapshot: snapshot(&mut first.proxy, &first.stats, log, &reports, first.at),
+        dropped_log_lines: log.map_or(0, |log| log.lines_dropped),
     }
 }

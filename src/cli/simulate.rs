@@ -8,7 +8,7 @@ mod help;
 use super::Invocation;
 use super::strategy_choice::{self, StrategyChoice};
 use clap::Args;
-use lb::config::{ConfigError, StrategyKind, check_range, parse_number};
+use lb::config::{ConfigError, StrategySpec, check_range, parse_number};
 use lb::simulate::Rule;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -153,7 +153,7 @@ impl SimulateFlags {
         }
     }
 
-    fn order(self, strategies: Vec<StrategyKind>) -> Result<Experiment, ConfigError> {
+    fn order(self, strategies: Vec<StrategySpec>) -> Result<Experiment, ConfigError> {
         check_range(
             "--requests",
             &(self.requests.unwrap_or(1)),

@@ -1,14 +1,14 @@
 //! What can follow `--strategy`: the name of one, or the wish to see them all.
 
-use lb::config::{ConfigError, StrategyKind, parse_strategy};
-use lb::strategy::registry::{ENTRIES, Entry};
+use lb::config::{ConfigError, StrategySpec, parse_strategy};
+use lb::strategy::{Entry, registry::ENTRIES};
 use std::fmt::Write as _;
 
 /// Which strategy is wanted, or which there are.
 #[derive(Clone, Debug)]
 pub(super) enum StrategyChoice {
     /// This one.
-    Of(StrategyKind),
+    Of(StrategySpec),
     /// It is asked which there are.
     List,
 }
@@ -22,7 +22,7 @@ impl StrategyChoice {
     }
 
     /// The one that is wanted, if one is.
-    pub(super) fn kind(self) -> Option<StrategyKind> {
+    pub(super) fn kind(self) -> Option<StrategySpec> {
         match self {
             Self::Of(kind) => Some(kind),
             Self::List => None,
@@ -33,12 +33,12 @@ impl StrategyChoice {
 /// Every strategy, with when to use it and what a pick costs.
 pub(super) fn list() -> String {
     let mut page = String::new();
-    for entry in &ENTRIES {
+    for entry in ENTRIES {
         let Entry {
-            when, cost, nanos, ..
+            help, cost, nanos, ..
         } = entry;
         // Writing to a string cannot fail.
-        let _ = writeln!(page, "{:<22} {when}", entry.usage());
+        let _ = writeln!(page, "{:<22} {help}", entry.usage());
         let (few, many) = *nanos;
         let _ = writeln!(page, "{:<22} a pick is {cost}; {few} to {many} ns\n", "");
     }

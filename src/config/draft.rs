@@ -13,8 +13,8 @@ use super::pool::PoolSettings;
 use super::settings::{Setting, setting};
 use super::timeouts::Timeouts;
 use super::traffic::TrafficSettings;
-use super::{Config, ConfigError, ConfigErrorKind, DEFAULT_LISTENER, Mode, StrategyKind};
-use crate::strategy::{KeySource, registry};
+use super::{Config, ConfigError, ConfigErrorKind, DEFAULT_LISTENER, Mode, StrategySpec};
+use crate::strategy::KeySource;
 
 /// Every group of settings.
 #[derive(Clone, Debug, Default)]
@@ -120,8 +120,8 @@ impl Given {
 }
 
 /// Whether the key of a strategy is part of a request.
-fn goes_by_requests(strategy: &StrategyKind) -> bool {
-    match registry::build(strategy, 0).key_source() {
+fn goes_by_requests(strategy: &StrategySpec) -> bool {
+    match strategy.key_source() {
         KeySource::None | KeySource::ClientAddress => false,
         KeySource::Target | KeySource::Header(_) | KeySource::Cookie(_) => true,
     }

@@ -10,10 +10,11 @@
 //! it takes a second type and tells of a mistake far from where it was made.
 //!
 //! ```
-//! use lb::config::{Config, Limits, StrategyKind};
+//! use lb::config::{Config, Limits};
+//! use lb::strategy::RoundRobin;
 //!
 //! let mut config = Config::new(["127.0.0.1:5000".parse()?, "127.0.0.1:5001=2".parse()?])?;
-//! config.strategy = StrategyKind::RoundRobin;
+//! config.strategy = RoundRobin::ENTRY.spec();
 //! config.set_limits(Limits { max_retries: 0, ..Limits::default() })?;
 //! # Ok::<(), lb::config::ConfigError>(())
 //! ```
@@ -50,7 +51,7 @@ pub use crate::address::{BackendAddress, Host, HostPort, SocketPath};
 pub use crate::health::{CheckKind, HttpCheckSettings};
 pub use crate::http::{ForwardOptions, ForwardedFor};
 pub use crate::proxy_protocol::ProxyVersion;
-pub use crate::strategy::{Kind as StrategyKind, LoadBound};
+pub use crate::strategy::{LoadBound, StrategySpec};
 pub use backend::{BackendSpec, Weight};
 pub use choice::{AccessLogFormat, Mode, parse_forwarded_for, parse_proxy_version, parse_switch};
 pub use config_error::{ConfigError, ConfigErrorKind};
@@ -91,7 +92,7 @@ pub struct Config {
     /// What is balanced: requests or connections. Default HTTP.
     pub mode: Mode,
     /// How backends are picked. Default by least response time.
-    pub strategy: StrategyKind,
+    pub strategy: StrategySpec,
     /// On how many threads it works. Default one.
     pub workers: Workers,
     /// Whether and how each exchange is logged. Default off.
@@ -125,7 +126,7 @@ impl Config {
     pub fn new(backends: impl IntoIterator<Item = BackendSpec>) -> Result<Self, ConfigError> {
         Ok(Self {
             mode: Mode::default(),
-            strategy: StrategyKind::default(),
+            strategy: StrategySpec::default(),
             workers: Workers::default(),
             access_log: AccessLogFormat::default(),
             send_proxy: None,

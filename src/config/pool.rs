@@ -2,7 +2,7 @@
 
 use super::settings::{Scope, Section};
 use super::{
-    BackendSpec, ConfigError, ConfigErrorKind, LoadBound, StickyCookie, StrategyKind,
+    BackendSpec, ConfigError, ConfigErrorKind, LoadBound, StickyCookie, StrategySpec,
     parse_cookie_name, secret, strategy,
 };
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ settings! {
     "backends" <"HOST:PORT[=WEIGHT[/MAX]],..."> backends: Vec<BackendSpec> = Vec::new();
 
     /// Strategy
-    "strategy" <"NAME"> strategy: StrategyKind = StrategyKind::default(), with { doc: strategy::doc };
+    "strategy" <"NAME"> strategy: StrategySpec = StrategySpec::default(), with { doc: strategy::doc };
 
     /// Load limit of a backend under a hashing strategy, in percent of a fair share, or off
     /// [default: 125]
@@ -51,7 +51,7 @@ settings! {
 
 impl PoolSettings {
     /// The strategy, with its load bound.
-    pub(super) fn strategy(&self) -> Result<StrategyKind, ConfigError> {
+    pub(super) fn strategy(&self) -> Result<StrategySpec, ConfigError> {
         let mut strategy = self.strategy.clone();
         match self.hash_bound {
             Some(bound) if !strategy.set_load_bound(bound) => {

@@ -3,7 +3,7 @@
 //! What they are called and when to use which is the [`registry`]'s to know; only the words of
 //! the refusal are made here.
 
-use super::{ConfigError, StrategyKind, nearest};
+use super::{ConfigError, StrategySpec, nearest};
 use crate::strategy::registry::ENTRIES;
 use crate::strategy::{BadStrategy, LoadBound};
 use crate::syntax::digits;
@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 ///
 /// # Errors
 /// There is none of this name, or the argument is not as it should be.
-pub fn parse_strategy(text: &str) -> Result<StrategyKind, ConfigError> {
+pub fn parse_strategy(text: &str) -> Result<StrategySpec, ConfigError> {
     text.parse().map_err(|bad: BadStrategy| {
         let remedy = match nearest_strategy(text) {
             Some(name) if matches!(bad, BadStrategy::Unknown) => format!("did you mean {name}?"),
@@ -53,9 +53,9 @@ pub(super) fn doc() -> Cow<'static, str> {
         "Strategy: {}, or another; list shows all\n",
         names.join(", ")
     );
-    for entry in &ENTRIES {
+    for entry in ENTRIES {
         // Writing to a string cannot fail.
-        let _ = write!(text, "\n{:<21} {}", entry.usage(), entry.when);
+        let _ = write!(text, "\n{:<21} {}", entry.usage(), entry.help);
     }
     let aliases = ENTRIES.iter().flat_map(|entry| entry.aliases);
     let aliases: Vec<_> = aliases.copied().collect();
@@ -66,25 +66,25 @@ pub(super) fn doc() -> Cow<'static, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::strategy::registry;
+    use crate::strategy::{LeastResponseTime, NToOne, registry};
 
     #[test]
     fn names_and_aliases_are_understood_in_any_case() {
-        for entry in &registry::ENTRIES {
-            if entry.argument.is_some() {
+        for entry in registry::ENTRIES {
+            if entry.argument().is_some() {
                 continue;
             }
             for name in entry.aliases.iter().chain([&entry.name]) {
-                let kind = Ok(entry.kind.clone());
+                let kind = Ok(entry.spec());
                 assert_eq!(parse_strategy(name), kind);
                 assert_eq!(parse_strategy(&name.to_lowercase()), kind);
                 assert_eq!(parse_strategy(&name.to_uppercase()), kind);
             }
         }
-        assert_eq!(parse_strategy("N2One"), Ok(StrategyKind::NToOne));
+        assert_eq!(parse_strategy("N2One"), Ok(NToOne::ENTRY.spec()));
         assert_eq!(
             parse_strategy("least-rt"),
-            Ok(StrategyKind::LeastResponseTime)
+            Ok(LeastResponseTime::ENTRY.spec())
         );
     }
 

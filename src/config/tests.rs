@@ -1,4 +1,5 @@
 use super::*;
+use crate::strategy::LeastResponseTime;
 use std::time::Duration;
 
 fn config() -> Config {
@@ -15,7 +16,7 @@ fn backends_alone_make_a_config() {
     assert_eq!(config.backends(), backends(&["127.0.0.1:5000"]));
     assert_eq!(config.listeners(), [DEFAULT_LISTENER.into()]);
     assert_eq!(config.mode, Mode::Http);
-    assert_eq!(config.strategy, StrategyKind::LeastResponseTime);
+    assert_eq!(config.strategy, LeastResponseTime::ENTRY.spec());
     assert_eq!(config.access_log, AccessLogFormat::Off);
     assert_eq!(config.timeouts(), &Timeouts::default());
     assert_eq!(config.limits(), &Limits::default());

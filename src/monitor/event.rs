@@ -70,7 +70,7 @@ impl TargetEvent {
 impl Display for MonitorEvent {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut time = WallTime::default();
-        let time = String::from_utf8_lossy(time.format(self.wall));
+        let time = time.format(self.wall);
         write!(f, "{time} {} {}", self.target, self.kind)
     }
 }

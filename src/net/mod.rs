@@ -26,7 +26,7 @@ pub use heartbeat_link::Reachability;
 pub(crate) use heartbeat_listener::HeartbeatListener;
 pub use heartbeat_sender::{HeartbeatSender, SenderHandle, Vitals};
 pub(crate) use listener::{Accepted, Listener, bind};
-pub(crate) use log_writer::{Log, LogWriter};
+pub(crate) use log_writer::{Log, LogStatus, LogWriter};
 pub(crate) use network::SystemNetwork;
 pub(crate) use own_address::refuse_own_address;
 pub(crate) use pipe::SystemPipes;

@@ -18,7 +18,7 @@ use super::slow_start::Ramps;
 use super::state_change::ChangeLog;
 use super::{Cause, EjectionPolicy, Lease, State};
 use crate::shared::FIRST_PICK;
-use crate::strategy::{BackendId, Candidate, KeySource, Outcome, Settlement, Strategy, Verdict};
+use crate::strategy::{BackendId, Candidate, KeySource, Outcome, Rating, Settlement, Strategy};
 use crate::time::Timestamp;
 use std::mem;
 
@@ -177,7 +177,7 @@ impl Backends {
     /// What the strategy makes of each backend at this moment: whom [`pick`](Self::pick) would
     /// pick, and why. For people; changes nothing.
     #[must_use]
-    pub fn explain(&self, key: u64, now: Timestamp) -> Vec<Verdict> {
+    pub fn explain(&self, key: u64, now: Timestamp) -> Vec<Rating> {
         self.picker
             .strategy
             .explain(&self.members.candidates, key, now)

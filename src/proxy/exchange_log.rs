@@ -1,6 +1,6 @@
 //! Where finished exchanges are recorded: metrics and access log learn from the record alone.
 
-use crate::telemetry::{AccessLog, Metrics, Record};
+use crate::telemetry::{AccessLog, Metrics, Record, RequestTexts};
 use crate::time::Timestamp;
 use std::mem;
 use std::time::Duration;
@@ -25,15 +25,17 @@ impl ExchangeLog {
         }
     }
 
-    /// Whether the access log needs method, target and id of requests.
+    /// Whether the access log needs the texts of requests.
     pub(super) fn needs_fields(&self) -> bool {
         self.access_log.is_on()
     }
 
-    /// Counts a finished exchange and writes its line, naming the backend as `backend_name` does.
+    /// Counts a finished exchange and writes its line, with the texts and the name of the backend
+    /// that are asked for if there is a log.
     pub(super) fn record<'a>(
         &mut self,
-        record: &Record<'_>,
+        record: &Record,
+        request: impl FnOnce() -> RequestTexts<'a>,
         backend_name: impl FnOnce() -> Option<&'a str>,
         now: Timestamp,
     ) {
@@ -41,7 +43,7 @@ impl ExchangeLog {
         if self.access_log.is_on() {
             let wall = self.wall_clock(now);
             self.access_log
-                .append(&mut self.lines, wall, record, backend_name());
+                .append(&mut self.lines, wall, record, &request(), backend_name());
         }
     }
 

@@ -144,7 +144,7 @@ impl<N: Network> Proxy<N> {
             // Nothing can have come yet on a connection that is new, or was idle.
             Ok(Dispatched::Attached) if phase == Phase::AwaitingHead => self.begin_upload(id, now),
             Ok(Dispatched::Attached) => Step::Continue,
-            Ok(Dispatched::Queued) => self.enqueue(id, pool),
+            Ok(Dispatched::Queued) => self.enqueue(id, pool, now),
             Err(fault) => Step::Failed(fault),
         }
     }
@@ -163,7 +163,7 @@ impl<N: Network> Proxy<N> {
         lent.exchange.upload(&mut io, &mut self.io, now)
     }
 
-    fn enqueue(&mut self, id: ExchangeId, pool: PoolId) -> Step {
+    fn enqueue(&mut self, id: ExchangeId, pool: PoolId, now: Timestamp) -> Step {
         let exchanges = &self.conns.exchanges;
         let is_waiting = |id| exchanges.get(id).is_some_and(Exchange::is_queued);
         let pool = self.pools.get_mut(pool);
@@ -173,6 +173,7 @@ impl<N: Network> Proxy<N> {
         }
         if let Some(exchange) = self.conns.exchanges.get_mut(id) {
             exchange.attempt = Attempt::Queued;
+            exchange.stats.enter_queue(now);
         }
         Step::Continue
     }
@@ -195,6 +196,9 @@ impl<N: Network> Proxy<N> {
                 Ok(Dispatched::Queued) => break,
                 Ok(Dispatched::Attached) => {
                     self.pools.get_mut(pool).queue.served();
+                    if let Some(exchange) = self.conns.exchanges.get_mut(id) {
+                        exchange.stats.leave_queue(now);
+                    }
                     self.drive(id, now);
                 }
                 Err(fault) => self.fail(id, fault, now),
@@ -458,7 +462,8 @@ impl<N: Network> Proxy<N> {
             let record = exchange.record(conn.address, now);
             let backends = &self.pools.get(exchange.pool).backends;
             let name = || record.backend.and_then(|id| backends.name(id));
-            self.log.record(&record, name, now);
+            self.log
+                .record(&record, || exchange.request_texts(), name, now);
         }
         let close_mode = exchange.close_mode();
         exchange.release(&mut self.io);

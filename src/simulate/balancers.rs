@@ -7,7 +7,7 @@ use super::scenario::ServerGroup;
 use super::server::Server;
 use super::traffic::Demand;
 use crate::pool::{Backends, EjectionPolicy, Lease};
-use crate::strategy::{BackendId, Kind, Outcome, Verdict, build};
+use crate::strategy::{BackendId, Outcome, Rating, StrategySpec};
 use crate::time::Timestamp;
 
 /// By what servers are chosen.
@@ -16,7 +16,7 @@ pub enum Rule {
     /// Where the request will be done first, by what nobody can know.
     Oracle,
     /// By a strategy.
-    Strategy(Kind),
+    Strategy(StrategySpec),
 }
 
 impl Rule {
@@ -57,7 +57,7 @@ impl Balancers {
                     let seed = seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(nth);
                     let names = present.iter().enumerate();
                     let backends = names.map(|(n, group)| (name(n), group.weight));
-                    let mut pool = Backends::new(backends, build(kind, seed), seed);
+                    let mut pool = Backends::new(backends, kind.build(seed), seed);
                     // Errors are left to the strategies: what they make of them is the question.
                     pool.set_policy(EjectionPolicy {
                         max_ejected_percent: 0,
@@ -142,7 +142,7 @@ impl Balancers {
     }
 
     /// What the balancer that a request comes to makes of each server; the oracle does not say.
-    pub(super) fn explain(&self, demand: &Demand, now: Timestamp) -> Option<Vec<Verdict>> {
+    pub(super) fn explain(&self, demand: &Demand, now: Timestamp) -> Option<Vec<Rating>> {
         let pool = self.upstreams.get(demand.balancer)?;
         Some(pool.explain(demand.key, now))
     }

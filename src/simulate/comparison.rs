@@ -151,7 +151,7 @@ fn shares_of_a_curve(requests: usize) -> impl Iterator<Item = f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::strategy::Kind;
+    use crate::strategy::Random;
 
     #[test]
     fn ratios_are_to_the_oracle_and_the_runs_are_reported() {
@@ -161,7 +161,7 @@ mod tests {
             ..scenario.clone()
         };
         let mut runs = 0;
-        let rules = [Rule::Strategy(Kind::Random), Rule::Oracle];
+        let rules = [Rule::Strategy(Random::ENTRY.spec()), Rule::Oracle];
         let comparison = compare(&scenario, &rules, 1..3, &mut |_, _| runs += 1);
         assert_eq!(runs, 4, "the oracle is not run twice");
         let [oracle, random] = &comparison.rows[..] else {

@@ -3,7 +3,7 @@
 use super::balancers::Rule;
 use super::engine::Engine;
 use super::scenario::Scenario;
-use crate::strategy::Verdict;
+use crate::strategy::Rating;
 use crate::time::Timestamp;
 
 /// One pick and what was known when it was made.
@@ -16,7 +16,7 @@ pub struct Explanation {
     /// Which server was picked, in the order of the pool.
     pub chosen: usize,
     /// What the strategy made of each server of the pool, in its order.
-    pub verdicts: Vec<Verdict>,
+    pub ratings: Vec<Rating>,
 }
 
 /// Runs a scenario up to a pick, counted from 1, and explains it. `None` if there are not so many

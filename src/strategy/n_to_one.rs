@@ -1,18 +1,31 @@
-//! n-to-1: everything to the first backend that may be picked, in configured order.
+//! n-to-1: all requests to the first backend that may be picked, in configured order.
 //!
 //! *Use it* for a primary with standbys, or to find out what one backend can carry.
 //! *Cost of a pick*: one look per backend before the first that may be picked.
 
-use super::{BackendId, Candidate, Strategy};
+use super::{BackendId, Candidate, Entry, KeyKind, Strategy};
 use crate::time::Timestamp;
 
-/// Everything to the first backend that may be picked.
+/// All requests to the first backend that may be picked.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NToOne;
 
+impl NToOne {
+    /// How the registry lists it.
+    pub const ENTRY: Entry = Entry {
+        name: "n-to-1",
+        aliases: &["N2One"],
+        key: KeyKind::None,
+        help: "a primary with standbys, or finding out what one backend can carry",
+        cost: "O(1)",
+        nanos: (55, 60),
+        build: |_| Box::new(Self),
+    };
+}
+
 impl Strategy for NToOne {
     fn name(&self) -> &'static str {
-        "n-to-1"
+        Self::ENTRY.name
     }
 
     fn spreads(&self) -> bool {

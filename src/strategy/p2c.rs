@@ -5,10 +5,10 @@
 //! *Cost of a pick*: constant, as for [`random`](super::Random).
 
 use super::random::Lot;
-use super::{BackendId, Candidate, Strategy};
+use super::{BackendId, Candidate, Entry, KeyKind, Strategy};
 use crate::time::Timestamp;
 
-/// Draws after which the second is allowed to be the first again.
+/// Draws for a second backend that differs from the first.
 const REDRAWS: usize = 4;
 
 /// The less busy of two random backends.
@@ -18,6 +18,17 @@ pub struct TwoChoices {
 }
 
 impl TwoChoices {
+    /// How the registry lists it.
+    pub const ENTRY: Entry = Entry {
+        name: "p2c",
+        aliases: &["TwoChoices"],
+        key: KeyKind::None,
+        help: "pools of thousands, or comparing with balancers that do so",
+        cost: "O(1)",
+        nanos: (75, 80),
+        build: |args| Box::new(Self::new(args.seed)),
+    };
+
     /// `seed` decides the draws.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
@@ -29,7 +40,7 @@ impl TwoChoices {
 
 impl Strategy for TwoChoices {
     fn name(&self) -> &'static str {
-        "p2c"
+        Self::ENTRY.name
     }
 
     fn pick(&mut self, candidates: &[Candidate], _: u64, _: Timestamp) -> Option<BackendId> {

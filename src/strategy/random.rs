@@ -1,22 +1,33 @@
-//! random: any backend, in proportion to the weights.
+//! random: a random backend, in proportion to the weights.
 //!
 //! *Use it* where many balancers must not act alike, or as the baseline that others must beat.
 //! *Cost of a pick*: constant while most backends may be picked and weights are alike; else one
 //! look at every backend.
 
-use super::{BackendId, Candidate, Rng, Strategy};
+use super::{BackendId, Candidate, Entry, KeyKind, Rng, Strategy};
 use crate::time::Timestamp;
 
-/// Draws after which every backend is looked at instead.
+/// Draws before falling back to one look at every backend.
 const DRAWS: usize = 16;
 
-/// Any backend, in proportion to the weights.
+/// A random backend, in proportion to the weights.
 #[derive(Clone, Debug)]
 pub struct Random {
     lot: Lot,
 }
 
 impl Random {
+    /// How the registry lists it.
+    pub const ENTRY: Entry = Entry {
+        name: "random",
+        aliases: &[],
+        key: KeyKind::None,
+        help: "many balancers that must not act alike, or a baseline",
+        cost: "O(1)",
+        nanos: (65, 75),
+        build: |args| Box::new(Self::new(args.seed)),
+    };
+
     /// `seed` decides the picks.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
@@ -28,7 +39,7 @@ impl Random {
 
 impl Strategy for Random {
     fn name(&self) -> &'static str {
-        "random"
+        Self::ENTRY.name
     }
 
     fn pick(&mut self, candidates: &[Candidate], _: u64, _: Timestamp) -> Option<BackendId> {
@@ -55,14 +66,14 @@ impl Lot {
         }
     }
 
-    /// Takes note of the weights.
+    /// Notes the greatest weight.
     pub(super) fn weigh(&mut self, candidates: &[Candidate]) {
         let live = candidates.iter().filter(|c| c.live);
         self.heaviest = live.map(|c| c.weight).max().unwrap_or(1);
     }
 
-    /// Draws any and keeps it with a probability of its weight over the heaviest, which needs no
-    /// table; after too many refusals it counts.
+    /// Draws a candidate and accepts it with the probability of its weight over the heaviest: no
+    /// table is needed. After too many rejections it adds up the weights instead.
     pub(super) fn draw<'a>(&mut self, candidates: &'a [Candidate]) -> Option<&'a Candidate> {
         for _ in 0..DRAWS {
             let drawn = candidates.get(self.rng.below(candidates.len()))?;

@@ -1,206 +1,50 @@
-//! Every strategy by name: what it is called, when to use it, what a pick costs, how to make it.
+//! The list of strategies that come with `lb`.
 //!
-//! This table is the one list that the command line, the help text, the benches and the contract
-//! test go by. A strategy that is not in it can still be handed to the library as a
-//! `Box<dyn Strategy>`.
+//! The command line, the help text, the benches and the contract test go by this list. Each
+//! [`Entry`] is defined beside its strategy. A strategy that is not listed can still be handed to
+//! the library as a `Box<dyn Strategy>`.
 
-use super::kind::{Kind, Table, hashing_name};
-use super::{
-    Hashing, KeySource, LeastConnections, LeastResponseTime, LoadBound, Maglev, NToOne, Random,
-    Ring, RoundRobin, Strategy, TwoChoices,
-};
+use super::entry::Entry;
+use super::hashing;
+use super::{LeastConnections, LeastResponseTime, NToOne, Random, RoundRobin, TwoChoices};
 
-/// One row of the table.
-#[derive(Debug)]
-pub struct Entry {
-    /// What it makes. Where an argument is needed, its name is empty.
-    pub kind: Kind,
-    /// What it is called, as in `--strategy NAME`.
-    pub name: &'static str,
-    /// Other names it answers to.
-    pub aliases: &'static [&'static str],
-    /// What must follow the name and a colon, if anything: `header-hash:FIELD`.
-    pub argument: Option<&'static str>,
-    /// When to use it, in one line.
-    pub when: &'static str,
-    /// How the cost of a pick grows with a pool of `n` backends.
-    pub cost: &'static str,
-    /// What a pick and the end of its exchange cost at 4 and at 1,024 backends, as measured by
-    /// the bench `pick` on one core at 2.5 GHz. Nanoseconds.
-    pub nanos: (u32, u32),
-}
-
-impl Entry {
-    /// How it is written, with the name of its argument if it takes one.
-    #[must_use]
-    pub fn usage(&self) -> String {
-        match self.argument {
-            Some(argument) => format!("{}:{argument}", self.name),
-            None => self.name.to_owned(),
-        }
-    }
-}
-
-const fn row(
-    kind: Kind,
-    name: &'static str,
-    aliases: &'static [&'static str],
-    when: &'static str,
-    cost: &'static str,
-    nanos: (u32, u32),
-) -> Entry {
-    let argument = match &kind {
-        Kind::Hashing {
-            key: KeySource::Header(_),
-            ..
-        } => Some("FIELD"),
-        Kind::Hashing {
-            key: KeySource::Cookie(_),
-            ..
-        } => Some("COOKIE"),
-        _ => None,
-    };
-    Entry {
-        kind,
-        name,
-        aliases,
-        argument,
-        when,
-        cost,
-        nanos,
-    }
-}
-
-const fn hashing(table: Table, key: KeySource, when: &'static str) -> Entry {
-    let name = hashing_name(table, &key);
-    let (cost, nanos) = match table {
-        Table::Ring => ("O(log n)", (95, 340)),
-        Table::Maglev => ("O(1)", (70, 85)),
-    };
-    let bound = LoadBound::DEFAULT;
-    row(
-        Kind::Hashing { table, key, bound },
-        name,
-        &[],
-        when,
-        cost,
-        nanos,
-    )
-}
-
-/// Every strategy, in the order in which they are shown.
-pub static ENTRIES: [Entry; 14] = [
-    row(
-        Kind::NToOne,
-        "n-to-1",
-        &["N2One"],
-        "a primary with standbys, or finding out what one backend can carry",
-        "O(1)",
-        (55, 60),
-    ),
-    row(
-        Kind::RoundRobin,
-        "round-robin",
-        &["RoundRobin"],
-        "equal backends and requests, or an order that must be foreseeable",
-        "O(1); O(w) when there are w different weights",
-        (60, 60),
-    ),
-    row(
-        Kind::LeastConnections,
-        "least-conn",
-        &["LeastConnections"],
-        "long-lived connections, where response times tell nothing",
-        "O(n) up to 500, then O(1)",
-        (65, 240),
-    ),
-    row(
-        Kind::LeastResponseTime,
-        "least-rt",
-        &["LeastResponseTime"],
-        "the default: backends or requests that differ, or may go bad",
-        "O(n) up to 500, then O(1)",
-        (117, 430),
-    ),
-    row(
-        Kind::Random,
-        "random",
-        &[],
-        "many balancers that must not act alike, or a baseline",
-        "O(1)",
-        (65, 75),
-    ),
-    row(
-        Kind::TwoChoices,
-        "p2c",
-        &["TwoChoices"],
-        "pools of thousands, or comparing with balancers that do so",
-        "O(1)",
-        (75, 80),
-    ),
-    hashing(
-        Table::Ring,
-        KeySource::ClientAddress,
-        "backends that keep something for a client",
-    ),
-    hashing(
-        Table::Ring,
-        KeySource::Target,
-        "caches: each object is kept by one backend",
-    ),
-    hashing(
-        Table::Ring,
-        KeySource::Header(String::new()),
-        "a tenant or a user, named by a header field, belongs to a backend",
-    ),
-    hashing(
-        Table::Ring,
-        KeySource::Cookie(String::new()),
-        "a browser session, named by a cookie, belongs to a backend",
-    ),
-    hashing(
-        Table::Maglev,
-        KeySource::ClientAddress,
-        "as ip-hash, with evener shares; changes move a few more keys",
-    ),
-    hashing(
-        Table::Maglev,
-        KeySource::Target,
-        "as uri-hash, with evener shares; changes move a few more keys",
-    ),
-    hashing(
-        Table::Maglev,
-        KeySource::Header(String::new()),
-        "as header-hash, with evener shares; changes move a few more keys",
-    ),
-    hashing(
-        Table::Maglev,
-        KeySource::Cookie(String::new()),
-        "as cookie-hash, with evener shares; changes move a few more keys",
-    ),
+/// Every strategy, in the order in which help pages show them.
+pub static ENTRIES: &[&Entry] = &[
+    &NToOne::ENTRY,
+    &RoundRobin::ENTRY,
+    &LeastConnections::ENTRY,
+    &LeastResponseTime::ENTRY,
+    &Random::ENTRY,
+    &TwoChoices::ENTRY,
+    &hashing::IP_HASH,
+    &hashing::URI_HASH,
+    &hashing::HEADER_HASH,
+    &hashing::COOKIE_HASH,
+    &hashing::IP_MAGLEV,
+    &hashing::URI_MAGLEV,
+    &hashing::HEADER_MAGLEV,
+    &hashing::COOKIE_MAGLEV,
 ];
 
-/// Makes a strategy. `seed` decides all its random choices.
-#[must_use]
-pub fn build(kind: &Kind, seed: u64) -> Box<dyn Strategy> {
-    match kind {
-        Kind::NToOne => Box::new(NToOne),
-        Kind::RoundRobin => Box::new(RoundRobin::default()),
-        Kind::LeastConnections => Box::new(LeastConnections::new(seed)),
-        Kind::LeastResponseTime => Box::new(LeastResponseTime::new(seed)),
-        Kind::Random => Box::new(Random::new(seed)),
-        Kind::TwoChoices => Box::new(TwoChoices::new(seed)),
-        Kind::Hashing { table, key, bound } => match table {
-            Table::Ring => Box::new(Hashing::<Ring>::new(key.clone(), *bound)),
-            Table::Maglev => Box::new(Hashing::<Maglev>::new(key.clone(), *bound)),
-        },
-    }
+/// Finds a strategy by its name or an alias, in any case.
+pub(super) fn find(name: &str) -> Option<&'static Entry> {
+    ENTRIES.iter().copied().find(|entry| entry.has_name(name))
 }
 
-impl Entry {
-    /// Whether it goes by this name, in any case.
-    pub(super) fn answers_to(&self, name: &str) -> bool {
-        let mut names = self.aliases.iter().chain([&self.name]);
-        names.any(|own| own.eq_ignore_ascii_case(name))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_name_is_given_twice() {
+        let names = |entry: &&'static Entry| entry.aliases.iter().chain([&entry.name]);
+        let all: Vec<String> = ENTRIES
+            .iter()
+            .flat_map(names)
+            .map(|n| n.to_lowercase())
+            .collect();
+        let distinct: HashSet<&String> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len(), "{all:?}");
     }
 }

@@ -4,16 +4,17 @@
 //! *Cost of a pick*: one look per backend that must be skipped and, with differing weights, one
 //! look at every weight there is.
 //!
-//! The weighted order is nginx's interleaving: each pick credits every backend with its weight and
-//! takes the richest, who pays for all. Weights 5, 1, 1 give `a a b a c a a`, never five in a row.
-//! Backends of the same weight are as rich as each other but for those that had their turn
-//! already, so one account is kept for all of them, and they take turns within it. Whoever may
-//! not be picked loses its turns to the others, in proportion to their weights.
+//! The weighted order is nginx's interleaving: each pick credits every backend with its weight,
+//! takes the one with the most credit, and debits it the sum of all weights. Weights 5, 1, 1 give
+//! `a a b a c a a`, never five in a row. Backends of equal weight have equal credit, except those
+//! that had their turn already, so they share one account and take turns within it. A backend that
+//! may not be picked loses its turns to the others, in proportion to their weights.
 
-use super::{BackendId, Candidate, Strategy};
+use super::{BackendId, Candidate, Entry, KeyKind, Strategy};
 use crate::time::Timestamp;
 
-/// Turns that may be lost in one pick for each backend in the pool; then anybody is taken.
+/// Turns that may be lost in one pick, per backend of the pool; then the least recently picked
+/// backend is taken.
 const LOST_TURNS: usize = 4;
 
 /// Each backend in turn.
@@ -36,7 +37,7 @@ struct Account {
     weight: i64,
     /// Their slots, in the order of their turns.
     members: Vec<usize>,
-    /// Whose turn is next among them.
+    /// Index of the member whose turn is next.
     next: usize,
     /// How often all of them had their turn.
     rounds: i64,
@@ -59,6 +60,17 @@ impl Account {
 }
 
 impl RoundRobin {
+    /// How the registry lists it.
+    pub const ENTRY: Entry = Entry {
+        name: "round-robin",
+        aliases: &["RoundRobin"],
+        key: KeyKind::None,
+        help: "equal backends and requests, or an order that must be foreseeable",
+        cost: "O(1); O(w) when there are w different weights",
+        nanos: (60, 60),
+        build: |_| Box::new(Self::default()),
+    };
+
     fn pick_plain(&mut self, candidates: &[Candidate]) -> Option<BackendId> {
         let (before, from) = candidates
             .split_at_checked(self.cursor)
@@ -79,8 +91,8 @@ impl RoundRobin {
         pickable.min_by_key(|c| c.last_pick).map(|c| c.id)
     }
 
-    /// Whose turn it is, whether it may be picked or not: the richest, then the one that was
-    /// picked longest ago.
+    /// Returns the backend whose turn it is, pickable or not: the one with the most credit, then
+    /// the least recently picked.
     fn take_turn<'a>(&mut self, candidates: &'a [Candidate]) -> Option<&'a Candidate> {
         self.turns += 1;
         let (turns, total) = (self.turns, self.total);
@@ -118,7 +130,7 @@ impl RoundRobin {
 
 impl Strategy for RoundRobin {
     fn name(&self) -> &'static str {
-        "round-robin"
+        Self::ENTRY.name
     }
 
     fn pick(&mut self, candidates: &[Candidate], _: u64, _: Timestamp) -> Option<BackendId> {

@@ -6,10 +6,8 @@ use super::response_times::ResponseTimeHistogram;
 use super::{Counters, FaultCounts, Record};
 use crate::error::{Fault, Side};
 
-/// The counters of one backend, from when it was added. In the order of memory: every exchange
-/// needs the first lines.
+/// The counters of one backend, from when it was added.
 #[derive(Clone, Debug, Default)]
-#[repr(C)]
 pub(super) struct BackendStats {
     pub(super) picks: u64,
     pub(super) counters: Counters,

@@ -27,7 +27,6 @@ pub struct Metrics {
 
 /// The counters of the newest backend that was heard of in a slot.
 #[derive(Clone, Debug, Default)]
-#[repr(C, align(64))]
 struct Counted {
     /// `None`, and nothing is counted, where no backend was heard of.
     id: Option<BackendId>,
@@ -118,6 +117,7 @@ impl Metrics {
             response_times: all_response_times.quantiles(),
             turn_times: None,
             backends: views.into_iter().map(|view| self.row(&view)).collect(),
+            access_log: None,
             heartbeats: None,
             workers: Vec::new(),
         }

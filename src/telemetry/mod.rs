@@ -17,6 +17,8 @@
 mod access_log;
 mod backend_stats;
 mod counters;
+mod log_fields;
+mod log_status;
 mod loop_stats;
 mod metrics;
 mod record;
@@ -24,12 +26,13 @@ mod response_times;
 mod snapshot;
 mod summary;
 
-pub use access_log::AccessLog;
-pub(crate) use access_log::WallTime;
+pub use access_log::{AccessLog, WallTime};
 pub use counters::{Counters, FaultCounts, StatusCounts};
+pub use log_fields::{LOG_FIELDS, LOGGED_HEADERS, LogField, logged_headers};
+pub use log_status::{AccessLogEvent, AccessLogStats};
 pub use loop_stats::{LoopStats, Stall, TurnPhase, TurnTimes};
 pub use metrics::Metrics;
-pub use record::Record;
+pub use record::{Record, RequestTexts};
 pub(crate) use response_times::ResponseTimeHistogram;
 pub use response_times::ResponseTimes;
 pub use snapshot::{BackendSnapshot, BackendView, Snapshot, WorkerSnapshot};

@@ -1,75 +1,59 @@
-//! How long backends take to answer: a histogram, and the quantiles that are shown of it.
+//! Response times of backends: a histogram and the quantiles shown of it.
 //!
-//! It does not know whose response times they are. Invariant: a histogram takes any duration and
-//! its memory is bounded, whatever it is fed; what waits to be counted is shown as well.
+//! It does not know which backend. Invariant: a histogram takes any duration, and its memory is
+//! bounded.
 
 use hdrhistogram::Histogram;
-use std::mem;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// What is told apart: 3 significant digits, 1.234 s from 1.235 s.
+/// Three significant digits tell 1.234 s from 1.235 s.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
-/// The longest response time that is told from a longer one, in microseconds: an hour.
-const MAX_MICROS: u32 = 3_600_000_000;
+/// Longer response times count as an hour. Microseconds.
+const MAX_MICROS: u64 = 3_600_000_000;
 
-/// How many response times wait at most: as many as fill up the lines of memory that every
-/// exchange needs of its backend's counters.
-pub(super) const WAITING: usize = 8;
-
-/// Response times, from 1 µs to 1 h; what is shorter or longer counts as that.
+/// Response times from 1 µs to 1 h; shorter and longer ones count as those.
 ///
-/// With many backends each is cold when its response comes, and to count in a histogram takes
-/// three lines of memory or more that nothing else needs. So response times wait beside the other
-/// counters until there is no place for one more, and then are counted in one go.
-///
-/// It allocates nothing before that. Then it counts in 8 KiB, and 4 KiB more for each doubling of
-/// the longest response time above 2 ms: 44 KiB for a second, 92 KiB for an hour. It grows at
-/// most 21 times in its life, which is the only time that recording allocates.
+/// It allocates at the first one: 8 KiB, and 4 KiB more for each doubling of the longest response
+/// time above 2 ms, which is 44 KiB for a second and 92 KiB for an hour. It grows at most 21 times
+/// in its life, which is the only time that recording allocates.
 #[derive(Clone, Debug, Default)]
-#[repr(C)]
-pub(crate) struct ResponseTimeHistogram {
-    waiting_micros: [Option<NonZeroU32>; WAITING],
-    counted: Option<Histogram<u32>>,
-}
+pub(crate) struct ResponseTimeHistogram(Option<Histogram<u32>>);
 
 impl ResponseTimeHistogram {
     /// Adds one response time.
     pub(crate) fn record(&mut self, response_time: Duration) {
-        let micros = micros_in_range(response_time);
-        match self.waiting_micros.iter_mut().find(|place| place.is_none()) {
-            Some(place) => *place = Some(micros),
-            None => self.make_room_for(micros),
+        // By hand: `as_micros` works in 128 bits.
+        let whole = response_time.as_secs().saturating_mul(1_000_000);
+        let micros = whole.saturating_add(response_time.subsec_micros().into());
+        let micros = micros.clamp(1, MAX_MICROS);
+        if let Some(histogram) = self.allocated() {
+            // The range is bounded above, so growing cannot fail for want of address space.
+            let _ = histogram.record(micros);
         }
     }
 
-    /// Adds all that `other` has seen.
+    /// Adds the samples of another histogram.
     pub(super) fn add(&mut self, other: &Self) {
-        if let Some(other) = &other.counted
-            && let Some(counted) = self.allocated()
+        if let Some(other) = &other.0
+            && let Some(histogram) = self.allocated()
         {
-            // Both are bounded alike: see `count`.
-            let _ = counted.add(other);
-        }
-        for micros in other.waiting_micros.into_iter().flatten() {
-            self.count(micros);
+            // Both have the same bound.
+            let _ = histogram.add(other);
         }
     }
 
-    /// What is shown of it; `None` before the first sample.
+    /// Its quantiles; `None` before the first sample.
     pub(crate) fn quantiles(&self) -> Option<ResponseTimes> {
-        let mut all = self.clone();
-        all.count_waiting();
-        let counted = all.counted?;
-        let [min, max] = [counted.min(), counted.max()].map(Duration::from_micros);
-        let at = |quantile| match counted.value_at_quantile(quantile) {
-            // It ran out of counts, as one of them is full and did not take all there were.
+        let histogram = self.0.as_ref()?;
+        let [min, max] = [histogram.min(), histogram.max()].map(Duration::from_micros);
+        let at = |quantile| match histogram.value_at_quantile(quantile) {
+            // It ran out of counts: one of them is full and missed some samples.
             0 => max,
             micros => Duration::from_micros(micros),
         };
         Some(ResponseTimes {
-            samples: counted.len(),
+            samples: histogram.len(),
             min,
             p50: at(0.50),
             p90: at(0.90),
@@ -78,53 +62,28 @@ impl ResponseTimeHistogram {
         })
     }
 
-    #[cold]
-    fn make_room_for(&mut self, micros: NonZeroU32) {
-        self.count_waiting();
-        self.count(micros);
-    }
-
-    fn count_waiting(&mut self) {
-        let waiting_micros = mem::take(&mut self.waiting_micros);
-        for micros in waiting_micros.into_iter().flatten() {
-            self.count(micros);
-        }
-    }
-
-    fn count(&mut self, micros: NonZeroU32) {
-        if let Some(counted) = self.allocated() {
-            // The range is bounded above, so growing cannot fail for want of address space.
-            let _ = counted.record(micros.get().into());
-        }
-    }
-
-    /// `None` only if the number of digits were not one that histograms come with.
+    /// `None` only if the crate supported no such number of digits.
     fn allocated(&mut self) -> Option<&mut Histogram<u32>> {
-        if self.counted.is_none() {
-            self.counted = Histogram::new(SIGNIFICANT_DIGITS).ok();
+        if self.0.is_none() {
+            self.0 = Histogram::new(SIGNIFICANT_DIGITS).ok();
         }
-        self.counted.as_mut()
+        self.0.as_mut()
     }
-}
-
-fn micros_in_range(response_time: Duration) -> NonZeroU32 {
-    let micros = u32::try_from(response_time.as_micros()).unwrap_or(u32::MAX);
-    NonZeroU32::new(micros.min(MAX_MICROS)).unwrap_or(NonZeroU32::MIN)
 }
 
 /// Quantiles of response times, from dispatch to the first byte of the response; exact to three
 /// digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseTimes {
-    /// How many were measured.
+    /// Number of samples.
     pub samples: u64,
     /// The shortest.
     pub min: Duration,
-    /// Half of them took no longer.
+    /// Median.
     pub p50: Duration,
-    /// 90 % of them took no longer.
+    /// 90th percentile.
     pub p90: Duration,
-    /// 99 % of them took no longer.
+    /// 99th percentile.
     pub p99: Duration,
     /// The longest.
     pub max: Duration,
@@ -143,7 +102,7 @@ mod tests {
     fn nothing_is_allocated_or_shown_before_the_first_sample() {
         let mut histogram = ResponseTimeHistogram::default();
         histogram.add(&ResponseTimeHistogram::default());
-        assert!(histogram.counted.is_none());
+        assert!(histogram.0.is_none());
         assert_eq!(histogram.quantiles(), None);
     }
 
@@ -168,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_range_counts_as_its_end_and_memory_stays_bounded() {
+    fn times_out_of_range_count_as_its_ends_and_memory_stays_bounded() {
         let mut histogram = ResponseTimeHistogram::default();
         histogram.record(Duration::ZERO);
         assert_eq!(
@@ -179,43 +138,12 @@ mod tests {
         let shown = histogram.quantiles().expect("it has samples");
         assert_eq!((shown.samples, shown.p50), (2, Duration::from_micros(1)));
         assert!(close(shown.max, Duration::from_secs(3_600)));
-        histogram.count_waiting();
-        let counts = histogram.counted.map_or(0, |h| h.distinct_values());
+        let counts = histogram.0.map_or(0, |h| h.distinct_values());
         assert!(counts * size_of::<u32>() <= 92 * 1024, "{counts} counts");
     }
 
     #[test]
-    fn what_waits_is_shown_and_is_counted_in_a_sum() {
-        let millis = |range: std::ops::RangeInclusive<u64>| range.map(Duration::from_millis);
-        let mut histogram = ResponseTimeHistogram::default();
-        for (samples, response_time) in (1..).zip(millis(1..=WAITING as u64)) {
-            histogram.record(response_time);
-            let shown = histogram.quantiles().expect("it has samples");
-            assert_eq!(shown.samples, samples);
-            assert!(close(shown.max, response_time));
-        }
-        assert!(histogram.counted.is_none(), "all of them wait");
-        let recorded = WAITING as u64 + 2;
-        for response_time in millis(WAITING as u64 + 1..=recorded) {
-            histogram.record(response_time);
-        }
-        let counted = histogram.counted.as_ref().map(Histogram::len);
-        assert_eq!(counted, Some(recorded - 1), "the last one waits");
-
-        let mut sum = ResponseTimeHistogram::default();
-        for samples in [recorded, 2 * recorded] {
-            sum.add(&histogram);
-            let shown = sum.quantiles().expect("it has samples");
-            assert_eq!(shown.samples, samples);
-            assert!(close(shown.min, Duration::from_millis(1)));
-            assert!(close(shown.max, Duration::from_millis(recorded)));
-        }
-        let shown = histogram.quantiles().map(|shown| shown.samples);
-        assert_eq!(shown, Some(recorded));
-    }
-
-    #[test]
-    fn a_count_that_is_full_does_not_make_quantiles_vanish() {
+    fn a_full_count_does_not_make_quantiles_vanish() {
         let mut histogram = ResponseTimeHistogram::default();
         let counted = histogram.allocated().expect("these digits exist");
         for _ in 0..2 {
@@ -229,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_has_seen_what_its_parts_have() {
+    fn histograms_add_up() {
         let [mut fast, mut slow] = [(); 2].map(|()| ResponseTimeHistogram::default());
         for _ in 0..90 {
             fast.record(Duration::from_millis(1));

@@ -3,7 +3,7 @@
 //! It owns no rule: [`Metrics`](super::Metrics) fills it in, [`Summary`](super::Summary) shows it,
 //! and users of the library read it.
 
-use super::{Counters, FaultCounts, ResponseTimes, TurnTimes};
+use super::{AccessLogStats, Counters, FaultCounts, ResponseTimes, TurnTimes};
 use crate::heartbeat;
 use crate::strategy::BackendId;
 use std::time::Duration;
@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub turn_times: Option<TurnTimes>,
     /// The backends of the upstream, in its order.
     pub backends: Vec<BackendSnapshot>,
+    /// How writing the access log goes; `None` if there is none.
+    pub access_log: Option<AccessLogStats>,
     /// What became of heartbeats, if they are listened to.
     pub heartbeats: Option<heartbeat::HeartbeatCounts>,
     /// What of it is whose, if there are several workers; empty with one.

@@ -11,7 +11,9 @@ mod units;
 pub(crate) use self::table::Table;
 pub(crate) use self::units::{count, span};
 use self::units::{size, uptime};
-use super::{BackendSnapshot, Counters, ResponseTimes, Snapshot, TurnTimes, WorkerSnapshot};
+use super::{
+    AccessLogStats, BackendSnapshot, Counters, ResponseTimes, Snapshot, TurnTimes, WorkerSnapshot,
+};
 use std::fmt::{self, Display, Formatter};
 
 /// Shows a [`Snapshot`] on a terminal.
@@ -60,6 +62,9 @@ fn write_totals(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
         size(totals.bytes_out)
     )?;
     writeln!(f, "faults       {}", faults(snapshot))?;
+    if let Some(line) = snapshot.access_log.and_then(access_log) {
+        writeln!(f, "access log   {line}")?;
+    }
     if let Some(times) = &snapshot.turn_times {
         writeln!(f, "turns        {}", turns(times))?;
     }
@@ -67,6 +72,19 @@ fn write_totals(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
         Some(counts) => writeln!(f, "heartbeats   {}", heartbeats::totals(counts)),
         None => Ok(()),
     }
+}
+
+/// As in `12 lines dropped, 3 write errors`; `None` if everything was written.
+fn access_log(stats: AccessLogStats) -> Option<String> {
+    if stats == AccessLogStats::default() {
+        return None;
+    }
+    let AccessLogStats {
+        lines_dropped,
+        write_errors,
+    } = stats;
+    let [lines, errors] = [lines_dropped, write_errors].map(count);
+    Some(format!("{lines} lines dropped, {errors} write errors"))
 }
 
 /// As in `1,200 (p50 20 µs, p99 90 µs, longest 1.20 ms in accept); deadlines 1.00 ms late`.

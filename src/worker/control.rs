@@ -7,6 +7,7 @@ use super::event_loop::EventLoop;
 use super::mailbox::{Command, Inbox, WorkerMessage};
 use super::report::{WorkerReport, snapshot};
 use super::subscribers::Subscribers;
+use crate::net::LogWriter;
 use crate::telemetry::TurnPhase;
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -98,7 +99,8 @@ impl EventLoop {
                 let _ = reply.send(self.report());
             }
             Command::Snapshot(others, reply) => {
-                let all = snapshot(&mut self.proxy, &self.stats, &others, now);
+                let log = self.log.as_ref().map(LogWriter::stats);
+                let all = snapshot(&mut self.proxy, &self.stats, log, &others, now);
                 let _ = reply.send(all);
             }
             Command::SubscribeChanges(to) => subscribers.add(to),

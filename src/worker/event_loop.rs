@@ -45,7 +45,7 @@ pub(crate) struct EventLoop {
     pub(super) shutdown: Shutdown,
     /// `None` if there is one worker.
     pub(super) other_workers: Option<OtherWorkers>,
-    log: Option<LogWriter>,
+    pub(super) log: Option<LogWriter>,
     pub(super) stats: LoopStats,
     /// When the loop comes to its deadlines again at the latest, unless it is paused.
     expected_at: Timestamp,
@@ -70,7 +70,6 @@ pub(crate) struct Finished {
     pub(crate) proxy: Proxy<SystemNetwork>,
     pub(crate) stats: LoopStats,
     pub(crate) at: Timestamp,
-    pub(crate) dropped_log_lines: u64,
 }
 
 impl EventLoop {
@@ -315,11 +314,13 @@ impl EventLoop {
         self.proxy.abandon(self.clock.now());
         self.write_log();
         self.tell_other_workers();
+        if let Some(log) = self.log {
+            log.finish();
+        }
         Finished {
             proxy: self.proxy,
             stats: self.stats,
             at: self.clock.now(),
-            dropped_log_lines: self.log.map_or(0, LogWriter::finish),
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::net::SystemNetwork;
 use crate::proxy::{Proxy, Report};
-use crate::telemetry::{LoopStats, Snapshot};
+use crate::telemetry::{AccessLogStats, LoopStats, Snapshot};
 use crate::time::Timestamp;
 
 /// Everything one worker has counted.
@@ -19,6 +19,7 @@ pub(crate) struct WorkerReport {
 pub(crate) fn snapshot(
     proxy: &mut Proxy<SystemNetwork>,
     loop_stats: &LoopStats,
+    access_log: Option<AccessLogStats>,
     others: &[WorkerReport],
     now: Timestamp,
 ) -> Snapshot {
@@ -29,6 +30,7 @@ pub(crate) fn snapshot(
     }
     Snapshot {
         turn_times: all_loops.report(),
+        access_log,
         ..proxy.snapshot_of_all(&reports, now)
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::support::{Backend, Lb, Refusing, Stopwatch, until};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::Stdio;
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::{self, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
@@ -12,6 +14,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Far more lines than a pipe holds (64 KiB).
 const MANY: usize = 3000;
+/// Linux: an open that does not wait for the other end.
+const O_NONBLOCK: i32 = 0o4000;
 
 /// A balancer and the lines it writes.
 struct Logging {
@@ -92,8 +96,8 @@ fn text_has_the_same_fields_and_splits_at_its_spaces() {
         .filter_map(|field| field.split_once('='))
         .collect();
     let keys: Vec<_> = fields.iter().map(|(key, _)| *key).collect();
-    let expected = "time client id method target status bytes_in bytes_out backend connect_ms \
-                    first_byte_ms total_ms retries reason";
+    let expected = "time client id method host target referer user_agent status bytes_in \
+                    bytes_out backend queue_ms connect_ms first_byte_ms total_ms retries reason";
     assert_eq!(keys.join(" "), expected);
     let value = |name| {
         fields
@@ -103,6 +107,7 @@ fn text_has_the_same_fields_and_splits_at_its_spaces() {
             .1
     };
     assert_eq!(value("method"), "GET");
+    assert_eq!(value("host"), "\"x\"");
     assert_eq!(value("target"), "\"/t\"");
     assert_eq!(value("status"), "200");
     assert_eq!(value("backend"), backend.address.to_string());
@@ -254,4 +259,94 @@ fn a_log_that_was_closed_holds_nothing_up() {
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+fn a_full_disk_is_reported_once_and_stops_nothing() {
+    let backend = Backend::echo();
+    let mut command = Lb::command(&[backend.address], &["--access-log", "json"]);
+    let full = OpenOptions::new().write(true).open("/dev/full");
+    let lb = Lb::spawn(command.stdout(full.expect("a device")));
+    let mut client = lb.connect();
+    for nth in 0..100 {
+        assert_eq!(client.get("/").status, 200, "request {nth}");
+    }
+    until("it is reported", || lb.stderr().contains("dropping lines"));
+    let ended = lb.terminate();
+    assert_eq!(ended.code, Some(0));
+    let reported = ended.stderr.matches("No space left on device").count();
+    assert_eq!(reported, 1, "{}", ended.stderr);
+    let dropped = "100 log lines were dropped: stdout could not be written";
+    assert!(ended.stderr.contains(dropped), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("100 lines dropped"),
+        "{}",
+        ended.stderr
+    );
+}
+
+/// A pipe that loses its reader fails as a full disk does, and can be made to work again.
+#[test]
+fn a_log_that_could_not_be_written_is_written_again() {
+    let backend = Backend::echo();
+    let path = std::env::temp_dir().join(format!("lb-log-{}.fifo", process::id()));
+    let made = Command::new("mkfifo").arg(&path).status();
+    assert!(made.expect("mkfifo runs").success());
+    let read = || {
+        let mut options = OpenOptions::new();
+        // It must not wait for a writer.
+        options.read(true).custom_flags(O_NONBLOCK).open(&path)
+    };
+    let reader = read().expect("a pipe");
+    let writer = OpenOptions::new().write(true).open(&path).expect("a pipe");
+    let mut command = Lb::command(&[backend.address], &["--access-log", "text"]);
+    let lb = Lb::spawn(command.stdout(writer));
+    // It holds the writing end, too.
+    drop(command);
+    let mut client = lb.connect();
+    drop(reader);
+    until("it fails", || {
+        assert_eq!(client.get("/lost").status, 200);
+        lb.stderr()
+            .contains("access log cannot be written: Broken pipe")
+    });
+    let mut reader = read().expect("a pipe");
+    until("it works again", || {
+        assert_eq!(client.get("/kept").status, 200);
+        lb.stderr().contains("access log is written again; ")
+    });
+    assert_eq!(lb.terminate().code, Some(0));
+    let mut log = String::new();
+    reader.read_to_string(&mut log).expect("text");
+    fs::remove_file(&path).expect("it was there");
+    assert!(log.lines().all(|line| line.starts_with("time=")), "{log}");
+    assert!(log.ends_with('\n') && log.contains("/kept"), "{log}");
+}
+
+#[test]
+fn time_in_the_queue_is_told() {
+    let backend = Backend::start(|mut wire, _| {
+        while wire.read_request().is_some() {
+            thread::park_timeout(Duration::from_millis(150));
+            wire.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let args = ["--access-log", "json", "--backend-max-connections", "1"];
+    let log = Logging::start(&[backend.address], &args);
+    let mut clients = [log.lb.connect(), log.lb.connect()];
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nHost: pi.example\r\nUser-Agent: probe\r\n\r\n");
+    }
+    for client in &mut clients {
+        assert_eq!(client.receive().status, 200);
+    }
+    let lines = [log.next_object(), log.next_object()];
+    assert_eq!(lines[0]["queue_ms"], Value::Null, "{}", lines[0]);
+    let millis = |key: &str| lines[1][key].as_f64().expect("a time");
+    assert!(millis("queue_ms") >= 50.0, "{}", lines[1]);
+    let spent = millis("queue_ms") + millis("first_byte_ms");
+    assert!((spent - millis("total_ms")).abs() < 50.0, "{}", lines[1]);
+    assert_eq!(lines[1]["host"], "pi.example");
+    assert_eq!(lines[1]["user_agent"], "probe");
+    assert_eq!(lines[1]["referer"], Value::Null);
 }

@@ -233,7 +233,7 @@ fn share_of_failing(args: &[&str]) -> f64 {
 fn a_server_that_fails_fast_draws_no_traffic_under_any_strategy() {
     // What is to be, and whether the strategy can do it without ejection.
     let usual = ENTRIES.iter().map(|entry| {
-        let argument = match entry.argument {
+        let argument = match entry.argument() {
             Some("FIELD") => ":X-Tenant",
             Some("COOKIE") => ":sid",
             Some(other) => panic!("what is {other}?"),

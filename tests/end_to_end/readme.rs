@@ -30,7 +30,7 @@ fn shows_the_flags_as_the_help_page_does() -> io::Result<()> {
 
 #[test]
 fn names_every_strategy() {
-    for entry in &ENTRIES {
+    for entry in ENTRIES {
         let usage = entry.usage();
         assert!(
             README.contains(&format!("`{usage}`")),

@@ -3,8 +3,9 @@
 use super::{complaint, ordered};
 use lb::config::{
     AccessLogFormat, Config, ForwardOptions, ForwardedFor, Limits, LoadBound, Mode, ProxyVersion,
-    StrategyKind, Timeouts,
+    StrategySpec, Timeouts,
 };
+use lb::strategy::RoundRobin;
 use std::time::Duration;
 
 #[test]
@@ -40,7 +41,7 @@ fn every_flag_reaches_its_setting() {
     assert_eq!(backends, ["127.0.0.1:1=2", "[::1]:2", "c:3"]);
     let listeners: Vec<String> = config.listeners().iter().map(ToString::to_string).collect();
     assert_eq!(listeners, ["127.0.0.1:80", "0.0.0.0:81", "proxy+[::1]:82"]);
-    assert_eq!(config.strategy, StrategyKind::RoundRobin);
+    assert_eq!(config.strategy, RoundRobin::ENTRY.spec());
     assert_eq!(config.mode, Mode::Http);
     assert_eq!(config.access_log, AccessLogFormat::Json);
     assert!(order.quiet);
@@ -168,7 +169,7 @@ fn loads_are_bounded_where_a_strategy_hashes() {
             .config
             .strategy
     };
-    let mut expected: StrategyKind = "ip-hash".parse().unwrap();
+    let mut expected: StrategySpec = "ip-hash".parse().unwrap();
     assert_eq!(strategy("ip-hash"), expected);
     assert!(expected.set_load_bound(LoadBound::percent(200).unwrap()));
     assert_eq!(strategy("ip-hash --hash-bound 200%"), expected);

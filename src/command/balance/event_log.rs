@@ -1,94 +1,117 @@
-//! Tells people of backends that come and go, a line on stderr for each change of state, and of a
-//! loop that stands still.
+//! The event log: a line on stderr, with the time, for each change of state of a backend, each stall
+//! of a loop, and each failure to write the access log.
 //!
-//! A thread of its own writes, so that a stderr nobody reads holds nothing up. When very much
-//! happens, lines are left out, and the next one says how many.
+//! A thread of its own writes, so that a stderr that is not read holds nothing up. In a flood, lines
+//! are left out, and the next one says how many.
 
 use crate::stderr::say;
+use lb::Handle;
 use lb::clock::Clock;
 use lb::heartbeat::HeartbeatEvent;
 use lb::pool::{State, StateChange};
-use lb::telemetry::Stall;
+use lb::telemetry::{Stall, WallTime};
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Lines in a second; more are counted instead.
+/// Changes of state in a second that get a line; more are counted instead.
 const LINES_A_SECOND: u64 = 20;
-/// How long after a flood the number of lines left out is told at the latest.
+/// How long after a flood the number of lines left out is written at the latest.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Begins to tell; ends with the balancer.
+/// Starts the event log; it ends with the balancer.
 ///
 /// # Errors
 /// The thread cannot be started.
-pub(crate) fn tell(
-    changes: Receiver<StateChange>,
-    stalls: Receiver<Stall>,
-) -> io::Result<JoinHandle<()>> {
-    let tell = move || {
+pub(crate) fn start(balancer: &Handle) -> io::Result<JoinHandle<()>> {
+    let (changes, stalls) = (balancer.events(), balancer.stalls());
+    let access_log = balancer.access_log_events();
+    let run = move || {
+        let mut lines = Lines::start();
         let mut pace = Pace::default();
-        let clock = Clock::start();
-        let mut next_second = clock.now();
+        let mut next_second = lines.clock.now();
         loop {
             match changes.recv_timeout(QUIET) {
-                Ok(change) => pace.lines(&change).iter().for_each(say),
-                Err(RecvTimeoutError::Timeout) => pace.left_out().iter().for_each(say),
+                Ok(change) => lines.write_all(pace.lines(&change)),
+                Err(RecvTimeoutError::Timeout) => lines.write_all(pace.left_out()),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            // Told a second late at most, and never more often.
-            let now = clock.now();
+            // A second late at most, and never more often.
+            let now = lines.clock.now();
             if now >= next_second {
                 next_second = now + QUIET;
-                stalled(stalls.try_iter()).iter().for_each(say);
+                lines.write_all(stalled(stalls.try_iter()));
+                lines.write_all(access_log.try_iter().map(|event| event.to_string()));
             }
         }
-        pace.left_out().iter().for_each(say);
-        stalled(stalls.try_iter()).iter().for_each(say);
+        lines.write_all(pace.left_out());
+        lines.write_all(stalled(stalls.try_iter()));
+        lines.write_all(access_log.try_iter().map(|event| event.to_string()));
     };
     thread::Builder::new()
         .name("lb-events".to_owned())
-        .spawn(tell)
+        .spawn(run)
 }
 
-/// Begins to tell of heartbeats; they limit themselves. Ends with the balancer.
+/// Starts the log of heartbeat events, which limit themselves; it ends with the balancer.
 ///
 /// # Errors
 /// The thread cannot be started.
-pub(crate) fn notify(heartbeat_events: Receiver<HeartbeatEvent>) -> io::Result<JoinHandle<()>> {
-    let tell = move || {
-        for notice in heartbeat_events {
-            say(&format!("lb: {notice}"));
-        }
+pub(crate) fn start_heartbeats(events: Receiver<HeartbeatEvent>) -> io::Result<JoinHandle<()>> {
+    let run = move || {
+        let mut lines = Lines::start();
+        lines.write_all(events.iter().map(|event| event.to_string()));
     };
     thread::Builder::new()
         .name("lb-heartbeats".to_owned())
-        .spawn(tell)
+        .spawn(run)
 }
 
-/// What to say of turns that took too long: the longest of them, and how many more there were.
+/// Lines with the time.
+struct Lines {
+    clock: Clock,
+    time: WallTime,
+}
+
+impl Lines {
+    fn start() -> Self {
+        Self {
+            clock: Clock::start(),
+            time: WallTime::default(),
+        }
+    }
+
+    fn write_all(&mut self, events: impl IntoIterator<Item = String>) {
+        for event in events {
+            let time = self.time.format(self.clock.wall());
+            say(&format!("{time} lb: {event}"));
+        }
+    }
+}
+
+/// The line for stalls: the longest of them, and how many more there were.
 fn stalled(stalls: impl Iterator<Item = Stall>) -> Option<String> {
     let mut count = 0;
     let longest = stalls
         .inspect(|_| count += 1)
         .max_by_key(|stall| stall.turn_time)?;
     Some(match count {
-        1 => format!("lb: {longest}"),
-        _ => format!("lb: {longest}; {} more turns took long", count - 1),
+        1 => longest.to_string(),
+        _ => format!("{longest}; {} more turns took long", count - 1),
     })
 }
 
-/// How much has been said lately.
+/// Counts the lines of the present second.
 #[derive(Debug, Default)]
 struct Pace {
     second: u64,
-    said: u64,
+    written: u64,
     left_out: u64,
 }
 
 impl Pace {
-    /// What to say of a change: nothing, its line, or that and how many were left out before.
+    /// The lines for a change: none, its own, or that and the number left out before.
     fn lines(&mut self, change: &StateChange) -> Vec<String> {
         if is_expected(change) {
             return Vec::new();
@@ -96,26 +119,26 @@ impl Pace {
         self.left_out += change.missed;
         let second = change.at.as_nanos() / 1_000_000_000;
         if second != self.second {
-            (self.second, self.said) = (second, 0);
+            (self.second, self.written) = (second, 0);
         }
-        if self.said >= LINES_A_SECOND {
+        if self.written >= LINES_A_SECOND {
             self.left_out += 1;
             return Vec::new();
         }
-        self.said += 1;
+        self.written += 1;
         let left_out = self.left_out();
-        let line = format!("lb: {change}");
+        let line = change.to_string();
         left_out.into_iter().chain([line]).collect()
     }
 
-    /// How many lines were left out, if any; they are then told.
+    /// The line for those left out since the last call, if any were.
     fn left_out(&mut self) -> Option<String> {
         let count = std::mem::take(&mut self.left_out);
-        (count > 0).then(|| format!("lb: {count} more changes of state"))
+        (count > 0).then(|| format!("{count} more changes of state"))
     }
 }
 
-/// That a backend answers for the first time is no news.
+/// Whether a change is no news: a backend responded for the first time.
 fn is_expected(change: &StateChange) -> bool {
     change.from == State::Initial && change.to == State::Healthy
 }
@@ -141,22 +164,22 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_counted_and_nothing_is_lost_silently() {
+    fn lines_left_out_of_a_flood_are_counted() {
         let mut pace = Pace::default();
         assert!(pace.lines(&change(0, State::Initial)).is_empty());
         let said: Vec<_> = (0..30)
             .flat_map(|n| pace.lines(&change(n, State::Draining)))
             .collect();
         assert_eq!(said.len(), 20);
-        assert_eq!(said[0], "lb: a:1 draining -> healthy: it answered");
+        assert_eq!(said[0], "a:1 draining -> healthy: it answered");
         let later = pace.lines(&change(1_000, State::Draining));
-        assert_eq!(later[0], "lb: 10 more changes of state");
+        assert_eq!(later[0], "10 more changes of state");
         assert_eq!(later.len(), 2);
         assert_eq!(pace.left_out(), None);
     }
 
     #[test]
-    fn of_several_stalls_the_longest_is_told() {
+    fn of_several_stalls_the_longest_is_shown() {
         let stall = |millis| Stall {
             turn_time: Duration::from_millis(millis),
             phase: TurnPhase::Accept,
@@ -164,7 +187,7 @@ mod tests {
         };
         let said = |stalls: &[u64]| stalled(stalls.iter().copied().map(stall));
         assert_eq!(said(&[]), None);
-        let one = "lb: a turn took 60 ms, 59 ms of it in its accept phase";
+        let one = "a turn took 60 ms, 59 ms of it in its accept phase";
         assert_eq!(said(&[60]).as_deref(), Some(one));
         let more = format!("{one}; 2 more turns took long");
         assert_eq!(said(&[55, 60, 50]), Some(more));

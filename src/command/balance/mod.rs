@@ -37,11 +37,11 @@ pub(super) fn run(order: &Order) -> ExitCode {
     }
     let event_log = match order.quiet {
         true => None,
-        false => event_log::tell(balancer.handle().events(), balancer.handle().stalls()).ok(),
+        false => event_log::start(&balancer.handle()).ok(),
     };
     if !order.quiet && order.config.heartbeats.is_some() {
         // It ends with the balancer; what is not told is counted.
-        let _ = event_log::notify(balancer.handle().heartbeat_events());
+        let _ = event_log::start_heartbeats(balancer.handle().heartbeat_events());
     }
     let ended = balancer.run();
     if let Some(event_log) = event_log {
@@ -55,9 +55,12 @@ pub(super) fn run(order: &Order) -> ExitCode {
             }
             if ended.dropped_log_lines > 0 {
                 let lines = ended.dropped_log_lines;
-                say(&format!(
-                    "{lines} log lines were dropped: stdout was not read fast enough"
-                ));
+                let log = ended.snapshot.access_log.unwrap_or_default();
+                let reason = match log.write_errors {
+                    0 => "was not read fast enough",
+                    _ => "could not be written",
+                };
+                say(&format!("{lines} log lines were dropped: stdout {reason}"));
             }
             ExitCode::SUCCESS
         }

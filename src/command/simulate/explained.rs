@@ -2,7 +2,7 @@
 
 use crate::cli::Experiment;
 use lb::simulate::{Explanation, Rule, Scenario, explain};
-use lb::strategy::Verdict;
+use lb::strategy::Rating;
 use std::fmt::Write as _;
 
 /// The pick of each strategy, in the first run of a scenario.
@@ -29,19 +29,19 @@ fn table(scenario: &Scenario, rule: &Rule, pick: u64, it: &Explanation) -> Strin
         let _ = write!(out, ", balancer {}", it.balancer + 1);
     }
     let _ = writeln!(out, "\n\n    {:<8} {:>10}  why", "server", "cost");
-    for (nth, verdict) in it.verdicts.iter().enumerate() {
+    for (nth, rating) in it.ratings.iter().enumerate() {
         let mark = if nth == it.chosen { "->" } else { "  " };
-        let _ = writeln!(out, " {mark} {}", line(nth, verdict));
+        let _ = writeln!(out, " {mark} {}", line(nth, rating));
     }
     out.push('\n');
     out
 }
 
-fn line(nth: usize, verdict: &Verdict) -> String {
-    let Verdict {
+fn line(nth: usize, rating: &Rating) -> String {
+    let Rating {
         pickable, reason, ..
-    } = verdict;
-    let cost = match (pickable, verdict.cost) {
+    } = rating;
+    let cost = match (pickable, rating.cost) {
         (false, _) => "not now".to_owned(),
         (true, None) => "-".to_owned(),
         (true, Some(cost)) if cost < 0.0 => "first".to_owned(),

@@ -3,6 +3,7 @@
 use crate::cli::{Experiment, Source};
 use lb::config::{ConfigError, ConfigErrorKind};
 use lb::simulate::{BUILT_IN, Scenario, built_in, read_log};
+use std::io;
 use std::path::Path;
 
 /// What each scenario in a text begins with.
@@ -15,7 +16,7 @@ pub(super) fn scenarios(experiment: &Experiment) -> Result<Vec<Scenario>, Config
         Source::File(file) => Scenario::parse(&read("--scenario", file)?)
             .map_err(|invalid| invalid.with_flag("--scenario"))?,
         Source::Log(file, servers) => {
-            let recording = read_log(&read("--replay", file)?)
+            let recording = read_log(&read_bytes("--replay", file)?)
                 .map_err(|invalid| invalid.with_flag("--replay").with_value(file.display()))?;
             let servers = servers.unwrap_or(recording.backends);
             vec![Scenario {
@@ -95,13 +96,20 @@ fn known<'a>(
 }
 
 fn read(flag: &'static str, file: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(file).map_err(|error| {
-        ConfigError::new(
-            format!("cannot be read: {error}"),
-            "name a text file that can",
-        )
-        .with_kind(ConfigErrorKind::File)
-        .with_flag(flag)
-        .with_value(file.display())
-    })
+    std::fs::read_to_string(file).map_err(|error| unreadable(flag, file, &error))
+}
+
+/// Reads a log, which may hold bytes that are no text.
+fn read_bytes(flag: &'static str, file: &Path) -> Result<Vec<u8>, ConfigError> {
+    std::fs::read(file).map_err(|error| unreadable(flag, file, &error))
+}
+
+fn unreadable(flag: &'static str, file: &Path, error: &io::Error) -> ConfigError {
+    ConfigError::new(
+        format!("cannot be read: {error}"),
+        "name a text file that can",
+    )
+    .with_kind(ConfigErrorKind::File)
+    .with_flag(flag)
+    .with_value(file.display())
 }

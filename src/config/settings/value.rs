@@ -2,7 +2,7 @@
 
 use crate::config::{
     AccessLogFormat, BackendSpec, CheckKind, ConfigError, ForwardedFor, HumanDuration,
-    ListenerSpec, LoadBound, Mode, ProxyVersion, StrategyKind, Workers, parse_forwarded_for,
+    ListenerSpec, LoadBound, Mode, ProxyVersion, StrategySpec, Workers, parse_forwarded_for,
     parse_load_bound, parse_number, parse_proxy_version, parse_strategy, parse_switch,
 };
 use std::net::SocketAddr;
@@ -65,7 +65,7 @@ values! {
     Workers: str::parse, |workers| Some(workers.get().to_string());
     CheckKind: |text| crate::config::parse_check_kind(text)?.ok_or_else(not_a_kind),
         |check| Some(check.name().to_owned());
-    StrategyKind: parse_strategy, |kind| Some(kind.name().to_owned());
+    StrategySpec: parse_strategy, |kind| Some(kind.name().to_owned());
     LoadBound: parse_load_bound, |_| None;
     ForwardedFor: parse_forwarded_for, |kind| crate::config::choice::forwarded_for_name(*kind);
     ProxyVersion: parse_proxy_version, |_| None;

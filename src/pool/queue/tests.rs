@@ -2,7 +2,7 @@ use super::*;
 use crate::ids::{ExchangeTag, Table};
 use crate::pool::Backends;
 use crate::shared::{SharedLoad, SharedQueue};
-use crate::strategy::{Kind, Outcome, build};
+use crate::strategy::{LeastConnections, Outcome};
 use crate::time::Timestamp;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -204,7 +204,7 @@ impl Sleeper {
 fn no_call_is_lost() {
     let pool = || {
         let backends = (0..2).map(|n| (format!("s{n}"), 1));
-        let mut pool = Backends::new(backends, build(&Kind::LeastConnections, 1), 1);
+        let mut pool = Backends::new(backends, LeastConnections::ENTRY.spec().build(1), 1);
         let ids: Vec<_> = pool.candidates().iter().map(|c| c.id).collect();
         for id in ids {
             pool.set_max_in_flight(id, 1);

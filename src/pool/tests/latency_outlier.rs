@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::strategy::Outcome;
+use crate::strategy::{LeastConnections, Random, RoundRobin, StrategySpec, TwoChoices};
 
 /// Round robin, watching response times.
-fn watching(kind: &Kind) -> Backends {
+fn watching(kind: &StrategySpec) -> Backends {
     let mut pool = pool(4, kind, 0);
     pool.set_policy(EjectionPolicy {
         slow_outlier: Some(20),
@@ -42,10 +43,10 @@ fn second_is_slow(slot: usize, _: u64) -> u64 {
 #[test]
 fn who_is_far_slower_than_the_others_is_ejected() {
     for kind in [
-        Kind::RoundRobin,
-        Kind::LeastConnections,
-        Kind::Random,
-        Kind::TwoChoices,
+        RoundRobin::ENTRY.spec(),
+        LeastConnections::ENTRY.spec(),
+        Random::ENTRY.spec(),
+        TwoChoices::ENTRY.spec(),
     ] {
         let told = serve(&mut watching(&kind), second_is_slow);
         assert_eq!(
@@ -57,7 +58,7 @@ fn who_is_far_slower_than_the_others_is_ejected() {
 
 #[test]
 fn who_stays_slow_is_left_alone_for_longer_each_time() {
-    let mut pool = watching(&Kind::RoundRobin);
+    let mut pool = watching(&RoundRobin::ENTRY.spec());
     pool.detection.policy.slow_start = Duration::from_secs(10);
     let changes = live(&mut pool, 60, second_is_slow);
     let cooldowns = changes.iter().map(|change| match change.to {
@@ -70,16 +71,22 @@ fn who_stays_slow_is_left_alone_for_longer_each_time() {
 #[test]
 fn a_slower_machine_is_no_outlier() {
     for slow in [200, 390] {
-        let told = serve(&mut watching(&Kind::RoundRobin), |slot, _| match slot {
-            2 => slow,
-            _ => 20,
-        });
+        let told = serve(
+            &mut watching(&RoundRobin::ENTRY.spec()),
+            |slot, _| match slot {
+                2 => slow,
+                _ => 20,
+            },
+        );
         assert_eq!(told, [""; 0], "{slow} ms");
     }
-    let told = serve(&mut watching(&Kind::RoundRobin), |slot, _| match slot {
-        2 => 90,
-        _ => 1,
-    });
+    let told = serve(
+        &mut watching(&RoundRobin::ENTRY.spec()),
+        |slot, _| match slot {
+            2 => 90,
+            _ => 1,
+        },
+    );
     assert_eq!(
         told, [""; 0],
         "ninety times as slow, and not by half a second"
@@ -88,19 +95,21 @@ fn a_slower_machine_is_no_outlier() {
 
 #[test]
 fn slow_pages_a_slow_pool_and_a_lone_backend_are_no_outliers() {
-    let told = serve(&mut watching(&Kind::RoundRobin), |_, nth| match nth % 3 {
-        0 => 5_000,
-        _ => 20,
+    let told = serve(&mut watching(&RoundRobin::ENTRY.spec()), |_, nth| {
+        match nth % 3 {
+            0 => 5_000,
+            _ => 20,
+        }
     });
     assert_eq!(
         told, [""; 0],
         "a third of the pages is slow, whoever serves them"
     );
-    let told = serve(&mut watching(&Kind::RoundRobin), |slot, _| {
+    let told = serve(&mut watching(&RoundRobin::ENTRY.spec()), |slot, _| {
         2_000 + slot as u64 * 500
     });
     assert_eq!(told, [""; 0], "all are slow");
-    let mut lone = watching(&Kind::RoundRobin);
+    let mut lone = watching(&RoundRobin::ENTRY.spec());
     for slot in 1..4 {
         let id = lone.candidates()[slot].id;
         assert!(lone.disable(id, at(0)));
@@ -111,10 +120,10 @@ fn slow_pages_a_slow_pool_and_a_lone_backend_are_no_outliers() {
 #[test]
 fn rules_that_go_by_the_request_are_not_compared() {
     for entry in crate::strategy::registry::ENTRIES.iter() {
-        let Kind::Hashing { .. } = entry.kind else {
+        if !entry.key.is_keyed() {
             continue;
-        };
-        let told = serve(&mut watching(&entry.kind), |slot, _| {
+        }
+        let told = serve(&mut watching(&entry.spec()), |slot, _| {
             if slot == 2 { 9_000 } else { 1 }
         });
         assert_eq!(told, [""; 0], "{}", entry.name);
@@ -123,7 +132,7 @@ fn rules_that_go_by_the_request_are_not_compared() {
 
 #[test]
 fn no_more_are_ejected_for_it_than_may_be() {
-    let mut pool = watching(&Kind::RoundRobin);
+    let mut pool = watching(&RoundRobin::ENTRY.spec());
     let told = serve(&mut pool, |slot, _| if slot > 0 { 9_000 } else { 1 });
     let out = pool
         .members

@@ -8,7 +8,8 @@ use super::*;
 use crate::health::CheckFailure;
 use crate::heartbeat::HeartbeatFinding;
 use crate::strategy::Outcome;
-use crate::strategy::{Kind, Rng, build};
+use crate::strategy::{LeastConnections, NToOne, RoundRobin};
+use crate::strategy::{Rng, StrategySpec};
 use std::time::Duration;
 
 const SUCCESS: Outcome = Outcome::Success {
@@ -19,9 +20,9 @@ fn at(millis: u64) -> Timestamp {
     Timestamp::ZERO + Duration::from_millis(millis)
 }
 
-fn pool(count: usize, kind: &Kind, seed: u64) -> Backends {
+fn pool(count: usize, kind: &StrategySpec, seed: u64) -> Backends {
     let backends = (0..count).map(|n| (format!("s{n}"), 1));
-    Backends::new(backends, build(kind, seed), seed)
+    Backends::new(backends, kind.build(seed), seed)
 }
 
 fn slot(lease: &Lease) -> usize {
@@ -30,7 +31,7 @@ fn slot(lease: &Lease) -> usize {
 
 #[test]
 fn a_retry_goes_elsewhere_and_leaves_no_trace() {
-    let mut pool = pool(2, &Kind::NToOne, 0);
+    let mut pool = pool(2, &NToOne::ENTRY.spec(), 0);
     let first = pool.pick(0, &[], at(0)).unwrap();
     let second = pool.pick(0, &[first.backend()], at(0)).unwrap();
     assert_eq!((slot(&first), slot(&second)), (0, 1));
@@ -46,7 +47,7 @@ fn a_retry_goes_elsewhere_and_leaves_no_trace() {
 
 #[test]
 fn an_unreachable_backend_is_left_alone_then_tried_once_then_healthy() {
-    let mut pool = pool(2, &Kind::NToOne, 0);
+    let mut pool = pool(2, &NToOne::ENTRY.spec(), 0);
     let first = pool.pick(0, &[], at(0)).unwrap();
     let broken = first.backend();
     pool.settle(first, Outcome::Unreachable, at(0));
@@ -70,7 +71,7 @@ fn an_unreachable_backend_is_left_alone_then_tried_once_then_healthy() {
 
 #[test]
 fn when_all_are_ejected_somebody_is_picked_but_never_the_tried_or_drained() {
-    let mut pool = pool(3, &Kind::RoundRobin, 0);
+    let mut pool = pool(3, &RoundRobin::ENTRY.spec(), 0);
     let ids: Vec<BackendId> = pool.candidates().iter().map(|c| c.id).collect();
     for _ in 0..3 {
         let lease = pool.pick(0, &[], at(0)).unwrap();
@@ -88,7 +89,7 @@ fn when_all_are_ejected_somebody_is_picked_but_never_the_tried_or_drained() {
 
 #[test]
 fn a_removed_backend_finishes_its_work_before_its_slot_is_given_away() {
-    let mut pool = pool(1, &Kind::LeastConnections, 0);
+    let mut pool = pool(1, &LeastConnections::ENTRY.spec(), 0);
     let lease = pool.pick(0, &[], at(0)).unwrap();
     let old = lease.backend();
     assert!(pool.remove(old, at(1)));
@@ -107,7 +108,7 @@ fn a_removed_backend_finishes_its_work_before_its_slot_is_given_away() {
 
 #[test]
 fn draining_gives_nothing_new_until_it_is_taken_back() {
-    let mut pool = pool(2, &Kind::NToOne, 0);
+    let mut pool = pool(2, &NToOne::ENTRY.spec(), 0);
     let first = pool.candidates()[0].id;
     assert!(pool.drain(first, at(0)));
     let lease = pool.pick(0, &[], at(0)).unwrap();
@@ -122,7 +123,7 @@ fn draining_gives_nothing_new_until_it_is_taken_back() {
 #[test]
 fn large_pools_start_where_the_seed_says() {
     let first_of = |seed| {
-        let mut pool = pool(9, &Kind::RoundRobin, seed);
+        let mut pool = pool(9, &RoundRobin::ENTRY.spec(), seed);
         let lease = pool.pick(0, &[], at(0)).unwrap();
         let first = slot(&lease);
         pool.settle(lease, SUCCESS, at(0));
@@ -144,7 +145,7 @@ fn in_flight_is_what_is_held_after_every_step() {
     ];
     for seed in 0..8 {
         let mut rng = Rng::new(seed);
-        let mut pool = pool(5, &Kind::LeastConnections, seed);
+        let mut pool = pool(5, &LeastConnections::ENTRY.spec(), seed);
         pool.set_policy(EjectionPolicy {
             slow_start: Duration::from_secs(3),
             ..EjectionPolicy::FAILURES_ONLY

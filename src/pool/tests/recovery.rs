@@ -4,12 +4,15 @@ use super::*;
 use crate::health::CheckFailure;
 use crate::heartbeat::{HeartbeatFinding, Phi};
 use crate::strategy::Outcome;
+use crate::strategy::{
+    LeastConnections, LeastResponseTime, NToOne, Random, RoundRobin, StrategySpec,
+};
 
 const RAMP: Duration = Duration::from_secs(10);
 
 /// Round robin, so that every backend is asked in turn.
 fn watched(count: usize, slow_start: Duration) -> Backends {
-    let mut pool = pool(count, &Kind::RoundRobin, 0);
+    let mut pool = pool(count, &RoundRobin::ENTRY.spec(), 0);
     pool.set_policy(EjectionPolicy {
         slow_start,
         ..EjectionPolicy::FAILURES_ONLY
@@ -129,15 +132,15 @@ fn with_passive_off_only_checks_eject() {
 
 #[test]
 fn a_share_grows_linearly_under_every_kind_of_rule() {
-    let whole = |kind: &Kind| match kind {
-        Kind::NToOne => 1_000.0,
+    let whole = |spec: &StrategySpec| match spec.name() {
+        "n-to-1" => 1_000.0,
         _ => 250.0,
     };
     for kind in [
-        Kind::RoundRobin,
-        Kind::LeastConnections,
-        Kind::NToOne,
-        Kind::Random,
+        RoundRobin::ENTRY.spec(),
+        LeastConnections::ENTRY.spec(),
+        NToOne::ENTRY.spec(),
+        Random::ENTRY.spec(),
     ] {
         let mut pool = pool(4, &kind, 1);
         pool.set_policy(EjectionPolicy {
@@ -256,7 +259,7 @@ fn in_need_whoever_answers_at_all_is_picked_before_who_does_not() {
 
 #[test]
 fn what_a_strategy_holds_against_a_backend_does_not_put_its_trial_off() {
-    let mut pool = pool(4, &Kind::LeastResponseTime, 0);
+    let mut pool = pool(4, &LeastResponseTime::ENTRY.spec(), 0);
     pool.set_policy(EjectionPolicy::FAILURES_ONLY);
     let served = serve(&mut pool, [0, 1_000], |slot| match slot {
         2 => Outcome::Unreachable,

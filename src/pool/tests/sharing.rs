@@ -3,11 +3,12 @@
 use super::*;
 use crate::shared::SharedLoad;
 use crate::strategy::Outcome;
+use crate::strategy::{LeastConnections, LeastResponseTime, NToOne, RoundRobin, StrategySpec};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Upstreams of `workers` over the same backends, the first of which decides.
-fn workers(workers: usize, backends: usize, kind: &Kind) -> Vec<Backends> {
+fn workers(workers: usize, backends: usize, kind: &StrategySpec) -> Vec<Backends> {
     let mut all: Vec<_> = (0..workers).map(|_| pool(backends, kind, 1)).collect();
     let shared_load = Arc::new(SharedLoad::new());
     for (worker, pool) in all.iter_mut().enumerate() {
@@ -41,7 +42,10 @@ fn state(pool: &Backends, slot: usize) -> &'static str {
 
 #[test]
 fn what_another_worker_has_in_flight_counts() {
-    for kind in [Kind::LeastConnections, Kind::LeastResponseTime] {
+    for kind in [
+        LeastConnections::ENTRY.spec(),
+        LeastResponseTime::ENTRY.spec(),
+    ] {
         let mut workers = workers(2, 4, &kind);
         let picks: Vec<_> = (0..8)
             .map(|turn| workers[turn % 2].pick(0, &[], at(0)).unwrap())
@@ -58,7 +62,7 @@ fn what_another_worker_has_in_flight_counts() {
 
 #[test]
 fn a_limit_holds_over_all_and_a_lost_race_goes_to_the_next_best() {
-    let mut workers = workers(2, 2, &Kind::NToOne);
+    let mut workers = workers(2, 2, &NToOne::ENTRY.spec());
     for pool in &mut workers {
         let ids: Vec<_> = pool.candidates().iter().map(|c| c.id).collect();
         ids.iter().for_each(|id| {
@@ -80,7 +84,7 @@ fn a_limit_holds_over_all_and_a_lost_race_goes_to_the_next_best() {
 
 #[test]
 fn what_one_notices_all_act_on_and_it_is_told_once() {
-    let mut workers = workers(3, 2, &Kind::NToOne);
+    let mut workers = workers(3, 2, &NToOne::ENTRY.spec());
     for worker in [1, 2, 0] {
         let lease = workers[worker].pick(0, &[], at(0)).unwrap();
         assert_eq!(slot(&lease), 0);
@@ -98,7 +102,7 @@ fn what_one_notices_all_act_on_and_it_is_told_once() {
 
 #[test]
 fn one_trial_at_a_time_over_all_workers() {
-    let mut workers = workers(2, 2, &Kind::NToOne);
+    let mut workers = workers(2, 2, &NToOne::ENTRY.spec());
     let lease = workers[1].pick(0, &[], at(0)).unwrap();
     workers[1].settle(lease, Outcome::Unreachable, at(0));
     deliver(&mut workers, at(0));
@@ -123,7 +127,7 @@ fn one_trial_at_a_time_over_all_workers() {
 
 #[test]
 fn drained_is_told_when_nobody_has_anything_in_flight_there() {
-    let mut workers = workers(2, 2, &Kind::NToOne);
+    let mut workers = workers(2, 2, &NToOne::ENTRY.spec());
     let backend = workers[0].candidates()[0].id;
     let here = workers[0].pick(0, &[], at(0)).unwrap();
     let there = workers[1].pick(0, &[], at(0)).unwrap();
@@ -149,7 +153,7 @@ fn drained_is_told_when_nobody_has_anything_in_flight_there() {
 /// Every row is looked at within a bounded number of picks, and before nobody is found.
 #[test]
 fn in_a_large_pool_what_others_do_is_seen_in_time() {
-    let mut workers = workers(2, 200, &Kind::LeastConnections);
+    let mut workers = workers(2, 200, &LeastConnections::ENTRY.spec());
     for pool in &mut workers {
         let ids: Vec<_> = pool.candidates().iter().map(|c| c.id).collect();
         ids.iter().for_each(|id| {
@@ -175,9 +179,9 @@ fn in_a_large_pool_what_others_do_is_seen_in_time() {
 #[test]
 fn workers_at_once_keep_the_books() {
     for kind in [
-        Kind::LeastConnections,
-        Kind::LeastResponseTime,
-        Kind::RoundRobin,
+        LeastConnections::ENTRY.spec(),
+        LeastResponseTime::ENTRY.spec(),
+        RoundRobin::ENTRY.spec(),
     ] {
         let mut workers = workers(3, 4, &kind);
         std::thread::scope(|scope| {
@@ -220,7 +224,7 @@ struct Traffic {
 
 /// Requests come to the workers in turn, at 7 of 10 of what the backends can carry; these serve
 /// one at a time, each at its own pace and by a dice.
-fn traffic(count: usize, kind: &Kind, service_micros: &[u64]) -> Traffic {
+fn traffic(count: usize, kind: &StrategySpec, service_micros: &[u64]) -> Traffic {
     const REQUESTS: usize = 8_000;
     let mut workers = workers(count, service_micros.len(), kind);
     let mut rng = Rng::new(7);
@@ -271,13 +275,13 @@ fn shares_and_response_times_are_as_with_one_worker() {
     let alike = [1_000; 8];
     let unlike = [1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 10_000, 3_000];
     for service in [alike, unlike] {
-        let one = traffic(1, &Kind::LeastConnections, &service);
-        let two = traffic(2, &Kind::LeastConnections, &service);
+        let one = traffic(1, &LeastConnections::ENTRY.spec(), &service);
+        let two = traffic(2, &LeastConnections::ENTRY.spec(), &service);
         assert_eq!((one.picks, one.mean), (two.picks, two.mean));
 
-        let one = traffic(1, &Kind::LeastResponseTime, &service);
+        let one = traffic(1, &LeastResponseTime::ENTRY.spec(), &service);
         for count in [2, 4] {
-            let several = traffic(count, &Kind::LeastResponseTime, &service);
+            let several = traffic(count, &LeastResponseTime::ENTRY.spec(), &service);
             let ratio = several.mean.as_secs_f64() / one.mean.as_secs_f64();
             assert!(ratio < 1.03, "{count}: {several:?} {one:?}");
             let more = several.picks[6].saturating_sub(one.picks[6]);

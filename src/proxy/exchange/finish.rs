@@ -3,7 +3,7 @@
 use super::log_fields::LogFields;
 use super::state::{Exchange, Phase};
 use crate::address::ClientAddress;
-use crate::telemetry::Record;
+use crate::telemetry::{Record, RequestTexts};
 use crate::time::Timestamp;
 use crate::transport::{IoContext, Pipes};
 
@@ -22,26 +22,28 @@ pub(crate) enum CloseMode {
 
 impl<Pipe> Exchange<Pipe> {
     /// The one record of this exchange.
-    pub(crate) fn record(&self, client: ClientAddress, now: Timestamp) -> Record<'_> {
+    pub(crate) fn record(&self, client: ClientAddress, now: Timestamp) -> Record {
         let stats = &self.stats;
-        let fields = stats.log_fields.as_ref().map(LogFields::parts);
-        let (request_id, method, target) = fields.unwrap_or_default();
         Record {
             started_at: stats.started_at,
             client,
-            request_id,
-            method,
-            target,
             status: stats.status,
             bytes_in: stats.head_bytes as u64 + self.upload.received(),
             bytes_out: stats.interim_bytes + self.download.passed(),
             backend: stats.backend,
+            queue_time: stats.queue_time(now),
             connect_time: stats.connect_time,
             first_byte_time: stats.first_byte_time,
             total_time: now.since(stats.started_at),
             retries: stats.retries(),
             fault: stats.fault,
         }
+    }
+
+    /// The texts of its request, for the access log.
+    pub(crate) fn request_texts(&self) -> RequestTexts<'_> {
+        let fields = self.stats.log_fields.as_ref();
+        fields.map(LogFields::texts).unwrap_or_default()
     }
 
     /// What becomes of the client connection.

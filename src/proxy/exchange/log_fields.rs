@@ -1,51 +1,80 @@
-//! What the access log will say of a request in the client's own words.
+//! The texts of a request that its access log line repeats.
 //!
-//! Owns one buffer from the pool with all of it, made only if there is a log. Knows nothing of
-//! formats.
+//! Owns one buffer from the pool with all of them, made only if there is a log. Does not know how
+//! lines are formatted.
 
+use crate::telemetry::{LOGGED_HEADERS, RequestTexts};
 use crate::transport::{Buffer, Buffers};
+use std::array;
 
-/// Of a name that a client chose, so much is kept.
+/// Of a request id, this much is kept.
 const MAX_ID_BYTES: usize = 128;
+/// Of the value of a header field, this much is kept.
+const MAX_HEADER_BYTES: usize = 1_024;
 
-/// Name, method and target of a request, one behind the other.
+/// Request id, method and target come first, then the logged header fields.
+const TEXTS: usize = 3 + LOGGED_HEADERS;
+
+/// Bytes of the length of a text.
+const LENGTH_BYTES: usize = size_of::<u32>();
+
+/// Texts of a request, in one buffer: their lengths, which would take room in every exchange, and
+/// then the texts.
 #[derive(Debug)]
-pub(crate) struct LogFields {
-    bytes: Buffer,
-    id_len: u32,
-    method_len: u32,
-}
+pub(crate) struct LogFields(Buffer);
 
 impl LogFields {
-    /// A copy of what is to be kept; `id` is empty if the request has no name.
-    pub(super) fn new(id: &[u8], method: &[u8], target: &[u8], buffers: &mut Buffers) -> Self {
-        let id = id.get(..MAX_ID_BYTES).unwrap_or(id);
-        let mut bytes = buffers.take(id.len() + method.len() + target.len());
-        for part in [id, method, target] {
-            bytes.append(part);
+    /// Copies `texts`, the client's id and header fields up to their limits.
+    pub(crate) fn new(texts: &RequestTexts<'_>, buffers: &mut Buffers) -> Self {
+        let RequestTexts {
+            id, method, target, ..
+        } = *texts;
+        let mut all = [id.get(..MAX_ID_BYTES).unwrap_or(id), method, target]
+            .into_iter()
+            .chain(
+                texts
+                    .headers
+                    .iter()
+                    .map(|value| value.get(..MAX_HEADER_BYTES).unwrap_or(value)),
+            );
+        let all: [&[u8]; TEXTS] = array::from_fn(|_| all.next().unwrap_or_default());
+        let length: usize = all.iter().map(|text| LENGTH_BYTES + text.len()).sum();
+        let mut bytes = buffers.take(length);
+        for text in all {
+            bytes.append(&(text.len() as u32).to_ne_bytes());
         }
-        Self {
-            bytes,
-            id_len: id.len() as u32,
-            method_len: method.len() as u32,
+        for text in all {
+            bytes.append(text);
         }
+        Self(bytes)
     }
 
-    /// Name, method and target.
-    pub(super) fn parts(&self) -> (&[u8], &[u8], &[u8]) {
-        let bytes = self.bytes.pending();
-        let (id, rest) = bytes
-            .split_at_checked(self.id_len as usize)
+    /// The texts.
+    pub(crate) fn texts(&self) -> RequestTexts<'_> {
+        let (lengths, mut rest) = self
+            .0
+            .pending()
+            .split_at_checked(TEXTS * LENGTH_BYTES)
             .unwrap_or_default();
-        let (method, target) = rest
-            .split_at_checked(self.method_len as usize)
-            .unwrap_or_default();
-        (id, method, target)
+        let (lengths, _) = lengths.as_chunks();
+        let mut lengths = lengths.iter().map(|length| u32::from_ne_bytes(*length));
+        let [id, method, target, headers @ ..] = [(); TEXTS].map(|()| {
+            let length = lengths.next().unwrap_or_default();
+            let (text, others) = rest.split_at_checked(length as usize).unwrap_or_default();
+            rest = others;
+            text
+        });
+        RequestTexts {
+            id,
+            method,
+            target,
+            headers,
+        }
     }
 
     /// The buffer, to be given back.
-    pub(super) fn into_buffer(self) -> Buffer {
-        self.bytes
+    pub(crate) fn into_buffer(self) -> Buffer {
+        self.0
     }
 }
 
@@ -54,15 +83,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_come_back_and_a_long_name_is_cut() {
+    fn texts_come_back_and_long_ones_are_cut() {
         let buffers = &mut Buffers::default();
-        let log_fields = LogFields::new(b"id", b"GET", b"/a", buffers);
-        assert_eq!(log_fields.parts(), (&b"id"[..], &b"GET"[..], &b"/a"[..]));
-        let log_fields = LogFields::new(b"", b"", b"", buffers);
-        assert_eq!(log_fields.parts(), (&b""[..], &b""[..], &b""[..]));
-        let long = [b'x'; MAX_ID_BYTES + 1];
-        let log_fields = LogFields::new(&long, b"GET", b"/a", buffers);
-        assert_eq!(log_fields.parts().0.len(), MAX_ID_BYTES);
-        assert_eq!(log_fields.parts().2, b"/a");
+        let long = [b'x'; MAX_HEADER_BYTES + 1];
+        let mut texts = RequestTexts {
+            id: b"id",
+            method: b"GET",
+            target: b"/a",
+            headers: [b"pi.example", b"", &long],
+        };
+        let fields = LogFields::new(&texts, buffers);
+        let kept = fields.texts();
+        assert_eq!(
+            (kept.id, kept.method, kept.target),
+            (&b"id"[..], &b"GET"[..], &b"/a"[..])
+        );
+        assert_eq!(kept.headers[..2], [&b"pi.example"[..], b""]);
+        assert_eq!(kept.headers[2].len(), MAX_HEADER_BYTES);
+        texts.id = &long;
+        let fields = LogFields::new(&texts, buffers);
+        assert_eq!(fields.texts().id.len(), MAX_ID_BYTES);
+        assert_eq!(fields.texts().target, b"/a");
+        let nothing = LogFields::new(&RequestTexts::default(), buffers);
+        assert_eq!(nothing.texts().headers, [b""; LOGGED_HEADERS]);
     }
 }

@@ -12,8 +12,10 @@ use crate::proxy::codec::Codec;
 use crate::proxy_protocol::{self, Ends};
 use crate::strategy::KeySource;
 use crate::strategy::key::key_of;
+use crate::telemetry::{RequestTexts, logged_headers};
 use crate::time::Timestamp;
 use crate::transport::{Buffer, Buffers, Flow, Transport};
+use std::array;
 use std::net::IpAddr;
 
 /// Room for the field lines that are added to a request head; more is seldom needed.
@@ -189,9 +191,15 @@ impl RequestContext<'_> {
         id: Option<&[u8]>,
     ) -> Option<LogFields> {
         self.needs_log_fields.then(|| {
-            let method = head.method_span.of(input);
-            let target = head.target.of(input);
-            LogFields::new(id.unwrap_or_default(), method, target, self.buffers)
+            let parser = &self.codec.parser;
+            let mut headers = logged_headers().map(|name| parser.field(input, name.as_bytes()));
+            let texts = RequestTexts {
+                id: id.unwrap_or_default(),
+                method: head.method_span.of(input),
+                target: head.target.of(input),
+                headers: array::from_fn(|_| headers.next().flatten().unwrap_or_default()),
+            };
+            LogFields::new(&texts, self.buffers)
         })
     }
 }

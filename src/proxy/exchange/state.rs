@@ -259,6 +259,10 @@ pub(crate) struct ExchangeStats {
     pub(crate) log_fields: Option<LogFields>,
     /// When the first byte of the request was given to the backend.
     pub(crate) sent_at: Option<Timestamp>,
+    /// Time spent waiting for a backend with room, before the present wait. Nanoseconds.
+    queue_nanos: u64,
+    /// Since when it has been waiting.
+    queued_at: Option<Timestamp>,
 }
 
 impl ExchangeStats {
@@ -276,7 +280,33 @@ impl ExchangeStats {
             connect_time: None,
             log_fields,
             sent_at: None,
+            queue_nanos: 0,
+            queued_at: None,
         }
+    }
+
+    /// Begins to wait for a backend with room.
+    pub(crate) const fn enter_queue(&mut self, now: Timestamp) {
+        self.queued_at = Some(now);
+    }
+
+    /// Ends the wait, if there is one.
+    pub(crate) fn leave_queue(&mut self, now: Timestamp) {
+        self.queue_nanos = self.queue_nanos_until(now);
+        self.queued_at = None;
+    }
+
+    /// Time spent waiting for a backend with room until `now`; `None` if there was no wait.
+    pub(crate) fn queue_time(&self, now: Timestamp) -> Option<Duration> {
+        let nanos = self.queue_nanos_until(now);
+        (nanos > 0).then(|| Duration::from_nanos(nanos))
+    }
+
+    fn queue_nanos_until(&self, now: Timestamp) -> u64 {
+        let wait = self
+            .queued_at
+            .map_or(0, |since| now.as_nanos().saturating_sub(since.as_nanos()));
+        self.queue_nanos + wait
     }
 
     /// Notes that another backend is asked. Returns where the attempt before failed, and how.

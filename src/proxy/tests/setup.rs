@@ -10,7 +10,7 @@ use super::world::World;
 use crate::config::{AccessLogFormat, Health, Limits, Mode, Timeouts};
 use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor, HeadParser};
 use crate::pool::{Backends, ConnectSpec, EjectionPolicy, Pool, PoolId, PoolLimits};
-use crate::strategy::{Kind, Sticky, registry};
+use crate::strategy::{RoundRobin, Sticky, StrategySpec};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::time::Timestamp;
 use std::cell::RefCell;
@@ -25,7 +25,7 @@ pub(super) struct Setup {
     pub(super) limits: Limits,
     pub(super) health: Health,
     pub(super) ejection: EjectionPolicy,
-    pub(super) strategy: Kind,
+    pub(super) strategy: StrategySpec,
     /// The cookie that binds clients, if one does.
     pub(super) sticky: Option<&'static str>,
     /// Decides what the strategy leaves to chance, and when backends are checked.
@@ -47,7 +47,7 @@ impl Setup {
                 slow_start: Duration::ZERO,
                 ..EjectionPolicy::default()
             },
-            strategy: Kind::RoundRobin,
+            strategy: RoundRobin::ENTRY.spec(),
             sticky: None,
             seed: 0,
         }
@@ -56,7 +56,7 @@ impl Setup {
     pub(super) fn raise(self) -> Stage {
         let now = Timestamp::from_nanos(1_000_000_000);
         let world: Shared = Rc::new(RefCell::new(World::default()));
-        let strategy = registry::build(&self.strategy, self.seed);
+        let strategy = self.strategy.build(self.seed);
         let addresses: Vec<_> = (0..self.backends).map(backend).collect();
         let names = addresses.iter().map(|address| (address.to_string(), 1));
         let mut backends = Backends::new(names, strategy, self.seed);

@@ -100,18 +100,18 @@ impl Engine<'_> {
     fn choose(&mut self, request: &Request) -> Option<Ticket> {
         let (balancers, now) = (&mut self.balancers, self.now);
         let demand = &request.demand;
-        let verdicts = match self.explain {
+        let ratings = match self.explain {
             Some(pick) if pick == balancers.picks() + 1 => balancers.explain(demand, now),
             _ => None,
         };
         let ticket = balancers.choose(demand, &request.tried, &self.servers, now)?;
         self.tally.chosen(ticket.server, now);
-        if let Some(verdicts) = verdicts {
+        if let Some(ratings) = ratings {
             self.explanation = Some(Explanation {
                 at: now,
                 balancer: demand.balancer,
                 chosen: ticket.server,
-                verdicts,
+                ratings,
             });
         }
         Some(ticket)

@@ -2,7 +2,7 @@
 
 use super::{LEAST_RT, named, written};
 use crate::simulate::{Rule, Scenario, built_in, explain, run};
-use crate::strategy::Kind;
+use crate::strategy::RoundRobin;
 use std::time::Duration;
 
 #[test]
@@ -49,7 +49,7 @@ fn what_hangs_is_given_up_and_what_is_refused_is_tried_elsewhere() {
              service = {{ kind = \"constant\", ms = 1.0 }}\ntimeout_s = 2.0\n{faults}"
         ))
     };
-    let round_robin = Rule::Strategy(Kind::RoundRobin);
+    let round_robin = Rule::Strategy(RoundRobin::ENTRY.spec());
     let all_hang = scenario("servers = [{ count = 2, faults = [{ kind = \"hang\" }] }]");
     let report = run(&all_hang, &round_robin, 1);
     assert_eq!(report.failures(), 100);
@@ -75,7 +75,7 @@ fn what_finds_no_room_waits_and_not_for_ever() {
              servers = [{{ workers = 2, max_connections = 2 }}]\n{rest}"
         ))
     };
-    for rule in [LEAST_RT, Rule::Strategy(Kind::RoundRobin)] {
+    for rule in [LEAST_RT, Rule::Strategy(RoundRobin::ENTRY.spec())] {
         let report = run(&scenario("queue_timeout_s = 60.0"), &rule, 1);
         assert_eq!(report.failures(), 0);
         assert_eq!(report.percentile(0.5), Duration::from_secs(5));
@@ -151,11 +151,8 @@ fn nobody_beats_the_oracle_on_average() {
 fn a_pick_can_be_explained_and_the_oracle_cannot() {
     let scenario = named("slow", 2_000);
     let explanation = explain(&scenario, &LEAST_RT, 1, 1_500).unwrap();
-    let chosen = &explanation.verdicts[explanation.chosen];
-    let costs = explanation
-        .verdicts
-        .iter()
-        .filter_map(|verdict| verdict.cost);
+    let chosen = &explanation.ratings[explanation.chosen];
+    let costs = explanation.ratings.iter().filter_map(|rating| rating.cost);
     assert_eq!(chosen.cost, costs.min_by(f64::total_cmp));
     assert!(chosen.reason.contains("slowness"), "{}", chosen.reason);
     assert!(explain(&scenario, &LEAST_RT, 1, 2_001).is_none());

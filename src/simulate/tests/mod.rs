@@ -6,9 +6,9 @@ mod targets;
 mod theory;
 
 use super::{Rule, Scenario, built_in};
-use crate::strategy::Kind;
+use crate::strategy::LeastResponseTime;
 
-const LEAST_RT: Rule = Rule::Strategy(Kind::LeastResponseTime);
+const LEAST_RT: Rule = Rule::Strategy(LeastResponseTime::ENTRY.spec());
 
 /// A scenario that comes with `lb`, with so many requests.
 fn named(name: &str, requests: u64) -> Scenario {

@@ -5,7 +5,7 @@
 
 use super::{LEAST_RT, named};
 use crate::simulate::{Comparison, Row, Rule, Scenario, built_in, compare, geometric_mean, run};
-use crate::strategy::Kind;
+use crate::strategy::{LeastConnections, Random, RoundRobin, TwoChoices};
 
 const SEEDS: std::ops::Range<u64> = 1..5;
 
@@ -23,10 +23,10 @@ fn least_rt(name: &str, requests: u64) -> Row {
 #[test]
 fn its_tail_is_near_the_oracles_and_nowhere_far_behind_anyone() {
     let rivals = [
-        Kind::RoundRobin,
-        Kind::LeastConnections,
-        Kind::TwoChoices,
-        Kind::Random,
+        RoundRobin::ENTRY.spec(),
+        LeastConnections::ENTRY.spec(),
+        TwoChoices::ENTRY.spec(),
+        Random::ENTRY.spec(),
     ];
     let rules: Vec<Rule> = [LEAST_RT]
         .into_iter()
@@ -69,7 +69,7 @@ fn a_server_that_fails_fast_is_found_out() {
     assert!(failing.failed < 0.000_2, "{}", failing.failed);
     let rival = run(
         &named("failing", 20_000),
-        &Rule::Strategy(Kind::LeastConnections),
+        &Rule::Strategy(LeastConnections::ENTRY.spec()),
         1,
     );
     assert!(
@@ -137,7 +137,7 @@ fn late_binding_comes_near_the_oracle_under_every_strategy() {
         comparison.rows.into_iter().nth(1).unwrap()
     };
     let early = p99_ms("pi", &LEAST_RT);
-    for rule in [LEAST_RT, Rule::Strategy(Kind::RoundRobin)] {
+    for rule in [LEAST_RT, Rule::Strategy(RoundRobin::ENTRY.spec())] {
         let late = p99_ms("pi-late", &rule);
         println!(
             "{}: {:.0} ms, early {:.0} ms, to the oracle {:.3}",

@@ -4,7 +4,7 @@
 
 use super::written;
 use crate::simulate::{Rule, run};
-use crate::strategy::Kind;
+use crate::strategy::Random;
 
 /// The mean time in milliseconds, of one server or of several chosen at random.
 fn mean_ms(servers: &str, service: &str, load: f64) -> f64 {
@@ -12,7 +12,7 @@ fn mean_ms(servers: &str, service: &str, load: f64) -> f64 {
         "arrivals = {{ kind = \"poisson\", load = {load} }}\n\
          service = {service}\nservers = [{servers}]\nrequests = 120_000"
     ));
-    let report = run(&scenario, &Rule::Strategy(Kind::Random), 11);
+    let report = run(&scenario, &Rule::Strategy(Random::ENTRY.spec()), 11);
     assert_eq!(report.failures(), 0);
     report.mean().as_secs_f64() * 1e3
 }

@@ -1,4 +1,4 @@
-//! Bounded loads: nobody gets much more than its fair share of what is in flight.
+//! Bounded loads: no backend gets much more than its fair share of what is in flight.
 //!
 //! Mirrokni, Thorup, Zadimoghaddam, "Consistent Hashing with Bounded Loads" (2016): with a bound of
 //! `c` times the mean, a key goes on to the next backend of its walk when the one before is full.
@@ -10,7 +10,7 @@ use crate::strategy::{BackendId, Candidate};
 /// where little is going on they should all lead to one place.
 const LEAST: u64 = 8;
 
-/// How much of what is in flight a backend may have, if it is bounded at all.
+/// The share of all exchanges in flight that one backend may have, if bounded at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadBound(Option<u32>);
 
@@ -20,8 +20,8 @@ impl LoadBound {
     /// Any number: a key stays at its backend as long as that may be picked.
     pub const OFF: Self = Self(None);
 
-    /// So many percent of its fair share: 101 to 10,000, or there would be none with room, or
-    /// nobody who heartbeat_events.
+    /// Percent of its fair share, 101 to 10,000. With less there would be no backend with room;
+    /// more would bound nothing.
     #[must_use]
     pub fn percent(percent: u32) -> Option<Self> {
         (101..=10_000)
@@ -36,7 +36,7 @@ impl Default for LoadBound {
     }
 }
 
-/// Knows how much is in flight, and so how much is too much.
+/// Counts the exchanges in flight over all backends, and derives the bound of each.
 #[derive(Clone, Debug)]
 pub(super) struct Bound {
     limit: LoadBound,
@@ -61,7 +61,7 @@ impl Bound {
         candidates: &[Candidate],
         mut walk: impl Iterator<Item = usize> + Clone,
     ) -> Option<BackendId> {
-        // A bound over all backends is the tightest: who is within it needs no counting.
+        // The bound over all backends is the tightest: a backend within it needs no counting.
         let home = walk.clone().next().and_then(|slot| candidates.get(slot))?;
         if self.has_room(home, self.weight) {
             return Some(home.id);
@@ -86,7 +86,7 @@ impl Bound {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    /// Takes note of the weights, and counts anew.
+    /// Notes the weights, and counts anew.
     pub(super) fn weigh(&mut self, candidates: &[Candidate]) {
         let live = candidates.iter().filter(|c| c.live);
         self.weight = live.map(|c| u64::from(c.weight)).sum();

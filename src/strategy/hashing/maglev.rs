@@ -4,15 +4,15 @@
 //! section 3.4. Each backend has its own permutation of the table, and in its turn takes the first
 //! entry of it that is still free. Shares are even within a percent and a lookup is one read; a
 //! removed backend moves its own keys and some hundredths of the others'. A backend of half the
-//! greatest weight has every other turn. Filling the table anew takes some milliseconds, which is
-//! why it waits for a backend to come, go or change its weight, and ignores who may be picked.
+//! greatest weight has every other turn. Filling the table takes some milliseconds, so it is done
+//! only when a backend is added, removed or weighed anew, and ignores which may be picked.
 
 use super::Placement;
-use crate::strategy::{Candidate, Rng, Table};
+use crate::strategy::{Candidate, Rng};
 
 /// Entries of the table: a prime, so that every step visits all of them.
 const ENTRIES: u32 = 65_537;
-/// An entry that nobody has taken.
+/// An entry that no backend has taken.
 const FREE: u32 = u32::MAX;
 
 /// A table from hashes to slots.
@@ -61,7 +61,8 @@ impl Turn {
 }
 
 impl Placement for Maglev {
-    const TABLE: Table = Table::Maglev;
+    const COST: &'static str = "O(1)";
+    const NANOS: (u32, u32) = (70, 85);
 
     fn place(&mut self, candidates: &[Candidate]) {
         self.table.clear();
@@ -70,7 +71,7 @@ impl Placement for Maglev {
         let Some(heaviest) = turns.iter().map(|turn| turn.weight).max() else {
             return;
         };
-        // By name, not by slot: who comes first must not depend on the order of a configuration.
+        // By name, not by slot: the order of a configuration must not decide.
         turns.sort_unstable_by_key(|turn| turn.identity);
         self.table.resize(ENTRIES as usize, FREE);
         let mut left = ENTRIES;

@@ -4,10 +4,10 @@
 //! *Cost of a pick*: one lookup in a table; when the backend found there may not be picked or is
 //! full, one look at every backend.
 //!
-//! Where a key belongs is decided by a [`Placement`], [`ring`](Ring) or [`maglev`](Maglev), from
-//! the names of the backends alone: every balancer with the same backends agrees, and a backend
-//! that is removed moves its own keys and (nearly) no others. A bound keeps a popular key from
-//! drowning its backend. A request without the key goes where the fewest are in flight.
+//! A [`Placement`], [`ring`](Ring) or [`maglev`](Maglev), assigns keys by the names of the backends
+//! alone: every balancer with the same backends agrees, and a backend that is removed moves its own
+//! keys and (nearly) no others. A bound keeps a popular key from overloading its backend. A request
+//! without the key goes to the backend with the fewest exchanges in flight.
 
 mod bound;
 mod maglev;
@@ -19,39 +19,81 @@ pub use bound::LoadBound;
 pub use maglev::Maglev;
 pub use ring::Ring;
 
-use super::kind::{Table, hashing_name};
 use super::least_connections::least;
 use super::rng::mix;
-use super::{BackendId, Candidate, KeySource, Settlement, Strategy};
+use super::{BackendId, BuildArgs, Candidate, Entry, KeyKind, KeySource, Settlement, Strategy};
 use crate::time::Timestamp;
 use bound::Bound;
 
-/// Where keys belong.
+/// Defines the entry of a hashing strategy.
+macro_rules! hashing_entries {
+    ($($id:ident = $name:literal, $placement:ident, $key:ident, $help:literal;)*) => {$(
+        #[doc = concat!("How the registry lists `", $name, "`.")]
+        pub const $id: Entry = Entry {
+            name: $name,
+            aliases: &[],
+            key: KeyKind::$key,
+            help: $help,
+            cost: <$placement as Placement>::COST,
+            nanos: <$placement as Placement>::NANOS,
+            build: build::<$placement>,
+        };
+    )*};
+}
+
+hashing_entries! {
+    IP_HASH = "ip-hash", Ring, ClientAddress,
+        "backends that keep something for a client";
+    URI_HASH = "uri-hash", Ring, Target,
+        "caches: each object is kept by one backend";
+    HEADER_HASH = "header-hash", Ring, Header,
+        "a tenant or a user, named by a header field, belongs to a backend";
+    COOKIE_HASH = "cookie-hash", Ring, Cookie,
+        "a browser session, named by a cookie, belongs to a backend";
+    IP_MAGLEV = "ip-maglev", Maglev, ClientAddress,
+        "as ip-hash, with evener shares; changes move a few more keys";
+    URI_MAGLEV = "uri-maglev", Maglev, Target,
+        "as uri-hash, with evener shares; changes move a few more keys";
+    HEADER_MAGLEV = "header-maglev", Maglev, Header,
+        "as header-hash, with evener shares; changes move a few more keys";
+    COOKIE_MAGLEV = "cookie-maglev", Maglev, Cookie,
+        "as cookie-hash, with evener shares; changes move a few more keys";
+}
+
+fn build<P: Placement + 'static>(args: BuildArgs) -> Box<dyn Strategy> {
+    Box::new(Hashing::<P>::new(args.name, args.key, args.load_bound))
+}
+
+/// Assigns keys to backends.
 pub trait Placement: Default + Send {
-    /// What it is called.
-    const TABLE: Table;
+    /// How the cost of a pick grows with a pool of `n` backends.
+    const COST: &'static str;
+    /// See [`Entry::nanos`].
+    const NANOS: (u32, u32);
 
     /// Builds the table for the backends that are live.
     fn place(&mut self, candidates: &[Candidate]);
 
-    /// Slots of backends in the order in which they are to be tried for a key, over and over;
-    /// every live backend is among them. `hash` is the key, already mixed.
+    /// Slots of backends in the order in which to try them for a key; every live backend is among
+    /// them, most of them many times. `hash` is the key, already mixed.
     fn walk(&self, hash: u64) -> impl Iterator<Item = usize> + Clone;
 }
 
 /// A key always goes to the same backend, while that one has room.
 #[derive(Clone, Debug)]
 pub struct Hashing<P> {
+    name: &'static str,
     key: KeySource,
     placement: P,
     bound: Bound,
 }
 
 impl<P: Placement> Hashing<P> {
-    /// Hashes `key`, with loads bounded by `bound`.
+    /// A strategy called `name` that hashes `key`, with loads bounded by `bound`.
     #[must_use]
-    pub fn new(key: KeySource, bound: LoadBound) -> Self {
+    pub fn new(name: &'static str, key: KeySource, bound: LoadBound) -> Self {
         Self {
+            name,
             key,
             placement: P::default(),
             bound: Bound::new(bound),
@@ -61,7 +103,7 @@ impl<P: Placement> Hashing<P> {
 
 impl<P: Placement> Strategy for Hashing<P> {
     fn name(&self) -> &'static str {
-        hashing_name(P::TABLE, &self.key)
+        self.name
     }
 
     fn key_source(&self) -> KeySource {

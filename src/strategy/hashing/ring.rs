@@ -1,11 +1,11 @@
 //! The ring: every backend owns the arcs before its points.
 //!
 //! Karger et al., "Consistent Hashing and Random Trees" (1997), with ketama's 160 points a weight.
-//! A removed backend moves its own keys only, to whoever is next on the ring; the shares are even
-//! within some 8 % a backend of weight 1.
+//! A removed backend moves its own keys only, each to the next point on the ring; shares are even
+//! within some 8 % for a backend of weight 1.
 
 use super::Placement;
-use crate::strategy::{Candidate, Rng, Table};
+use crate::strategy::{Candidate, Rng};
 
 /// Points of a backend of weight 1.
 const POINTS_PER_WEIGHT: u64 = 160;
@@ -25,7 +25,8 @@ pub struct Ring {
 }
 
 impl Placement for Ring {
-    const TABLE: Table = Table::Ring;
+    const COST: &'static str = "O(log n)";
+    const NANOS: (u32, u32) = (95, 340);
 
     fn place(&mut self, candidates: &[Candidate]) {
         self.points.clear();

@@ -1,21 +1,22 @@
-//! Where keys go, and what moves when the pool changes.
+//! Which backend a key goes to, and which keys move when the pool changes.
 
 use super::*;
 use crate::pool::{Backends, Lease};
+use crate::strategy::Outcome;
 use crate::strategy::key::key_of;
-use crate::strategy::{Kind, Outcome, build};
 
 const NOW: Timestamp = Timestamp::ZERO;
 
-fn pool(table: Table, weights: &[u32]) -> Backends {
+fn pool(table: &'static Entry, weights: &[u32]) -> Backends {
     bounded(table, weights, LoadBound::DEFAULT)
 }
 
-fn bounded(table: Table, weights: &[u32], bound: LoadBound) -> Backends {
-    let key = KeySource::ClientAddress;
+fn bounded(table: &'static Entry, weights: &[u32], bound: LoadBound) -> Backends {
+    let mut spec = table.spec();
+    assert!(spec.set_load_bound(bound));
     let backends = weights.iter().enumerate();
     let backends = backends.map(|(n, &weight)| (format!("10.0.0.{n}:80"), weight));
-    Backends::new(backends, build(&Kind::Hashing { table, key, bound }, 1), 1)
+    Backends::new(backends, spec.build(1), 1)
 }
 
 fn key(n: usize) -> u64 {
@@ -33,11 +34,13 @@ fn homes(pool: &mut Backends, keys: usize) -> Vec<BackendId> {
     (0..keys).map(home).collect()
 }
 
-const BOTH: [Table; 2] = [Table::Ring, Table::Maglev];
+const RING: &Entry = &IP_HASH;
+const MAGLEV: &Entry = &IP_MAGLEV;
+const BOTH: [&Entry; 2] = [RING, MAGLEV];
 
 #[test]
 fn shares_follow_weights() {
-    for (table, tolerance) in [(Table::Ring, 0.15), (Table::Maglev, 0.05)] {
+    for (table, tolerance) in [(RING, 0.15), (MAGLEV, 0.05)] {
         let mut pool = pool(table, &[1, 1, 2, 4]);
         let homes = homes(&mut pool, 40_000);
         for candidate in pool.candidates() {
@@ -46,7 +49,8 @@ fn shares_follow_weights() {
             let due = f64::from(candidate.weight) / 8.0;
             assert!(
                 (share / due - 1.0).abs() < tolerance,
-                "{table:?} {share} for {due}"
+                "{} {share} for {due}",
+                table.name
             );
         }
     }
@@ -54,7 +58,7 @@ fn shares_follow_weights() {
 
 #[test]
 fn a_removed_backend_moves_its_own_keys() {
-    for (table, tolerated) in [(Table::Ring, 0), (Table::Maglev, 400)] {
+    for (table, tolerated) in [(RING, 0), (MAGLEV, 400)] {
         let mut pool = pool(table, &[1; 10]);
         let before = homes(&mut pool, 10_000);
         let removed = before[0];
@@ -63,7 +67,11 @@ fn a_removed_backend_moves_its_own_keys() {
         let pairs = || before.iter().zip(&after);
         assert!(after.iter().all(|&home| home != removed));
         let others = pairs().filter(|(b, a)| **b != removed && a != b).count();
-        assert!(others <= tolerated, "{table:?} moved {others} of others");
+        assert!(
+            others <= tolerated,
+            "{} moved {others} of others",
+            table.name
+        );
         pool.add(format!("10.0.0.{}:80", removed.slot()), 1, NOW);
         let back = homes(&mut pool, 10_000);
         let slots = |homes: &[BackendId]| homes.iter().map(|home| home.slot()).collect::<Vec<_>>();
@@ -76,7 +84,7 @@ fn a_removed_backend_moves_its_own_keys() {
 }
 
 #[test]
-fn who_may_not_be_picked_is_passed_over_and_gets_its_keys_back() {
+fn a_drained_backend_is_skipped_and_gets_its_keys_back() {
     for table in BOTH {
         let mut pool = pool(table, &[1; 5]);
         let before = homes(&mut pool, 1_000);
@@ -91,11 +99,11 @@ fn who_may_not_be_picked_is_passed_over_and_gets_its_keys_back() {
 }
 
 #[test]
-fn one_key_fills_nobody_beyond_the_bound() {
+fn one_key_fills_no_backend_beyond_the_bound() {
     for table in BOTH {
         let mut pool = pool(table, &[1; 4]);
         let most = most_of_400(&mut pool);
-        assert_eq!(most, 125, "{table:?}: 1.25 times 400 / 4");
+        assert_eq!(most, 125, "{}: 1.25 times 400 / 4", table.name);
     }
 }
 
@@ -115,14 +123,14 @@ fn most_of_400(pool: &mut Backends) -> u32 {
 fn the_bound_can_be_another_or_none() {
     for table in BOTH {
         let of = |bound| most_of_400(&mut bounded(table, &[1; 4], bound));
-        assert_eq!(of(LoadBound::percent(200).unwrap()), 200, "{table:?}");
-        assert_eq!(of(LoadBound::percent(101).unwrap()), 101, "{table:?}");
-        assert_eq!(of(LoadBound::OFF), 400, "{table:?}");
+        assert_eq!(of(LoadBound::percent(200).unwrap()), 200, "{}", table.name);
+        assert_eq!(of(LoadBound::percent(101).unwrap()), 101, "{}", table.name);
+        assert_eq!(of(LoadBound::OFF), 400, "{}", table.name);
     }
 }
 
 #[test]
-fn without_a_bound_a_key_still_leaves_who_may_not_be_picked() {
+fn without_a_bound_a_key_still_leaves_a_drained_backend() {
     for table in BOTH {
         let mut pool = bounded(table, &[1; 4], LoadBound::OFF);
         let home = homes(&mut pool, 1)[0];
@@ -132,8 +140,8 @@ fn without_a_bound_a_key_still_leaves_who_may_not_be_picked() {
 }
 
 #[test]
-fn a_request_without_a_key_goes_where_least_is_in_flight() {
-    let mut pool = pool(Table::Ring, &[1; 3]);
+fn a_request_without_a_key_goes_to_the_least_loaded() {
+    let mut pool = pool(RING, &[1; 3]);
     let held: Vec<Lease> = (0..6).filter_map(|_| pool.pick(0, &[], NOW)).collect();
     assert!(pool.candidates().iter().all(|c| c.in_flight == 2));
     held.into_iter()
@@ -142,21 +150,15 @@ fn a_request_without_a_key_goes_where_least_is_in_flight() {
 
 #[test]
 fn balancers_agree_whatever_their_seed_and_order() {
-    for table in BOTH {
-        let key_source = KeySource::Target;
-        let kind = Kind::Hashing {
-            table,
-            bound: LoadBound::DEFAULT,
-            key: key_source,
-        };
+    for table in [&URI_HASH, &URI_MAGLEV] {
         let names = |order: [&str; 3], seed| {
             let backends = order.map(|name| (name.to_owned(), 1));
-            let mut pool = Backends::new(backends, build(&kind, seed), seed);
+            let mut pool = Backends::new(backends, table.spec().build(seed), seed);
             let homes = homes(&mut pool, 500);
             let name = |id: &BackendId| pool.name(*id).unwrap().to_owned();
             homes.iter().map(name).collect::<Vec<_>>()
         };
         let (one, other) = (names(["a", "b", "c"], 1), names(["c", "a", "b"], 2));
-        assert_eq!(one, other, "{table:?}");
+        assert_eq!(one, other, "{}", table.name);
     }
 }

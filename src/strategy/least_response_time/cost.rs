@@ -1,131 +1,74 @@
-//! What a pick computes: the cost of each candidate, and the least of them.
+//! The cost of a candidate: when it would finish one more request, in mean service times of the
+//! pool.
 //!
-//! This runs for every candidate at every pick. It reads what was worked out before, allocates and
-//! remembers nothing, and takes the candidates four at a time. No step of the formula branches on
-//! what differs from one backend to the next, which a processor would guess wrong half of the time.
+//! Computed for every candidate at every pick, from [`Score`]s that are kept up to date as
+//! responses come in. Reads only.
 
 use super::LeastResponseTime;
-use super::standings::{Group, lane_of};
-use super::tuning::{IDLE_CUT, IDLE_FULL_S, instant_s};
+use super::tuning::{IDLE_CUT, IDLE_FULL_S, seconds};
 use crate::strategy::Candidate;
-use crate::strategy::sample::BLOCK;
 use crate::time::Timestamp;
-use std::array;
-use wide::{f32x4, i32x4};
 
-/// By how much a backend on trial is shown to be better than any other. Service times.
+/// How much better a backend on trial is shown to be than any other. Service times.
 const TRIAL_CREDIT: f64 = 1_000.0;
 
-/// Groups whose costs are worked out together.
-pub(super) const GROUPS: usize = 16;
-
-/// The best candidate so far, and its cost.
-#[derive(Clone, Copy)]
-pub(super) struct Best<'a> {
-    cost: f32,
-    pub(super) candidate: Option<&'a Candidate>,
+/// What a pick reads of one backend.
+#[derive(Clone, Debug)]
+pub(super) struct Score {
+    /// Expected service time, in mean service times of the pool.
+    pub(super) slowness: f32,
+    /// Cost of its failures, in mean service times of the pool.
+    pub(super) penalty: f32,
+    /// How far it seems to serve in order of arrival, 0.3 to 1.
+    pub(super) in_order: f32,
+    /// While busy: since when its oldest request can have been in service. While idle: its last
+    /// pick.
+    pub(super) since: Timestamp,
 }
 
-impl<'a> Best<'a> {
-    pub(super) const NONE: Self = Self {
-        cost: f32::INFINITY,
-        candidate: None,
+impl Score {
+    pub(super) const NEW: Self = Self {
+        slowness: 1.0,
+        penalty: 0.0,
+        in_order: 1.0,
+        since: Timestamp::ZERO,
     };
-
-    /// The best of a group and the best so far, if the group has costs that are this low.
-    #[inline]
-    fn or_one_of(mut self, candidates: &'a [Candidate], costs: f32x4, least: f32) -> Self {
-        let mut lanes = costs.simd_eq(f32x4::splat(least)).to_bitmask();
-        while lanes != 0 {
-            let candidate = candidates.get(lanes.trailing_zeros() as usize);
-            lanes &= lanes - 1;
-            let candidate = candidate.filter(|candidate| candidate.pickable);
-            if candidate.is_some_and(|candidate| self.is_worse(least, candidate)) {
-                self = Self {
-                    cost: least,
-                    candidate,
-                };
-            }
-        }
-        self
-    }
-
-    fn is_worse(&self, cost: f32, candidate: &Candidate) -> bool {
-        cost < self.cost
-            || self
-                .candidate
-                .is_none_or(|own| candidate.last_pick < own.last_pick)
-    }
-}
-
-/// Exchanges in flight at each of a group; without end where none may be added.
-#[inline]
-fn loads(candidates: &[Candidate]) -> f32x4 {
-    match candidates.first_chunk::<BLOCK>() {
-        Some(block) if block.iter().fold(true, |all, c| all & c.pickable) => {
-            let in_flight = block.each_ref().map(|c| c.in_flight.cast_signed());
-            f32x4::from_i32x4(i32x4::new(in_flight))
-        }
-        _ => loads_of_some(candidates),
-    }
-}
-
-/// The same for a group that is not whole, or in which some may not be picked.
-#[cold]
-fn loads_of_some(candidates: &[Candidate]) -> f32x4 {
-    let load = |lane: usize| match candidates.get(lane) {
-        Some(candidate) if candidate.pickable => candidate.in_flight as f32,
-        _ => f32::INFINITY,
-    };
-    f32x4::new(array::from_fn(load))
-}
-
-/// The least of four.
-#[inline]
-fn least_of(costs: f32x4) -> f32 {
-    let [a, b, c, d] = costs.to_array();
-    let lesser = |a: f32, b: f32| if b < a { b } else { a };
-    lesser(lesser(a, c), lesser(b, d))
 }
 
 impl LeastResponseTime {
-    /// The best of one group.
-    pub(super) fn best_of<'a>(
-        &self,
-        candidates: &'a [Candidate],
-        group: &Group,
-        now: Timestamp,
-    ) -> Best<'a> {
-        let costs = self.costs(loads(candidates), group, instant_s(now));
-        Best::NONE.or_one_of(candidates, costs, least_of(costs))
+    /// When `candidate` would finish the next request, in mean service times of the pool.
+    #[inline]
+    fn cost(&self, in_flight: u32, score: &Score, now: Timestamp) -> f32 {
+        let elapsed_s = seconds(score.since, now);
+        let services = if in_flight == 0 {
+            1.0 - IDLE_CUT.min(elapsed_s * (IDLE_CUT / IDLE_FULL_S))
+        } else {
+            let age = elapsed_s * self.pool.per_second() / score.slowness;
+            in_flight as f32 + self.residual.after(age, score.in_order)
+        };
+        score.slowness * services + score.penalty
     }
 
-    /// The best of up to sixteen groups and the best so far. All costs are worked out before any
-    /// are compared, since only comparing takes branches.
-    pub(super) fn better<'a, 'g>(
-        &self,
-        best: Best<'a>,
-        groups: impl Iterator<Item = (&'a [Candidate], &'g Group)> + Clone,
+    /// The candidate of the least cost that may be picked; among equals the least recently picked.
+    #[inline]
+    pub(super) fn cheapest<'a, 's>(
+        &'s self,
+        candidates: impl Iterator<Item = (&'a Candidate, &'s Score)>,
         now: Timestamp,
-    ) -> Best<'a> {
-        let now_s = instant_s(now);
-        let mut all_costs = [f32x4::splat(f32::INFINITY); GROUPS];
-        let mut least = f32x4::splat(best.cost);
-        for ((candidates, group), costs) in groups.clone().zip(&mut all_costs) {
-            *costs = self.costs(loads(candidates), group, now_s);
-            least = least.fast_min(*costs);
+    ) -> Option<&'a Candidate> {
+        let (mut best, mut least, mut last_pick) = (None, f32::INFINITY, u64::MAX);
+        for (candidate, score) in candidates.filter(|(candidate, _)| candidate.pickable) {
+            let cost = self.cost(candidate.in_flight, score, now);
+            if cost < least || (cost == least && candidate.last_pick < last_pick) {
+                (best, least, last_pick) = (Some(candidate), cost, candidate.last_pick);
+            }
         }
-        let least = least_of(least);
-        groups
-            .zip(&all_costs)
-            .fold(best, |best, ((candidates, _), costs)| {
-                best.or_one_of(candidates, *costs, least)
-            })
+        best
     }
 
     /// The cost of a candidate, and where it comes from.
-    pub(super) fn verdict(&self, candidate: &Candidate, now: Timestamp) -> (f64, String) {
-        let Some((group, lane)) = self.standings.place(candidate.id.slot()) else {
+    pub(super) fn rate(&self, candidate: &Candidate, now: Timestamp) -> (f64, String) {
+        let Some(score) = self.scores.get(candidate.id.slot()) else {
             return (f64::INFINITY, "unknown".to_owned());
         };
         let Candidate { in_flight, .. } = candidate;
@@ -134,9 +77,8 @@ impl LeastResponseTime {
             let reason = format!("cold trial: never heard from, {in_flight} in flight");
             return (cost, reason);
         }
-        let costs = self.costs(f32x4::splat(*in_flight as f32), group, instant_s(now));
-        let of = |vector: &f32x4| f64::from(lane_of(vector, lane));
-        let (cost, slowness, penalty) = (of(&costs), of(&group.slowness), of(&group.penalty));
+        let cost = f64::from(self.cost(*in_flight, score, now));
+        let [slowness, penalty] = [score.slowness, score.penalty].map(f64::from);
         let services = (cost - penalty) / slowness;
         let terms = match in_flight {
             0 => format!("{services:.2} idle"),
@@ -150,25 +92,55 @@ impl LeastResponseTime {
             format!("slowness {slowness:.2} x {terms} + penalty {penalty:.2}"),
         )
     }
+}
 
-    /// When the next request would be finished at each of a group, in mean service times of the pool.
-    #[inline]
-    fn costs(&self, in_flight: f32x4, group: &Group, now_s: f64) -> f32x4 {
-        let elapsed_s = group.elapsed_s(now_s);
-        let idle = f32x4::ONE - elapsed_s * f32x4::splat(IDLE_CUT / IDLE_FULL_S);
-        let idle = idle.fast_max(f32x4::splat(1.0 - IDLE_CUT));
-        let age = elapsed_s * f32x4::splat(self.pool.per_second()) / group.slowness;
-        let busy = self.residual.after(in_flight, age, group.in_order);
-        let services = in_flight.simd_eq(f32x4::ZERO).bitselect(idle, busy);
-        group.slowness * services + group.penalty
+/// See [`Score::since`].
+pub(super) fn since(candidate: &Candidate) -> Timestamp {
+    match candidate.oldest_dispatched_at {
+        None => candidate.last_picked_at,
+        Some(dispatched_at) => match candidate.last_completed_at {
+            None => dispatched_at,
+            Some(completed_at) => dispatched_at.max(completed_at),
+        },
     }
 }
 
-/// Since when the oldest request at a busy backend can have been in service; when an idle one was
-/// last picked. Seconds on the clock.
-pub(super) fn since_s(candidate: &Candidate) -> f64 {
-    instant_s(match candidate.oldest_dispatched_at {
-        None => candidate.last_picked_at,
-        Some(dispatched_at) => dispatched_at.max(candidate.last_completed_at.unwrap_or_default()),
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::strategy::BackendId;
+
+    /// A request that another worker dispatched a moment later has waited for no time.
+    #[test]
+    fn a_time_ahead_of_now_counts_as_now() {
+        let rule = LeastResponseTime::new(1);
+        let score = Score {
+            since: Timestamp::from_nanos(2_000_005_000),
+            ..Score::NEW
+        };
+        let cost = |nanos| rule.cost(0, &score, Timestamp::from_nanos(nanos));
+        assert_eq!(cost(2_000_000_000), 1.0);
+        assert!(cost(32_000_005_000) < 0.95);
+    }
+
+    #[test]
+    fn ties_go_to_the_least_recently_picked() {
+        let rule = LeastResponseTime::new(1);
+        let candidate = |slot, last_pick| Candidate {
+            id: BackendId::new(slot, 0),
+            identity: 0,
+            live: true,
+            pickable: slot > 0,
+            weight: 1,
+            in_flight: 0,
+            last_pick,
+            last_picked_at: Timestamp::ZERO,
+            last_completed_at: None,
+            oldest_dispatched_at: None,
+        };
+        let candidates = [(0, 1), (1, 4), (2, 2), (3, 3)].map(|(slot, pick)| candidate(slot, pick));
+        let scored = candidates.iter().map(|candidate| (candidate, &Score::NEW));
+        let best = rule.cheapest(scored, Timestamp::ZERO);
+        assert_eq!(best.map(|candidate| candidate.id.slot()), Some(2));
+    }
 }

@@ -1,11 +1,10 @@
-//! What is remembered of one backend, and what follows from it for a pick.
+//! The memory of one backend: service times, failures and order, and the score derived from them.
 //!
-//! Everything here decays: the slowness of a backend nobody asks drifts to the pool's average, and
-//! what is held against it is forgotten, so that no bad minute is for ever.
+//! Everything here decays: the slowness of a backend without requests drifts to the pool's average,
+//! and its failures are forgotten, so that no bad minute lasts for ever.
 
-use super::log::{exp2, log2};
 use super::tuning::{
-    FAILURE_HALF_LIFE_S, FORGOTTEN, IN_ORDER_LEAST, MAX_RESPONSES, MAX_SAMPLES, MEMORY_HALF_LIFE_S,
+    FAILURE_HALF_LIFE_S, FORGOTTEN, IN_ORDER_MIN, MAX_RESPONSES, MAX_SAMPLES, MEMORY_HALF_LIFE_S,
     OVERTAKING_FULL, OVERTAKING_STEP, PENALTY, PENALTY_DEVIATIONS, PRIOR_SAMPLES, REFRESH_AFTER,
     decay, is_due, seconds, unless_negligible,
 };
@@ -13,16 +12,16 @@ use crate::strategy::BackendId;
 use crate::time::Timestamp;
 use std::mem;
 
-/// What is remembered of a backend.
+/// The memory of one backend.
 #[derive(Clone, Debug)]
 pub(super) struct History {
-    /// Whose it is.
+    /// The backend.
     pub(super) id: BackendId,
     /// Decayed sum of how far the logarithms of its service times were above the pool's mean.
     log_sum: f32,
-    /// Of how many.
+    /// Decayed number of those service times.
     samples: f32,
-    /// What its weight says, as a sum of logarithms over the samples it is credited with.
+    /// The guess that its weight is, as a sum of logarithms over the samples it is credited with.
     prior: f32,
     /// Decayed counts of failures and of all responses.
     failures: f32,
@@ -48,7 +47,7 @@ impl History {
         }
     }
 
-    /// Whether it ever answered, or failed to.
+    /// Whether it ever responded, or failed to.
     pub(super) const fn is_heard(&self) -> bool {
         self.heard
     }
@@ -65,7 +64,7 @@ impl History {
 
     /// Takes the weight as a guess of the speed: twice the weight, half the service time.
     pub(super) fn set_weight(&mut self, weight: f32, mean_weight: f32) {
-        self.prior = PRIOR_SAMPLES * log2(mean_weight / weight);
+        self.prior = PRIOR_SAMPLES * (mean_weight / weight).log2();
     }
 
     /// Forgets as much as the time since the last call has it.
@@ -89,25 +88,17 @@ impl History {
         !mem::replace(&mut self.heard, true)
     }
 
-    /// Learns by how much the logarithm of a service time was above the pool's mean. Returns the
-    /// slowness that follows.
-    ///
-    /// A pick waits for it, and it waits for the service time. What can be worked out without
-    /// that time is, so that it is one step from the end.
-    #[inline]
-    pub(super) fn learn(&mut self, log_above: f32) -> f32 {
+    /// Learns by how much the logarithm of a service time was above the pool's mean.
+    pub(super) fn learn(&mut self, log_above: f32) {
         let samples = self.samples + 1.0;
         let left = (MAX_SAMPLES / samples).min(1.0);
-        let kept = self.log_sum * left;
         self.samples = samples.min(MAX_SAMPLES);
-        self.log_sum = kept + log_above * left;
-        let share = (self.samples + PRIOR_SAMPLES).recip();
-        exp2((kept + self.prior) * share + log_above * (left * share))
+        self.log_sum = (self.log_sum + log_above) * left;
     }
 
     /// Its expected service time, in mean service times of the pool.
     pub(super) fn slowness(&self) -> f32 {
-        exp2((self.log_sum + self.prior) * (self.samples + PRIOR_SAMPLES).recip())
+        ((self.log_sum + self.prior) / (self.samples + PRIOR_SAMPLES)).exp2()
     }
 
     /// Learns whether a response overtook an older request; asked only when others remain.
@@ -122,7 +113,7 @@ impl History {
         self.failures / (self.responses + 1.0)
     }
 
-    /// Drops what is held against it.
+    /// Forgets its failures.
     pub(super) fn forgive(&mut self) {
         self.failures = 0.0;
         self.responses = 0.0;
@@ -130,19 +121,19 @@ impl History {
 
     /// How far it seems to serve in order of arrival, 0.3 to 1.
     pub(super) fn in_order(&self) -> f32 {
-        IN_ORDER_LEAST.max(1.0 - self.overtaking * OVERTAKING_FULL.recip())
+        IN_ORDER_MIN.max(1.0 - self.overtaking / OVERTAKING_FULL)
     }
 
-    /// What its failures cost, in mean service times of the pool: the rate of failures above the
+    /// The cost of its failures, in mean service times of the pool: the rate of failures above the
     /// pool's that chance does not explain. An error that every backend returns is charged to none.
     pub(super) fn penalty(&self, pool_rate: f32) -> f32 {
         if self.failures == 0.0 {
             return 0.0;
         }
         let excess = self.failures - self.responses * pool_rate;
-        let share = (self.responses + 1.0).recip();
-        let deviation = (pool_rate * (1.0 - pool_rate) * share).max(0.0).sqrt();
-        PENALTY * (excess * share - PENALTY_DEVIATIONS * deviation).max(0.0)
+        let responses = self.responses + 1.0;
+        let deviation = (pool_rate * (1.0 - pool_rate) / responses).max(0.0).sqrt();
+        PENALTY * (excess / responses - PENALTY_DEVIATIONS * deviation).max(0.0)
     }
 }
 
@@ -174,10 +165,10 @@ mod tests {
     #[test]
     fn slowness_is_learned_against_a_prior_and_drifts_back() {
         let mut history = history();
-        (0..6).for_each(|_| _ = history.learn(4.0_f32.log2()));
+        (0..6).for_each(|_| history.learn(4.0_f32.log2()));
         // Six samples of 4 against six of 1: the geometric mean.
         assert!((history.slowness() - 2.0).abs() < 1e-6);
-        (0..1_000).for_each(|_| _ = history.learn(4.0_f32.log2()));
+        (0..1_000).for_each(|_| history.learn(4.0_f32.log2()));
         let learned = history.slowness();
         assert!((3.5..4.0).contains(&learned), "{learned}");
         history.decay(at(400));
@@ -190,7 +181,7 @@ mod tests {
         let mut history = history();
         history.set_weight(4.0, 2.0);
         assert!((history.slowness() - 0.5).abs() < 1e-6);
-        (0..64).for_each(|_| _ = history.learn(0.0));
+        (0..64).for_each(|_| history.learn(0.0));
         assert!(history.slowness() > 0.9);
     }
 
@@ -199,19 +190,19 @@ mod tests {
         let mut failing = history();
         (0..50).for_each(|_| _ = failing.count(true));
         assert!(failing.penalty(0.05) > 80.0);
-        assert_eq!(failing.penalty(1.0), 0.0, "all fail: nobody is to blame");
+        assert_eq!(failing.penalty(1.0), 0.0, "all fail: none is to blame");
         failing.forgive();
         assert_eq!(failing.penalty(0.05), 0.0);
     }
 
     #[test]
-    fn nothing_shrinks_below_what_processors_are_quick_with() {
+    fn nothing_decays_to_denormal_numbers() {
         let mut history = history();
-        _ = history.learn(1e-3);
+        history.learn(1e-3);
         history.learn_order(true);
         for second in 0..200 {
             (0..1_000).for_each(|_| {
-                _ = history.learn(0.0);
+                history.learn(0.0);
                 history.learn_order(false);
             });
             history.decay(at(second));
@@ -238,6 +229,6 @@ mod tests {
         history.learn_order(true);
         assert!((history.in_order() - 0.8).abs() < 1e-6);
         (0..20).for_each(|_| history.learn_order(true));
-        assert_eq!(history.in_order(), IN_ORDER_LEAST);
+        assert_eq!(history.in_order(), IN_ORDER_MIN);
     }
 }

@@ -13,48 +13,46 @@
 //! and the least is picked, on a tie the least recently picked.
 //!
 //! - *Slowness* ([`history`]) is learned from response times divided by the queue they met, so
-//!   that a long queue does not look like a slow backend. Taking the mean response time instead
-//!   counts the queue twice, and sends everyone to the same place.
+//!   that a long queue does not look like a slow backend. The plain mean response time would count
+//!   the queue twice, and send all requests to the same backend.
 //! - *Residual* ([`residual`]) is the expected rest of the request in service. It grows when a
-//!   request hangs, so a stuck backend repels long before any timeout.
+//!   request hangs, so a stuck backend repels requests long before any timeout.
 //! - *Penalty* is for failing more than the pool does. Failures give no response times: a fast
 //!   failure is not a fast backend.
 //! - A backend *never heard from* gets a small trial before any other is considered, an idle one
-//!   gets up to a fifth off, and what is known fades, so that nobody is left out for good.
+//!   gets up to a fifth off, and old knowledge fades, so that no backend is left out for good.
 //!
-//! It sees the pool's candidates and nothing else. Scores are kept up to date as responses
-//! come in; a pick only reads them, and ages at most one, round robin.
+//! It sees the pool's candidates and nothing else. Scores are updated as responses come in; a pick
+//! only reads them, and ages at most one, round robin.
 
+mod averages;
 mod cost;
 mod history;
-mod log;
-mod pool;
 mod residual;
-mod standings;
 mod trial;
 mod tuning;
 
-use super::sample::{BLOCK, SAMPLED_ABOVE, block, draw_blocks};
-use super::{BackendId, Candidate, Outcome, Rng, Settlement, Strategy, Verdict, verdict};
+use super::rating::rate_each;
+use super::sample::{SAMPLED_ABOVE, block, draw_blocks};
+use super::{BackendId, Candidate, Entry, KeyKind, Outcome, Rating, Rng, Settlement, Strategy};
 use crate::time::Timestamp;
-use cost::{Best, GROUPS};
+use averages::PoolAverages;
+use cost::Score;
 use history::History;
-use pool::Pool;
 use residual::Residual;
-use standings::Standings;
 use trial::Trial;
-use tuning::{instant_s, nanos};
+use tuning::{nanos, seconds};
 
 /// The backend expected to finish soonest.
 #[derive(Clone, Debug)]
 pub struct LeastResponseTime {
-    pool: Pool,
+    pool: PoolAverages,
     residual: Residual,
     /// What a pick reads, by slot.
-    standings: Standings,
-    /// What it follows from, by slot.
+    scores: Vec<Score>,
+    /// What the scores are derived from, by slot.
     histories: Vec<History>,
-    /// The slot that is aged next, and until when that makes no difference.
+    /// The slot to age next, and the time before which aging makes no difference.
     next_aged: usize,
     aged_until: Timestamp,
     trial: Trial,
@@ -62,13 +60,24 @@ pub struct LeastResponseTime {
 }
 
 impl LeastResponseTime {
+    /// How the registry lists it.
+    pub const ENTRY: Entry = Entry {
+        name: "least-rt",
+        aliases: &["LeastResponseTime"],
+        key: KeyKind::None,
+        help: "the default: backends or requests that differ, or may go bad",
+        cost: "O(n) up to 500, then O(1)",
+        nanos: (117, 430),
+        build: |args| Box::new(Self::new(args.seed)),
+    };
+
     /// `seed` decides which part of a huge pool each pick looks at.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
-            pool: Pool::default(),
+            pool: PoolAverages::default(),
             residual: Residual::new(),
-            standings: Standings::default(),
+            scores: Vec::new(),
             histories: Vec::new(),
             next_aged: 0,
             aged_until: Timestamp::ZERO,
@@ -96,14 +105,11 @@ impl LeastResponseTime {
         self.aged_until = next.map_or(Timestamp::NEVER, History::fresh_until);
     }
 
-    /// Makes sure that the history in a slot is that of its backend.
-    fn seat(&mut self, candidate: &Candidate, now: Timestamp) {
+    /// Gives a backend that is new in its slot an empty history.
+    fn ensure_history(&mut self, candidate: &Candidate, now: Timestamp) {
         let slot = candidate.id.slot();
-        let known = self
-            .histories
-            .get(slot)
-            .is_some_and(|h| h.id == candidate.id);
-        if known {
+        let known = self.histories.get(slot);
+        if known.is_some_and(|history| history.id == candidate.id) {
             return;
         }
         let history = History::new(candidate.id, now);
@@ -111,18 +117,19 @@ impl LeastResponseTime {
             Some(former) => *former = history,
             None => self.histories.push(history),
         }
-        if let Some(group) = self.standings.group_mut(slot) {
-            group.set_since(slot, cost::since_s(candidate));
-            group.set_order(slot, 1.0);
+        if let Some(score) = self.scores.get_mut(slot) {
+            score.since = cost::since(candidate);
+            score.in_order = 1.0;
         }
     }
 
-    /// Works out anew what a pick reads of a backend.
+    /// Derives the score of a backend from its history.
     fn rescore(&mut self, slot: usize) {
         let pool_rate = self.pool.failure_rate(&self.histories);
         let history = self.histories.get(slot);
-        if let (Some(history), Some(group)) = (history, self.standings.group_mut(slot)) {
-            group.set_score(slot, history.slowness(), history.penalty(pool_rate));
+        if let (Some(history), Some(score)) = (history, self.scores.get_mut(slot)) {
+            score.slowness = history.slowness();
+            score.penalty = history.penalty(pool_rate);
         }
     }
 
@@ -132,41 +139,25 @@ impl LeastResponseTime {
         {
             return Some(unheard);
         }
-        match self.standings.groups() {
-            [group] => self.best_of(candidates, group, now).candidate,
-            _ => self.choose_of_many(candidates, now),
-        }
-    }
-
-    #[inline(never)]
-    fn choose_of_many<'a>(
-        &mut self,
-        candidates: &'a [Candidate],
-        now: Timestamp,
-    ) -> Option<&'a Candidate> {
-        let groups = self.standings.groups();
         if candidates.len() > SAMPLED_ABOVE {
-            let numbers = draw_blocks(&mut self.rng, candidates.len());
-            let drawn = numbers.iter().filter_map(|&number| {
-                let group = groups.get(number)?;
-                Some((block(candidates, number), group))
+            let blocks = draw_blocks(&mut self.rng, candidates.len());
+            let drawn = blocks.iter().flat_map(|&number| {
+                block(candidates, number)
+                    .iter()
+                    .zip(block(&self.scores, number))
             });
-            let best = self.better(Best::NONE, drawn, now);
-            if best.candidate.is_some() {
-                return best.candidate;
+            let best = self.cheapest(drawn, now);
+            if best.is_some() {
+                return best;
             }
         }
-        let parts = candidates.chunks(GROUPS * BLOCK).zip(groups.chunks(GROUPS));
-        let best = parts.fold(Best::NONE, |best, (candidates, groups)| {
-            self.better(best, candidates.chunks(BLOCK).zip(groups), now)
-        });
-        best.candidate
+        self.cheapest(candidates.iter().zip(&self.scores), now)
     }
 }
 
 impl Strategy for LeastResponseTime {
     fn name(&self) -> &'static str {
-        "least-rt"
+        Self::ENTRY.name
     }
 
     fn pick(&mut self, candidates: &[Candidate], _: u64, now: Timestamp) -> Option<BackendId> {
@@ -174,61 +165,61 @@ impl Strategy for LeastResponseTime {
             self.age_one(now);
         }
         let chosen = self.choose(candidates, now)?;
-        if chosen.in_flight == 0 {
-            self.standings.set_since(chosen.id.slot(), instant_s(now));
+        if chosen.in_flight == 0
+            && let Some(score) = self.scores.get_mut(chosen.id.slot())
+        {
+            score.since = now;
         }
         Some(chosen.id)
     }
 
     fn settled(&mut self, candidates: &[Candidate], settlement: &Settlement, now: Timestamp) {
         let slot = settlement.backend.slot();
-        let Some(candidate) = candidates.get(slot) else {
+        let (Some(candidate), Some(score)) = (candidates.get(slot), self.scores.get_mut(slot))
+        else {
             return;
         };
+        let in_service_s = seconds(score.since, now);
+        score.since = cost::since(candidate);
         let (failed, response_time) = match settlement.outcome {
             Outcome::Success { response_time } => (false, response_time),
             Outcome::ClientError | Outcome::Failure | Outcome::Unreachable => (true, None),
-            Outcome::Inconclusive => {
-                return self.standings.set_since(slot, cost::since_s(candidate));
-            }
+            Outcome::Inconclusive => return,
         };
         self.pool.count(failed);
         if self.trial.is_start() {
             self.trial.count();
         }
         let pool_rate = self.pool.failure_rate(&self.histories);
-        let history = self.histories.get_mut(slot);
-        let (Some(history), Some(group)) = (history, self.standings.group_mut(slot)) else {
+        let Some(history) = self.histories.get_mut(slot) else {
             return;
         };
-        let in_service_s = group.elapsed_of(slot, instant_s(now));
-        group.set_since(slot, cost::since_s(candidate));
         if history.is_due(now) {
             history.decay(now);
         }
         if history.count(failed) {
             self.trial.hear(slot);
         }
-        let Some(response_time) = response_time else {
-            return group.set_score(slot, history.slowness(), history.penalty(pool_rate));
-        };
-        // By what was known of the backend.
-        let services = in_service_s * self.pool.per_second() / group.slowness(slot);
-        self.residual.learn(services);
-        let queue = settlement.ahead_at_dispatch.cast_signed() as f32 + 1.0;
-        let log_above = self.pool.learn(nanos(response_time) * queue.recip());
-        group.set_score(slot, history.learn(log_above), history.penalty(pool_rate));
-        if settlement.remaining > 0 {
-            history.learn_order(settlement.overtook);
-            group.set_order(slot, history.in_order());
+        if let Some(response_time) = response_time {
+            // In service times as they were expected until now.
+            let age = in_service_s * self.pool.per_second() / score.slowness;
+            self.residual.learn(age);
+            let queue = settlement.ahead_at_dispatch as f32 + 1.0;
+            history.learn(self.pool.learn(nanos(response_time) / queue));
+            if settlement.remaining > 0 {
+                history.learn_order(settlement.overtook);
+                score.in_order = history.in_order();
+            }
         }
+        score.slowness = history.slowness();
+        score.penalty = history.penalty(pool_rate);
     }
 
-    fn explain(&self, candidates: &[Candidate], _: u64, now: Timestamp) -> Vec<Verdict> {
+    fn explain(&self, candidates: &[Candidate], _: u64, now: Timestamp) -> Vec<Rating> {
         // As a pick does, which may decide it.
         let mut aged = self.clone();
         aged.age_one(now);
-        verdict::of_each(candidates, |candidate| aged.verdict(candidate, now))
+        rate_each(candidates, |candidate| aged.rate(candidate, now))
     }
 
     fn cleared(&mut self, backend: BackendId) {
@@ -240,8 +231,9 @@ impl Strategy for LeastResponseTime {
 
     fn refreshed(&mut self, candidates: &[Candidate]) {
         for candidate in candidates {
-            let slot = candidate.id.slot();
-            self.standings.set_since(slot, cost::since_s(candidate));
+            if let Some(score) = self.scores.get_mut(candidate.id.slot()) {
+                score.since = cost::since(candidate);
+            }
         }
     }
 
@@ -251,17 +243,17 @@ impl Strategy for LeastResponseTime {
         let mean_weight = live.map(|c| c.weight as f32).sum::<f32>() / servers.max(1) as f32;
         self.pool.set_servers(servers);
         self.aged_until = Timestamp::ZERO;
-        self.standings.make_room(candidates.len());
+        self.scores.resize(candidates.len(), Score::NEW);
         for (slot, candidate) in candidates.iter().enumerate() {
-            self.seat(candidate, now);
+            self.ensure_history(candidate, now);
             if let Some(history) = self.histories.get_mut(slot).filter(|_| candidate.live) {
                 history.set_weight(candidate.weight as f32, mean_weight);
             }
             self.rescore(slot);
         }
-        let seats = candidates.iter().zip(&self.histories);
-        let unheard = seats.filter(|(candidate, history)| candidate.live && !history.is_heard());
-        let slots = unheard.map(|(candidate, _)| candidate.id.slot());
-        self.trial.change(servers, slots);
+        let slots = candidates.iter().zip(&self.histories);
+        let unheard = slots.filter(|(candidate, history)| candidate.live && !history.is_heard());
+        let unheard = unheard.map(|(candidate, _)| candidate.id.slot());
+        self.trial.change(servers, unheard);
     }
 }

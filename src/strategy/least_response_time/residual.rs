@@ -1,27 +1,25 @@
-//! How long a request that has been in service for some time will still take.
+//! Residual life: the expected rest of a request that has been in service for some time.
 //!
 //! One histogram for the pool holds the ages at which requests completed, in expected service
 //! times of their backends. From it follows the mean residual life at each age: about constant
 //! where service times are exponential, shrinking where they are alike, growing where a few are
 //! huge (then a backend that has been busy for long will be busy for longer). That last case is
-//! what counting outstanding requests cannot see.
+//! what counting requests in flight cannot see.
 //!
-//! Ages fall into 160 buckets from 2^-10 to 2^10, eight equal steps an octave, so that the bucket
-//! of an age is a shift of its floating-point representation: no logarithm is taken at a pick.
+//! Ages fall into 160 buckets from 2^-10 to 2^10, eight equal steps an octave. The top bits of a
+//! floating-point number are its octave and step, so finding a bucket takes a shift instead of a
+//! logarithm for each candidate at each pick.
 
-use super::tuning::{HANG_LEAST, HANG_SHARE, unless_negligible};
-use wide::f32x4;
+use super::tuning::{HANG_MIN, HANG_SHARE, unless_negligible};
 
 const BUCKETS: usize = 160;
 /// The top bits of 2^-10 as an `f32`: sign, exponent, and three bits of fraction.
 const LOWEST: usize = (127 - 10) << 3;
-/// How many bits of an `f32` are below those.
+/// Bits of an `f32` below those.
 const SHIFT: u32 = 20;
-/// How many values those bits can have; the sign is not among them.
-const TOPS: usize = 1 << (31 - SHIFT);
-/// What the table says beyond the last bucket: as long again as the last bucket begins at.
-const TOLD_OF_THE_OLDEST: f32 = low_edge(BUCKETS);
-/// The table is built anew after this many completions.
+/// Beyond the last bucket a request is expected to take as long again as that bucket begins at.
+const OLDEST: f32 = low_edge(BUCKETS);
+/// Completions between two rebuilds of the table.
 const REBUILD_EVERY: usize = 256;
 /// All counts are halved when their total passes this.
 const MAX_COUNTED: f32 = 8_192.0;
@@ -39,75 +37,48 @@ struct Bucket {
 pub(super) struct Residual {
     buckets: [Bucket; BUCKETS],
     total: f32,
-    /// Ages at which requests completed since the table was built, and how many.
-    completed: [f32; REBUILD_EVERY],
+    /// Completions since the table was built.
     since_rebuild: usize,
-    /// Mean residual life from the high edge of the bucket of an age, by the top bits of the age:
-    /// what is younger than the first bucket counts to it.
-    told: [f32; TOPS],
+    /// Mean residual life from the high edge of each bucket; the last entry is for ages beyond.
+    table: [f32; BUCKETS + 1],
     /// Requests older than this hang.
     hang_after: f32,
 }
 
 impl Residual {
-    pub(super) fn new() -> Self {
-        let mut told = [1.0; TOPS];
-        let beyond = told.iter_mut().skip(LOWEST + BUCKETS);
-        beyond.for_each(|told| *told = TOLD_OF_THE_OLDEST);
+    pub(super) const fn new() -> Self {
         Self {
-            buckets: [Bucket::default(); BUCKETS],
+            buckets: [Bucket {
+                count: 0.0,
+                sum: 0.0,
+            }; BUCKETS],
             total: 0.0,
-            completed: [0.0; REBUILD_EVERY],
             since_rebuild: 0,
-            told,
-            hang_after: HANG_LEAST,
+            table: [1.0; BUCKETS + 1],
+            hang_after: HANG_MIN,
         }
     }
 
-    /// `services` and the expected rest of a request of `age` service times. Where the backend
-    /// serves `in_order` (1) the oldest request is the one in service and the table is believed;
-    /// where it does not, the rest is an average one, unless the age is that of a hang.
+    /// The expected rest of a request of `age` service times. Where the backend serves `in_order`
+    /// (1) the oldest request is the one in service and the table is believed; where it does not,
+    /// the rest is an average one, unless the age is that of a hang.
     #[inline]
-    pub(super) fn after(&self, services: f32x4, age: f32x4, in_order: f32x4) -> f32x4 {
-        let told = f32x4::new(age.to_array().map(|age| self.told(age)));
-        let hangs = age.simd_gt(f32x4::splat(self.hang_after));
-        let untold = hangs.bitselect(age, f32x4::ONE);
-        // The table is the last to be there.
-        (services + (f32x4::ONE - in_order) * untold) + in_order * told
-    }
-
-    /// What the table says of an age.
-    #[inline]
-    fn told(&self, age: f32) -> f32 {
-        let told = self.told.get(top(age) % TOPS);
-        told.copied().unwrap_or_default()
+    pub(super) fn after(&self, age: f32, in_order: f32) -> f32 {
+        let rest = self.table.get(bucket_of(age)).copied().unwrap_or(OLDEST);
+        let average = if age > self.hang_after { age } else { 1.0 };
+        in_order * rest + (1.0 - in_order) * average
     }
 
     /// Learns the age at which a request completed.
-    #[inline]
     pub(super) fn learn(&mut self, age: f32) {
-        if let Some(place) = self.completed.get_mut(self.since_rebuild) {
-            *place = age;
+        let last = BUCKETS - 1;
+        if let Some(bucket) = self.buckets.get_mut(bucket_of(age).min(last)) {
+            bucket.count += 1.0;
+            bucket.sum += age;
         }
         self.since_rebuild += 1;
         if self.since_rebuild >= REBUILD_EVERY {
             self.rebuild();
-        }
-    }
-
-    /// Counts what completed since the table was built.
-    fn count(&mut self) {
-        for age in self.completed {
-            let place = top(age).saturating_sub(LOWEST).min(BUCKETS - 1);
-            if let Some(bucket) = self.buckets.get_mut(place) {
-                bucket.count += 1.0;
-                bucket.sum += age;
-            }
-        }
-        self.since_rebuild = 0;
-        self.total += REBUILD_EVERY as f32;
-        if self.total > MAX_COUNTED {
-            self.halve();
         }
     }
 
@@ -119,18 +90,21 @@ impl Residual {
         self.total *= 0.5;
     }
 
-    /// Walks from the oldest bucket to the youngest, summing up what completed beyond each.
+    /// Walks from the oldest bucket to the youngest, summing up the completions beyond each.
     #[cold]
     fn rebuild(&mut self) {
-        self.count();
+        self.since_rebuild = 0;
+        self.total += REBUILD_EVERY as f32;
+        if self.total > MAX_COUNTED {
+            self.halve();
+        }
         let mut beyond = Bucket::default();
-        let mut rare_from = low_edge(BUCKETS);
-        let mut after = low_edge(BUCKETS);
-        let Some((younger, told)) = self.told.split_first_chunk_mut::<LOWEST>() else {
-            return;
-        };
-        for (index, (bucket, told)) in self.buckets.iter().zip(&mut *told).enumerate().rev() {
-            *told = after;
+        let mut rare_from = OLDEST;
+        let mut after = OLDEST;
+        let [table @ .., oldest] = &mut self.table;
+        *oldest = OLDEST;
+        for (index, (bucket, entry)) in self.buckets.iter().zip(table).enumerate().rev() {
+            *entry = after;
             beyond.count += bucket.count;
             beyond.sum += bucket.sum;
             let low = low_edge(index);
@@ -143,16 +117,16 @@ impl Residual {
                 low
             };
         }
-        if let Some(first) = told.first() {
-            younger.fill(*first);
-        }
-        self.hang_after = HANG_LEAST.max(rare_from);
+        self.hang_after = HANG_MIN.max(rare_from);
     }
 }
 
-/// The top bits of an age, which is not negative: they tell its bucket.
-const fn top(age: f32) -> usize {
-    (age.to_bits() >> SHIFT) as usize
+/// The bucket of an age that is not negative: younger ones are in the first, and older than the
+/// last are in none.
+const fn bucket_of(age: f32) -> usize {
+    let top = (age.to_bits() >> SHIFT) as usize;
+    let bucket = top.saturating_sub(LOWEST);
+    if bucket < BUCKETS { bucket } else { BUCKETS }
 }
 
 /// The least age in a bucket.
@@ -172,8 +146,7 @@ mod tests {
     }
 
     fn expected(residual: &Residual, age: f32, in_order: f32) -> f32 {
-        let rest = residual.after(f32x4::ZERO, f32x4::splat(age), f32x4::splat(in_order));
-        rest.to_array()[3]
+        residual.after(age, in_order)
     }
 
     #[test]
@@ -181,10 +154,11 @@ mod tests {
         assert_eq!(low_edge(0), 2.0_f32.powi(-10));
         assert_eq!(low_edge(BUCKETS), 1_024.0);
         for index in 0..BUCKETS {
-            assert_eq!(top(low_edge(index)), LOWEST + index);
-            assert_eq!(top(low_edge(index + 1) * (1.0 - 1e-6)), LOWEST + index);
+            assert_eq!(bucket_of(low_edge(index)), index);
+            assert_eq!(bucket_of(low_edge(index + 1) * (1.0 - 1e-6)), index);
         }
-        assert!(top(f32::INFINITY) < TOPS);
+        assert_eq!(bucket_of(0.0), 0);
+        assert_eq!(bucket_of(f32::INFINITY), BUCKETS);
     }
 
     #[test]

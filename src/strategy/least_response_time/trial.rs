@@ -1,8 +1,8 @@
-//! The trial of the backends that were never heard from.
+//! The trial of backends that have never responded.
 //!
-//! They are picked before all others, since nothing is known of them, but only for so many
-//! requests at once: one that is slow, or dead, would have swallowed most of them by the time that
-//! is noticed. What is known of the others is not known here.
+//! They are picked before all others, since nothing is known of them, but only for a few requests
+//! at once: a slow or dead one would have swallowed most of the traffic before that is noticed. The
+//! scores of the others are not known here.
 
 use super::tuning::{COLD_BUDGET, COLD_BUDGET_AT_START, START_RESPONSES};
 use crate::strategy::sample::SAMPLED_ABOVE;
@@ -11,7 +11,7 @@ use crate::strategy::{Candidate, Rng};
 /// How many of them a pick looks at where they are very many.
 const LOOKED_AT: usize = 64;
 
-/// Who is on trial, and for how many requests at once.
+/// The backends on trial, and how many requests each may have at once.
 #[derive(Clone, Debug)]
 pub(super) struct Trial {
     /// The slots of those that were never heard from.
@@ -38,7 +38,7 @@ impl Trial {
         self.start_left = self.start_left.min(servers.max(1) as u32);
     }
 
-    /// Whether nobody is on trial.
+    /// Whether no backend is on trial.
     pub(super) const fn is_over(&self) -> bool {
         self.unheard.is_empty()
     }

@@ -3,13 +3,14 @@
 use super::traffic::Traffic;
 use crate::pool::Backends;
 use crate::strategy::registry::ENTRIES;
-use crate::strategy::{BackendId, Kind, Outcome, build};
+use crate::strategy::{BackendId, Outcome, StrategySpec};
+use crate::strategy::{LeastConnections, Random, RoundRobin, TwoChoices};
 use crate::time::Timestamp;
 
-fn every(check: impl Fn(&Kind)) {
-    for entry in &ENTRIES {
+fn every(check: impl Fn(&StrategySpec)) {
+    for entry in ENTRIES {
         println!("{}", entry.name);
-        check(&entry.kind);
+        check(&entry.spec());
     }
 }
 
@@ -34,7 +35,7 @@ fn who_may_not_be_picked_never_is() {
 #[test]
 fn weights_are_shares() {
     const WEIGHTS: [u32; 4] = [1, 2, 3, 4];
-    let shares = |kind: &Kind, at_a_time: usize| {
+    let shares = |kind: &StrategySpec, at_a_time: usize| {
         let mut traffic = Traffic::new(kind, &WEIGHTS, 5);
         let mut picks = [0.0; 4];
         for _ in 0..200_000 {
@@ -44,10 +45,10 @@ fn weights_are_shares() {
     };
     // least-rt takes a weight for a guess, n-to-1 has no use for it.
     for (kind, at_a_time) in [
-        (Kind::RoundRobin, 1),
-        (Kind::Random, 1),
-        (Kind::TwoChoices, 1),
-        (Kind::LeastConnections, 200),
+        (RoundRobin::ENTRY.spec(), 1),
+        (Random::ENTRY.spec(), 1),
+        (TwoChoices::ENTRY.spec(), 1),
+        (LeastConnections::ENTRY.spec(), 200),
     ] {
         for (share, weight) in shares(&kind, at_a_time).iter().zip(WEIGHTS) {
             let due = f64::from(weight) / 10.0;
@@ -70,7 +71,7 @@ fn one_backend_gets_everything() {
 #[test]
 fn an_empty_pool_picks_nobody_and_can_be_filled() {
     every(|kind| {
-        let mut pool = Backends::new([], build(kind, 1), 1);
+        let mut pool = Backends::new([], kind.build(1), 1);
         assert!(pool.pick(1, &[], Timestamp::ZERO).is_none());
         let id = pool.add("first".into(), 1, Timestamp::ZERO);
         let lease = pool.pick(1, &[], Timestamp::ZERO).unwrap();
@@ -84,7 +85,7 @@ fn an_empty_pool_picks_nobody_and_can_be_filled() {
 #[test]
 fn when_all_are_ejected_somebody_is_picked() {
     every(|kind| {
-        let mut pool = Backends::new([("a".into(), 1), ("b".into(), 1)], build(kind, 1), 1);
+        let mut pool = Backends::new([("a".into(), 1), ("b".into(), 1)], kind.build(1), 1);
         for key in 0..1_000 {
             let lease = pool.pick(key, &[], Timestamp::ZERO).unwrap();
             pool.settle(lease, Outcome::Unreachable, Timestamp::ZERO);

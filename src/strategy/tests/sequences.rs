@@ -1,7 +1,8 @@
 //! The picks that the rules prescribe, one by one.
 
 use crate::pool::{Backends, Lease};
-use crate::strategy::{Kind, Outcome, build};
+use crate::strategy::{LeastConnections, LeastResponseTime, NToOne, RoundRobin};
+use crate::strategy::{Outcome, StrategySpec};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -9,10 +10,10 @@ fn at(millis: u64) -> Timestamp {
     Timestamp::ZERO + Duration::from_millis(millis)
 }
 
-fn pool(kind: &Kind, weights: &[u32]) -> Backends {
+fn pool(kind: &StrategySpec, weights: &[u32]) -> Backends {
     let backends = weights.iter().enumerate();
     let backends = backends.map(|(n, &weight)| (format!("s{n}"), weight));
-    Backends::new(backends, build(kind, 0), 0)
+    Backends::new(backends, kind.build(0), 0)
 }
 
 fn settle(pool: &mut Backends, lease: Lease, now: Timestamp) {
@@ -21,7 +22,12 @@ fn settle(pool: &mut Backends, lease: Lease, now: Timestamp) {
 }
 
 /// Picks every 100 ms; `completions` says at which slot, after which pick, the oldest completes.
-fn picks(kind: &Kind, weights: &[u32], count: usize, completions: &[(usize, usize)]) -> Vec<usize> {
+fn picks(
+    kind: &StrategySpec,
+    weights: &[u32],
+    count: usize,
+    completions: &[(usize, usize)],
+) -> Vec<usize> {
     let mut pool = pool(kind, weights);
     let mut held: Vec<Lease> = Vec::new();
     let mut picked = Vec::new();
@@ -47,9 +53,9 @@ const COMPLETIONS: &[(usize, usize)] = &[(5, 0), (6, 3), (7, 2), (8, 0)];
 #[test]
 fn with_nothing_completed_they_take_turns() {
     for kind in [
-        Kind::RoundRobin,
-        Kind::LeastConnections,
-        Kind::LeastResponseTime,
+        RoundRobin::ENTRY.spec(),
+        LeastConnections::ENTRY.spec(),
+        LeastResponseTime::ENTRY.spec(),
     ] {
         assert_eq!(
             picks(&kind, FOUR, 8, &[]),
@@ -62,7 +68,10 @@ fn with_nothing_completed_they_take_turns() {
 /// Ties go to the least recently picked, however the pool is cut into parts to be looked at.
 #[test]
 fn in_a_large_pool_they_take_turns_too() {
-    for kind in [Kind::LeastConnections, Kind::LeastResponseTime] {
+    for kind in [
+        LeastConnections::ENTRY.spec(),
+        LeastResponseTime::ENTRY.spec(),
+    ] {
         let first = picks(&kind, &[1; 77], 154, &[]);
         let (first, second) = first.split_at(77);
         assert_eq!(first, second, "{kind:?}");
@@ -73,30 +82,30 @@ fn in_a_large_pool_they_take_turns_too() {
 
 #[test]
 fn n_to_one_is_always_the_first() {
-    assert_eq!(picks(&Kind::NToOne, FOUR, 4, &[]), [0, 0, 0, 0]);
+    assert_eq!(picks(&NToOne::ENTRY.spec(), FOUR, 4, &[]), [0, 0, 0, 0]);
 }
 
 #[test]
 fn least_conn_prefers_the_idle_then_the_last_to_answer() {
-    let picked = picks(&Kind::LeastConnections, FOUR, 8, COMPLETIONS);
+    let picked = picks(&LeastConnections::ENTRY.spec(), FOUR, 8, COMPLETIONS);
     assert_eq!(picked, [0, 1, 2, 3, 0, 0, 3, 2]);
 }
 
 #[test]
 fn least_rt_gives_the_unheard_of_their_trial_first() {
-    let picked = picks(&Kind::LeastResponseTime, FOUR, 8, COMPLETIONS);
+    let picked = picks(&LeastResponseTime::ENTRY.spec(), FOUR, 8, COMPLETIONS);
     assert_eq!(picked, [0, 1, 2, 3, 0, 1, 2, 1]);
 }
 
 #[test]
 fn weighted_round_robin_interleaves() {
-    let picked = picks(&Kind::RoundRobin, &[5, 1, 1], 14, &[]);
+    let picked = picks(&RoundRobin::ENTRY.spec(), &[5, 1, 1], 14, &[]);
     assert_eq!(picked, [0, 0, 1, 0, 2, 0, 0, 0, 0, 1, 0, 2, 0, 0]);
 }
 
 #[test]
 fn round_robin_skips_who_may_not_be_picked_and_goes_on() {
-    let mut pool = pool(&Kind::RoundRobin, FOUR);
+    let mut pool = pool(&RoundRobin::ENTRY.spec(), FOUR);
     let second = pool.candidates()[1].id;
     pool.drain(second, at(0));
     let mut next = || {
@@ -110,7 +119,7 @@ fn round_robin_skips_who_may_not_be_picked_and_goes_on() {
 
 #[test]
 fn n_to_one_falls_to_the_next_and_returns() {
-    let mut pool = pool(&Kind::NToOne, FOUR);
+    let mut pool = pool(&NToOne::ENTRY.spec(), FOUR);
     let first = pool.candidates()[0].id;
     pool.drain(first, at(0));
     let lease = pool.pick(0, &[], at(0)).unwrap();

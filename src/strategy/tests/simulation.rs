@@ -1,7 +1,8 @@
 //! Backends that serve one request at a time, Poisson arrivals, and what least-rt makes of them.
 
 use crate::pool::{Backends, EjectionPolicy, Lease};
-use crate::strategy::{Kind, Outcome, Rng, build};
+use crate::strategy::{LeastConnections, LeastResponseTime};
+use crate::strategy::{Outcome, Rng, StrategySpec};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -24,7 +25,7 @@ struct Simulation {
 }
 
 impl Simulation {
-    fn new(kind: &Kind, servers: &[(f64, bool)], seed: u64) -> Self {
+    fn new(kind: &StrategySpec, servers: &[(f64, bool)], seed: u64) -> Self {
         let backends = (0..servers.len()).map(|n| (format!("s{n}"), 1));
         let server = |&(mean_s, fails): &(f64, bool)| Server {
             mean_s,
@@ -33,7 +34,7 @@ impl Simulation {
             done_at: Timestamp::NEVER,
             served: 0,
         };
-        let mut pool = Backends::new(backends, build(kind, seed), seed);
+        let mut pool = Backends::new(backends, kind.build(seed), seed);
         // What the strategies do on their own is to be seen.
         pool.set_policy(EjectionPolicy {
             passive: false,
@@ -118,8 +119,11 @@ const GOOD: (f64, bool) = (0.010, false);
 fn a_slow_backend_gets_little_but_not_nothing() {
     for seed in 0..3 {
         let slow = (0.100, false);
-        let mut simulation =
-            Simulation::new(&Kind::LeastResponseTime, &[GOOD, GOOD, GOOD, slow], seed);
+        let mut simulation = Simulation::new(
+            &LeastResponseTime::ENTRY.spec(),
+            &[GOOD, GOOD, GOOD, slow],
+            seed,
+        );
         let shares = simulation.run(50_000, 190.0);
         assert!(
             (0.000_5..0.04).contains(&shares[3]),
@@ -132,12 +136,18 @@ fn a_slow_backend_gets_little_but_not_nothing() {
 fn a_backend_that_fails_fast_gets_few() {
     for seed in 0..3 {
         let failing = (0.000_1, true);
-        let mut simulation =
-            Simulation::new(&Kind::LeastResponseTime, &[GOOD, GOOD, GOOD, failing], seed);
+        let mut simulation = Simulation::new(
+            &LeastResponseTime::ENTRY.spec(),
+            &[GOOD, GOOD, GOOD, failing],
+            seed,
+        );
         let shares = simulation.run(50_000, 190.0);
         assert!(shares[3] < 0.02, "seed {seed}: {shares:?}");
-        let mut simulation =
-            Simulation::new(&Kind::LeastConnections, &[GOOD, GOOD, GOOD, failing], seed);
+        let mut simulation = Simulation::new(
+            &LeastConnections::ENTRY.spec(),
+            &[GOOD, GOOD, GOOD, failing],
+            seed,
+        );
         let shares = simulation.run(50_000, 190.0);
         assert!(
             shares[3] > 0.25,
@@ -148,7 +158,7 @@ fn a_backend_that_fails_fast_gets_few() {
 
 #[test]
 fn equal_backends_get_equal_shares_and_queues_stay_short() {
-    let mut simulation = Simulation::new(&Kind::LeastResponseTime, &[GOOD; 4], 1);
+    let mut simulation = Simulation::new(&LeastResponseTime::ENTRY.spec(), &[GOOD; 4], 1);
     let shares = simulation.run(50_000, 280.0);
     assert!(
         shares.iter().all(|share| (0.22..0.28).contains(share)),
@@ -161,7 +171,11 @@ fn equal_backends_get_equal_shares_and_queues_stay_short() {
 #[test]
 fn a_backend_that_was_slow_is_found_to_have_recovered() {
     let slow = (0.200, false);
-    let mut simulation = Simulation::new(&Kind::LeastResponseTime, &[GOOD, GOOD, GOOD, slow], 1);
+    let mut simulation = Simulation::new(
+        &LeastResponseTime::ENTRY.spec(),
+        &[GOOD, GOOD, GOOD, slow],
+        1,
+    );
     simulation.run(20_000, 190.0);
     simulation.servers[3].mean_s = GOOD.0;
     simulation
@@ -181,12 +195,15 @@ fn with_unequal_backends_the_tail_is_shorter_than_by_counting() {
         (0.040, false),
     ];
     for seed in 0..3 {
-        let p99 = |kind: &Kind| {
+        let p99 = |kind: &StrategySpec| {
             let mut simulation = Simulation::new(kind, &servers, seed);
             simulation.run(20_000, 0.7 * 375.0);
             simulation.p99()
         };
-        let (ours, counting) = (p99(&Kind::LeastResponseTime), p99(&Kind::LeastConnections));
+        let (ours, counting) = (
+            p99(&LeastResponseTime::ENTRY.spec()),
+            p99(&LeastConnections::ENTRY.spec()),
+        );
         println!("seed {seed}: {ours:?}, least-conn {counting:?}");
         assert!(
             ours * 4 < counting * 3,

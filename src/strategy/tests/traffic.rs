@@ -1,7 +1,7 @@
 //! A closed loop of traffic against an pool: so many exchanges at a time, oldest out first.
 
 use crate::pool::{Backends, Lease};
-use crate::strategy::{Kind, Outcome, build};
+use crate::strategy::{Outcome, StrategySpec};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,11 +15,11 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    pub(super) fn new(kind: &Kind, weights: &[u32], seed: u64) -> Self {
+    pub(super) fn new(kind: &StrategySpec, weights: &[u32], seed: u64) -> Self {
         let backends = weights.iter().enumerate();
         let backends = backends.map(|(n, &weight)| (format!("s{n}"), weight));
         Self {
-            pool: Backends::new(backends, build(kind, seed), seed),
+            pool: Backends::new(backends, kind.build(seed), seed),
             held: VecDeque::new(),
             now: Timestamp::ZERO,
             key: 0,

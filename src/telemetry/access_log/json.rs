@@ -3,7 +3,7 @@
 //! Invariant: the object is valid whatever the bytes are. Valid UTF-8 stays as it is; each other
 //! byte becomes the code point of its value, `\u0080` to `\u00FF`.
 
-use super::line::{Line, hex};
+use super::line_format::{LineFormat, hex};
 
 /// A JSON object on a line of its own.
 pub(super) struct Json<'a> {
@@ -36,7 +36,7 @@ impl<'a> Json<'a> {
     }
 }
 
-impl Line for Json<'_> {
+impl LineFormat for Json<'_> {
     fn out(&mut self) -> &mut Vec<u8> {
         self.out
     }

@@ -3,7 +3,7 @@
 //! Invariant: no value holds a space, a quote, a control or a byte that is not ASCII, so a line
 //! splits at its spaces and looks on a terminal like what it is.
 
-use super::line::{Line, hex};
+use super::line_format::{LineFormat, hex};
 
 /// A line of text.
 pub(super) struct Text<'a> {
@@ -20,7 +20,7 @@ impl<'a> Text<'a> {
     }
 }
 
-impl Line for Text<'_> {
+impl LineFormat for Text<'_> {
     fn out(&mut self) -> &mut Vec<u8> {
         self.out
     }

@@ -3,7 +3,7 @@
 //! It is told the time and never asks. Formatted once a second; within a second only the
 //! milliseconds are written again.
 
-use super::line::{digit, three_digits};
+use super::line_format::{digit, three_digits};
 use std::time::Duration;
 
 const SECONDS_PER_DAY: u64 = 86_400;
@@ -11,9 +11,9 @@ const SECONDS_PER_DAY: u64 = 86_400;
 /// The last second that four digits of year can tell: 9999-12-31T23:59:59Z.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// The time that was formatted last.
+/// Formats the wall clock, and keeps the second that was formatted last.
 #[derive(Clone, Debug)]
-pub(crate) struct WallTime {
+pub struct WallTime {
     second: u64,
     text: [u8; 24],
 }
@@ -28,8 +28,8 @@ impl Default for WallTime {
 }
 
 impl WallTime {
-    /// `wall` is the time since the Unix epoch. What is after the year 9999 stays in it.
-    pub(crate) fn format(&mut self, wall: Duration) -> &[u8] {
+    /// Formats `wall`, the time since the Unix epoch. Times after the year 9999 stay in it.
+    pub fn format(&mut self, wall: Duration) -> &str {
         let second = wall.as_secs().min(LAST_SECOND);
         if second != self.second {
             self.second = second;
@@ -37,7 +37,8 @@ impl WallTime {
         }
         let [.., hundreds, tens, ones, _] = &mut self.text;
         [*hundreds, *tens, *ones] = three_digits(wall.subsec_millis().into());
-        &self.text
+        // ASCII always.
+        str::from_utf8(&self.text).unwrap_or_default()
     }
 
     fn write_second(&mut self) {
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     fn formatted(wall: Duration) -> String {
-        String::from_utf8(WallTime::default().format(wall).to_vec()).expect("ASCII")
+        WallTime::default().format(wall).to_owned()
     }
 
     #[test]
@@ -132,7 +133,7 @@ mod tests {
         let mut time = WallTime::default();
         for millis in [1_000, 1_999, 2_001, 500, 86_400_000, 0] {
             let wall = Duration::from_millis(millis);
-            assert_eq!(time.format(wall), formatted(wall).as_bytes());
+            assert_eq!(time.format(wall), formatted(wall));
         }
     }
 }

@@ -26,17 +26,15 @@ fn shown(snapshot: &Snapshot) -> String {
     Summary(snapshot).to_string()
 }
 
-fn answered(backend: BackendId, response_time: Duration) -> Record<'static> {
+fn answered(backend: BackendId, response_time: Duration) -> Record {
     Record {
         started_at: Timestamp::ZERO,
         client: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)).into(),
-        request_id: b"",
-        method: b"GET",
-        target: b"/100",
         status: Some(200),
         bytes_in: 80,
         bytes_out: 3_000,
         backend: Some(backend),
+        queue_time: None,
         connect_time: None,
         first_byte_time: Some(response_time),
         total_time: response_time,
@@ -160,6 +158,19 @@ fn turns_are_shown_where_a_loop_turns() {
     );
     times.stalls = 2;
     assert!(line(times).contains(" in accept), 2 of 50 ms or more; "));
+}
+
+#[test]
+fn a_log_with_lines_dropped_is_shown() {
+    let mut snapshot = busy();
+    snapshot.access_log = Some(AccessLogStats::default());
+    assert_eq!(shown(&snapshot), BUSY, "nothing to say");
+    snapshot.access_log = Some(AccessLogStats {
+        lines_dropped: 1_200,
+        write_errors: 3,
+    });
+    let line = "access log   1,200 lines dropped, 3 write errors\n";
+    assert_eq!(shown(&snapshot).replace(line, ""), BUSY);
 }
 
 #[test]

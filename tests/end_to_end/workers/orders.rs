@@ -2,7 +2,7 @@
 
 use super::{PATIENCE, WHILE, held, open_connections, two_workers};
 use crate::support::{Backend, Client, Gate, Lb, stays, until};
-use lb::config::StrategyKind;
+use lb::strategy::{NToOne, RoundRobin};
 use lb::{Balancer, Running};
 use rustix::process::Signal;
 
@@ -11,7 +11,7 @@ fn a_backend_is_drained_when_no_worker_has_anything_there() {
     let gate = Gate::default();
     let (first, second) = (held(&gate), Backend::echo());
     let config = two_workers(&[first.address, second.address], |config| {
-        config.strategy = StrategyKind::NToOne;
+        config.strategy = NToOne::ENTRY.spec();
     });
     let running = Balancer::bind(&config).unwrap().spawn().unwrap();
     let events = running.events();
@@ -61,7 +61,7 @@ fn a_backend_is_drained_when_no_worker_has_anything_there() {
 fn weights_and_orders_hold_for_all_workers() {
     let [first, second] = [Backend::echo(), Backend::echo()];
     let config = two_workers(&[first.address, second.address], |config| {
-        config.strategy = StrategyKind::RoundRobin;
+        config.strategy = RoundRobin::ENTRY.spec();
     });
     let running = Balancer::bind(&config).unwrap().spawn().unwrap();
     let weighed = running.handle().set_weight(&first.address.to_string(), 3);

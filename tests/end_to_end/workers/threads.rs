@@ -5,6 +5,7 @@ use super::{CLIENTS, REQUESTS_EACH, ask_many, two_workers};
 use crate::support::{Backend, Client, Lb, Pi, until};
 use lb::Balancer;
 use lb::strategy::{BackendId, Candidate, RoundRobin, Strategy};
+use lb::telemetry::LOG_FIELDS;
 use lb::time::Timestamp;
 use std::io::Read as _;
 use std::process::Stdio;
@@ -31,7 +32,7 @@ fn the_access_log_has_whole_lines_from_all_workers() {
     let text = reader.join().unwrap();
     assert_eq!(text.lines().count(), CLIENTS * REQUESTS_EACH);
     for line in text.lines() {
-        assert_eq!(line.split(' ').count(), 14, "{line}");
+        assert_eq!(line.split(' ').count(), LOG_FIELDS.len(), "{line}");
         assert!(
             line.starts_with("time=") && line.ends_with(" reason=ok"),
             "{line}"

@@ -31,12 +31,12 @@ fn colour(nth: usize) -> &'static str {
 mod tests {
     use super::*;
     use lb::simulate::{Rule, Scenario, built_in, compare};
-    use lb::strategy::Kind;
+    use lb::strategy::{LeastResponseTime, Random};
 
     fn comparisons(count: usize) -> Vec<Comparison> {
         let rules = [
-            Rule::Strategy(Kind::LeastResponseTime),
-            Rule::Strategy(Kind::Random),
+            Rule::Strategy(LeastResponseTime::ENTRY.spec()),
+            Rule::Strategy(Random::ENTRY.spec()),
         ];
         let scenarios = built_in().unwrap().into_iter().take(count);
         let run = |scenario: Scenario| {

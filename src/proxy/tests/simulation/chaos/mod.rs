@@ -21,7 +21,10 @@ use super::super::stage::{Stage, backend};
 use super::invariants;
 use super::{Rng, for_seeds};
 use crate::config::{CheckKind, Mode};
-use crate::strategy::Kind;
+use crate::strategy::StrategySpec;
+use crate::strategy::{
+    LeastConnections, LeastResponseTime, NToOne, Random, RoundRobin, TwoChoices,
+};
 use crate::time::Timestamp;
 use caller::Caller;
 use ledger::Ledger;
@@ -76,12 +79,12 @@ impl Chaos {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let kinds = [
-            Kind::LeastResponseTime,
-            Kind::RoundRobin,
-            Kind::LeastConnections,
-            Kind::NToOne,
-            Kind::Random,
-            Kind::TwoChoices,
+            LeastResponseTime::ENTRY.spec(),
+            RoundRobin::ENTRY.spec(),
+            LeastConnections::ENTRY.spec(),
+            NToOne::ENTRY.spec(),
+            Random::ENTRY.spec(),
+            TwoChoices::ENTRY.spec(),
         ];
         let kind = kinds[seed as usize % kinds.len()].clone();
         let check = [CheckKind::HTTP, CheckKind::HTTP, CheckKind::TCP][rng.below(3)];
@@ -91,7 +94,7 @@ impl Chaos {
     }
 
     /// One in which nothing happens by itself.
-    fn calm(strategy: Kind, check: CheckKind, slow_start: Duration, mut rng: Rng) -> Self {
+    fn calm(strategy: StrategySpec, check: CheckKind, slow_start: Duration, mut rng: Rng) -> Self {
         let mut setup = Setup::new(Mode::Http, MACHINES);
         setup.seed = rng.next();
         setup.strategy = strategy;

@@ -25,7 +25,7 @@ const AILMENTS: [Condition; 5] = [
 
 #[test]
 fn whatever_ails_a_server_it_is_out_and_back_in_time_under_every_strategy() {
-    for entry in &ENTRIES {
+    for entry in ENTRIES {
         let name = entry.usage();
         for ailment in AILMENTS {
             let _story = Told(format!("{name}: {ailment:?}"));

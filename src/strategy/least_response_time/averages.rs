@@ -1,10 +1,9 @@
-//! What all backends together say: the scale on which each of them is measured.
+//! Averages over all backends: the scale on which each of them is measured.
 
 use super::history::History;
-use super::log::log2;
 use super::tuning::{
-    LOG_MEAN_LEAST, LOG_MEAN_MOST, LOG_MEAN_PER_SERVER, MEAN_LEAST, MEAN_PER_SERVER,
-    MEMORY_HALF_LIFE_S, POOL_FAILURE_DECAY, decay, is_due, seconds, unless_negligible,
+    LOG_MEAN_MAX, LOG_MEAN_MIN, LOG_MEAN_PER_SERVER, MEAN_MIN, MEAN_PER_SERVER, MEMORY_HALF_LIFE_S,
+    POOL_FAILURE_DECAY, decay, is_due, seconds, unless_negligible,
 };
 use crate::time::Timestamp;
 
@@ -14,40 +13,27 @@ struct Mean {
     value: f32,
     samples: f32,
     /// Samples at which it is full, and new ones displace old ones.
-    most: f32,
-    /// The share of the next sample.
-    share: f32,
+    max_samples: f32,
 }
 
 impl Mean {
-    fn set_most(&mut self, most: f32) {
-        self.most = most;
-        self.samples = self.samples.min(most);
-        self.share = self.samples.max(1.0).recip();
+    fn set_max_samples(&mut self, max: f32) {
+        self.max_samples = max;
+        self.samples = self.samples.min(max);
     }
 
-    /// Takes a sample in. Returns by how much it was above the mean that includes it.
+    /// Adds a sample. Returns by how much it is above the mean that includes it.
     fn learn(&mut self, sample: f32) -> f32 {
-        if self.samples < self.most {
-            self.fill();
-        }
-        let above = sample - self.value;
-        self.value += above * self.share;
-        above * (1.0 - self.share)
-    }
-
-    #[cold]
-    fn fill(&mut self) {
-        self.samples = (self.samples + 1.0).min(self.most);
-        self.share = self.samples.recip();
+        self.samples = (self.samples + 1.0).min(self.max_samples);
+        self.value += (sample - self.value) / self.samples;
+        sample - self.value
     }
 }
 
 /// Means over the pool.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pool {
-    /// One by the number of servers.
-    per_server: f32,
+pub(super) struct PoolAverages {
+    servers: f32,
     /// The logarithms of service times.
     log_time: Mean,
     /// Service times in nanoseconds, and when what is known of them was last aged.
@@ -60,15 +46,14 @@ pub(super) struct Pool {
     responses: f32,
 }
 
-impl Pool {
+impl PoolAverages {
     pub(super) fn set_servers(&mut self, servers: usize) {
-        let servers = servers as f32;
-        self.per_server = servers.max(1.0).recip();
-        let most_logs = LOG_MEAN_PER_SERVER * servers;
+        self.servers = servers as f32;
+        let logs = LOG_MEAN_PER_SERVER * self.servers;
         self.log_time
-            .set_most(most_logs.clamp(LOG_MEAN_LEAST, LOG_MEAN_MOST));
+            .set_max_samples(logs.clamp(LOG_MEAN_MIN, LOG_MEAN_MAX));
         self.time_nanos
-            .set_most(MEAN_LEAST.max(MEAN_PER_SERVER * servers));
+            .set_max_samples(MEAN_MIN.max(MEAN_PER_SERVER * self.servers));
     }
 
     /// How many mean service times a second is; 0 while nothing is known.
@@ -78,14 +63,14 @@ impl Pool {
 
     /// The share of responses that fail; 0 before the first.
     ///
-    /// A backend that fails and gets most requests makes it its own, and could not stand out. So
-    /// if most responses fail it is what fails at the mean of the backends, and at least a half.
+    /// A failing backend that gets most requests would set the rate itself, and could not stand out.
+    /// So if most responses fail, the rate is the mean over the backends, and at least a half.
     pub(super) fn failure_rate(&self, backends: &[History]) -> f32 {
         if self.failures <= self.responses * 0.5 {
             return self.failures / self.responses.max(1.0);
         }
         let rates = backends.iter().map(History::failure_rate).sum::<f32>();
-        (self.failures / self.responses).min((rates * self.per_server).max(0.5))
+        (self.failures / self.responses).min((rates / self.servers.max(1.0)).max(0.5))
     }
 
     /// Counts a response.
@@ -111,7 +96,7 @@ impl Pool {
     pub(super) fn learn(&mut self, service_nanos: f32) -> f32 {
         self.time_nanos.learn(service_nanos);
         self.per_second = 1e9 / self.time_nanos.value;
-        self.log_time.learn(log2(service_nanos))
+        self.log_time.learn(service_nanos.log2())
     }
 }
 
@@ -120,8 +105,8 @@ mod tests {
     use super::*;
     use crate::strategy::BackendId;
 
-    fn pool() -> Pool {
-        let mut pool = Pool::default();
+    fn pool() -> PoolAverages {
+        let mut pool = PoolAverages::default();
         pool.set_servers(4);
         pool
     }
@@ -163,11 +148,11 @@ mod tests {
     #[test]
     fn a_mean_that_is_full_moves_by_its_share() {
         let mut mean = Mean::default();
-        mean.set_most(4.0);
+        mean.set_max_samples(4.0);
         (0..100).for_each(|_| _ = mean.learn(8.0));
         assert_eq!(mean.learn(16.0), 6.0, "above the mean it has moved");
         assert_eq!((mean.value, mean.samples), (10.0, 4.0));
-        mean.set_most(2.0);
+        mean.set_max_samples(2.0);
         assert_eq!(mean.learn(20.0), 5.0);
     }
 
@@ -186,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_of_one_backend_are_not_the_pools_however_often_it_is_asked() {
+    fn one_busy_failing_backend_does_not_set_the_pools_rate() {
         let mut pool = pool();
         (0..10_000).for_each(|_| pool.count(true));
         let mut backends =

@@ -1,0 +1,49 @@
+//! How the writing of the access log goes: counts, and the events that users are told of.
+
+use std::fmt;
+
+/// Counts of the access log's writer, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccessLogStats {
+    /// Lines that could not be written, or that came faster than they were read.
+    pub lines_dropped: u64,
+    /// Writes that failed.
+    pub write_errors: u64,
+}
+
+/// Writing the access log stopped working, or works again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLogEvent {
+    /// A write failed, and the one before it had not. Lines are dropped until one succeeds.
+    Failing {
+        /// The system's error.
+        error: String,
+    },
+    /// A write succeeded, and the one before it had failed.
+    Recovered {
+        /// Lines dropped in between.
+        lines_dropped: u64,
+    },
+}
+
+impl fmt::Display for AccessLogEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failing { error } => write!(
+                f,
+                "access log cannot be written: {error}; dropping lines until it can"
+            ),
+            Self::Recovered { lines_dropped } => {
+                let lines = if *lines_dropped == 1 {
+                    "line was"
+                } else {
+                    "lines were"
+                };
+                write!(
+                    f,
+                    "access log is written again; {lines_dropped} {lines} dropped"
+                )
+            }
+        }
+    }
+}
