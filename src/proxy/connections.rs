@@ -15,6 +15,7 @@ use crate::ids::{
 use crate::pool::IdleConns;
 use crate::time::Timestamp;
 use crate::transport::{Buffers, Received};
+use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::time::Duration;
@@ -25,6 +26,9 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 /// reads of a turn, not in all: a client that sends its body before it reads would otherwise lose
 /// the response (RFC 9112, section 9.6).
 const MAX_LINGER_TIME: Duration = Duration::from_secs(30);
+/// Client connections that linger at once. One more costs the one that has lingered longest the rest
+/// of its time: a response is lost only if it is not acknowledged by then.
+const MAX_LINGERING: usize = 1024;
 /// Reads of discarded bytes in one go, so that others have their turn.
 const LINGER_READS: usize = 4;
 
@@ -33,6 +37,10 @@ pub(super) struct Connections<N: Network> {
     pub(super) clients: Table<ClientConnTag, ClientConn<N::Stream>>,
     pub(super) backends: Table<BackendConnTag, BackendConn<N::Stream>>,
     pub(super) exchanges: Table<ExchangeTag, Exchange<N::Pipe>>,
+    /// Lingering client connections, the longest lingering first. Those that lingered and are closed
+    /// may still be among them.
+    lingering: VecDeque<ClientConnId>,
+    lingering_count: usize,
     closing_clients: Vec<ClientConnId>,
     closing_backends: Vec<BackendConnId>,
 }
@@ -50,6 +58,8 @@ impl<N: Network> Connections<N> {
             clients: Table::new(),
             backends: Table::new(),
             exchanges: Table::new(),
+            lingering: VecDeque::new(),
+            lingering_count: 0,
             closing_clients: Vec::new(),
             closing_backends: Vec::new(),
         }
@@ -136,6 +146,9 @@ impl<N: Network> Connections<N> {
         if let Some(client) = self.clients.get_mut(id)
             && client.state != ClientConnState::Closed
         {
+            if let ClientConnState::Lingering { .. } = client.state {
+                self.lingering_count -= 1;
+            }
             client.state = ClientConnState::Closed;
             buffers.give_some(client.conn.unread.take());
             self.closing_clients.push(id);
@@ -237,7 +250,34 @@ impl<N: Network> Connections<N> {
             client.state = ClientConnState::Lingering { until };
             buffers.give_some(client.conn.unread.take());
             timers.set(id, now + LINGER_TIMEOUT);
+            self.note_lingering(id, buffers);
         }
+    }
+
+    /// Keeps lingering connections within their limit: closes the one that has lingered longest.
+    fn note_lingering(&mut self, id: ClientConnId, buffers: &mut Buffers) {
+        self.lingering_count += 1;
+        self.lingering.push_back(id);
+        if self.lingering_count > MAX_LINGERING
+            && let Some(longest) = self.longest_lingering()
+        {
+            self.close_client(longest, buffers);
+        }
+        if self.lingering.len() > 2 * MAX_LINGERING {
+            let clients = &self.clients;
+            self.lingering.retain(|id| is_lingering(clients, *id));
+        }
+    }
+
+    /// The client connection that has lingered longest.
+    pub(super) fn longest_lingering(&mut self) -> Option<ClientConnId> {
+        while let Some(id) = self.lingering.front().copied() {
+            if is_lingering(&self.clients, id) {
+                return Some(id);
+            }
+            self.lingering.pop_front();
+        }
+        None
     }
 
     /// Discards what a lingering client sends, which extends its time. Returns whether there may be
@@ -280,6 +320,11 @@ impl<N: Network> Connections<N> {
         }
         may_read
     }
+}
+
+fn is_lingering<T>(clients: &Table<ClientConnTag, ClientConn<T>>, id: ClientConnId) -> bool {
+    let client = clients.get(id);
+    client.is_some_and(|client| matches!(client.state, ClientConnState::Lingering { .. }))
 }
 
 #[cfg(all(test, target_pointer_width = "64"))]

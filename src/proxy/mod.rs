@@ -25,6 +25,7 @@ mod client_conn;
 mod clients;
 mod codec;
 mod connections;
+mod eviction;
 mod exchange;
 mod exchange_log;
 mod exchanges;
@@ -59,6 +60,7 @@ use crate::time::Timestamp;
 use crate::transport::{IoContext, Readiness};
 use codec::Codec;
 use connections::{Connections, Lent};
+use eviction::Evictions;
 use exchange_log::ExchangeLog;
 use hang_detection::HangDetector;
 use health_checks::HealthChecks;
@@ -84,6 +86,8 @@ pub struct Proxy<N: Network> {
     heartbeats: Heartbeats<N::Stream>,
     log: ExchangeLog,
     outbox: Outbox,
+    /// Connections to close for newcomers.
+    evictions: Evictions,
     is_stopping: bool,
 }
 
@@ -136,6 +140,7 @@ impl<N: Network> Proxy<N> {
             heartbeats: Heartbeats::new(),
             log: ExchangeLog::new(parts.metrics, parts.access_log),
             outbox: Outbox::default(),
+            evictions: Evictions::default(),
             is_stopping: false,
             network: parts.network,
         };

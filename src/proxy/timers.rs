@@ -99,6 +99,12 @@ impl Timers {
         }
     }
 
+    /// When a client connection is due; [`Timestamp::NEVER`] if it has no deadline.
+    pub(super) fn at(&self, client: ClientConnId) -> Timestamp {
+        let deadline = self.clients.get(client.slot());
+        deadline.map_or(Timestamp::NEVER, Deadline::at)
+    }
+
     /// Arms the wheel for an owner that keeps its own deadline.
     pub(super) fn arm(&mut self, timer: Timer, at: Timestamp) {
         self.wheel.arm(timer, at);

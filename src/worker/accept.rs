@@ -10,6 +10,8 @@ use mio::{Registry, Token};
 use std::io;
 use std::time::Duration;
 
+/// Time until room is looked for again for clients that wait at the limit of connections.
+pub(super) const ROOM_PAUSE: Duration = Duration::from_millis(50);
 /// Connections accepted on one listener in one turn.
 const ACCEPTS_PER_TURN: usize = 64;
 /// Time in which nothing is accepted after the system had no room for a connection.
@@ -94,6 +96,11 @@ impl EventLoop {
     pub(super) fn accept(&mut self, now: Timestamp) -> Timestamp {
         if !self.arrivals.has_clients() || now < self.arrivals.paused_until {
             return now;
+        }
+        if !self.can_accept() {
+            // The place is free from the close phase on: the client is accepted in the next turn.
+            self.proxy.make_room(now);
+            return self.mark(TurnPhase::Accept);
         }
         for index in 0..self.arrivals.listeners.len() {
             if self.accept_on(index, now).is_err() {

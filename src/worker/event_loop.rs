@@ -6,7 +6,7 @@
 //! yielded. The loop alone reads the clock: once for each event, and behind each phase that had
 //! something to do, so that a turn that takes too long gets its name.
 
-use super::accept::Arrivals;
+use super::accept::{Arrivals, ROOM_PAUSE};
 use super::control::{Control, Shutdown};
 use super::mailbox::Inbox;
 use super::other_workers::OtherWorkers;
@@ -123,8 +123,11 @@ impl EventLoop {
         if self.control.is_called {
             due = Timestamp::ZERO;
         }
-        if self.arrivals.has_clients() && self.can_accept() {
-            due = due.min(self.arrivals.paused_until);
+        if self.arrivals.has_clients() {
+            due = due.min(match self.can_accept() {
+                true => self.arrivals.paused_until,
+                false => now + ROOM_PAUSE,
+            });
         }
         if let Some(at) = self.heartbeats_due() {
             due = due.min(at);

@@ -32,6 +32,7 @@ mod readme;
 mod real_peers;
 mod resources;
 mod retries;
+mod room;
 mod signals;
 #[cfg(feature = "simulate")]
 mod simulate;

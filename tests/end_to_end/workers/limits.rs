@@ -101,7 +101,9 @@ fn no_more_connections_than_allowed_over_all_and_the_next_comes_when_one_is_clos
     let lb = Lb::start(&[backend.address], &args);
     let mut open: Vec<_> = (0..4).map(|_| lb.connect()).collect();
     for client in &mut open {
+        // Connections on which a request has begun do not make room for newcomers.
         assert_eq!(client.get("/in").status, 200);
+        client.send("GET /in HTTP/1.1\r\n");
     }
     let mut waiting: Vec<_> = (0..8).map(|_| lb.connect()).collect();
     for client in &mut waiting {
@@ -113,5 +115,6 @@ fn no_more_connections_than_allowed_over_all_and_the_next_comes_when_one_is_clos
     for client in &mut waiting {
         assert_eq!(client.receive().status, 200);
     }
-    assert_eq!(open[0].get("/in").status, 200);
+    open[0].send("Host: x\r\n\r\n");
+    assert_eq!(open[0].receive().status, 200);
 }
