@@ -17,9 +17,9 @@ settings! {
     /// (4xx) do not count. Off: only health checks eject.
     "passive" <"on|off"> passive: bool = true;
 
-    /// Backends ejected at once for their responses, in percent of all
+    /// Backends ejected at once for failing or slow requests, in percent of all
     ///
-    /// One that does not respond at all is always ejected.
+    /// One that does not respond at all, or fails its health checks, is always ejected.
     "max-ejected" <"PERCENT"> max_ejected_percent: u8 = 50,
         read parse_percent, check within(0..=100);
 

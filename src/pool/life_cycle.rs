@@ -87,7 +87,10 @@ pub(super) enum Event {
     /// As many active checks passed, in a row, as it takes after they failed.
     ChecksRose,
     /// Too many active checks failed, in a row.
-    ChecksFell,
+    ChecksFell {
+        /// Whether it responded to them, though not as expected.
+        responds: bool,
+    },
     /// Its heartbeats are missing, or say that it is dead.
     HeartbeatsFell,
     /// They are well again.
@@ -126,7 +129,7 @@ impl State {
             | Event::Outlier(_)
             | Event::CheckPassed
             | Event::ChecksRose
-            | Event::ChecksFell
+            | Event::ChecksFell { .. }
             | Event::HeartbeatsFell
             | Event::HeartbeatsRose
             | Event::TimePassed => self.measured(event, slow_start, now),
@@ -191,7 +194,9 @@ impl State {
             Event::Answered { .. } if self == Self::Initial => Self::Healthy,
             Event::Unreachable { .. } => Self::ejected(Grounds::Unreachable, cooldown, now),
             Event::Outlier(grounds) => Self::ejected(grounds, cooldown, now),
-            Event::ChecksFell => Self::ejected_until_well(Grounds::Probes, cooldown),
+            Event::ChecksFell { responds } => {
+                Self::ejected_until_well(Grounds::Checks { responds }, cooldown)
+            }
             Event::HeartbeatsFell => Self::ejected_until_well(Grounds::Heartbeats, cooldown),
             // A trial that ends after a probe or another exchange has decided tells of the past.
             Event::Answered { .. }
@@ -223,7 +228,9 @@ impl State {
             Event::Unreachable { trial: true } => Self::ejected(Grounds::Unreachable, longer, now),
             Event::TrialFailed => Self::ejected(Grounds::Answers, longer, now),
             Event::Outlier(grounds) => Self::ejected(grounds, longer, now),
-            Event::ChecksFell => Self::ejected_until_well(Grounds::Probes, longer),
+            Event::ChecksFell { responds } => {
+                Self::ejected_until_well(Grounds::Checks { responds }, longer)
+            }
             Event::HeartbeatsFell => Self::ejected_until_well(Grounds::Heartbeats, longer),
             Event::Inconclusive { trial: true } => Self::on_probation(cooldown),
             // An exchange from before the ejection tells of the past.

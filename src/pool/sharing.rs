@@ -333,7 +333,7 @@ impl Event {
             | Self::Outlier(_)
             | Self::CheckPassed
             | Self::ChecksRose
-            | Self::ChecksFell
+            | Self::ChecksFell { .. }
             | Self::HeartbeatsFell
             | Self::HeartbeatsRose
             | Self::TimePassed

@@ -5,10 +5,11 @@
 //! gather evidence, and keep the number of ejected backends within the policy. What an event does
 //! to a backend is known in `transition` and in the life cycle.
 //!
-//! At most a share of the pool is ejected because of what it *answered*: when most backends
-//! answer badly, the fault is likely to be elsewhere, and few would have to carry all. One that
-//! does not answer at all (no connection, silence) is always ejected: nothing is served by
-//! asking it. When everybody is ejected, [`pick`](Backends::pick) takes one all the same.
+//! At most a share of the pool is ejected because of the responses of exchanges: when most backends
+//! respond badly, the fault is likely to be elsewhere, and few would have to carry all. A backend
+//! that does not respond at all (no connection, silence), or that fails its active checks, is always
+//! ejected: nothing is served by asking the one, and the other says itself that it is unwell. When
+//! all are ejected, [`pick`](Backends::pick) takes one all the same, and the change says so.
 
 use super::latency_outlier::{Answer, MIN_EXCESS};
 use super::life_cycle::Event;
@@ -152,11 +153,8 @@ impl Backends {
             count: in_a_row,
             reason,
         };
-        if reason.is_silence() {
-            self.advance(backend.slot(), Event::ChecksFell, cause, now);
-        } else {
-            self.eject_if_few_are(backend.slot(), Event::ChecksFell, cause, now);
-        }
+        let responds = !reason.is_silence();
+        self.advance(backend.slot(), Event::ChecksFell { responds }, cause, now);
     }
 
     /// A backend that was suspected to be hanging failed the check that followed: it is ejected
@@ -164,7 +162,8 @@ impl Backends {
     pub fn silent(&mut self, backend: BackendId, waited: Duration, now: Timestamp) {
         if self.is_member(backend) {
             let cause = Cause::Silent { waited };
-            self.advance(backend.slot(), Event::ChecksFell, cause, now);
+            let event = Event::ChecksFell { responds: false };
+            self.advance(backend.slot(), event, cause, now);
         }
     }
 
@@ -273,7 +272,7 @@ impl Backends {
 
 /// The limit on what follows from them.
 impl Backends {
-    /// Ejects a backend for what it answered, unless too many are ejected already.
+    /// Ejects a backend for its responses to exchanges, unless too many are ejected already.
     pub(super) fn eject_if_few_are(
         &mut self,
         slot: usize,
@@ -360,7 +359,10 @@ impl Backends {
     /// Reports a change; the same state twice: the backend was to be ejected and was spared.
     fn tell(&mut self, slot: usize, from: State, to: State, cause: Cause, now: Timestamp) {
         let member = self.members.candidates.get(slot);
-        if let (Some(candidate), Some(backend)) = (member, self.members.backends.get(slot)) {
+        let backends = &self.members.backends;
+        let leaves_none = matches!(to, State::Ejected { .. })
+            && !backends.iter().any(|backend| backend.state.pickable());
+        if let (Some(candidate), Some(backend)) = (member, backends.get(slot)) {
             self.change_log.push(|missed| StateChange {
                 at: now,
                 backend: candidate.id,
@@ -368,6 +370,7 @@ impl Backends {
                 from,
                 to,
                 cause,
+                leaves_none,
                 missed,
             });
         }

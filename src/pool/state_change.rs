@@ -28,6 +28,8 @@ pub struct StateChange {
     pub to: State,
     /// Why.
     pub cause: Cause,
+    /// Whether no backend is left that may be picked. Requests then go to ejected ones.
+    pub leaves_none: bool,
     /// Changes before this one that were not delivered, because the receiver was too slow.
     pub missed: u64,
 }
@@ -161,15 +163,18 @@ impl StateChange {
 impl Display for StateChange {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if self.is_spared() {
-            let word = self.from.word();
             return write!(
                 f,
-                "{} stays {word} although: {}; too many are ejected already",
+                "{} not ejected (max-ejected reached): {}",
                 self.name, self.cause
             );
         }
         let (from, to) = (self.from.word(), self.to.word());
-        write!(f, "{} {from} -> {to}: {}", self.name, self.cause)
+        write!(f, "{} {from} -> {to}: {}", self.name, self.cause)?;
+        match self.leaves_none {
+            true => write!(f, "; no backend is left, so ejected ones are tried"),
+            false => Ok(()),
+        }
     }
 }
 
@@ -229,6 +234,7 @@ mod tests {
             from: State::Healthy,
             to,
             cause,
+            leaves_none: false,
             missed: 0,
         };
         let within = Duration::from_millis(230);
@@ -239,8 +245,7 @@ mod tests {
         );
         assert_eq!(
             change(State::Healthy, failures).to_string(),
-            "127.0.0.1:5001 stays healthy although: exchanges failed (5 in 0.2 s); \
-             too many are ejected already"
+            "127.0.0.1:5001 not ejected (max-ejected reached): exchanges failed (5 in 0.2 s)"
         );
     }
 }

@@ -70,6 +70,7 @@ mod tests {
                 from: State::Initial,
                 to,
                 cause,
+                leaves_none: false,
                 missed: 0,
             },
         )
@@ -77,7 +78,7 @@ mod tests {
 
     fn ejected() -> State {
         State::Ejected {
-            grounds: crate::pool::Grounds::Probes,
+            grounds: crate::pool::Grounds::Checks { responds: false },
             until: Timestamp::NEVER,
             cooldown: Duration::ZERO,
         }

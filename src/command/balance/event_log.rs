@@ -159,6 +159,7 @@ mod tests {
             from,
             to: State::Healthy,
             cause: Cause::Answered,
+            leaves_none: false,
             missed: 0,
         }
     }

@@ -17,7 +17,10 @@ pub enum Grounds {
     /// What it answered, or that it broke off.
     Answers,
     /// Active checks failed, and have to pass before it is attempted again.
-    Probes,
+    Checks {
+        /// Whether it responded to them, though not as expected.
+        responds: bool,
+    },
     /// Its heartbeats are missing, or say that it is dead, and have to be well before it is attempted
     /// again.
     Heartbeats,
@@ -57,8 +60,8 @@ impl State {
             Event::HeartbeatsFell => Self::ejected_until_well(Grounds::Heartbeats, cooldown),
             Event::HeartbeatsRose if self.is_missed() => Self::on_probation(cooldown),
             // Whose heartbeats are missing is out for good reason already.
-            Event::ChecksFell if !self.is_missed() => {
-                Self::ejected_until_well(Grounds::Probes, cooldown)
+            Event::ChecksFell { responds } if !self.is_missed() => {
+                Self::ejected_until_well(Grounds::Checks { responds }, cooldown)
             }
             Event::CheckPassed if self.is_seen_by(1) => Self::on_probation(cooldown),
             Event::ChecksRose if self.is_seen_by(2) => Self::on_probation(cooldown),
@@ -72,7 +75,7 @@ impl State {
             | Event::Picked
             | Event::CheckPassed
             | Event::ChecksRose
-            | Event::ChecksFell
+            | Event::ChecksFell { .. }
             | Event::HeartbeatsRose
             | Event::TimePassed => self,
             Event::Drain | Event::Emptied | Event::Disable | Event::Restore | Event::Remove => self,
@@ -95,7 +98,7 @@ impl State {
         match self {
             Self::Ejected { grounds, .. } => match grounds {
                 Grounds::Unreachable => true,
-                Grounds::Probes => passes > 1,
+                Grounds::Checks { .. } => passes > 1,
                 Grounds::Answers | Grounds::Heartbeats => false,
             },
             Self::Initial | Self::Healthy | Self::SlowStart { .. } | Self::Probation { .. } => {

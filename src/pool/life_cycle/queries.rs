@@ -35,7 +35,8 @@ impl State {
             Self::Initial | Self::Healthy | Self::SlowStart { .. } | Self::Probation { .. } => true,
             Self::Ejected { grounds, .. } => match grounds {
                 Grounds::Answers => true,
-                Grounds::Unreachable | Grounds::Probes | Grounds::Heartbeats => false,
+                Grounds::Checks { responds } => responds,
+                Grounds::Unreachable | Grounds::Heartbeats => false,
             },
             Self::Draining | Self::Disabled | Self::Removed => false,
         }

@@ -72,7 +72,7 @@ fn a_passing_check_ends_what_a_check_can_see() {
     };
     for (grounds, one, several) in [
         (Grounds::Unreachable, true, true),
-        (Grounds::Probes, false, true),
+        (Grounds::Checks { responds: false }, false, true),
         (Grounds::Answers, false, false),
         (Grounds::Heartbeats, false, false),
     ] {
@@ -90,7 +90,7 @@ fn failing_checks_eject_until_they_pass() {
         unreachable(FIRST_COOLDOWN, now),
         State::on_probation(FIRST_COOLDOWN),
     ] {
-        let fallen = after(state, Event::ChecksFell, now);
+        let fallen = after(state, Event::ChecksFell { responds: false }, now);
         assert_eq!(fallen.ends_at(), Timestamp::NEVER);
         assert_eq!(after(fallen, Event::TimePassed, at(9_999)), fallen);
         assert!(after(fallen, Event::ChecksRose, now).awaits_trial());
@@ -104,14 +104,14 @@ fn whose_heartbeats_are_missing_is_out_until_they_are_back_whatever_checks_say()
         State::Initial,
         State::Healthy,
         unreachable(FIRST_COOLDOWN, now),
-        after(State::Healthy, Event::ChecksFell, now),
+        after(State::Healthy, Event::ChecksFell { responds: false }, now),
         State::on_probation(FIRST_COOLDOWN),
     ] {
         let missed = after(state, Event::HeartbeatsFell, now);
         for event in [
             Event::CheckPassed,
             Event::ChecksRose,
-            Event::ChecksFell,
+            Event::ChecksFell { responds: false },
             Event::TimePassed,
             LOST,
             Event::HeartbeatsFell,
@@ -121,7 +121,7 @@ fn whose_heartbeats_are_missing_is_out_until_they_are_back_whatever_checks_say()
         assert!(after(missed, Event::HeartbeatsRose, now).awaits_trial());
         assert_eq!(after(missed, WON_TRIAL, now), State::Healthy, "it answers");
     }
-    let fallen = after(State::Healthy, Event::ChecksFell, now);
+    let fallen = after(State::Healthy, Event::ChecksFell { responds: false }, now);
     assert_eq!(after(fallen, Event::HeartbeatsRose, now), fallen);
 }
 
@@ -157,7 +157,7 @@ fn what_the_operator_took_out_no_answer_brings_back() {
             WON_TRIAL,
             Event::CheckPassed,
             Event::ChecksRose,
-            Event::ChecksFell,
+            Event::ChecksFell { responds: false },
             Event::HeartbeatsFell,
             Event::HeartbeatsRose,
             Event::TimePassed,

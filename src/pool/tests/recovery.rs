@@ -108,9 +108,60 @@ fn with_too_many_ejected_the_next_is_spared_and_that_is_said_once() {
     assert_eq!(served, [250, 250], "it is asked all the same");
     assert_eq!(
         words(&mut pool),
-        ["s1 stays initial although: exchanges failed (5 in 0.0 s); \
-          too many are ejected already"]
+        ["s1 not ejected (max-ejected reached): exchanges failed (5 in 0.0 s)"]
     );
+}
+
+#[test]
+fn checks_eject_however_many_are_ejected() {
+    for count in [1, 2, 3] {
+        let mut pool = watched(count, RAMP);
+        let ids: Vec<_> = pool.candidates().iter().map(|c| c.id).collect();
+        for (nth, id) in ids.iter().enumerate() {
+            pool.check_failed(*id, 3, CheckFailure::Status(503), at(nth as u64));
+            assert!(pool.state(*id).unwrap().is_out(), "{nth} of {count}");
+        }
+        let told = words(&mut pool);
+        let failed = "health check failed: status 503 (3 in a row)";
+        let (last, others) = told.split_last().unwrap();
+        for (nth, line) in others.iter().enumerate() {
+            assert_eq!(*line, format!("s{nth} initial -> ejected: {failed}"));
+        }
+        let expected = format!(
+            "s{} initial -> ejected: {failed}; no backend is left, so ejected ones are tried",
+            count - 1
+        );
+        assert_eq!(*last, expected);
+        // All are tried, as none is any better.
+        let served = serve(&mut pool, [10, 100], |_| Outcome::Inconclusive);
+        assert!(served.iter().all(|n| *n > 0), "{served:?}");
+        assert!(pool.panic_picks() > 0);
+    }
+}
+
+#[test]
+fn two_of_three_that_report_themselves_unwell_are_ejected() {
+    let mut pool = watched(3, RAMP);
+    let ids: Vec<_> = pool.candidates().iter().map(|c| c.id).collect();
+    for id in &ids[..2] {
+        pool.check_failed(*id, 3, CheckFailure::Body, at(0));
+    }
+    let served = serve(&mut pool, [1, 50], |_| SUCCESS);
+    assert_eq!(served[..2], [0, 0]);
+    // Failing exchanges still eject no more than allowed: two of three are out already.
+    serve(&mut pool, [50, 100], |_| Outcome::Failure);
+    assert!(!pool.state(ids[2]).unwrap().is_out());
+}
+
+#[test]
+fn in_need_a_backend_that_responds_to_checks_is_tried_before_a_silent_one() {
+    let mut pool = watched(3, RAMP);
+    let ids: Vec<_> = pool.candidates().iter().map(|c| c.id).collect();
+    pool.check_failed(ids[0], 3, CheckFailure::Timeout, at(0));
+    pool.check_failed(ids[1], 3, CheckFailure::Status(503), at(0));
+    pool.check_failed(ids[2], 3, CheckFailure::Unreachable, at(0));
+    let served = serve(&mut pool, [1, 11], |_| Outcome::Inconclusive);
+    assert_eq!(served, [0, 10, 0]);
 }
 
 #[test]
@@ -187,7 +238,8 @@ fn missing_heartbeats_eject_however_many_are_ejected_and_their_return_is_a_trial
         words(&mut pool),
         [
             "s0 initial -> ejected: no heartbeat for 3.1 s (phi 6.4)",
-            "s1 initial -> ejected: its process is dead, say its heartbeats",
+            "s1 initial -> ejected: its process is dead, say its heartbeats; \
+             no backend is left, so ejected ones are tried",
             "s0 ejected -> probation: its heartbeats are back",
             "s1 ejected -> probation: its process is alive, say its heartbeats",
             "s0 probation -> healthy: it answered",

@@ -78,11 +78,12 @@ fn is_member(state: State) -> bool {
     !matches!(state, State::Draining | State::Disabled | State::Removed)
 }
 
-/// Whether a backend was ejected for what it answered, rather than for not answering.
+/// Whether a backend was ejected for its responses to exchanges.
 fn is_for_answers(cause: Cause) -> bool {
     match cause {
         Cause::Failures { .. } | Cause::FailureShare { .. } | Cause::Slow { .. } => true,
-        Cause::ChecksFailed { reason, .. } => !reason.is_silence(),
+        // Active checks eject however many are ejected.
+        Cause::ChecksFailed { .. } => false,
         Cause::Unreachable { .. } | Cause::Silent { .. } | Cause::TrialFailed => false,
         Cause::Answered | Cause::ChecksPassed { .. } | Cause::CooledDown => false,
         Cause::SlowStartEnded | Cause::Emptied | Cause::Operator => false,
