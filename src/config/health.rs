@@ -35,7 +35,7 @@ settings! {
     "health-path" <"PATH"> path: String = HttpCheckSettings::default().path, check check_target;
 
     /// Status that an http check expects
-    "health-expect-status" <"STATUS"> expect_status: u16 = HttpCheckSettings::default().expect_status, check within(100..=599);
+    "health-expect-status" <"STATUS"> expect_status: u16 = HttpCheckSettings::default().expect_status, check within(200..=599);
 
     /// Text that the body of the page must contain [default: any body will do]
     "health-expect-body" <"TEXT"> expect_body: Option<String> = None;
@@ -99,7 +99,8 @@ fn kinds_doc() -> Cow<'static, str> {
 
 /// Whether it can be a request target (RFC 9112, section 3.2.1).
 pub(super) fn is_target(path: &str) -> bool {
-    path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())
+    let may_stand = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
+    path.starts_with('/') && path.bytes().all(may_stand)
 }
 
 /// The check of a path.
@@ -146,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_path_that_would_break_the_request_is_refused() {
-        for path in ["", "ping", "/a b", "/a\r\nX: y", "/é"] {
+        for path in ["", "ping", "/a b", "/a\r\nX: y", "/é", "/a#b"] {
             let message = refused(|h| path.clone_into(&mut h.path));
             assert!(message.contains("not the path of a page"), "{message}");
         }

@@ -118,7 +118,7 @@ fn checked_page(target: &Target) -> Result<(), ConfigError> {
     let Question::Http(_, check) = target.question() else {
         return Ok(());
     };
-    check_range("--expect-status", &check.expect_status, &(100..=599))?;
+    check_range("--expect-status", &check.expect_status, &(200..=599))?;
     check_target("--http", &check.path)
 }
 

@@ -115,11 +115,17 @@ impl Display for ServiceSpec {
 
 /// What follows `http://`.
 fn url(rest: &str) -> Result<(BackendAddress, String), ConfigError> {
-    let (authority, path) = match rest.find('/') {
-        Some(at) => rest.split_at_checked(at).unwrap_or((rest, "/")),
-        None => (rest, "/"),
+    // A fragment is for the client alone (RFC 9110, section 4.2.5); a query needs no path.
+    let rest = rest.split('#').next().unwrap_or(rest);
+    let (authority, target) = match rest.find(['/', '?']) {
+        Some(at) => rest.split_at_checked(at).unwrap_or((rest, "")),
+        None => (rest, ""),
     };
-    if !is_target(path) {
+    let path = match target.strip_prefix('/') {
+        Some(_) => target.to_owned(),
+        None => format!("/{target}"),
+    };
+    if !is_target(&path) {
         return Err(ConfigError::new(
             "not the path of a page",
             "write it as in http://HOST:PORT/ping",
@@ -130,7 +136,7 @@ fn url(rest: &str) -> Result<(BackendAddress, String), ConfigError> {
         true => authority.parse()?,
         false => format!("{authority}:80").parse()?,
     };
-    Ok((BackendAddress::Tcp(address), path.to_owned()))
+    Ok((BackendAddress::Tcp(address), path))
 }
 
 #[cfg(test)]
@@ -155,6 +161,10 @@ mod tests {
             ("http://a.example", "a.example:80", Some("/")),
             ("HTTP://[::1]/x?y=z", "[::1]:80", Some("/x?y=z")),
             ("http://[::1]:81/", "[::1]:81", Some("/")),
+            ("http://a/app#/x", "a:80", Some("/app")),
+            ("http://a:81#top", "a:81", Some("/")),
+            ("http://a/x?y=/z#/?", "a:80", Some("/x?y=/z")),
+            ("http://a?y=z", "a:80", Some("/?y=z")),
             ("http://10.0.0.1:8080/ping", "10.0.0.1:8080", Some("/ping")),
         ] {
             let expected = (address.to_owned(), path.map(str::to_owned));

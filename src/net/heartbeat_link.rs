@@ -36,6 +36,8 @@ pub(super) struct HeartbeatLink {
     addresses: Vec<SocketAddr>,
     /// How many of them have had their turn.
     turns: usize,
+    /// The one that was used last.
+    current: Option<SocketAddr>,
     token: Token,
     by_tcp: bool,
     line: Line,
@@ -67,6 +69,7 @@ impl HeartbeatLink {
             target,
             addresses,
             turns: 0,
+            current: None,
             token,
             by_tcp,
             line: Line::Down,
@@ -74,6 +77,20 @@ impl HeartbeatLink {
             has_sent: false,
             is_reached: None,
         }
+    }
+
+    /// Takes the addresses that the balancer has now. Returns whether it has moved: the line to
+    /// its old address is closed, and the last heartbeat is to be sent again.
+    pub(super) fn resolved(&mut self, addresses: Vec<SocketAddr>) -> bool {
+        self.addresses = addresses;
+        let current = self.current.take_if(|used| !self.addresses.contains(used));
+        if current.is_none() {
+            return false;
+        }
+        self.line = Line::Down;
+        self.has_sent = false;
+        self.turns = 0;
+        true
     }
 
     /// Whether nothing is known against what was sent last.
@@ -164,6 +181,7 @@ impl HeartbeatLink {
         let Some(address) = self.addresses.get(turn).copied() else {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         };
+        self.current = Some(address);
         self.line = if self.by_tcp {
             let mut stream = TcpStream::connect(address)?;
             stream.set_nodelay(true)?;

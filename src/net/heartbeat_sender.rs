@@ -1,9 +1,11 @@
-//! Sends heartbeats: waits until one is due, asks how things are, sends to every balancer.
+//! The loop that sends heartbeats: waits until one is due, samples the vitals, sends to every
+//! balancer.
 //!
-//! When something is due is [`SendSchedule`]'s, what a message says [`Heartbeat`]'s; how each balancer
-//! is reached is the link's. The loop sleeps in between.
+//! When something is due is up to [`SendSchedule`], the message to [`Heartbeat`], the way to each
+//! balancer to its link. Names are resolved again on another thread. The loop sleeps in between.
 
 use super::heartbeat_link::{HeartbeatLink, Reachability};
+use super::heartbeat_resolver::Resolver;
 use super::resolve::resolve;
 use crate::address::Address;
 use crate::clock::Clock;
@@ -12,12 +14,15 @@ use crate::heartbeat::{Heartbeat, Load, ProcessState, SendDue, SendSchedule};
 use crate::time::Timestamp;
 use mio::{Events, Poll, Token, Waker};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Events taken from the system in one turn.
 const EVENTS_PER_TURN: usize = 64;
+/// How often names are resolved again. A balancer that moved hears twice within ten seconds.
+const RESOLVE_INTERVAL: Duration = Duration::from_secs(4);
 const WAKER: Token = Token(usize::MAX);
 
 /// How things are with a server, at one moment.
@@ -36,7 +41,9 @@ pub struct HeartbeatSender {
     clock: Clock,
     config: SenderConfig,
     links: Vec<HeartbeatLink>,
-    rhythm: SendSchedule,
+    /// Balancers that are given by name may move.
+    resolver: Resolver,
+    schedule: SendSchedule,
     /// Heartbeats still to be sent.
     left: Option<u64>,
     handle: SenderHandle,
@@ -64,9 +71,18 @@ impl HeartbeatSender {
     /// # Errors
     /// A name has no address, or the system refuses to report events.
     pub fn new(config: SenderConfig) -> Result<Self, ConfigError> {
+        Self::with_resolution(config, RESOLVE_INTERVAL, addresses_of)
+    }
+
+    /// The same with other means to resolve a name, every `interval`.
+    fn with_resolution(
+        config: SenderConfig,
+        interval: Duration,
+        resolve: impl Fn(&HostPort) -> Result<Vec<SocketAddr>, ConfigError> + Send + 'static,
+    ) -> Result<Self, ConfigError> {
         let targets = config.targets().iter().enumerate();
         let links = targets.map(|(nth, target)| {
-            let addresses = addresses_of(target)?;
+            let addresses = resolve(target)?;
             let (by_tcp, token) = (config.by_tcp, Token(nth));
             Ok(HeartbeatLink::new(target.clone(), addresses, by_tcp, token))
         });
@@ -76,17 +92,25 @@ impl HeartbeatSender {
             ConfigError::new(problem, "raise the limit of open files (ulimit -n)")
                 .with_kind(ConfigErrorKind::System)
         })?;
+        let waker = Arc::new(waker);
+        let resolver = Resolver::start(config.targets(), interval, resolve, Arc::clone(&waker));
+        let resolver = resolver.map_err(|error| {
+            let problem = format!("the system refuses another thread: {error}");
+            ConfigError::new(problem, "raise the limit of processes (ulimit -u)")
+                .with_kind(ConfigErrorKind::System)
+        })?;
         let clock = Clock::start();
         Ok(Self {
             poll,
             links,
-            rhythm: SendSchedule::new(config.interval(), clock.now()),
+            resolver,
+            schedule: SendSchedule::new(config.interval(), clock.now()),
             clock,
             left: config.count,
             config,
             handle: SenderHandle {
                 is_stopping: Arc::default(),
-                waker: Arc::new(waker),
+                waker,
             },
         })
     }
@@ -121,7 +145,8 @@ impl HeartbeatSender {
                     .into_iter()
                     .for_each(&mut tell);
             }
-            match self.rhythm.due(self.clock.wall(), now) {
+            self.follow_moves(now, &mut tell);
+            match self.schedule.due(self.clock.wall(), now) {
                 Some(SendDue::Fresh(_)) if self.left == Some(0) => break,
                 Some(SendDue::Fresh(sent_at)) => self.send(vitals(), sent_at, now, &mut tell),
                 Some(SendDue::Repetition) => self.repeat(now, &mut tell),
@@ -137,13 +162,25 @@ impl HeartbeatSender {
 
     /// Waits for events, no longer than until something is due.
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        let timeout = self.rhythm.next().since(self.clock.now());
+        let timeout = self.schedule.next().since(self.clock.now());
         match self.poll.poll(events, Some(timeout)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 events.clear();
                 Ok(())
             }
             other => other,
+        }
+    }
+
+    /// Sends the last heartbeat to balancers that have moved, at once: the next may be a minute off.
+    fn follow_moves(&mut self, now: Timestamp, mut tell: impl FnMut(Reachability)) {
+        let registry = self.poll.registry();
+        for (nth, addresses) in self.resolver.take() {
+            if let Some(link) = self.links.get_mut(nth)
+                && link.resolved(addresses)
+            {
+                link.repeat(registry, now).into_iter().for_each(&mut tell);
+            }
         }
     }
 
@@ -179,7 +216,7 @@ impl HeartbeatSender {
     }
 }
 
-fn addresses_of(target: &HostPort) -> Result<Vec<std::net::SocketAddr>, ConfigError> {
+fn addresses_of(target: &HostPort) -> Result<Vec<SocketAddr>, ConfigError> {
     let found = resolve(&BackendAddress::Tcp(target.clone()));
     let found = found.map_err(|invalid| invalid.with_flag("--to").with_value(target))?;
     Ok(found.iter().filter_map(Address::tcp).collect())
@@ -190,3 +227,6 @@ fn events() -> io::Result<(Poll, Waker)> {
     let waker = Waker::new(poll.registry(), WAKER)?;
     Ok((poll, waker))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ pub(crate) mod descriptors;
 mod echo;
 mod heartbeat_link;
 mod heartbeat_listener;
+mod heartbeat_resolver;
 mod heartbeat_sender;
 mod listener;
 mod log_writer;

@@ -169,3 +169,14 @@ fn written_headers_are_read_back() {
         }
     }
 }
+
+#[test]
+fn without_a_client_the_header_is_local() {
+    let mut out = Vec::new();
+    write(ProxyVersion::V2, None, &mut out);
+    assert_eq!(out, v2(0x20, 0x00, &[]));
+    out.clear();
+    // Version 1 has no other word for it.
+    write(ProxyVersion::V1, None, &mut out);
+    assert_eq!(out, b"PROXY UNKNOWN\r\n");
+}

@@ -84,7 +84,8 @@ fn with_ports([source, destination]: [IpAddr; 2], rest: &[u8]) -> Result<Ends, B
 pub(super) fn write(ends: Option<Ends>, out: &mut Vec<u8>) {
     out.extend_from_slice(SIGNATURE);
     let Some(ends) = ends else {
-        out.extend_from_slice(&[PROXY, UNSPECIFIED, 0, 0]);
+        // PROXY with no addresses may be rejected by the receiver, LOCAL may not (section 2.2).
+        out.extend_from_slice(&[LOCAL, UNSPECIFIED, 0, 0]);
         return;
     };
     match (ends.source.ip(), ends.destination.ip()) {
