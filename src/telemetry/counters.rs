@@ -1,29 +1,58 @@
-//! What is counted, in the same words for one backend and for the whole balancer.
+//! Counters of exchanges, of one backend and of the whole balancer alike.
 //!
-//! It does not know which of the two it counts for. Invariant: counters only grow.
+//! Adding one takes a line in `counters!` and the event that counts it; sums, the summary and the
+//! documentation follow. Invariant: counters only grow.
 
 use super::Record;
+use super::metric::{Metric, MetricKind, MetricUnit, Place};
 use crate::error::{Fault, Side};
 
-/// Sums over exchanges.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Exchanges that are over.
-    pub exchanges: u64,
-    /// Attempts that a backend failed, whether or not they were repeated.
-    pub errors: u64,
-    /// Attempts that were repeated, at the same backend or another.
-    pub retries: u64,
-    /// Bytes received from clients, heads included.
-    pub bytes_in: u64,
-    /// Bytes sent to clients, heads included.
-    pub bytes_out: u64,
-    /// What clients were answered.
-    pub statuses: StatusCounts,
+/// Defines [`Counters`] and its metrics, a counter a line.
+macro_rules! counters {
+    ($(#[doc = $help:literal] $name:ident: $unit:ident, $place:expr;)*) => {
+        /// Sums over exchanges.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Counters {
+            $(#[doc = $help] pub $name: u64,)*
+            /// Responses by the class of their status.
+            pub statuses: StatusCounts,
+        }
+
+        impl Counters {
+            /// A metric for each.
+            pub const METRICS: &[Metric<Self>] = &[$(Metric {
+                name: stringify!($name),
+                help: $help,
+                kind: MetricKind::Counter,
+                unit: MetricUnit::$unit,
+                place: $place,
+                get: |counters| Some(counters.$name),
+            },)*];
+
+            /// Adds the counts of `other`.
+            pub(super) fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
+                self.statuses.add(&other.statuses);
+            }
+        }
+    };
+}
+
+counters! {
+    #[doc = "Finished exchanges."]
+    exchanges: Count, Place::line("exchanges", "");
+    #[doc = "Attempts that a backend failed, whether or not they were repeated."]
+    errors: Count, Place::column("errors");
+    #[doc = "Attempts that were repeated, at the same backend or another."]
+    retries: Count, Place::column("retries");
+    #[doc = "Bytes received from clients, heads included."]
+    bytes_in: Bytes, Place::line_and_column("bytes", "in", "in");
+    #[doc = "Bytes sent to clients, heads included."]
+    bytes_out: Bytes, Place::line_and_column("bytes", "out", "out");
 }
 
 impl Counters {
-    /// An exchange is over.
+    /// Counts a finished exchange.
     pub(super) fn observe(&mut self, record: &Record) {
         self.exchanges += 1;
         self.bytes_in += record.bytes_in;
@@ -36,29 +65,19 @@ impl Counters {
         }
     }
 
-    /// Adds all that `other` has counted.
-    pub(super) fn add(&mut self, other: &Self) {
-        self.exchanges += other.exchanges;
-        self.errors += other.errors;
-        self.retries += other.retries;
-        self.bytes_in += other.bytes_in;
-        self.bytes_out += other.bytes_out;
-        self.statuses.add(&other.statuses);
-    }
-
-    /// An attempt failed and is repeated: the exchange goes on.
+    /// Counts an attempt that failed and is repeated: its exchange goes on.
     pub(super) fn observe_retry(&mut self) {
         self.errors += 1;
         self.retries += 1;
     }
 }
 
-/// Answers by the class of their status, 1xx to 5xx.
+/// Responses by the class of their status, 1xx to 5xx.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StatusCounts([u64; 5]);
 
 impl StatusCounts {
-    /// How many were answered with a status of `class`, the first digit of the status.
+    /// Responses with a status of `class`, its first digit.
     #[must_use]
     pub fn of_class(&self, class: u16) -> u64 {
         let index = usize::from(class).wrapping_sub(1);
@@ -70,7 +89,7 @@ impl StatusCounts {
         (1..).zip(self.0)
     }
 
-    /// Adds all that `other` has counted.
+    /// Adds the counts of `other`.
     fn add(&mut self, other: &Self) {
         for (count, more) in self.0.iter_mut().zip(other.0) {
             *count += more;
@@ -86,7 +105,7 @@ impl StatusCounts {
     }
 }
 
-/// How often what went wrong.
+/// How often each fault occurred.
 ///
 /// A list that is searched: there are two dozen faults, and only exchanges that end badly look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,7 +127,7 @@ impl FaultCounts {
         self.count(fault, 1);
     }
 
-    /// Adds all that `other` has counted.
+    /// Adds the counts of `other`.
     pub(super) fn add(&mut self, other: &Self) {
         for (fault, more) in other.iter() {
             self.count(fault, more);

@@ -17,9 +17,12 @@
 mod access_log;
 mod backend_stats;
 mod counters;
+#[cfg(test)]
+mod docs;
 mod log_fields;
 mod log_status;
 mod loop_stats;
+mod metric;
 mod metrics;
 mod record;
 mod response_times;
@@ -31,6 +34,7 @@ pub use counters::{Counters, FaultCounts, StatusCounts};
 pub use log_fields::{LOG_FIELDS, LOGGED_HEADERS, LogField, logged_headers};
 pub use log_status::{AccessLogEvent, AccessLogStats};
 pub use loop_stats::{LoopStats, Stall, TurnPhase, TurnTimes};
+pub use metric::{BACKEND_METRICS, BALANCER_METRICS, Metric, MetricKind, MetricUnit};
 pub use metrics::Metrics;
 pub use record::{Record, RequestTexts};
 pub(crate) use response_times::ResponseTimeHistogram;

@@ -1,8 +1,9 @@
 //! A snapshot as a table for people.
 //!
-//! It owns columns and layout, `units` owns how numbers are read. It reads a [`Snapshot`] and
-//! nothing else. Invariant: every line of the table has the same columns at the same places,
-//! whatever the numbers are.
+//! Lines and columns come from the tables of metrics; this file owns their layout and the lines
+//! that are more than numbers, `units` how numbers are written. It reads a [`Snapshot`] and nothing
+//! else. Invariant: every line of the table has the same columns at the same places, whatever the
+//! numbers are.
 
 mod heartbeats;
 mod table;
@@ -11,22 +12,24 @@ mod units;
 pub(crate) use self::table::Table;
 pub(crate) use self::units::{count, span};
 use self::units::{size, uptime};
-use super::{
-    AccessLogStats, BackendSnapshot, Counters, ResponseTimes, Snapshot, TurnTimes, WorkerSnapshot,
-};
+use super::metric::{BACKEND_METRICS, BALANCER_METRICS, Metric, MetricUnit};
+use super::{AccessLogStats, BackendSnapshot, Counters, Snapshot, TurnTimes, WorkerSnapshot};
 use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
 
 /// Shows a [`Snapshot`] on a terminal.
 #[derive(Clone, Copy, Debug)]
 pub struct Summary<'a>(
-    /// What is shown.
+    /// The snapshot.
     pub &'a Snapshot,
 );
 
 impl Display for Summary<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self(snapshot) = self;
-        write_totals(f, snapshot)?;
+        for (title, line) in lines(snapshot) {
+            writeln!(f, "{title:<12} {line}")?;
+        }
         writeln!(f)?;
         if snapshot.backends.is_empty() {
             return writeln!(f, "no backends");
@@ -39,52 +42,78 @@ impl Display for Summary<'_> {
     }
 }
 
-fn write_totals(f: &mut Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let totals = &snapshot.totals;
-    writeln!(f, "uptime       {}", uptime(snapshot.uptime))?;
-    writeln!(
-        f,
-        "connections  {} accepted, {} open",
-        count(snapshot.connections_accepted),
-        count(snapshot.connections_open)
-    )?;
-    writeln!(
-        f,
-        "exchanges    {}{}",
-        count(totals.exchanges),
-        statuses(totals)
-    )?;
-    write_workers(f, &snapshot.workers)?;
-    writeln!(
-        f,
-        "bytes        {} in, {} out",
-        size(totals.bytes_in),
-        size(totals.bytes_out)
-    )?;
-    writeln!(f, "faults       {}", faults(snapshot))?;
-    if let Some(line) = snapshot.access_log.and_then(access_log) {
-        writeln!(f, "access log   {line}")?;
-    }
-    if let Some(times) = &snapshot.turn_times {
-        writeln!(f, "turns        {}", turns(times))?;
-    }
-    match &snapshot.heartbeats {
-        Some(counts) => writeln!(f, "heartbeats   {}", heartbeats::totals(counts)),
-        None => Ok(()),
-    }
+/// The lines above the table, each with its title.
+fn lines(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
+    let has_log_faults = snapshot.access_log.unwrap_or_default() != AccessLogStats::default();
+    let shown = [
+        ("uptime", Some(uptime(snapshot.uptime))),
+        ("connections", numbers(snapshot, "connections")),
+        (
+            "exchanges",
+            numbers(snapshot, "exchanges").map(|line| line + &statuses(&snapshot.totals)),
+        ),
+        ("workers", workers(&snapshot.workers)),
+        ("bytes", numbers(snapshot, "bytes")),
+        ("faults", Some(faults(snapshot))),
+        (
+            "access log",
+            numbers(snapshot, "access log").filter(|_| has_log_faults),
+        ),
+        ("turns", snapshot.turn_times.as_ref().map(turns)),
+        (
+            "heartbeats",
+            snapshot.heartbeats.as_ref().map(heartbeats::totals),
+        ),
+    ];
+    let known = shown.iter().map(|(title, _)| *title).collect::<Vec<_>>();
+    let mut others: Vec<&str> = titles().filter(|title| !known.contains(title)).collect();
+    others.dedup();
+    let others = others
+        .into_iter()
+        .map(|title| (title, numbers(snapshot, title)));
+    let lines = shown.into_iter().chain(others);
+    lines
+        .filter_map(|(title, line)| Some((title, line?)))
+        .collect()
 }
 
-/// As in `12 lines dropped, 3 write errors`; `None` if everything was written.
-fn access_log(stats: AccessLogStats) -> Option<String> {
-    if stats == AccessLogStats::default() {
-        return None;
+/// The titles of all metrics that have a line.
+fn titles() -> impl Iterator<Item = &'static str> {
+    let balancer = BALANCER_METRICS.iter().map(|metric| metric.place);
+    let totals = Counters::METRICS.iter().map(|metric| metric.place);
+    balancer
+        .chain(totals)
+        .filter_map(|place| Some(place.line?.0))
+}
+
+/// The metrics of the line with this title, as in `12 accepted, 3 open`; `None` if none has a
+/// number.
+fn numbers(snapshot: &Snapshot, title: &str) -> Option<String> {
+    let balancer = BALANCER_METRICS
+        .iter()
+        .filter_map(|metric| in_line(metric, snapshot, title));
+    let totals = Counters::METRICS
+        .iter()
+        .filter_map(|metric| in_line(metric, &snapshot.totals, title));
+    let parts: Vec<String> = balancer.chain(totals).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn in_line<T>(metric: &Metric<T>, of: &T, title: &str) -> Option<String> {
+    let (own, label) = metric.place.line?;
+    let number = formatted((metric.get)(of).filter(|_| own == title)?, metric.unit);
+    Some(match label {
+        "" => number,
+        _ => format!("{number} {label}"),
+    })
+}
+
+fn formatted(number: u64, unit: MetricUnit) -> String {
+    match unit {
+        MetricUnit::Count => count(number),
+        MetricUnit::Bytes => size(number),
+        MetricUnit::Nanos => span(Duration::from_nanos(number)),
     }
-    let AccessLogStats {
-        lines_dropped,
-        write_errors,
-    } = stats;
-    let [lines, errors] = [lines_dropped, write_errors].map(count);
-    Some(format!("{lines} lines dropped, {errors} write errors"))
 }
 
 /// As in `1,200 (p50 20 µs, p99 90 µs, longest 1.20 ms in accept); deadlines 1.00 ms late`.
@@ -105,21 +134,20 @@ fn turns(times: &TurnTimes) -> String {
 }
 
 /// How evenly the load is spread, as in `2: connections 50 49, exchanges 1,012 998`.
-fn write_workers(f: &mut Formatter<'_>, workers: &[WorkerSnapshot]) -> fmt::Result {
+fn workers(workers: &[WorkerSnapshot]) -> Option<String> {
     if workers.is_empty() {
-        return Ok(());
+        return None;
     }
     let list = |of: fn(&WorkerSnapshot) -> u64| {
         let counts: Vec<_> = workers.iter().map(|worker| count(of(worker))).collect();
         counts.join(" ")
     };
-    writeln!(
-        f,
-        "workers      {}: connections {}, exchanges {}",
+    Some(format!(
+        "{}: connections {}, exchanges {}",
         workers.len(),
         list(|worker| worker.connections_open),
         list(|worker| worker.exchanges)
-    )
+    ))
 }
 
 /// The classes that occurred, as in ` (2xx 10, 5xx 1)`.
@@ -150,77 +178,70 @@ fn faults(snapshot: &Snapshot) -> String {
     words.join(", ")
 }
 
-const COLUMNS: [&str; 13] = [
-    "backend",
-    "state",
-    "picks",
-    "share",
-    "in flight",
-    "errors",
-    "retries",
-    "in",
-    "out",
-    "p50",
-    "p90",
-    "p99",
-    "max",
-];
+/// The column behind the picks: their share of all picks.
+const SHARE: &str = "share";
 
 /// Columns of words; the others are numbers.
 const WORD_COLUMNS: usize = 2;
 
-fn backend_table(snapshot: &Snapshot) -> Table<{ COLUMNS.len() }> {
-    let backends = &snapshot.backends;
-    let all_picks = backends.iter().map(|backend| backend.picks).sum();
-    let mut table = Table::new(COLUMNS, WORD_COLUMNS);
-    for backend in backends {
-        table.push(row(backend, all_picks));
+/// The heads of the columns, and how their cells are read of a backend and the number of all picks.
+fn columns() -> Vec<Column> {
+    let [before, behind] = BACKEND_METRICS;
+    let mut columns: Vec<Column> = vec![
+        ("backend", Box::new(|backend, _| backend.name.clone())),
+        ("state", Box::new(|backend, _| backend.state.to_owned())),
+    ];
+    for metric in before {
+        columns.extend(column(metric, |backend| backend));
+        if metric.name == "picks" {
+            columns.push((SHARE, Box::new(|backend, all| share(backend.picks, all))));
+        }
     }
-    if backends.len() > 1 {
-        table.push(row(&sum(snapshot), all_picks));
+    for metric in Counters::METRICS {
+        columns.extend(column(metric, |backend| &backend.counters));
     }
-    table
+    columns.extend(
+        behind
+            .iter()
+            .filter_map(|metric| column(metric, |backend| backend)),
+    );
+    columns
 }
 
-fn row(backend: &BackendSnapshot, all_picks: u64) -> [String; COLUMNS.len()] {
-    let counters = &backend.counters;
-    let response_time = |quantile: fn(ResponseTimes) -> _| {
-        let times = backend.response_times.map(quantile);
-        times.map_or("-".to_owned(), span)
+type Column = (&'static str, Box<dyn Fn(&BackendSnapshot, u64) -> String>);
+
+fn column<T>(metric: &'static Metric<T>, of: fn(&BackendSnapshot) -> &T) -> Option<Column> {
+    let cell = move |backend: &BackendSnapshot, _| {
+        let number = (metric.get)(of(backend));
+        number.map_or("-".to_owned(), |number| formatted(number, metric.unit))
     };
-    [
-        backend.name.clone(),
-        backend.state.to_owned(),
-        count(backend.picks),
-        share(backend.picks, all_picks),
-        count(backend.in_flight.into()),
-        count(counters.errors),
-        count(counters.retries),
-        size(counters.bytes_in),
-        size(counters.bytes_out),
-        response_time(|times| times.p50),
-        response_time(|times| times.p90),
-        response_time(|times| times.p99),
-        response_time(|times| times.max),
-    ]
+    Some((metric.place.column?, Box::new(cell)))
+}
+
+fn backend_table(snapshot: &Snapshot) -> Table {
+    let (backends, columns) = (&snapshot.backends, columns());
+    let all_picks = backends.iter().map(|backend| backend.picks).sum();
+    let mut table = Table::new(columns.iter().map(|(head, _)| *head), WORD_COLUMNS);
+    let total = (backends.len() > 1).then(|| sum(snapshot));
+    for backend in backends.iter().chain(&total) {
+        table.push(columns.iter().map(|(_, cell)| cell(backend, all_picks)));
+    }
+    table
 }
 
 /// The last line: the columns above it, added up.
 fn sum(snapshot: &Snapshot) -> BackendSnapshot {
     let backends = &snapshot.backends;
-    let sum_of = |field: fn(&Counters) -> u64| backends.iter().map(|b| field(&b.counters)).sum();
+    let mut counters = Counters::default();
+    for backend in backends {
+        counters.add(&backend.counters);
+    }
     BackendSnapshot {
         name: "total".to_owned(),
         state: "",
         in_flight: backends.iter().map(|b| b.in_flight).sum(),
         picks: backends.iter().map(|b| b.picks).sum(),
-        counters: Counters {
-            errors: sum_of(|c| c.errors),
-            retries: sum_of(|c| c.retries),
-            bytes_in: sum_of(|c| c.bytes_in),
-            bytes_out: sum_of(|c| c.bytes_out),
-            ..Counters::default()
-        },
+        counters,
         faults: super::FaultCounts::default(),
         response_times: snapshot.response_times,
         heartbeat: None,

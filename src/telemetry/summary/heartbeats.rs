@@ -29,7 +29,7 @@ pub(super) fn totals(counts: &HeartbeatCounts) -> String {
 }
 
 /// The table; `None` if nobody sends any.
-pub(super) fn table(snapshot: &Snapshot) -> Option<Table<{ COLUMNS.len() }>> {
+pub(super) fn table(snapshot: &Snapshot) -> Option<Table> {
     let mut table = Table::new(COLUMNS, WORD_COLUMNS);
     let senders = snapshot.backends.iter();
     let mut rows = senders.filter_map(|backend| Some(row(backend, backend.heartbeat.as_ref()?)));

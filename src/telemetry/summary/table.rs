@@ -7,29 +7,30 @@ use std::fmt::{self, Display, Formatter};
 /// Stands between two columns.
 const GAP: &str = "  ";
 
-/// A table of `N` columns; the first row is its head.
-pub(crate) struct Table<const N: usize> {
-    rows: Vec<[String; N]>,
+/// A table whose first row is its head.
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
     /// How many columns, from the first, hold words.
     word_columns: usize,
 }
 
-impl<const N: usize> Table<N> {
-    pub(crate) fn new(head: [&str; N], word_columns: usize) -> Self {
+impl Table {
+    pub(crate) fn new<'a>(head: impl IntoIterator<Item = &'a str>, word_columns: usize) -> Self {
         Self {
-            rows: vec![head.map(str::to_owned)],
+            rows: vec![head.into_iter().map(str::to_owned).collect()],
             word_columns,
         }
     }
 
-    pub(crate) fn push(&mut self, row: [String; N]) {
-        self.rows.push(row);
+    pub(crate) fn push(&mut self, row: impl IntoIterator<Item = String>) {
+        self.rows.push(row.into_iter().collect());
     }
 
     /// The longest cell of each column, in characters.
-    fn widths(&self) -> [usize; N] {
-        let mut widths = [0; N];
+    fn widths(&self) -> Vec<usize> {
+        let mut widths = Vec::new();
         for row in &self.rows {
+            widths.resize(row.len().max(widths.len()), 0);
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = cell.chars().count().max(*width);
             }
@@ -38,11 +39,11 @@ impl<const N: usize> Table<N> {
     }
 }
 
-impl<const N: usize> Display for Table<N> {
+impl Display for Table {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let widths = self.widths();
         for row in &self.rows {
-            for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
                 let gap = if column == 0 { "" } else { GAP };
                 if column < self.word_columns {
                     write!(f, "{gap}{cell:<width$}")?;

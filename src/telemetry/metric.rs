@@ -1,0 +1,197 @@
+//! The metrics: one table of name, help, kind, unit and getter, that the summary and the
+//! documentation follow.
+//!
+//! A counter of exchanges is one line in [`Counters`](super::Counters) and the event that counts
+//! it. Anything else is a row here, of the whole balancer or of one backend.
+
+use super::{BackendSnapshot, Snapshot};
+use std::time::Duration;
+
+/// One metric of a `T`.
+#[derive(Debug)]
+pub struct Metric<T: 'static> {
+    /// Its name, in lower case with underscores.
+    pub name: &'static str,
+    /// Its meaning.
+    pub help: &'static str,
+    /// Whether it only grows.
+    pub kind: MetricKind,
+    /// The unit of the numbers that `get` returns.
+    pub unit: MetricUnit,
+    /// Where the summary shows it: the title of a line and the label behind the number, or the
+    /// head of a column.
+    pub(super) place: Place,
+    /// Its present number; `None` before there is one.
+    pub get: fn(&T) -> Option<u64>,
+}
+
+/// How a metric changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    /// It only grows, from 0 at the start.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+}
+
+/// The unit of a metric's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricUnit {
+    /// A number of things.
+    Count,
+    /// Bytes.
+    Bytes,
+    /// Nanoseconds.
+    Nanos,
+}
+
+/// Where the summary shows a metric.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// The title of a line, and the label behind the number.
+    pub(super) line: Option<(&'static str, &'static str)>,
+    /// The head of a column of the table of backends.
+    pub(super) column: Option<&'static str>,
+}
+
+impl Place {
+    pub(super) const fn line(title: &'static str, label: &'static str) -> Self {
+        Self {
+            line: Some((title, label)),
+            column: None,
+        }
+    }
+
+    pub(super) const fn column(head: &'static str) -> Self {
+        Self {
+            line: None,
+            column: Some(head),
+        }
+    }
+
+    pub(super) const fn line_and_column(
+        title: &'static str,
+        label: &'static str,
+        head: &'static str,
+    ) -> Self {
+        Self {
+            line: Some((title, label)),
+            column: Some(head),
+        }
+    }
+}
+
+const fn row<T>(
+    name: &'static str,
+    help: &'static str,
+    (kind, unit): (MetricKind, MetricUnit),
+    place: Place,
+    get: fn(&T) -> Option<u64>,
+) -> Metric<T> {
+    Metric {
+        name,
+        help,
+        kind,
+        unit,
+        place,
+        get,
+    }
+}
+
+const COUNTER: (MetricKind, MetricUnit) = (MetricKind::Counter, MetricUnit::Count);
+const GAUGE: (MetricKind, MetricUnit) = (MetricKind::Gauge, MetricUnit::Count);
+const TIME: (MetricKind, MetricUnit) = (MetricKind::Gauge, MetricUnit::Nanos);
+
+/// Metrics of the whole balancer, beside the [`Counters`](super::Counters) of all exchanges.
+pub const BALANCER_METRICS: &[Metric<Snapshot>] = &[
+    row(
+        "uptime",
+        "time since the start",
+        TIME,
+        Place::line("uptime", ""),
+        |all| nanos(all.uptime),
+    ),
+    row(
+        "connections_accepted",
+        "client connections accepted",
+        COUNTER,
+        Place::line("connections", "accepted"),
+        |all| Some(all.connections_accepted),
+    ),
+    row(
+        "connections_open",
+        "client connections open",
+        GAUGE,
+        Place::line("connections", "open"),
+        |all| Some(all.connections_open),
+    ),
+    row(
+        "log_lines_dropped",
+        "lines of the access log that could not be written, or came faster than they were read",
+        COUNTER,
+        Place::line("access log", "lines dropped"),
+        |all| Some(all.access_log?.lines_dropped),
+    ),
+    row(
+        "log_write_errors",
+        "writes of the access log that failed",
+        COUNTER,
+        Place::line("access log", "write errors"),
+        |all| Some(all.access_log?.write_errors),
+    ),
+];
+
+/// Metrics of one backend, beside its [`Counters`](super::Counters): those that the table shows before them, and
+/// those behind.
+pub const BACKEND_METRICS: [&[Metric<BackendSnapshot>]; 2] = [
+    &[
+        row(
+            "picks",
+            "how often the backend was picked",
+            COUNTER,
+            Place::column("picks"),
+            |backend| Some(backend.picks),
+        ),
+        row(
+            "in_flight",
+            "exchanges dispatched to it and not yet settled",
+            GAUGE,
+            Place::column("in flight"),
+            |backend| Some(backend.in_flight.into()),
+        ),
+    ],
+    &[
+        row(
+            "response_time_p50",
+            "median response time",
+            TIME,
+            Place::column("p50"),
+            |backend| nanos(backend.response_times?.p50),
+        ),
+        row(
+            "response_time_p90",
+            "90th percentile of response times",
+            TIME,
+            Place::column("p90"),
+            |backend| nanos(backend.response_times?.p90),
+        ),
+        row(
+            "response_time_p99",
+            "99th percentile of response times",
+            TIME,
+            Place::column("p99"),
+            |backend| nanos(backend.response_times?.p99),
+        ),
+        row(
+            "response_time_max",
+            "longest response time",
+            TIME,
+            Place::column("max"),
+            |backend| nanos(backend.response_times?.max),
+        ),
+    ],
+];
+
+fn nanos(time: Duration) -> Option<u64> {
+    u64::try_from(time.as_nanos()).ok()
+}
