@@ -81,6 +81,9 @@
 //! returns actions, so a test can drive a session byte by byte and simulate an hour in a second.
 //! The bans in `clippy.toml` enforce it.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("lb runs on Linux alone: it is built on epoll, splice and /proc");
+
 pub mod address;
 mod balancer;
 pub mod clock;

@@ -26,6 +26,8 @@ use std::sync::Arc;
 /// What all workers go by.
 struct Plan<'a> {
     config: &'a Config,
+    /// Of clients, over all workers.
+    max_connections: usize,
     workers: usize,
     /// Of each backend.
     addresses: Vec<Vec<Address>>,
@@ -59,7 +61,8 @@ pub(super) fn build(
 ) -> Result<Balancer, ConfigError> {
     let workers = config.workers.get();
     let heartbeat_conns = config.heartbeats.as_ref().map_or(0, |_| max_conns(config));
-    net::allow_connections(config.limits().max_connections, heartbeat_conns, workers)?;
+    let max_connections =
+        net::allow_connections(config.limits().max_connections, heartbeat_conns, workers)?;
     let addresses = config.backends().iter();
     let addresses = addresses
         .map(|backend| net::resolve(&backend.address))
@@ -74,6 +77,7 @@ pub(super) fn build(
     let heartbeat_address = heartbeats.as_ref().map(HeartbeatListener::address);
     let plan = Plan {
         config,
+        max_connections,
         workers,
         addresses,
         bound,
@@ -114,6 +118,8 @@ pub(super) fn build(
         log,
         addresses: plan.bound.iter().filter_map(Address::tcp).collect(),
         heartbeat_address,
+        max_connections,
+        has_default_connections: config.limits().max_connections.is_none(),
         handle: Handle {
             mailboxes,
             log: status,
@@ -129,7 +135,7 @@ fn bind(
     let mut bound = Vec::new();
     let mut sorted: Vec<Vec<Listener>> = (0..workers).map(|_| Vec::new()).collect();
     for (number, spec) in (0..).zip(config.listeners()) {
-        let listeners = net::bind(number, &spec.address, workers)?;
+        let listeners = net::bind(number, &spec.address, workers, config.listen_mode)?;
         bound.extend(listeners.first().map(|first| first.address().clone()));
         for (listener, of_worker) in listeners.into_iter().zip(&mut sorted) {
             of_worker.push(listener);
@@ -151,7 +157,7 @@ fn parties(
     mailboxes: &Arc<[Mailbox]>,
 ) -> impl Iterator<Item = (OtherWorkers, QueueMember, Arc<SharedLoad>)> + use<> {
     let workers = if plan.workers > 1 { plan.workers } else { 0 };
-    let max_connections = plan.config.limits().max_connections;
+    let max_connections = plan.max_connections;
     let connection_limit = Arc::new(ConnectionLimit::new(max_connections, workers));
     let shared_load = Arc::new(SharedLoad::new());
     let mailboxes = Arc::clone(mailboxes);
@@ -199,7 +205,7 @@ impl Plan<'_> {
             inbox: worker.inbox,
             other_workers,
             log: log.map(Log::writer),
-            max_connections: self.config.limits().max_connections,
+            max_connections: self.max_connections,
             shutdown_timeout: self.config.timeouts().shutdown,
         })
     }
@@ -270,7 +276,8 @@ impl Plan<'_> {
         let ids = pool.candidates().iter().map(|c| c.id);
         let named = ids.map(|id| (id, pool.name(id).unwrap_or_default()));
         let secret = cookie.secret().unwrap_or(&self.secret);
-        Sticky::new(cookie.name(), secret, named)
+        // Clients come by plain HTTP.
+        Sticky::new(cookie.name(), secret, named).with_attributes(&cookie.attributes().text(false))
     }
 }
 

@@ -13,7 +13,7 @@ pub use handle::Handle;
 pub use running::Running;
 
 use crate::config::{Config, ConfigError};
-use crate::net::{Log, seed};
+use crate::net::{DEFAULT_CONNECTIONS, Log, seed};
 use crate::strategy::Strategy;
 use crate::telemetry::{AccessLogStats, Snapshot};
 use crate::worker::{EventLoop, Finished, WorkerReport, snapshot};
@@ -42,6 +42,8 @@ pub struct Balancer {
     log: Option<Log>,
     addresses: Vec<SocketAddr>,
     heartbeat_address: Option<SocketAddr>,
+    max_connections: usize,
+    has_default_connections: bool,
     handle: Handle,
 }
 
@@ -87,6 +89,19 @@ impl Balancer {
     #[must_use]
     pub const fn heartbeat_address(&self) -> Option<SocketAddr> {
         self.heartbeat_address
+    }
+
+    /// Client connections that may be open at once; fewer than 8,000 where no number was asked for
+    /// and the limit of file descriptors allows no more.
+    #[must_use]
+    pub const fn max_connections(&self) -> usize {
+        self.max_connections
+    }
+
+    /// Whether the limit of file descriptors lowered the default of client connections.
+    #[must_use]
+    pub const fn is_short_of_descriptors(&self) -> bool {
+        self.max_connections < DEFAULT_CONNECTIONS && self.has_default_connections
     }
 
     /// Reaches this balancer while it runs.

@@ -135,6 +135,8 @@ impl Draft {
         config.strategy = strategy;
         config.mode = self.traffic.mode;
         config.workers = self.traffic.workers;
+        config.abort_on_close = self.traffic.abort_on_close;
+        config.listen_mode = self.traffic.listen_mode;
         config.access_log = self.output.access_log;
         config.set_listeners(match self.traffic.listen {
             listen if listen.is_empty() => vec![DEFAULT_LISTENER.into()],

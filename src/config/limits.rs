@@ -26,10 +26,12 @@ settings! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Limits in draft.limits, section SECTION;
 
-    /// Client connections open at once
+    /// Client connections open at once [default: 8000, or as many as the limit of file descriptors
+    /// allows]
     ///
     /// More wait in the kernel's queue until one is closed.
-    "max-connections" <"N"> max_connections: usize = 8_000, check within(1..=MAX_CONNECTIONS);
+    "max-connections" <"N"> max_connections: Option<usize> = None,
+        check optional(within(1..=MAX_CONNECTIONS));
 
     /// Idle connections kept per backend
     ///

@@ -47,7 +47,7 @@ mod timeouts;
 mod traffic;
 mod workers;
 
-pub use crate::address::{BackendAddress, Host, HostPort, SocketPath};
+pub use crate::address::{BackendAddress, Host, HostPort, Network, SocketPath};
 pub use crate::health::{CheckKind, HttpCheckSettings};
 pub use crate::http::{ForwardOptions, ForwardedFor};
 pub use crate::proxy_protocol::ProxyVersion;
@@ -67,11 +67,12 @@ pub use number::parse_number;
 pub use secret::read as read_secret;
 pub use sender::{MAX_BALANCERS, SenderConfig};
 pub use settings::{Scope, Section, Setting, Value, check_range, setting, settings};
-pub use sticky::{StickyCookie, parse_cookie_name};
+pub use sticky::{CookieAttributes, SameSite, SecureAttribute, StickyCookie, parse_cookie_name};
 pub use strategy::{parse_load_bound, parse_strategy};
 pub use suggestion::nearest;
 pub use target::{Question, ServiceSpec, Target};
 pub use timeouts::Timeouts;
+pub use traffic::FileMode;
 pub use workers::Workers;
 
 use crate::address::Address;
@@ -106,6 +107,13 @@ pub struct Config {
     pub request_id: bool,
     /// Whether and how heartbeats of backends are listened to. Default no.
     pub heartbeats: Option<Heartbeats>,
+    /// Networks of proxies in front whose account of the client is believed. Default none.
+    pub trusted_proxies: Vec<Network>,
+    /// Whether a request without a body is dropped when its client closes, before or while a
+    /// backend has it. Default yes.
+    pub abort_on_close: bool,
+    /// Permissions of the UNIX sockets listened on; `None`: those the umask leaves. Default `None`.
+    pub listen_mode: Option<FileMode>,
     host: Option<String>,
     sticky: Option<StickyCookie>,
     listeners: Vec<ListenerSpec>,
@@ -133,6 +141,9 @@ impl Config {
             forward: ForwardOptions::default(),
             request_id: true,
             heartbeats: None,
+            trusted_proxies: Vec::new(),
+            abort_on_close: true,
+            listen_mode: None,
             host: None,
             sticky: None,
             listeners: vec![DEFAULT_LISTENER.into()],

@@ -1,11 +1,12 @@
 //! Backends, strategy and affinity.
 
-use super::settings::{Scope, Section};
+use super::settings::{Scope, Section, optional, within};
 use super::{
-    BackendSpec, ConfigError, ConfigErrorKind, LoadBound, StickyCookie, StrategySpec,
-    parse_cookie_name, secret, strategy,
+    BackendSpec, ConfigError, ConfigErrorKind, CookieAttributes, LoadBound, SameSite,
+    SecureAttribute, StickyCookie, StrategySpec, parse_cookie_name, secret, strategy,
 };
 use std::path::PathBuf;
+use std::time::Duration;
 
 static SECTION: Section = Section {
     title: "Backends",
@@ -47,7 +48,28 @@ settings! {
     /// With the same secret, cookies are valid across restarts and among several lb. Without it,
     /// each start makes up its own.
     "sticky-secret" <"FILE"> sticky_secret: Option<PathBuf> = None, with { requires: Some("sticky"), http_only: true };
+
+    /// Secure attribute of the sticky cookie: auto, on or off
+    ///
+    /// auto sets it where the client came by https, so that browsers return the cookie by https
+    /// alone.
+    "sticky-secure" <"auto|on|off"> sticky_secure: SecureAttribute = SecureAttribute::Auto,
+        with { requires: Some("sticky"), http_only: true };
+
+    /// SameSite attribute of the sticky cookie: lax, strict or none
+    ///
+    /// none, for pages that other sites embed, takes --sticky-secure on: browsers drop it else.
+    "sticky-same-site" <"lax|strict|none"> sticky_same_site: SameSite = SameSite::Lax,
+        with { requires: Some("sticky"), http_only: true };
+
+    /// Lifetime of the sticky cookie [default: until the browser is closed]
+    "sticky-max-age" <"TIME"> sticky_max_age: Option<Duration> = None,
+        check optional(within(Duration::from_secs(1)..=MAX_AGE)),
+        with { requires: Some("sticky"), http_only: true };
 }
+
+/// The longest lifetime of a cookie that browsers grant (RFC 6265bis, section 5.5).
+const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 3600);
 
 impl PoolSettings {
     /// The strategy, with its load bound.
@@ -69,7 +91,11 @@ impl PoolSettings {
         let Some(name) = &self.sticky else {
             return Ok(None);
         };
-        let cookie = StickyCookie::new(name)?;
+        let cookie = StickyCookie::new(name)?.with_attributes(CookieAttributes {
+            secure: self.sticky_secure,
+            same_site: self.sticky_same_site,
+            max_age: self.sticky_max_age,
+        })?;
         let Some(path) = &self.sticky_secret else {
             return Ok(Some(cookie));
         };

@@ -1,7 +1,10 @@
 //! The cookie by which clients are bound to backends.
 
-use super::ConfigError;
+use super::choice::choose;
+use super::{ConfigError, ConfigErrorKind};
 use crate::syntax::is_token;
+use std::str::FromStr;
+use std::time::Duration;
 
 /// The shortest secret: 128 bits, if its bytes are random.
 const MIN_SECRET_BYTES: usize = 16;
@@ -11,6 +14,7 @@ const MIN_SECRET_BYTES: usize = 16;
 pub struct StickyCookie {
     name: String,
     secret: Option<Vec<u8>>,
+    attributes: CookieAttributes,
 }
 
 impl StickyCookie {
@@ -23,6 +27,7 @@ impl StickyCookie {
         Ok(Self {
             name: parse_cookie_name(name)?,
             secret: None,
+            attributes: CookieAttributes::default(),
         })
     }
 
@@ -37,6 +42,28 @@ impl StickyCookie {
         Some(self)
     }
 
+    /// The same cookie with these attributes.
+    ///
+    /// # Errors
+    /// `SameSite=None` without `Secure`, which browsers drop.
+    pub fn with_attributes(mut self, attributes: CookieAttributes) -> Result<Self, ConfigError> {
+        if attributes.same_site == SameSite::None && attributes.secure != SecureAttribute::On {
+            let remedy = "add --sticky-secure on, or use lax";
+            return Err(ConfigError::new("browsers drop such a cookie", remedy)
+                .with_kind(ConfigErrorKind::Conflict)
+                .with_flag("--sticky-same-site")
+                .with_value("none"));
+        }
+        self.attributes = attributes;
+        Ok(self)
+    }
+
+    /// The attributes of the cookie.
+    #[must_use]
+    pub const fn attributes(&self) -> &CookieAttributes {
+        &self.attributes
+    }
+
     /// The name of the cookie.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -47,6 +74,112 @@ impl StickyCookie {
     #[must_use]
     pub fn secret(&self) -> Option<&[u8]> {
         self.secret.as_deref()
+    }
+}
+
+/// What a browser is told of a cookie (RFC 6265, section 4.1.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CookieAttributes {
+    /// `Secure`.
+    pub secure: SecureAttribute,
+    /// `SameSite`.
+    pub same_site: SameSite,
+    /// `Max-Age`, in whole seconds; `None`: until the browser is closed.
+    pub max_age: Option<Duration>,
+}
+
+/// When a cookie is `Secure`: returned by https alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecureAttribute {
+    /// If the client came by https.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// Whether requests that other sites cause carry a cookie (RFC 6265bis, section 4.1.2.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SameSite {
+    /// Only when the user follows a link.
+    #[default]
+    Lax,
+    /// No.
+    Strict,
+    /// Yes.
+    None,
+}
+
+impl CookieAttributes {
+    /// What follows the value in `Set-Cookie`, for a client that came by https or not.
+    #[must_use]
+    pub fn text(&self, is_https: bool) -> String {
+        let secure = match self.secure {
+            SecureAttribute::On => true,
+            SecureAttribute::Off => false,
+            SecureAttribute::Auto => is_https,
+        };
+        let mut text = "Path=/; HttpOnly".to_owned();
+        text.push_str(if secure { "; Secure" } else { "" });
+        text.push_str(match self.same_site {
+            SameSite::Lax => "; SameSite=Lax",
+            SameSite::Strict => "; SameSite=Strict",
+            SameSite::None => "; SameSite=None",
+        });
+        if let Some(max_age) = self.max_age {
+            text.push_str(&format!("; Max-Age={}", max_age.as_secs()));
+        }
+        text
+    }
+}
+
+impl SecureAttribute {
+    const ALL: [(Self, &str); 3] = [(Self::Auto, "auto"), (Self::On, "on"), (Self::Off, "off")];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::On => "on",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl SameSite {
+    const ALL: [(Self, &str); 3] = [
+        (Self::Lax, "lax"),
+        (Self::Strict, "strict"),
+        (Self::None, "none"),
+    ];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lax => "lax",
+            Self::Strict => "strict",
+            Self::None => "none",
+        }
+    }
+}
+
+impl FromStr for SecureAttribute {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        choose(text, "setting", &Self::ALL)
+    }
+}
+
+impl FromStr for SameSite {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        choose(text, "setting", &Self::ALL)
     }
 }
 
@@ -83,6 +216,35 @@ mod tests {
         for bad in ["", "a b", "a=b", "a;b", "\u{e9}"] {
             assert!(StickyCookie::new(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn attributes_are_what_was_asked_for() {
+        let defaults = CookieAttributes::default();
+        assert_eq!(defaults.text(false), "Path=/; HttpOnly; SameSite=Lax");
+        assert_eq!(
+            defaults.text(true),
+            "Path=/; HttpOnly; Secure; SameSite=Lax"
+        );
+        let embedded = CookieAttributes {
+            secure: SecureAttribute::On,
+            same_site: SameSite::None,
+            max_age: Some(Duration::from_secs(60)),
+        };
+        let text = "Path=/; HttpOnly; Secure; SameSite=None; Max-Age=60";
+        assert_eq!(embedded.text(false), text);
+        let off = CookieAttributes {
+            secure: SecureAttribute::Off,
+            ..embedded
+        };
+        assert!(!off.text(true).contains("Secure"));
+        let cookie = StickyCookie::new("lb").unwrap();
+        assert!(cookie.clone().with_attributes(embedded).is_ok());
+        assert_eq!(
+            cookie.with_attributes(off).unwrap_err().to_string(),
+            "--sticky-same-site 'none': browsers drop such a cookie; \
+             add --sticky-secure on, or use lax"
+        );
     }
 
     #[test]

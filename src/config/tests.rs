@@ -177,7 +177,7 @@ fn every_limit_is_checked_at_both_ends() {
         ),
         (
             "--max-connections",
-            |limits, to| limits.max_connections = to,
+            |limits, to| limits.max_connections = Some(to),
             1,
             1_000_000,
         ),

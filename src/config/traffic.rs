@@ -1,7 +1,7 @@
 //! Listeners, mode and workers.
 
 use super::settings::{Scope, Section};
-use super::{ListenerSpec, Mode, Workers};
+use super::{ConfigError, ListenerSpec, Mode, Workers};
 
 static SECTION: Section = Section {
     title: "Traffic",
@@ -25,15 +25,76 @@ settings! {
     /// its client. The flag can be repeated.
     "listen" <"[proxy+]IP:PORT|unix:PATH"> listen: Vec<ListenerSpec> = Vec::new();
 
+    /// Permissions of UNIX sockets, in octal [default: what the umask leaves]
+    ///
+    /// As for chmod: 660 lets the group of lb connect, 666 every user.
+    "listen-mode" <"MODE"> listen_mode: Option<FileMode> = None, read |text| FileMode::parse(text).map(Some);
+
     /// What is balanced: http or tcp
     ///
     /// http balances each HTTP/1.1 request on its own and keeps connections alive on both sides;
     /// tcp balances whole connections, whatever they carry.
     "mode" <"http|tcp"> mode: Mode = Mode::Http;
 
+    /// Drop a request when its client closes: on or off
+    ///
+    /// For requests without a body, while they wait or are in flight. Off keeps clients that close
+    /// their sending side and still read.
+    "abort-on-close" <"on|off"> abort_on_close: bool = true, with { http_only: true };
+
     /// Threads, each with an event loop
     ///
     /// A number, or auto for one on each core. Each has its own listening sockets and
     /// connections; limits, the queue and the state of backends are shared. One is enough for most.
     "workers" <"N|auto"> workers: Workers = Workers::default(), with { section: &GLOBAL };
+}
+
+/// The permissions of a file: 0 to 777 in octal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileMode(u32);
+
+impl FileMode {
+    /// Reads a mode in octal, as in `660`.
+    ///
+    /// # Errors
+    /// Anything but three octal digits, or four that begin with 0.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let digits = match text.len() {
+            4 => text.strip_prefix('0'),
+            _ => Some(text).filter(|text| text.len() == 3),
+        };
+        let is_octal = |text: &&str| text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+        let mode = digits.filter(is_octal);
+        match mode.and_then(|mode| u32::from_str_radix(mode, 8).ok()) {
+            Some(mode) => Ok(Self(mode)),
+            None => {
+                let remedy = "give three octal digits, as in 660";
+                Err(ConfigError::new("not a file mode", remedy).with_value(text))
+            }
+        }
+    }
+
+    /// The permission bits.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_is_octal() {
+        for (text, bits) in [("660", 0o660), ("0600", 0o600), ("000", 0), ("777", 0o777)] {
+            assert_eq!(FileMode::parse(text).map(FileMode::bits), Ok(bits));
+        }
+        for text in ["", "66", "680", "1777", "00660", "+66", "rw-", "0o66"] {
+            assert_eq!(
+                FileMode::parse(text).unwrap_err().to_string(),
+                format!("'{text}': not a file mode; give three octal digits, as in 660")
+            );
+        }
+    }
 }

@@ -10,25 +10,38 @@ const OTHERS_PER_WORKER: u64 = 32;
 /// Descriptors beside those of checks: events, standard streams.
 const OTHERS_OF_CHECKS: u64 = 16;
 
+/// Client connections where nothing is asked for.
+pub(crate) const DEFAULT_CONNECTIONS: usize = 8_000;
+
 /// Raises the limit of open files so that `max_connections` clients, and as many connections to
-/// backends, can be open at once over all workers, and `conns` connections for heartbeats.
+/// backends, can be open at once over all workers, and `conns` connections for heartbeats. Returns
+/// how many clients there may be: where no number is asked for, fewer than the default if no more
+/// fit.
 ///
 /// # Errors
 /// The system does not allow that many; says how many it needs.
 pub(crate) fn allow_connections(
-    max_connections: usize,
+    max_connections: Option<usize>,
     conns: usize,
     workers: usize,
-) -> Result<(), ConfigError> {
+) -> Result<usize, ConfigError> {
     let more_workers = (workers as u64).saturating_sub(1);
     let others = OTHERS + OTHERS_PER_WORKER * more_workers + conns as u64;
-    let needed = max_connections as u64 * 2 + others;
-    raise_limit(needed).map_err(|maximum| {
+    let wanted = max_connections.unwrap_or(DEFAULT_CONNECTIONS);
+    let needed = wanted as u64 * 2 + others;
+    let Err(maximum) = raise_limit(needed) else {
+        return Ok(wanted);
+    };
+    let fitting = maximum.saturating_sub(others) / 2;
+    if max_connections.is_none() && fitting > 0 && raise_limit(fitting * 2 + others).is_ok() {
+        return Ok(usize::try_from(fitting).unwrap_or(wanted));
+    }
+    Err(
         ConfigError::new(shortage(needed, maximum), remedy(needed, maximum, others))
             .with_kind(ConfigErrorKind::Descriptors)
             .with_flag("--max-connections")
-            .with_value(max_connections)
-    })
+            .with_value(wanted),
+    )
 }
 
 /// Raises the limit of open files so that so many checks can be under way at once.

@@ -52,7 +52,7 @@ impl HeartbeatListener {
             1
         };
         loop {
-            let listeners = bind(0, &Address::Tcp(address), 1);
+            let listeners = bind(0, &Address::Tcp(address), 1, None);
             let Some(connections) = listeners.map_err(|i| i.with_flag(FLAG))?.pop() else {
                 return Err(refusal(&io::ErrorKind::AddrNotAvailable.into()).with_flag(FLAG));
             };

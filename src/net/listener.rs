@@ -3,7 +3,7 @@
 use super::socket_file::{self, SocketFile};
 use super::stream::Stream;
 use crate::address::{Address, ClientAddress};
-use crate::config::{ConfigError, ConfigErrorKind};
+use crate::config::{ConfigError, ConfigErrorKind, FileMode};
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -129,6 +129,7 @@ pub(crate) fn bind(
     number: u16,
     address: &Address,
     workers: usize,
+    mode: Option<FileMode>,
 ) -> Result<Vec<Listener>, ConfigError> {
     match address {
         Address::Tcp(at) => match open(*at, workers) {
@@ -140,7 +141,7 @@ pub(crate) fn bind(
             }
             Err(error) => Err(refusal(&error).with_value(at)),
         },
-        Address::Unix(path) => match socket_file::listen(path.as_path(), BACKLOG) {
+        Address::Unix(path) => match socket_file::listen(path.as_path(), BACKLOG, mode) {
             Ok((socket, file)) => {
                 let socket = ListeningSocket::Unix {
                     socket,
@@ -247,7 +248,7 @@ mod tests {
     #[test]
     fn the_last_who_waits_is_known_to_be_the_last_and_the_next_is_announced() {
         let any_port = "127.0.0.1:0".parse::<SocketAddr>().unwrap();
-        let mut listener = bind(0, &any_port.into(), 1).unwrap().pop().unwrap();
+        let mut listener = bind(0, &any_port.into(), 1, None).unwrap().pop().unwrap();
         let address = listener.address().tcp().unwrap();
         let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(8));
         listener.register(poll.registry(), Token(0)).unwrap();

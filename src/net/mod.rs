@@ -21,7 +21,7 @@ mod resolve;
 mod socket_file;
 mod stream;
 
-pub(crate) use descriptors::allow_connections;
+pub(crate) use descriptors::{DEFAULT_CONNECTIONS, allow_connections};
 pub(crate) use echo::{allow_check, allow_echo};
 pub use heartbeat_link::Reachability;
 pub(crate) use heartbeat_listener::HeartbeatListener;

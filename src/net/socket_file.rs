@@ -5,10 +5,12 @@
 //! left alone. The file is removed after its listener, unless another process has taken its place by
 //! then. Comparing inodes was the other way to tell: they are used again at once.
 
+use crate::config::FileMode;
 use mio::net::{UnixListener, UnixStream};
 use socket2::{Domain, SockAddr, Socket, Type};
+use std::fs::Permissions;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -17,7 +19,12 @@ use std::{fs, io};
 pub(super) struct SocketFile(PathBuf);
 
 /// Listens on `path`, in place of a dead process's socket if there is one.
-pub(super) fn listen(path: &Path, backlog: i32) -> io::Result<(UnixListener, SocketFile)> {
+/// Its permissions are set before it accepts.
+pub(super) fn listen(
+    path: &Path,
+    backlog: i32,
+    mode: Option<FileMode>,
+) -> io::Result<(UnixListener, SocketFile)> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     let address = SockAddr::unix(path)?;
@@ -29,6 +36,9 @@ pub(super) fn listen(path: &Path, backlog: i32) -> io::Result<(UnixListener, Soc
         other => other?,
     }
     let file = SocketFile(path.to_owned());
+    if let Some(mode) = mode {
+        fs::set_permissions(path, Permissions::from_mode(mode.bits()))?;
+    }
     socket.listen(backlog)?;
     let listener = UnixListener::from_std(OwnedFd::from(socket).into());
     Ok((listener, file))
@@ -63,8 +73,8 @@ mod tests {
     #[test]
     fn the_file_goes_with_the_listener_and_a_living_one_is_left_alone() {
         let path = path("living");
-        let (listener, file) = listen(&path, 1).unwrap();
-        let error = listen(&path, 1).unwrap_err();
+        let (listener, file) = listen(&path, 1, None).unwrap();
+        let error = listen(&path, 1, None).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         drop((listener, file));
         assert!(!path.exists());
@@ -73,10 +83,10 @@ mod tests {
     #[test]
     fn the_socket_of_a_dead_process_is_replaced_and_not_removed_by_its_former_owner() {
         let path = path("dead");
-        let (listener, former) = listen(&path, 1).unwrap();
+        let (listener, former) = listen(&path, 1, None).unwrap();
         drop(listener);
         assert!(path.exists());
-        let (listener, file) = listen(&path, 1).unwrap();
+        let (listener, file) = listen(&path, 1, None).unwrap();
         drop(former);
         assert!(path.exists(), "it belongs to another by now");
         drop((listener, file));
@@ -87,7 +97,7 @@ mod tests {
     fn a_file_that_is_no_socket_is_left_alone() {
         let path = path("file");
         fs::write(&path, "precious").unwrap();
-        let error = listen(&path, 1).unwrap_err();
+        let error = listen(&path, 1, None).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert_eq!(fs::read(&path).unwrap(), b"precious");
         fs::remove_file(&path).unwrap();

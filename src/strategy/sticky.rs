@@ -51,6 +51,16 @@ impl Sticky {
         }
     }
 
+    /// The same with other attributes of the cookie.
+    #[must_use]
+    pub fn with_attributes(mut self, attributes: &str) -> Self {
+        for binding in &mut self.values {
+            let (cookie, value) = (&self.cookie, &binding.value);
+            binding.line = format!("Set-Cookie: {cookie}={value}; {attributes}\r\n").into_bytes();
+        }
+        self
+    }
+
     /// The name of the cookie.
     #[must_use]
     pub fn cookie(&self) -> &str {

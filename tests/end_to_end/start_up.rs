@@ -1,7 +1,7 @@
 //! Starts that fail: one line that names the flag, its value and what would be right, and an
 //! exit code that scripts can tell apart.
 
-use crate::support::{Backend, Lb, Refusing};
+use crate::support::{Backend, Lb, Refusing, until};
 use std::process::{Command, Output};
 
 /// Must be refused as a mistake, in one line. Returns what it says after `lb: `.
@@ -151,7 +151,7 @@ fn run_with_descriptors(limit: u32, args: &str) -> Output {
 
 #[test]
 fn too_few_file_descriptors() {
-    let output = run_with_descriptors(2000, "--backends 5000");
+    let output = run_with_descriptors(2000, "--backends 5000 --max-connections 8000");
     assert_eq!(
         failure(&output),
         "--max-connections '8000': needs 16640 file descriptors, and the limit is 2000; \
@@ -176,4 +176,19 @@ fn the_number_of_connections_that_is_offered_works() {
         backend.address
     );
     Lb::spawn(command.args(["-c", &script])).assert_serves();
+}
+
+#[test]
+fn the_default_number_of_connections_follows_the_limit_of_descriptors() {
+    let backend = Backend::echo();
+    let mut command = Command::new("sh");
+    let script = format!(
+        "ulimit -n 2000; exec '{}' --listen 0 --backends {}",
+        env!("CARGO_BIN_EXE_lb"),
+        backend.address
+    );
+    let lb = Lb::spawn(command.args(["-c", &script]));
+    lb.assert_serves();
+    let warning = "lb: warning: takes 680 client connections, not 8000: ";
+    until("it warns", || lb.stderr().contains(warning));
 }

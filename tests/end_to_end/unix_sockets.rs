@@ -72,6 +72,27 @@ fn clients_come_by_a_unix_socket_that_goes_with_the_balancer() {
 }
 
 #[test]
+fn a_socket_has_the_mode_that_was_given() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for mode in ["600", "0666"] {
+        let path = path("mode");
+        let listen = format!("unix:{}", path.display());
+        let args = [
+            "--listen",
+            &listen,
+            "--listen-mode",
+            mode,
+            "--backends",
+            "1",
+        ];
+        let lb = Lb::start(&[], &args);
+        let bits = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(bits, u32::from_str_radix(mode, 8).unwrap());
+        drop(lb);
+    }
+}
+
+#[test]
 fn a_socket_that_is_served_is_not_taken_over() {
     let path = path("served");
     let listener = UnixListener::bind(&path).unwrap();

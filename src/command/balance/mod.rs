@@ -35,6 +35,13 @@ pub(super) fn run(order: &Order) -> ExitCode {
             say(&line);
         }
     }
+    if balancer.is_short_of_descriptors() {
+        say(&format!(
+            "lb: warning: takes {} client connections, not 8000: the limit of file descriptors \
+             allows no more (ulimit -n)",
+            balancer.max_connections()
+        ));
+    }
     let event_log = match order.quiet {
         true => None,
         false => event_log::start(&balancer.handle()).ok(),
