@@ -238,6 +238,7 @@ impl Plan<'_> {
             addresses: self.addresses.clone(),
             host: config.host().map(str::to_owned),
             send_proxy: config.send_proxy,
+            ..ConnectSpec::default()
         };
         Pool::new(backends, affinity, connect, limits)
     }

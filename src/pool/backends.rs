@@ -56,7 +56,7 @@ impl Backends {
             return self.pick_shared(exchange);
         }
         let backend = self.choose(exchange)?;
-        self.lease(backend, now)
+        self.lease(backend, key, now)
     }
 
     pub(super) fn choose(&mut self, exchange: PickFor<'_>) -> Option<BackendId> {
@@ -76,7 +76,7 @@ impl Backends {
         if !may {
             return None;
         }
-        let mut lease = self.lease(backend, now)?;
+        let mut lease = self.lease(backend, 0, now)?;
         lease.by_affinity = true;
         Some(lease)
     }
@@ -204,7 +204,7 @@ impl Backends {
     /// Counts an exchange at the backend that was chosen for it; `None` if another worker was
     /// faster.
     #[inline]
-    pub(super) fn lease(&mut self, chosen: BackendId, now: Timestamp) -> Option<Lease> {
+    pub(super) fn lease(&mut self, chosen: BackendId, key: u64, now: Timestamp) -> Option<Lease> {
         let slot = chosen.slot();
         let place = match self.sharing {
             None => None,
@@ -227,6 +227,7 @@ impl Backends {
             dispatched_at: now,
             node: self.in_flight.push(&mut backend.queue, now),
             ahead,
+            key,
             trial: is_trial,
             by_affinity: false,
         };

@@ -15,6 +15,8 @@ pub struct Lease {
     pub(super) dispatched_at: Timestamp,
     pub(super) node: NodeId,
     pub(super) ahead: u32,
+    /// The key it was picked by; 0 if none.
+    pub(super) key: u64,
     /// Whether the exchange decides about the return of its backend.
     pub(super) trial: bool,
     /// Whether the client is bound to the backend, so that nobody else was considered.

@@ -42,6 +42,8 @@ pub(super) struct Backend {
     /// or news of its state are.
     pub(super) is_barred: bool,
     pub(super) evidence: OutlierDetector,
+    /// The key of the last failure, where the strategy goes by keys.
+    pub(super) last_failed_key: Option<u64>,
     pub(super) latency_outlier: LatencyOutlier,
     pub(super) name: String,
 }
@@ -142,6 +144,7 @@ impl Members {
             is_spared: false,
             is_barred: false,
             evidence: OutlierDetector::default(),
+            last_failed_key: None,
             latency_outlier: LatencyOutlier::default(),
             name,
         };

@@ -100,6 +100,8 @@ pub struct Pool {
 pub struct ConnectSpec {
     /// The addresses of each backend, by slot. All addresses of a name are tried.
     pub addresses: Vec<Vec<Address>>,
+    /// The address of each backend that was last connected to, by slot.
+    pub preferred: Vec<u16>,
     /// The `Host` that backends are asked for; `None`: the one the client asked for.
     pub host: Option<String>,
     /// The PROXY header sent ahead of everything else, if one is. Connections then serve one
@@ -108,6 +110,22 @@ pub struct ConnectSpec {
 }
 
 impl ConnectSpec {
+    /// The index of the address of a backend to try first.
+    pub(crate) fn preferred(&self, backend: BackendId) -> u16 {
+        self.preferred.get(backend.slot()).copied().unwrap_or(0)
+    }
+
+    /// Remembers that the address of a backend with this index could be connected to.
+    pub(crate) fn prefer(&mut self, backend: BackendId, index: usize) {
+        let slot = backend.slot();
+        if slot >= self.preferred.len() {
+            self.preferred.resize(slot + 1, 0);
+        }
+        if let Some(preferred) = self.preferred.get_mut(slot) {
+            *preferred = index as u16;
+        }
+    }
+
     /// The addresses of a backend.
     #[must_use]
     pub fn addresses(&self, backend: BackendId) -> &[Address] {

@@ -3,9 +3,9 @@
 //! Two rules, both relative to the rest of the pool, so that an error every backend returns (a
 //! bad release, a database that is gone) ejects nobody:
 //! * **in a row**: 5 failures without a success between them, while the others fail at most one
-//!   time in ten. It heartbeat_events a backend that broke, after a handful of requests;
+//!   time in ten. It finds a backend that broke, after a handful of requests;
 //! * **share**: at least half of at least 20 outcomes of the last two seconds, and at least twice
-//!   the share of the others. It heartbeat_events a backend that fails now and then.
+//!   the share of the others. It finds a backend that fails now and then.
 //!
 //! What a failure is, is decided where the exchange ends; slow answers are none. A backend that
 //! is slow but alive is left to the strategy: `least-rt` gives it less as it gets slower, which

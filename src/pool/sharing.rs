@@ -1,21 +1,18 @@
-//! One pool of backends for several workers, each with an pool of its own.
+//! One pool for several workers, each with backends of its own.
 //!
-//! Shared are the [`SharedLoad`], on which every worker sees what all have in flight, and the lives of
-//! the backends. For these there is one rule: *the first worker decides*. Whatever another one
-//! heartbeat_events (a refused connection, a trial that went well) becomes a [`Signal`] to the first, which
-//! moves the backend on and tells the others by the [`StateChange`] it would tell anybody; they
-//! [`adopt`](Backends::adopt) it. So changes have one order, each is told once, the share of the
-//! pool that may be ejected is exact, and the operator's word cannot be lost to a signal that was
-//! under way. Refused: everybody decides and the last writer wins, which has none of that. The
-//! price is a moment in which another worker still picks a backend that is no good; such an
-//! exchange goes elsewhere like the one that noticed.
+//! Shared are the [`SharedLoad`], which shows every worker what all have in flight, and the life cycle
+//! of the backends. For the latter *the first worker decides*. What another one notices (a refused
+//! connection, a trial that succeeded) becomes a [`Signal`] to the first, which moves the backend on
+//! and tells the others by a [`StateChange`], which they [`adopt`](Backends::adopt). So changes have
+//! one order, each is reported once, the share of the pool that may be ejected is exact, and an
+//! operator's command cannot be lost to a signal that was under way. Refused: every worker decides and
+//! the last writer wins, which has none of that. The price is a moment in which another worker still
+//! picks a backend that is out; such an exchange is retried elsewhere like the one that noticed.
 //!
-//! OutlierDetector from answers is gathered by each worker from its own exchanges: they are samples of
-//! the same backend, and an answer that is well costs no message.
-//!
-//! What a strategy learns from answers stays with its worker, too. Refused: sharing the estimates of
-//! `least-rt`. In simulation, two and four workers that learn apart and see together what is in
-//! flight are as fast as one; each tries a slow backend once more, and that is all.
+//! Each worker gathers evidence from its own exchanges: they are samples of the same backend, and a
+//! successful response costs no message. A strategy's estimates stay with their worker too: in
+//! simulation, two and four workers that learn apart and see together what is in flight are as fast
+//! as one; each tries a slow backend once more.
 
 use super::life_cycle::Event;
 use super::members::Backend;
@@ -187,7 +184,7 @@ impl Backends {
         for _ in 0..=count {
             match self.choose(exchange) {
                 Some(backend) => {
-                    if let Some(lease) = self.lease(backend, exchange.now) {
+                    if let Some(lease) = self.lease(backend, exchange.key, exchange.now) {
                         return Some(lease);
                     }
                 }

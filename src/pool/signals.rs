@@ -62,6 +62,11 @@ impl Backends {
             return;
         };
         let is_evidence = lease.dispatched_at >= backend.judged_from;
+        // Where the request or a cookie decides on the backend, failures follow the request: one page
+        // that always fails would eject one healthy backend after another. Those of different keys
+        // tell of the backend all the same.
+        let repeats = self.picker.is_keyed && backend.last_failed_key == Some(lease.key);
+        let follows_request = repeats || lease.by_affinity;
         match outcome {
             Outcome::Inconclusive => {
                 let event = Event::Inconclusive { trial };
@@ -83,7 +88,8 @@ impl Backends {
             }
             Outcome::Failure => {
                 self.detection.recent.add(true, now);
-                if is_evidence {
+                backend.last_failed_key = Some(lease.key);
+                if is_evidence && !follows_request {
                     backend.evidence.bad(now);
                     self.weigh(slot, trial, now);
                 } else {

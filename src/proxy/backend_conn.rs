@@ -16,9 +16,37 @@ pub(super) struct BackendConn<T> {
     pub(super) state: BackendConnState,
     pub(super) backend: BackendId,
     pub(super) pool: PoolId,
-    /// Index of the backend's address it leads to.
-    pub(super) address: u16,
+    /// Which of the backend's addresses it leads to.
+    pub(super) address: AddressTry,
     opened_at: Timestamp,
+}
+
+/// A place in a round of a backend's addresses: the one that was last connected to comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AddressTry {
+    first: u16,
+    tried: u16,
+}
+
+impl AddressTry {
+    /// The start of a round at the address with this index.
+    pub(super) const fn from(first: u16) -> Self {
+        Self { first, tried: 0 }
+    }
+
+    /// The next in the round.
+    pub(super) const fn next(self) -> Self {
+        Self {
+            first: self.first,
+            tried: self.tried.saturating_add(1),
+        }
+    }
+
+    /// The index of the address, of `count`; `None` at the end of the round.
+    pub(super) fn index(self, count: usize) -> Option<usize> {
+        let position = usize::from(self.first) + usize::from(self.tried);
+        (usize::from(self.tried) < count).then(|| position % count)
+    }
 }
 
 /// The state of a backend connection.
@@ -42,7 +70,7 @@ impl<T: Transport> BackendConn<T> {
     pub(super) fn new(
         io: T,
         (pool, backend): (PoolId, BackendId),
-        address: u16,
+        address: AddressTry,
         exchange: ExchangeId,
         now: Timestamp,
     ) -> Self {

@@ -3,7 +3,7 @@
 //! Closing is decided anywhere and done in one phase at the end of the turn, so an id that is valid
 //! at the start of a phase is valid to its end.
 
-use super::backend_conn::{BackendConn, BackendConnState};
+use super::backend_conn::{AddressTry, BackendConn, BackendConnState};
 use super::client_conn::{ClientConn, ClientConnState};
 use super::exchange::{Attempt, Exchange};
 use super::network::{Network, Token};
@@ -100,8 +100,8 @@ impl<N: Network> Connections<N> {
         Ok(id)
     }
 
-    /// Opens a connection to the first of `addresses`, from index `first` on, that does not fail at
-    /// once. `make` makes a connection of a stream and the index of its address.
+    /// Opens a connection to the first of `addresses`, from `at` on, that does not fail at once.
+    /// `make` makes a connection of a stream and its place in the round.
     ///
     /// # Errors
     /// That of the last address, or there is none.
@@ -109,15 +109,18 @@ impl<N: Network> Connections<N> {
         &mut self,
         network: &mut N,
         addresses: &[Address],
-        first: u16,
-        make: impl FnOnce(N::Stream, u16) -> BackendConn<N::Stream>,
+        mut at: AddressTry,
+        make: impl FnOnce(N::Stream, AddressTry) -> BackendConn<N::Stream>,
     ) -> io::Result<BackendConnId> {
         let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
-        for (index, address) in (0..).zip(addresses).skip(usize::from(first)) {
+        while let Some(index) = at.index(addresses.len())
+            && let Some(address) = addresses.get(index)
+        {
             match network.connect(address) {
-                Ok(stream) => return self.insert_backend(make(stream, index), network),
+                Ok(stream) => return self.insert_backend(make(stream, at), network),
                 Err(error) => result = Err(error),
             }
+            at = at.next();
         }
         result
     }

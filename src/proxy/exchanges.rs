@@ -4,7 +4,7 @@
 //! the queue, an end) it asks for by a [`Step`]; a failure is a step too, so nothing has to
 //! remember to drive on after one.
 
-use super::backend_conn::{BackendConn, BackendConnState};
+use super::backend_conn::{AddressTry, BackendConn, BackendConnState};
 use super::exchange::{
     Attempt, AttemptEnd, CloseMode, Cut, Exchange, ExchangeIo, Phase, Step, TimeoutStatus,
 };
@@ -239,24 +239,15 @@ impl<N: Network> Proxy<N> {
                 self.log.metrics.retried(failed_at, fault);
             }
             exchange.name_backend(pool.backends.name(backend));
-            let may_reuse =
-                matches!(exchange.phase, Phase::AwaitingHead) && !exchange.needs_new_conn;
-            let kept = may_reuse.then(|| pool.idle.pop(backend)).flatten();
-            if let Some(conn) = kept {
-                exchange.attempt = Attempt::At {
-                    lease,
-                    conn,
-                    reused: true,
-                };
-                if let Some(conn) = self.conns.backends.get_mut(conn) {
-                    conn.state = BackendConnState::Busy(id);
-                }
+            let pool = exchange.pool;
+            if let Some(conn) = self.take_idle(id, backend) {
+                self.attach(id, lease, conn, true);
                 return Ok(Dispatched::Attached);
             }
-            let pool = exchange.pool;
-            match self.connect(pool, backend, 0, id, now) {
+            let at = AddressTry::from(self.pools.get(pool).connect.preferred(backend));
+            match self.connect(pool, backend, at, id, now) {
                 Ok(conn) => {
-                    self.attach(id, lease, conn);
+                    self.attach(id, lease, conn, false);
                     return Ok(Dispatched::Attached);
                 }
                 Err(error) => self.connect_failed_at_once(id, pool, lease, &error, now)?,
@@ -264,22 +255,44 @@ impl<N: Network> Proxy<N> {
         }
     }
 
-    fn attach(&mut self, id: ExchangeId, lease: Lease, conn: BackendConnId) {
+    fn attach(&mut self, id: ExchangeId, lease: Lease, conn: BackendConnId, reused: bool) {
         if let Some(exchange) = self.conns.exchanges.get_mut(id) {
             exchange.attempt = Attempt::At {
                 lease,
                 conn,
-                reused: false,
+                reused,
             };
         }
     }
 
-    /// Opens a connection to a backend, beginning with its address at index `first`.
+    /// Takes an idle connection to a backend, which costs no system call. A request that may not
+    /// be repeated (RFC 9110, section 9.2.2) would be lost on a connection whose end is still on its
+    /// way as an event, so for one the system is asked first.
+    fn take_idle(&mut self, id: ExchangeId, backend: BackendId) -> Option<BackendConnId> {
+        let exchange = self.conns.exchanges.get(id)?;
+        if !matches!(exchange.phase, Phase::AwaitingHead) || exchange.needs_new_conn {
+            return None;
+        }
+        let is_repeatable = exchange.request.method.is_idempotent();
+        let pool = exchange.pool;
+        loop {
+            let id_of_conn = self.pools.get_mut(pool).idle.pop(backend)?;
+            let conn = self.conns.backends.get_mut(id_of_conn)?;
+            // It has left the stack of idle connections.
+            conn.state = BackendConnState::Busy(id);
+            if is_repeatable || conn.conn.socket.is_quiet(&mut self.io.scratch) {
+                return Some(id_of_conn);
+            }
+            self.close_backend(id_of_conn);
+        }
+    }
+
+    /// Opens a connection to a backend, beginning with its address at `at`.
     fn connect(
         &mut self,
         pool: PoolId,
         backend: BackendId,
-        first: u16,
+        at: AddressTry,
         exchange: ExchangeId,
         now: Timestamp,
     ) -> io::Result<BackendConnId> {
@@ -288,7 +301,7 @@ impl<N: Network> Proxy<N> {
         let make =
             |stream, address| BackendConn::new(stream, (pool, backend), address, exchange, now);
         let network = &mut self.network;
-        let conn = self.conns.connect(network, addresses, first, make)?;
+        let conn = self.conns.connect(network, addresses, at, make)?;
         self.timers.set(conn, now + of.limits.connect_timeout);
         Ok(conn)
     }
@@ -330,7 +343,7 @@ impl<N: Network> Proxy<N> {
         backend.conn.socket.note(ready);
         match backend.state {
             BackendConnState::Connecting(exchange) if ready.broken => {
-                self.connect_failed(id, exchange, now);
+                self.connect_failed(id, exchange, Fault::ConnectFailed, now);
             }
             BackendConnState::Connecting(exchange) => {
                 if ready.writable || ready.readable {
@@ -363,13 +376,19 @@ impl<N: Network> Proxy<N> {
         }
     }
 
-    /// A connection could not be established. The other addresses of the backend come next, then
-    /// other backends.
-    fn connect_failed(&mut self, id: BackendConnId, exchange: ExchangeId, now: Timestamp) {
+    /// A connection could not be established, by `fault`. The other addresses of the backend come
+    /// next, then other backends.
+    fn connect_failed(
+        &mut self,
+        id: BackendConnId,
+        exchange: ExchangeId,
+        fault: Fault,
+        now: Timestamp,
+    ) {
         let Some(conn) = self.conns.backends.get(id) else {
             return;
         };
-        let (pool, backend, next) = (conn.pool, conn.backend, conn.address + 1);
+        let (pool, backend, next) = (conn.pool, conn.backend, conn.address.next());
         match self.connect(pool, backend, next, exchange, now) {
             Ok(other) => {
                 self.close_backend(id);
@@ -380,7 +399,7 @@ impl<N: Network> Proxy<N> {
                 }
                 self.drive(exchange, now);
             }
-            Err(_) => self.fail(exchange, Fault::ConnectFailed, now),
+            Err(_) => self.fail(exchange, fault, now),
         }
     }
 
@@ -389,7 +408,7 @@ impl<N: Network> Proxy<N> {
         match self.conns.backends.get(id).map(|conn| conn.state) {
             Some(BackendConnState::Idle { .. }) => self.close_backend(id),
             Some(BackendConnState::Connecting(exchange)) => {
-                self.fail(exchange, Fault::ConnectTimeout, now);
+                self.connect_failed(id, exchange, Fault::ConnectTimeout, now);
             }
             // It was set for the connection to be established, or while it was idle.
             Some(BackendConnState::Busy(_) | BackendConnState::Closed) | None => {}

@@ -34,6 +34,11 @@ impl Token {
         }
     }
 
+    /// Whether packed bits name a connection made to a backend.
+    pub(crate) const fn is_backend_conn(bits: u64) -> bool {
+        bits & (BACKEND_CONN_BIT | CHECK_BIT) == BACKEND_CONN_BIT
+    }
+
     /// Unpacks what [`to_bits`](Self::to_bits) packed.
     #[must_use]
     pub fn from_bits(bits: u64) -> Self {

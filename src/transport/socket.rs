@@ -159,6 +159,12 @@ impl<T: Transport> Socket<T> {
         !self.may_read() || self.recv(scratch) == Received::Blocked
     }
 
+    /// Whether nothing has come from the peer, not even its end. Always asks the system: an event
+    /// may be on its way.
+    pub fn is_quiet(&mut self, scratch: &mut [u8]) -> bool {
+        !self.ended && self.recv(scratch) == Received::Blocked
+    }
+
     /// Writes `parts` once and tells how many bytes were taken, possibly none.
     ///
     /// # Errors

@@ -213,12 +213,16 @@ impl EventLoop {
     /// The events phase. Reads the clock behind each event: response times are that exact.
     fn dispatch_all(&mut self, events: &Events, began: Timestamp) -> Timestamp {
         let mut now = began;
-        for event in events {
-            let token = event.token();
-            if token.0 & OWN_BIT == 0 {
-                let token = Token::from_bits(token.0 as u64);
-                self.proxy.ready(token, readiness(event), now);
-                now = self.clock.now();
+        // Those of backend connections come first: the end of a kept one must be known before a
+        // client's request could be sent on it.
+        for is_backend in [true, false] {
+            for event in events {
+                let bits = event.token().0;
+                if bits & OWN_BIT == 0 && Token::is_backend_conn(bits as u64) == is_backend {
+                    let token = Token::from_bits(bits as u64);
+                    self.proxy.ready(token, readiness(event), now);
+                    now = self.clock.now();
+                }
             }
         }
         self.stats.end_phase(TurnPhase::Events, now);

@@ -321,3 +321,27 @@ fn what_a_strategy_holds_against_a_backend_does_not_put_its_trial_off() {
     let served = serve(&mut pool, [1_000, 1_200], |_| SUCCESS);
     assert!(served[2] > 0, "its cooldown is over: {served:?}");
 }
+
+#[test]
+fn failures_of_requests_that_choose_their_backend_eject_nothing() {
+    let keyed: StrategySpec = "uri-hash".parse().unwrap();
+    let mut pool = pool(6, &keyed, 0);
+    pool.set_policy(EjectionPolicy::FAILURES_ONLY);
+    for nth in 0..100 {
+        let lease = pool.pick(0xabcd, &[], at(nth)).unwrap();
+        pool.settle(lease, Outcome::Failure, at(nth));
+    }
+    let is_healthy = |pool: &Backends| {
+        let ids = pool.candidates().iter().map(|c| c.id);
+        ids.map(|id| pool.state(id).unwrap())
+            .all(|state| state.pickable())
+    };
+    assert!(is_healthy(&pool));
+    let mut pool = watched(3, RAMP);
+    let id = pool.candidates()[1].id;
+    for nth in 0..100 {
+        let lease = pool.pick_by_affinity(id, at(nth)).unwrap();
+        pool.settle(lease, Outcome::Failure, at(nth));
+    }
+    assert!(is_healthy(&pool));
+}

@@ -176,6 +176,10 @@ impl<Pipe> Exchange<Pipe> {
             return;
         };
         self.stats.connect_time = Some(connect_time);
+        let addresses = io.pool.connect.addresses(backend.backend).len();
+        if let Some(index) = backend.address.index(addresses).filter(|_| addresses > 1) {
+            io.pool.connect.prefer(backend.backend, index);
+        }
         // A tunnel may last for hours: its trial is won by the connection.
         if matches!(self.phase, Phase::Tunnel { .. })
             && let Attempt::At { lease, .. } = &mut self.attempt

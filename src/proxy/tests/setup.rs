@@ -21,6 +21,8 @@ use std::time::Duration;
 pub(super) struct Setup {
     pub(super) mode: Mode,
     pub(super) backends: usize,
+    /// Of each backend; the others are those of backends 100, 200 and so on.
+    pub(super) addresses: usize,
     pub(super) timeouts: Timeouts,
     pub(super) limits: Limits,
     pub(super) health: Health,
@@ -37,6 +39,7 @@ impl Setup {
         Self {
             mode,
             backends,
+            addresses: 1,
             timeouts: Timeouts::default(),
             limits: Limits::default(),
             health: Health {
@@ -65,7 +68,11 @@ impl Setup {
         let connect = ConnectSpec {
             addresses: addresses
                 .iter()
-                .map(|address| vec![(*address).into()])
+                .map(|address| {
+                    let others = (1..self.addresses).map(|nth| backend(100 * nth));
+                    let addresses = std::iter::once(*address).chain(others);
+                    addresses.map(Into::into).collect()
+                })
                 .collect(),
             ..ConnectSpec::default()
         };

@@ -1,6 +1,7 @@
 //! Connections that serve many exchanges, and whose they are.
 
 use super::*;
+use crate::proxy::Token;
 
 #[test]
 fn a_link_serves_one_client_after_another() {
@@ -168,4 +169,30 @@ fn a_malformed_request_is_refused_and_its_client_seen_off() {
     stage.end(client);
     assert!(stage.is_closed(client));
     assert!(stage.backend_conns().is_empty());
+}
+
+#[test]
+fn a_post_is_not_sent_on_a_kept_connection_whose_end_has_come_unnoticed() {
+    const POST: &str = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi";
+    let late_response = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n";
+    for unsolicited in ["", late_response] {
+        let (mut stage, client, link) = warmed_up(Stage::http(1));
+        {
+            let mut world = stage.world.borrow_mut();
+            world.wire_mut(link).deliver(unsolicited.as_bytes());
+            world.wire_mut(link).end();
+            world.wire_mut(client).deliver(POST.as_bytes());
+        }
+        // The client's event comes first.
+        let mut events = stage.world.borrow_mut().poll();
+        events.sort_by_key(|(token, _)| !matches!(token, Token::ClientConn(_)));
+        stage.turn(events);
+        stage.run();
+        assert_eq!(stage.backend_conns().len(), 2, "{unsolicited:?}");
+        let new = stage.link();
+        assert!(stage.heard(new).ends_with("hi"));
+        stage.send(new, OK);
+        assert_eq!(stage.heard(client), OK);
+        assert!(stage.is_closed(link));
+    }
 }

@@ -180,3 +180,29 @@ fn a_tunnel_goes_to_the_next_backend_with_what_the_client_has_said() {
     stage.send(stage.link(), "hi");
     assert_eq!(stage.heard(client), "hi");
 }
+
+#[test]
+fn a_second_address_follows_a_connect_timeout_and_is_remembered() {
+    let mut setup = Setup::new(crate::config::Mode::Http, 1);
+    setup.addresses = 2;
+    let mut stage = setup.raise();
+    stage.dial(0, Dial::Later);
+    let client = stage.ask(GET);
+    assert_eq!(stage.backend_conns().len(), 1);
+    stage.seconds(5);
+    let conns = stage.backend_conns();
+    assert_eq!(
+        conns.iter().map(|(_, number)| *number).collect::<Vec<_>>(),
+        [0, 100]
+    );
+    assert!(stage.is_closed(conns[0].0));
+    stage.send(conns[1].0, OK);
+    assert_eq!(stage.heard(client), OK);
+    assert_eq!(stage.snapshot().totals.exchanges, 1);
+    stage.end(conns[1].0);
+    stage.send(client, GET);
+    let (third, number) = *stage.backend_conns().last().unwrap();
+    assert_eq!(number, 100, "the address that worked comes first");
+    stage.send(third, OK);
+    assert_eq!(stage.heard(client), OK);
+}
