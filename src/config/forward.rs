@@ -41,6 +41,9 @@ settings! {
     /// Some servers do not compress responses to requests that have it.
     "via" <"on|off"> via: bool = false, with { section: &PER_LISTENER, http_only: true };
 
+    /// Date for responses that come without, local replies included: on or off
+    "date" <"on|off"> date: bool = true, with { section: &PER_LISTENER, http_only: true };
+
     /// X-Request-Id for requests that come without: on or off
     "request-id" <"on|off"> request_id: bool = true, with { section: &PER_LISTENER, http_only: true };
 
@@ -66,6 +69,7 @@ impl ForwardSettings {
             x_forwarded_port: self.x_forwarded,
             forwarded: self.forwarded,
             via: self.via,
+            date: self.date,
         };
         config.send_proxy = self.send_proxy;
         config.request_id = self.request_id;

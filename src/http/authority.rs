@@ -19,8 +19,8 @@ pub(crate) fn is_authority(text: &[u8]) -> bool {
     }
 }
 
-/// What stands between brackets: an IPv6 address. Its digits and colons are checked, their
-/// arrangement is not: no recipient can take it for something else. Zones do not travel.
+/// The text between brackets: an IPv6 address. Its digits and colons are checked, their
+/// arrangement is not: no recipient can take it for something else. Zones are refused.
 fn is_ip_literal(text: &[u8]) -> bool {
     text.len() >= 2
         && text
@@ -51,7 +51,7 @@ fn is_name(byte: u8) -> bool {
     NAME_BYTES.get(usize::from(byte)).is_some_and(|&is| is)
 }
 
-/// What a name is made of: a table, as such bytes lie in too many ranges to be compared with.
+/// The bytes of a name, as a table: they lie in too many ranges to compare with.
 #[allow(
     clippy::indexing_slicing,
     reason = "indexed when compiled: what is out of bounds does not compile"

@@ -1,11 +1,11 @@
-//! What can be wrong with a head, on either side.
+//! Errors of heads and chunks.
 //!
-//! A [`ParseError`] is found without asking who sent the message. It becomes a [`Refusal`] when a
-//! client did and a [`BadResponse`] when a backend did.
+//! A [`ParseError`] does not depend on the sender. It becomes a [`Refusal`] in a request and a
+//! [`BadResponse`] in a response.
 
 use crate::error::{Fault, Refusal};
 
-/// What is wrong with a head, whoever sent it.
+/// An error in a head, of a request or of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum ParseError {
     /// The start line or a field line is not well-formed.
@@ -50,7 +50,7 @@ impl From<BadChunk> for Refusal {
     }
 }
 
-/// What is wrong with the framing of a chunked body.
+/// An error in the framing of a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BadChunk {
     /// The size is not one to sixteen hex digits, or beyond what 63 bits can hold.

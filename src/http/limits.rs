@@ -40,7 +40,7 @@ impl HeadLimits {
         }
     }
 
-    /// What of `input` may belong to the head.
+    /// The part of `input` that may belong to the head.
     pub(in crate::http) fn window(self, input: &[u8]) -> &[u8] {
         input.get(..self.max_bytes).unwrap_or(input)
     }

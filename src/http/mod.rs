@@ -74,8 +74,8 @@ mod tests;
 pub(crate) use authority::is_authority;
 pub use error::{BadChunk, BadResponse};
 pub use forward::{
-    ClientIp, ConnectionOption, Forward, ForwardOptions, ForwardPolicy, ForwardedFor, Reframe,
-    ResponseRewrite,
+    ClientIp, ConnectionOption, DateLine, Forward, ForwardOptions, ForwardPolicy, ForwardedFor,
+    Reframe, ResponseRewrite,
 };
 pub use h1::{
     Body, ChunkHead, ChunkedDecoder, ChunkedEncoder, HeadParser, LocalReply, Piece, set_host,

@@ -1,7 +1,8 @@
 //! The HTTP/1.1 codec of a loop: parser, request ids, and the buffer that heads are written to.
 
 use super::request_id::RequestIds;
-use crate::http::{HeadParser, ResponseHead, ResponseRewrite};
+use crate::http::{DateLine, HeadParser, ResponseHead, ResponseRewrite};
+use crate::time::Timestamp;
 
 /// Shared by all exchanges of a loop, lent for one call at a time.
 #[derive(Debug)]
@@ -11,9 +12,28 @@ pub(super) struct Codec {
     pub(super) request_ids: Option<RequestIds>,
     /// The response head being written.
     pub(super) head_out: Vec<u8>,
+    /// The `Date` of responses that come without.
+    pub(super) date: DateLine,
 }
 
 impl Codec {
+    /// Writes the head of a final response that was parsed from `input`, with the `Date` at `now` if
+    /// it comes without one.
+    pub(super) fn write_dated(
+        &mut self,
+        head: &ResponseHead,
+        input: &[u8],
+        rewrite: &ResponseRewrite<'_>,
+        now: Timestamp,
+    ) -> &mut Vec<u8> {
+        let date = self.date.at(now);
+        self.head_out.clear();
+        let rewrite = ResponseRewrite { date, ..*rewrite };
+        self.parser
+            .write_response(head, input, &rewrite, &mut self.head_out);
+        &mut self.head_out
+    }
+
     /// Writes the head of a response that was parsed from `input`.
     pub(super) fn write_response(
         &mut self,

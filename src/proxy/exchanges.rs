@@ -517,7 +517,11 @@ impl<N: Network> Proxy<N> {
         let status = exchange.local_status(fault).filter(|_| !is_gone);
         if let Some(status) = status {
             let buffers = &mut self.io.buffers;
-            return Some(exchange.reply(fault, status, self.is_stopping, buffers));
+            let date = match client.listener.forward.adds_date() {
+                true => self.codec.date.at(now),
+                false => b"",
+            };
+            return Some(exchange.reply(fault, status, date, self.is_stopping, buffers));
         }
         if exchange.cut() == Cut::Reset {
             client.conn.socket.reset_on_close();

@@ -52,7 +52,7 @@ pub use request_id::RequestIds;
 pub use worker_message::Message;
 
 use crate::config::Health;
-use crate::http::HeadParser;
+use crate::http::{DateLine, HeadParser};
 use crate::pool::{Pool, PoolId, Pools, State, StateChange};
 use crate::strategy::BackendId;
 use crate::telemetry::{AccessLog, BackendView, Metrics, Snapshot};
@@ -133,6 +133,7 @@ impl<N: Network> Proxy<N> {
                 parser: parts.parser,
                 request_ids: parts.request_ids,
                 head_out: Vec::new(),
+                date: DateLine::default(),
             },
             io: IoContext::new(parts.pipes),
             timers: Timers::new(now),
@@ -414,6 +415,7 @@ impl<N: Network> Proxy<N> {
     /// Tells the proxy what the wall clock showed at `now`, for its log lines.
     pub fn set_wall_clock(&mut self, wall: Duration, now: Timestamp) {
         self.log.set_wall_clock(wall, now);
+        self.codec.date.set_wall_clock(wall, now);
     }
 
     /// Client connections open now.

@@ -1,8 +1,8 @@
-//! The PROXY protocol, by which a proxy tells a server whom it speaks for: versions 1 (a line of
+//! The PROXY protocol, by which a proxy names the client of a connection: versions 1 (a line of
 //! text) and 2 (binary), as in HAProxy's `proxy-protocol.txt`.
 //!
-//! Pure: bytes in, addresses out, and back. It does not know who may be believed; that is for a
-//! listener to say. Invariant: what is read does not depend on how the bytes were cut, and no
+//! Pure: bytes in, addresses out, and back. It does not know which sources are trusted; a listener
+//! does. Invariant: the result does not depend on how the bytes were cut, and no
 //! header takes more than [`MAX_HEADER_BYTES`] before it is refused.
 //!
 //! Strict, because guessing where a header ends is guessing where the client's bytes begin.
@@ -30,13 +30,13 @@ pub enum ProxyVersion {
 /// The two ends of the connection that a header speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ends {
-    /// Who connected.
+    /// The client's address.
     pub source: SocketAddr,
-    /// What it connected to.
+    /// The address it connected to.
     pub destination: SocketAddr,
 }
 
-/// What stands at the front of a connection.
+/// The header at the front of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyHeader {
     /// A header so far, but not all of it.
@@ -45,8 +45,8 @@ pub enum ProxyHeader {
     Complete {
         /// Its length; the client's own bytes follow.
         len: usize,
-        /// Whom the proxy speaks for. `None`: for itself (a health check), or for somebody who
-        /// has no IP address; then the connection's own addresses hold.
+        /// The client's connection. `None`: the proxy connects for itself (a health check), or for a
+        /// client without an IP address; then the connection's own addresses hold.
         ends: Option<Ends>,
     },
 }

@@ -35,7 +35,7 @@ pub(super) fn parse(input: &[u8]) -> Result<ProxyHeader, BadProxyHeader> {
     })
 }
 
-/// Reads what follows the mark. What follows `UNKNOWN` is to be ignored.
+/// Reads the text behind the mark. Text behind `UNKNOWN` is ignored.
 fn ends(what: &[u8]) -> Result<Option<Ends>, BadProxyHeader> {
     if let Some(rest) = what.strip_prefix(UNKNOWN) {
         return match rest.first() {

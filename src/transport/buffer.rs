@@ -2,7 +2,7 @@
 //!
 //! Most bytes never wait: they are read into the loop's scratch buffer and written from there.
 //! A [`Buffer`] holds what is left over: part of a head, a request that may have to be sent
-//! again, what a slow peer did not take yet. It is taken from [`Buffers`] when that happens and
+//! again, bytes that a slow peer did not take yet. It is taken from [`Buffers`] when that happens and
 //! given back as soon as it is drained, so that an idle connection holds none.
 
 /// Capacity of the buffers most waits need: a head. Every request has one until it is answered, so
@@ -19,8 +19,8 @@ const LARGE_KEPT: usize = 64;
 
 /// Bytes in waiting: appended at the end, consumed from the front.
 ///
-/// A pointer, which is what it costs those who may hold one and mostly do not: each connection,
-/// and each exchange several times.
+/// One pointer wide, as each connection may hold one and each exchange several, and mostly they hold
+/// none.
 #[derive(Debug)]
 pub struct Buffer(Box<Waiting>);
 

@@ -2,7 +2,7 @@
 
 /// Where pipes come from. `None` from [`take`](Self::take): bytes are copied instead.
 pub trait Pipes {
-    /// What is lent.
+    /// The pipe that is lent.
     type Pipe;
 
     /// An empty pipe, if one can be had.

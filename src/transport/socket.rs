@@ -1,4 +1,4 @@
-//! A connection and what is known of its readiness.
+//! A connection and its readiness.
 //!
 //! The edge-triggered contract is kept here. A socket is registered once, for reading and
 //! writing; the system reports each *change* to ready, once. So readiness is remembered in the
@@ -11,7 +11,7 @@
 use super::layer::Transport;
 use std::io::{self, IoSlice};
 
-/// What an event says of a socket.
+/// The readiness that an event reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
     /// There is something to read, or an end or an error to be seen by reading.
@@ -24,7 +24,7 @@ pub struct Readiness {
     pub broken: bool,
 }
 
-/// What a read brought.
+/// The result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
     /// So many bytes, at least one.
@@ -80,7 +80,7 @@ impl<T: Transport> Socket<T> {
         &mut self.io
     }
 
-    /// Adds what an event says.
+    /// Adds the readiness of an event.
     pub fn note(&mut self, ready: Readiness) {
         self.readable |= ready.readable || ready.read_closed || ready.broken;
         self.writable |= ready.writable;
@@ -165,7 +165,7 @@ impl<T: Transport> Socket<T> {
         !self.ended && self.recv(scratch) == Received::Blocked
     }
 
-    /// Writes `parts` once and tells how many bytes were taken, possibly none.
+    /// Writes `parts` once and returns how many bytes were taken, possibly none.
     ///
     /// # Errors
     /// The connection failed.
@@ -174,7 +174,7 @@ impl<T: Transport> Socket<T> {
     }
 
     /// The same for the last bytes: if all were taken, [`finish`](Self::finish) has to follow
-    /// before anybody else has their turn, because they may be held back until then.
+    /// in the same call of the loop, because they may be held back until then.
     ///
     /// # Errors
     /// The connection failed.

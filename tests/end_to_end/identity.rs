@@ -121,3 +121,19 @@ fn the_host_is_replaced_if_so_told() {
     );
     assert!(!lines.contains(&"Host: x".to_owned()), "{lines:?}");
 }
+
+/// RFC 9110, section 6.6.1: a recipient with a clock adds the `Date` that is missing.
+#[test]
+fn responses_without_date_get_one() {
+    let backend = Backend::echo();
+    for (args, expected) in [(&[][..], true), (&["--date", "off"], false)] {
+        let lb = Lb::start(&[backend.address], args);
+        let mut client = lb.connect();
+        let response = client.get("/");
+        assert_eq!(response.status, 200);
+        assert_eq!(response.field("date").is_some(), expected, "{args:?}");
+        let refusal = client.get_with("/", "Host: twice\r\n");
+        assert_eq!(refusal.status, 400);
+        assert_eq!(refusal.field("date").is_some(), expected, "{args:?}");
+    }
+}

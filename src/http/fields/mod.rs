@@ -10,11 +10,13 @@ pub(in crate::http) mod write;
 pub(in crate::http) use lookup::{cookie, field};
 pub(in crate::http) use table::{Field, FieldTable};
 
-/// What a field is to an intermediary.
+/// The kind of a field, as far as it matters to an intermediary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum FieldKind {
     /// Nothing: passed on as it is.
     Other,
+    /// Passed on as it is, but its absence matters.
+    Date,
     /// One that `Connection` names: meant for this hop alone.
     Nominated,
     Host,
@@ -38,6 +40,12 @@ pub(in crate::http) enum FieldKind {
 }
 
 impl FieldKind {
+    /// Whether what such a field says matters to an intermediary.
+    #[inline]
+    pub(in crate::http) const fn has_meaning(self) -> bool {
+        self as u8 > Self::Date as u8
+    }
+
     /// The kind of the field called `name`, in any case.
     #[inline]
     pub(in crate::http) fn of(name: &[u8]) -> Self {
@@ -46,6 +54,7 @@ impl FieldKind {
         };
         let (kind, is_it) = match (name.len(), first | 0x20) {
             (2, b't') => (Self::Te, is(name, b"te")),
+            (4, b'd') => (Self::Date, is(name, b"date")),
             (4, b'h') => (Self::Host, is(name, b"host")),
             (6, b'e') => (Self::Expect, is(name, b"expect")),
             (7, b'u') => (Self::Upgrade, is(name, b"upgrade")),

@@ -63,7 +63,7 @@ impl FieldTable {
             };
             self.kinds = self.kinds.with(kind);
             self.fields.push(field);
-            if kind != FieldKind::Other {
+            if kind.has_meaning() {
                 see(field, header.value);
             }
         }
@@ -86,7 +86,7 @@ impl FieldTable {
             .map(move |f| f.value.of(input))
     }
 
-    /// Whether the fields of this kind are written in the one way that nobody reads otherwise: one
+    /// Whether the fields of this kind are written in the one way that every recipient reads: one
     /// blank after the colon and none at the end. A tab there, which RFC 9110 allows, has made
     /// servers miss the field (section 5.6.3).
     pub(in crate::http) fn are_plain(&self, kind: FieldKind, input: &[u8]) -> bool {

@@ -3,8 +3,8 @@
 use crate::http::fields::{FieldTable, KindSet};
 use crate::http::syntax::trim;
 
-/// Appends to `out` what lies between `from` and the blank line, but for the fields of the kinds
-/// in `dropped`. What is kept is copied in runs as long as can be, byte for byte.
+/// Appends to `out` the bytes between `from` and the blank line, without the fields of the kinds in
+/// `dropped`. The rest is copied byte for byte, in runs as long as possible.
 pub(in crate::http) fn copy_fields(
     fields: &FieldTable,
     input: &[u8],

@@ -1,6 +1,6 @@
 //! The `Connection` field of a message that is sent.
 
-/// What a message sent on has to say about its connection.
+/// The `Connection` field of a message that is sent on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ConnectionOption {
     /// Nothing: an HTTP/1.1 connection persists.
@@ -15,7 +15,7 @@ pub enum ConnectionOption {
 }
 
 impl ConnectionOption {
-    /// The field line that says so.
+    /// The field line.
     pub(in crate::http) const fn line(self) -> &'static [u8] {
         match self {
             Self::Implied => b"",

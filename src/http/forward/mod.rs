@@ -1,4 +1,4 @@
-//! What an intermediary adds to a head, drops from it and says anew, in both directions.
+//! Forwarding: the fields an intermediary adds, drops and rewrites, in both directions.
 //!
 //! Owns the settings of a listener ([`ForwardPolicy`], made once, with its constant field lines
 //! written out) and of one message ([`Forward`], [`ResponseRewrite`]). Refuses to know how a head is
@@ -7,11 +7,13 @@
 
 mod client_ip;
 mod connection;
+mod date;
 mod response;
 
 pub use client_ip::ClientIp;
 pub(in crate::http) use client_ip::NO_ADDRESS;
 pub use connection::ConnectionOption;
+pub use date::DateLine;
 pub(in crate::http) use response::HOP_BY_HOP;
 pub use response::{Reframe, ResponseRewrite};
 
@@ -21,16 +23,16 @@ use crate::http::fields::{FieldKind, KindSet};
 /// How the client's address is told to the backend in `X-Forwarded-For`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ForwardedFor {
-    /// Added after what the request already says: for a balancer behind another proxy.
+    /// Appended to the list that came: for a balancer behind another proxy.
     #[default]
     Append,
-    /// Said instead of what the request says, `Forwarded` included: clients are not believed.
+    /// Replaces what came, `Forwarded` included: clients are not trusted.
     Replace,
     /// The field is passed on as it came.
     Leave,
 }
 
-/// What of the client's side is told to the backend, and how.
+/// The fields that tell a backend about the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ForwardOptions {
     /// `X-Forwarded-For`.
@@ -45,11 +47,13 @@ pub struct ForwardOptions {
     pub forwarded: bool,
     /// Whether `Via` gets a member for this hop (RFC 9110, section 7.6.3).
     pub via: bool,
+    /// Whether a response without `Date` gets one (RFC 9110, section 6.6.1).
+    pub date: bool,
 }
 
 impl Default for ForwardOptions {
-    /// Everything but `Forwarded`, which says the same again, and `Via`, which makes some servers
-    /// compress no more (nginx, `gzip_proxied`).
+    /// All but `Forwarded`, which repeats the others, and `Via`, after which some servers do not
+    /// compress (nginx, `gzip_proxied`).
     fn default() -> Self {
         Self {
             x_forwarded_for: ForwardedFor::Append,
@@ -58,12 +62,12 @@ impl Default for ForwardOptions {
             x_forwarded_port: true,
             forwarded: false,
             via: false,
+            date: true,
         }
     }
 }
 
-/// What a listener does to every request head, with the lines that are always the same written
-/// out. Made once for each listener.
+/// The treatment of every request of a listener, with its constant lines written out. Made once.
 #[derive(Clone, Debug)]
 pub struct ForwardPolicy {
     pub(in crate::http) options: ForwardOptions,
@@ -89,6 +93,14 @@ impl ForwardPolicy {
     }
 }
 
+impl ForwardPolicy {
+    /// Whether a response without `Date` gets one.
+    #[must_use]
+    pub const fn adds_date(&self) -> bool {
+        self.options.date
+    }
+}
+
 fn lines(options: ForwardOptions, proto: &str, port: u16, via: &[u8]) -> Vec<u8> {
     let mut lines = Vec::new();
     if options.x_forwarded_proto {
@@ -109,7 +121,7 @@ fn lines(options: ForwardOptions, proto: &str, port: u16, via: &[u8]) -> Vec<u8>
 }
 
 /// The kinds that no request keeps (RFC 9110, section 7.6.1, and credentials that are for this
-/// hop by section 11.7), and those said anew under `options`.
+/// hop by section 11.7), and those rewritten under `options`.
 fn dropped(options: ForwardOptions) -> KindSet {
     const HOP_BY_HOP: KindSet = KindSet::of(&[
         FieldKind::Nominated,

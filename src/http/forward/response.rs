@@ -20,12 +20,14 @@ pub enum Reframe {
 /// How a response is changed on its way to the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ResponseRewrite<'a> {
-    /// What the client is told about its connection.
+    /// The `Connection` field for the client.
     pub connection: ConnectionOption,
     /// Whether the body travels as it came.
     pub reframe: Reframe,
     /// A field line to add, its CRLF included; nothing if empty.
     pub line: &'a [u8],
+    /// The line of `Date` for a response that comes without; nothing if empty.
+    pub date: &'a [u8],
 }
 
 /// The kinds no response keeps (RFC 9110, section 7.6.1, and challenges that are for this hop

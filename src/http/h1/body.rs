@@ -1,8 +1,7 @@
-//! Following a body through the bytes that carry it.
+//! Follows a body through the bytes that carry it.
 //!
-//! The relay passes bytes on from where they lie; a [`Body`] only says how many of them, after
-//! having looked at those that matter. It never sees the same byte twice, keeps none, and gives
-//! the same verdict however the bytes are cut.
+//! Bytes are passed on from where they lie; a [`Body`] only says how many, after looking at those
+//! that matter. It sees each byte once, keeps none, and decides alike however the bytes are cut.
 
 use crate::http::error::BadChunk;
 use crate::http::h1::chunked::ChunkedDecoder;
@@ -51,9 +50,9 @@ impl Body {
         }
     }
 
-    /// Takes what it can of `input` and says what to do with it, in pieces as long as can be: a
+    /// Takes the front of `input` and returns what to do with it, in pieces as long as possible: a
     /// chunked body without extensions is one piece for all of the input. Call it again with
-    /// what comes after the piece, until it says [`Piece::NeedMore`] or [`Piece::End`].
+    /// the rest, until it returns [`Piece::NeedMore`] or [`Piece::End`].
     ///
     /// # Errors
     /// The framing is malformed. The body cannot be followed any further.

@@ -1,10 +1,10 @@
-//! Reading heads.
+//! Reads heads.
 //!
-//! Owns the tokeniser and the table of the fields it found. Knows what may be a head at all; what
-//! a request or a response means is `request` and `response`.
+//! Owns the tokeniser and the table of the fields it found. Knows the form of a head; its meaning is
+//! that of `semantics` and `head`.
 //!
-//! httparse finds the tokens, with vector instructions and without copying. What it tolerates and
-//! an intermediary may not is checked here: cheaply for every head, in the one walk in which fields
+//! httparse finds the tokens, with vector instructions and without copying. It tolerates more than
+//! an intermediary may, which is checked here: cheaply for every head, in the one walk in which fields
 //! are classified, kept and understood, and by the strict scanner for those that fail the cheap
 //! check. The tokens land in an uninitialised array on the stack, as clearing room for 128 of them
 //! would cost more than parsing.
@@ -34,8 +34,8 @@ type Slots<'i> = [MaybeUninit<httparse::Header<'i>>; MAX_FIELDS];
 ///
 /// One is owned by the loop and reused for every head: it remembers where the fields of the head
 /// it read last lie. [`write_request`](Self::write_request), [`field`](Self::field) and the like
-/// speak of that head and need the very input it was read from; whoever kept an input for later
-/// parses it again.
+/// refer to that head and need the very input it was read from; an input kept for later is parsed
+/// again.
 #[derive(Debug)]
 pub struct HeadParser {
     limits: HeadLimits,
@@ -208,7 +208,7 @@ impl HeadParser {
     }
 
     /// Takes over the fields that the tokeniser found, adds what they say to `semantics`, and returns
-    /// whether they look sound. HeadSemantics are added where they stay: moving them costs more than
+    /// whether they look sound. They are added in place: moving them costs more than
     /// gathering them.
     #[inline]
     fn record(

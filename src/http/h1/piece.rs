@@ -1,6 +1,6 @@
 //! How a body is passed on: piece by piece, from where its bytes lie.
 
-/// What to do with the bytes at the front of the input.
+/// The treatment of the bytes at the front of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece {
     /// Pass on the first so many bytes, at least one, as they are.

@@ -15,7 +15,7 @@ pub use response::ResponseHead;
 pub(in crate::http) use response::{LengthField, StatusLine};
 pub(in crate::http) use target::{TargetForm, is_clean};
 
-/// What a parser makes of the bytes it has.
+/// The result of parsing the bytes at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed<T> {
     /// All of it is there.

@@ -1,4 +1,6 @@
-//! What a request head means.
+//! Request heads.
+//!
+//! Owns the rules for a request as a whole: host, target form, expectation, upgrade.
 
 use crate::error::Refusal;
 use crate::http::authority::is_authority;
@@ -47,7 +49,7 @@ pub struct RequestHead {
     pub needs_host: bool,
     pub(in crate::http) form: TargetForm,
     pub(in crate::http) takes_trailers: bool,
-    /// The length to say anew, if the client said it in a way that has to be folded.
+    /// The length to rewrite, if it came in a form that has to be folded.
     pub(in crate::http) folded_length: Option<u64>,
 }
 
@@ -94,7 +96,7 @@ impl RequestHead {
 }
 
 /// RFC 9112, section 3.2: exactly one `Host`, unless the request is HTTP/1.0; and section 3.2.2:
-/// a whole URI wins over it. An empty one is what a client sends whose URI has no authority.
+/// a whole URI wins over it. Clients send an empty one for a URI without authority.
 fn host(
     field: HostField,
     form: TargetForm,

@@ -1,4 +1,6 @@
-//! What a response head means.
+//! Response heads.
+//!
+//! Owns the rules for a response as a whole: status, upgrade, reuse of its connection.
 
 use crate::http::error::BadResponse;
 use crate::http::head::Parsed;
@@ -102,8 +104,8 @@ const fn is_never_framed(status: u16) -> bool {
     matches!(status, 100..=199 | 204)
 }
 
-/// Whether a response that cannot have a body says it has one. It is believed to have none, but
-/// what comes next on its connection is anyone's guess.
+/// Whether a response that cannot have a body announces one. It is read as having none, but its
+/// connection may carry one all the same and is not reused.
 fn announces_forbidden_body(status: u16, semantics: &HeadSemantics) -> bool {
     let announces = semantics.coding != TransferCoding::Absent
         || matches!(semantics.length, ContentLength::Bytes { count: 1.., .. });

@@ -5,14 +5,14 @@ use crate::http::method::Method;
 use crate::http::span::Span;
 use crate::http::syntax::is_target;
 
-/// What a target says, apart from itself.
+/// The form of a target, with its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::http) enum TargetForm {
-    /// A path with an optional query: what a backend is sent as it came.
+    /// A path with an optional query, sent on as it came.
     Origin,
     /// `*`: the server as a whole.
     Asterisk,
-    /// A whole URI, as a proxy is asked. The backend is sent its parts.
+    /// A whole URI, as clients send to proxies. The backend is sent its parts.
     Absolute {
         authority: Span,
         /// Path and query; may lack the leading slash, or be empty.
@@ -53,7 +53,7 @@ impl TargetForm {
     }
 }
 
-/// Whether all bytes may be in a target, told without a branch per byte. The tokeniser lets
+/// Whether all bytes may be in a target, without a branch per byte. The tokeniser lets
 /// fragments and bytes beyond ASCII pass.
 pub(in crate::http) fn is_clean(target: &[u8]) -> bool {
     target

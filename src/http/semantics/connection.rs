@@ -1,4 +1,4 @@
-//! The options of the `Connection` field (RFC 9110, section 7.6.1).
+//! The options of the `Connection` field (RFC 9110, section 7.6.1), and the fields it names.
 
 use crate::http::fields::{FieldKind, FieldTable};
 use crate::http::limits::MAX_FIELDS;
@@ -38,7 +38,7 @@ impl ConnectionOptions {
 
 /// Marks the fields that `Connection` names, which must not travel further.
 ///
-/// The sender could also name what the recipient behind us decides by, and so have us remove it.
+/// A sender could also name a field that the next recipient decides by, to have it removed here.
 /// Fields for all recipients must not be named there, so such a request is not followed.
 #[cold]
 pub(in crate::http) fn nominate<const MAX: usize>(fields: &mut FieldTable, input: &[u8]) {
@@ -55,7 +55,7 @@ pub(in crate::http) fn nominate<const MAX: usize>(fields: &mut FieldTable, input
     }
 }
 
-/// Whether a field is for all recipients on the way, so that `Connection` cannot name it.
+/// Whether a field is for all recipients, so that `Connection` cannot name it.
 fn is_for_all(name: &[u8]) -> bool {
     const END_TO_END: [&[u8]; 11] = [
         b"authorization",

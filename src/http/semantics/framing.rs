@@ -1,4 +1,4 @@
-//! How long a body is (RFC 9112, section 6.3), decided in one place for both directions.
+//! The length of a body (RFC 9112, section 6.3), decided in one place for both directions.
 
 use crate::http::error::ParseError;
 use crate::http::method::Method;
@@ -18,7 +18,7 @@ pub enum BodyLength {
     UntilClose,
 }
 
-/// What the body belongs to.
+/// The message a body belongs to.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) enum Message {
     Request,
@@ -89,15 +89,15 @@ pub(in crate::http) const fn is_overridden(
         && (matches!(version, Version::Http10) || matches!(length, ContentLength::Bytes { .. }))
 }
 
-/// What the `Content-Length` fields of a head say together.
+/// All `Content-Length` fields of a head, taken together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::http) enum ContentLength {
     #[default]
     Absent,
     Bytes {
         count: u64,
-        /// Whether it is said in one field, in the plainest way. If not, it is said anew when the
-        /// head is passed on, so that no recipient has to fold repetitions as we did.
+        /// Whether it came in one field, in the plainest form. If not, it is rewritten when the
+        /// head is passed on, so that no recipient has to fold repetitions.
         plain: bool,
     },
     Malformed,
@@ -125,7 +125,7 @@ impl ContentLength {
         }
     }
 
-    /// The number, if it has to be said anew.
+    /// The number, if it has to be rewritten.
     pub(in crate::http) const fn folded(self) -> Option<u64> {
         match self {
             Self::Bytes {
@@ -137,8 +137,8 @@ impl ContentLength {
     }
 }
 
-/// What nearly every length is, told quickly: up to 18 digits, which cannot overflow, the first of
-/// them no zero. `None` says nothing.
+/// The fast path for nearly every length: up to 18 digits, which cannot overflow, the first of them
+/// no zero. `None` decides nothing.
 fn plain_decimal(text: &[u8]) -> Option<u64> {
     if !matches!(text, [b'1'..=b'9', ..]) || text.len() > 18 {
         return None;
@@ -161,7 +161,7 @@ fn decimal(text: &[u8]) -> Option<u64> {
     i64::try_from(number).is_ok().then_some(number)
 }
 
-/// What the `Transfer-Encoding` fields of a head say together.
+/// All `Transfer-Encoding` fields of a head, taken together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::http) enum TransferCoding {
     #[default]

@@ -1,4 +1,7 @@
-//! What the fields of a head say about the message and its connection, gathered in one pass.
+//! Gathers in one pass what the fields of a head mean for the message and its connection.
+//!
+//! Owns the reading of each field that concerns an intermediary. Refuses to know how the fields came.
+//! Invariant: contradictions are kept as such (`Repeated`, `Malformed`) and never resolved here.
 
 use crate::http::version::Version;
 mod connection;
@@ -16,7 +19,7 @@ use crate::http::syntax::members;
 use connection::{ConnectionOptions, nominate};
 pub(in crate::http) use connection::{MAX_NOMINATIONS, MAX_RESPONSE_NOMINATIONS};
 
-/// The semantics, before they are judged.
+/// The meaning of the fields, before it is judged.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::http) struct HeadSemantics {
     pub(in crate::http) length: ContentLength,
@@ -29,7 +32,7 @@ pub(in crate::http) struct HeadSemantics {
     pub(in crate::http) takes_trailers: bool,
 }
 
-/// What `Expect` asks for.
+/// The expectation of a request (RFC 9110, section 10.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::http) enum Expect {
     #[default]
@@ -53,7 +56,7 @@ pub(in crate::http) enum UpgradeField {
     #[default]
     Absent,
     Given,
-    /// To `h2c`: requests would then travel in frames that nobody here reads, past every rule.
+    /// To `h2c`: requests would then travel in frames that are not read here, past every rule.
     /// An upgrade may be ignored (RFC 9110, section 7.8), and this one is obsolete (RFC 9113).
     Http2,
 }

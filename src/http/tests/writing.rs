@@ -14,6 +14,7 @@ const SILENT: ForwardOptions = ForwardOptions {
     x_forwarded_port: false,
     forwarded: false,
     via: false,
+    date: false,
 };
 
 fn sent_with(input: &str, options: ForwardOptions, more: impl Fn(&mut Forward<'_>)) -> String {
@@ -338,5 +339,33 @@ fn connection_field_matches_the_option() {
             answered(input, rewrite),
             format!("HTTP/1.1 101 X\r\n{lines}\r\n")
         );
+    }
+}
+
+#[test]
+fn response_without_date_gets_one() {
+    let date = b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+    let written = |input: &str| {
+        let mut parser = HeadParser::new(HeadLimits::default());
+        let Ok(Parsed::Complete(head)) = parser.response(input.as_bytes(), Method::Get) else {
+            panic!("{input:?}");
+        };
+        let rewrite = ResponseRewrite {
+            date,
+            ..ResponseRewrite::default()
+        };
+        let mut out = Vec::new();
+        parser.write_response(&head, input.as_bytes(), &rewrite, &mut out);
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(
+        written("HTTP/1.1 200 OK\r\nA: b\r\n\r\n"),
+        "HTTP/1.1 200 OK\r\nA: b\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n"
+    );
+    for own in [
+        "HTTP/1.1 200 OK\r\nDATE: Mon, 07 Nov 1994 08:49:37 GMT\r\n\r\n",
+        "HTTP/1.1 304 Not Modified\r\nA: b\r\ndate: x\r\nC: d\r\n\r\n",
+    ] {
+        assert_eq!(written(own), own);
     }
 }

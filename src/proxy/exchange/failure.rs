@@ -142,6 +142,7 @@ impl<Pipe> Exchange<Pipe> {
         &mut self,
         fault: Fault,
         status: u16,
+        date: &[u8],
         is_stopping: bool,
         buffers: &mut Buffers,
     ) -> Step {
@@ -154,6 +155,7 @@ impl<Pipe> Exchange<Pipe> {
             word: fault.word(),
             connection: self.request.connection(persistent),
             is_for_head: self.request.method == Method::Head,
+            date,
             retry_after: (status == 503).then_some(RETRY_AFTER_SECONDS),
         };
         // What is pending belongs to an interim response and goes first.

@@ -136,8 +136,12 @@ impl<Pipe> Exchange<Pipe> {
             connection: self.request.connection(persistent),
             reframe: framing.reframe,
             line: sticky.map_or(b"", |sticky| self.affinity_line(sticky)),
+            date: b"",
         };
-        let out = io.codec.write_response(head, input, &rewrite);
+        let out = match io.client.listener.forward.adds_date() {
+            true => io.codec.write_dated(head, input, &rewrite, now),
+            false => io.codec.write_response(head, input, &rewrite),
+        };
         let mut download = framing.flow(head);
         if !persistent {
             download.end_sink();

@@ -120,4 +120,5 @@ const SILENT: ForwardOptions = ForwardOptions {
     x_forwarded_port: false,
     forwarded: false,
     via: false,
+    date: false,
 };

@@ -4,6 +4,7 @@
 //! milliseconds are written again.
 
 use super::line_format::{digit, three_digits};
+use crate::time::civil_date;
 use std::time::Duration;
 
 const SECONDS_PER_DAY: u64 = 86_400;
@@ -60,26 +61,6 @@ impl WallTime {
             }
         }
     }
-}
-
-/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
-///
-/// H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`: years begin in
-/// March, so that the leap day is the last of its year, and repeat every 400 years (an era).
-const fn civil_date(days_since_epoch: u64) -> (u64, u64, u64) {
-    const DAYS_BEFORE_EPOCH: u64 = 719_468; // from 0000-03-01
-    const DAYS_PER_ERA: u64 = 146_097;
-    let days = days_since_epoch + DAYS_BEFORE_EPOCH;
-    let era = days / DAYS_PER_ERA;
-    let day_of_era = days % DAYS_PER_ERA;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    let year = era * 400 + year_of_era + (month <= 2) as u64;
-    (year, month, day)
 }
 
 #[cfg(test)]

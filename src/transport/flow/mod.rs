@@ -62,7 +62,7 @@ pub struct Flow<Pipe> {
     passed: u64,
 }
 
-/// What follows when everything has been written.
+/// The treatment of a message that has been written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Afterwards {
     Nothing,
@@ -103,7 +103,7 @@ impl<Pipe> Flow<Pipe> {
         self.afterwards = Afterwards::SinkEnds;
     }
 
-    /// Whether the source owes nothing more.
+    /// Whether the whole message has been received.
     pub fn is_received(&self) -> bool {
         self.body.is_complete()
     }
@@ -156,7 +156,7 @@ impl<Pipe> Flow<Pipe> {
         self.passed
     }
 
-    /// Sets what is written first, and takes from `input` what belongs to the body. With `keep`,
+    /// Sets the bytes to write first, and takes the part of the body at the front of `input`. With `keep`,
     /// a message that is complete by now is kept for [`rewind`](Self::rewind). Returns how much
     /// of `input` was used.
     ///

@@ -11,7 +11,7 @@ use crate::transport::socket::Received;
 /// Bytes one flow may move before others get their turn.
 const TURN_BYTES: usize = 1024 * 1024;
 
-/// What [`Flow::advance`] did.
+/// The result of [`Flow::advance`].
 pub(super) enum Step {
     Moved(usize),
     Blocked,
@@ -46,7 +46,7 @@ impl<Pipe> Flow<Pipe> {
         }
     }
 
-    /// Takes the next bytes from the source: what is left unread, else what the socket has.
+    /// Takes the next bytes from the source: unread ones, else those of the socket.
     fn advance<S, K, P>(
         &mut self,
         from: &mut S,

@@ -1,4 +1,4 @@
-//! Writing: straight from where the bytes lie, and what the sink does not take waits.
+//! Writes from where the bytes lie; bytes that the sink does not take wait.
 
 use super::{Afterwards, Break, Flow};
 use crate::http::Piece;
@@ -13,11 +13,11 @@ const SHORT_BYTES: usize = 1024;
 
 impl<Pipe> Flow<Pipe> {
     /// Writes `head` and what `input` has of the body in one call, straight from where they are;
-    /// what the sink does not take waits. A short body is put behind the head instead: copying
+    /// bytes that the sink does not take wait. A short body is put behind the head instead: copying
     /// it costs less than a vectored write. Returns how much of `input` was used.
     ///
     /// # Errors
-    /// The framing is malformed. That the sink failed shows when what waits is flushed.
+    /// The framing is malformed. A failed sink shows at the next flush.
     pub fn accept<K: Sink<Pipe = Pipe>>(
         &mut self,
         head: &mut Vec<u8>,
@@ -106,7 +106,7 @@ impl<Pipe> Flow<Pipe> {
         self.passed += sent as u64;
     }
 
-    /// Writes what waits. Returns whether nothing is left.
+    /// Writes the waiting bytes. Returns whether none is left.
     ///
     /// # Errors
     /// The sink failed.

@@ -1,19 +1,19 @@
-//! Framing a body in chunks (RFC 9112, section 7.1).
+//! Frames a body in chunks (RFC 9112, section 7.1).
 //!
-//! The bytes of a chunk are sent from where they lie; only what goes before them is made here, in
-//! place. What ends one chunk and what begins the next are one piece, so that a chunk costs two
+//! The content of a chunk is sent from where it lies; only the size line is made here, in place. The
+//! end of one chunk and the start of the next are one piece, so that a chunk costs two
 //! parts of a vectored write and not three.
 
 /// `CRLF`, sixteen hex digits, `CRLF`.
 const MAX_HEAD: usize = 20;
 
-/// Makes what goes between the parts of a body of unknown length.
+/// Makes the framing of a body of unknown length.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ChunkedEncoder {
     is_begun: bool,
 }
 
-/// What goes before the bytes of a chunk.
+/// The bytes before the content of a chunk.
 #[derive(Clone, Copy, Debug)]
 pub struct ChunkHead {
     text: [u8; MAX_HEAD],
@@ -32,8 +32,8 @@ impl ChunkHead {
 }
 
 impl ChunkedEncoder {
-    /// What goes before the next `length` bytes. A chunk of no bytes would end the body, so
-    /// nothing goes before none.
+    /// The framing before the next `length` bytes; none for no bytes, as an empty chunk would end the
+    /// body.
     pub fn chunk(&mut self, length: usize) -> ChunkHead {
         let mut head = ChunkHead {
             text: [0; MAX_HEAD],
@@ -62,7 +62,7 @@ impl ChunkedEncoder {
         head
     }
 
-    /// What goes after the last chunk.
+    /// The framing after the last chunk.
     #[must_use]
     pub const fn finish(self) -> &'static [u8] {
         if self.is_begun {

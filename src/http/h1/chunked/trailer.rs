@@ -21,7 +21,7 @@ const MAX_RESPONSE_TRAILER_BYTES: u16 = u16::MAX;
 const MAX_NAME: usize = b"proxy-authentication-info".len();
 
 /// Fields that every recipient needs before the content: authentication, content format, controls.
-const END_TO_END_IN_HEAD: [&[u8]; 15] = [
+const END_TO_END_IN_HEAD: [&[u8]; 14] = [
     b"age",
     b"authorization",
     b"cache-control",
@@ -29,7 +29,6 @@ const END_TO_END_IN_HEAD: [&[u8]; 15] = [
     b"content-range",
     b"content-type",
     b"cookie",
-    b"date",
     b"expires",
     b"location",
     b"range",
@@ -264,6 +263,6 @@ impl Name {
 
     /// Whether a request with it is refused: it has a meaning to an intermediary.
     fn is_refused(&self) -> bool {
-        FieldKind::of(self.as_bytes()) != FieldKind::Other
+        FieldKind::of(self.as_bytes()).has_meaning()
     }
 }

@@ -1,4 +1,4 @@
-//! What the balancer says itself, when no backend's answer can be given.
+//! Local replies: responses made here when no backend's can be given.
 
 use crate::http::fields::write::{write_field, write_length};
 use crate::http::forward::ConnectionOption;
@@ -8,23 +8,26 @@ use crate::http::forward::ConnectionOption;
 pub struct LocalReply<'a> {
     /// The status, which also chooses the sentence.
     pub status: u16,
-    /// The word for what happened, as in the log, so that the two can be matched.
+    /// The reason as in the access log, so that the two can be matched.
     pub word: &'a str,
-    /// What the client is told about its connection.
+    /// The `Connection` field for the client.
     pub connection: ConnectionOption,
     /// Whether the request was `HEAD`, so that only the head is sent.
     pub is_for_head: bool,
+    /// The line of `Date`, its CRLF included; nothing if empty.
+    pub date: &'a [u8],
     /// Seconds after which to try again.
     pub retry_after: Option<u32>,
 }
 
-/// Appends the whole of `answer` to `out`.
+/// Appends `reply` to `out`, head and content.
 pub fn write_local_reply(answer: &LocalReply<'_>, out: &mut Vec<u8>) {
     let LocalReply {
         status,
         word,
         connection,
         is_for_head,
+        date,
         retry_after,
     } = *answer;
     let (reason, sentence) = text(status);
@@ -35,6 +38,7 @@ pub fn write_local_reply(answer: &LocalReply<'_>, out: &mut Vec<u8>) {
     for part in ["HTTP/1.1 ", status_text, " ", reason, "\r\n"] {
         out.extend_from_slice(part.as_bytes());
     }
+    out.extend_from_slice(date);
     write_field(b"Content-Type: ", b"text/plain; charset=utf-8", out);
     write_length(page.iter().map(|part| part.len() as u64).sum(), out);
     write_field(b"Cache-Control: ", b"no-store", out);
@@ -59,7 +63,7 @@ pub fn write_local_reply(answer: &LocalReply<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// The reason phrase of a status and a sentence that says what happened.
+/// The reason phrase of a status and a sentence for people.
 const fn text(status: u16) -> (&'static str, &'static str) {
     match status {
         400 => ("Bad Request", "The request is not well-formed HTTP/1.1."),
@@ -119,6 +123,7 @@ mod tests {
         word: "no_backend",
         connection: ConnectionOption::Implied,
         is_for_head: false,
+        date: b"",
         retry_after: Some(2),
     };
 

@@ -1,8 +1,8 @@
 //! The request head a backend is sent.
 //!
-//! The request line and the fields of the client, less what was meant for this hop alone, plus
-//! what the backend can no longer see for itself: who asked, for which host, by which protocol.
-//! What is the same for every request of a listener is written once, into a [`ForwardPolicy`].
+//! The request line and fields of the client, without those meant for this hop, and with those that
+//! name the client, the host and the protocol. Constant lines come from the listener's
+//! [`ForwardPolicy`](crate::http::ForwardPolicy).
 
 use crate::http::fields::write::{copy_fields, write_field, write_length, write_members};
 use crate::http::fields::{FieldKind, FieldTable};
@@ -68,8 +68,8 @@ pub fn set_host(sent: &mut Vec<u8>, authority: &[u8]) {
     sent.splice(from..from + len, authority.iter().copied());
 }
 
-/// How long the body is, said anew where it was not said in the plainest way: a backend must not
-/// find another end than we did.
+/// The framing fields, rewritten where they did not come in the plainest form: the backend must find
+/// the same end of the body.
 struct Framing {
     length: Option<u64>,
     says_chunked: bool,
@@ -142,7 +142,7 @@ fn new_host<'a>(
         .or_else(|| (!is_field_meant).then(|| head.host.of(input)))
 }
 
-/// Who asked, for what, through whom.
+/// Writes the fields that name client, host and protocol.
 fn write_identity(
     fields: &FieldTable,
     head: &RequestHead,
@@ -207,8 +207,8 @@ fn write_forwarded(proto: &str, host: &[u8], client_ip: &[u8], out: &mut Vec<u8>
     }
 }
 
-/// What this hop has to say about its own connection. Persistence goes without saying, and a
-/// connection that may become another protocol has no trailers to wait for.
+/// Writes the `Connection` field of this hop. Persistence is implied, and a connection that may
+/// change its protocol has no trailers to wait for.
 fn write_connection(head: &RequestHead, out: &mut Vec<u8>) {
     out.extend_from_slice(if head.upgrade {
         ConnectionOption::Upgrade.line()

@@ -42,12 +42,15 @@ pub(in crate::http) fn write_response(
     if rewrite.reframe == Reframe::Chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
+    if !fields.has(FieldKind::Date) {
+        out.extend_from_slice(rewrite.date);
+    }
     out.extend_from_slice(rewrite.line);
     out.extend_from_slice(rewrite.connection.line());
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes what of the status line cannot be copied; returns where to copy from. The version is
+/// Writes the part of the status line that cannot be copied; returns where to copy from. The version is
 /// that of the balancer, and the blank after the status is due even without a reason.
 fn write_status_line(
     fields: &FieldTable,
