@@ -253,3 +253,44 @@ fn a_flood_of_pipelined_requests_leaves_room_for_others() {
     let all = watch.elapsed();
     assert!(waited < all / 2, "waited {waited:?} of {all:?}");
 }
+
+/// There is one limit on the bytes of a head, and a field may use all of it.
+#[test]
+fn long_field_is_limited_by_the_flag_alone() {
+    let long = "c".repeat(40_000);
+    let response = format!("HTTP/1.1 200 OK\r\nX-Long: {long}\r\nContent-Length: 2\r\n\r\nok");
+    let backend = Backend::answering(move |_| response.clone().into_bytes());
+    let lb = Lb::start(&[backend.address], &["--max-head-bytes", "65536"]);
+    let mut client = lb.connect();
+    for name in ["Cookie", "X-Other"] {
+        let answer = client.get_with("/", &format!("{name}: {long}\r\n"));
+        assert_eq!(answer.status, 200, "{name}");
+        assert_eq!(answer.field("x-long"), Some(long.as_str()));
+    }
+    let answer = client.get_with("/", &format!("Cookie: {}\r\n", "c".repeat(70_000)));
+    assert_eq!(answer.status, 431);
+}
+
+/// A client that sends its whole body before it reads still gets an early response.
+#[test]
+fn early_response_reaches_a_client_that_sends_first() {
+    const BODY: usize = 20_000_000;
+    let backend = Backend::start(|mut wire, _| {
+        wire.peek(1);
+        wire.send(
+            "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        );
+    });
+    let lb = Lb::start(&[backend.address], &[]);
+    for first in [
+        format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {BODY}\r\n\r\n"),
+        // A local reply is as early.
+        format!("POST / HTTP/1.1\r\nContent-Length: {BODY}\r\n\r\n"),
+    ] {
+        let mut client = lb.connect();
+        client.send(first);
+        client.send(vec![b'x'; BODY]);
+        let answer = client.receive();
+        assert!(matches!(answer.status, 400 | 413), "{answer:?}");
+    }
+}

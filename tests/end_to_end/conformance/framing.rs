@@ -324,7 +324,8 @@ fn an_answer_that_breaks_off_does_not_end_in_order() {
             answers: closes(
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: 1\r\n",
             ),
-            receives: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: 1\r\n",
+            // A line that might be folded is not ended before the next byte.
+            receives: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: 1",
             then: Then::Closes,
             ..PLAIN
         },

@@ -18,7 +18,6 @@ fn get(target: &str, lines: &str) -> String {
 #[test]
 fn a_head_beyond_the_limits_is_refused() {
     let many: String = (0..101).map(|nth| format!("X-{nth}: b\r\n")).collect();
-    let wide = format!("X: {}\r\n", "b".repeat(8 * 1024));
     let big = format!("X: {}\r\nY: {0}\r\nZ: {0}\r\n", "b".repeat(8_000));
     let endless = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "b".repeat(20_000));
     let targets: &[Refused] = refused! { 414 "target_too_long":
@@ -27,7 +26,6 @@ fn a_head_beyond_the_limits_is_refused() {
     };
     let heads: &[Refused] = refused! { 431 "head_too_large":
         "101 fields and Host" "RFC 6585 5" long(get("/", &many));
-        "a line beyond 8 KiB" "RFC 6585 5" long(get("/", &wide));
         "lines that fit, but not together" "RFC 6585 5" long(get("/", &big));
         "a line without end" "RFC 6585 5" long(endless);
         "a name without end" "RFC 6585 5"
@@ -41,7 +39,7 @@ fn a_head_beyond_the_limits_is_refused() {
 #[test]
 fn a_head_within_the_limits_is_served() {
     let most: String = (0..99).map(|nth| format!("X-{nth}: b\r\n")).collect();
-    let widest = format!("X: {}\r\n", "b".repeat(8 * 1024 - 3));
+    let widest = format!("X: {}\r\n", "b".repeat(15 * 1024));
     let mut stand = Stand::new();
     let mut client = stand.connect();
     for (target, lines) in [(&*"/".repeat(8 * 1024), ""), ("/", &*most), ("/", &*widest)] {

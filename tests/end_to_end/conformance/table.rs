@@ -141,7 +141,8 @@ fn relay(stand: &Stand, row: &Relayed) -> Result<Option<Client>, String> {
     let arrives = row
         .arrives
         .replace("{id}", IDENTITY)
-        .replace("{port}", &port);
+        .replace("{port}", &port)
+        .replace("{backend}", &stand.backend.address.to_string());
     same("the backend got", &*arrives, &*stand.arrived_since(&mark))?;
     match row.then {
         Then::Stays => {

@@ -27,10 +27,10 @@ fn clients_that_speak_http_1_0() {
             ..PLAIN
         },
         Relayed {
-            rule: "an HTTP/1.0 request without Host gets an empty one",
+            rule: "an HTTP/1.0 request without Host gets that of the backend",
             section: "3.2",
             asks: "GET / HTTP/1.0\r\nX: y\r\n\r\n",
-            arrives: "GET / HTTP/1.1\r\nHost: \r\nX: y\r\nX-Forwarded-For: 127.0.0.1\r\n\
+            arrives: "GET / HTTP/1.1\r\nHost: {backend}\r\nX: y\r\nX-Forwarded-For: 127.0.0.1\r\n\
                       X-Forwarded-Proto: http\r\nX-Forwarded-Port: {port}\r\n\r\n",
             receives: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
             then: Then::Closes,
