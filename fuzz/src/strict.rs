@@ -91,7 +91,7 @@ pub fn response(input: &[u8], is_to_head: bool) -> Read {
             status.len() == 3 && status.iter().all(u8::is_ascii_digit),
             "status",
         )?;
-        check((100..=599).contains(&head.status()), "status range")?;
+        check((100..=999).contains(&head.status()), "status range")?;
         check(reason.iter().copied().all(is_text), "reason")?;
         let said = framing(head)?;
         Ok(match head.status() {
