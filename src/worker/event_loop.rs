@@ -171,10 +171,13 @@ impl EventLoop {
         let began = self.clock.now();
         self.stats.begin_turn(began);
         self.keep_wall_clock(began);
-        self.note_own(events);
-        let now = self.control(began);
+        let (now, has_more) = self.dispatch_backends(events, began);
+        let now = self.control(now);
         let now = self.accept(now);
-        let now = self.dispatch_all(events, now);
+        let now = match has_more {
+            true => self.dispatch_others(events, now),
+            false => now,
+        };
         // What is to be done at once has no time at which it was due.
         if let Some(due) = due.filter(|due| *due > Timestamp::ZERO && *due <= now) {
             self.stats.deadline(due, now);
@@ -192,14 +195,28 @@ impl EventLoop {
         ended
     }
 
-    /// Notes the events of the loop's own sockets, which the first phases look at.
-    fn note_own(&mut self, events: &Events) {
+    /// The first half of the events phase: notes the events of the loop's own sockets, which the
+    /// next phases look at, and dispatches those of backend connections. These come first, because
+    /// the end of a kept one must be known before a client's request could be sent on it. Returns
+    /// whether there are events of other sockets.
+    ///
+    /// Reads the clock behind each event: response times are that exact.
+    fn dispatch_backends(&mut self, events: &Events, began: Timestamp) -> (Timestamp, bool) {
+        let (mut now, mut has_more) = (began, false);
         for event in events {
             let token = event.token();
-            if token.0 & OWN_BIT != 0 {
+            if Token::is_backend_conn(token.0 as u64) {
+                self.proxy
+                    .ready(Token::from_bits(token.0 as u64), readiness(event), now);
+                now = self.clock.now();
+            } else if token.0 & OWN_BIT != 0 {
                 self.note_own_event(token);
+            } else {
+                has_more = true;
             }
         }
+        self.stats.end_phase(TurnPhase::Events, now);
+        (now, has_more)
     }
 
     #[cold]
@@ -210,19 +227,15 @@ impl EventLoop {
         }
     }
 
-    /// The events phase. Reads the clock behind each event: response times are that exact.
-    fn dispatch_all(&mut self, events: &Events, began: Timestamp) -> Timestamp {
+    /// The second half of the events phase: clients, and the sockets of checks and heartbeats.
+    fn dispatch_others(&mut self, events: &Events, began: Timestamp) -> Timestamp {
         let mut now = began;
-        // Those of backend connections come first: the end of a kept one must be known before a
-        // client's request could be sent on it.
-        for is_backend in [true, false] {
-            for event in events {
-                let bits = event.token().0;
-                if bits & OWN_BIT == 0 && Token::is_backend_conn(bits as u64) == is_backend {
-                    let token = Token::from_bits(bits as u64);
-                    self.proxy.ready(token, readiness(event), now);
-                    now = self.clock.now();
-                }
+        for event in events {
+            let bits = event.token().0 as u64;
+            if !Token::is_backend_conn(bits) && bits & OWN_BIT as u64 == 0 {
+                self.proxy
+                    .ready(Token::from_bits(bits), readiness(event), now);
+                now = self.clock.now();
             }
         }
         self.stats.end_phase(TurnPhase::Events, now);
