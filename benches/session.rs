@@ -164,6 +164,7 @@ impl<'a> Session<'a> {
             forward: ForwardPolicy::new(ForwardOptions::default(), "http", 8080),
             timeouts,
             limits,
+            abort_on_close: true,
             pool: PoolId::FIRST,
         };
         let parts = Parts {

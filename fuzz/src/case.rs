@@ -63,6 +63,7 @@ impl Case {
             forward: ForwardPolicy::new(ForwardOptions::default(), "http", 8080),
             timeouts,
             limits,
+            abort_on_close: true,
             pool: PoolId::FIRST,
         };
         let parts = Parts {

@@ -253,6 +253,7 @@ impl Plan<'_> {
             forward: forward_policy(config, bound),
             timeouts: *config.timeouts(),
             limits: *config.limits(),
+            abort_on_close: config.abort_on_close,
             pool: PoolId::FIRST,
         };
         let parts = Parts {

@@ -36,10 +36,10 @@ settings! {
     /// tcp balances whole connections, whatever they carry.
     "mode" <"http|tcp"> mode: Mode = Mode::Http;
 
-    /// Drop a request when its client closes: on or off
+    /// Drop a queued request when its client closes: on or off
     ///
-    /// For requests without a body, while they wait or are in flight. Off keeps clients that close
-    /// their sending side and still read.
+    /// For requests that are read to their end and wait for a backend with room. Off keeps clients
+    /// that close their sending side and still read.
     "abort-on-close" <"on|off"> abort_on_close: bool = true, with { http_only: true };
 
     /// Threads, each with an event loop

@@ -23,6 +23,8 @@ pub struct Listener {
     pub timeouts: Timeouts,
     /// Size and rate limits.
     pub limits: Limits,
+    /// Whether a queued request is dropped when its client closes its sending side.
+    pub abort_on_close: bool,
     /// The pool that serves its requests.
     pub pool: PoolId,
 }

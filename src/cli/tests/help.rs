@@ -114,7 +114,6 @@ fn only_what_can_be_left_out_has_no_default() {
             "heartbeat-listen",
             "heartbeat-key",
             "send-proxy",
-            "trusted-proxies",
             "host",
             "client-timeout",
             "quiet"

@@ -62,7 +62,11 @@ impl<Pipe> Exchange<Pipe> {
             (Phase::AwaitingHead | Phase::Tunnel { .. }, Attempt::None) => Step::Dispatch,
             (Phase::AwaitingHead | Phase::Tunnel { .. }, Attempt::Queued) => {
                 // A client that has gone gives its place up.
-                match io.client.conn.socket.is_broken() {
+                let socket = &io.client.conn.socket;
+                let has_closed = self.upload.is_received()
+                    && socket.is_read_closed()
+                    && io.client.listener.abort_on_close;
+                match socket.is_broken() || has_closed {
                     true => Step::Failed(Fault::ClientGone),
                     false => Step::Wait,
                 }

@@ -21,6 +21,7 @@ use std::time::Duration;
 pub(super) struct Setup {
     pub(super) mode: Mode,
     pub(super) backends: usize,
+    pub(super) abort_on_close: bool,
     /// Of each backend; the others are those of backends 100, 200 and so on.
     pub(super) addresses: usize,
     pub(super) timeouts: Timeouts,
@@ -39,6 +40,7 @@ impl Setup {
         Self {
             mode,
             backends,
+            abort_on_close: true,
             addresses: 1,
             timeouts: Timeouts::default(),
             limits: Limits::default(),
@@ -83,6 +85,7 @@ impl Setup {
             forward: ForwardPolicy::new(SILENT, "http", 80),
             timeouts: self.timeouts,
             limits: self.limits,
+            abort_on_close: self.abort_on_close,
             pool: PoolId::FIRST,
         };
         let parts = Parts {

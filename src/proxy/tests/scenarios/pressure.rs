@@ -68,3 +68,23 @@ fn clients_that_only_pipeline_are_not_read_either() {
     assert_eq!(stage.world.borrow().wire(client).unread(), flood.len());
     assert_eq!(stage.backend_conns().len(), 1);
 }
+
+#[test]
+fn a_queued_request_of_a_client_that_closed_is_dropped() {
+    for abort_on_close in [true, false] {
+        let mut setup = Setup::new(crate::config::Mode::Http, 1);
+        setup.abort_on_close = abort_on_close;
+        let mut stage = setup.raise();
+        stage.limit_backends(1);
+        let first = stage.ask(GET);
+        let second = stage.ask(GET);
+        stage.end(second);
+        stage.send(stage.link(), OK);
+        assert_eq!(stage.heard(first), OK);
+        let sent = stage.heard(stage.link()).matches("GET").count();
+        assert_eq!(sent, if abort_on_close { 1 } else { 2 });
+        if abort_on_close {
+            assert_eq!(stage.log().matches("reason=client_gone").count(), 1);
+        }
+    }
+}
