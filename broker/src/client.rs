@@ -333,3 +333,9 @@ fn unexpected(received: &Received) -> ClientError {
         method => ClientError::Protocol(format!("the broker sent an unexpected {method:?}")),
     }
 }
+
+impl From<Vec<(Value, Value)>> for Received {
+    fn from(fields: Vec<(Value, Value)>) -> Self {
+        Self { fields }
+    }
+}

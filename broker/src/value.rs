@@ -4,7 +4,9 @@
 //! NaN, infinities and keys that are no text; the rules for those are in `codec::json` and
 //! `codec::xml`.
 
-use num_bigint::BigInt;
+use num_bigint::{BigInt, BigUint};
+use std::cmp::Ordering;
+use std::sync::LazyLock;
 
 /// Containers inside containers. Python's readers stop at about 1,000, and a tree this deep is
 /// safe to walk by recursion.
@@ -53,11 +55,31 @@ impl Value {
     }
 }
 
-/// Bits of an integer that surely has no more than [`MAX_DIGITS`]: 2^14284 < 10^4300 < 2^14285.
-const MAX_BITS: u64 = 14_284;
+/// The bits of 10^4300, the smallest integer with more than [`MAX_DIGITS`].
+const MAX_BITS: u64 = 14_285;
 
-/// Reports an integer as too long to be carried. Counts bits, which costs no conversion.
+/// Reports an integer to have more digits than are carried. Counts bits, which costs no conversion,
+/// but for the few integers with just as many as the limit.
 #[must_use]
 pub(crate) fn is_too_long(value: &BigInt) -> bool {
-    value.bits() > MAX_BITS
+    static LIMIT: LazyLock<BigUint> = LazyLock::new(|| BigUint::from(10_u8).pow(MAX_DIGITS as u32));
+    match value.bits().cmp(&MAX_BITS) {
+        Ordering::Less => false,
+        Ordering::Equal => value.magnitude() >= &*LIMIT,
+        Ordering::Greater => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_carried_up_to_the_last_digit() {
+        let longest: BigInt = "9".repeat(MAX_DIGITS).parse().unwrap();
+        let shortest: BigInt = format!("1{}", "0".repeat(MAX_DIGITS)).parse().unwrap();
+        assert_eq!((longest.bits(), shortest.bits()), (MAX_BITS, MAX_BITS));
+        assert!(!is_too_long(&longest) && !is_too_long(&-longest));
+        assert!(is_too_long(&shortest) && is_too_long(&-shortest));
+    }
 }

@@ -16,6 +16,8 @@ pub(super) fn find(port: u16) -> Option<String> {
     let link = format!("socket:[{inode}]");
     let processes = fs::read_dir("/proc").ok()?;
     processes.flatten().find_map(|process| {
+        // Others are links to processes that have a number too, or no processes.
+        let _: u32 = process.file_name().to_str()?.parse().ok()?;
         let folder = process.path();
         has_descriptor(&folder, &link).then(|| {
             let name = fs::read_to_string(folder.join("comm")).unwrap_or_default();
