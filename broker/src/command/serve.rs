@@ -89,6 +89,11 @@ pub(crate) struct Serve {
           value_parser = count(1 << 20, 1 << 40))]
     queue_total_bytes: usize,
 
+    /// Bytes that the system may hold for one consumer besides its queue [default: the system's
+    /// choice, some megabytes]
+    #[arg(long, value_name = "BYTES", value_parser = count(4096, 1 << 30))]
+    send_buffer: Option<usize>,
+
     /// Seconds of silence before a client is pinged; after twice as long it is disconnected
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     ping_interval: Duration,
@@ -127,6 +132,7 @@ impl Serve {
             limits,
             rules,
             store,
+            send_buffer: self.send_buffer,
         };
         let server = Server::new(settings).map_err(Failure::Setup)?;
         watch_signals(server.notifier(), self.tokens.clone())

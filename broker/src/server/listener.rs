@@ -30,8 +30,8 @@ pub(super) enum Accepted {
 
 impl Listener {
     /// Binds an address, or says which process has it and what to do.
-    pub(super) fn bind(address: SocketAddr) -> Result<Self, String> {
-        let socket = listen(address).map_err(|error| match error.kind() {
+    pub(super) fn bind(address: SocketAddr, send_buffer: Option<usize>) -> Result<Self, String> {
+        let socket = listen(address, send_buffer).map_err(|error| match error.kind() {
             ErrorKind::AddrInUse => taken(address),
             _ => format!("cannot listen on {address}: {error}"),
         })?;
@@ -96,7 +96,7 @@ impl Listener {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr, send_buffer: Option<usize>) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -105,6 +105,10 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // A restart must not wait for the connections of the last run to time out.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    if let Some(bytes) = send_buffer {
+        // Accepted sockets inherit it.
+        socket.set_send_buffer_size(bytes)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))

@@ -66,6 +66,8 @@ pub struct Settings {
     pub rules: AccessRules,
     /// Where last values are stored, if they are.
     pub store: Option<Store>,
+    /// Bytes of the send buffer of each socket; the system's choice if None.
+    pub send_buffer: Option<usize>,
 }
 
 /// A broker with its sockets.
@@ -95,7 +97,7 @@ impl Server {
     pub fn new(settings: Settings) -> Result<Self, String> {
         let system = |error: io::Error| format!("cannot start: {error}");
         let poll = Poll::new().map_err(system)?;
-        let mut listener = Listener::bind(settings.listen)?;
+        let mut listener = Listener::bind(settings.listen, settings.send_buffer)?;
         poll.registry()
             .register(listener.source(), LISTENER, Interest::READABLE)
             .map_err(system)?;

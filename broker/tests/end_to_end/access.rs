@@ -188,6 +188,7 @@ fn a_taken_port_is_explained() {
         limits: Limits::default(),
         rules: AccessRules::open(),
         store: None,
+        send_buffer: None,
     };
     let error = lb_broker::server::Server::new(settings).unwrap_err();
     assert!(

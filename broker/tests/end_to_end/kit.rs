@@ -40,6 +40,7 @@ impl Running {
                 limits,
                 rules,
                 store,
+                send_buffer: None,
             };
             let server = Server::new(settings).unwrap();
             sender.send((server.address(), server.notifier())).unwrap();

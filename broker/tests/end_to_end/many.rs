@@ -16,10 +16,10 @@ const READERS: usize = 890;
 const IDLE: usize = 100;
 const KILLED: usize = 10;
 const THREADS: usize = 10;
-const MESSAGES: u64 = 500;
-const PADDING: usize = 3000;
+const MESSAGES: u64 = 200;
+const PADDING: usize = 1000;
 /// Messages that may wait for one consumer: readers lag less, idle consumers overflow.
-const QUEUE: u64 = 100;
+const QUEUE: u64 = 60;
 /// Resident memory of the broker that is surely enough: 1,000 connections and one queue of shared
 /// frames.
 const MAX_RSS_KIB: u64 = 64 << 10;
@@ -77,7 +77,15 @@ fn read_all(streams: &mut [TcpStream], progress: &AtomicU64) {
 fn idle_and_killed_consumers_do_not_disturb_the_others() {
     allow_descriptors();
     let queue = QUEUE.to_string();
-    let broker = Broker::start(&["--queue-messages", &queue]);
+    let arguments = [
+        "--queue-messages",
+        &queue,
+        "--send-buffer",
+        "16384",
+        "--ping-interval",
+        "600",
+    ];
+    let broker = Broker::start(&arguments);
     let mut readers: Vec<_> = (0..READERS).map(|_| consumer(&broker)).collect();
     let idle: Vec<_> = (0..IDLE).map(|_| consumer(&broker)).collect();
     let mut killed: Vec<_> = (0..KILLED).map(|_| consumer(&broker)).collect();

@@ -49,13 +49,13 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 /// Begins to measure; what the thread has now.
-pub fn start() -> usize {
+pub(crate) fn start() -> usize {
     let now = NOW.with(Cell::get);
     MOST.with(|most| most.set(now));
     now
 }
 
 /// The most bytes that the thread had on top of that.
-pub fn most_since(start: usize) -> usize {
+pub(crate) fn most_since(start: usize) -> usize {
     MOST.with(Cell::get).saturating_sub(start)
 }

@@ -1,10 +1,10 @@
 //! Seeded randomness (SplitMix64; Steele, Lea, Flood 2014).
 
 #[derive(Clone, Debug)]
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -17,21 +17,21 @@ impl Random {
     }
 
     /// A number below `bound`, which is not 0.
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 
-    pub fn one_in(&mut self, odds: usize) -> bool {
+    pub(crate) fn one_in(&mut self, odds: usize) -> bool {
         self.below(odds) == 0
     }
 
-    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
 
     /// Ascending places to cut `len` bytes at, the end included.
     #[allow(dead_code, reason = "not every test cuts")]
-    pub fn cuts(&mut self, len: usize) -> Vec<usize> {
+    pub(crate) fn cuts(&mut self, len: usize) -> Vec<usize> {
         let mut cuts: Vec<usize> = (0..1 + self.below(5))
             .map(|_| self.below(len + 1))
             .collect();
