@@ -132,6 +132,8 @@ pub struct Client {
     bytes: BytesMut,
     timeout: Duration,
     next_id: u64,
+    /// Frames sent after the announcement.
+    frames: u64,
 }
 
 impl Client {
@@ -148,6 +150,7 @@ impl Client {
             bytes: BytesMut::new(),
             timeout: options.timeout,
             next_id: 1,
+            frames: 0,
         };
         client.send_bytes(announcement(options).as_bytes())?;
         let first = client.wait_before(Instant::now() + options.timeout)?;
@@ -165,6 +168,7 @@ impl Client {
         let mut bytes = Vec::new();
         write_message(self.format, message, &mut bytes)
             .map_err(|refusal| ClientError::Protocol(refusal.to_string()))?;
+        self.frames += 1;
         self.send_bytes(&bytes)
     }
 
@@ -182,14 +186,14 @@ impl Client {
         let id = self.next_id;
         self.next_id += 1;
         self.send(&message.id(Some(id)))?;
+        let frame = self.frames;
         let deadline = Instant::now() + self.timeout;
         loop {
             let received = self.wait_before(deadline)?;
-            if received.number("id") != Some(id) {
-                // A refusal of a frame that could not be read has no id.
-                if received.method() == "error" && !received.flag("topic") {
-                    return Err(unexpected(&received));
-                }
+            // A refusal of a frame that could not be read has no id, but its number.
+            let is_ours =
+                received.number("id") == Some(id) || received.number("frame") == Some(frame);
+            if !is_ours {
                 other(received);
             } else if received.method() == expected {
                 return Ok(received);

@@ -142,6 +142,7 @@ impl Broker {
             }),
             last_heard: now,
             is_pinged: false,
+            frames: 0,
             last_publication: 0,
             is_touched: false,
         });
@@ -177,6 +178,7 @@ impl Broker {
             Phase::Announcing => self.announce(id, frame),
             Phase::Open(member) => {
                 let format = member.format;
+                session.frames += 1;
                 self.request(id, format, frame, now);
                 Ok(())
             }
@@ -375,7 +377,24 @@ impl Broker {
         }
     }
 
-    /// Sends an error.
+    /// Sends the error of the frame that was just read. Its number tells a client which of its frames
+    /// it was, also if the frame could not be read as far as its id.
+    fn refuse_frame(
+        &mut self,
+        id: ConnectionId,
+        request: Option<u64>,
+        refusal: &Refusal,
+        now: Timestamp,
+    ) {
+        let number = self.session(id).map_or(0, |session| session.frames);
+        self.stats.errors += 1;
+        let error = Message::error(refusal, request).number("frame", number);
+        if let Err(overflow) = self.try_reply(id, &error) {
+            self.close(id, &overflow, now);
+        }
+    }
+
+    /// Sends an error that belongs to no frame.
     fn refuse(
         &mut self,
         id: ConnectionId,

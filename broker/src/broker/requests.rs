@@ -25,10 +25,10 @@ impl Broker {
         match read_request(format, frame, self.limits.max_value_bytes) {
             Ok(request) => {
                 if let Err(refusal) = self.serve(id, request.id, request.body, now) {
-                    self.refuse(id, request.id, &refusal, now);
+                    self.refuse_frame(id, request.id, &refusal, now);
                 }
             }
-            Err(refusal) => self.refuse(id, None, &refusal, now),
+            Err(refusal) => self.refuse_frame(id, None, &refusal, now),
         }
     }
 

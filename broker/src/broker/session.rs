@@ -21,6 +21,8 @@ pub(super) struct Session {
     pub(super) last_heard: Timestamp,
     /// A ping has been sent since then.
     pub(super) is_pinged: bool,
+    /// Frames it has sent after its announcement.
+    pub(super) frames: u64,
     /// The last publication that reached it, so that two subscriptions do not deliver it twice.
     pub(super) last_publication: u64,
     /// An action to write is already due.

@@ -27,8 +27,8 @@ pub(crate) fn read(pickle: &[u8], max_bytes: usize) -> Result<Value, Refusal> {
 
 /// Reads the opcodes of a [`Payload`].
 pub(crate) fn read_opcodes(opcodes: &[u8]) -> Result<Value, Refusal> {
-    // Nothing is shared in them, so they expand to nothing.
-    Machine::new(opcodes).run_to_end(usize::MAX)
+    // Nothing is shared in them, so they expand to no more than their bytes.
+    Machine::new(opcodes).run_to_end(opcodes.len())
 }
 
 /// Reads a dictionary with the field `method`.
