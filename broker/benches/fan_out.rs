@@ -22,7 +22,10 @@ fn broker(consumers: &[Format]) -> (Broker, ConnectionId) {
         id
     };
     let producer = connect(Format::Json);
-    let all: Vec<_> = consumers.iter().map(|format| (connect(*format), *format)).collect();
+    let all: Vec<_> = consumers
+        .iter()
+        .map(|format| (connect(*format), *format))
+        .collect();
     for (id, format) in all {
         let message = lb_broker::codec::Message::new("subscribe").text("topic", "/weather");
         let mut bytes = Vec::new();

@@ -6,7 +6,8 @@ use lb_broker::codec::{
 };
 use std::hint::black_box;
 
-const VALUE: &str = r#"{"station":"north","readings":[18.5,21,19.25,null],"ok":true,"id":1180591620717411303424}"#;
+const VALUE: &str =
+    r#"{"station":"north","readings":[18.5,21,19.25,null],"ok":true,"id":1180591620717411303424}"#;
 
 fn request(format: Format) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -118,3 +118,98 @@ impl Broker {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::Keep;
+    use crate::limits::Limits;
+    use crate::rights::AccessRules;
+    use std::io::IoSlice;
+
+    /// What waits for a connection, as text; taken as written.
+    fn written(broker: &mut Broker, id: ConnectionId) -> String {
+        while broker.poll_action().is_some() {}
+        let Some(queue) = broker.queue(id) else {
+            return String::new();
+        };
+        let mut slices = vec![IoSlice::new(&[]); queue.len()];
+        queue.slices(&mut slices);
+        let bytes = slices.concat();
+        queue.advance(bytes.len());
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn run(limits: Limits, frames: &[&str]) -> Vec<(Duration, String)> {
+        let mut broker = Broker::new(limits, AccessRules::open(), Keep::InMemory);
+        let mut now = Timestamp::default();
+        let id = broker.connect("peer".to_owned(), now).unwrap();
+        for frame in frames {
+            broker.frame(id, frame.as_bytes(), now);
+        }
+        written(&mut broker, id);
+        let mut events = Vec::new();
+        while now.since_origin() < limits.ping_interval * 3 {
+            now = now.after(broker.tick_interval());
+            broker.tick(now);
+            let text = written(&mut broker, id);
+            if !text.is_empty() {
+                events.push((now.since_origin(), text));
+            }
+        }
+        assert!(broker.is_finished(id));
+        events
+    }
+
+    #[test]
+    fn silence_is_noticed_within_two_intervals() {
+        for interval in [Duration::from_millis(80), Duration::from_secs(30)] {
+            let limits = Limits {
+                ping_interval: interval,
+                ..Limits::default()
+            };
+            let events = run(limits, &["lb-broker/1 json"]);
+            let [(pinged, ping), (closed, error)] = &events[..] else {
+                panic!("{events:?}")
+            };
+            assert!(
+                ping.contains("\"ping\"") && error.contains("\"timeout\""),
+                "{events:?}"
+            );
+            assert!(*pinged >= interval && *closed <= interval * 2, "{events:?}");
+        }
+    }
+
+    #[test]
+    fn announcements_have_a_deadline() {
+        let limits = Limits {
+            announce_timeout: Duration::from_secs(5),
+            ..Limits::default()
+        };
+        let events = run(limits, &[]);
+        let [(closed, error)] = &events[..] else {
+            panic!("{events:?}")
+        };
+        assert!(error.contains("\"timeout\""));
+        assert!((5..=6).contains(&closed.as_secs()), "{closed:?}");
+    }
+
+    #[test]
+    fn a_connection_that_does_not_read_why_is_dropped() {
+        let limits = Limits {
+            announce_timeout: Duration::from_secs(1),
+            ..Limits::default()
+        };
+        let mut broker = Broker::new(limits, AccessRules::open(), Keep::InMemory);
+        let id = broker
+            .connect("peer".to_owned(), Timestamp::default())
+            .unwrap();
+        let at = |seconds| Timestamp::new(Duration::from_secs(seconds));
+        broker.tick(at(1));
+        assert_eq!(broker.poll_action(), Some(Action::Write(id)));
+        broker.tick(at(2));
+        assert_eq!(broker.poll_action(), None);
+        broker.tick(at(3));
+        assert_eq!(broker.poll_action(), Some(Action::Close(id)));
+    }
+}
