@@ -286,7 +286,7 @@ class Load:
     def __init__(self, broker: Broker, port: int, producers: int, consumers: int, size: int) -> None:
         payload = b"x" * size
         connect_consumer = getattr(broker, "connect_consumer", broker.connect)
-        self.noise_bytes = broker.noise_bytes
+        self.name, self.noise_bytes = broker.name, broker.noise_bytes
         self.consumers = [connect_consumer(port) for _ in range(consumers)]
         self.producers = [broker.connect(port) for _ in range(producers)]
         self.delivered_bytes = broker.delivered(payload)
@@ -310,7 +310,7 @@ class Load:
 
     def run(self, seconds: float) -> int:
         """Send for some time, and wait for everything. Returns messages delivered."""
-        window = max(WINDOW_BYTES // (self.delivered_bytes * BATCH), 2 * len(self.producers))
+        window = max(WINDOW_BYTES // (self.delivered_bytes * BATCH), 4)
         if len(self.consumers) > 1:
             window = max(window // 8, 4)
         started = sum(self.received)
@@ -332,7 +332,7 @@ class Load:
                     self._flush(index)
             self._read()
             if is_over and time.monotonic() > end + 30:
-                raise RuntimeError("messages are missing")
+                raise RuntimeError(f"{self.name}: messages are missing")
         messages = (self.sent_batches - first) * BATCH * len(self.consumers)
         received = sum(self.received) - started
         extra = received - messages * self.delivered_bytes

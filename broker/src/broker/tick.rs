@@ -135,7 +135,10 @@ mod tests {
         };
         let mut slices = vec![IoSlice::new(&[]); queue.len()];
         queue.slices(&mut slices);
-        let bytes = slices.concat();
+        let bytes: Vec<u8> = slices
+            .iter()
+            .flat_map(|slice| slice.iter().copied())
+            .collect();
         queue.advance(bytes.len());
         String::from_utf8_lossy(&bytes).into_owned()
     }
