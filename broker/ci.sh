@@ -9,6 +9,7 @@ exec </dev/null
 PATH=$PATH:/usr/sbin:${CARGO_HOME:-$HOME/.cargo}/bin
 folder=$(mktemp --directory)
 step=start
+is_done=false
 
 fail() {
     echo "broker/ci.sh: $*" >&2
@@ -19,13 +20,14 @@ fail() {
 finish() {
     local status=$?
     rm -rf "$folder"
-    if ((status == 0)); then
+    if ((status == 0)) && "$is_done"; then
         echo "broker/ci.sh: passed, after $SECONDS s"
     else
         echo "broker/ci.sh: FAILED at $step, after $SECONDS s" >&2
     fi
 }
 trap finish EXIT
+trap 'exit 1' INT TERM
 
 step=tools
 missing=()
@@ -68,3 +70,4 @@ step=mypy
 
 step='comparison with other brokers'
 timeout 60 "$python" broker/benches/versus.py --lb "$LB_BROKER_BIN" --seconds 0.1 --rounds 1 --sizes 128
+is_done=true
