@@ -1,0 +1,91 @@
+//! Owns what has to be stored: the newest change of each topic, and the publishers that wait to
+//! hear that theirs is safe. One batch is on its way at a time; what comes meanwhile makes the next.
+
+use crate::codec::Payload;
+use crate::connection_id::ConnectionId;
+use crate::error::{Code, Refusal};
+use std::collections::HashMap;
+
+/// A topic's last value under its spelling, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Keep this value.
+    Set {
+        /// The topic as its publisher spelled it.
+        text: Box<str>,
+        /// The value.
+        payload: Payload,
+    },
+    /// Forget the value.
+    Clear,
+}
+
+/// Changes by topic key, to be stored together.
+pub type Batch = HashMap<Box<str>, Change>;
+
+/// A publisher that waits.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) connection: ConnectionId,
+    pub(super) request: u64,
+    pub(super) topic: Box<str>,
+}
+
+/// Changes that are not safe yet.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    next: Batch,
+    next_waiting: Vec<Waiting>,
+    /// A copy of the batch on its way, for another try.
+    on_its_way: Option<(Batch, Vec<Waiting>)>,
+}
+
+impl Changes {
+    pub(super) fn add(&mut self, key: &str, change: Change) {
+        match self.next.get_mut(key) {
+            Some(old) => *old = change,
+            None => {
+                self.next.insert(key.into(), change);
+            }
+        }
+    }
+
+    pub(super) fn wait(&mut self, waiting: Waiting) {
+        self.next_waiting.push(waiting);
+    }
+
+    /// The next batch, if none is on its way.
+    pub(super) fn take(&mut self) -> Option<Batch> {
+        if self.on_its_way.is_some() || (self.next.is_empty() && self.next_waiting.is_empty()) {
+            return None;
+        }
+        let batch = std::mem::take(&mut self.next);
+        let waiting = std::mem::take(&mut self.next_waiting);
+        self.on_its_way = Some((batch.clone(), waiting));
+        Some(batch)
+    }
+
+    /// The batch was stored, or not: then its changes are due again, unless newer ones came.
+    pub(super) fn stored(&mut self, is_stored: bool) -> Vec<Waiting> {
+        let Some((batch, waiting)) = self.on_its_way.take() else {
+            return Vec::new();
+        };
+        if !is_stored {
+            for (key, change) in batch {
+                self.next.entry(key).or_insert(change);
+            }
+        }
+        waiting
+    }
+
+    /// Reports that everything is stored.
+    pub(super) fn is_empty(&self) -> bool {
+        self.next.is_empty() && self.next_waiting.is_empty() && self.on_its_way.is_none()
+    }
+}
+
+/// The refusal of an acknowledgement.
+pub(super) fn not_stored(reason: &str) -> Refusal {
+    let text = format!("delivered and kept in memory, but not stored: {reason}");
+    Refusal::new(Code::Storage, text)
+}

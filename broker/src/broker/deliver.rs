@@ -1,0 +1,153 @@
+//! From a publication to the queues of its consumers. A message is written once in each format that
+//! a consumer wants, however many want it.
+
+use super::Broker;
+use super::session::{Phase, Session};
+use crate::announcement::WhenFull;
+use crate::codec::{Format, Message, Payload};
+use crate::connection_id::ConnectionId;
+use crate::error::{Code, Refusal};
+use crate::framing;
+use crate::queue::{Frame, Full, Meter};
+use crate::time::Timestamp;
+use crate::topic::Topic;
+use std::rc::Rc;
+
+/// A publication, and its frames as far as they were needed.
+pub(super) struct Publication<'a> {
+    topic: &'a Topic,
+    value: Option<&'a Payload>,
+    frames: [Option<Rc<Frame>>; Format::ALL.len()],
+}
+
+impl<'a> Publication<'a> {
+    pub(super) const fn new(topic: &'a Topic, value: Option<&'a Payload>) -> Self {
+        Self {
+            topic,
+            value,
+            frames: [const { None }; Format::ALL.len()],
+        }
+    }
+
+    /// The frame in this format. None if the message cannot be written in it.
+    fn frame(&mut self, format: Format, most: usize, meter: &Meter) -> Option<Rc<Frame>> {
+        let place = self.frames.get_mut(format.index())?;
+        if place.is_none() {
+            let message = Message::delivery(self.topic.text(), self.value, false);
+            let bytes = framing::encode(format, &message, most)
+                .or_else(|refusal| undeliverable(format, self.topic.text(), &refusal, most));
+            *place = bytes.ok().map(|bytes| Frame::new(bytes, meter));
+        }
+        place.clone()
+    }
+}
+
+impl Broker {
+    /// Queues a publication for every consumer whose subscription it matches, once.
+    pub(super) fn deliver(&mut self, publication: &mut Publication<'_>, now: Timestamp) {
+        self.publication += 1;
+        let number = self.publication;
+        let most = self.limits.max_frame_bytes;
+        let mut overflowed = Vec::new();
+        let Self {
+            sessions,
+            subscriptions,
+            stats,
+            actions,
+            pressed,
+            meter,
+            ..
+        } = self;
+        subscriptions.matching(publication.topic.key(), |id, _| {
+            let session = sessions
+                .get_mut(id.slot())
+                .filter(|session| session.id == id);
+            let Some(session) = session.filter(|session| session.last_publication != number) else {
+                return;
+            };
+            session.last_publication = number;
+            let Phase::Open(member) = &session.phase else {
+                return;
+            };
+            let Some(frame) = publication.frame(member.format, most, meter) else {
+                return;
+            };
+            let was_pressed = session.queue.is_pressed();
+            match push(session, frame) {
+                Ok(dropped) => {
+                    stats.messages_out += 1;
+                    stats.messages_dropped += dropped;
+                    if !session.is_touched {
+                        session.is_touched = true;
+                        actions.push(super::Action::Write(id));
+                    }
+                    if !was_pressed && session.queue.is_pressed() {
+                        pressed.push(id);
+                    }
+                }
+                Err(Full) => overflowed.push(id),
+            }
+        });
+        let refusal = Refusal::new(
+            Code::Overflow,
+            "the queue is full and when_full is disconnect",
+        );
+        for id in overflowed {
+            self.close(id, &refusal, now);
+        }
+        if self.meter.get() > self.limits.queue_total_bytes {
+            self.relieve();
+        }
+    }
+
+    /// Empties the largest queues until a quarter of all room is free: rare, so it may look at all.
+    fn relieve(&mut self) {
+        let enough = self.limits.queue_total_bytes / 4 * 3;
+        let mut by_size: Vec<(usize, ConnectionId)> = self
+            .sessions
+            .iter()
+            .map(|(_, session)| (session.queue.bytes(), session.id))
+            .collect();
+        by_size.sort_unstable();
+        while self.meter.get() > enough
+            && let Some((_, id)) = by_size.pop()
+        {
+            if let Some(session) = self.session_mut(id) {
+                let dropped = session.queue.drop_all();
+                self.stats.messages_dropped += dropped;
+            }
+            self.touch(id);
+        }
+    }
+
+    /// The frame that stands for a message that is too large in this format.
+    pub(super) fn undeliverable(
+        &self,
+        format: Format,
+        topic: &str,
+        refusal: &Refusal,
+    ) -> Result<Vec<u8>, Refusal> {
+        undeliverable(format, topic, refusal, self.limits.max_frame_bytes)
+    }
+}
+
+fn undeliverable(
+    format: Format,
+    topic: &str,
+    refusal: &Refusal,
+    most: usize,
+) -> Result<Vec<u8>, Refusal> {
+    framing::encode(
+        format,
+        &Message::error(refusal, None).text("topic", topic),
+        most,
+    )
+}
+
+/// Queues a message as the policy of the connection has it.
+fn push(session: &mut Session, frame: Rc<Frame>) -> Result<u64, Full> {
+    match session.member().map(|member| member.when_full) {
+        Some(WhenFull::Disconnect) => session.queue.try_push_message(frame).map(|()| 0),
+        _ => Ok(session.queue.push_message(frame)),
+    }
+}

@@ -1,0 +1,394 @@
+//! What each verb does.
+
+use super::changes::{Change, Waiting};
+use super::deliver::Publication;
+use super::session::{Member, Session};
+use super::{Broker, Keep};
+use crate::codec::{Body, Children, Format, Message, Payload, SubscriberEntry, read_request};
+use crate::connection_id::ConnectionId;
+use crate::error::{Code, Refusal};
+use crate::framing;
+use crate::queue::Frame;
+use crate::time::Timestamp;
+use crate::topic::Topic;
+use std::rc::Rc;
+
+impl Broker {
+    /// A frame of a connection that has announced itself.
+    pub(super) fn request(
+        &mut self,
+        id: ConnectionId,
+        format: Format,
+        frame: &[u8],
+        now: Timestamp,
+    ) {
+        match read_request(format, frame, self.limits.max_value_bytes) {
+            Ok(request) => {
+                if let Err(refusal) = self.serve(id, request.id, request.body, now) {
+                    self.refuse_frame(id, request.id, &refusal, now);
+                }
+            }
+            Err(refusal) => self.refuse_frame(id, None, &refusal, now),
+        }
+    }
+
+    fn serve(
+        &mut self,
+        id: ConnectionId,
+        request: Option<u64>,
+        body: Body,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        match body {
+            Body::Publish {
+                topic,
+                value,
+                retain,
+            } => {
+                let topic = self.topic(&topic)?;
+                self.publish(id, request, &topic, value, retain, now)
+            }
+            Body::Subscribe {
+                topic,
+                retain_subtree,
+            } => {
+                let topic = self.topic(&topic)?;
+                self.subscribe(id, request, &topic, retain_subtree, now)
+            }
+            Body::Cancel { topic } => {
+                let topic = self.topic(&topic)?;
+                self.cancel(id, request, &topic, now)
+            }
+            Body::Get { topic } => {
+                let topic = self.topic(&topic)?;
+                self.get(id, request, &topic, now)
+            }
+            Body::Subscribers { topic } => {
+                let topic = self.topic(&topic)?;
+                self.list_subscribers(id, request, &topic, now)
+            }
+            Body::List => {
+                self.list(id, request, now);
+                Ok(())
+            }
+            Body::Ping => {
+                self.reply(id, &Message::new("pong").id(request), now);
+                Ok(())
+            }
+            Body::Pong => Ok(()),
+        }
+    }
+
+    fn topic(&self, text: &str) -> Result<Topic, Refusal> {
+        Topic::parse(text, &self.limits.topic)
+    }
+
+    fn member(&self, id: ConnectionId) -> Option<&Member> {
+        self.session(id).and_then(Session::member)
+    }
+
+    fn may_read(&self, id: ConnectionId, topic: &Topic) -> Result<(), Refusal> {
+        match self.member(id) {
+            Some(member) if member.rights.may_subscribe(topic.key()) => Ok(()),
+            _ => Err(Refusal::new(
+                Code::Forbidden,
+                "no right to subscribe to this topic",
+            )),
+        }
+    }
+
+    fn publish(
+        &mut self,
+        id: ConnectionId,
+        request: Option<u64>,
+        topic: &Topic,
+        value: Option<Payload>,
+        retain: bool,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        if topic.is_root() {
+            return Err(Refusal::new(
+                Code::Topic,
+                "the root can be subscribed to, not published to",
+            ));
+        }
+        if topic.is_own() {
+            return Err(Refusal::new(Code::Forbidden, "$broker is the broker's own"));
+        }
+        if !self
+            .member(id)
+            .is_some_and(|member| member.rights.may_publish(topic.key()))
+        {
+            return Err(Refusal::new(
+                Code::Forbidden,
+                "no right to publish to this topic",
+            ));
+        }
+        if let Some(value) = &value
+            && retain
+        {
+            self.retained.check(topic, value)?;
+        }
+        self.stats.messages_in += 1;
+        self.deliver(&mut Publication::new(topic, value.as_ref()), now);
+        if retain {
+            self.keep(topic, value);
+        }
+        match (request, self.keep) {
+            (Some(request), Keep::InMemory) => self.acknowledge(id, request, topic.text(), now),
+            // Not retained, there is nothing to wait for; but acknowledgements keep their order.
+            (Some(request), Keep::Stored) => self.changes.wait(Waiting {
+                connection: id,
+                request,
+                topic: topic.text().into(),
+            }),
+            (None, _) => {}
+        }
+        Ok(())
+    }
+
+    /// Makes a value the last one of its topic, or clears that.
+    fn keep(&mut self, topic: &Topic, value: Option<Payload>) {
+        let is_stored = self.keep == Keep::Stored;
+        match value {
+            Some(payload) => {
+                if is_stored {
+                    let (text, payload) = (topic.text().into(), payload.clone());
+                    self.changes.add(topic.key(), Change::Set { text, payload });
+                }
+                self.retained.set(topic, payload);
+            }
+            None => {
+                if self.retained.clear(topic.key()) && is_stored {
+                    self.changes.add(topic.key(), Change::Clear);
+                }
+            }
+        }
+    }
+
+    fn subscribe(
+        &mut self,
+        id: ConnectionId,
+        request: Option<u64>,
+        topic: &Topic,
+        retain_subtree: bool,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.may_read(id, topic)?;
+        let most = self.limits.max_subscriptions;
+        let Some(member) = self.member(id) else {
+            return Ok(());
+        };
+        let is_new = !member.subscriptions.contains_key(topic.key());
+        if is_new && member.subscriptions.len() >= most {
+            let text =
+                format!("this connection has {most} subscriptions already, the most allowed");
+            return Err(Refusal::new(Code::Limit, text));
+        }
+        let frames = self.last_values(member.format, topic, retain_subtree, now);
+        let Some(session) = self.session_mut(id) else {
+            return Ok(());
+        };
+        if !session.queue.takes(&frames) {
+            let text = format!(
+                "{} last values are more than the queue of a connection takes; read first, or subscribe in parts",
+                frames.len()
+            );
+            return Err(Refusal::new(Code::Limit, text));
+        }
+        self.stats.messages_out += frames.len() as u64;
+        let Some(session) = self.session_mut(id) else {
+            return Ok(());
+        };
+        for frame in frames {
+            // There is room for all, so none is dropped.
+            session.queue.push_message(frame);
+        }
+        if let super::Phase::Open(member) = &mut session.phase
+            && is_new
+        {
+            member
+                .subscriptions
+                .insert(topic.key().into(), topic.text().into());
+            self.subscriptions.add(topic.key(), id);
+        }
+        self.reply(
+            id,
+            &Message::new("subscribed")
+                .id(request)
+                .text("topic", topic.text()),
+            now,
+        );
+        Ok(())
+    }
+
+    /// The last value of a topic, and those below it if asked for, as frames.
+    fn last_values(
+        &self,
+        format: Format,
+        topic: &Topic,
+        retain_subtree: bool,
+        now: Timestamp,
+    ) -> Vec<Rc<Frame>> {
+        let mut frames = Vec::new();
+        let mut add = |text: &str, payload: &Payload| {
+            let message = Message::delivery(text, Some(payload), true);
+            let bytes = framing::encode(format, &message, self.limits.max_frame_bytes)
+                .or_else(|refusal| self.undeliverable(format, text, &refusal));
+            if let Ok(bytes) = bytes {
+                frames.push(Frame::new(bytes, &self.meter));
+            }
+        };
+        if topic.is_own() {
+            for (text, value) in self.own_values(topic, retain_subtree, now) {
+                add(text, &value);
+            }
+            return frames;
+        }
+        if let Some(last) = self.retained.get(topic.key()) {
+            add(&last.text, &last.payload);
+        }
+        if retain_subtree {
+            for (_, last) in self.retained.below(topic.key()) {
+                add(&last.text, &last.payload);
+            }
+        }
+        frames
+    }
+
+    fn cancel(
+        &mut self,
+        id: ConnectionId,
+        request: Option<u64>,
+        topic: &Topic,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let Some(session) = self.session_mut(id) else {
+            return Ok(());
+        };
+        let super::Phase::Open(member) = &mut session.phase else {
+            return Ok(());
+        };
+        if member.subscriptions.remove(topic.key()).is_none() {
+            return Err(Refusal::new(
+                Code::NotSubscribed,
+                "this topic is not subscribed to",
+            ));
+        }
+        self.subscriptions.remove(topic.key(), id);
+        self.reply(
+            id,
+            &Message::new("cancelled")
+                .id(request)
+                .text("topic", topic.text()),
+            now,
+        );
+        Ok(())
+    }
+
+    fn get(
+        &mut self,
+        id: ConnectionId,
+        request: Option<u64>,
+        topic: &Topic,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.may_read(id, topic)?;
+        let found = if topic.is_own() {
+            let own = self.own_values(topic, false, now);
+            own.into_iter()
+                .next()
+                .map(|(text, value)| (text.into(), value))
+        } else {
+            let last = self.retained.get(topic.key());
+            last.map(|last| (last.text.clone(), last.payload.clone()))
+        };
+        let Some((text, payload)) = found else {
+            return Err(Refusal::new(Code::NoValue, "this topic has no last value"));
+        };
+        let reply = Message::new("value").id(request).text("topic", &text);
+        self.reply(id, &reply.children(Children::Value(&payload)), now);
+        Ok(())
+    }
+
+    fn list(&mut self, id: ConnectionId, request: Option<u64>, now: Timestamp) {
+        let Some(member) = self.member(id) else {
+            return;
+        };
+        let rights = &member.rights;
+        let readable = self
+            .retained
+            .all()
+            .filter(|(key, _)| rights.may_subscribe(key));
+        let topics: Vec<String> = readable.map(|(_, last)| last.text.to_string()).collect();
+        let parts = parts(&topics, self.limits.max_frame_bytes, |topic| topic.len());
+        for (part, is_last) in parts {
+            let reply = Message::new("topics").id(request).flag("more", !is_last);
+            self.reply(id, &reply.children(Children::Topics(part)), now);
+        }
+    }
+
+    fn list_subscribers(
+        &mut self,
+        id: ConnectionId,
+        request: Option<u64>,
+        topic: &Topic,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.may_read(id, topic)?;
+        let mut entries = Vec::new();
+        self.subscriptions.matching(topic.key(), |other, depth| {
+            let Some(member) = self.member(other) else {
+                return;
+            };
+            let above = prefix(topic.key(), depth);
+            if let Some(text) = member.subscriptions.get(above) {
+                entries.push(SubscriberEntry {
+                    client: member.name.clone(),
+                    format: member.format,
+                    topic: text.to_string(),
+                });
+            }
+        });
+        let bytes = |entry: &SubscriberEntry| entry.client.len() + entry.topic.len() + 48;
+        for (part, is_last) in parts(&entries, self.limits.max_frame_bytes, bytes) {
+            let reply = Message::new("subscribers")
+                .id(request)
+                .text("topic", topic.text())
+                .flag("more", !is_last)
+                .children(Children::Subscribers(part));
+            self.reply(id, &reply, now);
+        }
+        Ok(())
+    }
+}
+
+/// The first `depth` segments of a key.
+fn prefix(key: &str, depth: usize) -> &str {
+    match depth.checked_sub(1) {
+        None => "",
+        Some(last) => {
+            let end = key.match_indices('/').nth(last).map(|(at, _)| at);
+            end.and_then(|end| key.get(..end)).unwrap_or(key)
+        }
+    }
+}
+
+/// Cuts a list into parts that fit into frames whatever the format; at least one, the last marked.
+fn parts<T>(items: &[T], max_frame_bytes: usize, bytes: impl Fn(&T) -> usize) -> Vec<(&[T], bool)> {
+    // A character may become six (`&quot;`), and each item has quotes or tags around it. A quarter
+    // of the frame is left for the rest of the message.
+    let room = max_frame_bytes / 4 * 3;
+    let mut parts = Vec::new();
+    let (mut start, mut used) = (0, 0);
+    for (nth, item) in items.iter().enumerate() {
+        let cost = 6 * bytes(item) + 32;
+        if used + cost > room && nth > start {
+            parts.push((items.get(start..nth).unwrap_or_default(), false));
+            (start, used) = (nth, 0);
+        }
+        used += cost;
+    }
+    parts.push((items.get(start..).unwrap_or_default(), true));
+    parts
+}
