@@ -61,12 +61,12 @@ class Peer:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(self.addr)
 
-    def send(self, addr, method, **args):
+    def send(self, to, method, /, **args):
         """Sends a message with a dict of arguments, if it has any."""
         message = {"method": method}
         if args:
             message["args"] = {key.rstrip("_"): value for key, value in args.items()}
-        self.send_raw(addr, message)
+        self.send_raw(to, message)
 
     def send_raw(self, addr, message):
         """Sends a message as it is."""
@@ -205,7 +205,7 @@ class Peer:
         else:
             self.send(client, "NACK")
 
-    def pass_on(self, method, **args):
+    def pass_on(self, method, /, **args):
         """Passes PUT or GET on to where the key is nearer."""
         point = chord_hash(args["key"])
         if contains(self.id, self.successor[0], point):
