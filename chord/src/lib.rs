@@ -11,6 +11,7 @@ pub mod time;
 pub mod wire;
 
 pub mod shell;
+pub mod sim;
 
 pub use config::Config;
 pub use host::Host;

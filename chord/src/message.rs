@@ -260,6 +260,8 @@ pub enum Reply {
     Refused(Cause),
     /// A value.
     Found(Item),
+    /// A value, but another holder may have a newer one: the sender has just come by its arc.
+    Maybe(Item),
     /// There is none.
     Missing,
     /// Both ends have the same of the slice.

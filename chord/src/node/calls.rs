@@ -42,6 +42,8 @@ pub(crate) struct Call<P> {
     attempts: u8,
     timeout: Duration,
     deadline: Timestamp,
+    /// STABILIZE has answered a probe; Pong still may.
+    is_half: bool,
 }
 
 #[derive(Debug)]
@@ -55,6 +57,8 @@ pub(crate) struct Calls<P> {
 pub(crate) enum Expired<P> {
     /// To be sent again.
     Again(u64, Peer, Ask),
+    /// Answered by STABILIZE, but not by Pong.
+    Half(Peer),
     /// Given up.
     Failed(Call<P>),
 }
@@ -97,6 +101,7 @@ impl<P> Calls<P> {
                 attempts: 1,
                 timeout,
                 deadline,
+                is_half: false,
             },
         );
         Ok(req)
@@ -118,6 +123,9 @@ impl<P> Calls<P> {
         }
         self.due.pop_first();
         let mut call = self.calls.remove(&req)?;
+        if call.is_half {
+            return Some(Expired::Half(call.to));
+        }
         if call.attempts >= MAX_ATTEMPTS {
             return Some(Expired::Failed(call));
         }
@@ -147,9 +155,17 @@ impl<P> Calls<P> {
         self.take(req)
     }
 
-    /// The call that a STABILIZE from there answers.
-    pub(crate) fn stabilized(&mut self, source: SocketAddr, names: &Names) -> Option<Call<P>> {
-        self.answered(|call| call.ask == Ask::Probe && names.is_from(&call.to.addr, source))
+    /// The peer that a STABILIZE from there was asked of, and what for. The call goes on until Pong
+    /// comes or its time is up, so that the peer's kind is known.
+    pub(crate) fn stabilized(&mut self, source: SocketAddr, names: &Names) -> Option<(Peer, P)>
+    where
+        P: Clone,
+    {
+        let found = self.calls.values_mut().find(|call| {
+            call.ask == Ask::Probe && !call.is_half && names.is_from(&call.to.addr, source)
+        })?;
+        found.is_half = true;
+        Some((found.to.clone(), found.purpose.clone()))
     }
 
     /// The call that an ACK or NACK from there answers.

@@ -73,6 +73,7 @@ impl Node {
         }
         self.phase = Phase::Member;
         self.links.join(successor.clone());
+        self.sync.must_catch_up();
         cx.event(Event::Joined(successor.clone()));
         self.rounds.restart(cx.now);
         self.tick_stabilize(cx);

@@ -52,6 +52,8 @@ pub use report::Snapshot;
 enum Purpose {
     /// The successor's links.
     Stabilize,
+    /// The successors of one that follows a plain successor.
+    Beyond,
     /// Whether one that may be our successor is alive.
     Successor,
     /// Whether one that takes itself for our predecessor is alive.
@@ -159,6 +161,7 @@ impl Node {
         while let Some(expired) = self.calls.expire(cx.now) {
             match expired {
                 Expired::Again(req, to, ask) => self.send_ask(req, &to, &ask, cx),
+                Expired::Half(peer) => self.peers.was_silent(&peer),
                 Expired::Failed(call) => self.call_failed(call, cx),
             }
         }
@@ -214,7 +217,7 @@ impl Node {
             Ask::Own(request) => cx.request(to, req, request.clone()),
             Ask::Probe => {
                 // First, so that a peer that knows both is known to.
-                if !self.peers.is_plain(to) || self.rounds.count % 8 == 0 {
+                if self.peers.is_pingable(to) || self.rounds.count % 8 == 0 {
                     cx.request(to, req, Request::Ping);
                 }
                 if self.config.is_course() {
@@ -243,8 +246,8 @@ impl Node {
     }
 
     /// A peer has answered.
-    fn heard(&mut self, peer: &Peer, kind: Option<Kind>, cx: &mut Cx<'_>) {
-        if self.peers.heard(peer, kind, cx.now) {
+    fn heard(&mut self, peer: &Peer, is_extended: bool, cx: &mut Cx<'_>) {
+        if self.peers.heard(peer, is_extended, cx.now) {
             cx.event(Event::Back(peer.clone()));
         }
     }
@@ -255,7 +258,10 @@ impl Node {
             call.ask,
             Ask::Own(Request::Store { .. }) | Ask::Successor(_)
         );
-        if !says_nothing {
+        // Nor does silence to what a peer may not know.
+        let may_not_know =
+            matches!(call.ask, Ask::Own(_)) && self.peers.kind(&call.to) != Kind::Extended;
+        if !says_nothing && !may_not_know {
             self.lose(&call.to, cx);
         }
         self.purpose_failed(&call.to, call.purpose, cx);
@@ -280,6 +286,7 @@ impl Node {
             Purpose::Sync(task) => self.sync.failed(task),
             Purpose::CheckPredecessor => self.predecessor_lost(cx),
             Purpose::Stabilize
+            | Purpose::Beyond
             | Purpose::Successor
             | Purpose::Predecessor
             | Purpose::Join

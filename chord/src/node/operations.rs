@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::addr::{Addr, Peer};
-use crate::message::Bytes;
+use crate::message::{Bytes, Item};
 use crate::output::Caller;
 use crate::time::Timestamp;
 
@@ -27,8 +27,10 @@ pub(crate) struct Operation {
     pub(crate) value: Option<Bytes>,
     /// Nodes that may have the value, the next one last.
     pub(crate) holders: Vec<Peer>,
-    /// Whether the holder that was asked first answered that it has none.
+    /// Whether a holder answered that it has none.
     pub(crate) is_missing: bool,
+    /// The newest value so far that may not be the newest of all.
+    pub(crate) best: Option<Item>,
     /// Whether it waits to be tried again.
     is_resting: bool,
     deadline: Timestamp,
@@ -48,6 +50,7 @@ impl Operation {
             value,
             holders: Vec::new(),
             is_missing: false,
+            best: None,
             is_resting: false,
             deadline,
             due: deadline,

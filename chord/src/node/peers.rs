@@ -30,7 +30,12 @@ struct Known {
     kind: Kind,
     heard: Option<Timestamp>,
     lost: Option<Timestamp>,
+    /// Pings that were not answered although PREDECESSOR was.
+    silent_pings: u8,
 }
+
+/// Pings after whose loss a peer that answers PREDECESSOR is hardly ever pinged.
+const MAX_SILENT: u8 = 4;
 
 #[derive(Debug)]
 pub(crate) struct Peers {
@@ -55,38 +60,58 @@ impl Peers {
         self.kind(peer) == Kind::Plain
     }
 
-    /// The peer has answered a request of ours. True if it had been lost.
-    pub(crate) fn heard(&mut self, peer: &Peer, kind: Option<Kind>, now: Timestamp) -> bool {
-        let default = self.default_kind;
-        if !self.known.contains_key(peer) {
-            self.make_room();
-        }
-        let known = self.known.entry(peer.clone()).or_insert(Known {
-            kind: default,
-            heard: None,
-            lost: None,
-        });
+    /// Whether a peer is to be pinged along with PREDECESSOR, to find out what it knows.
+    pub(crate) fn is_pingable(&self, peer: &Peer) -> bool {
+        self.known
+            .get(peer)
+            .is_none_or(|k| k.kind != Kind::Plain || k.silent_pings < MAX_SILENT)
+    }
+
+    /// The peer has answered a request of ours; one of our own, if it `is_extended`. True if it had
+    /// been lost.
+    pub(crate) fn heard(&mut self, peer: &Peer, is_extended: bool, now: Timestamp) -> bool {
+        let known = self.entry(peer);
         known.heard = Some(now);
-        match kind {
-            // Silence to our own messages may be loss; an answer to them is none.
-            Some(Kind::Plain) if known.kind == Kind::Extended => {}
-            Some(kind) => known.kind = kind,
-            None => {}
+        if is_extended {
+            known.kind = Kind::Extended;
+            known.silent_pings = 0;
         }
         known.lost.take().is_some()
     }
 
-    /// Another node says that this peer is a plain one.
-    pub(crate) fn told_plain(&mut self, peer: &Peer) {
+    /// The peer has answered PREDECESSOR, but no ping that was sent along.
+    pub(crate) fn was_silent(&mut self, peer: &Peer) {
+        let known = self.entry(peer);
+        known.silent_pings = known.silent_pings.saturating_add(1);
+        // Silence of one that has answered before is loss.
+        if known.kind == Kind::Unknown {
+            known.kind = Kind::Plain;
+        }
+    }
+
+    /// Another node says which messages this peer knows.
+    pub(crate) fn told(&mut self, peer: &Peer, is_plain: bool) {
+        let known = self.entry(peer);
+        if known.heard.is_none() {
+            known.kind = if is_plain {
+                Kind::Plain
+            } else {
+                Kind::Extended
+            };
+        }
+    }
+
+    fn entry(&mut self, peer: &Peer) -> &mut Known {
         if !self.known.contains_key(peer) {
             self.make_room();
-            let known = Known {
-                kind: Kind::Plain,
-                heard: None,
-                lost: None,
-            };
-            self.known.insert(peer.clone(), known);
         }
+        let kind = self.default_kind;
+        self.known.entry(peer.clone()).or_insert(Known {
+            kind,
+            heard: None,
+            lost: None,
+            silent_pings: 0,
+        })
     }
 
     /// The peer has not answered twice. True if it was not known as lost before.
@@ -97,6 +122,7 @@ impl Peers {
             Some(known) => {
                 // It may come back as another program.
                 known.kind = self.default_kind;
+                known.silent_pings = 0;
                 let is_news = known.lost.is_none();
                 known.lost.get_or_insert(now);
                 is_news

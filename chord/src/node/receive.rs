@@ -3,6 +3,7 @@
 //! Anybody may send anything: a request is answered to where it came from, a reply counts if it
 //! answers a call, and a peer that is named in a message is believed when it answers itself.
 
+use crate::addr::Peer;
 use crate::message::{Body, Cause, Course, Own, Phase, Reply, Request};
 use crate::output::{Caller, Cx, Source};
 
@@ -29,7 +30,8 @@ impl Node {
             }
             Course::Ack(_) | Course::Nack => {
                 if let Some(call) = self.calls.acknowledged(source.addr, cx.names) {
-                    self.answered(call, None, Reply::Done, cx);
+                    self.heard(&call.to, false, cx);
+                    self.answered(call, Reply::Done, cx);
                 }
             }
             Course::JoinReq(newcomer) => self.join_asked(source, &newcomer, cx),
@@ -42,11 +44,13 @@ impl Node {
                 cx.course(&to, Course::Stabilize(known));
             }
             Course::Stabilize(id) => {
-                if let Some(call) = self.calls.stabilized(source.addr, cx.names) {
-                    self.heard(&call.to, Some(Kind::Plain), cx);
-                    self.alive(&call, cx);
-                    if call.purpose == Purpose::Stabilize {
-                        self.stabilized(&call.to, id, cx);
+                let asked = self.calls.stabilized(source.addr, cx.names);
+                if let Some((peer, purpose)) = asked {
+                    self.heard(&peer, false, cx);
+                    self.alive(&peer, &purpose, cx);
+                    let is_extended = self.peers.kind(&peer) == Kind::Extended;
+                    if purpose == Purpose::Stabilize && !is_extended {
+                        self.stabilized(&peer, id, cx);
                     }
                 }
             }
@@ -88,8 +92,8 @@ impl Node {
                     .calls
                     .replied(own.req, source.addr, is_stream, cx.names);
                 if let Some(call) = call {
-                    self.heard(&call.to, Some(Kind::Extended), cx);
-                    self.answered(call, Some(()), reply, cx);
+                    self.heard(&call.to, true, cx);
+                    self.answered(call, reply, cx);
                 }
             }
         }
@@ -147,8 +151,7 @@ impl Node {
             }
             Request::Fetch { key } => {
                 self.counters.gets += 1;
-                let place = self.store.place(&key);
-                self.store.item(&place).map_or(Reply::Missing, Reply::Found)
+                self.fetch_asked(&key)
             }
             Request::Copy(item) => self.copy_asked(item, cx),
             Request::Compare {
@@ -166,11 +169,8 @@ impl Node {
     }
 
     /// A call was answered: by a reply of our own, or by ACK.
-    fn answered(&mut self, call: Call<Purpose>, own: Option<()>, reply: Reply, cx: &mut Cx<'_>) {
-        if own.is_none() {
-            self.heard(&call.to, None, cx);
-        }
-        self.alive(&call, cx);
+    fn answered(&mut self, call: Call<Purpose>, reply: Reply, cx: &mut Cx<'_>) {
+        self.alive(&call.to, &call.purpose, cx);
         let to = call.to;
         match (call.purpose, reply) {
             (
@@ -180,6 +180,13 @@ impl Node {
                     successors,
                 },
             ) => self.links_told(&to, predecessor, successors, cx),
+            (Purpose::Beyond, Reply::Links { successors, .. }) => {
+                for hop in successors {
+                    if self.learn(&hop) {
+                        self.links.insert_successor(hop.peer);
+                    }
+                }
+            }
             (Purpose::Stabilize, Reply::Refused(Cause::NotMember)) => {
                 // It has started anew, and will join again.
                 self.links.remove(&to);
@@ -204,18 +211,19 @@ impl Node {
     }
 
     /// A peer that was asked whether it is alive is.
-    fn alive(&mut self, call: &Call<Purpose>, cx: &mut Cx<'_>) {
-        match call.purpose {
-            Purpose::Successor => self.successor_alive(&call.to, cx),
-            Purpose::Predecessor => self.predecessor_alive(&call.to, cx),
+    fn alive(&mut self, peer: &Peer, purpose: &Purpose, cx: &mut Cx<'_>) {
+        match purpose {
+            Purpose::Successor => self.successor_alive(peer, cx),
+            Purpose::Predecessor => self.predecessor_alive(peer, cx),
             Purpose::CheckPredecessor => {
-                if self.links.predecessor() == Some(&call.to) {
+                if self.links.predecessor() == Some(peer) {
                     self.links.predecessor_heard = cx.now;
                 }
             }
-            Purpose::Join => self.joined(&call.to, cx),
-            Purpose::Revive => self.revived(&call.to, cx),
+            Purpose::Join => self.joined(peer, cx),
+            Purpose::Revive => self.revived(peer, cx),
             Purpose::Stabilize
+            | Purpose::Beyond
             | Purpose::Step(_)
             | Purpose::Serve(_)
             | Purpose::Copy(_)

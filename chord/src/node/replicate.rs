@@ -5,7 +5,7 @@
 //! first, then of ever smaller slices of it, until the versions fit into a datagram; the newer
 //! version goes whichever way it has to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +50,13 @@ struct Write {
 pub(super) struct Writes {
     writes: BTreeMap<u64, Write>,
     next: u64,
+    /// The last ones that are done: a request that arrives twice, the second time late, must not
+    /// write over what came in between.
+    done: VecDeque<(Caller, Option<Cause>)>,
 }
+
+/// Writes whose repetition is known.
+const MAX_DONE: usize = 512;
 
 impl Writes {
     fn is_waiting(&self, caller: &Caller) -> bool {
@@ -72,8 +78,12 @@ impl Node {
         value: Bytes,
         cx: &mut Cx<'_>,
     ) {
-        // Repeated while the copies are made: the reply comes with the first.
-        if !self.writes.is_waiting(&caller) {
+        let done = self.writes.done.iter().find(|(known, _)| *known == caller);
+        if let Some((_, refusal)) = done {
+            let refusal = *refusal;
+            cx.reply(&caller, refusal.map_or(Reply::Done, Reply::Refused));
+        } else if !self.writes.is_waiting(&caller) {
+            // Or else the reply comes with the first.
             self.write(key, value, Waiting::Caller(caller), cx);
         }
     }
@@ -132,6 +142,12 @@ impl Node {
     }
 
     fn write_done(&mut self, waiting: Waiting, refusal: Option<Cause>, cx: &mut Cx<'_>) {
+        if let Waiting::Caller(caller) = waiting {
+            if self.writes.done.len() >= MAX_DONE {
+                self.writes.done.pop_front();
+            }
+            self.writes.done.push_back((caller, refusal));
+        }
         match (waiting, refusal) {
             (Waiting::Operation(id), None) => self.finish(id, Outcome::Stored, cx),
             (Waiting::Operation(id), Some(cause)) => self.finish(id, Outcome::Refused(cause), cx),
@@ -180,6 +196,7 @@ impl Node {
             return;
         }
         self.rounds.sync_now = false;
+        self.sync.compares_all();
         let slice = whole(begin, self.me.id);
         for to in self.replicas() {
             let task = Task::Compare { to, slice };

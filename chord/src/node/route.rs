@@ -281,7 +281,13 @@ impl Node {
                     && self.phase == Phase::Member
                     && !self.peers.is_lost(&owner)
                 {
-                    self.links.insert_successor(owner);
+                    self.links.insert_successor(owner.clone());
+                    if self.peers.kind(&owner) == Kind::Extended {
+                        let links = Ask::Own(Request::Links { notify: None });
+                        self.call(&owner, links, Purpose::Beyond, cx);
+                    } else {
+                        self.call(&owner, Ask::Probe, Purpose::Beyond, cx);
+                    }
                 }
             }
             Why::Finger(nth) => self.finger_found(nth, owner.as_ref(), cx),

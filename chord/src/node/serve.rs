@@ -58,10 +58,10 @@ impl Node {
         while let Some(due) = self.operations.take_due(cx.now) {
             match due {
                 Due::Over(operation) => {
-                    let outcome = if operation.is_missing {
-                        Outcome::Missing
-                    } else {
-                        Outcome::Refused(Cause::Timeout)
+                    let outcome = match &operation.best {
+                        Some(item) => Outcome::Found(item.clone()),
+                        None if operation.is_missing => Outcome::Missing,
+                        None => Outcome::Refused(Cause::Timeout),
                     };
                     answer(&operation, outcome, cx);
                 }
@@ -114,10 +114,10 @@ impl Node {
                 return;
             };
             let Some(holder) = operation.holders.pop() else {
-                if operation.is_missing {
-                    self.finish(id, Outcome::Missing, cx);
-                } else {
-                    self.operations.rest(id, cx.now + REST);
+                match operation.best.take() {
+                    Some(item) => self.finish(id, Outcome::Found(item), cx),
+                    None if operation.is_missing => self.finish(id, Outcome::Missing, cx),
+                    None => self.operations.rest(id, cx.now + REST),
                 }
                 return;
             };
@@ -127,14 +127,32 @@ impl Node {
                 self.call(&holder, fetch, Purpose::Serve(id), cx);
                 return;
             }
-            let place = self.store.place(&key);
-            match self.store.item(&place) {
-                Some(item) => {
+            match self.fetch_asked(&key) {
+                Reply::Found(item) => {
                     self.finish(id, Outcome::Found(item), cx);
                     return;
                 }
-                None => operation.is_missing = true,
+                Reply::Maybe(item) => self.note_best(id, item),
+                _ => operation.is_missing = true,
             }
+        }
+    }
+
+    /// Reads here, for another node.
+    pub(super) fn fetch_asked(&self, key: &Arc<str>) -> Reply {
+        let place = self.store.place(key);
+        match self.store.item(&place) {
+            None => Reply::Missing,
+            Some(item) if self.sync.is_catching_up() => Reply::Maybe(item),
+            Some(item) => Reply::Found(item),
+        }
+    }
+
+    fn note_best(&mut self, id: u64, item: Item) {
+        if let Some(operation) = self.operations.get(id) {
+            let best = operation.best.take();
+            let best = best.filter(|best| best.version > item.version);
+            operation.best = Some(best.unwrap_or(item));
         }
     }
 
@@ -142,7 +160,17 @@ impl Node {
     pub(super) fn served(&mut self, id: u64, reply: Reply, cx: &mut Cx<'_>) {
         match reply {
             Reply::Done => self.finish(id, Outcome::Stored, cx),
-            Reply::Found(item) => self.finish(id, Outcome::Found(item), cx),
+            Reply::Found(item) => {
+                self.note_best(id, item);
+                let best = self.operations.get(id).and_then(|o| o.best.take());
+                if let Some(best) = best {
+                    self.finish(id, Outcome::Found(best), cx);
+                }
+            }
+            Reply::Maybe(item) => {
+                self.note_best(id, item);
+                self.fetch_next(id, cx);
+            }
             Reply::Missing => {
                 if let Some(operation) = self.operations.get(id) {
                     operation.is_missing = true;

@@ -142,8 +142,8 @@ impl Node {
         let is_usable = hop.peer.id != self.me.id
             && hop.peer.is_genuine(self.config.space)
             && !self.peers.is_lost(&hop.peer);
-        if is_usable && hop.plain {
-            self.peers.told_plain(&hop.peer);
+        if is_usable && self.config.is_course() {
+            self.peers.told(&hop.peer, hop.plain);
         }
         is_usable
     }
@@ -158,9 +158,8 @@ impl Node {
         }
         if let Some(successor) = self.links.successor().cloned() {
             cx.course(&successor.addr, Course::Notify(self.me.clone()));
-            if self.peers.is_plain(&successor) && self.links.successors().len() < 2
-                || self.rounds.count % 4 == 0
-            {
+            let is_due = self.links.successors().len() < 2 || self.rounds.count % 4 == 0;
+            if self.peers.kind(&successor) != Kind::Extended && is_due {
                 // A plain peer tells nothing of those behind it.
                 let next = self.config.space.further(successor.id, 0);
                 self.start_lookup(next, Why::Next, vec![successor], cx);
@@ -241,6 +240,10 @@ impl Node {
             && strictly_between(before, self.me.id, peer.id)
         {
             self.hand_over(before, peer, cx);
+        } else {
+            // The arc is new, or has grown: of what others wrote there, we may not have the last.
+            self.sync.must_catch_up();
+            self.sync_replicas(cx);
         }
     }
 

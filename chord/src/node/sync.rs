@@ -49,8 +49,20 @@ pub(crate) enum Task {
     },
 }
 
+/// Whether what is here may be older than what replicas have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum CatchUp {
+    #[default]
+    Done,
+    /// The arc has grown, or is new.
+    Needed,
+    /// The replicas are being compared.
+    Running,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Sync {
+    catch_up: CatchUp,
     waiting: VecDeque<Task>,
     at_work: usize,
     /// Entries that could not be sent.
@@ -58,6 +70,27 @@ pub(crate) struct Sync {
 }
 
 impl Sync {
+    /// Has the replicas of our arc compared before what is here counts as the newest.
+    pub(crate) const fn must_catch_up(&mut self) {
+        self.catch_up = CatchUp::Needed;
+    }
+
+    /// All replicas are about to be compared.
+    pub(crate) fn compares_all(&mut self) {
+        if self.catch_up == CatchUp::Needed {
+            self.catch_up = CatchUp::Running;
+        }
+    }
+
+    /// Whether that is still going on.
+    pub(crate) fn is_catching_up(&self) -> bool {
+        match self.catch_up {
+            CatchUp::Done => false,
+            CatchUp::Needed => true,
+            CatchUp::Running => !self.is_idle(),
+        }
+    }
+
     pub(crate) fn add(&mut self, task: Task) {
         if self.waiting.len() < MAX_WAITING {
             self.waiting.push_back(task);
