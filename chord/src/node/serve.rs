@@ -133,8 +133,14 @@ impl Node {
                     return;
                 }
                 Reply::Maybe(item) => self.note_best(id, item),
-                _ => operation.is_missing = true,
+                _ => self.note_missing(id),
             }
+        }
+    }
+
+    fn note_missing(&mut self, id: u64) {
+        if let Some(operation) = self.operations.get(id) {
+            operation.is_missing = true;
         }
     }
 
@@ -172,9 +178,7 @@ impl Node {
                 self.fetch_next(id, cx);
             }
             Reply::Missing => {
-                if let Some(operation) = self.operations.get(id) {
-                    operation.is_missing = true;
-                }
+                self.note_missing(id);
                 self.fetch_next(id, cx);
             }
             Reply::Refused(cause @ (Cause::Full | Cause::TooLarge)) => {
