@@ -1,1 +1,5 @@
-fn main(){}
+//! `lb-agent`: see the library.
+
+fn main() -> std::process::ExitCode {
+    lb_controller::agent()
+}

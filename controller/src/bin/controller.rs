@@ -1,1 +1,5 @@
-fn main(){}
+//! `lb-controller`: see the library.
+
+fn main() -> std::process::ExitCode {
+    lb_controller::controller()
+}

@@ -185,6 +185,7 @@ impl Turn<'_> {
         let Some(server) = self.server(id) else { return };
         let State::Launching { tries, maybe, retry_at, doomed } = server.state else { return };
         let (token, provider) = (server.token.clone(), server.provider);
+        let template = server.template.clone();
         let Some(request) = server.request.clone() else { return };
         let asked = self.asked(id).launch;
         if asked.is_some_and(|at| now.since(at) < LOST_CALL) || now < retry_at {
@@ -199,7 +200,7 @@ impl Turn<'_> {
         let state = State::Launching { tries, maybe: maybe || lost, retry_at, doomed };
         self.goto(id, state, "");
         self.asked(id).launch = Some(now);
-        self.act(Deed::Launch { server: id, token, provider, request });
+        self.act(Deed::Launch { server: id, token, template, provider, request });
     }
 
     fn starting(&mut self, id: ServerId) {

@@ -3,7 +3,7 @@
 //! An [`Act`] can only be taken out of a [`Commit`], and only against the [`Receipt`] that a store
 //! gives for it: an effect that nothing durable stands behind does not compile.
 
-use super::id::{Handle, LbName, PoolName, Revision, ServerId, ServiceName, Term, Token};
+use super::id::{Handle, LbName, PoolName, Revision, ServerId, ServiceName, TemplateId, Term, Token};
 use super::server::Server;
 use super::service::Service;
 use super::time::Moment;
@@ -102,7 +102,13 @@ impl Act {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Deed {
     /// Idempotent by token: a repeat returns the handle of what is there already.
-    Launch { server: ServerId, token: Token, provider: ProviderKind, request: Request },
+    Launch {
+        server: ServerId,
+        token: Token,
+        template: TemplateId,
+        provider: ProviderKind,
+        request: Request,
+    },
     /// Absent is success.
     Stop {
         server: ServerId,

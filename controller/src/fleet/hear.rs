@@ -322,23 +322,30 @@ impl Turn<'_> {
 
     fn agent(&mut self, token: &Token, at: Moment, news: AgentNews) {
         let Some(id) = self.by_token(token) else { return };
+        let is_load = matches!(news, AgentNews::Load { .. });
         let agent = self.fleet.agents.entry(token.clone()).or_insert_with(|| Agent {
             heard: at,
-            is_connected: true,
+            is_connected: !is_load,
             load: None,
+            reports_itself: false,
             check: None,
             idle_since: None,
             is_lame: false,
         });
-        agent.heard = agent.heard.max(at);
-        agent.is_connected = true;
+        if !is_load {
+            agent.heard = agent.heard.max(at);
+            agent.is_connected = true;
+        }
         match news {
             AgentNews::Hello { attempt, alone_starts } => {
                 agent.is_lame = false;
                 self.counted_starts(id, attempt, alone_starts);
             }
             AgentNews::Status { load, check, connections } => {
-                agent.load = load.map(|load| (load.clamp(0.0, 1.0), at));
+                // A status that was sent for another reason has none, and takes none away.
+                if let Some(load) = load.filter(|_| !agent.reports_itself) {
+                    agent.load = Some((load.clamp(0.0, 1.0), at));
+                }
                 match connections {
                     Some(0) => agent.idle_since = agent.idle_since.or(Some(at)),
                     Some(_) | None => agent.idle_since = None,
@@ -348,6 +355,10 @@ impl Turn<'_> {
                     let evidence = self.fleet.evidence.entry(id).or_default();
                     evidence.check(Vantage::Beside, check, at);
                 }
+            }
+            AgentNews::Load { load } => {
+                agent.reports_itself = true;
+                agent.load = Some((load.clamp(0.0, 1.0), at));
             }
             AgentNews::Exit { how } => self.died(id, &how),
             AgentNews::Lost => agent.is_connected = false,

@@ -60,6 +60,8 @@ pub(crate) enum AgentNews {
         check: Option<Result<(), String>>,
         connections: Option<u32>,
     },
+    /// A load that the server itself reports, which counts for more than what an agent measures.
+    Load { load: f64 },
     /// Its server ended.
     Exit { how: String },
     /// The session broke.

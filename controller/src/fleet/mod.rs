@@ -134,6 +134,8 @@ struct Agent {
     heard: Moment,
     is_connected: bool,
     load: Option<(f64, Moment)>,
+    /// The server reports its load itself.
+    reports_itself: bool,
     /// `None`: it has not checked yet. `Some(Some(why))`: its server does not answer.
     check: Option<Option<String>>,
     idle_since: Option<Moment>,

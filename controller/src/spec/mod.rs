@@ -7,7 +7,7 @@ mod file;
 mod service;
 mod span;
 
-pub(crate) use file::{ControllerSpec, FleetSpec, LbSpec, read};
+pub(crate) use file::{FleetSpec, read};
 pub(crate) use service::{
     Bounds, Check, Mode, PortRange, ProviderKind, Request, ServiceSpec, Template, Timing,
 };

@@ -117,6 +117,10 @@ impl Store for Memory {
         Ok(Receipt { first_event, _private: () })
     }
 
+    fn probe(&mut self, term: Term) -> Result<(), StoreError> {
+        if term < self.stored.term { Err(StoreError::Superseded) } else { Ok(()) }
+    }
+
     fn events(&mut self, after: u64, limit: u64) -> Result<Vec<(u64, Event)>, StoreError> {
         let newer: Vec<_> = self.events.iter().filter(|(at, _)| *at > after).cloned().collect();
         let skipped = newer.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));

@@ -84,6 +84,9 @@ pub(crate) trait Store {
     /// them: one version back.
     fn commit(&mut self, term: Term, commit: &Commit) -> Result<Receipt, StoreError>;
 
+    /// Whether the database can be written to, and `term` still leads.
+    fn probe(&mut self, term: Term) -> Result<(), StoreError>;
+
     /// Events with a number greater than `after`, the oldest first; of more than `limit`, the
     /// newest.
     fn events(&mut self, after: u64, limit: u64) -> Result<Vec<(u64, Event)>, StoreError>;

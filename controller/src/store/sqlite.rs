@@ -146,6 +146,14 @@ impl Store for Sqlite {
         Ok(Receipt { first_event: first_event.unwrap_or_default(), _private: () })
     }
 
+    fn probe(&mut self, term: Term) -> Result<(), StoreError> {
+        let changed = self.connection.execute(
+            "UPDATE leadership SET beat = beat + 1 WHERE term <= ?1",
+            [number(term.0)],
+        )?;
+        if changed == 1 { Ok(()) } else { Err(StoreError::Superseded) }
+    }
+
     fn events(&mut self, after: u64, limit: u64) -> Result<Vec<(u64, Event)>, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT seq, body FROM events WHERE seq > ?1 ORDER BY seq DESC LIMIT ?2",
