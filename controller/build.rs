@@ -1,7 +1,11 @@
 //! Generates the gRPC messages and services from `proto/`, without protoc.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["proto/s1_heartbeat.proto", "proto/s1_connection.proto", "proto/agents.proto"];
+    let files = [
+        "proto/s1_heartbeat.proto",
+        "proto/s1_connection.proto",
+        "proto/agents.proto",
+    ];
     for file in files {
         println!("cargo:rerun-if-changed={file}");
     }

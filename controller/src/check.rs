@@ -1,5 +1,9 @@
 //! One check of a server, by the agent beside it or by the controller.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is shell: it opens sockets")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "this is shell: it opens sockets"
+)]
 
 use crate::http_client::{self, Target};
 use crate::spec::Check;
@@ -23,11 +27,18 @@ pub(crate) async fn check(how: &Check, address: Option<SocketAddr>) -> Option<Re
             })
         }
         Check::Http(path) => {
-            let target = Target { host: address.ip().to_string(), port: address.port(), token: None };
+            let target = Target {
+                host: address.ip().to_string(),
+                port: address.port(),
+                token: None,
+            };
             let answer = http_client::get(&target, path, LIMIT).await;
             Some(match answer {
                 Ok(answer) if (200..400).contains(&answer.status) => Ok(()),
-                Ok(answer) => Err(format!("check: GET {path} is answered with {}", answer.status)),
+                Ok(answer) => Err(format!(
+                    "check: GET {path} is answered with {}",
+                    answer.status
+                )),
                 Err(error) => Err(format!("check: {error}")),
             })
         }
@@ -39,12 +50,18 @@ pub(crate) fn connections(port: u16) -> Option<u32> {
     let mut count = 0;
     let mut any = false;
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        let Ok(text) = std::fs::read_to_string(table) else { continue };
+        let Ok(text) = std::fs::read_to_string(table) else {
+            continue;
+        };
         any = true;
         for line in text.lines().skip(1) {
             let mut fields = line.split_whitespace();
-            let (Some(local), Some(state)) = (fields.nth(1), fields.nth(1)) else { continue };
-            let local = local.rsplit_once(':').and_then(|(_, it)| u16::from_str_radix(it, 16).ok());
+            let (Some(local), Some(state)) = (fields.nth(1), fields.nth(1)) else {
+                continue;
+            };
+            let local = local
+                .rsplit_once(':')
+                .and_then(|(_, it)| u16::from_str_radix(it, 16).ok());
             count += u32::from(local == Some(port) && state == "01");
         }
     }

@@ -1,5 +1,9 @@
 //! The clock of the shell: set once by the wall, then only running forward.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is the one reading of a clock")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "this is the one reading of a clock"
+)]
 
 use crate::fleet::time::Moment;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -13,8 +17,13 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis());
-        Self { wall: u64::try_from(wall).unwrap_or(0), started: Instant::now() }
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |it| it.as_millis());
+        Self {
+            wall: u64::try_from(wall).unwrap_or(0),
+            started: Instant::now(),
+        }
     }
 
     pub(crate) fn now(&self) -> Moment {

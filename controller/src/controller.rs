@@ -1,5 +1,9 @@
 //! `lb-controller`: the command line, and how the parts are put together.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is shell: it binds sockets and reads files")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "this is shell: it binds sockets and reads files"
+)]
 
 use crate::api::agents::Service as AgentService;
 use crate::api::compat::Compat;
@@ -64,9 +68,17 @@ pub fn controller() -> ExitCode {
     let args = Args::parse();
     let done = match args.command {
         Verb::Run { file } => run(&file),
-        Verb::Check { file } => spec::read(&file).map_err(|report| report.to_string()).map(|spec| {
-            println!("{}: {} services, no mistake", file.display(), spec.services.len());
-        }),
+        Verb::Check { file } => {
+            spec::read(&file)
+                .map_err(|report| report.to_string())
+                .map(|spec| {
+                    println!(
+                        "{}: {} services, no mistake",
+                        file.display(),
+                        spec.services.len()
+                    );
+                })
+        }
         Verb::Ctl(args) => on_runtime(ctl::run(args)),
         Verb::Simulate(args) => crate::simulate::run(&args),
     };
@@ -80,8 +92,12 @@ pub fn controller() -> ExitCode {
 }
 
 fn on_runtime(task: impl Future<Output = Result<(), String>>) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| error.to_string())?.block_on(tokio::task::LocalSet::new().run_until(task))
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime
+        .map_err(|error| error.to_string())?
+        .block_on(tokio::task::LocalSet::new().run_until(task))
 }
 
 fn run(file: &Path) -> Result<(), String> {
@@ -102,14 +118,26 @@ fn key(state: &Path) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     match fs::read(&path) {
         Ok(key) if key.len() >= 32 => return Ok(key),
-        Ok(_) => return Err(format!("{} is too short: remove it, and stop all agents", path.display())),
+        Ok(_) => {
+            return Err(format!(
+                "{} is too short: remove it, and stop all agents",
+                path.display()
+            ));
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
     let key = random(32)?;
     let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
-    file.write_all(key.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed)?;
+    file.write_all(key.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(failed)?;
     Ok(key.into_bytes())
 }
 
@@ -118,20 +146,33 @@ fn secret_file(path: Option<&Path>) -> Result<Option<String>, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let token = text.trim().to_owned();
     if token.len() < 16 {
-        return Err(format!("{} has a token of {} characters; 16 are the least", path.display(), token.len()));
+        return Err(format!(
+            "{} has a token of {} characters; 16 are the least",
+            path.display(),
+            token.len()
+        ));
     }
     Ok(Some(token))
 }
 
 /// The `lb-agent` that was built with this program.
 fn agent_path() -> PathBuf {
-    let beside = std::env::current_exe().ok().map(|it| it.with_file_name("lb-agent"));
-    beside.filter(|it| it.is_file()).unwrap_or_else(|| PathBuf::from("lb-agent"))
+    let beside = std::env::current_exe()
+        .ok()
+        .map(|it| it.with_file_name("lb-agent"));
+    beside
+        .filter(|it| it.is_file())
+        .unwrap_or_else(|| PathBuf::from("lb-agent"))
 }
 
 fn hosts(address: SocketAddr) -> Vec<String> {
     let port = address.port();
-    vec![format!("localhost:{port}"), address.to_string(), format!("127.0.0.1:{port}"), format!("[::1]:{port}")]
+    vec![
+        format!("localhost:{port}"),
+        address.to_string(),
+        format!("127.0.0.1:{port}"),
+        format!("[::1]:{port}"),
+    ]
 }
 
 fn absolute(path: &Path) -> PathBuf {
@@ -143,13 +184,18 @@ async fn serve(file: PathBuf, mut spec: FleetSpec) -> Result<(), String> {
     let own = spec.controller.clone();
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);
-    builder.create(&own.state).map_err(|error| format!("{}: {error}", own.state.display()))?;
+    builder
+        .create(&own.state)
+        .map_err(|error| format!("{}: {error}", own.state.display()))?;
     let key = key(&own.state)?;
     let token = secret_file(own.token_file.as_deref())?;
     let new_id = random(3)?;
-    let mut store = Sqlite::open(&own.database, || FleetId::new(new_id)).map_err(|error| error.to_string())?;
+    let mut store =
+        Sqlite::open(&own.database, || FleetId::new(new_id)).map_err(|error| error.to_string())?;
     let bind = async |address: SocketAddr| {
-        TcpListener::bind(address).await.map_err(|error| format!("listen on {address}: {error}"))
+        TcpListener::bind(address)
+            .await
+            .map_err(|error| format!("listen on {address}: {error}"))
     };
     // Bound before it leads: a second controller at the same address must not supersede the first.
     let listener = bind(own.listen).await?;
@@ -158,7 +204,9 @@ async fn serve(file: PathBuf, mut spec: FleetSpec) -> Result<(), String> {
         Some(address) => Some(bind(address).await?),
         None => None,
     };
-    let term = store.lead(&format!("pid {}", std::process::id())).map_err(|error| error.to_string())?;
+    let term = store
+        .lead(&format!("pid {}", std::process::id()))
+        .map_err(|error| error.to_string())?;
     let stored = store.load().map_err(|error| error.to_string())?;
     let (inputs, inputs_out) = mpsc::channel(8_192);
     let (calls, calls_out) = mpsc::channel(64);
@@ -173,7 +221,11 @@ async fn serve(file: PathBuf, mut spec: FleetSpec) -> Result<(), String> {
     let mut targets = BTreeMap::new();
     for lb in &own.lbs {
         let token = secret_file(lb.token_file.as_deref())?;
-        let target = Target { host: lb.host.clone(), port: lb.port, token };
+        let target = Target {
+            host: lb.host.clone(),
+            port: lb.port,
+            token,
+        };
         targets.insert(LbName::new(lb.url.clone()), target);
     }
     let settings = Settings {
@@ -207,7 +259,10 @@ async fn serve(file: PathBuf, mut spec: FleetSpec) -> Result<(), String> {
     if let (Some(listener), Some(service)) = (compat, own.compat_service) {
         serve_compat(listener, &wires, service, own.compat_agent_port);
     }
-    println!("lb-controller leads fleet {} as term {} on http://{listen}", stored.fleet, term.0);
+    println!(
+        "lb-controller leads fleet {} as term {} on http://{listen}",
+        stored.fleet, term.0
+    );
     let (stop, stop_out) = mpsc::channel(1);
     watch_signals(stop)?;
     match shell.run(inputs_out, calls_out, stop_out).await {
@@ -215,7 +270,9 @@ async fn serve(file: PathBuf, mut spec: FleetSpec) -> Result<(), String> {
             println!("lb-controller stops; servers and lbs go on");
             Ok(())
         }
-        Stop::Superseded => Err("lb-controller: another controller leads this fleet now".to_owned()),
+        Stop::Superseded => {
+            Err("lb-controller: another controller leads this fleet now".to_owned())
+        }
     }
 }
 
@@ -225,7 +282,10 @@ fn providers(
     stored: &crate::fleet::Stored,
 ) -> BTreeMap<ProviderKind, Rc<dyn Provider>> {
     let mut providers: BTreeMap<ProviderKind, Rc<dyn Provider>> = BTreeMap::new();
-    let has_fixed = spec.services.iter().any(|it| matches!(it.template, Template::Fixed { .. }));
+    let has_fixed = spec
+        .services
+        .iter()
+        .any(|it| matches!(it.template, Template::Fixed { .. }));
     let members = stored
         .servers
         .iter()
@@ -246,8 +306,17 @@ fn listen_for_calls(
     key: Vec<u8>,
     token: Option<String>,
 ) {
-    let api = Api { wires: wires.clone(), token, hosts: hosts(address), streams: AtomicUsize::new(0) };
-    let agents = AgentService { wires: wires.clone(), key, sessions: AtomicU64::new(0) };
+    let api = Api {
+        wires: wires.clone(),
+        token,
+        hosts: hosts(address),
+        streams: AtomicUsize::new(0),
+    };
+    let agents = AgentService {
+        wires: wires.clone(),
+        key,
+        sessions: AtomicU64::new(0),
+    };
     let agents = tonic::service::Routes::new(AgentsServer::new(agents)).into_axum_router();
     let app = router(Arc::new(api)).merge(agents.reset_fallback());
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -259,10 +328,16 @@ fn serve_compat(
     service: crate::fleet::id::ServiceName,
     agent_port: u16,
 ) {
-    let compat =
-        Compat { wires: wires.clone(), service, agent_port, connected: Arc::default() };
+    let compat = Compat {
+        wires: wires.clone(),
+        service,
+        agent_port,
+        connected: Arc::default(),
+    };
     let grpc = tonic::service::Routes::new(ConnectionServiceServer::new(compat.clone()));
-    let app = compat.router().merge(grpc.into_axum_router().reset_fallback());
+    let app = compat
+        .router()
+        .merge(grpc.into_axum_router().reset_fallback());
     if let Ok(address) = listener.local_addr() {
         println!("compatible services on {address}");
     }

@@ -1,5 +1,9 @@
 //! `lb-controller ctl`: the client of the HTTP API, for people and scripts.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is shell: it reads files and opens sockets")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "this is shell: it reads files and opens sockets"
+)]
 
 use crate::http_client::{self, Target};
 use clap::{Parser, Subcommand};
@@ -84,11 +88,23 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
     let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
     let answer = http_client::call(&target, method, &path, body, LIMIT)
         .await
-        .map_err(|error| format!("{}: {error}: is lb-controller running there?", args.controller))?;
-    let value: Value = serde_json::from_slice(&answer.body)
-        .map_err(|_| format!("{} is answered with {} and no JSON: is it lb-controller?", path, answer.status))?;
+        .map_err(|error| {
+            format!(
+                "{}: {error}: is lb-controller running there?",
+                args.controller
+            )
+        })?;
+    let value: Value = serde_json::from_slice(&answer.body).map_err(|_| {
+        format!(
+            "{} is answered with {} and no JSON: is it lb-controller?",
+            path, answer.status
+        )
+    })?;
     if !(200..300).contains(&answer.status) {
-        let text = value.get("error").and_then(Value::as_str).unwrap_or("refused");
+        let text = value
+            .get("error")
+            .and_then(Value::as_str)
+            .unwrap_or("refused");
         return Err(text.to_owned());
     }
     if args.json {
@@ -107,10 +123,18 @@ fn target(args: &Args) -> Result<Target, String> {
         None => None,
         Some(path) => {
             let text = std::fs::read_to_string(path);
-            Some(text.map_err(|error| format!("{}: {error}", path.display()))?.trim().to_owned())
+            Some(
+                text.map_err(|error| format!("{}: {error}", path.display()))?
+                    .trim()
+                    .to_owned(),
+            )
         }
     };
-    Ok(Target { host: host.to_owned(), port, token })
+    Ok(Target {
+        host: host.to_owned(),
+        port,
+        token,
+    })
 }
 
 fn request(verb: &Verb) -> (Method, String, Option<Value>) {
@@ -118,24 +142,34 @@ fn request(verb: &Verb) -> (Method, String, Option<Value>) {
     match verb {
         Verb::Status => (Method::GET, "/v1/fleet".into(), None),
         Verb::Events { limit } => (Method::GET, format!("/v1/events?limit={limit}"), None),
-        Verb::Decisions { service } => {
-            (Method::GET, format!("/v1/services/{service}/decisions?limit=20"), None)
-        }
-        Verb::Scale { service, want } => {
-            (Method::POST, format!("/v1/services/{service}/scale"), Some(json!({ "want": want })))
-        }
+        Verb::Decisions { service } => (
+            Method::GET,
+            format!("/v1/services/{service}/decisions?limit=20"),
+            None,
+        ),
+        Verb::Scale { service, want } => (
+            Method::POST,
+            format!("/v1/services/{service}/scale"),
+            Some(json!({ "want": want })),
+        ),
         Verb::Create { service } => post(format!("/v1/services/{service}/create")),
-        Verb::Remove { server, now } => (Method::DELETE, format!("/v1/servers/{server}?now={now}"), None),
+        Verb::Remove { server, now } => (
+            Method::DELETE,
+            format!("/v1/servers/{server}?now={now}"),
+            None,
+        ),
         Verb::Restart { server } => post(format!("/v1/servers/{server}/restart")),
         Verb::CancelDrain { server } => post(format!("/v1/servers/{server}/cancel-drain")),
         Verb::Retry { server } => post(format!("/v1/servers/{server}/retry")),
         Verb::Pause { service, why } => {
-            let path = service.as_ref().map_or("/v1/pause".to_owned(), |it| format!("/v1/services/{it}/pause"));
+            let path = service.as_ref().map_or("/v1/pause".to_owned(), |it| {
+                format!("/v1/services/{it}/pause")
+            });
             (Method::POST, path, Some(json!({ "why": why })))
         }
-        Verb::Resume { service } => {
-            post(service.as_ref().map_or("/v1/resume".to_owned(), |it| format!("/v1/services/{it}/resume")))
-        }
+        Verb::Resume { service } => post(service.as_ref().map_or("/v1/resume".to_owned(), |it| {
+            format!("/v1/services/{it}/resume")
+        })),
         Verb::Stop { service } => post(format!("/v1/services/{service}/stop")),
         Verb::Start { service } => post(format!("/v1/services/{service}/start")),
         Verb::Apply { force } => post(format!("/v1/apply?force={force}")),
@@ -153,8 +187,16 @@ fn show(verb: &Verb, value: &Value) {
         }
         Verb::Decisions { .. } => {
             for decision in list(value, "decisions") {
-                let reasons: Vec<&str> = list(decision, "reasons").iter().filter_map(Value::as_str).collect();
-                println!("{:>14} {:>4}  {}", number(decision, "at"), number(decision, "want"), reasons.join("; "));
+                let reasons: Vec<&str> = list(decision, "reasons")
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .collect();
+                println!(
+                    "{:>14} {:>4}  {}",
+                    number(decision, "at"),
+                    number(decision, "want"),
+                    reasons.join("; ")
+                );
             }
         }
         Verb::Scale { .. }
@@ -180,7 +222,10 @@ fn place(event: &Value) -> String {
 }
 
 fn show_status(value: &Value) {
-    println!("{:<16} {:<10} {:>4} {:>7} {:>5}  policy", "service", "state", "want", "serving", "units");
+    println!(
+        "{:<16} {:<10} {:>4} {:>7} {:>5}  policy",
+        "service", "state", "want", "serving", "units"
+    );
     for it in list(value, "services") {
         println!(
             "{:<16} {:<10} {:>4} {:>7} {:>5}  {}",
@@ -192,10 +237,19 @@ fn show_status(value: &Value) {
             text(it, "policy")
         );
     }
-    println!("\n{:>6} {:<16} {:<12} {:<22} {:>5} {:>9}  held against it", "server", "name", "state", "address", "load", "in flight");
+    println!(
+        "\n{:>6} {:<16} {:<12} {:<22} {:>5} {:>9}  held against it",
+        "server", "name", "state", "address", "load", "in flight"
+    );
     for it in list(value, "servers") {
-        let load = it.get("load").and_then(Value::as_f64).map_or("-".to_owned(), |it| format!("{:.0} %", it * 100.0));
-        let against: Vec<&str> = list(it, "suspicions").iter().filter_map(Value::as_str).collect();
+        let load = it
+            .get("load")
+            .and_then(Value::as_f64)
+            .map_or("-".to_owned(), |it| format!("{:.0} %", it * 100.0));
+        let against: Vec<&str> = list(it, "suspicions")
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
         let cause = text(it, "cause");
         println!(
             "{:>6} {:<16} {:<12} {:<22} {load:>5} {:>9}  {cause}{}",
@@ -208,20 +262,40 @@ fn show_status(value: &Value) {
         );
     }
     for hold in list(value, "holds") {
-        println!("\nhold {} {}: {}", text(hold, "kind"), text(hold, "service"), text(hold, "why"));
+        println!(
+            "\nhold {} {}: {}",
+            text(hold, "kind"),
+            text(hold, "service"),
+            text(hold, "why")
+        );
     }
     for lb in list(value, "lbs") {
         if lb.get("is_reachable").and_then(Value::as_bool) != Some(true) {
-            println!("\n{} does not answer: {}", text(lb, "name"), text(lb, "trouble"));
+            println!(
+                "\n{} does not answer: {}",
+                text(lb, "name"),
+                text(lb, "trouble")
+            );
         }
-        for pool in list(lb, "pools").iter().filter(|it| it.get("refused").is_some()) {
-            println!("\n{} refuses the set of {}: {}", text(lb, "name"), text(pool, "pool"), text(pool, "refused"));
+        for pool in list(lb, "pools")
+            .iter()
+            .filter(|it| it.get("refused").is_some())
+        {
+            println!(
+                "\n{} refuses the set of {}: {}",
+                text(lb, "name"),
+                text(pool, "pool"),
+                text(pool, "refused")
+            );
         }
     }
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {

@@ -1,5 +1,9 @@
 //! A small HTTP/1.1 client for calls that people could make with curl: admin APIs, checks.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is shell: it opens sockets")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "this is shell: it opens sockets"
+)]
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -43,7 +47,9 @@ pub(crate) async fn call(
         let response = open(target, method, path, body).await?;
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), LARGEST).collect().await;
-        let body = body.map_err(|error| format!("the answer broke off: {error}"))?.to_bytes();
+        let body = body
+            .map_err(|error| format!("the answer broke off: {error}"))?
+            .to_bytes();
         Ok(Answer { status, body })
     };
     tokio::time::timeout(limit, whole)
@@ -70,13 +76,21 @@ pub(crate) async fn open(
         .method(method)
         .uri(path)
         .header("host", format!("{}:{}", target.host, target.port))
-        .header("accept", "application/json, text/event-stream;q=0.9, */*;q=0.1");
+        .header(
+            "accept",
+            "application/json, text/event-stream;q=0.9, */*;q=0.1",
+        );
     if !body.is_empty() {
         request = request.header("content-type", "application/json");
     }
     if let Some(token) = &target.token {
         request = request.header("authorization", format!("Bearer {token}"));
     }
-    let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
-    sender.send_request(request).await.map_err(|error| error.to_string())
+    let request = request
+        .body(Full::new(body))
+        .map_err(|error| error.to_string())?;
+    sender
+        .send_request(request)
+        .await
+        .map_err(|error| error.to_string())
 }

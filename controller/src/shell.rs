@@ -2,15 +2,19 @@
 //!
 //! Owns the fleet, the store and the providers, on one thread. Everything else sends it inputs and
 //! calls, and hears of events. It knows no rule: what is done and when is the fleet's to say.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is the shell")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "this is the shell"
+)]
 
 use crate::clock::Clock;
+use crate::fleet::Fleet;
 use crate::fleet::commit::{Act, Commit, Deed, Event, ProviderError};
 use crate::fleet::id::{FleetId, LbName, ServiceName, Term, Token};
 use crate::fleet::input::{AgentNews, Input};
 use crate::fleet::operate::{Command, Refusal};
 use crate::fleet::time::{Moment, Seen};
-use crate::fleet::Fleet;
 use crate::http_client::Target;
 use crate::lb_link;
 use crate::proto::agents::{FromController, LameDuck, from_controller};
@@ -51,7 +55,9 @@ impl Sessions {
 
     /// Forgets a session. `false`: a later one has taken its place.
     pub(crate) fn close(&self, token: &Token, number: u64) -> bool {
-        let Ok(mut sessions) = self.0.lock() else { return false };
+        let Ok(mut sessions) = self.0.lock() else {
+            return false;
+        };
         let is_it = sessions.get(token).is_some_and(|(it, _)| *it == number);
         if is_it {
             sessions.remove(token);
@@ -64,7 +70,11 @@ impl Sessions {
     }
 
     fn send(&self, token: &Token, message: FromController) {
-        let session = self.0.lock().ok().and_then(|it| it.get(token).map(|(_, it)| it.clone()));
+        let session = self
+            .0
+            .lock()
+            .ok()
+            .and_then(|it| it.get(token).map(|(_, it)| it.clone()));
         if let Some(session) = session {
             // The next step says it again if it still matters.
             let _ = session.try_send(message);
@@ -78,7 +88,11 @@ pub(crate) enum Call {
     Read(Read, oneshot::Sender<Result<Value, Failure>>),
     Do(Command, String, oneshot::Sender<Result<Value, Failure>>),
     /// Read the specification again.
-    Apply { force: bool, by: String, answer: oneshot::Sender<Result<Value, Failure>> },
+    Apply {
+        force: bool,
+        by: String,
+        answer: oneshot::Sender<Result<Value, Failure>>,
+    },
 }
 
 /// What can be read.
@@ -205,7 +219,9 @@ impl Shell {
             let (inputs, clock) = (self.wires.inputs.clone(), self.wires.clock);
             tokio::task::spawn_local(async move {
                 let asked_at = clock.now();
-                let result = crate::check::check(&how, Some(address)).await.unwrap_or(Ok(()));
+                let result = crate::check::check(&how, Some(address))
+                    .await
+                    .unwrap_or(Ok(()));
                 let result = Seen::new(result, asked_at);
                 let _ = inputs.send(Input::Checked { token, result }).await;
             });
@@ -230,7 +246,9 @@ impl Shell {
         if commit.is_empty() {
             return Ok(());
         }
-        let Some(fleet) = &self.fleet else { return Ok(()) };
+        let Some(fleet) = &self.fleet else {
+            return Ok(());
+        };
         let term = fleet.term();
         match self.store.commit(term, &commit) {
             Ok(receipt) => {
@@ -264,7 +282,10 @@ impl Shell {
         }
         self.reopen_at = now.plus(REOPEN);
         // An empty commit shows whether it can be written to, and whether it is still ours.
-        match self.store.probe(Term(self.wires.term.load(Ordering::Relaxed))) {
+        match self
+            .store
+            .probe(Term(self.wires.term.load(Ordering::Relaxed)))
+        {
             Err(StoreError::Superseded) => return Some(Stop::Superseded),
             Err(_) => return None,
             Ok(()) => {}
@@ -302,39 +323,95 @@ impl Shell {
     fn carry_out(&self, act: Act) {
         let inputs = self.wires.inputs.clone();
         match act.deed().clone() {
-            Deed::Launch { server, token, template, provider, request } => {
-                let Some(provider) = self.providers.get(&provider).cloned() else { return };
+            Deed::Launch {
+                server,
+                token,
+                template,
+                provider,
+                request,
+            } => {
+                let Some(provider) = self.providers.get(&provider).cloned() else {
+                    return;
+                };
                 tokio::task::spawn_local(async move {
                     let result = provider.launch(&token, &template, &request).await;
-                    let _ = inputs.send(Input::Launched { server, token, result }).await;
+                    let _ = inputs
+                        .send(Input::Launched {
+                            server,
+                            token,
+                            result,
+                        })
+                        .await;
                 });
             }
-            Deed::Stop { server, token, provider, handle, grace } => {
-                let Some(provider) = self.providers.get(&provider).cloned() else { return };
+            Deed::Stop {
+                server,
+                token,
+                provider,
+                handle,
+                grace,
+            } => {
+                let Some(provider) = self.providers.get(&provider).cloned() else {
+                    return;
+                };
                 tokio::task::spawn_local(async move {
                     let result = provider.stop(&token, handle.as_ref(), grace).await;
-                    let _ = inputs.send(Input::Stopped { server, token, result }).await;
+                    let _ = inputs
+                        .send(Input::Stopped {
+                            server,
+                            token,
+                            result,
+                        })
+                        .await;
                 });
             }
-            Deed::Adopt { server, token, provider } => {
-                let Some(provider) = self.providers.get(&provider).cloned() else { return };
+            Deed::Adopt {
+                server,
+                token,
+                provider,
+            } => {
+                let Some(provider) = self.providers.get(&provider).cloned() else {
+                    return;
+                };
                 tokio::task::spawn_local(async move {
                     let result: Result<(), ProviderError> = provider.adopt(&token).await;
-                    let _ = inputs.send(Input::Adopted { server, token, result }).await;
+                    let _ = inputs
+                        .send(Input::Adopted {
+                            server,
+                            token,
+                            result,
+                        })
+                        .await;
                 });
             }
-            Deed::PutSet { lb, pool, term, force } => {
-                let Some(target) = self.targets.get(&lb).cloned() else { return };
+            Deed::PutSet {
+                lb,
+                pool,
+                term,
+                force,
+            } => {
+                let Some(target) = self.targets.get(&lb).cloned() else {
+                    return;
+                };
                 let (fleet, clock) = (self.fleet_id.clone(), self.wires.clock);
                 tokio::task::spawn_local(async move {
                     let asked_at = clock.now();
                     let result = lb_link::put(&target, &fleet, &pool, term, force).await;
-                    let _ = inputs.send(Input::Put { lb, pool, asked_at, result }).await;
+                    let _ = inputs
+                        .send(Input::Put {
+                            lb,
+                            pool,
+                            asked_at,
+                            result,
+                        })
+                        .await;
                 });
             }
             Deed::LameDuck { token, on, term } => {
                 let kind = from_controller::Kind::LameDuck(LameDuck { term: term.0, on });
-                self.wires.sessions.send(&token, FromController { kind: Some(kind) });
+                self.wires
+                    .sessions
+                    .send(&token, FromController { kind: Some(kind) });
             }
         }
     }
@@ -352,7 +429,10 @@ impl Shell {
                             provider: kind,
                             listing: Seen::new(listing, asked_at),
                         },
-                        Err(error) => Input::ListingFailed { provider: kind, error },
+                        Err(error) => Input::ListingFailed {
+                            provider: kind,
+                            error,
+                        },
                     };
                     if inputs.send(input).await.is_err() {
                         return;
@@ -361,7 +441,12 @@ impl Shell {
                 }
             });
         }
-        let mut pools: Vec<_> = self.spec.services.iter().filter_map(|it| it.pool.clone()).collect();
+        let mut pools: Vec<_> = self
+            .spec
+            .services
+            .iter()
+            .filter_map(|it| it.pool.clone())
+            .collect();
         pools.sort();
         pools.dedup();
         for (lb, target) in &self.targets {
@@ -387,10 +472,14 @@ impl Shell {
                 let now = self.wires.clock.now();
                 let done = match &mut self.fleet {
                     None => Err(database_away()),
-                    Some(fleet) => fleet.command(now, command, &by).map_err(|refusal| match refusal {
-                        Refusal::NotFound(text) => Failure::NotFound(text),
-                        Refusal::Conflict(text) => Failure::Conflict(text),
-                    }),
+                    Some(fleet) => {
+                        fleet
+                            .command(now, command, &by)
+                            .map_err(|refusal| match refusal {
+                                Refusal::NotFound(text) => Failure::NotFound(text),
+                                Refusal::Conflict(text) => Failure::Conflict(text),
+                            })
+                    }
                 };
                 match done {
                     Err(failure) => {
@@ -399,7 +488,11 @@ impl Shell {
                     Ok((commit, text)) => {
                         let stop = self.commit(commit).err();
                         let is_stored = self.fleet.is_some() && stop.is_none();
-                        let said = if is_stored { Ok(json!({ "done": text })) } else { Err(database_away()) };
+                        let said = if is_stored {
+                            Ok(json!({ "done": text }))
+                        } else {
+                            Err(database_away())
+                        };
                         let _ = answer.send(said);
                         return stop;
                     }
@@ -416,8 +509,11 @@ impl Shell {
 
     /// Reads the file again, and takes it if it is right and lets not too much go.
     fn apply(&mut self, force: bool, by: &str) -> Result<Value, Failure> {
-        let new = spec::read(&self.spec_path).map_err(|report: Report| Failure::Invalid(report.to_string()))?;
-        let Some(fleet) = &mut self.fleet else { return Err(database_away()) };
+        let new = spec::read(&self.spec_path)
+            .map_err(|report: Report| Failure::Invalid(report.to_string()))?;
+        let Some(fleet) = &mut self.fleet else {
+            return Err(database_away());
+        };
         if new.controller != self.spec.controller {
             let text = "[controller] has changed: that takes a restart, which cuts nothing";
             return Err(Failure::Conflict(text.to_owned()));
@@ -428,12 +524,17 @@ impl Shell {
             pools.dedup();
             pools
         };
-        if pools(&new.services).iter().any(|pool| !pools(&self.spec.services).contains(pool)) {
+        if pools(&new.services)
+            .iter()
+            .any(|pool| !pools(&self.spec.services).contains(pool))
+        {
             let text = "a pool was added: that takes a restart, which cuts nothing";
             return Err(Failure::Conflict(text.to_owned()));
         }
         if let (Some(objection), false) = (fleet.objection(&new.services), force) {
-            return Err(Failure::Invalid(format!("{objection}: apply it with force if that is meant")));
+            return Err(Failure::Invalid(format!(
+                "{objection}: apply it with force if that is meant"
+            )));
         }
         fleet.respecify(new.services.clone());
         eprintln!("lb-controller: {} applied ({by})", self.spec_path.display());
@@ -447,7 +548,10 @@ impl Shell {
         match read {
             Read::Events { after, limit } => {
                 let events = self.store.events(after, limit).map_err(stored)?;
-                let list: Vec<Value> = events.iter().map(|(seq, event)| event_json(*seq, event)).collect();
+                let list: Vec<Value> = events
+                    .iter()
+                    .map(|(seq, event)| event_json(*seq, event))
+                    .collect();
                 return Ok(json!({ "events": list }));
             }
             Read::Decisions { service, limit } => {
@@ -459,7 +563,10 @@ impl Shell {
                 return Ok(json!({ "decisions": list }));
             }
             Read::Minutes { service, since } => {
-                let minutes = self.store.minutes(&service, Moment(since)).map_err(stored)?;
+                let minutes = self
+                    .store
+                    .minutes(&service, Moment(since))
+                    .map_err(stored)?;
                 return Ok(json!({ "minutes": minutes }));
             }
             Read::Fleet
@@ -470,7 +577,9 @@ impl Shell {
             | Read::Metrics
             | Read::Ready => {}
         }
-        let Some(fleet) = &self.fleet else { return Err(database_away()) };
+        let Some(fleet) = &self.fleet else {
+            return Err(database_away());
+        };
         let (services, servers) = (fleet.services_view(), fleet.servers_view(now));
         Ok(match read {
             Read::Services => json!({ "services": services }),
@@ -486,7 +595,9 @@ impl Shell {
                     failed_commits: self.failed_commits,
                 };
                 let (lbs, holds) = (fleet.lbs_view(now), fleet.holds_view());
-                Value::String(crate::api::metrics::text(&services, &servers, &lbs, holds, &counts))
+                Value::String(crate::api::metrics::text(
+                    &services, &servers, &lbs, holds, &counts,
+                ))
             }
             Read::Fleet | Read::Events { .. } | Read::Decisions { .. } | Read::Minutes { .. } => {
                 json!({
@@ -512,7 +623,8 @@ fn database_away() -> Failure {
 fn is_urgent_input(input: &Input) -> bool {
     match input {
         Input::Agent {
-            news: AgentNews::Status { .. } | AgentNews::Load { .. } | AgentNews::Lost, ..
+            news: AgentNews::Status { .. } | AgentNews::Load { .. } | AgentNews::Lost,
+            ..
         } => false,
         Input::Tick
         | Input::Launched { .. }

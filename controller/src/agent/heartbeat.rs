@@ -24,25 +24,43 @@ pub(super) struct Heartbeats {
 
 impl Heartbeats {
     /// `Ok(None)`: the order names no lb.
-    pub(super) fn start(order: &Order, address: Option<SocketAddr>) -> Result<Option<Self>, String> {
-        let Some(address) = address.filter(|_| !order.heartbeats.is_empty()) else { return Ok(None) };
+    pub(super) fn start(
+        order: &Order,
+        address: Option<SocketAddr>,
+    ) -> Result<Option<Self>, String> {
+        let Some(address) = address.filter(|_| !order.heartbeats.is_empty()) else {
+            return Ok(None);
+        };
         let targets: Result<Vec<_>, _> = order.heartbeats.iter().map(|it| it.parse()).collect();
         let targets = targets.map_err(|error| format!("heartbeats: {error}"))?;
         let name = Name::new(&address.to_string()).ok_or("heartbeats: the address is no name")?;
         let mut config = SenderConfig::new(name, targets).map_err(|error| error.to_string())?;
-        config.address = Some(address.to_string().parse().map_err(|error| format!("heartbeats: {error}"))?);
+        config.address = Some(
+            address
+                .to_string()
+                .parse()
+                .map_err(|error| format!("heartbeats: {error}"))?,
+        );
         if let Some(path) = &order.heartbeat_key_file {
             let secret = std::fs::read_to_string(path)
                 .map_err(|error| format!("{}: {error}", path.display()))?;
-            config.key = Some(Key::new(secret.trim().as_bytes()).ok_or("the heartbeat key is empty")?);
+            config.key =
+                Some(Key::new(secret.trim().as_bytes()).ok_or("the heartbeat key is empty")?);
         }
         let sender = HeartbeatSender::new(config).map_err(|error| error.to_string())?;
         let (handle, pulse) = (sender.handle(), Arc::new(Mutex::new(Pulse::default())));
         let read = Arc::clone(&pulse);
         let vitals = move || {
             let pulse = read.lock().map(|it| *it).unwrap_or_default();
-            let state = if pulse.is_alive { ProcessState::Alive } else { ProcessState::Dead };
-            Vitals { load: pulse.load.and_then(Load::new), process: Some(state) }
+            let state = if pulse.is_alive {
+                ProcessState::Alive
+            } else {
+                ProcessState::Dead
+            };
+            Vitals {
+                load: pulse.load.and_then(Load::new),
+                process: Some(state),
+            }
         };
         std::thread::spawn(move || sender.run(vitals, |_| {}));
         Ok(Some(Self { pulse, handle }))

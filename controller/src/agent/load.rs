@@ -15,7 +15,10 @@ pub(super) struct LoadMeter {
 
 impl LoadMeter {
     pub(super) fn new() -> Self {
-        Self { before: None, allowed: allowed_cores() }
+        Self {
+            before: None,
+            allowed: allowed_cores(),
+        }
     }
 
     /// The load since the last asking, from 0 to 1; `None` the first time and for a new process.
@@ -35,8 +38,14 @@ impl LoadMeter {
 fn allowed_cores() -> f64 {
     let cores = std::thread::available_parallelism().map_or(1.0, |it| it.get() as f64);
     let group = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let path = group.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
-    let v2 = fs::read_to_string(format!("/sys/fs/cgroup{}/cpu.max", path.trim_end_matches('/')));
+    let path = group
+        .lines()
+        .find_map(|line| line.strip_prefix("0::"))
+        .unwrap_or("/");
+    let v2 = fs::read_to_string(format!(
+        "/sys/fs/cgroup{}/cpu.max",
+        path.trim_end_matches('/')
+    ));
     let quota = v2.ok().and_then(|text| quota(&text)).or_else(|| {
         let read = |name: &str| {
             let text = fs::read_to_string(format!("/sys/fs/cgroup/cpu/{name}")).ok()?;

@@ -36,8 +36,12 @@ pub fn agent() -> ExitCode {
     let args = Args::parse();
     // A signal to the controller's group is not meant for servers.
     let _ = rustix::process::setsid();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let ended = runtime.map_err(|error| error.to_string()).and_then(|it| it.block_on(run::run(args.run_dir)));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let ended = runtime
+        .map_err(|error| error.to_string())
+        .and_then(|it| it.block_on(run::run(args.run_dir)));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

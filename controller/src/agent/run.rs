@@ -7,7 +7,9 @@ use super::server::{Server, reap, sweep};
 use super::session::{self, News};
 use crate::check;
 use crate::fleet::backoff;
-use crate::proto::agents::{Exit, FromAgent, FromController, Hello, Status, from_agent, from_controller};
+use crate::proto::agents::{
+    Exit, FromAgent, FromController, Hello, Status, from_agent, from_controller,
+};
 use crate::spec::{Check, Request};
 use crate::unit::{Ended, Identity, Order, RunDir, is_stopped, now};
 use std::cell::RefCell;
@@ -52,7 +54,9 @@ struct Agent {
 pub(super) async fn run(path: PathBuf) -> Result<(), String> {
     let dir = RunDir::new(path);
     let place = dir.path().display().to_string();
-    let order = dir.order().ok_or_else(|| format!("{place} has no order that can be read"))?;
+    let order = dir
+        .order()
+        .ok_or_else(|| format!("{place} has no order that can be read"))?;
     let failed = |error: std::io::Error| format!("{place}: {error}");
     let lock = File::create(dir.lock()).map_err(failed)?;
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)
@@ -63,7 +67,13 @@ pub(super) async fn run(path: PathBuf) -> Result<(), String> {
     let me = Identity::of(std::process::id()).ok_or("/proc cannot be read")?;
     dir.write_agent(&me).map_err(failed)?;
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-    let Request::Process { check, stop_grace_ms, singleton, address, .. } = order.request.clone()
+    let Request::Process {
+        check,
+        stop_grace_ms,
+        singleton,
+        address,
+        ..
+    } = order.request.clone()
     else {
         return Err(format!("{place}: the order is not for a process"));
     };
@@ -113,7 +123,9 @@ impl Agent {
         let keep = session::keep(controller, move || hello.borrow().clone(), send);
         let local = tokio::task::LocalSet::new();
         local.spawn_local(keep);
-        local.run_until(self.keep_running(&mut terminate, &mut news)).await
+        local
+            .run_until(self.keep_running(&mut terminate, &mut news))
+            .await
     }
 
     async fn keep_running(
@@ -122,8 +134,9 @@ impl Agent {
         news: &mut mpsc::Receiver<News>,
     ) -> Result<(), String> {
         let before = self.dir.started();
-        let (mut attempt, mut alone_starts) =
-            before.as_ref().map_or((0, 0), |it| (it.attempt, it.alone_starts));
+        let (mut attempt, mut alone_starts) = before
+            .as_ref()
+            .map_or((0, 0), |it| (it.attempt, it.alone_starts));
         let mut server = before.and_then(Server::take_over);
         if server.is_none() && attempt > 0 {
             // Ended while no agent looked. What becomes of it is decided as of any other end.
@@ -189,7 +202,10 @@ impl Agent {
 
     fn pulse(&self, is_alive: bool, load: Option<f64>) {
         if let Some(heartbeats) = &self.heartbeats {
-            heartbeats.say(Pulse { load, is_alive: is_alive && !self.is_lame });
+            heartbeats.say(Pulse {
+                load,
+                is_alive: is_alive && !self.is_lame,
+            });
         }
     }
 
@@ -264,7 +280,7 @@ impl Agent {
                     self.last_check = result;
                     self.status(running, changed);
                     log::rotate(&self.dir);
-                    reap();
+                    reap(Some(running.pid()));
                     let asks = !matches!(self.check, Check::None);
                     let wait = if asks && !passed && self.deaths.is_empty() { CHECK_FIRST } else { CHECK };
                     due = tokio::time::Instant::now() + wait.max(if passed { CHECK } else { CHECK_FIRST });
@@ -290,7 +306,11 @@ impl Agent {
             attempt: running.started.attempt,
             load: load.map(|load| load as f32),
             check_ok: self.last_check.as_ref().map(Result::is_ok),
-            reason: self.last_check.as_ref().and_then(|it| it.clone().err()).unwrap_or_default(),
+            reason: self
+                .last_check
+                .as_ref()
+                .and_then(|it| it.clone().err())
+                .unwrap_or_default(),
             connections: port.filter(|_| self.is_lame).and_then(check::connections),
         };
         self.send(from_agent::Kind::Status(status));
@@ -308,12 +328,21 @@ impl Agent {
         self.deaths.push(Instant::now());
         self.deaths.retain(|at| at.elapsed() < backoff::WINDOW);
         eprintln!("lb-agent: attempt {attempt}: {how}");
-        let exit = || from_agent::Kind::Exit(Exit { attempt, how: how.clone() });
+        let exit = || {
+            from_agent::Kind::Exit(Exit {
+                attempt,
+                how: how.clone(),
+            })
+        };
         self.send(exit());
         let told = Instant::now();
         let salt = u64::from(std::process::id());
         let deaths = self.deaths.len();
-        let wait = if deaths >= backoff::CRASH_LOOP { backoff::HALF_OPEN } else { backoff::wait(deaths, salt) };
+        let wait = if deaths >= backoff::CRASH_LOOP {
+            backoff::HALF_OPEN
+        } else {
+            backoff::wait(deaths, salt)
+        };
         loop {
             let restarts = self.is_alone() && told.elapsed() >= wait && !self.singleton;
             if restarts {
@@ -335,14 +364,17 @@ impl Agent {
                         self.send(exit());
                     }
                 }
-                () = tokio::time::sleep(Duration::from_millis(200)) => reap(),
+                () = tokio::time::sleep(Duration::from_millis(200)) => reap(None),
             }
         }
     }
 
     /// Writes down that the unit is over.
     fn end(&self, how: &str) {
-        let ended = Ended { how: how.to_owned(), at: now() };
+        let ended = Ended {
+            how: how.to_owned(),
+            at: now(),
+        };
         if let Err(error) = self.dir.write_ended(&ended) {
             eprintln!("lb-agent: {}: {error}", self.dir.path().display());
         }

@@ -2,7 +2,9 @@
 
 use crate::spec::Request;
 use crate::unit::{Identity, Order, RunDir, Started, children};
-use rustix::process::{Pid, Signal, WaitIdOptions, WaitId, kill_process, kill_process_group, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
 use std::fs::OpenOptions;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -26,7 +28,13 @@ impl Server {
         attempt: u32,
         alone_starts: u32,
     ) -> Result<Self, String> {
-        let Request::Process { command, environment, directory, .. } = &order.request else {
+        let Request::Process {
+            command,
+            environment,
+            directory,
+            ..
+        } = &order.request
+        else {
             return Err("only a process can be run".to_owned());
         };
         let [program, arguments @ ..] = command.as_slice() else {
@@ -39,7 +47,11 @@ impl Server {
         // The token is the name by which a server can tell the controller that it is up.
         let token = order.token.as_str();
         builder
-            .args(arguments.iter().map(|argument| argument.replace("{token}", token)))
+            .args(
+                arguments
+                    .iter()
+                    .map(|argument| argument.replace("{token}", token)),
+            )
             .envs(environment)
             .env("LB_TOKEN", token)
             .stdin(Stdio::null())
@@ -49,10 +61,16 @@ impl Server {
         if let Some(directory) = directory {
             builder.current_dir(directory);
         }
-        let child = builder.spawn().map_err(|error| format!("{program}: {error}"))?;
+        let child = builder
+            .spawn()
+            .map_err(|error| format!("{program}: {error}"))?;
         // It cannot be reaped by anything else, so the number is its own until it is.
         let process = Identity::of(child.id()).ok_or("the server was gone at once")?;
-        let started = Started { process, attempt, alone_starts };
+        let started = Started {
+            process,
+            attempt,
+            alone_starts,
+        };
         let server = Self::hold(started, true)?;
         if let Err(error) = dir.write_started(&server.started) {
             server.kill_now();
@@ -67,7 +85,9 @@ impl Server {
     }
 
     fn hold(started: Started, is_child: bool) -> Result<Self, String> {
-        let pid = i32::try_from(started.process.pid).ok().and_then(Pid::from_raw);
+        let pid = i32::try_from(started.process.pid)
+            .ok()
+            .and_then(Pid::from_raw);
         let fd = if is_child {
             // Also if it has ended already: it is ours to reap.
             let flags = rustix::process::PidfdFlags::NONBLOCK;
@@ -76,9 +96,15 @@ impl Server {
             started.process.open()
         };
         let fd = fd.ok_or("the server is gone")?;
+        // Owned here and never exchanged: what the replacement asks for by `unsafe` holds.
+        #[allow(deprecated, reason = "unsafe code is denied in this workspace")]
         let fd = AsyncFd::with_interest(fd, tokio::io::Interest::READABLE)
             .map_err(|error| error.to_string())?;
-        Ok(Self { started, fd, is_child })
+        Ok(Self {
+            started,
+            fd,
+            is_child,
+        })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -92,7 +118,10 @@ impl Server {
         if !self.is_child {
             return "ended; its exit status went with the agent before".to_owned();
         }
-        let status = waitid(WaitId::PidFd(self.fd.get_ref().as_fd()), WaitIdOptions::EXITED);
+        let status = waitid(
+            WaitId::PidFd(self.fd.get_ref().as_fd()),
+            WaitIdOptions::EXITED,
+        );
         match status {
             Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
                 (Some(code), _) => format!("exited with {code}"),
@@ -109,7 +138,10 @@ impl Server {
         let _ = rustix::process::pidfd_send_signal(self.fd.get_ref(), stop);
         // A server that is stopped does not see a signal before it goes on.
         let _ = rustix::process::pidfd_send_signal(self.fd.get_ref(), Signal::CONT);
-        if tokio::time::timeout(grace, self.fd.readable()).await.is_err() {
+        if tokio::time::timeout(grace, self.fd.readable())
+            .await
+            .is_err()
+        {
             self.kill_now();
             let _ = tokio::time::timeout(Duration::from_secs(5), self.fd.readable()).await;
         }
@@ -131,13 +163,16 @@ pub(super) fn sweep(leader: u32) {
             let _ = kill_process(pid, Signal::KILL);
         }
     }
-    reap();
+    reap(None);
 }
 
-/// Reaps children that ended and that nothing waits for.
-pub(super) fn reap() {
+/// Reaps children that ended and that nothing waits for: all but the server.
+pub(super) fn reap(server: Option<u32>) {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-    for pid in children(std::process::id()) {
+    for pid in children(std::process::id())
+        .into_iter()
+        .filter(|pid| Some(*pid) != server)
+    {
         if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
             let _ = waitid(WaitId::Pid(pid), options);
         }

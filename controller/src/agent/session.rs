@@ -22,11 +22,7 @@ pub(super) enum News {
 }
 
 /// Keeps a session for as long as the agent lives.
-pub(super) async fn keep(
-    controller: String,
-    hello: impl Fn() -> Hello,
-    news: mpsc::Sender<News>,
-) {
+pub(super) async fn keep(controller: String, hello: impl Fn() -> Hello, news: mpsc::Sender<News>) {
     loop {
         // The error of one try is that of the next; the controller being away is no news.
         let _ = converse(&controller, &hello, &news).await;
@@ -56,7 +52,10 @@ async fn converse(
     let kind = Some(from_agent::Kind::Hello(hello()));
     let _ = send.send(FromAgent { kind }).await;
     let mut client = AgentsClient::new(channel);
-    let mut answers = client.session(ReceiverStream::new(receive)).await?.into_inner();
+    let mut answers = client
+        .session(ReceiverStream::new(receive))
+        .await?
+        .into_inner();
     if news.send(News::Open(send)).await.is_err() {
         return Ok(());
     }

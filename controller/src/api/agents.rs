@@ -39,7 +39,10 @@ impl Agents for Service {
         let mut messages = request.into_inner();
         let first = tokio::time::timeout(HELLO, messages.message()).await;
         let first = first.map_err(|_| Status::deadline_exceeded("no hello came"))??;
-        let Some(FromAgent { kind: Some(from_agent::Kind::Hello(hello)) }) = first else {
+        let Some(FromAgent {
+            kind: Some(from_agent::Kind::Hello(hello)),
+        }) = first
+        else {
             return Err(Status::invalid_argument("a session begins with hello"));
         };
         let token = self.admit(&hello)?;
@@ -48,7 +51,11 @@ impl Agents for Service {
         let (orders, order) = mpsc::channel(WAITING);
         let wires = self.wires.clone();
         wires.sessions.open(token.clone(), number, orders);
-        let session = Session { token, number, wires };
+        let session = Session {
+            token,
+            number,
+            wires,
+        };
         tokio::spawn(session.run(hello, messages, order, send));
         Ok(Response::new(ReceiverStream::new(receive)))
     }
@@ -60,13 +67,18 @@ impl Service {
         let expected = secret(&self.key, &token);
         // Every byte is compared, wherever the first difference is.
         let differs = expected.len() ^ hello.secret.len()
-            | expected.bytes().zip(hello.secret.bytes()).fold(0, |all, (a, b)| all | usize::from(a ^ b));
+            | expected
+                .bytes()
+                .zip(hello.secret.bytes())
+                .fold(0, |all, (a, b)| all | usize::from(a ^ b));
         if expected.is_empty() || differs != 0 {
             return Err(Status::permission_denied("the secret is not of this token"));
         }
         let term = self.wires.term.load(Ordering::Relaxed);
         if hello.highest_term > term {
-            return Err(Status::failed_precondition("the agent knows a later leader"));
+            return Err(Status::failed_precondition(
+                "the agent knows a later leader",
+            ));
         }
         Ok(token)
     }
@@ -123,7 +135,9 @@ impl Session {
             },
             from_agent::Kind::Status(status) => AgentNews::Status {
                 load: status.load.map(f64::from).filter(|load| load.is_finite()),
-                check: status.check_ok.map(|ok| if ok { Ok(()) } else { Err(status.reason) }),
+                check: status
+                    .check_ok
+                    .map(|ok| if ok { Ok(()) } else { Err(status.reason) }),
                 connections: status.connections,
             },
             from_agent::Kind::Exit(exit) => AgentNews::Exit { how: exit.how },
@@ -133,6 +147,10 @@ impl Session {
 
     async fn tell(&self, news: AgentNews) {
         let (token, at) = (self.token.clone(), self.wires.clock.now());
-        let _ = self.wires.inputs.send(Input::Agent { token, at, news }).await;
+        let _ = self
+            .wires
+            .inputs
+            .send(Input::Agent { token, at, news })
+            .await;
     }
 }

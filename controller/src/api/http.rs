@@ -63,8 +63,14 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/v1/services/{service}/{verb}", post(service_verb))
         .route("/v1/servers/{server}/{verb}", post(server_verb))
         .route("/v1/servers/{server}", delete(remove))
-        .route("/v1/pause", post(|api: Shared, body: Bytes| pause(api, None, body)))
-        .route("/v1/resume", post(|api: Shared| act(api, Command::Resume { service: None })))
+        .route(
+            "/v1/pause",
+            post(|api: Shared, body: Bytes| pause(api, None, body)),
+        )
+        .route(
+            "/v1/resume",
+            post(|api: Shared| act(api, Command::Resume { service: None })),
+        )
         .route("/v1/apply", post(apply))
         .route("/v1/openapi.json", get(|| async { json_text(OPENAPI) }))
         .layer(from_fn_with_state(Arc::clone(&api), guard))
@@ -82,18 +88,29 @@ async fn guard(State(api): Shared, request: Request, next: Next) -> Response {
     if let Some(expected) = &api.token {
         let shown = text(header::AUTHORIZATION).and_then(|it| it.strip_prefix("Bearer "));
         if !shown.is_some_and(|shown| is_same(shown, expected)) {
-            return problem(StatusCode::UNAUTHORIZED, "a token is needed: Authorization: Bearer TOKEN");
+            return problem(
+                StatusCode::UNAUTHORIZED,
+                "a token is needed: Authorization: Bearer TOKEN",
+            );
         }
     } else {
         let host = text(header::HOST).or_else(|| request.uri().authority().map(|it| it.as_str()));
         if !host.is_none_or(|host| api.hosts.iter().any(|it| it == host)) {
-            return problem(StatusCode::FORBIDDEN, "this host name is not one of this server");
+            return problem(
+                StatusCode::FORBIDDEN,
+                "this host name is not one of this server",
+            );
         }
         let is_own = |origin: &str| {
-            api.hosts.iter().any(|host| origin.strip_prefix("http://") == Some(host.as_str()))
+            api.hosts
+                .iter()
+                .any(|host| origin.strip_prefix("http://") == Some(host.as_str()))
         };
         if text(header::ORIGIN).is_some_and(|origin| !is_own(origin)) {
-            return problem(StatusCode::FORBIDDEN, "pages of other sites may not call this API");
+            return problem(
+                StatusCode::FORBIDDEN,
+                "pages of other sites may not call this API",
+            );
         }
     }
     next.run(request).await
@@ -101,7 +118,10 @@ async fn guard(State(api): Shared, request: Request, next: Next) -> Response {
 
 /// Compares without telling by its time how much was right.
 fn is_same(shown: &str, expected: &str) -> bool {
-    let differing = shown.bytes().zip(expected.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
+    let differing = shown
+        .bytes()
+        .zip(expected.bytes())
+        .fold(0, |all, (a, b)| all | (a ^ b));
     shown.len() == expected.len() && differing == 0
 }
 
@@ -133,7 +153,9 @@ pub(crate) async fn ask(
         wires.calls.send(call(send)).await.map_err(|_| busy())?;
         answer.await.map_err(|_| busy())?
     };
-    tokio::time::timeout(LIMIT, asked).await.unwrap_or_else(|_| Err(busy()))
+    tokio::time::timeout(LIMIT, asked)
+        .await
+        .unwrap_or_else(|_| Err(busy()))
 }
 
 async fn read(State(api): Shared, what: Read) -> Response {
@@ -144,7 +166,11 @@ async fn read(State(api): Shared, what: Read) -> Response {
 }
 
 async fn act(State(api): Shared, command: Command) -> Response {
-    match ask(&api.wires, |answer| Call::Do(command, "api".to_owned(), answer)).await {
+    match ask(&api.wires, |answer| {
+        Call::Do(command, "api".to_owned(), answer)
+    })
+    .await
+    {
         Ok(value) => axum::Json(value).into_response(),
         Err(failure) => failed(failure),
     }
@@ -159,11 +185,21 @@ struct Since {
 
 async fn events(api: Shared, Query(query): Query<Since>) -> Response {
     let limit = query.limit.unwrap_or(200).min(MOST_EVENTS);
-    read(api, Read::Events { after: query.after.unwrap_or(0), limit }).await
+    read(
+        api,
+        Read::Events {
+            after: query.after.unwrap_or(0),
+            limit,
+        },
+    )
+    .await
 }
 
 async fn decisions(api: Shared, Path(name): Path<String>, Query(query): Query<Since>) -> Response {
-    let (service, limit) = (ServiceName::new(name), query.limit.unwrap_or(100).min(MOST_EVENTS));
+    let (service, limit) = (
+        ServiceName::new(name),
+        query.limit.unwrap_or(100).min(MOST_EVENTS),
+    );
     read(api, Read::Decisions { service, limit }).await
 }
 
@@ -187,7 +223,9 @@ async fn stream(State(api): Shared, headers: HeaderMap, Query(query): Query<Sinc
         return problem(StatusCode::SERVICE_UNAVAILABLE, "too many streams are open");
     }
     let place = Place(Arc::clone(&api));
-    let last = headers.get("last-event-id").and_then(|it| it.to_str().ok()?.parse().ok());
+    let last = headers
+        .get("last-event-id")
+        .and_then(|it| it.to_str().ok()?.parse().ok());
     let after: Option<u64> = last.or(query.after);
     // Subscribed first, read then: nothing falls between; what is in both is told once.
     let receiver = api.wires.events.subscribe();
@@ -196,12 +234,16 @@ async fn stream(State(api): Shared, headers: HeaderMap, Query(query): Query<Sinc
         Some(after) => {
             let what = Read::Events { after, limit: PAST };
             match ask(&api.wires, |answer| Call::Read(what, answer)).await {
-                Ok(value) => value.get("events").and_then(|it| it.as_array().cloned()).unwrap_or_default(),
+                Ok(value) => value
+                    .get("events")
+                    .and_then(|it| it.as_array().cloned())
+                    .unwrap_or_default(),
                 Err(failure) => return failed(failure),
             }
         }
     };
-    let sse = Sse::new(told(past, receiver, place)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
+    let sse = Sse::new(told(past, receiver, place))
+        .keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
     sse.into_response()
 }
 
@@ -219,8 +261,13 @@ fn told(
         .map(|(seq, event)| event_json(seq, &event));
     tokio_stream::iter(past).chain(live).map(move |value| {
         let _ = &place;
-        let id = value.get("seq").map(ToString::to_string).unwrap_or_default();
-        Ok(axum::response::sse::Event::default().id(id).data(value.to_string()))
+        let id = value
+            .get("seq")
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        Ok(axum::response::sse::Event::default()
+            .id(id)
+            .data(value.to_string()))
     })
 }
 
@@ -235,8 +282,12 @@ fn body(bytes: &Bytes) -> Result<VerbBody, Response> {
     if bytes.is_empty() {
         return Ok(VerbBody::default());
     }
-    serde_json::from_slice(bytes)
-        .map_err(|error| problem(StatusCode::BAD_REQUEST, &format!("the body cannot be read: {error}")))
+    serde_json::from_slice(bytes).map_err(|error| {
+        problem(
+            StatusCode::BAD_REQUEST,
+            &format!("the body cannot be read: {error}"),
+        )
+    })
 }
 
 async fn service_verb(
@@ -257,7 +308,9 @@ async fn service_verb(
         ("create", _) => Command::Create { service },
         ("stop", _) => Command::Stop { service },
         ("start", _) => Command::Start { service },
-        ("resume", _) => Command::Resume { service: Some(service) },
+        ("resume", _) => Command::Resume {
+            service: Some(service),
+        },
         ("pause", _) => return pause(api, Some(service), bytes).await,
         _ => {
             let text = "a service can scale, create, stop, start, pause, resume";
@@ -270,7 +323,9 @@ async fn service_verb(
 async fn pause(api: Shared, service: Option<ServiceName>, bytes: Bytes) -> Response {
     match body(&bytes) {
         Ok(body) => {
-            let why = body.why.unwrap_or_else(|| "paused by an operator".to_owned());
+            let why = body
+                .why
+                .unwrap_or_else(|| "paused by an operator".to_owned());
             act(api, Command::Pause { service, why }).await
         }
         Err(refused) => refused,
@@ -285,7 +340,12 @@ async fn server_verb(api: Shared, Path((id, verb)): Path<(String, String)>) -> R
         "restart" => Command::Restart { server },
         "cancel-drain" => Command::CancelDrain { server },
         "retry" => Command::Retry { server },
-        _ => return problem(StatusCode::NOT_FOUND, "a server can restart, cancel-drain, retry"),
+        _ => {
+            return problem(
+                StatusCode::NOT_FOUND,
+                "a server can restart, cancel-drain, retry",
+            );
+        }
     };
     act(api, command).await
 }
@@ -300,14 +360,29 @@ struct Flags {
 
 async fn remove(api: Shared, Path(id): Path<String>, Query(flags): Query<Flags>) -> Response {
     match id.parse() {
-        Ok(id) => act(api, Command::Remove { server: ServerId(id), now: flags.now }).await,
+        Ok(id) => {
+            act(
+                api,
+                Command::Remove {
+                    server: ServerId(id),
+                    now: flags.now,
+                },
+            )
+            .await
+        }
         Err(_) => problem(StatusCode::NOT_FOUND, "a server has a number"),
     }
 }
 
 async fn apply(State(api): Shared, Query(flags): Query<Flags>) -> Response {
     let by = "api".to_owned();
-    match ask(&api.wires, |answer| Call::Apply { force: flags.force, by, answer }).await {
+    match ask(&api.wires, |answer| Call::Apply {
+        force: flags.force,
+        by,
+        answer,
+    })
+    .await
+    {
         Ok(value) => axum::Json(value).into_response(),
         Err(failure) => failed(failure),
     }

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// Something foreign that listens at an address is believed to for this long.
 const TAKEN: Duration = Duration::from_secs(60);
+/// A server that cannot be checked is ready after this long.
+const UNASKED: Duration = Duration::from_secs(1);
 /// A server that is to be replaced answers nothing anyway.
 pub(super) const VERDICT_DRAIN: Duration = Duration::from_secs(10);
 
@@ -36,7 +38,9 @@ impl Turn<'_> {
 
     fn advance_one(&mut self, id: ServerId) {
         let now = self.now;
-        let Some(server) = self.server(id) else { return };
+        let Some(server) = self.server(id) else {
+            return;
+        };
         match server.state {
             State::Planned => self.launch_if_allowed(id),
             State::Launching { .. } => self.call_launch(id),
@@ -61,7 +65,9 @@ impl Turn<'_> {
     /// Asks for a unit if the number of units, the budget and the provider allow it.
     fn launch_if_allowed(&mut self, id: ServerId) {
         let now = self.now;
-        let Some(server) = self.server(id) else { return };
+        let Some(server) = self.server(id) else {
+            return;
+        };
         let (name, phase) = (server.service.clone(), server.phase());
         if !self.may_launch(&name) {
             return;
@@ -71,7 +77,12 @@ impl Turn<'_> {
             return;
         }
         self.fleet.launches.entry(name).or_default().push(now);
-        let state = State::Launching { tries: 0, maybe: false, retry_at: now, doomed: false };
+        let state = State::Launching {
+            tries: 0,
+            maybe: false,
+            retry_at: now,
+            doomed: false,
+        };
         self.goto(id, state, "");
         self.call_launch(id);
     }
@@ -79,25 +90,42 @@ impl Turn<'_> {
     /// The stored request is of the template that is wanted now. Nothing was asked yet, so a new
     /// one may replace it.
     fn is_rendered(&self, id: ServerId) -> bool {
-        let Some(server) = self.server(id) else { return false };
-        let free = server.address.is_none_or(|at| !self.fleet.taken.contains_key(&at));
-        let template = self.template_for(&server.service).map(|spec| spec.template_id());
+        let Some(server) = self.server(id) else {
+            return false;
+        };
+        let free = server
+            .address
+            .is_none_or(|at| !self.fleet.taken.contains_key(&at));
+        let template = self
+            .template_for(&server.service)
+            .map(|spec| spec.template_id());
         free && server.request.is_some() && template.as_ref() == Some(&server.template)
     }
 
     pub(super) fn may_launch(&mut self, name: &ServiceName) -> bool {
         let now = self.now;
-        let Some(spec) = self.fleet.specs.get(name) else { return false };
+        let Some(spec) = self.fleet.specs.get(name) else {
+            return false;
+        };
         let (most, kind) = (spec.most_units(), spec.provider());
-        let Some(provider) = self.fleet.listings.get(&kind) else { return false };
+        let Some(provider) = self.fleet.listings.get(&kind) else {
+            return false;
+        };
         // Units that this database does not know must be found before new ones are made.
         if !provider.is_known() {
             return false;
         }
         let failing = provider.failing_since.is_some();
-        let units = self.of(name).filter(|server| server.phase().may_exist()).count();
+        let units = self
+            .of(name)
+            .filter(|server| server.phase().may_exist())
+            .count();
         let want = self.wanted(name);
-        let budget = if failing { budget::Budget::new(1, 30) } else { budget::launches(want) };
+        let budget = if failing {
+            budget::Budget::new(1, 30)
+        } else {
+            budget::launches(want)
+        };
         let spent = self.fleet.launches.entry(name.clone()).or_default();
         spent.retain(|at| now.since(*at) < budget.window);
         units < most && budget.left(spent, now) > 0
@@ -106,15 +134,21 @@ impl Turn<'_> {
     /// Gives the slot its next incarnation: a new token and a request of the template that is
     /// wanted now. `false` if no address is free.
     pub(super) fn renew(&mut self, id: ServerId) -> bool {
-        let Some(server) = self.server(id) else { return false };
-        let Some(spec) = self.template_for(&server.service) else { return false };
+        let Some(server) = self.server(id) else {
+            return false;
+        };
+        let Some(spec) = self.template_for(&server.service) else {
+            return false;
+        };
         // A server that served comes back where it was; one that did not tries elsewhere.
         let keep = server.address.filter(|_| server.served);
         let address = match self.place(&spec, id, keep) {
             Ok(address) => address,
             Err(()) => return false,
         };
-        let Some(request) = spec.render(address) else { return false };
+        let Some(request) = spec.render(address) else {
+            return false;
+        };
         let template = spec.template_id();
         let fleet = self.fleet.id.clone();
         self.edit(id, |server| {
@@ -148,11 +182,14 @@ impl Turn<'_> {
             .filter(|server| !matches!(server.phase(), Phase::Gone | Phase::Quarantined))
             .filter_map(|server| server.address)
             .collect();
-        let is_free =
-            |at: &SocketAddr| !used.contains(at) && !self.fleet.taken.contains_key(at);
+        let is_free = |at: &SocketAddr| !used.contains(at) && !self.fleet.taken.contains_key(at);
         match &spec.template {
             Template::Process { ports: None, .. } => Ok(None),
-            Template::Process { ports: Some(range), host, .. } => {
+            Template::Process {
+                ports: Some(range),
+                host,
+                ..
+            } => {
                 let is_ours = |at: &SocketAddr| {
                     at.ip() == *host && (range.first..=range.last).contains(&at.port())
                 };
@@ -174,7 +211,9 @@ impl Turn<'_> {
             }
             Template::Fixed { addresses } => {
                 let keep = keep.filter(|at| addresses.contains(at) && is_free(at));
-                keep.or_else(|| addresses.iter().copied().find(is_free)).map(Some).ok_or(())
+                keep.or_else(|| addresses.iter().copied().find(is_free))
+                    .map(Some)
+                    .ok_or(())
             }
         }
     }
@@ -182,11 +221,23 @@ impl Turn<'_> {
     /// Calls the provider, or calls it again: the token makes a repeat harmless.
     fn call_launch(&mut self, id: ServerId) {
         let now = self.now;
-        let Some(server) = self.server(id) else { return };
-        let State::Launching { tries, maybe, retry_at, doomed } = server.state else { return };
+        let Some(server) = self.server(id) else {
+            return;
+        };
+        let State::Launching {
+            tries,
+            maybe,
+            retry_at,
+            doomed,
+        } = server.state
+        else {
+            return;
+        };
         let (token, provider) = (server.token.clone(), server.provider);
         let template = server.template.clone();
-        let Some(request) = server.request.clone() else { return };
+        let Some(request) = server.request.clone() else {
+            return;
+        };
         let asked = self.asked(id).launch;
         if asked.is_some_and(|at| now.since(at) < LOST_CALL) || now < retry_at {
             return;
@@ -197,20 +248,44 @@ impl Turn<'_> {
         }
         let lost = asked.is_some();
         let tries = tries.saturating_add(1);
-        let state = State::Launching { tries, maybe: maybe || lost, retry_at, doomed };
+        let state = State::Launching {
+            tries,
+            maybe: maybe || lost,
+            retry_at,
+            doomed,
+        };
         self.goto(id, state, "");
         self.asked(id).launch = Some(now);
-        self.act(Deed::Launch { server: id, token, template, provider, request });
+        self.act(Deed::Launch {
+            server: id,
+            token,
+            template,
+            provider,
+            request,
+        });
     }
 
     fn starting(&mut self, id: ServerId) {
-        let Some(server) = self.server(id) else { return };
-        let Some(spec) = self.fleet.specs.get(&server.service) else { return };
+        let Some(server) = self.server(id) else {
+            return;
+        };
+        let Some(spec) = self.fleet.specs.get(&server.service) else {
+            return;
+        };
         let (since, limit) = (server.since, spec.timing.start);
-        let connected =
-            self.fleet.agents.get(&server.token).is_some_and(|agent| agent.is_connected);
-        let passed = self.fleet.evidence.get(&id).is_some_and(|it| it.has_passed_after(since));
-        let ready = passed || (connected && spec.check == Check::None);
+        let connected = self
+            .fleet
+            .agents
+            .get(&server.token)
+            .is_some_and(|agent| agent.is_connected);
+        let passed = self
+            .fleet
+            .evidence
+            .get(&id)
+            .is_some_and(|it| it.has_passed_after(since));
+        // Nothing can be asked of it: it is ready if it does not end at once.
+        let lasts = connected && self.now.since(since) >= UNASKED;
+        let ready = passed || (lasts && spec.check == Check::None);
         if ready {
             self.goto(id, State::Registering, "");
         } else if self.now.since(since) >= limit {
@@ -224,17 +299,30 @@ impl Turn<'_> {
         let now = self.now;
         self.edit(id, |server| server.deaths.push(now));
         self.failed_start(id);
-        self.goto(id, State::Terminating { why: Cause::FailedStart }, why);
+        self.goto(
+            id,
+            State::Terminating {
+                why: Cause::FailedStart,
+            },
+            why,
+        );
     }
 
     fn registering(&mut self, id: ServerId) {
-        let Some(server) = self.server(id) else { return };
-        let Some(spec) = self.fleet.specs.get(&server.service) else { return };
+        let Some(server) = self.server(id) else {
+            return;
+        };
+        let Some(spec) = self.fleet.specs.get(&server.service) else {
+            return;
+        };
         let (pool, limit, since) = (spec.pool.clone(), spec.timing.start, server.since);
         let phase = server.phase();
         let Some(pool) = pool else {
-            let next =
-                if phase == Phase::Registering { State::Warming } else { State::Serving };
+            let next = if phase == Phase::Registering {
+                State::Warming
+            } else {
+                State::Serving
+            };
             self.goto(id, next, "");
             self.has_served(id);
             return;
@@ -246,7 +334,10 @@ impl Turn<'_> {
             return;
         }
         let views = self.seen_as(server, &pool);
-        let healthy = views.iter().filter(|(state, _)| *state == BackendState::Healthy).count();
+        let healthy = views
+            .iter()
+            .filter(|(state, _)| *state == BackendState::Healthy)
+            .count();
         if healthy > 0 && healthy * 2 >= views.len() {
             self.goto(id, State::Serving, "");
             self.has_served(id);
@@ -262,10 +353,16 @@ impl Turn<'_> {
     }
 
     fn has_served(&mut self, id: ServerId) {
-        let Some(server) = self.server(id).filter(|it| it.phase() == Phase::Serving) else { return };
+        let Some(server) = self.server(id).filter(|it| it.phase() == Phase::Serving) else {
+            return;
+        };
         let (name, template) = (server.service.clone(), server.template.clone());
         self.edit(id, |server| server.served = true);
-        let rollout = self.fleet.services.get(&name).and_then(|it| it.rollout.as_ref());
+        let rollout = self
+            .fleet
+            .services
+            .get(&name)
+            .and_then(|it| it.rollout.as_ref());
         if rollout.is_some_and(|it| it.template == template && !it.proven) {
             self.edit_service(&name, |service| {
                 if let Some(rollout) = &mut service.rollout {
@@ -277,8 +374,14 @@ impl Turn<'_> {
     }
 
     fn draining(&mut self, id: ServerId, why: Cause, deadline: Moment) {
-        let Some(server) = self.server(id) else { return };
-        let pool = self.fleet.specs.get(&server.service).and_then(|spec| spec.pool.clone());
+        let Some(server) = self.server(id) else {
+            return;
+        };
+        let pool = self
+            .fleet
+            .specs
+            .get(&server.service)
+            .and_then(|spec| spec.pool.clone());
         let pool = pool.or_else(|| self.pool_with(server));
         if pool.is_none_or(|pool| self.is_empty(server, &pool)) {
             self.goto(id, State::Terminating { why }, "empty");
@@ -293,12 +396,16 @@ impl Turn<'_> {
     fn pool_with(&self, server: &Server) -> Option<PoolName> {
         let name = server.backend_name();
         let mut pools = self.fleet.pools.values();
-        pools.find(|pool| pool.backends.iter().any(|it| it.name == name)).map(|it| it.name.clone())
+        pools
+            .find(|pool| pool.backends.iter().any(|it| it.name == name))
+            .map(|it| it.name.clone())
     }
 
     fn call_stop(&mut self, id: ServerId) {
         let now = self.now;
-        let Some(server) = self.server(id) else { return };
+        let Some(server) = self.server(id) else {
+            return;
+        };
         let (token, provider) = (server.token.clone(), server.provider);
         let (handle, service) = (server.handle.clone(), server.service.clone());
         let spec = self.fleet.specs.get(&service);
@@ -309,13 +416,21 @@ impl Turn<'_> {
             return;
         }
         self.asked(id).stop = Some(now);
-        self.act(Deed::Stop { server: id, token, provider, handle, grace });
+        self.act(Deed::Stop {
+            server: id,
+            token,
+            provider,
+            handle,
+            grace,
+        });
     }
 
     /// Says once a minute that a server stays in a state that it should only pass.
     fn overdue(&mut self, id: ServerId) {
         const MINUTE: u128 = 60_000;
-        let Some(server) = self.server(id) else { return };
+        let Some(server) = self.server(id) else {
+            return;
+        };
         let limit = match server.phase() {
             Phase::Launching | Phase::Terminating => 1,
             Phase::Registering => 2,

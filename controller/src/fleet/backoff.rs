@@ -53,7 +53,10 @@ mod tests {
         for (deaths, seconds) in [(2, 1.0), (3, 2.0), (4, 4.0), (5, 8.0), (30, 300.0)] {
             for salt in 0..100 {
                 let waited = wait(deaths, salt).as_secs_f64();
-                assert!((0.8 * seconds..=1.2 * seconds).contains(&waited), "{deaths}: {waited}");
+                assert!(
+                    (0.8 * seconds..=1.2 * seconds).contains(&waited),
+                    "{deaths}: {waited}"
+                );
             }
         }
     }

@@ -15,12 +15,18 @@ pub(crate) struct Budget {
 
 impl Budget {
     pub(crate) const fn new(count: usize, seconds: u64) -> Self {
-        Self { count, window: Duration::from_secs(seconds) }
+        Self {
+            count,
+            window: Duration::from_secs(seconds),
+        }
     }
 
     /// What is left of it now.
     pub(crate) fn left(self, spent: &[Moment], now: Moment) -> usize {
-        let recent = spent.iter().filter(|at| now.since(**at) < self.window).count();
+        let recent = spent
+            .iter()
+            .filter(|at| now.since(**at) < self.window)
+            .count();
         self.count.saturating_sub(recent)
     }
 }

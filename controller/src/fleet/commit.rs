@@ -3,7 +3,9 @@
 //! An [`Act`] can only be taken out of a [`Commit`], and only against the [`Receipt`] that a store
 //! gives for it: an effect that nothing durable stands behind does not compile.
 
-use super::id::{Handle, LbName, PoolName, Revision, ServerId, ServiceName, TemplateId, Term, Token};
+use super::id::{
+    Handle, LbName, PoolName, Revision, ServerId, ServiceName, TemplateId, Term, Token,
+};
 use super::server::Server;
 use super::service::Service;
 use super::time::Moment;
@@ -24,7 +26,11 @@ pub(crate) struct Commit {
 
 impl Commit {
     pub(super) fn new(changes: Vec<Change>, events: Vec<Event>, then: Vec<Act>) -> Self {
-        Self { changes, events, then }
+        Self {
+            changes,
+            events,
+            then,
+        }
     }
 
     /// Nothing to store and nothing to do.
@@ -118,8 +124,17 @@ pub(crate) enum Deed {
         grace: Duration,
     },
     /// The unit lives and its agent does not: a new one takes it over.
-    Adopt { server: ServerId, token: Token, provider: ProviderKind },
-    PutSet { lb: LbName, pool: Pool, term: Term, force: bool },
+    Adopt {
+        server: ServerId,
+        token: Token,
+        provider: ProviderKind,
+    },
+    PutSet {
+        lb: LbName,
+        pool: Pool,
+        term: Term,
+        force: bool,
+    },
     /// The agent makes its server look unwell to lbs that cannot be reached from here.
     LameDuck { token: Token, on: bool, term: Term },
 }
@@ -161,7 +176,10 @@ pub(crate) enum EventKind {
 /// The provider's answer to a launch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LaunchResult {
-    Launched { handle: Handle, address: Option<SocketAddr> },
+    Launched {
+        handle: Handle,
+        address: Option<SocketAddr>,
+    },
     Failed(ProviderError),
 }
 

@@ -40,8 +40,11 @@ impl Turn<'_> {
             None => self.insert_service(Service::new(name.clone(), desired, self.now)),
             Some(service) if service.desired != desired => {
                 let before = service.want;
-                self.edit_service(name, |service| (service.want, service.desired) = (desired, desired));
-                let text = format!("wants {desired} instead of {before}: the specification says so");
+                self.edit_service(name, |service| {
+                    (service.want, service.desired) = (desired, desired)
+                });
+                let text =
+                    format!("wants {desired} instead of {before}: the specification says so");
                 self.event(EventKind::Scale, Some(name), text);
             }
             Some(_) => {}
@@ -62,28 +65,40 @@ impl Turn<'_> {
     }
 
     fn holds_growth(&self, name: &ServiceName) -> bool {
-        self.fleet.holds.iter().any(|hold| hold.covers(name) && hold.kind.forbids_growth())
+        self.fleet
+            .holds
+            .iter()
+            .any(|hold| hold.covers(name) && hold.kind.forbids_growth())
     }
 
     fn holds_scale_in(&self, name: &ServiceName) -> bool {
-        self.fleet.holds.iter().any(|hold| hold.covers(name) && hold.kind.forbids_scale_in())
+        self.fleet
+            .holds
+            .iter()
+            .any(|hold| hold.covers(name) && hold.kind.forbids_scale_in())
     }
 
     /// Asks the scaler, and follows it unless it only advises.
     fn decide(&mut self, spec: &ServiceSpec) {
         let name = &spec.name;
-        let (now, want) = (self.now, self.fleet.services.get(name).map_or(0, |it| it.want));
+        let (now, want) = (
+            self.now,
+            self.fleet.services.get(name).map_or(0, |it| it.want),
+        );
         let counts = self.counts(spec, want);
         let loads = self.loads(name);
         let may_shrink = !self.holds_scale_in(name);
-        let Some(scaler) = self.fleet.scalers.get_mut(name) else { return };
+        let Some(scaler) = self.fleet.scalers.get_mut(name) else {
+            return;
+        };
         scaler.observe_loads(now, &loads);
         let before = scaler.last().map(|decision| decision.want);
         let decision = scaler.decide(now, counts, may_shrink);
         let changed = before != Some(decision.want);
         let clamped = spec.bounds.clamp(decision.want);
         if changed {
-            self.changes.push(Change::Decision(name.clone(), now, decision.clone()));
+            self.changes
+                .push(Change::Decision(name.clone(), now, decision.clone()));
         }
         // Bounds hold even while the policy only advises.
         let next = match spec.mode {
@@ -110,7 +125,9 @@ impl Turn<'_> {
 
     pub(super) fn counts(&self, spec: &ServiceSpec, want: usize) -> Counts {
         let phases = |wanted: &[Phase]| {
-            self.of(&spec.name).filter(|it| it.counts() && wanted.contains(&it.phase())).count()
+            self.of(&spec.name)
+                .filter(|it| it.counts() && wanted.contains(&it.phase()))
+                .count()
         };
         let fixed = match &spec.template {
             Template::Fixed { addresses } => Some(addresses.len()),
@@ -129,7 +146,11 @@ impl Turn<'_> {
             min: spec.bounds.min,
             desired: fixed.unwrap_or(spec.bounds.desired),
             max: spec.bounds.max,
-            is_rolling: self.fleet.services.get(&spec.name).is_some_and(|it| it.rollout.is_some()),
+            is_rolling: self
+                .fleet
+                .services
+                .get(&spec.name)
+                .is_some_and(|it| it.rollout.is_some()),
         }
     }
 
@@ -148,8 +169,12 @@ impl Turn<'_> {
     /// Begins, ends or gives up a rollout.
     fn roll(&mut self, spec: &ServiceSpec) {
         let template = spec.template_id();
-        let others = self.of(&spec.name).any(|it| it.counts() && it.template != template);
-        let Some(service) = self.fleet.services.get(&spec.name) else { return };
+        let others = self
+            .of(&spec.name)
+            .any(|it| it.counts() && it.template != template);
+        let Some(service) = self.fleet.services.get(&spec.name) else {
+            return;
+        };
         match &service.rollout {
             None if others => {
                 let rollout = Rollout {
@@ -160,7 +185,11 @@ impl Turn<'_> {
                     halted: false,
                 };
                 self.edit_service(&spec.name, |service| service.rollout = Some(rollout));
-                self.event(EventKind::Rollout, Some(&spec.name), format!("to template {template}"));
+                self.event(
+                    EventKind::Rollout,
+                    Some(&spec.name),
+                    format!("to template {template}"),
+                );
             }
             Some(rollout) if rollout.template != template => {
                 self.edit_service(&spec.name, |service| service.rollout = None);
@@ -181,7 +210,9 @@ impl Turn<'_> {
     pub(super) fn template_for(&self, name: &ServiceName) -> Option<ServiceSpec> {
         let spec = self.fleet.specs.get(name)?;
         let service = self.fleet.services.get(name);
-        let halted = service.and_then(|it| it.rollout.as_ref()).is_some_and(|it| it.halted);
+        let halted = service
+            .and_then(|it| it.rollout.as_ref())
+            .is_some_and(|it| it.halted);
         let proven = service.and_then(|it| it.proven.as_ref()).filter(|_| halted);
         let mut spec = spec.clone();
         if let Some(proven) = proven {
@@ -193,12 +224,21 @@ impl Turn<'_> {
 
     /// A server of the template of the specification serves: what halted rollouts go back to.
     pub(super) fn prove(&mut self, name: &ServiceName, template: &TemplateId) {
-        let Some(spec) = self.fleet.specs.get(name) else { return };
+        let Some(spec) = self.fleet.specs.get(name) else {
+            return;
+        };
         if spec.template_id() != *template {
             return;
         }
-        let proven = Proven { template: spec.template.clone(), check: spec.check.clone() };
-        let known = self.fleet.services.get(name).and_then(|it| it.proven.as_ref());
+        let proven = Proven {
+            template: spec.template.clone(),
+            check: spec.check.clone(),
+        };
+        let known = self
+            .fleet
+            .services
+            .get(name)
+            .and_then(|it| it.proven.as_ref());
         if known != Some(&proven) {
             self.edit_service(name, |service| service.proven = Some(proven));
         }
@@ -208,8 +248,18 @@ impl Turn<'_> {
     /// one that still runs.
     fn fill(&mut self, spec: &ServiceSpec) {
         let name = &spec.name;
-        let known = self.fleet.listings.get(&spec.provider()).is_some_and(|it| it.is_known());
-        if !known || self.fleet.services.get(name).is_some_and(|it| it.paused.is_some()) {
+        let known = self
+            .fleet
+            .listings
+            .get(&spec.provider())
+            .is_some_and(|it| it.is_known());
+        if !known
+            || self
+                .fleet
+                .services
+                .get(name)
+                .is_some_and(|it| it.paused.is_some())
+        {
             return;
         }
         let wanted = self.wanted(name);
@@ -229,7 +279,11 @@ impl Turn<'_> {
         let service = self.fleet.services.get(&spec.name);
         let rollout = service.and_then(|service| service.rollout.as_ref());
         let rolls = rollout.is_some_and(|rollout| !rollout.halted) && self.wanted(&spec.name) > 0;
-        if rolls && !spec.singleton { spec.surge.min(1) } else { 0 }
+        if rolls && !spec.singleton {
+            spec.surge.min(1)
+        } else {
+            0
+        }
     }
 
     fn take_back(&mut self, name: &ServiceName) -> bool {
@@ -239,8 +293,10 @@ impl Turn<'_> {
             .find(|server| {
                 let scaled_in = matches!(
                     server.state,
-                    State::Draining { why: Cause::ScaleIn, .. }
-                        | State::Launching { doomed: true, .. }
+                    State::Draining {
+                        why: Cause::ScaleIn,
+                        ..
+                    } | State::Launching { doomed: true, .. }
                 );
                 scaled_in && Some(&server.template) == template.as_ref()
             })
@@ -263,7 +319,9 @@ impl Turn<'_> {
     }
 
     fn lame_duck(&mut self, id: ServerId, on: bool) {
-        let Some(server) = self.server(id) else { return };
+        let Some(server) = self.server(id) else {
+            return;
+        };
         let (token, term) = (server.token.clone(), self.fleet.term);
         if let Some(agent) = self.fleet.agents.get_mut(&token) {
             (agent.is_lame, agent.idle_since) = (on, None);
@@ -273,10 +331,16 @@ impl Turn<'_> {
 
     /// A new slot. `false` if there is no address for it.
     fn plan(&mut self, spec: &ServiceSpec) -> bool {
-        let Some(spec) = self.template_for(&spec.name) else { return false };
+        let Some(spec) = self.template_for(&spec.name) else {
+            return false;
+        };
         let id = self.fleet.next_server;
-        let Ok(address) = self.place(&spec, id, None) else { return false };
-        let Some(request) = spec.render(address) else { return false };
+        let Ok(address) = self.place(&spec, id, None) else {
+            return false;
+        };
+        let Some(request) = spec.render(address) else {
+            return false;
+        };
         let id = self.next_server();
         let server = Server {
             id,
@@ -305,7 +369,9 @@ impl Turn<'_> {
         self.drop_members(spec);
         let goal = self.wanted(name) + self.surge_now(spec);
         while self.have(name) > goal {
-            let Some((id, costs)) = self.victim(name) else { break };
+            let Some((id, costs)) = self.victim(name) else {
+                break;
+            };
             if !costs {
                 self.leave(id, Cause::ScaleIn, spec.timing.drain);
                 continue;
@@ -324,7 +390,9 @@ impl Turn<'_> {
 
     /// Members of a fixed service that its list does not have any more.
     fn drop_members(&mut self, spec: &ServiceSpec) {
-        let Template::Fixed { addresses } = &spec.template else { return };
+        let Template::Fixed { addresses } = &spec.template else {
+            return;
+        };
         let dropped: Vec<ServerId> = self
             .of(&spec.name)
             .filter(|server| server.counts())
@@ -338,13 +406,16 @@ impl Turn<'_> {
 
     /// An adopted unit that never served under this database.
     fn is_reaping(&self, id: ServerId) -> bool {
-        self.server(id).is_some_and(|server| server.request.is_none())
+        self.server(id)
+            .is_some_and(|server| server.request.is_none())
     }
 
     fn spend_reaping(&mut self, name: &ServiceName) -> bool {
         let now = self.now;
         let held = self.holds_scale_in(name);
-        let Some(service) = self.fleet.services.get(name) else { return false };
+        let Some(service) = self.fleet.services.get(name) else {
+            return false;
+        };
         // An operator who stops a service has said so for every unit of it.
         if held || (!service.stopped && budget::REAPING.left(&service.reaped, now) == 0) {
             return false;
@@ -356,8 +427,13 @@ impl Turn<'_> {
     fn spend_scale_in(&mut self, name: &ServiceName) -> bool {
         let now = self.now;
         let stopped = self.fleet.services.get(name).is_some_and(|it| it.stopped);
-        let serving = self.of(name).filter(|it| it.phase() == Phase::Serving).count();
-        let Some(service) = self.fleet.services.get(name) else { return false };
+        let serving = self
+            .of(name)
+            .filter(|it| it.phase() == Phase::Serving)
+            .count();
+        let Some(service) = self.fleet.services.get(name) else {
+            return false;
+        };
         let left = budget::scale_in_left(serving, &service.scale_ins, now);
         if self.holds_scale_in(name) || (left == 0 && !stopped) {
             return false;
@@ -390,7 +466,14 @@ impl Turn<'_> {
             let (requests, tunnels) = self.under_way(server.id);
             let is_new = server.template == template;
             // Youngest last: its caches are cold.
-            Some((rank, !suspect, is_new, tunnels, requests, std::cmp::Reverse(server.id)))
+            Some((
+                rank,
+                !suspect,
+                is_new,
+                tunnels,
+                requests,
+                std::cmp::Reverse(server.id),
+            ))
         };
         let candidates = self.of(name).filter(|server| server.counts());
         let (_, server) = candidates
@@ -414,8 +497,12 @@ impl Turn<'_> {
     /// new ones that never served go when it is halted.
     fn replace_old(&mut self, spec: &ServiceSpec) {
         let name = &spec.name;
-        let Some(service) = self.fleet.services.get(name) else { return };
-        let Some(rollout) = service.rollout.clone() else { return };
+        let Some(service) = self.fleet.services.get(name) else {
+            return;
+        };
+        let Some(rollout) = service.rollout.clone() else {
+            return;
+        };
         if rollout.halted {
             let failed: Vec<ServerId> = self
                 .of(name)
@@ -430,14 +517,21 @@ impl Turn<'_> {
         let goes = |server: &&Server| {
             matches!(
                 server.state,
-                State::Draining { why: Cause::Rollout, .. }
-                    | State::Terminating { why: Cause::Rollout }
+                State::Draining {
+                    why: Cause::Rollout,
+                    ..
+                } | State::Terminating {
+                    why: Cause::Rollout
+                }
             )
         };
         if self.of(name).any(|server| goes(&server)) || self.holds_scale_in(name) {
             return;
         }
-        let serving = self.of(name).filter(|it| it.phase() == Phase::Serving).count();
+        let serving = self
+            .of(name)
+            .filter(|it| it.phase() == Phase::Serving)
+            .count();
         let wanted = self.wanted(name);
         let surge = self.surge_now(spec);
         let old = self
@@ -460,7 +554,9 @@ impl Turn<'_> {
     /// Sends a server on its way out, by the shortest way that cuts nothing.
     pub(super) fn leave(&mut self, id: ServerId, why: Cause, drain: Duration) {
         let now = self.now;
-        let Some(server) = self.server(id) else { return };
+        let Some(server) = self.server(id) else {
+            return;
+        };
         let has_pool = self
             .fleet
             .specs
@@ -477,15 +573,30 @@ impl Turn<'_> {
             }),
             Phase::Starting => self.goto(id, State::Terminating { why }, why.word()),
             Phase::Registering | Phase::Warming | Phase::Serving if has_pool => {
-                let limit = if why == Cause::Verdict { VERDICT_DRAIN } else { drain };
-                self.goto(id, State::Draining { why, deadline: now.plus(limit) }, why.word());
+                let limit = if why == Cause::Verdict {
+                    VERDICT_DRAIN
+                } else {
+                    drain
+                };
+                self.goto(
+                    id,
+                    State::Draining {
+                        why,
+                        deadline: now.plus(limit),
+                    },
+                    why.word(),
+                );
                 self.lame_duck(id, true);
             }
             Phase::Registering | Phase::Warming | Phase::Serving => {
                 self.goto(id, State::Terminating { why }, why.word());
             }
             Phase::Draining => self.edit(id, |server| {
-                if let State::Draining { why: before, deadline } = &mut server.state {
+                if let State::Draining {
+                    why: before,
+                    deadline,
+                } = &mut server.state
+                {
                     (*before, *deadline) = (why, (*deadline).min(now.plus(drain)));
                 }
             }),

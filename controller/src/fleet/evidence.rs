@@ -96,7 +96,10 @@ impl Evidence {
     /// What is held against it now, for people.
     pub(crate) fn suspicions(&self, now: Moment) -> impl Iterator<Item = (Vantage, &Opinion)> {
         let fresh = move |opinion: &Opinion| now.since(opinion.last) <= STALE;
-        self.against.iter().filter(move |(_, it)| fresh(it)).map(|(from, it)| (*from, it))
+        self.against
+            .iter()
+            .filter(move |(_, it)| fresh(it))
+            .map(|(from, it)| (*from, it))
     }
 
     /// The verdict: two different vantage points, each for `hang_after`, and lb saw no answer.
@@ -149,7 +152,9 @@ mod tests {
         assert_eq!(evidence.verdict(Moment(12_000), HANG, true), None);
         heard(&mut evidence, Vantage::Traffic, 13..=15);
         heard(&mut evidence, Vantage::Beside, 13..=15);
-        let verdict = evidence.verdict(Moment(15_000), HANG, true).expect("both stand for 10 s");
+        let verdict = evidence
+            .verdict(Moment(15_000), HANG, true)
+            .expect("both stand for 10 s");
         assert_eq!(verdict, "traffic: no answer; beside: no answer");
     }
 

@@ -23,9 +23,21 @@ impl Turn<'_> {
     pub(super) fn hear(&mut self, input: Input) {
         match input {
             Input::Tick => {}
-            Input::Launched { server, token, result } => self.launched(server, &token, result),
-            Input::Stopped { server, token, result } => self.stopped(server, &token, result),
-            Input::Adopted { server, token, result } => {
+            Input::Launched {
+                server,
+                token,
+                result,
+            } => self.launched(server, &token, result),
+            Input::Stopped {
+                server,
+                token,
+                result,
+            } => self.stopped(server, &token, result),
+            Input::Adopted {
+                server,
+                token,
+                result,
+            } => {
                 if let (Some(id), Err(error)) = (self.current(server, &token), result) {
                     let text = format!("no agent takes it over: {}", error.text());
                     self.server_event(id, EventKind::Adopted, text);
@@ -35,7 +47,10 @@ impl Turn<'_> {
             Input::ListingFailed { provider, error } => {
                 let now = self.now;
                 let provider = self.fleet.listings.entry(provider).or_default();
-                let since = provider.failing_since.take().map_or(now, |(since, _)| since);
+                let since = provider
+                    .failing_since
+                    .take()
+                    .map_or(now, |(since, _)| since);
                 provider.failing_since = Some((since, error));
             }
             Input::Agent { token, at, news } => self.agent(&token, at, news),
@@ -50,13 +65,20 @@ impl Turn<'_> {
             }
             Input::Snapshot { lb, pool, snapshot } => self.snapshot(&lb, &pool, snapshot),
             Input::LbFailed { lb, pool, why } => self.lb_failed(&lb, pool.as_ref(), why),
-            Input::Put { lb, pool, asked_at, result } => self.put(&lb, pool, asked_at, result),
+            Input::Put {
+                lb,
+                pool,
+                asked_at,
+                result,
+            } => self.put(&lb, pool, asked_at, result),
         }
     }
 
     /// The server, if `token` is still its incarnation: answers about earlier ones are dropped.
     fn current(&self, id: ServerId, token: &Token) -> Option<ServerId> {
-        self.server(id).filter(|server| server.token == *token).map(|server| server.id)
+        self.server(id)
+            .filter(|server| server.token == *token)
+            .map(|server| server.id)
     }
 
     fn by_token(&self, token: &Token) -> Option<ServerId> {
@@ -66,11 +88,23 @@ impl Turn<'_> {
     }
 
     fn launched(&mut self, id: ServerId, token: &Token, result: LaunchResult) {
-        let Some(id) = self.current(id, token) else { return };
+        let Some(id) = self.current(id, token) else {
+            return;
+        };
         self.asked(id).launch = None;
         let now = self.now;
-        let Some(server) = self.server(id) else { return };
-        let State::Launching { tries, maybe, doomed, .. } = server.state else { return };
+        let Some(server) = self.server(id) else {
+            return;
+        };
+        let State::Launching {
+            tries,
+            maybe,
+            doomed,
+            ..
+        } = server.state
+        else {
+            return;
+        };
         let again = |maybe, wait| State::Launching {
             tries,
             maybe,
@@ -91,14 +125,21 @@ impl Turn<'_> {
                 }
                 self.goto(id, State::Backoff { until: now }, &why);
             }
-            LaunchResult::Failed(error @ (ProviderError::Invalid(_) | ProviderError::Denied(_)))
-                if !maybe =>
-            {
+            LaunchResult::Failed(
+                error @ (ProviderError::Invalid(_) | ProviderError::Denied(_)),
+            ) if !maybe => {
                 let denied = matches!(error, ProviderError::Denied(_));
                 self.failed_start(id);
                 let why = error.text().to_owned();
                 let retry_at = denied.then(|| now.plus(backoff::HALF_OPEN));
-                self.goto(id, State::Quarantined { why: why.clone(), retry_at }, &why);
+                self.goto(
+                    id,
+                    State::Quarantined {
+                        why: why.clone(),
+                        retry_at,
+                    },
+                    &why,
+                );
             }
             LaunchResult::Failed(error) => {
                 let unknown = matches!(error, ProviderError::Unknown(_));
@@ -112,19 +153,31 @@ impl Turn<'_> {
 
     /// A unit that was asked for is there.
     fn exists(&mut self, id: ServerId) {
-        let doomed =
-            self.server(id).is_some_and(|it| matches!(it.state, State::Launching { doomed: true, .. }));
+        let doomed = self
+            .server(id)
+            .is_some_and(|it| matches!(it.state, State::Launching { doomed: true, .. }));
         if doomed {
             let why = "not wanted any more";
-            self.goto(id, State::Terminating { why: Cause::ScaleIn }, why);
+            self.goto(
+                id,
+                State::Terminating {
+                    why: Cause::ScaleIn,
+                },
+                why,
+            );
         } else {
             self.goto(id, State::Starting, "");
         }
     }
 
     fn stopped(&mut self, id: ServerId, token: &Token, result: Result<bool, ProviderError>) {
-        let Some(id) = self.current(id, token) else { return };
-        if self.server(id).is_none_or(|it| it.phase() != Phase::Terminating) {
+        let Some(id) = self.current(id, token) else {
+            return;
+        };
+        if self
+            .server(id)
+            .is_none_or(|it| it.phase() != Phase::Terminating)
+        {
             return;
         }
         match result {
@@ -141,16 +194,27 @@ impl Turn<'_> {
     fn listed(&mut self, kind: ProviderKind, seen: Seen<Listing>) {
         let asked_at = seen.asked_at();
         let provider = self.fleet.listings.entry(kind).or_default();
-        if provider.listing.as_ref().is_some_and(|before| before.asked_at() >= asked_at) {
+        if provider
+            .listing
+            .as_ref()
+            .is_some_and(|before| before.asked_at() >= asked_at)
+        {
             return;
         }
         provider.failing_since = None;
         provider.listing = Some(seen.clone());
-        let Some(listing) = seen.after(Moment::default()) else { return };
-        let items: BTreeMap<&Token, &Unit> =
-            listing.items.iter().map(|unit| (&unit.token, unit)).collect();
+        let Some(listing) = seen.after(Moment::default()) else {
+            return;
+        };
+        let items: BTreeMap<&Token, &Unit> = listing
+            .items
+            .iter()
+            .map(|unit| (&unit.token, unit))
+            .collect();
         for id in self.ids() {
-            let Some(server) = self.server(id) else { continue };
+            let Some(server) = self.server(id) else {
+                continue;
+            };
             if server.provider != kind || !server.phase().may_exist() {
                 continue;
             }
@@ -167,14 +231,18 @@ impl Turn<'_> {
             }
         }
         if let Some(provider) = self.fleet.listings.get_mut(&kind) {
-            provider.unknown.retain(|token, _| items.contains_key(token));
+            provider
+                .unknown
+                .retain(|token, _| items.contains_key(token));
         }
     }
 
     /// A unit of ours is in a listing.
     fn present(&mut self, id: ServerId, unit: &Unit) {
         let now = self.now;
-        let Some(server) = self.server(id) else { return };
+        let Some(server) = self.server(id) else {
+            return;
+        };
         let (phase, kind) = (server.phase(), server.provider);
         if let Some(provider) = self.fleet.listings.get_mut(&kind) {
             provider.missing.remove(&unit.token);
@@ -209,20 +277,28 @@ impl Turn<'_> {
             let text = "its agent is gone; a new one takes it over".to_owned();
             self.server_event(id, EventKind::Adopted, text);
             let token = unit.token.clone();
-            self.act(Deed::Adopt { server: id, token, provider: kind });
+            self.act(Deed::Adopt {
+                server: id,
+                token,
+                provider: kind,
+            });
         }
     }
 
     /// A complete listing lacks a unit: conclusive once enough of them do, each asked for after
     /// the server came to its state.
     fn missing(&mut self, id: ServerId, kind: ProviderKind, asked_at: Moment, proof: u32) {
-        let Some(server) = self.server(id) else { return };
+        let Some(server) = self.server(id) else {
+            return;
+        };
         // A launch that no listing shows is repeated, with the same token.
         if server.phase() == Phase::Launching || asked_at <= server.since {
             return;
         }
         let token = server.token.clone();
-        let Some(provider) = self.fleet.listings.get_mut(&kind) else { return };
+        let Some(provider) = self.fleet.listings.get_mut(&kind) else {
+            return;
+        };
         let count = provider.missing.entry(token.clone()).or_default();
         *count += 1;
         if *count < proof {
@@ -242,7 +318,11 @@ impl Turn<'_> {
             .find(|it| it.token == unit.token && it.phase() == Phase::Gone)
             .map(|server| server.id);
         if let Some(id) = of_gone {
-            self.goto(id, State::Terminating { why: Cause::Stale }, "its unit turned up late");
+            self.goto(
+                id,
+                State::Terminating { why: Cause::Stale },
+                "its unit turned up late",
+            );
             return;
         }
         let Some((service, slot, incarnation)) = unit.token.parse(&self.fleet.id) else {
@@ -253,8 +333,12 @@ impl Turn<'_> {
         let planned = row.filter(|it| it.phase() == Phase::Planned && it.token == unit.token);
         if let Some(id) = planned.map(|server| server.id) {
             // Planned in a database that was restored; launched in the one before.
-            let state =
-                State::Launching { tries: 1, maybe: true, retry_at: self.now, doomed: false };
+            let state = State::Launching {
+                tries: 1,
+                maybe: true,
+                retry_at: self.now,
+                doomed: false,
+            };
             self.goto(id, state, "its unit is there already");
             self.present(id, unit);
             return;
@@ -276,11 +360,22 @@ impl Turn<'_> {
         incarnation: u32,
         stale: bool,
     ) {
-        let id = if self.fleet.servers.contains_key(&slot) { self.next_server() } else { slot };
+        let id = if self.fleet.servers.contains_key(&slot) {
+            self.next_server()
+        } else {
+            slot
+        };
         self.claim(id);
-        let state =
-            if stale { State::Terminating { why: Cause::Stale } } else { State::Starting };
-        let template = self.fleet.specs.get(&service).map(|spec| spec.template_id());
+        let state = if stale {
+            State::Terminating { why: Cause::Stale }
+        } else {
+            State::Starting
+        };
+        let template = self
+            .fleet
+            .specs
+            .get(&service)
+            .map(|spec| spec.template_id());
         let Some(template) = unit.template.clone().or(template) else {
             self.report_unknown(kind, unit, "its service is not in the specification");
             return;
@@ -303,7 +398,10 @@ impl Turn<'_> {
             version: 0,
         };
         let text = if stale {
-            format!("{} of an earlier incarnation turned up: stopping it", unit.token)
+            format!(
+                "{} of an earlier incarnation turned up: stopping it",
+                unit.token
+            )
         } else {
             format!("{} runs and no row stands for it: adopted", unit.token)
         };
@@ -321,27 +419,40 @@ impl Turn<'_> {
     }
 
     fn agent(&mut self, token: &Token, at: Moment, news: AgentNews) {
-        let Some(id) = self.by_token(token) else { return };
+        let Some(id) = self.by_token(token) else {
+            return;
+        };
         let is_load = matches!(news, AgentNews::Load { .. });
-        let agent = self.fleet.agents.entry(token.clone()).or_insert_with(|| Agent {
-            heard: at,
-            is_connected: !is_load,
-            load: None,
-            reports_itself: false,
-            check: None,
-            idle_since: None,
-            is_lame: false,
-        });
+        let agent = self
+            .fleet
+            .agents
+            .entry(token.clone())
+            .or_insert_with(|| Agent {
+                heard: at,
+                is_connected: !is_load,
+                load: None,
+                reports_itself: false,
+                check: None,
+                idle_since: None,
+                is_lame: false,
+            });
         if !is_load {
             agent.heard = agent.heard.max(at);
             agent.is_connected = true;
         }
         match news {
-            AgentNews::Hello { attempt, alone_starts } => {
+            AgentNews::Hello {
+                attempt,
+                alone_starts,
+            } => {
                 agent.is_lame = false;
                 self.counted_starts(id, attempt, alone_starts);
             }
-            AgentNews::Status { load, check, connections } => {
+            AgentNews::Status {
+                load,
+                check,
+                connections,
+            } => {
                 // A status that was sent for another reason has none, and takes none away.
                 if let Some(load) = load.filter(|_| !agent.reports_itself) {
                     agent.load = Some((load.clamp(0.0, 1.0), at));
@@ -367,11 +478,15 @@ impl Turn<'_> {
 
     /// Takes over what an agent did while it was alone.
     fn counted_starts(&mut self, id: ServerId, attempt: u32, alone_starts: u32) {
-        let Some(server) = self.server(id) else { return };
+        let Some(server) = self.server(id) else {
+            return;
+        };
         if attempt <= server.attempt {
             return;
         }
-        let new = attempt.saturating_sub(server.attempt.max(1)).min(alone_starts);
+        let new = attempt
+            .saturating_sub(server.attempt.max(1))
+            .min(alone_starts);
         let now = self.now;
         self.edit(id, |server| {
             server.attempt = attempt;
@@ -386,7 +501,9 @@ impl Turn<'_> {
     /// A conclusive death. The unit still has to be confirmed gone.
     pub(super) fn died(&mut self, id: ServerId, how: &str) {
         let now = self.now;
-        let Some(server) = self.server(id) else { return };
+        let Some(server) = self.server(id) else {
+            return;
+        };
         let why = match &server.state {
             State::Starting | State::Registering | State::Warming | State::Serving => Cause::Died,
             State::Draining { why, .. } => *why,
@@ -406,10 +523,16 @@ impl Turn<'_> {
 
     /// Counts a start that failed against the rollout that it belongs to.
     pub(super) fn failed_start(&mut self, id: ServerId) {
-        let Some(server) = self.server(id).filter(|it| !it.served) else { return };
+        let Some(server) = self.server(id).filter(|it| !it.served) else {
+            return;
+        };
         let (name, template) = (server.service.clone(), server.template.clone());
-        let Some(service) = self.fleet.services.get(&name) else { return };
-        let Some(rollout) = &service.rollout else { return };
+        let Some(service) = self.fleet.services.get(&name) else {
+            return;
+        };
+        let Some(rollout) = &service.rollout else {
+            return;
+        };
         if rollout.template != template || rollout.proven || rollout.halted {
             return;
         }
@@ -432,8 +555,12 @@ impl Turn<'_> {
     /// The unit of a terminating server is confirmed absent: the slot starts again, or is over.
     pub(super) fn confirmed_gone(&mut self, id: ServerId, how: &str) {
         let now = self.now;
-        let Some(server) = self.server(id) else { return };
-        let State::Terminating { why } = server.state else { return };
+        let Some(server) = self.server(id) else {
+            return;
+        };
+        let State::Terminating { why } = server.state else {
+            return;
+        };
         let (name, token) = (server.service.clone(), server.token.clone());
         self.fleet.agents.remove(&token);
         let wanted = match why {
@@ -441,29 +568,46 @@ impl Turn<'_> {
                 self.fleet.specs.contains_key(&name)
             }
             Cause::Verdict => self.is_short(&name),
-            Cause::ScaleIn
-            | Cause::Rollout
-            | Cause::Operator
-            | Cause::Stale
-            | Cause::Stopped => false,
+            Cause::ScaleIn | Cause::Rollout | Cause::Operator | Cause::Stale | Cause::Stopped => {
+                false
+            }
         };
         if !wanted {
             self.goto(id, State::Gone, how);
             return;
         }
         self.edit(id, |server| backoff::forget(&mut server.deaths, now));
-        let Some(server) = self.server(id) else { return };
+        let Some(server) = self.server(id) else {
+            return;
+        };
         let deaths = server.deaths.len();
         if deaths >= backoff::CRASH_LOOP && why.is_failure() {
             let text = format!("{deaths} deaths in 10 minutes, the last: {how}");
             let retry_at = Some(now.plus(backoff::HALF_OPEN));
-            self.goto(id, State::Quarantined { why: text.clone(), retry_at }, &text);
+            self.goto(
+                id,
+                State::Quarantined {
+                    why: text.clone(),
+                    retry_at,
+                },
+                &text,
+            );
             return;
         }
         let salt = id.0 << 32 | u64::from(server.incarnation);
-        let wait = if why.is_failure() { backoff::wait(deaths, salt) } else { Duration::ZERO };
+        let wait = if why.is_failure() {
+            backoff::wait(deaths, salt)
+        } else {
+            Duration::ZERO
+        };
         let text = format!("{how}; starts again in {:.1} s", wait.as_secs_f64());
-        self.goto(id, State::Backoff { until: now.plus(wait) }, &text);
+        self.goto(
+            id,
+            State::Backoff {
+                until: now.plus(wait),
+            },
+            &text,
+        );
     }
 }
 
@@ -471,7 +615,8 @@ impl Provider {
     /// A complete listing was seen: what is not in the rows and runs is known.
     pub(super) fn is_known(&self) -> bool {
         let complete = |seen: &Seen<Listing>| {
-            seen.after(Moment::default()).is_some_and(|listing| listing.complete)
+            seen.after(Moment::default())
+                .is_some_and(|listing| listing.complete)
         };
         self.listing.as_ref().is_some_and(complete)
     }

@@ -15,6 +15,7 @@ macro_rules! name {
                 Self(text.into())
             }
 
+            #[allow(dead_code, reason = "not every name is read as text")]
             pub(crate) fn as_str(&self) -> &str {
                 &self.0
             }

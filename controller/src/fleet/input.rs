@@ -12,18 +12,56 @@ use std::net::SocketAddr;
 pub(crate) enum Input {
     /// Time has passed: at least once a second.
     Tick,
-    Launched { server: ServerId, token: Token, result: LaunchResult },
+    Launched {
+        server: ServerId,
+        token: Token,
+        result: LaunchResult,
+    },
     /// `Ok(true)`: the unit is confirmed absent. `Ok(false)`: asked to go; a listing will tell.
-    Stopped { server: ServerId, token: Token, result: Result<bool, ProviderError> },
-    Adopted { server: ServerId, token: Token, result: Result<(), ProviderError> },
-    Listed { provider: ProviderKind, listing: Seen<Listing> },
-    ListingFailed { provider: ProviderKind, error: String },
-    Agent { token: Token, at: Moment, news: AgentNews },
+    Stopped {
+        server: ServerId,
+        token: Token,
+        result: Result<bool, ProviderError>,
+    },
+    Adopted {
+        server: ServerId,
+        token: Token,
+        result: Result<(), ProviderError>,
+    },
+    Listed {
+        provider: ProviderKind,
+        listing: Seen<Listing>,
+    },
+    ListingFailed {
+        provider: ProviderKind,
+        error: String,
+    },
+    Agent {
+        token: Token,
+        at: Moment,
+        news: AgentNews,
+    },
     /// The controller's own check of a server without an agent.
-    Checked { token: Token, result: Seen<Result<(), String>> },
-    Snapshot { lb: LbName, pool: PoolName, snapshot: Seen<PoolSnapshot> },
-    LbFailed { lb: LbName, pool: Option<PoolName>, why: String },
-    Put { lb: LbName, pool: Pool, asked_at: Moment, result: PutResult },
+    Checked {
+        token: Token,
+        result: Seen<Result<(), String>>,
+    },
+    Snapshot {
+        lb: LbName,
+        pool: PoolName,
+        snapshot: Seen<PoolSnapshot>,
+    },
+    LbFailed {
+        lb: LbName,
+        pool: Option<PoolName>,
+        why: String,
+    },
+    Put {
+        lb: LbName,
+        pool: Pool,
+        asked_at: Moment,
+        result: PutResult,
+    },
 }
 
 /// Units of this fleet at a provider.
@@ -109,9 +147,15 @@ pub(crate) enum BackendState {
 /// lb's answer to a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PutResult {
-    Taken { boot_id: String },
+    Taken {
+        boot_id: String,
+    },
     /// An older (term, revision) than what is there, or another fleet's.
-    Fenced { term: Option<Term>, revision: Option<Revision>, other_fleet: bool },
+    Fenced {
+        term: Option<Term>,
+        revision: Option<Revision>,
+        other_fleet: bool,
+    },
     /// Less than half of the pickable backends would be left.
     TooFew(String),
     Failed(String),

@@ -38,8 +38,13 @@ impl Turn<'_> {
     fn gather(&mut self) {
         let now = self.now;
         for id in self.ids() {
-            let Some(server) = self.server(id) else { continue };
-            if !matches!(server.phase(), Phase::Warming | Phase::Serving | Phase::Draining) {
+            let Some(server) = self.server(id) else {
+                continue;
+            };
+            if !matches!(
+                server.phase(),
+                Phase::Warming | Phase::Serving | Phase::Draining
+            ) {
                 continue;
             }
             let silence = self.silence(server);
@@ -59,7 +64,11 @@ impl Turn<'_> {
         if server.provider != ProviderKind::Process {
             return None;
         }
-        let heard = self.fleet.agents.get(&server.token).map(|agent| agent.heard);
+        let heard = self
+            .fleet
+            .agents
+            .get(&server.token)
+            .map(|agent| agent.heard);
         let since = heard.unwrap_or(self.fleet.observing_since.max(server.since));
         let silent = self.now.since(since);
         Some((silent > SILENT).then(|| format!("agent silent for {} s", silent.as_secs())))
@@ -70,7 +79,9 @@ impl Turn<'_> {
         let pool = self.fleet.specs.get(&server.service)?.pool.as_ref()?;
         let views = self.seen_as(server, pool);
         let (_, cause) = views.first()?;
-        let ejected = views.iter().all(|(state, _)| *state == BackendState::Ejected);
+        let ejected = views
+            .iter()
+            .all(|(state, _)| *state == BackendState::Ejected);
         Some(ejected.then(|| format!("ejected by lb ({cause})")))
     }
 
@@ -96,7 +107,10 @@ impl Turn<'_> {
                 }
             }
         }
-        for over in before.iter().filter(|it| !holds.iter().any(|hold| same(it, hold))) {
+        for over in before
+            .iter()
+            .filter(|it| !holds.iter().any(|hold| same(it, hold)))
+        {
             let text = format!("{} ends", over.kind.word());
             self.event(EventKind::Hold, over.service.as_ref(), text);
         }
@@ -104,7 +118,12 @@ impl Turn<'_> {
     }
 
     fn new_hold(&self, kind: HoldKind, service: Option<&ServiceName>, why: String) -> Hold {
-        Hold { kind, service: service.cloned(), since: self.now, why }
+        Hold {
+            kind,
+            service: service.cloned(),
+            since: self.now,
+            why,
+        }
     }
 
     /// Until the time is up and every source has been heard once, or is known not to answer.
@@ -118,11 +137,17 @@ impl Turn<'_> {
                 it.failing_since.is_none() && asked_at.is_none_or(|at| at < since)
             })
         });
-        let unheard_lb = self.fleet.lbs.values().any(|lb| {
-            lb.trouble.is_none() && lb.answered.is_none_or(|at| at < since)
-        });
+        let unheard_lb = self
+            .fleet
+            .lbs
+            .values()
+            .any(|lb| lb.trouble.is_none() && lb.answered.is_none_or(|at| at < since));
         if early || unheard_provider || unheard_lb {
-            let why = if early { "the controller just started or stood still" } else { "not every source has been heard" };
+            let why = if early {
+                "the controller just started or stood still"
+            } else {
+                "not every source has been heard"
+            };
             holds.push(self.new_hold(HoldKind::Observing, None, why.to_owned()));
         }
     }
@@ -134,8 +159,10 @@ impl Turn<'_> {
             .values()
             .filter(|it| it.provider == ProviderKind::Process && it.phase() == Phase::Serving)
             .collect();
-        let silent =
-            serving.iter().filter(|it| self.silence(it).flatten().is_some()).count();
+        let silent = serving
+            .iter()
+            .filter(|it| self.silence(it).flatten().is_some())
+            .count();
         if silent >= 2 && silent * 10 > serving.len() * 3 {
             let why = format!("{silent} of {} agents are silent", serving.len());
             holds.push(self.new_hold(HoldKind::CutOff, None, why));
@@ -164,10 +191,7 @@ impl Turn<'_> {
                     let why = format!("{name} has a set of {pool} from another fleet");
                     holds.push(self.new_hold(HoldKind::Fenced, Some(&spec.name), why));
                 } else if !lb.is_reachable(self.now) {
-                    let why = format!(
-                        "{name} has not answered for {} s",
-                        REACHABLE.as_secs()
-                    );
+                    let why = format!("{name} has not answered for {} s", REACHABLE.as_secs());
                     holds.push(self.new_hold(HoldKind::Stale, Some(&spec.name), why));
                 }
             }
@@ -177,18 +201,30 @@ impl Turn<'_> {
     }
 
     fn decide_verdicts(&mut self) {
-        let cut_off = self.fleet.holds.iter().any(|hold| hold.kind == HoldKind::CutOff);
+        let cut_off = self
+            .fleet
+            .holds
+            .iter()
+            .any(|hold| hold.kind == HoldKind::CutOff);
         for id in self.ids() {
-            let Some(server) = self.server(id) else { continue };
+            let Some(server) = self.server(id) else {
+                continue;
+            };
             if !matches!(server.phase(), Phase::Warming | Phase::Serving) {
                 continue;
             }
-            let Some(spec) = self.fleet.specs.get(&server.service) else { continue };
+            let Some(spec) = self.fleet.specs.get(&server.service) else {
+                continue;
+            };
             let (hang_after, launches) = (spec.timing.hang_after, spec.provider().launches());
             let drain = spec.timing.drain;
             let name = server.service.clone();
-            let Some(evidence) = self.fleet.evidence.get(&id) else { continue };
-            let Some(text) = evidence.verdict(self.now, hang_after, !cut_off) else { continue };
+            let Some(evidence) = self.fleet.evidence.get(&id) else {
+                continue;
+            };
+            let Some(text) = evidence.verdict(self.now, hang_after, !cut_off) else {
+                continue;
+            };
             match self.refusal(&name, launches) {
                 Some(refusal) => {
                     if self.now.0 / TELL_EVERY_MS != self.fleet.last_step.0 / TELL_EVERY_MS {
@@ -211,14 +247,25 @@ impl Turn<'_> {
             return Some(format!("hold {}", hold.kind.word()));
         }
         let want = self.wanted(name);
-        let spent = self.fleet.services.get(name).map(|it| it.verdicts.as_slice());
-        if budget::verdicts(want).iter().any(|it| it.left(spent.unwrap_or_default(), self.now) == 0)
+        let spent = self
+            .fleet
+            .services
+            .get(name)
+            .map(|it| it.verdicts.as_slice());
+        if budget::verdicts(want)
+            .iter()
+            .any(|it| it.left(spent.unwrap_or_default(), self.now) == 0)
         {
             return Some("verdict budget".to_owned());
         }
-        let in_service = self.of(name).filter(|it| it.phase() == Phase::Serving).count();
+        let in_service = self
+            .of(name)
+            .filter(|it| it.phase() == Phase::Serving)
+            .count();
         if in_service.saturating_sub(1) < want / 2 {
-            return Some(format!("{in_service} of {want} serve, and half of them must"));
+            return Some(format!(
+                "{in_service} of {want} serve, and half of them must"
+            ));
         }
         None
     }

@@ -173,9 +173,21 @@ impl Fleet {
             term: stored.term,
             next_server: stored.next_server,
             specs: BTreeMap::new(),
-            servers: stored.servers.into_iter().map(|row| (row.id, row)).collect(),
-            services: stored.services.into_iter().map(|row| (row.name.clone(), row)).collect(),
-            pools: stored.pools.into_iter().map(|row| (row.name.clone(), row)).collect(),
+            servers: stored
+                .servers
+                .into_iter()
+                .map(|row| (row.id, row))
+                .collect(),
+            services: stored
+                .services
+                .into_iter()
+                .map(|row| (row.name.clone(), row))
+                .collect(),
+            pools: stored
+                .pools
+                .into_iter()
+                .map(|row| (row.name.clone(), row))
+                .collect(),
             lbs: lbs.into_iter().map(|name| (name, Lb::default())).collect(),
             agents: BTreeMap::new(),
             listings: BTreeMap::new(),
@@ -200,7 +212,12 @@ impl Fleet {
         use server::State;
         for server in self.servers.values_mut() {
             match &mut server.state {
-                State::Launching { tries, maybe, retry_at, .. } => {
+                State::Launching {
+                    tries,
+                    maybe,
+                    retry_at,
+                    ..
+                } => {
                     *maybe |= *tries > 0;
                     *retry_at = now;
                 }
@@ -208,10 +225,15 @@ impl Fleet {
                     *until = (*until).min(now.plus(backoff::HALF_OPEN.mul_f64(1.2)));
                 }
                 State::Draining { deadline, .. } => {
-                    let longest = self.specs.get(&server.service).map(|spec| spec.timing.drain);
+                    let longest = self
+                        .specs
+                        .get(&server.service)
+                        .map(|spec| spec.timing.drain);
                     *deadline = (*deadline).min(now.plus(longest.unwrap_or(backoff::WINDOW)));
                 }
-                State::Quarantined { retry_at: Some(at), .. } => {
+                State::Quarantined {
+                    retry_at: Some(at), ..
+                } => {
                     *at = (*at).min(now.plus(backoff::HALF_OPEN));
                 }
                 State::Planned
@@ -229,9 +251,14 @@ impl Fleet {
 
     /// Takes a specification; what follows from it comes with the next step.
     pub(crate) fn respecify(&mut self, specs: impl IntoIterator<Item = ServiceSpec>) {
-        self.specs = specs.into_iter().map(|spec| (spec.name.clone(), spec)).collect();
+        self.specs = specs
+            .into_iter()
+            .map(|spec| (spec.name.clone(), spec))
+            .collect();
         self.scalers.retain(|name, scaler| {
-            self.specs.get(name).is_some_and(|spec| spec.policy == *scaler.policy())
+            self.specs
+                .get(name)
+                .is_some_and(|spec| spec.policy == *scaler.policy())
         });
         for (name, spec) in &self.specs {
             let scaler = || Scaler::new(spec.policy.clone());

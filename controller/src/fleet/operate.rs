@@ -1,11 +1,11 @@
 //! Commands of people.
 
+use super::Fleet;
 use super::commit::{Commit, EventKind};
 use super::id::{ServerId, ServiceName};
 use super::server::{Cause, Phase, State};
 use super::time::Moment;
 use super::turn::Turn;
-use super::Fleet;
 use crate::spec::ServiceSpec;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -15,24 +15,47 @@ use std::time::Duration;
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub(crate) enum Command {
     /// So many servers.
-    Scale { service: ServiceName, want: usize },
+    Scale {
+        service: ServiceName,
+        want: usize,
+    },
     /// One more.
-    Create { service: ServiceName },
+    Create {
+        service: ServiceName,
+    },
     /// This one goes: drained first, or at once with `now`. One fewer is wanted, unless that is
     /// below the minimum: then it is replaced.
-    Remove { server: ServerId, now: bool },
+    Remove {
+        server: ServerId,
+        now: bool,
+    },
     /// Drained, stopped, started again.
-    Restart { server: ServerId },
+    Restart {
+        server: ServerId,
+    },
     /// Takes a drain back.
-    CancelDrain { server: ServerId },
+    CancelDrain {
+        server: ServerId,
+    },
     /// Tries a quarantined server again.
-    Retry { server: ServerId },
+    Retry {
+        server: ServerId,
+    },
     /// Nothing voluntary is done. `None`: every service.
-    Pause { service: Option<ServiceName>, why: String },
-    Resume { service: Option<ServiceName> },
+    Pause {
+        service: Option<ServiceName>,
+        why: String,
+    },
+    Resume {
+        service: Option<ServiceName>,
+    },
     /// No server at all, whatever the bounds are.
-    Stop { service: ServiceName },
-    Start { service: ServiceName },
+    Stop {
+        service: ServiceName,
+    },
+    Start {
+        service: ServiceName,
+    },
 }
 
 /// Why a command is not carried out.
@@ -68,7 +91,10 @@ impl Fleet {
                 spec.bounds.clamp(want)
             });
             (serving >= 2 && stays * 2 < serving).then(|| {
-                format!("service {} would go from {serving} servers to {stays}", old.name)
+                format!(
+                    "service {} would go from {serving} servers to {stays}",
+                    old.name
+                )
             })
         })
     }
@@ -105,7 +131,9 @@ impl Turn<'_> {
     }
 
     fn living(&self, id: ServerId) -> Result<(ServiceName, Phase), Refusal> {
-        let server = self.server(id).filter(|server| server.phase() != Phase::Gone);
+        let server = self
+            .server(id)
+            .filter(|server| server.phase() != Phase::Gone);
         server
             .map(|server| (server.service.clone(), server.phase()))
             .ok_or_else(|| Refusal::NotFound(format!("there is no server {id}")))
@@ -135,25 +163,39 @@ impl Turn<'_> {
         let (name, phase) = self.living(id)?;
         let counted = self.server(id).is_some_and(super::server::Server::counts);
         let spec = self.spec(&name).ok();
-        let drain = spec.as_ref().map_or(Duration::ZERO, |spec| spec.timing.drain);
+        let drain = spec
+            .as_ref()
+            .map_or(Duration::ZERO, |spec| spec.timing.drain);
         let service = self.fleet.services.get(&name);
-        let (want, min) = (service.map_or(0, |it| it.want), spec.map_or(0, |it| it.bounds.min));
+        let (want, min) = (
+            service.map_or(0, |it| it.want),
+            spec.map_or(0, |it| it.bounds.min),
+        );
         if counted && want > min {
             self.edit_service(&name, |service| service.want = want - 1);
             let now = self.now;
-            if let (Some(spec), Some(_)) =
-                (self.fleet.specs.get(&name).cloned(), self.fleet.scalers.get(&name))
-            {
+            if let (Some(spec), Some(_)) = (
+                self.fleet.specs.get(&name).cloned(),
+                self.fleet.scalers.get(&name),
+            ) {
                 let counts = self.counts(&spec, want);
                 if let Some(scaler) = self.fleet.scalers.get_mut(&name) {
                     scaler.overrule(now, want - 1, counts);
                 }
             }
         }
-        self.leave(id, Cause::Operator, if at_once { Duration::ZERO } else { drain });
+        self.leave(
+            id,
+            Cause::Operator,
+            if at_once { Duration::ZERO } else { drain },
+        );
         let how = if at_once { "now" } else { "after a drain" };
         self.server_event(id, EventKind::Operator, format!("removed {how} ({by})"));
-        let kept = if counted && want > min { "" } else { "; it is replaced" };
+        let kept = if counted && want > min {
+            ""
+        } else {
+            "; it is replaced"
+        };
         let from = phase.word();
         Ok(format!("server {id} ({from}) leaves {how}{kept}"))
     }
@@ -230,7 +272,11 @@ impl Turn<'_> {
         for name in &names {
             self.edit_service(name, |service| service.paused = why.clone());
             let reason = why.as_ref().map_or(String::new(), |why| format!(": {why}"));
-            self.event(EventKind::Operator, Some(name), format!("{word} ({by}){reason}"));
+            self.event(
+                EventKind::Operator,
+                Some(name),
+                format!("{word} ({by}){reason}"),
+            );
         }
         let names: Vec<&str> = names.iter().map(ServiceName::as_str).collect();
         Ok(format!("{word}: {}", names.join(", ")))

@@ -30,13 +30,23 @@ pub(crate) enum State {
     Warming,
     Serving,
     /// Gets nothing new; can be taken back.
-    Draining { why: Cause, deadline: Moment },
+    Draining {
+        why: Cause,
+        deadline: Moment,
+    },
     /// No way back: the unit is being stopped.
-    Terminating { why: Cause },
+    Terminating {
+        why: Cause,
+    },
     /// The incarnation is confirmed gone; the slot waits for its next start.
-    Backoff { until: Moment },
+    Backoff {
+        until: Moment,
+    },
     /// Not started again before an operator, a new template or a half-open try.
-    Quarantined { why: String, retry_at: Option<Moment> },
+    Quarantined {
+        why: String,
+        retry_at: Option<Moment>,
+    },
     /// Over. The row is kept for a while, so that a late echo of its token is recognised.
     Gone,
 }
@@ -283,7 +293,12 @@ mod tests {
 
     #[test]
     fn only_a_unit_that_never_was_is_given_up_without_a_stop() {
-        for phase in [Phase::Starting, Phase::Registering, Phase::Warming, Phase::Serving] {
+        for phase in [
+            Phase::Starting,
+            Phase::Registering,
+            Phase::Warming,
+            Phase::Serving,
+        ] {
             for next in phase.next() {
                 assert!(next.may_exist(), "{} -> {}", phase.word(), next.word());
             }

@@ -30,7 +30,12 @@ impl Turn<'_> {
             return;
         }
         let mut pools: BTreeSet<PoolName> = self.fleet.pools.keys().cloned().collect();
-        pools.extend(self.fleet.specs.values().filter_map(|spec| spec.pool.clone()));
+        pools.extend(
+            self.fleet
+                .specs
+                .values()
+                .filter_map(|spec| spec.pool.clone()),
+        );
         for name in pools {
             let backends = self.backends_of(&name);
             let settled = self.fleet.pools.get(&name);
@@ -63,7 +68,13 @@ impl Turn<'_> {
                 let admit = admit(server, was_there)?;
                 let (weight, max_in_flight) =
                     spec.map_or((1, None), |spec| (spec.weight, spec.max_in_flight));
-                Some(Backend { name, address: server.address?, weight, max_in_flight, admit })
+                Some(Backend {
+                    name,
+                    address: server.address?,
+                    weight,
+                    max_in_flight,
+                    admit,
+                })
             })
             .collect();
         backends.sort_by(|a, b| a.name.cmp(&b.name));
@@ -72,10 +83,14 @@ impl Turn<'_> {
 
     fn put_where_needed(&mut self, name: &PoolName) {
         let now = self.now;
-        let Some(pool) = self.fleet.pools.get(name).cloned() else { return };
+        let Some(pool) = self.fleet.pools.get(name).cloned() else {
+            return;
+        };
         let lbs: Vec<LbName> = self.fleet.lbs.keys().cloned().collect();
         for lb in lbs {
-            let Some(at) = self.fleet.lbs.get_mut(&lb) else { continue };
+            let Some(at) = self.fleet.lbs.get_mut(&lb) else {
+                continue;
+            };
             let at = at.pools.entry(name.clone()).or_default();
             let taken = at.taken.as_ref();
             let up_to_date = taken.is_some_and(|(_, _, taken)| taken.revision == pool.revision);
@@ -87,7 +102,12 @@ impl Turn<'_> {
             at.putting = Some(now);
             let force = taken.is_some_and(|taken| self.is_forced(&taken, &pool));
             let (pool, term) = (pool.clone(), self.fleet.term);
-            self.act(Deed::PutSet { lb, pool, term, force });
+            self.act(Deed::PutSet {
+                lb,
+                pool,
+                term,
+                force,
+            });
         }
     }
 
@@ -108,7 +128,9 @@ impl Turn<'_> {
         lost.peek().is_some()
             && lost.all(|backend| {
                 let servers = &self.fleet.servers;
-                let server = servers.values().find(|it| it.backend_name() == backend.name);
+                let server = servers
+                    .values()
+                    .find(|it| it.backend_name() == backend.name);
                 server.is_none_or(|server| {
                     let stopped = self.fleet.services.get(&server.service);
                     stopped.is_some_and(|service| service.stopped)
@@ -121,7 +143,9 @@ impl Turn<'_> {
     pub(super) fn put(&mut self, lb: &LbName, pool: Pool, asked_at: Moment, result: PutResult) {
         let now = self.now;
         let name = pool.name.clone();
-        let Some(state) = self.fleet.lbs.get_mut(lb) else { return };
+        let Some(state) = self.fleet.lbs.get_mut(lb) else {
+            return;
+        };
         if !matches!(result, PutResult::Failed(_)) {
             state.answered = Some(state.answered.map_or(asked_at, |at| at.max(asked_at)));
         }
@@ -135,7 +159,11 @@ impl Turn<'_> {
                 at.retry_at = now;
                 at.taken = Some((boot_id, asked_at, pool));
                 if was_refused {
-                    self.event(EventKind::Lb, None, format!("{lb} takes the set of {name} again"));
+                    self.event(
+                        EventKind::Lb,
+                        None,
+                        format!("{lb} takes the set of {name} again"),
+                    );
                 }
             }
             PutResult::TooFew(why) => {
@@ -146,13 +174,19 @@ impl Turn<'_> {
                     self.event(EventKind::Lb, None, text);
                 }
             }
-            PutResult::Fenced { other_fleet: true, .. } => {
+            PutResult::Fenced {
+                other_fleet: true, ..
+            } => {
                 at.fenced = true;
                 at.retry_at = now.plus(Duration::from_secs(30));
                 let text = format!("{lb} has a set of {name} from another fleet: not touched");
                 self.event(EventKind::Lb, None, text);
             }
-            PutResult::Fenced { term, revision, other_fleet: false } => {
+            PutResult::Fenced {
+                term,
+                revision,
+                other_fleet: false,
+            } => {
                 self.outran(&name, term, revision, lb);
             }
             PutResult::Failed(why) => self.lb_failed(lb, Some(&name), why),
@@ -171,7 +205,8 @@ impl Turn<'_> {
             let is_higher = term > self.fleet.term;
             if is_higher {
                 self.fleet.term = super::id::Term(term.0 + 1);
-                self.changes.push(super::commit::Change::Term(self.fleet.term));
+                self.changes
+                    .push(super::commit::Change::Term(self.fleet.term));
             }
             let ours = self.fleet.pools.get_mut(name);
             if let (false, Some(pool), Some(theirs)) = (is_higher, ours, revision) {
@@ -185,7 +220,9 @@ impl Turn<'_> {
 
     pub(super) fn lb_failed(&mut self, lb: &LbName, pool: Option<&PoolName>, why: String) {
         let now = self.now;
-        let Some(state) = self.fleet.lbs.get_mut(lb) else { return };
+        let Some(state) = self.fleet.lbs.get_mut(lb) else {
+            return;
+        };
         if let Some(at) = pool.and_then(|pool| state.pools.get_mut(pool)) {
             at.putting = None;
             at.retry_at = now.plus(PUT_AGAIN);
@@ -198,18 +235,28 @@ impl Turn<'_> {
 
     pub(super) fn snapshot(&mut self, lb: &LbName, name: &PoolName, seen: Seen<PoolSnapshot>) {
         let asked_at = seen.asked_at();
-        let Some(state) = self.fleet.lbs.get_mut(lb) else { return };
+        let Some(state) = self.fleet.lbs.get_mut(lb) else {
+            return;
+        };
         let recovered = state.trouble.take().is_some();
         state.answered = Some(state.answered.map_or(asked_at, |at| at.max(asked_at)));
         let at = state.pools.entry(name.clone()).or_default();
-        if at.snapshot.as_ref().is_some_and(|before| before.asked_at() >= asked_at) {
+        if at
+            .snapshot
+            .as_ref()
+            .is_some_and(|before| before.asked_at() >= asked_at)
+        {
             return;
         }
-        let Some(new) = seen.after(Moment::default()) else { return };
+        let Some(new) = seen.after(Moment::default()) else {
+            return;
+        };
         let mut rebooted = false;
-        if at.taken.as_ref().is_some_and(|(boot_id, taken_at, _)| {
-            *boot_id != new.boot_id && asked_at >= *taken_at
-        }) {
+        if at
+            .taken
+            .as_ref()
+            .is_some_and(|(boot_id, taken_at, _)| *boot_id != new.boot_id && asked_at >= *taken_at)
+        {
             at.taken = None;
             at.retry_at = self.now;
             rebooted = true;
@@ -221,13 +268,23 @@ impl Turn<'_> {
             self.event(EventKind::Lb, None, format!("{lb} answers again"));
         }
         if rebooted {
-            self.event(EventKind::Lb, None, format!("{lb} was restarted: putting {name} again"));
+            self.event(
+                EventKind::Lb,
+                None,
+                format!("{lb} was restarted: putting {name} again"),
+            );
         }
         for backend in answering {
             let servers = self.fleet.servers.values();
-            let id = servers.filter(|it| it.phase().may_exist()).find(|it| it.backend_name() == backend);
+            let id = servers
+                .filter(|it| it.phase().may_exist())
+                .find(|it| it.backend_name() == backend);
             if let Some(id) = id.map(|server| server.id) {
-                self.fleet.evidence.entry(id).or_default().answered(asked_at);
+                self.fleet
+                    .evidence
+                    .entry(id)
+                    .or_default()
+                    .answered(asked_at);
             }
         }
         let Some(sample) = sample else { return };
@@ -243,7 +300,10 @@ impl Turn<'_> {
     /// Names of the lbs that answer now.
     pub(super) fn reachable(&self) -> impl Iterator<Item = (&LbName, &Lb)> {
         let now = self.now;
-        self.fleet.lbs.iter().filter(move |(_, lb)| lb.is_reachable(now))
+        self.fleet
+            .lbs
+            .iter()
+            .filter(move |(_, lb)| lb.is_reachable(now))
     }
 
     /// Every lb that can be reached has taken a set with this server in it, and there is one.
@@ -266,7 +326,12 @@ impl Turn<'_> {
         let now = self.now;
         self.reachable()
             .filter_map(|(_, lb)| {
-                let snapshot = lb.pools.get(pool)?.snapshot.as_ref()?.fresh(now, REACHABLE)?;
+                let snapshot = lb
+                    .pools
+                    .get(pool)?
+                    .snapshot
+                    .as_ref()?
+                    .fresh(now, REACHABLE)?;
                 let view = snapshot.backends.get(&name)?;
                 Some((view.state, view.cause.clone()))
             })
@@ -280,7 +345,9 @@ impl Turn<'_> {
         let name = server.backend_name();
         let agent = self.fleet.agents.get(&server.token);
         let is_idle = agent.is_some_and(|agent| {
-            let idle = agent.idle_since.is_some_and(|at| self.now.since(at) >= IDLE);
+            let idle = agent
+                .idle_since
+                .is_some_and(|at| self.now.since(at) >= IDLE);
             agent.is_lame && idle && self.now.since(server.since) >= IDLE
         });
         self.fleet.lbs.values().all(|lb| {
@@ -292,7 +359,8 @@ impl Turn<'_> {
 
     /// Requests and tunnels at a server, over all lbs.
     pub(super) fn under_way(&self, id: ServerId) -> (u64, u64) {
-        self.server(id).map_or((0, 0), |server| self.fleet.under_way(server))
+        self.server(id)
+            .map_or((0, 0), |server| self.fleet.under_way(server))
     }
 }
 
@@ -300,9 +368,17 @@ impl Fleet {
     /// Requests and tunnels at a server, over all lbs.
     pub(super) fn under_way(&self, server: &Server) -> (u64, u64) {
         let name = server.backend_name();
-        let views = self.lbs.values().flat_map(|lb| lb.pools.values()).filter_map(|at| {
-            at.snapshot.as_ref()?.after(Moment::default())?.backends.get(&name)
-        });
+        let views = self
+            .lbs
+            .values()
+            .flat_map(|lb| lb.pools.values())
+            .filter_map(|at| {
+                at.snapshot
+                    .as_ref()?
+                    .after(Moment::default())?
+                    .backends
+                    .get(&name)
+            });
         views.fold((0, 0), |(requests, tunnels), view| {
             (requests + view.in_flight, tunnels + view.tunnels)
         })
@@ -317,25 +393,39 @@ impl Lb {
 
 impl LbPool {
     fn has_emptied(&self, name: &str) -> bool {
-        let Some((boot_id, taken_at, set)) = &self.taken else { return false };
+        let Some((boot_id, taken_at, set)) = &self.taken else {
+            return false;
+        };
         let drains = set.backends.iter().find(|it| it.name == name);
         if drains.is_some_and(|backend| backend.admit != Admit::Drain) {
             return false;
         }
-        let snapshot = self.snapshot.as_ref().and_then(|seen| seen.after(*taken_at));
+        let snapshot = self
+            .snapshot
+            .as_ref()
+            .and_then(|seen| seen.after(*taken_at));
         snapshot.is_some_and(|snapshot| {
             snapshot.boot_id == *boot_id
-                && snapshot.backends.get(name).is_none_or(|it| it.in_flight + it.tunnels == 0)
+                && snapshot
+                    .backends
+                    .get(name)
+                    .is_none_or(|it| it.in_flight + it.tunnels == 0)
         })
     }
 
     /// Backends that have answered since the snapshot before.
     fn answering(&mut self, new: &PoolSnapshot) -> Vec<String> {
-        let responses: BTreeMap<String, u64> =
-            new.backends.iter().map(|(name, it)| (name.clone(), it.responses)).collect();
+        let responses: BTreeMap<String, u64> = new
+            .backends
+            .iter()
+            .map(|(name, it)| (name.clone(), it.responses))
+            .collect();
         let before = std::mem::replace(&mut self.responses, responses);
         let more = |(name, count): (&String, &u64)| {
-            before.get(name).is_some_and(|then| count > then).then(|| name.clone())
+            before
+                .get(name)
+                .is_some_and(|then| count > then)
+                .then(|| name.clone())
         };
         self.responses.iter().filter_map(more).collect()
     }
@@ -344,7 +434,9 @@ impl LbPool {
     fn sample(&self, new: &PoolSnapshot, asked_at: Moment) -> Option<Sample> {
         let before = self.snapshot.as_ref()?;
         let span = asked_at.since(before.asked_at());
-        let old = before.after(Moment::default()).filter(|it| it.boot_id == new.boot_id)?;
+        let old = before
+            .after(Moment::default())
+            .filter(|it| it.boot_id == new.boot_id)?;
         let mut sample = Sample {
             span,
             arrivals: new.arrivals.saturating_sub(old.arrivals) as f64,
@@ -352,7 +444,9 @@ impl LbPool {
             ..Sample::default()
         };
         for (name, view) in &new.backends {
-            let Some(then) = old.backends.get(name) else { continue };
+            let Some(then) = old.backends.get(name) else {
+                continue;
+            };
             sample.responses += view.responses.saturating_sub(then.responses) as f64;
             sample.response_seconds += (view.response_seconds - then.response_seconds).max(0.0);
             sample.busy_seconds += (view.busy_seconds - then.busy_seconds).max(0.0);

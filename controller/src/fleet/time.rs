@@ -8,7 +8,9 @@ use std::time::Duration;
 
 /// Milliseconds since 1970 by a clock that was set once, at the start of the process, and then
 /// only ran forward: deadlines outlive a restart, and no step of the wall clock fires them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub(crate) struct Moment(pub(crate) u64);
 
@@ -76,7 +78,10 @@ mod tests {
         let seen = Seen::new("absent", Moment(1_000));
         assert_eq!(seen.after(Moment(999)), Some(&"absent"));
         assert_eq!(seen.after(Moment(1_000)), None);
-        assert_eq!(seen.fresh(Moment(4_000), Duration::from_secs(3)), Some(&"absent"));
+        assert_eq!(
+            seen.fresh(Moment(4_000), Duration::from_secs(3)),
+            Some(&"absent")
+        );
         assert_eq!(seen.fresh(Moment(4_001), Duration::from_secs(3)), None);
     }
 

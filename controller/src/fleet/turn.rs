@@ -53,7 +53,16 @@ impl<'a> Turn<'a> {
 
     /// Closes the step.
     pub(super) fn finish(self) -> Commit {
-        let Self { fleet, changes: mut all, events, acts, servers, services, pools, .. } = self;
+        let Self {
+            fleet,
+            changes: mut all,
+            events,
+            acts,
+            servers,
+            services,
+            pools,
+            ..
+        } = self;
         for id in servers {
             if let Some(server) = fleet.servers.get_mut(&id) {
                 server.version += 1;
@@ -75,10 +84,18 @@ impl<'a> Turn<'a> {
     /// is recorded and not made.
     pub(super) fn goto(&mut self, id: ServerId, state: State, why: &str) {
         let now = self.now;
-        let Some(server) = self.fleet.servers.get_mut(&id) else { return };
+        let Some(server) = self.fleet.servers.get_mut(&id) else {
+            return;
+        };
         let (from, to) = (server.phase(), state.phase());
         if from != to && !from.next().contains(&to) {
-            debug_assert!(false, "{}: {} -> {}: {why}", server.name(), from.word(), to.word());
+            debug_assert!(
+                false,
+                "{}: {} -> {}: {why}",
+                server.name(),
+                from.word(),
+                to.word()
+            );
             let text = format!("no way from {} to {}: {why}", from.word(), to.word());
             self.server_event(id, EventKind::Defect, text);
             return;
@@ -144,11 +161,15 @@ impl<'a> Turn<'a> {
     }
 
     pub(super) fn set_backends(&mut self, name: &PoolName, backends: Vec<Backend>) {
-        let pool = self.fleet.pools.entry(name.clone()).or_insert_with(|| super::commit::Pool {
-            name: name.clone(),
-            revision: super::id::Revision(0),
-            backends: Vec::new(),
-        });
+        let pool = self
+            .fleet
+            .pools
+            .entry(name.clone())
+            .or_insert_with(|| super::commit::Pool {
+                name: name.clone(),
+                revision: super::id::Revision(0),
+                backends: Vec::new(),
+            });
         pool.revision.0 += 1;
         pool.backends = backends;
         self.pools.insert(name.clone());
@@ -164,12 +185,28 @@ impl<'a> Turn<'a> {
 
     pub(super) fn event(&mut self, kind: EventKind, service: Option<&ServiceName>, text: String) {
         let (at, service) = (self.now, service.cloned());
-        self.events.push(Event { at, kind, service, server: None, text });
+        self.events.push(Event {
+            at,
+            kind,
+            service,
+            server: None,
+            text,
+        });
     }
 
     pub(super) fn server_event(&mut self, id: ServerId, kind: EventKind, text: String) {
-        let service = self.fleet.servers.get(&id).map(|server| server.service.clone());
-        self.events.push(Event { at: self.now, kind, service, server: Some(id), text });
+        let service = self
+            .fleet
+            .servers
+            .get(&id)
+            .map(|server| server.service.clone());
+        self.events.push(Event {
+            at: self.now,
+            kind,
+            service,
+            server: Some(id),
+            text,
+        });
     }
 
     pub(super) fn asked(&mut self, id: ServerId) -> &mut Asked {
@@ -182,25 +219,40 @@ impl<'a> Turn<'a> {
 
     /// Servers of a service, in the order of their slots.
     pub(super) fn of(&self, service: &ServiceName) -> impl Iterator<Item = &Server> {
-        self.fleet.servers.values().filter(move |server| server.service == *service)
+        self.fleet
+            .servers
+            .values()
+            .filter(move |server| server.service == *service)
     }
 
     pub(super) fn ids(&self) -> Vec<ServerId> {
-        let living = self.fleet.servers.values().filter(|it| it.phase() != Phase::Gone);
+        let living = self
+            .fleet
+            .servers
+            .values()
+            .filter(|it| it.phase() != Phase::Gone);
         living.map(|server| server.id).collect()
     }
 
     fn derive_services(&mut self) {
         let names: Vec<ServiceName> = self.fleet.services.keys().cloned().collect();
         for name in names {
-            let min = self.fleet.specs.get(&name).map_or(0, |spec| spec.bounds.min);
-            let Some(service) = self.fleet.services.get(&name) else { continue };
+            let min = self
+                .fleet
+                .specs
+                .get(&name)
+                .map_or(0, |spec| spec.bounds.min);
+            let Some(service) = self.fleet.services.get(&name) else {
+                continue;
+            };
             let health = service.derive(self.of(&name), min);
             if health == service.health {
                 continue;
             }
             let (before, now) = (service.health, self.now);
-            self.edit_service(&name, |service| (service.health, service.since) = (health, now));
+            self.edit_service(&name, |service| {
+                (service.health, service.since) = (health, now)
+            });
             let text = format!("{} -> {}", before.word(), health.word());
             self.event(EventKind::State, Some(&name), text);
         }

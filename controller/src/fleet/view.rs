@@ -4,7 +4,7 @@ use super::Fleet;
 use super::hold::Hold;
 use super::id::{ServerId, ServiceName};
 use super::server::{Phase, Server, State};
-use super::service::{Health, Rollout};
+use super::service::Rollout;
 use super::time::Moment;
 use crate::scale::Decision;
 use crate::spec::{Mode, ProviderKind};
@@ -94,23 +94,23 @@ pub(crate) struct LbPoolView {
 
 impl Fleet {
     pub(crate) fn servers_view(&self, now: Moment) -> Vec<ServerView> {
-        let living = self.servers.values().filter(|server| server.phase() != Phase::Gone);
+        let living = self
+            .servers
+            .values()
+            .filter(|server| server.phase() != Phase::Gone);
         living.map(|server| self.server_view(server, now)).collect()
     }
 
     fn server_view(&self, server: &Server, now: Moment) -> ServerView {
         let agent = self.agents.get(&server.token);
-        let fresh = |(load, at): (f64, Moment)| {
-            (now.since(at) <= Duration::from_secs(15)).then_some(load)
-        };
+        let fresh =
+            |(load, at): (f64, Moment)| (now.since(at) <= Duration::from_secs(15)).then_some(load);
         let (cause, deadline) = match &server.state {
             State::Draining { why, deadline } => (Some(why.word().to_owned()), Some(*deadline)),
             State::Terminating { why } => (Some(why.word().to_owned()), None),
             State::Backoff { until } => (None, Some(*until)),
             State::Quarantined { why, retry_at } => (Some(why.clone()), *retry_at),
-            State::Launching { doomed: true, .. } => {
-                (Some("not wanted any more".to_owned()), None)
-            }
+            State::Launching { doomed: true, .. } => (Some("not wanted any more".to_owned()), None),
             State::Planned
             | State::Launching { .. }
             | State::Starting
@@ -204,11 +204,6 @@ impl Fleet {
         &self.holds
     }
 
-    /// Services that are as they are wanted: for readiness and metrics.
-    pub(crate) fn health(&self) -> impl Iterator<Item = (&ServiceName, Health)> {
-        self.services.iter().map(|(name, service)| (name, service.health))
-    }
-
     /// Servers that the controller checks itself, with their address and check.
     pub(crate) fn to_check(&self) -> Vec<(super::id::Token, SocketAddr, crate::spec::Check)> {
         let checked = self.servers.values().filter(|server| {
@@ -224,13 +219,5 @@ impl Fleet {
                 Some((server.token.clone(), server.address?, check))
             })
             .collect()
-    }
-
-    /// The pools whose snapshots the rules read.
-    pub(crate) fn pools_of_lbs(&self) -> Vec<super::id::PoolName> {
-        let mut pools: Vec<_> = self.specs.values().filter_map(|it| it.pool.clone()).collect();
-        pools.sort();
-        pools.dedup();
-        pools
     }
 }

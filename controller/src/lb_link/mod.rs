@@ -1,7 +1,11 @@
 //! The way to one lb: puts sets, reads snapshots, hears events.
 //!
 //! Owns the words of lb's admin API. What becomes of a set or a snapshot is the rules' to say.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is shell: it speaks to sockets")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "this is shell: it speaks to sockets"
+)]
 
 mod wire;
 
@@ -61,8 +65,16 @@ pub(crate) async fn watch(
             let snapshot = answer.and_then(|it| wire::snapshot(it.status, &it.body));
             let (lb, pool) = (lb.clone(), pool.clone());
             let input = match snapshot {
-                Ok(snapshot) => Input::Snapshot { lb, pool, snapshot: Seen::new(snapshot, asked_at) },
-                Err(why) => Input::LbFailed { lb, pool: None, why },
+                Ok(snapshot) => Input::Snapshot {
+                    lb,
+                    pool,
+                    snapshot: Seen::new(snapshot, asked_at),
+                },
+                Err(why) => Input::LbFailed {
+                    lb,
+                    pool: None,
+                    why,
+                },
             };
             if inputs.send(input).await.is_err() {
                 return;
@@ -85,15 +97,16 @@ pub(crate) async fn watch(
 
 /// Follows the events of an lb: each is a hint that a snapshot is worth asking for.
 async fn follow(target: &Target, hint: &Notify) -> Result<(), String> {
-    let response =
-        http_client::open(target, Method::GET, "/v1/events", Bytes::new()).await?;
+    let response = http_client::open(target, Method::GET, "/v1/events", Bytes::new()).await?;
     if response.status() != 200 {
         return Err(format!("events are answered with {}", response.status()));
     }
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| error.to_string())?;
-        let has_data = frame.data_ref().is_some_and(|data| data.windows(5).any(|it| it == b"data:"));
+        let has_data = frame
+            .data_ref()
+            .is_some_and(|data| data.windows(5).any(|it| it == b"data:"));
         if has_data {
             tokio::time::sleep(SETTLE).await;
             hint.notify_one();

@@ -17,7 +17,13 @@ struct Set<'a> {
 }
 
 pub(super) fn set(fleet: &FleetId, pool: &Pool, term: Term, force: bool) -> Vec<u8> {
-    let set = Set { fleet, term, revision: pool.revision, force, backends: &pool.backends };
+    let set = Set {
+        fleet,
+        term,
+        revision: pool.revision,
+        force,
+        backends: &pool.backends,
+    };
     // Plain data cannot fail to be written.
     serde_json::to_vec(&set).unwrap_or_default()
 }
@@ -37,17 +43,23 @@ pub(super) fn put_result(status: u16, body: &[u8], ours: &FleetId) -> PutResult 
     let raw: RawAnswer = serde_json::from_slice(body).unwrap_or_default();
     let words = || match &raw.error {
         Some(serde_json::Value::String(text)) => text.clone(),
-        Some(other) => other.get("message").and_then(|it| it.as_str()).map_or_else(
-            || other.to_string(),
-            str::to_owned,
-        ),
+        Some(other) => other
+            .get("message")
+            .and_then(|it| it.as_str())
+            .map_or_else(|| other.to_string(), str::to_owned),
         None => String::from_utf8_lossy(body).chars().take(200).collect(),
     };
     match status {
-        200..=299 => PutResult::Taken { boot_id: raw.boot_id },
+        200..=299 => PutResult::Taken {
+            boot_id: raw.boot_id,
+        },
         409 => {
             let other_fleet = raw.fleet.as_ref().is_some_and(|it| it != ours.as_str());
-            PutResult::Fenced { term: raw.term, revision: raw.revision, other_fleet }
+            PutResult::Fenced {
+                term: raw.term,
+                revision: raw.revision,
+                other_fleet,
+            }
         }
         422 => PutResult::TooFew(words()),
         _ => PutResult::Failed(format!("set is answered with {status}: {}", words())),
@@ -145,15 +157,32 @@ mod tests {
         let ours = FleetId::new("f");
         let read = |status, body: &str| put_result(status, body.as_bytes(), &ours);
         let taken = r#"{"boot_id":"b","revision":3,"states":{}}"#;
-        assert_eq!(read(200, taken), PutResult::Taken { boot_id: "b".into() });
+        assert_eq!(
+            read(200, taken),
+            PutResult::Taken {
+                boot_id: "b".into()
+            }
+        );
         let fenced = r#"{"error":"older","fleet":"f","term":4,"revision":9}"#;
-        let expected =
-            PutResult::Fenced { term: Some(Term(4)), revision: Some(Revision(9)), other_fleet: false };
+        let expected = PutResult::Fenced {
+            term: Some(Term(4)),
+            revision: Some(Revision(9)),
+            other_fleet: false,
+        };
         assert_eq!(read(409, fenced), expected);
         let other = r#"{"fleet":"g"}"#;
-        assert!(matches!(read(409, other), PutResult::Fenced { other_fleet: true, .. }));
+        assert!(matches!(
+            read(409, other),
+            PutResult::Fenced {
+                other_fleet: true,
+                ..
+            }
+        ));
         let few = r#"{"error":{"message":"1 of 4 would be left"}}"#;
-        assert_eq!(read(422, few), PutResult::TooFew("1 of 4 would be left".into()));
+        assert_eq!(
+            read(422, few),
+            PutResult::TooFew("1 of 4 would be left".into())
+        );
         assert!(matches!(read(500, "<html>"), PutResult::Failed(_)));
     }
 

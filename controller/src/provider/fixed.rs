@@ -40,7 +40,10 @@ impl Fixed {
             has_agent: false,
         };
         self.members.borrow_mut().insert(token.clone(), unit);
-        LaunchResult::Launched { handle, address: Some(*address) }
+        LaunchResult::Launched {
+            handle,
+            address: Some(*address),
+        }
     }
 }
 
@@ -56,7 +59,13 @@ impl Provider for Fixed {
 
     fn list(&self) -> Call<'_, Result<Listing, String>> {
         let items = self.members.borrow().values().cloned().collect();
-        Box::pin(async move { Ok(Listing { items, complete: true, proof: 1 }) })
+        Box::pin(async move {
+            Ok(Listing {
+                items,
+                complete: true,
+                proof: 1,
+            })
+        })
     }
 
     fn stop<'a>(

@@ -61,7 +61,11 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, agents: RefCell::default(), known: RefCell::default() }
+        Self {
+            settings,
+            agents: RefCell::default(),
+            known: RefCell::default(),
+        }
     }
 
     fn runs(&self) -> PathBuf {
@@ -125,13 +129,17 @@ impl Process {
                 heartbeat_key_file: self.settings.heartbeat_key_file.clone(),
                 made_at: now(),
             };
-            dir.write_order(&order).map_err(|error| of_io(dir, &error))?;
+            dir.write_order(&order)
+                .map_err(|error| of_io(dir, &error))?;
         }
         self.start_agent(dir)
     }
 
     fn start_agent(&self, dir: &RunDir) -> Result<(), ProviderError> {
-        let log = fs::OpenOptions::new().create(true).append(true).open(dir.agent_log());
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(dir.agent_log());
         let log = log.map_err(|error| of_io(dir, &error))?;
         let child = Command::new(&self.settings.agent)
             .arg("--run-dir")
@@ -153,13 +161,19 @@ impl Process {
     }
 
     fn reap(&self) {
-        self.agents.borrow_mut().retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        self.agents
+            .borrow_mut()
+            .retain_mut(|child| matches!(child.try_wait(), Ok(None)));
     }
 
     fn listing(&self) -> Result<Listing, String> {
         self.reap();
         let runs = self.runs();
-        let mut listing = Listing { items: Vec::new(), complete: true, proof: 1 };
+        let mut listing = Listing {
+            items: Vec::new(),
+            complete: true,
+            proof: 1,
+        };
         let entries = match fs::read_dir(&runs) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(listing),
@@ -167,7 +181,9 @@ impl Process {
         };
         for entry in entries {
             let entry = entry.map_err(|error| format!("{}: {error}", runs.display()))?;
-            let Some(token) = entry.file_name().to_str().map(Token::new) else { continue };
+            let Some(token) = entry.file_name().to_str().map(Token::new) else {
+                continue;
+            };
             if token.parse(&self.settings.fleet).is_none() {
                 continue;
             }
@@ -176,7 +192,9 @@ impl Process {
             }
         }
         let tokens: Vec<&Token> = listing.items.iter().map(|unit| &unit.token).collect();
-        self.known.borrow_mut().retain(|token, _| tokens.contains(&token));
+        self.known
+            .borrow_mut()
+            .retain(|token, _| tokens.contains(&token));
         Ok(listing)
     }
 
@@ -212,12 +230,21 @@ impl Process {
         };
         if let Err(how) = &alive {
             // Nothing may start in it any more: what is reported as ended stays so.
-            let _ = dir.write_ended(&Ended { how: how.clone(), at: now() });
+            let _ = dir.write_ended(&Ended {
+                how: how.clone(),
+                at: now(),
+            });
         }
         Some(self.describe(token, order, alive, has_agent))
     }
 
-    fn describe(&self, token: Token, order: &Order, alive: Result<(), String>, has_agent: bool) -> Unit {
+    fn describe(
+        &self,
+        token: Token,
+        order: &Order,
+        alive: Result<(), String>,
+        has_agent: bool,
+    ) -> Unit {
         Unit {
             handle: Handle::new(token.as_str()),
             token,
@@ -231,12 +258,16 @@ impl Process {
     /// Moves a directory to those of the ended, of which the oldest go.
     fn put_aside(&self, dir: &RunDir) {
         let ended = self.settings.state.join("ended");
-        let Some(name) = dir.path().file_name() else { return };
+        let Some(name) = dir.path().file_name() else {
+            return;
+        };
         let _ = fs::create_dir_all(&ended);
         if fs::rename(dir.path(), ended.join(name)).is_err() {
             let _ = fs::remove_dir_all(dir.path());
         }
-        let Ok(entries) = fs::read_dir(&ended) else { return };
+        let Ok(entries) = fs::read_dir(&ended) else {
+            return;
+        };
         let mut kept: Vec<(std::time::SystemTime, PathBuf)> = entries
             .flatten()
             .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
@@ -266,7 +297,11 @@ impl Process {
             agent.signal(Signal::KILL);
             wait_until(Duration::from_secs(2), || !agent.is_alive()).await;
         }
-        if let Some(server) = dir.started().map(|it| it.process).filter(Identity::is_alive) {
+        if let Some(server) = dir
+            .started()
+            .map(|it| it.process)
+            .filter(Identity::is_alive)
+        {
             server.signal(Signal::TERM);
             server.signal(Signal::CONT);
             if !wait_until(grace, || !server.is_alive()).await {
@@ -274,11 +309,18 @@ impl Process {
                 wait_until(Duration::from_secs(5), || !server.is_alive()).await;
             }
             if server.is_alive() {
-                return Err(ProviderError::Transient(format!("process {} does not end", server.pid)));
+                return Err(ProviderError::Transient(format!(
+                    "process {} does not end",
+                    server.pid
+                )));
             }
         }
-        let ended = Ended { how: "stopped".to_owned(), at: now() };
-        dir.write_ended(&ended).map_err(|error| of_io(&dir, &error))?;
+        let ended = Ended {
+            how: "stopped".to_owned(),
+            at: now(),
+        };
+        dir.write_ended(&ended)
+            .map_err(|error| of_io(&dir, &error))?;
         self.reap();
         Ok(true)
     }
@@ -322,9 +364,15 @@ impl Provider for Process {
 /// The secret that the agent of a token shows.
 pub(crate) fn secret(key: &[u8], token: &Token) -> String {
     // Any length of key will do for HMAC.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        return String::new();
+    };
     mac.update(token.as_str().as_bytes());
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    mac.finalize()
+        .into_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 async fn wait_until(patience: Duration, done: impl Fn() -> bool) -> bool {
@@ -352,17 +400,26 @@ fn of_io(dir: &RunDir, error: &io::Error) -> ProviderError {
 
 /// The program of a request can be run.
 fn check_command(request: &Request) -> Result<(), ProviderError> {
-    let Request::Process { command, directory, .. } = request else {
-        return Err(ProviderError::Invalid("this provider runs processes".to_owned()));
+    let Request::Process {
+        command, directory, ..
+    } = request
+    else {
+        return Err(ProviderError::Invalid(
+            "this provider runs processes".to_owned(),
+        ));
     };
     let Some(program) = command.first() else {
         return Err(ProviderError::Invalid("the command is empty".to_owned()));
     };
     if let Some(directory) = directory.as_ref().filter(|it| !it.is_dir()) {
-        return Err(ProviderError::Invalid(format!("{} is no folder", directory.display())));
+        return Err(ProviderError::Invalid(format!(
+            "{} is no folder",
+            directory.display()
+        )));
     }
-    let is_program =
-        |path: &Path| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file();
+    let is_program = |path: &Path| {
+        rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file()
+    };
     let found = if program.contains('/') {
         let base = directory.as_deref().unwrap_or(Path::new("."));
         is_program(Path::new(program)) || is_program(&base.join(program))
@@ -373,7 +430,9 @@ fn check_command(request: &Request) -> Result<(), ProviderError> {
     if found {
         return Ok(());
     }
-    Err(ProviderError::Invalid(format!("command: {program} is no program that can be run here")))
+    Err(ProviderError::Invalid(format!(
+        "command: {program} is no program that can be run here"
+    )))
 }
 
 /// Something listens at the address already: an error that names it.
@@ -385,23 +444,27 @@ fn foreign_listener(address: SocketAddr) -> Option<ProviderError> {
             let text = format!("address {address} is taken by {holder}: trying the next one");
             Some(ProviderError::AddressTaken(text))
         }
-        Err(error) => Some(ProviderError::Invalid(format!("address {address}: {error}"))),
+        Err(error) => Some(ProviderError::Invalid(format!(
+            "address {address}: {error}"
+        ))),
     }
 }
 
 /// The process that listens at a port, as far as it can be seen: proc_net_tcp(5) gives the inode,
 /// and a descriptor with it gives the process.
 fn holder(port: u16) -> Option<String> {
-    let inode = ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| {
-        let text = fs::read_to_string(table).ok()?;
-        text.lines().skip(1).find_map(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let (_, local) = fields.get(1)?.rsplit_once(':')?;
-            let listens = fields.get(3) == Some(&"0A");
-            (listens && u16::from_str_radix(local, 16) == Ok(port))
-                .then(|| fields.get(9).map(|inode| format!("socket:[{inode}]")))?
-        })
-    })?;
+    let inode = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .find_map(|table| {
+            let text = fs::read_to_string(table).ok()?;
+            text.lines().skip(1).find_map(|line| {
+                let fields: Vec<&str> = line.split_whitespace().collect();
+                let (_, local) = fields.get(1)?.rsplit_once(':')?;
+                let listens = fields.get(3) == Some(&"0A");
+                (listens && u16::from_str_radix(local, 16) == Ok(port))
+                    .then(|| fields.get(9).map(|inode| format!("socket:[{inode}]")))?
+            })
+        })?;
     let processes = fs::read_dir("/proc").ok()?;
     processes.flatten().find_map(|entry| {
         let pid: u32 = entry.file_name().to_str()?.parse().ok()?;

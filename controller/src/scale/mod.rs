@@ -3,8 +3,8 @@
 //! A policy is pure: a window of observations and counts go in, a want comes out. Bounds, budgets
 //! and holds are applied outside and are alike for all. Nothing here knows what launches a server.
 
-mod schedule;
 mod policy;
+mod schedule;
 mod tracking;
 mod window;
 

@@ -19,7 +19,10 @@ pub(crate) enum Policy {
     /// It has no fixed point above `desired`: work that needs more than threshold x desired
     /// servers makes it grow and shrink for ever. It is there for fleets that were run by it.
     MeanLoad { threshold: f64, floors: Vec<Floor> },
-    Tracking { settings: Tracking, floors: Vec<Floor> },
+    Tracking {
+        settings: Tracking,
+        floors: Vec<Floor>,
+    },
 }
 
 impl Policy {
@@ -101,20 +104,29 @@ impl Scaler {
             }
         };
         let floors = self.policy.floors().iter();
-        let floor = floors.filter(|floor| floor.applies(now)).map(|floor| floor.min).max();
+        let floor = floors
+            .filter(|floor| floor.applies(now))
+            .map(|floor| floor.min)
+            .max();
         if let Some(floor) = floor.filter(|floor| *floor > decision.want) {
             decision.want = floor;
-            decision.reasons.push(format!("the schedule wants at least {floor} now"));
+            decision
+                .reasons
+                .push(format!("the schedule wants at least {floor} now"));
         } else if let (Policy::Fixed { floors }, None) = (&self.policy, floor)
             && !floors.is_empty()
             && decision.want != counts.desired
         {
             decision.want = counts.desired;
-            decision.reasons.push("the schedule wants no more than desired now".to_owned());
+            decision
+                .reasons
+                .push("the schedule wants no more than desired now".to_owned());
         }
         if decision.want < counts.want && (!may_shrink || counts.is_rolling) {
             decision.want = counts.want;
-            decision.reasons.push("fewer only without holds and rollouts".to_owned());
+            decision
+                .reasons
+                .push("fewer only without holds and rollouts".to_owned());
         }
         decision.want = counts.clamp(decision.want);
         self.last = Some(decision.clone());
@@ -125,10 +137,16 @@ impl Scaler {
     /// below the maximum, one more; below the threshold and above desired, one fewer; below
     /// desired, all that are missing.
     fn mean_load(&mut self, now: Moment, counts: Counts, threshold: f64) -> Decision {
-        let keep = |why: String| Decision { want: counts.want, reasons: vec![why] };
+        let keep = |why: String| Decision {
+            want: counts.want,
+            reasons: vec![why],
+        };
         if counts.want < counts.desired {
             let why = format!("{} wanted and {} desired", counts.want, counts.desired);
-            return Decision { want: counts.desired, reasons: vec![why] };
+            return Decision {
+                want: counts.desired,
+                reasons: vec![why],
+            };
         }
         if counts.coming > 0 {
             return keep(format!("{} launches are pending", counts.coming));
@@ -137,8 +155,15 @@ impl Scaler {
             && now.since(at) < MEAN_LOAD_EVERY
         {
             // A decision stands until the next interval, followed or not.
-            let want = if counts.want == before { last.want } else { counts.want };
-            return Decision { want, reasons: last.reasons.clone() };
+            let want = if counts.want == before {
+                last.want
+            } else {
+                counts.want
+            };
+            return Decision {
+                want,
+                reasons: last.reasons.clone(),
+            };
         }
         let known: Vec<f64> = self.loads.iter().flatten().copied().collect();
         if known.is_empty() || counts.serving != counts.want {
@@ -152,7 +177,9 @@ impl Scaler {
             reasons.push(format!("at or above {threshold}: one more"));
             counts.want + 1
         } else if mean < threshold && counts.want > counts.desired && silent == 0 {
-            reasons.push(format!("below {threshold} and more than desired: one fewer"));
+            reasons.push(format!(
+                "below {threshold} and more than desired: one fewer"
+            ));
             counts.want - 1
         } else {
             reasons.push("as many as now".to_owned());
@@ -177,7 +204,10 @@ mod tests {
     };
 
     fn mean_load(loads: &[Option<f64>], counts: Counts) -> usize {
-        let mut scaler = Scaler::new(Policy::MeanLoad { threshold: 0.6, floors: Vec::new() });
+        let mut scaler = Scaler::new(Policy::MeanLoad {
+            threshold: 0.6,
+            floors: Vec::new(),
+        });
         scaler.observe_loads(Moment(0), loads);
         scaler.decide(Moment(100_000), counts, true).want
     }
@@ -185,16 +215,39 @@ mod tests {
     #[test]
     fn mean_load_follows_the_table_of_the_fleets_it_comes_from() {
         let of = |load| vec![Some(load); 4];
-        assert_eq!(mean_load(&of(0.60), COUNTS), 5, "at the threshold: one more");
-        assert_eq!(mean_load(&of(0.59), COUNTS), 3, "below it and above desired: one fewer");
-        let at_desired = Counts { desired: 4, ..COUNTS };
+        assert_eq!(
+            mean_load(&of(0.60), COUNTS),
+            5,
+            "at the threshold: one more"
+        );
+        assert_eq!(
+            mean_load(&of(0.59), COUNTS),
+            3,
+            "below it and above desired: one fewer"
+        );
+        let at_desired = Counts {
+            desired: 4,
+            ..COUNTS
+        };
         assert_eq!(mean_load(&of(0.59), at_desired), 4, "not below desired");
         let at_max = Counts { max: 4, ..COUNTS };
         assert_eq!(mean_load(&of(0.99), at_max), 4, "at max: nothing");
-        let pending = Counts { coming: 1, ..COUNTS };
+        let pending = Counts {
+            coming: 1,
+            ..COUNTS
+        };
         assert_eq!(mean_load(&of(0.99), pending), 4, "launch pending: nothing");
-        let below = Counts { serving: 1, want: 1, desired: 4, ..COUNTS };
-        assert_eq!(mean_load(&[Some(0.0)], below), 4, "below desired: all that are missing");
+        let below = Counts {
+            serving: 1,
+            want: 1,
+            desired: 4,
+            ..COUNTS
+        };
+        assert_eq!(
+            mean_load(&[Some(0.0)], below),
+            4,
+            "below desired: all that are missing"
+        );
     }
 
     #[test]
@@ -209,10 +262,18 @@ mod tests {
 
     #[test]
     fn mean_load_waits_for_new_loads_after_each_step() {
-        let mut scaler = Scaler::new(Policy::MeanLoad { threshold: 0.6, floors: Vec::new() });
+        let mut scaler = Scaler::new(Policy::MeanLoad {
+            threshold: 0.6,
+            floors: Vec::new(),
+        });
         scaler.observe_loads(Moment(0), &[Some(0.9); 4]);
         assert_eq!(scaler.decide(Moment(100_000), COUNTS, true).want, 5);
-        let five = Counts { serving: 5, want: 5, max: 9, ..COUNTS };
+        let five = Counts {
+            serving: 5,
+            want: 5,
+            max: 9,
+            ..COUNTS
+        };
         assert_eq!(scaler.decide(Moment(101_000), five, true).want, 5);
         scaler.observe_loads(Moment(0), &[Some(0.9); 5]);
         assert_eq!(scaler.decide(Moment(105_000), five, true).want, 6);
@@ -221,12 +282,24 @@ mod tests {
     #[test]
     fn holds_and_rollouts_keep_the_want_from_falling() {
         let decide = |counts, may_shrink| {
-            let mut scaler = Scaler::new(Policy::MeanLoad { threshold: 0.6, floors: Vec::new() });
+            let mut scaler = Scaler::new(Policy::MeanLoad {
+                threshold: 0.6,
+                floors: Vec::new(),
+            });
             scaler.observe_loads(Moment(0), &[Some(0.1); 4]);
             scaler.decide(Moment(100_000), counts, may_shrink).want
         };
         assert_eq!(decide(COUNTS, true), 3);
         assert_eq!(decide(COUNTS, false), 4);
-        assert_eq!(decide(Counts { is_rolling: true, ..COUNTS }, true), 4);
+        assert_eq!(
+            decide(
+                Counts {
+                    is_rolling: true,
+                    ..COUNTS
+                },
+                true
+            ),
+            4
+        );
     }
 }

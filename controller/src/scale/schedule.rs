@@ -26,7 +26,12 @@ impl Days {
         }
         let day = |name: &str| {
             let found = NAMES.iter().position(|it| *it == name.trim());
-            found.ok_or_else(|| format!("{:?} is no day: mon, tue, wed, thu, fri, sat, sun", name.trim()))
+            found.ok_or_else(|| {
+                format!(
+                    "{:?} is no day: mon, tue, wed, thu, fri, sat, sun",
+                    name.trim()
+                )
+            })
         };
         let mut days = [false; 7];
         for part in text.split(',') {
@@ -84,8 +89,14 @@ mod tests {
 
     #[test]
     fn days_and_times_are_read() {
-        assert_eq!(Days::parse("mon-wed,sun"), Ok(Days([true, true, true, false, false, false, true])));
-        assert_eq!(Days::parse("sat-mon"), Ok(Days([true, false, false, false, false, true, true])));
+        assert_eq!(
+            Days::parse("mon-wed,sun"),
+            Ok(Days([true, true, true, false, false, false, true]))
+        );
+        assert_eq!(
+            Days::parse("sat-mon"),
+            Ok(Days([true, false, false, false, false, true, true]))
+        );
         assert!(Days::parse("mo").is_err());
         assert_eq!(minutes("08:30"), Some(510));
         assert_eq!(minutes("24:00"), Some(1_440));
@@ -97,11 +108,20 @@ mod tests {
     #[test]
     fn a_floor_applies_on_its_days_and_over_midnight() {
         let days = Days::parse("thu").expect("a day");
-        let floor = Floor { days, from: 480, to: 1_080, min: 3 };
+        let floor = Floor {
+            days,
+            from: 480,
+            to: 1_080,
+            min: 3,
+        };
         assert!(floor.applies(at(0, 8, 0)));
         assert!(!floor.applies(at(0, 18, 0)));
         assert!(!floor.applies(at(1, 9, 0)));
-        let night = Floor { from: 1_320, to: 120, ..floor };
+        let night = Floor {
+            from: 1_320,
+            to: 120,
+            ..floor
+        };
         assert!(night.applies(at(0, 22, 0)));
         assert!(night.applies(at(1, 1, 59)));
         assert!(!night.applies(at(1, 2, 0)));

@@ -56,11 +56,19 @@ impl Memory {
     }
 
     fn greatest(&mut self, now: Moment, want: usize) -> usize {
-        while self.greatest.back().is_some_and(|(_, before)| *before <= want) {
+        while self
+            .greatest
+            .back()
+            .is_some_and(|(_, before)| *before <= want)
+        {
             self.greatest.pop_back();
         }
         self.greatest.push_back((now, want));
-        while self.greatest.front().is_some_and(|(at, _)| now.since(*at) > STABLE) {
+        while self
+            .greatest
+            .front()
+            .is_some_and(|(at, _)| now.since(*at) > STABLE)
+        {
             self.greatest.pop_front();
         }
         self.greatest.front().map_or(want, |(_, want)| *want)
@@ -120,8 +128,11 @@ impl Tracking {
         if responses >= ENOUGH {
             // A server that works on one request at a time is busy for just as long as that takes;
             // for others the duration of a response is what is known.
-            let measured =
-                if self.concurrency <= 1.0 { busy_seconds } else { response_seconds } / responses;
+            let measured = if self.concurrency <= 1.0 {
+                busy_seconds
+            } else {
+                response_seconds
+            } / responses;
             memory.service_seconds = Some(measured);
         }
         let seconds = self.service_seconds.or(memory.service_seconds)?;
@@ -146,7 +157,9 @@ fn rate(window: &Window, now: Moment) -> Option<(f64, f64)> {
     let (long, over) = window.rate(now, LENGTH)?;
     let mut best = (long, over);
     for seconds in SHORT {
-        let Some((short, over)) = window.rate(now, Duration::from_secs(seconds)) else { continue };
+        let Some((short, over)) = window.rate(now, Duration::from_secs(seconds)) else {
+            continue;
+        };
         // Arrivals in a span are Poisson: their deviation is the root of their number.
         let noise = (long.max(1.0) / over).sqrt();
         if short > long + SIGMAS * noise && short > best.0 {
@@ -169,7 +182,10 @@ fn work_by_loads(loads: &[Option<f64>], counts: Counts) -> Option<f64> {
 }
 
 fn keep(counts: Counts, why: &str) -> Decision {
-    Decision { want: counts.clamp(counts.want), reasons: vec![why.to_owned()] }
+    Decision {
+        want: counts.clamp(counts.want),
+        reasons: vec![why.to_owned()],
+    }
 }
 
 #[cfg(test)]
@@ -206,7 +222,10 @@ mod tests {
         (memory, Moment(seconds * 1_000))
     }
 
-    const TRACKING: Tracking = Tracking { concurrency: 1.0, service_seconds: None };
+    const TRACKING: Tracking = Tracking {
+        concurrency: 1.0,
+        service_seconds: None,
+    };
 
     #[test]
     fn staffs_the_work_by_the_square_root() {
@@ -262,7 +281,11 @@ mod tests {
             };
             memory.window.push("lb", Moment(second * 1_000), sample);
             let counts = Counts { want: 9, ..COUNTS };
-            wants.push(TRACKING.decide(Moment(second * 1_000), counts, &[], &mut memory).want);
+            wants.push(
+                TRACKING
+                    .decide(Moment(second * 1_000), counts, &[], &mut memory)
+                    .want,
+            );
         }
         assert_eq!(wants.iter().filter(|want| **want == 9).count(), 300);
         assert_eq!(wants.last(), Some(&1));
@@ -281,8 +304,16 @@ mod tests {
     fn without_news_nothing_changes() {
         let (mut memory, now) = with_traffic(300.0, 60, 0.0);
         let late = now.plus(Duration::from_secs(10));
-        assert_eq!(TRACKING.decide(late, COUNTS, &[], &mut memory).want, COUNTS.want);
-        assert_eq!(TRACKING.decide(now, COUNTS, &[], &mut Memory::default()).want, COUNTS.want);
+        assert_eq!(
+            TRACKING.decide(late, COUNTS, &[], &mut memory).want,
+            COUNTS.want
+        );
+        assert_eq!(
+            TRACKING
+                .decide(now, COUNTS, &[], &mut Memory::default())
+                .want,
+            COUNTS.want
+        );
     }
 
     #[test]

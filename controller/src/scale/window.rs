@@ -48,13 +48,15 @@ impl Window {
 
     /// Responses, their durations and the busy time of the servers over the window.
     pub(super) fn work(&self) -> (f64, f64, f64) {
-        self.samples.iter().fold((0.0, 0.0, 0.0), |sum, (_, _, sample)| {
-            (
-                sum.0 + sample.responses,
-                sum.1 + sample.response_seconds,
-                sum.2 + sample.busy_seconds,
-            )
-        })
+        self.samples
+            .iter()
+            .fold((0.0, 0.0, 0.0), |sum, (_, _, sample)| {
+                (
+                    sum.0 + sample.responses,
+                    sum.1 + sample.response_seconds,
+                    sum.2 + sample.busy_seconds,
+                )
+            })
     }
 
     /// Requests in queues by the latest sample of each lb.
@@ -79,7 +81,12 @@ mod tests {
     use super::*;
 
     fn sample(arrivals: f64, queued: f64) -> Sample {
-        Sample { span: Duration::from_secs(1), arrivals, queued, ..Sample::default() }
+        Sample {
+            span: Duration::from_secs(1),
+            arrivals,
+            queued,
+            ..Sample::default()
+        }
     }
 
     #[test]

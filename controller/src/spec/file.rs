@@ -1,9 +1,10 @@
 //! `fleet.toml`: read with the place of every value, and checked whole: all mistakes at once.
-#![allow(clippy::disallowed_methods, reason = "reads the one file that it is about")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "reads the one file that it is about"
+)]
 
-use super::service::{
-    Bounds, Check, Mode, PortRange, ServiceSpec, Template, Timing,
-};
+use super::service::{Bounds, Check, Mode, PortRange, ServiceSpec, Template, Timing};
 use super::span::{Problem, Report, nearest};
 use crate::fleet::id::{PoolName, ServiceName};
 use crate::scale::{Days, Floor, Policy, Tracking, minutes};
@@ -157,7 +158,10 @@ fn parse(source: &str, folder: &Path) -> Result<FleetSpec, Vec<Problem>> {
             None => Problem::new(text),
         }]
     })?;
-    let mut reader = Reader { problems: Vec::new(), folder };
+    let mut reader = Reader {
+        problems: Vec::new(),
+        folder,
+    };
     let has_lbs = !raw.controller.lbs.is_empty();
     let mut services = Vec::new();
     for (name, service) in raw.service {
@@ -166,7 +170,10 @@ fn parse(source: &str, folder: &Path) -> Result<FleetSpec, Vec<Problem>> {
     let controller = reader.controller(raw.controller, &services);
     reader.check_ports(&services);
     match controller {
-        Some(controller) if reader.problems.is_empty() => Ok(FleetSpec { controller, services }),
+        Some(controller) if reader.problems.is_empty() => Ok(FleetSpec {
+            controller,
+            services,
+        }),
         Some(_) | None => Err(reader.problems),
     }
 }
@@ -174,8 +181,12 @@ fn parse(source: &str, folder: &Path) -> Result<FleetSpec, Vec<Problem>> {
 /// Adds the name that was probably meant to the words of the parser.
 fn explain(message: &str) -> String {
     let message = message.lines().next().unwrap_or(message);
-    let Some(rest) = message.strip_prefix("unknown field `") else { return message.to_owned() };
-    let Some((word, rest)) = rest.split_once('`') else { return message.to_owned() };
+    let Some(rest) = message.strip_prefix("unknown field `") else {
+        return message.to_owned();
+    };
+    let Some((word, rest)) = rest.split_once('`') else {
+        return message.to_owned();
+    };
     let known: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
     match nearest(word, &known) {
         Some(name) => format!("unknown key {word}: did you mean {name}?"),
@@ -201,13 +212,20 @@ impl Reader<'_> {
     fn address(&mut self, at: &Spanned<String>, key: &str) -> Option<SocketAddr> {
         let address = at.get_ref().parse().ok();
         if address.is_none() {
-            let text = format!("{key} is {:?}; it is IP:PORT, as 127.0.0.1:9091", at.get_ref());
+            let text = format!(
+                "{key} is {:?}; it is IP:PORT, as 127.0.0.1:9091",
+                at.get_ref()
+            );
             self.wrong(at, text);
         }
         address
     }
 
-    fn controller(&mut self, raw: RawController, services: &[ServiceSpec]) -> Option<ControllerSpec> {
+    fn controller(
+        &mut self,
+        raw: RawController,
+        services: &[ServiceSpec],
+    ) -> Option<ControllerSpec> {
         let listen = match &raw.listen {
             Some(at) => self.address(at, "listen")?,
             None => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9091),
@@ -228,12 +246,18 @@ impl Reader<'_> {
             },
         };
         let lb_token = raw.lb_token_file.map(|path| self.path(&path));
-        let lbs: Vec<LbSpec> =
-            raw.lbs.iter().filter_map(|at| self.lb(at, lb_token.clone())).collect();
+        let lbs: Vec<LbSpec> = raw
+            .lbs
+            .iter()
+            .filter_map(|at| self.lb(at, lb_token.clone()))
+            .collect();
         let compat_service = raw.compat_service.and_then(|at| {
             let known = services.iter().find(|it| it.name.as_str() == at.get_ref());
             if known.is_none() {
-                let text = format!("compat_service is {:?}: there is no such service", at.get_ref());
+                let text = format!(
+                    "compat_service is {:?}: there is no such service",
+                    at.get_ref()
+                );
                 self.wrong(&at, text);
             }
             known.map(|service| service.name.clone())
@@ -248,11 +272,21 @@ impl Reader<'_> {
         };
         let compat_service = compat_service.or(only);
         if let (Some(at), None) = (&raw.compat_listen, &compat_service) {
-            self.wrong(at, "compat_listen needs compat_service: the service that it is about");
+            self.wrong(
+                at,
+                "compat_listen needs compat_service: the service that it is about",
+            );
         }
         for at in &raw.heartbeats {
-            if at.get_ref().rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
-                self.wrong(at, format!("heartbeats has {:?}; it is HOST:PORT", at.get_ref()));
+            if at
+                .get_ref()
+                .rsplit_once(':')
+                .is_none_or(|(_, port)| port.parse::<u16>().is_err())
+            {
+                self.wrong(
+                    at,
+                    format!("heartbeats has {:?}; it is HOST:PORT", at.get_ref()),
+                );
             }
         }
         Some(ControllerSpec {
@@ -261,7 +295,11 @@ impl Reader<'_> {
             state: self.path(raw.state.as_deref().unwrap_or(Path::new("fleet-state"))),
             lbs,
             token_file,
-            heartbeats: raw.heartbeats.into_iter().map(Spanned::into_inner).collect(),
+            heartbeats: raw
+                .heartbeats
+                .into_iter()
+                .map(Spanned::into_inner)
+                .collect(),
             heartbeat_key_file: raw.heartbeat_key_file.map(|path| self.path(&path)),
             compat_listen,
             compat_service,
@@ -271,14 +309,24 @@ impl Reader<'_> {
 
     fn lb(&mut self, at: &Spanned<String>, token_file: Option<PathBuf>) -> Option<LbSpec> {
         let url = at.get_ref().trim_end_matches('/');
-        let host_port = url.strip_prefix("http://").and_then(|rest| rest.rsplit_once(':'));
+        let host_port = url
+            .strip_prefix("http://")
+            .and_then(|rest| rest.rsplit_once(':'));
         let parsed = host_port.and_then(|(host, port)| Some((host, port.parse().ok()?)));
         let Some((host, port)) = parsed.filter(|(host, _)| !host.is_empty()) else {
-            let text = format!("lbs has {:?}; it is http://HOST:PORT, an admin API of lb", at.get_ref());
+            let text = format!(
+                "lbs has {:?}; it is http://HOST:PORT, an admin API of lb",
+                at.get_ref()
+            );
             self.wrong(at, text);
             return None;
         };
-        Some(LbSpec { url: url.to_owned(), host: host.to_owned(), port, token_file })
+        Some(LbSpec {
+            url: url.to_owned(),
+            host: host.to_owned(),
+            port,
+            token_file,
+        })
     }
 
     fn service(
@@ -298,7 +346,10 @@ impl Reader<'_> {
         let template = self.template(&raw, &place);
         let check = self.check(&raw, template.as_ref());
         if let (Some(pool), false) = (&raw.pool, has_lbs) {
-            self.wrong(pool, "a pool needs lbs in [controller]: nothing would serve it");
+            self.wrong(
+                pool,
+                "a pool needs lbs in [controller]: nothing would serve it",
+            );
         }
         let singleton = raw.singleton.as_ref().is_some_and(|it| *it.get_ref());
         let bounds = self.bounds(&raw, template.as_ref(), singleton);
@@ -310,7 +361,11 @@ impl Reader<'_> {
             drain: self.span("drain_timeout", raw.drain_timeout.as_ref(), defaults.drain),
             hang_after: self.span("hang_after", raw.hang_after.as_ref(), defaults.hang_after),
         };
-        if let Some(weight) = raw.weight.as_ref().filter(|it| !(1..=256).contains(it.get_ref())) {
+        if let Some(weight) = raw
+            .weight
+            .as_ref()
+            .filter(|it| !(1..=256).contains(it.get_ref()))
+        {
             self.wrong(weight, "weight is from 1 to 256");
         }
         let surge = raw.surge.as_ref().map_or(1, |it| *it.get_ref());
@@ -356,8 +411,9 @@ impl Reader<'_> {
             }
             other => {
                 let known = ["process", "fixed"];
-                let meant = nearest(other, &known)
-                    .map_or("process or fixed".to_owned(), |name| format!("did you mean {name}?"));
+                let meant = nearest(other, &known).map_or("process or fixed".to_owned(), |name| {
+                    format!("did you mean {name}?")
+                });
                 if let Some(at) = &raw.provider {
                     self.wrong(at, format!("there is no provider {other:?}: {meant}"));
                 }
@@ -391,7 +447,10 @@ impl Reader<'_> {
             Some(at) => {
                 let range = ports(at.get_ref());
                 if range.is_none() {
-                    let text = format!("ports is {:?}; it is FIRST-LAST, as 5000-5099", at.get_ref());
+                    let text = format!(
+                        "ports is {:?}; it is FIRST-LAST, as 5000-5099",
+                        at.get_ref()
+                    );
                     self.wrong(at, text);
                 }
                 if !wants_port {
@@ -399,11 +458,17 @@ impl Reader<'_> {
                 }
                 range
             }
-            None if wants_port => Some(PortRange { first: 5000, last: 5099 }),
+            None if wants_port => Some(PortRange {
+                first: 5000,
+                last: 5099,
+            }),
             None => None,
         };
         if let (Some(pool), None) = (&raw.pool, &ports) {
-            self.wrong(pool, "a server of a pool needs a port: write {port} into command");
+            self.wrong(
+                pool,
+                "a server of a pool needs a port: write {port} into command",
+            );
         }
         Some(Template::Process {
             command: command.get_ref().clone(),
@@ -437,26 +502,37 @@ impl Reader<'_> {
         }
     }
 
-    fn bounds(
-        &mut self,
-        raw: &RawService,
-        template: Option<&Template>,
-        singleton: bool,
-    ) -> Bounds {
+    fn bounds(&mut self, raw: &RawService, template: Option<&Template>, singleton: bool) -> Bounds {
         if let Some(Template::Fixed { addresses }) = template {
             if let Some(at) = &raw.servers {
-                self.wrong(at, "fixed servers are as many as addresses: leave servers out");
+                self.wrong(
+                    at,
+                    "fixed servers are as many as addresses: leave servers out",
+                );
             }
             let count = addresses.len();
-            return Bounds { min: count, desired: count, max: count };
+            return Bounds {
+                min: count,
+                desired: count,
+                max: count,
+            };
         }
-        let Some(at) = &raw.servers else { return Bounds { min: 1, desired: 1, max: 1 } };
+        let Some(at) = &raw.servers else {
+            return Bounds {
+                min: 1,
+                desired: 1,
+                max: 1,
+            };
+        };
         let RawBounds { min, desired, max } = *at.get_ref();
         let desired = desired.or(min).unwrap_or(1);
         let min = min.unwrap_or(desired.min(1));
         let max = max.unwrap_or(desired.max(min));
         if !(min <= desired && desired <= max) {
-            self.wrong(at, format!("min {min}, desired {desired}, max {max}: each at most the next"));
+            self.wrong(
+                at,
+                format!("min {min}, desired {desired}, max {max}: each at most the next"),
+            );
         }
         if max > MOST_SERVERS {
             self.wrong(at, format!("max is at most {MOST_SERVERS}"));
@@ -464,7 +540,9 @@ impl Reader<'_> {
         if singleton && max != 1 {
             self.wrong(at, "a singleton has max = 1");
         }
-        if let Some(Template::Process { ports: Some(range), .. }) = template
+        if let Some(Template::Process {
+            ports: Some(range), ..
+        }) = template
             && max < MOST_SERVERS
             && range.len() <= max
         {
@@ -478,7 +556,9 @@ impl Reader<'_> {
     }
 
     fn scale(&mut self, raw: Option<&Spanned<RawScale>>) -> (Policy, Mode) {
-        let Some(at) = raw else { return (Policy::Fixed { floors: Vec::new() }, Mode::Live) };
+        let Some(at) = raw else {
+            return (Policy::Fixed { floors: Vec::new() }, Mode::Live);
+        };
         let raw = at.get_ref();
         let floors: Vec<Floor> = raw.floors.iter().filter_map(|at| self.floor(at)).collect();
         let word = raw.policy.as_ref().map_or("tracking", |it| it.get_ref());
@@ -502,7 +582,10 @@ impl Reader<'_> {
             "fixed" => Policy::Fixed { floors: Vec::new() },
             "schedule" => {
                 if floors.is_empty() && raw.floors.is_empty() {
-                    self.wrong(at, "policy schedule needs floors = [{ days, from, to, min }]");
+                    self.wrong(
+                        at,
+                        "policy schedule needs floors = [{ days, from, to, min }]",
+                    );
                 }
                 Policy::Fixed { floors }
             }
@@ -514,15 +597,18 @@ impl Reader<'_> {
                 Policy::MeanLoad { threshold, floors }
             }
             "tracking" => Policy::Tracking {
-                settings: Tracking { concurrency: concurrency.unwrap_or(1.0), service_seconds },
+                settings: Tracking {
+                    concurrency: concurrency.unwrap_or(1.0),
+                    service_seconds,
+                },
                 floors,
             },
             other => {
                 let known = ["fixed", "schedule", "mean-load", "tracking"];
-                let meant = nearest(other, &known).map_or(
-                    format!("there are {}", known.join(", ")),
-                    |name| format!("did you mean {name}?"),
-                );
+                let meant = nearest(other, &known)
+                    .map_or(format!("there are {}", known.join(", ")), |name| {
+                        format!("did you mean {name}?")
+                    });
                 if let Some(at) = &raw.policy {
                     self.wrong(at, format!("there is no policy {other:?}: {meant}"));
                 }
@@ -553,7 +639,12 @@ impl Reader<'_> {
             }
         };
         match (minutes(&raw.from), minutes(&raw.to)) {
-            (Some(from), Some(to)) => Some(Floor { days, from, to, min: raw.min }),
+            (Some(from), Some(to)) => Some(Floor {
+                days,
+                from,
+                to,
+                min: raw.min,
+            }),
             _ => {
                 self.wrong(at, "from and to are HH:MM, in UTC");
                 None
@@ -565,7 +656,10 @@ impl Reader<'_> {
         let Some(at) = at else { return default };
         let seconds = *at.get_ref();
         if !(0.1..=86_400.0).contains(&seconds) {
-            self.wrong(at, format!("{key} is {seconds}; it is seconds, from 0.1 to 86400"));
+            self.wrong(
+                at,
+                format!("{key} is {seconds}; it is seconds, from 0.1 to 86400"),
+            );
             return default;
         }
         Duration::from_secs_f64(seconds)
@@ -576,14 +670,19 @@ impl Reader<'_> {
         let ranges: Vec<_> = services
             .iter()
             .filter_map(|it| match &it.template {
-                Template::Process { host, ports: Some(ports), .. } => Some((&it.name, host, ports)),
+                Template::Process {
+                    host,
+                    ports: Some(ports),
+                    ..
+                } => Some((&it.name, host, ports)),
                 Template::Process { ports: None, .. } | Template::Fixed { .. } => None,
             })
             .collect();
         for (nth, (name, host, ports)) in ranges.iter().enumerate() {
             for (other, other_host, others) in ranges.iter().skip(nth + 1) {
                 if host == other_host && ports.first <= others.last && others.first <= ports.last {
-                    let text = format!("services {name} and {other} share ports: give each its own");
+                    let text =
+                        format!("services {name} and {other} share ports: give each its own");
                     self.problems.push(Problem::new(text));
                 }
             }
@@ -593,7 +692,10 @@ impl Reader<'_> {
 
 fn ports(text: &str) -> Option<PortRange> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let range = PortRange { first: first.trim().parse().ok()?, last: last.trim().parse().ok()? };
+    let range = PortRange {
+        first: first.trim().parse().ok()?,
+        last: last.trim().parse().ok()?,
+    };
     (range.first > 0 && range.first <= range.last).then_some(range)
 }
 
@@ -624,8 +726,17 @@ scale = { policy = "tracking", concurrency = 1 }
     #[test]
     fn the_file_of_the_demo_is_read() {
         let spec = parse(GOOD, Path::new("/etc/lb")).expect("is right");
-        let [web] = spec.services.as_slice() else { panic!("one service") };
-        assert_eq!(web.bounds, Bounds { min: 2, desired: 4, max: 8 });
+        let [web] = spec.services.as_slice() else {
+            panic!("one service")
+        };
+        assert_eq!(
+            web.bounds,
+            Bounds {
+                min: 2,
+                desired: 4,
+                max: 8
+            }
+        );
         assert_eq!(web.check, Check::Http("/ping".into()));
         assert_eq!(spec.controller.database, Path::new("/etc/lb/fleet.db"));
         assert_eq!(spec.controller.lbs.len(), 1);
@@ -635,35 +746,94 @@ scale = { policy = "tracking", concurrency = 1 }
     #[test]
     fn each_mistake_is_named_with_its_place_and_what_would_be_right() {
         let service = |line: &str| {
-            format!("[controller]\nlbs = [\"http://h:1\"]\n[service.web]\ncommand = [\"x\", \"{{port}}\"]\n{line}\n")
+            format!(
+                "[controller]\nlbs = [\"http://h:1\"]\n[service.web]\ncommand = [\"x\", \"{{port}}\"]\n{line}\n"
+            )
         };
         for (source, expected) in [
-            (service("comand = 1"), "fleet.toml:5:1: unknown key comand: did you mean command?"),
-            (service("check = \"ping\""), ":5:9: check is \"ping\"; it is a path, tcp or none"),
-            (service("servers = { min = 3, desired = 2, max = 8 }"), "min 3, desired 2, max 8"),
-            (service("servers = { max = 200 }"), "100 ports are too few for 200 servers"),
-            (service("scale = { policy = \"traking\" }"), "did you mean tracking?"),
-            (service("scale = { mode = \"dry\" }"), "it is live or advise"),
-            (service("scale = { policy = \"fixed\", threshold = 0.5 }"), "belongs to policy mean-load"),
+            (
+                service("comand = 1"),
+                "fleet.toml:5:1: unknown key comand: did you mean command?",
+            ),
+            (
+                service("check = \"ping\""),
+                ":5:9: check is \"ping\"; it is a path, tcp or none",
+            ),
+            (
+                service("servers = { min = 3, desired = 2, max = 8 }"),
+                "min 3, desired 2, max 8",
+            ),
+            (
+                service("servers = { max = 200 }"),
+                "100 ports are too few for 200 servers",
+            ),
+            (
+                service("scale = { policy = \"traking\" }"),
+                "did you mean tracking?",
+            ),
+            (
+                service("scale = { mode = \"dry\" }"),
+                "it is live or advise",
+            ),
+            (
+                service("scale = { policy = \"fixed\", threshold = 0.5 }"),
+                "belongs to policy mean-load",
+            ),
             (service("scale = { policy = \"schedule\" }"), "needs floors"),
-            (service("scale = { floors = [{ from = \"8\", to = \"9:00\", min = 1 }] }"), "HH:MM"),
-            (service("provider = \"proces\""), "there is no provider \"proces\": did you mean process?"),
+            (
+                service("scale = { floors = [{ from = \"8\", to = \"9:00\", min = 1 }] }"),
+                "HH:MM",
+            ),
+            (
+                service("provider = \"proces\""),
+                "there is no provider \"proces\": did you mean process?",
+            ),
             (service("provider = \"fixed\""), "needs addresses"),
-            (service("ports = \"5000\"\nservers = { desired = 1 }"), "1 ports are too few for 1"),
+            (
+                service("ports = \"5000\"\nservers = { desired = 1 }"),
+                "1 ports are too few for 1",
+            ),
             (service("ports = \"x\""), "FIRST-LAST"),
-            (service("start_timeout = 0"), "start_timeout is 0; it is seconds"),
-            (service("singleton = true\nservers = { max = 2 }"), "a singleton has max = 1"),
+            (
+                service("start_timeout = 0"),
+                "start_timeout is 0; it is seconds",
+            ),
+            (
+                service("singleton = true\nservers = { max = 2 }"),
+                "a singleton has max = 1",
+            ),
             (service("weight = 0"), "weight is from 1 to 256"),
             (service("host = \"localhost\""), "host is an IP address"),
             ("[service.web]\n".into(), "needs command"),
-            ("[service.Web]\ncommand = [\"x\"]\n".into(), "a-z, 0-9 and -"),
-            ("[service.web]\ncommand = [\"x\"]\npool = \"p\"\n".into(), "a pool needs lbs"),
-            ("[service.web]\ncommand = [\"x\"]\ncheck = \"/\"\n".into(), "a check needs a port"),
-            ("[controller]\nlisten = \"0.0.0.0:1\"\n".into(), "only with token_file"),
+            (
+                "[service.Web]\ncommand = [\"x\"]\n".into(),
+                "a-z, 0-9 and -",
+            ),
+            (
+                "[service.web]\ncommand = [\"x\"]\npool = \"p\"\n".into(),
+                "a pool needs lbs",
+            ),
+            (
+                "[service.web]\ncommand = [\"x\"]\ncheck = \"/\"\n".into(),
+                "a check needs a port",
+            ),
+            (
+                "[controller]\nlisten = \"0.0.0.0:1\"\n".into(),
+                "only with token_file",
+            ),
             ("[controller]\nlisten = \"9091\"\n".into(), "it is IP:PORT"),
-            ("[controller]\ndatabase = \"mysql:x\"\n".into(), "it is sqlite:FILE"),
-            ("[controller]\nlbs = [\"127.0.0.1:9090\"]\n".into(), "http://HOST:PORT"),
-            ("[controller]\ncompat_listen = \"127.0.0.1:1\"\n".into(), "needs compat_service"),
+            (
+                "[controller]\ndatabase = \"mysql:x\"\n".into(),
+                "it is sqlite:FILE",
+            ),
+            (
+                "[controller]\nlbs = [\"127.0.0.1:9090\"]\n".into(),
+                "http://HOST:PORT",
+            ),
+            (
+                "[controller]\ncompat_listen = \"127.0.0.1:1\"\n".into(),
+                "needs compat_service",
+            ),
             ("[controller\n".into(), "fleet.toml:1:"),
             (
                 "[service.a]\ncommand = [\"{port}\"]\n[service.b]\ncommand = [\"{port}\"]\n".into(),
@@ -671,7 +841,10 @@ scale = { policy = "tracking", concurrency = 1 }
             ),
         ] {
             let report = problems(&source);
-            assert!(report.contains(expected), "{source}\n{report}\nlacks {expected:?}");
+            assert!(
+                report.contains(expected),
+                "{source}\n{report}\nlacks {expected:?}"
+            );
         }
     }
 
@@ -685,8 +858,16 @@ scale = { policy = "tracking", concurrency = 1 }
 
     #[test]
     fn members_that_exist_are_as_many_as_their_addresses() {
-        let source = "[service.old]\nprovider = \"fixed\"\naddresses = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\n";
+        let source =
+            "[service.old]\nprovider = \"fixed\"\naddresses = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\n";
         let spec = parse(source, Path::new(".")).expect("is right");
-        assert_eq!(spec.services[0].bounds, Bounds { min: 2, desired: 2, max: 2 });
+        assert_eq!(
+            spec.services[0].bounds,
+            Bounds {
+                min: 2,
+                desired: 2,
+                max: 2
+            }
+        );
     }
 }

@@ -11,4 +11,4 @@ pub(crate) use file::{FleetSpec, read};
 pub(crate) use service::{
     Bounds, Check, Mode, PortRange, ProviderKind, Request, ServiceSpec, Template, Timing,
 };
-pub(crate) use span::{Problem, Report};
+pub(crate) use span::Report;

@@ -156,7 +156,9 @@ pub(crate) enum Request {
         stop_grace_ms: u64,
         singleton: bool,
     },
-    Fixed { address: SocketAddr },
+    Fixed {
+        address: SocketAddr,
+    },
 }
 
 impl Request {
@@ -188,13 +190,24 @@ impl ServiceSpec {
             }
         };
         let digest = Sha256::digest(text.as_bytes());
-        TemplateId::new(digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect::<String>())
+        TemplateId::new(
+            digest
+                .iter()
+                .take(6)
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>(),
+        )
     }
 
     /// The launch of one server that listens at `address`.
     pub(crate) fn render(&self, address: Option<SocketAddr>) -> Option<Request> {
         match &self.template {
-            Template::Process { command, environment, directory, .. } => {
+            Template::Process {
+                command,
+                environment,
+                directory,
+                ..
+            } => {
                 let filled = |text: &String| match address {
                     Some(at) => text
                         .replace("{port}", &at.port().to_string())

@@ -14,11 +14,17 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn at(span: Range<usize>, text: impl Into<String>) -> Self {
-        Self { span: Some(span), text: text.into() }
+        Self {
+            span: Some(span),
+            text: text.into(),
+        }
     }
 
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { span: None, text: text.into() }
+        Self {
+            span: None,
+            text: text.into(),
+        }
     }
 }
 
@@ -33,16 +39,27 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(path: &Path, source: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.span.as_ref().map_or(0, |span| span.start));
-        Self { path: path.to_owned(), source: source.to_owned(), problems }
+        Self {
+            path: path.to_owned(),
+            source: source.to_owned(),
+            problems,
+        }
     }
 
     /// Line and column of a byte, both from 1, and the text of the line.
     fn place(&self, at: usize) -> (usize, usize, &str) {
-        let before = self.source.get(..at.min(self.source.len())).unwrap_or(&self.source);
+        let before = self
+            .source
+            .get(..at.min(self.source.len()))
+            .unwrap_or(&self.source);
         let line = before.matches('\n').count();
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let column = before.get(start..).map_or(0, |text| text.chars().count());
-        (line + 1, column + 1, self.source.lines().nth(line).unwrap_or(""))
+        (
+            line + 1,
+            column + 1,
+            self.source.lines().nth(line).unwrap_or(""),
+        )
     }
 }
 
@@ -59,11 +76,18 @@ impl fmt::Display for Report {
             };
             let (line, column, text) = self.place(span.start);
             let length = self.source.get(span.clone()).map_or(1, |it| {
-                it.lines().next().map_or(1, |line| line.chars().count().max(1))
+                it.lines()
+                    .next()
+                    .map_or(1, |line| line.chars().count().max(1))
             });
             writeln!(f, "{path}:{line}:{column}: {}", problem.text)?;
             writeln!(f, "{line:5} | {text}")?;
-            write!(f, "      | {}{}", " ".repeat(column - 1), "^".repeat(length))?;
+            write!(
+                f,
+                "      | {}{}",
+                " ".repeat(column - 1),
+                "^".repeat(length)
+            )?;
         }
         Ok(())
     }

@@ -41,7 +41,9 @@ impl Memory {
         if let Some((new, version)) = version {
             let old = before.map_or(0, version);
             if new != old + 1 {
-                return Err(StoreError::Conflict(format!("version {new} does not follow {old}")));
+                return Err(StoreError::Conflict(format!(
+                    "version {new} does not follow {old}"
+                )));
             }
         }
         match at.and_then(|at| rows.get_mut(at)) {
@@ -74,7 +76,8 @@ impl Memory {
             Change::Term(term) => stored.term = *term,
             Change::NextServer(id) => stored.next_server = *id,
             Change::Decision(service, at, decision) => {
-                self.decisions.push_back((service.clone(), *at, decision.clone()));
+                self.decisions
+                    .push_back((service.clone(), *at, decision.clone()));
                 if self.decisions.len() as u64 > MOST_DECISIONS {
                     self.decisions.pop_front();
                 }
@@ -114,16 +117,30 @@ impl Store for Memory {
         while self.events.len() as u64 > MOST_EVENTS {
             self.events.pop_front();
         }
-        Ok(Receipt { first_event, _private: () })
+        Ok(Receipt {
+            first_event,
+            _private: (),
+        })
     }
 
     fn probe(&mut self, term: Term) -> Result<(), StoreError> {
-        if term < self.stored.term { Err(StoreError::Superseded) } else { Ok(()) }
+        if term < self.stored.term {
+            Err(StoreError::Superseded)
+        } else {
+            Ok(())
+        }
     }
 
     fn events(&mut self, after: u64, limit: u64) -> Result<Vec<(u64, Event)>, StoreError> {
-        let newer: Vec<_> = self.events.iter().filter(|(at, _)| *at > after).cloned().collect();
-        let skipped = newer.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
+        let newer: Vec<_> = self
+            .events
+            .iter()
+            .filter(|(at, _)| *at > after)
+            .cloned()
+            .collect();
+        let skipped = newer
+            .len()
+            .saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(newer.into_iter().skip(skipped).collect())
     }
 
@@ -132,9 +149,16 @@ impl Store for Memory {
         service: &ServiceName,
         limit: u64,
     ) -> Result<Vec<(Moment, Decision)>, StoreError> {
-        let of = self.decisions.iter().rev().filter(|(name, ..)| name == service);
+        let of = self
+            .decisions
+            .iter()
+            .rev()
+            .filter(|(name, ..)| name == service);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(of.take(limit).map(|(_, at, decision)| (*at, decision.clone())).collect())
+        Ok(of
+            .take(limit)
+            .map(|(_, at, decision)| (*at, decision.clone()))
+            .collect())
     }
 
     fn add_minute(&mut self, service: &ServiceName, minute: Minute) -> Result<(), StoreError> {
@@ -147,14 +171,13 @@ impl Store for Memory {
         Ok(())
     }
 
-    fn minutes(
-        &mut self,
-        service: &ServiceName,
-        since: Moment,
-    ) -> Result<Vec<Minute>, StoreError> {
+    fn minutes(&mut self, service: &ServiceName, since: Moment) -> Result<Vec<Minute>, StoreError> {
         let all = self.minutes.get(service);
         Ok(all.map_or_else(Vec::new, |all| {
-            all.iter().filter(|minute| minute.at >= since).copied().collect()
+            all.iter()
+                .filter(|minute| minute.at >= since)
+                .copied()
+                .collect()
         }))
     }
 }

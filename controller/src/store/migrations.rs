@@ -30,14 +30,18 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
         let copy = path.with_extension(format!("schema-{current}.backup"));
         connection
             .execute("VACUUM INTO ?1", [copy.to_string_lossy().as_ref()])
-            .map_err(|error| StoreError::Unavailable(format!("copy to {}: {error}", copy.display())))?;
+            .map_err(|error| {
+                StoreError::Unavailable(format!("copy to {}: {error}", copy.display()))
+            })?;
     }
     let failed = |error: rusqlite::Error| StoreError::Unavailable(format!("migration: {error}"));
     let transaction =
         Transaction::new(connection, TransactionBehavior::Exclusive).map_err(failed)?;
     for (step, sql) in (current..).zip(STEPS.iter().skip(current as usize)) {
         transaction.execute_batch(sql).map_err(failed)?;
-        transaction.pragma_update(None, "user_version", step + 1).map_err(failed)?;
+        transaction
+            .pragma_update(None, "user_version", step + 1)
+            .map_err(failed)?;
     }
     transaction.commit().map_err(failed)
 }

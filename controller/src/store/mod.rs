@@ -101,6 +101,5 @@ pub(crate) trait Store {
     fn add_minute(&mut self, service: &ServiceName, minute: Minute) -> Result<(), StoreError>;
 
     /// The minutes of a service since `since`, the oldest first.
-    fn minutes(&mut self, service: &ServiceName, since: Moment)
-    -> Result<Vec<Minute>, StoreError>;
+    fn minutes(&mut self, service: &ServiceName, since: Moment) -> Result<Vec<Minute>, StoreError>;
 }

@@ -1,5 +1,8 @@
 //! The store in a SQLite file: write-ahead log, synced before a commit is acknowledged.
-#![allow(clippy::disallowed_types, reason = "this is the one place that knows SQL")]
+#![allow(
+    clippy::disallowed_types,
+    reason = "this is the one place that knows SQL"
+)]
 
 use super::migrations::migrate;
 use super::{MOST_DECISIONS, MOST_EVENTS, MOST_MINUTES, Minute, Receipt, Store, StoreError};
@@ -48,7 +51,9 @@ impl Sqlite {
     fn meta(&self, key: &str) -> Result<String, StoreError> {
         let found: Option<String> = self
             .connection
-            .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+            .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
+                row.get(0)
+            })
             .optional()?;
         found.ok_or_else(|| StoreError::Unsuitable(format!("the database has no {key}")))
     }
@@ -66,9 +71,8 @@ fn refuse_network_disks(path: &Path) -> Result<(), StoreError> {
     const NETWORK: [i64; 5] = [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x5346_414f];
     let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    let stat = rustix::fs::statfs(folder).map_err(|error| {
-        StoreError::Unsuitable(format!("{}: {error}", folder.display()))
-    })?;
+    let stat = rustix::fs::statfs(folder)
+        .map_err(|error| StoreError::Unsuitable(format!("{}: {error}", folder.display())))?;
     if NETWORK.contains(&(stat.f_type as i64)) {
         return Err(StoreError::Unsuitable(format!(
             "{} is on a network file system, where locks cannot be trusted: use a local disk",
@@ -98,8 +102,9 @@ fn natural(value: i64) -> u64 {
 
 impl Store for Sqlite {
     fn load(&mut self) -> Result<Stored, StoreError> {
-        let term: i64 =
-            self.connection.query_row("SELECT term FROM leadership", [], |row| row.get(0))?;
+        let term: i64 = self
+            .connection
+            .query_row("SELECT term FROM leadership", [], |row| row.get(0))?;
         let next_server = self.meta("next_server")?.parse().unwrap_or(1);
         Ok(Stored {
             fleet: FleetId::new(self.meta("fleet")?),
@@ -121,8 +126,7 @@ impl Store for Sqlite {
     }
 
     fn commit(&mut self, term: Term, commit: &Commit) -> Result<Receipt, StoreError> {
-        let transaction =
-            Transaction::new(&mut self.connection, TransactionBehavior::Immediate)?;
+        let transaction = Transaction::new(&mut self.connection, TransactionBehavior::Immediate)?;
         let current: i64 =
             transaction.query_row("SELECT term FROM leadership", [], |row| row.get(0))?;
         if natural(current) > term.0 {
@@ -143,7 +147,10 @@ impl Store for Sqlite {
                 .execute([oldest])?;
         }
         transaction.commit()?;
-        Ok(Receipt { first_event: first_event.unwrap_or_default(), _private: () })
+        Ok(Receipt {
+            first_event: first_event.unwrap_or_default(),
+            _private: (),
+        })
     }
 
     fn probe(&mut self, term: Term) -> Result<(), StoreError> {
@@ -151,7 +158,11 @@ impl Store for Sqlite {
             "UPDATE leadership SET beat = beat + 1 WHERE term <= ?1",
             [number(term.0)],
         )?;
-        if changed == 1 { Ok(()) } else { Err(StoreError::Superseded) }
+        if changed == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::Superseded)
+        }
     }
 
     fn events(&mut self, after: u64, limit: u64) -> Result<Vec<(u64, Event)>, StoreError> {
@@ -190,8 +201,7 @@ impl Store for Sqlite {
     }
 
     fn add_minute(&mut self, service: &ServiceName, minute: Minute) -> Result<(), StoreError> {
-        let transaction =
-            Transaction::new(&mut self.connection, TransactionBehavior::Immediate)?;
+        let transaction = Transaction::new(&mut self.connection, TransactionBehavior::Immediate)?;
         transaction.execute(
             "INSERT OR REPLACE INTO load_history VALUES (?1, ?2, ?3, ?4, ?5)",
             params![
@@ -210,11 +220,7 @@ impl Store for Sqlite {
         Ok(transaction.commit()?)
     }
 
-    fn minutes(
-        &mut self,
-        service: &ServiceName,
-        since: Moment,
-    ) -> Result<Vec<Minute>, StoreError> {
+    fn minutes(&mut self, service: &ServiceName, since: Moment) -> Result<Vec<Minute>, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT at, want, serving, load FROM load_history
              WHERE service = ?1 AND at >= ?2 ORDER BY at",
@@ -234,7 +240,9 @@ impl Store for Sqlite {
 fn add_event(transaction: &Transaction<'_>, event: &Event) -> Result<u64, StoreError> {
     let kind = write(&event.kind)?;
     transaction
-        .prepare_cached("INSERT INTO events (at, kind, service, server, body) VALUES (?1,?2,?3,?4,?5)")?
+        .prepare_cached(
+            "INSERT INTO events (at, kind, service, server, body) VALUES (?1,?2,?3,?4,?5)",
+        )?
         .execute(params![
             number(event.at.0),
             kind.trim_matches('"'),
@@ -250,7 +258,10 @@ fn expect_one(changed: usize, what: &str, version: u64) -> Result<(), StoreError
     if changed == 1 {
         return Ok(());
     }
-    Err(StoreError::Conflict(format!("{what} is not at version {}", version.saturating_sub(1))))
+    Err(StoreError::Conflict(format!(
+        "{what} is not at version {}",
+        version.saturating_sub(1)
+    )))
 }
 
 fn apply(transaction: &Transaction<'_>, change: &Change) -> Result<(), StoreError> {
@@ -301,7 +312,11 @@ fn apply(transaction: &Transaction<'_>, change: &Change) -> Result<(), StoreErro
                     "INSERT INTO pools VALUES (?1,?2,?3)
                      ON CONFLICT (name) DO UPDATE SET revision = ?2, body = ?3",
                 )?
-                .execute(params![row.name.as_str(), number(row.revision.0), write(row)?])?;
+                .execute(params![
+                    row.name.as_str(),
+                    number(row.revision.0),
+                    write(row)?
+                ])?;
         }
         Change::ForgetServer(id) => {
             transaction.execute("DELETE FROM servers WHERE id = ?1", [number(id.0)])?;
@@ -313,12 +328,16 @@ fn apply(transaction: &Transaction<'_>, change: &Change) -> Result<(), StoreErro
             transaction.execute("UPDATE leadership SET term = ?1", [number(term.0)])?;
         }
         Change::NextServer(id) => {
-            transaction
-                .execute("UPDATE meta SET value = ?1 WHERE key = 'next_server'", [id.to_string()])?;
+            transaction.execute(
+                "UPDATE meta SET value = ?1 WHERE key = 'next_server'",
+                [id.to_string()],
+            )?;
         }
         Change::Decision(service, at, decision) => {
             transaction
-                .prepare_cached("INSERT INTO decisions (service, at, want, body) VALUES (?1,?2,?3,?4)")?
+                .prepare_cached(
+                    "INSERT INTO decisions (service, at, want, body) VALUES (?1,?2,?3,?4)",
+                )?
                 .execute(params![
                     service.as_str(),
                     number(at.0),

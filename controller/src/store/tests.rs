@@ -5,8 +5,8 @@ use crate::fleet::Fleet;
 use crate::fleet::commit::Commit;
 use crate::fleet::id::{FleetId, LbName, ServiceName, Term};
 use crate::fleet::input::{Input, Listing};
-use crate::fleet::time::{Moment, Seen};
 use crate::fleet::tests::service;
+use crate::fleet::time::{Moment, Seen};
 use crate::spec::ProviderKind;
 use std::path::PathBuf;
 
@@ -39,14 +39,20 @@ fn commits() -> Vec<Commit> {
         [LbName::new("lb")],
         Moment(1_000),
     );
-    let listing = Listing { items: Vec::new(), complete: true, proof: 1 };
+    let listing = Listing {
+        items: Vec::new(),
+        complete: true,
+        proof: 1,
+    };
     let listed = Input::Listed {
         provider: ProviderKind::Process,
         listing: Seen::new(listing, Moment(1_500)),
     };
     let steps = [vec![Input::Tick], vec![listed], vec![Input::Tick]];
     let commits = steps.into_iter().zip(1_u64..);
-    commits.map(|(inputs, n)| fleet.step(Moment(1_000 + n * 1_000), inputs)).collect()
+    commits
+        .map(|(inputs, n)| fleet.step(Moment(1_000 + n * 1_000), inputs))
+        .collect()
 }
 
 fn keeps_the_contract(store: &mut dyn Store) {
@@ -67,8 +73,15 @@ fn keeps_the_contract(store: &mut dyn Store) {
 
     let again = commits().remove(1);
     let refused = store.commit(term, &again);
-    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
-    assert_eq!(store.load(), model.load(), "a refused commit leaves nothing behind");
+    assert!(
+        matches!(refused, Err(StoreError::Conflict(_))),
+        "{refused:?}"
+    );
+    assert_eq!(
+        store.load(),
+        model.load(),
+        "a refused commit leaves nothing behind"
+    );
     assert_eq!(store.events(last, 10), Ok(Vec::new()));
 
     let next = store.lead("two").expect("leads");
@@ -78,13 +91,21 @@ fn keeps_the_contract(store: &mut dyn Store) {
 
     let web = ServiceName::new("web");
     for minute in [1, 2, 3] {
-        let minute = Minute { at: Moment(minute * 60_000), want: 2, serving: 1, load: Some(0.5) };
+        let minute = Minute {
+            at: Moment(minute * 60_000),
+            want: 2,
+            serving: 1,
+            load: Some(0.5),
+        };
         store.add_minute(&web, minute).expect("is stored");
     }
     let minutes = store.minutes(&web, Moment(120_000)).expect("minutes");
     assert_eq!(minutes.len(), 2);
     assert_eq!(minutes.first().and_then(|it| it.load), Some(0.5));
-    assert_eq!(store.minutes(&ServiceName::new("other"), Moment(0)), Ok(Vec::new()));
+    assert_eq!(
+        store.minutes(&ServiceName::new("other"), Moment(0)),
+        Ok(Vec::new())
+    );
 }
 
 #[test]
@@ -121,7 +142,9 @@ fn a_newer_schema_is_refused() {
     let path = folder.0.join("fleet.db");
     drop(Sqlite::open(&path, id).expect("opens"));
     let connection = rusqlite::Connection::open(&path).expect("opens");
-    connection.pragma_update(None, "user_version", 99).expect("is set");
+    connection
+        .pragma_update(None, "user_version", 99)
+        .expect("is set");
     drop(connection);
     let error = Sqlite::open(&path, id).expect_err("is newer");
     assert!(error.to_string().contains("schema 99"), "{error}");
@@ -129,6 +152,7 @@ fn a_newer_schema_is_refused() {
 
 #[test]
 fn a_folder_that_is_missing_is_named() {
-    let error = Sqlite::open(std::path::Path::new("/nonexistent/fleet.db"), id).expect_err("missing");
+    let error =
+        Sqlite::open(std::path::Path::new("/nonexistent/fleet.db"), id).expect_err("missing");
     assert!(error.to_string().contains("/nonexistent"), "{error}");
 }

@@ -36,14 +36,24 @@ impl Identity {
     /// The process that has this number now.
     pub(crate) fn of(pid: u32) -> Option<Self> {
         let start = stat(pid)?.get(19)?.parse().ok()?;
-        Some(Self { pid, start, boot: boot_id()?.to_owned() })
+        Some(Self {
+            pid,
+            start,
+            boot: boot_id()?.to_owned(),
+        })
     }
 
     /// It is still there, and no zombie.
     pub(crate) fn is_alive(&self) -> bool {
-        let Some(fields) = stat(self.pid) else { return false };
-        let is_it = fields.get(19).is_some_and(|start| start.parse() == Ok(self.start));
-        let is_over = fields.first().is_none_or(|state| matches!(state.as_str(), "Z" | "X"));
+        let Some(fields) = stat(self.pid) else {
+            return false;
+        };
+        let is_it = fields
+            .get(19)
+            .is_some_and(|start| start.parse() == Ok(self.start));
+        let is_over = fields
+            .first()
+            .is_none_or(|state| matches!(state.as_str(), "Z" | "X"));
         is_it && !is_over && boot_id() == Some(self.boot.as_str())
     }
 
@@ -57,7 +67,8 @@ impl Identity {
 
     /// Sends a signal to this process and to none other.
     pub(crate) fn signal(&self, signal: Signal) -> bool {
-        self.open().is_some_and(|fd| pidfd_send_signal(fd, signal).is_ok())
+        self.open()
+            .is_some_and(|fd| pidfd_send_signal(fd, signal).is_ok())
     }
 }
 
@@ -72,9 +83,19 @@ pub(crate) fn is_stopped(pid: u32) -> Option<&'static str> {
 
 /// Direct children of a process.
 pub(crate) fn children(pid: u32) -> Vec<u32> {
-    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
-    let lists = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().filter_map(|it| it.parse().ok()).collect::<Vec<u32>>()).collect()
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    let lists = tasks
+        .flatten()
+        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| {
+            list.split_whitespace()
+                .filter_map(|it| it.parse().ok())
+                .collect::<Vec<u32>>()
+        })
+        .collect()
 }
 
 /// Clock ticks of processor time used by a process and all below it that are there now.
@@ -110,9 +131,15 @@ mod tests {
     fn this_process_is_alive_and_an_earlier_one_of_its_number_is_not() {
         let me = Identity::of(std::process::id()).expect("is there");
         assert!(me.is_alive() && me.open().is_some());
-        let before = Identity { start: me.start - 1, ..me.clone() };
+        let before = Identity {
+            start: me.start - 1,
+            ..me.clone()
+        };
         assert!(!before.is_alive() && !before.signal(Signal::KILL));
-        let other_boot = Identity { boot: "another".into(), ..me };
+        let other_boot = Identity {
+            boot: "another".into(),
+            ..me
+        };
         assert!(!other_boot.is_alive());
     }
 }

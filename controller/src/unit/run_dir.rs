@@ -63,7 +63,10 @@ impl RunDir {
     /// Makes it. An error of kind `AlreadyExists` says that the token was used before.
     pub(crate) fn make(&self) -> io::Result<()> {
         if let Some(parent) = self.0.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(parent)?;
         }
         fs::DirBuilder::new().mode(0o700).create(&self.0)
     }
@@ -88,8 +91,12 @@ impl RunDir {
         let text = serde_json::to_vec_pretty(value).map_err(io::Error::other)?;
         let temporary = self.0.join(format!(".{name}.new"));
         let mut options = fs::OpenOptions::new();
-        let mut file =
-            options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(&text)?;
         file.sync_all()?;
         fs::rename(&temporary, self.0.join(name))
@@ -129,9 +136,5 @@ impl RunDir {
 
     pub(crate) fn has_agent(&self) -> bool {
         self.agent().is_some_and(|agent| agent.is_alive())
-    }
-
-    pub(crate) fn has_server(&self) -> bool {
-        self.started().is_some_and(|started| started.process.is_alive())
     }
 }

@@ -42,12 +42,17 @@ impl FakeLb {
         listener.set_nonblocking(true).expect("nonblocking");
         let lb = Self {
             address: listener.local_addr().expect("an address"),
-            inner: Arc::new(Mutex::new(Inner { boot: 1, ..Inner::default() })),
+            inner: Arc::new(Mutex::new(Inner {
+                boot: 1,
+                ..Inner::default()
+            })),
             events: broadcast::channel(64).0,
         };
         let shared = lb.clone();
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
             runtime.expect("a runtime").block_on(async move {
                 let router = Router::new()
                     .route("/v1/pools/{pool}/sets/{owner}", put(put_set))
@@ -65,16 +70,27 @@ impl FakeLb {
     /// A new boot that has forgotten everything.
     pub(crate) fn reboot(&self) {
         let mut inner = self.inner.lock().unwrap();
-        *inner = Inner { boot: inner.boot + 1, ..Inner::default() };
+        *inner = Inner {
+            boot: inner.boot + 1,
+            ..Inner::default()
+        };
     }
 
     /// Names and modes of the backends of the set.
     pub(crate) fn backends(&self) -> Vec<(String, String)> {
         let inner = self.inner.lock().unwrap();
-        let set = inner.set.as_ref().and_then(|set| set["backends"].as_array().cloned());
+        let set = inner
+            .set
+            .as_ref()
+            .and_then(|set| set["backends"].as_array().cloned());
         set.unwrap_or_default()
             .iter()
-            .map(|it| (it["name"].as_str().unwrap().into(), it["admit"].as_str().unwrap().into()))
+            .map(|it| {
+                (
+                    it["name"].as_str().unwrap().into(),
+                    it["admit"].as_str().unwrap().into(),
+                )
+            })
             .collect()
     }
 }
@@ -84,7 +100,10 @@ async fn put_set(
     Path((pool, owner)): Path<(String, String)>,
     Json(set): Json<Value>,
 ) -> Response {
-    assert_eq!((pool.as_str(), owner.as_str()), ("default", "lb-controller"));
+    assert_eq!(
+        (pool.as_str(), owner.as_str()),
+        ("default", "lb-controller")
+    );
     let mut inner = lb.inner.lock().unwrap();
     inner.puts += 1;
     if let Some((status, body)) = &inner.refuse {
@@ -106,7 +125,10 @@ async fn put_set(
 
 async fn pool(State(lb): State<FakeLb>) -> Json<Value> {
     let inner = lb.inner.lock().unwrap();
-    let set = inner.set.as_ref().and_then(|set| set["backends"].as_array().cloned());
+    let set = inner
+        .set
+        .as_ref()
+        .and_then(|set| set["backends"].as_array().cloned());
     let view = |backend: &Value| {
         let name = backend["name"].as_str().unwrap();
         let state = match (backend["admit"].as_str().unwrap(), inner.answers.get(name)) {
@@ -121,13 +143,17 @@ async fn pool(State(lb): State<FakeLb>) -> Json<Value> {
             "responses": { "2xx": inner.responses.get(name).unwrap_or(&0) } })
     };
     let backends: Vec<Value> = set.unwrap_or_default().iter().map(view).collect();
-    Json(json!({ "boot_id": inner.boot.to_string(), "seq": 1, "arrivals": inner.arrivals, "shed": 0,
-        "queue_length": inner.queued, "oldest_wait_seconds": 0.0, "backends": backends }))
+    Json(
+        json!({ "boot_id": inner.boot.to_string(), "seq": 1, "arrivals": inner.arrivals, "shed": 0,
+        "queue_length": inner.queued, "oldest_wait_seconds": 0.0, "backends": backends }),
+    )
 }
 
 async fn events(State(lb): State<FakeLb>) -> Response {
     let stream = tokio_stream::wrappers::BroadcastStream::new(lb.events.subscribe());
-    let stream = stream.filter_map(Result::ok).map(|text| Event::default().data(text));
+    let stream = stream
+        .filter_map(Result::ok)
+        .map(|text| Event::default().data(text));
     Sse::new(stream.map(Ok::<_, std::convert::Infallible>)).into_response()
 }
 
@@ -136,7 +162,10 @@ async fn check(lb: FakeLb) {
     loop {
         let backends: Vec<Value> = {
             let inner = lb.inner.lock().unwrap();
-            let set = inner.set.as_ref().and_then(|set| set["backends"].as_array().cloned());
+            let set = inner
+                .set
+                .as_ref()
+                .and_then(|set| set["backends"].as_array().cloned());
             set.unwrap_or_default()
         };
         for backend in backends {
@@ -158,8 +187,14 @@ async fn check(lb: FakeLb) {
 }
 
 async fn ask(address: SocketAddr) -> bool {
-    let Ok(mut stream) = tokio::net::TcpStream::connect(address).await else { return false };
-    let sent = stream.write_all(b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    let Ok(mut stream) = tokio::net::TcpStream::connect(address).await else {
+        return false;
+    };
+    let sent = stream
+        .write_all(b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .await;
     let mut answer = Vec::new();
-    sent.is_ok() && stream.read_to_end(&mut answer).await.is_ok() && answer.starts_with(b"HTTP/1.1 200")
+    sent.is_ok()
+        && stream.read_to_end(&mut answer).await.is_ok()
+        && answer.starts_with(b"HTTP/1.1 200")
 }

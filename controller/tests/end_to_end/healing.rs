@@ -10,11 +10,17 @@ fn a_killed_server_is_launched_again_and_the_others_are_left_alone() {
     let before = fleet.pids();
     signal_to(before[0].1, "-KILL");
     fleet.wait(10, "relaunched", |it| it.launches() == 4);
-    fleet.wait(15, "three serve", |it| it.serving() == 3 && !it.pids().contains(&before[0]));
+    fleet.wait(15, "three serve", |it| {
+        it.serving() == 3 && !it.pids().contains(&before[0])
+    });
     for (token, pid) in &before[1..] {
         assert_eq!(fleet.server_pid(token), Some(*pid));
     }
-    assert!(fleet.history().contains("killed by signal 9"), "{}", fleet.history());
+    assert!(
+        fleet.history().contains("killed by signal 9"),
+        "{}",
+        fleet.history()
+    );
     assert_eq!(fleet.launches(), 4);
 }
 
@@ -26,10 +32,17 @@ fn a_killed_controller_finds_everything_as_it_was() {
     let puts = fleet.lb.inner.lock().unwrap().puts;
     fleet.kill_controller();
     fleet.run();
-    fleet.wait(10, "the set is confirmed", |it| it.lb.inner.lock().unwrap().puts > puts);
+    fleet.wait(10, "the set is confirmed", |it| {
+        it.lb.inner.lock().unwrap().puts > puts
+    });
     fleet.wait(10, "three serve", |it| it.serving() == 3);
     std::thread::sleep(Duration::from_secs(2));
-    assert_eq!((fleet.pids(), fleet.launches()), (before, 3), "{}", fleet.log());
+    assert_eq!(
+        (fleet.pids(), fleet.launches()),
+        (before, 3),
+        "{}",
+        fleet.log()
+    );
 }
 
 #[test]
@@ -41,14 +54,17 @@ fn a_killed_agent_is_replaced_and_its_server_does_not_notice() {
     let agent = fleet.agent_pid(&token).expect("an agent");
     signal_to(agent, "-KILL");
     fleet.wait(10, "adopted", |it| {
-        it.agent_pid(&token).is_some_and(|pid| pid != agent && is_alive(pid))
+        it.agent_pid(&token)
+            .is_some_and(|pid| pid != agent && is_alive(pid))
     });
     std::thread::sleep(Duration::from_secs(1));
     assert!(is_alive(pid));
     assert_eq!((fleet.pids(), fleet.launches()), (before, 2));
     // The new agent sees its end.
     signal_to(pid, "-KILL");
-    fleet.wait(15, "relaunched", |it| it.launches() == 3 && it.serving() == 2);
+    fleet.wait(15, "relaunched", |it| {
+        it.launches() == 3 && it.serving() == 2
+    });
 }
 
 #[test]
@@ -56,7 +72,9 @@ fn a_stopped_server_is_replaced_on_the_word_of_two_vantage_points() {
     let fleet = Fleet::start("stop", &web(port_block(), "desired = 3, max = 5", ""));
     fleet.wait_serving(3);
     fleet.wait(25, "observing is over", |it| {
-        it.get("/v1/holds")["holds"].as_array().is_some_and(Vec::is_empty)
+        it.get("/v1/holds")["holds"]
+            .as_array()
+            .is_some_and(Vec::is_empty)
     });
     let pids = fleet.pids();
     // Five seconds are no reason.
@@ -64,10 +82,15 @@ fn a_stopped_server_is_replaced_on_the_word_of_two_vantage_points() {
     std::thread::sleep(Duration::from_secs(5));
     signal_to(pids[1].1, "-CONT");
     signal_to(pids[0].1, "-STOP");
-    fleet.wait(25, "a replacement serves", |it| it.launches() == 4 && it.serving() == 3);
+    fleet.wait(25, "a replacement serves", |it| {
+        it.launches() == 4 && it.serving() == 3
+    });
     fleet.wait(30, "the stopped one is gone", |_| !is_alive(pids[0].1));
     let history = fleet.history();
-    assert!(history.contains("hangs: traffic: ejected by lb (no response); beside: process is stopped"), "{history}");
+    assert!(
+        history.contains("hangs: traffic: ejected by lb (no response); beside: process is stopped"),
+        "{history}"
+    );
     assert_eq!(fleet.server_pid(&pids[1].0), Some(pids[1].1));
     assert!(is_alive(pids[1].1));
 }
@@ -80,9 +103,20 @@ fn a_server_that_ends_at_every_start_is_quarantined() {
         web(ports, "desired = 1, max = 2", "")
     );
     let fleet = Fleet::start("loop", &service);
-    fleet.wait(40, "quarantined", |it| it.servers().iter().any(|it| it["state"] == "quarantined"));
-    assert!(fleet.history().contains("5 deaths in 10 minutes, the last: exited with 1"));
-    assert_eq!(fleet.launches(), 6, "five of it and one of the other\n{}", fleet.log());
+    fleet.wait(40, "quarantined", |it| {
+        it.servers().iter().any(|it| it["state"] == "quarantined")
+    });
+    assert!(
+        fleet
+            .history()
+            .contains("5 deaths in 10 minutes, the last: exited with 1")
+    );
+    assert_eq!(
+        fleet.launches(),
+        6,
+        "five of it and one of the other\n{}",
+        fleet.log()
+    );
     assert_eq!(fleet.serving(), 1);
 }
 
@@ -93,10 +127,17 @@ fn a_port_that_is_taken_is_named_and_the_next_one_is_used() {
     let fleet = Fleet::start("port", &web(ports, "desired = 1, max = 2", ""));
     fleet.wait_serving(1);
     let expected = format!("127.0.0.1:{}", ports + 1);
-    assert_eq!(fleet.servers()[0]["address"].as_str(), Some(expected.as_str()));
+    assert_eq!(
+        fleet.servers()[0]["address"].as_str(),
+        Some(expected.as_str())
+    );
     let text = format!("address 127.0.0.1:{ports} is taken by ");
     assert!(fleet.history().contains(&text), "{}", fleet.history());
-    assert!(fleet.history().contains(&format!("(pid {})", std::process::id())));
+    assert!(
+        fleet
+            .history()
+            .contains(&format!("(pid {})", std::process::id()))
+    );
     drop(listener);
 }
 
@@ -109,14 +150,25 @@ fn agents_that_are_alone_start_their_server_again_and_report_it() {
     signal_to(before[0].1, "-KILL");
     let token = before[0].0.clone();
     let waited = fleet.wait(30, "its agent starts it again", |it| {
-        it.server_pid(&token).is_some_and(|pid| pid != before[0].1 && is_alive(pid))
+        it.server_pid(&token)
+            .is_some_and(|pid| pid != before[0].1 && is_alive(pid))
     });
-    assert!(waited > Duration::from_secs(8), "too early: a controller may lead: {waited:?}");
+    assert!(
+        waited > Duration::from_secs(8),
+        "too early: a controller may lead: {waited:?}"
+    );
     let after = fleet.server_pid(&token);
     fleet.run();
     fleet.wait(10, "two serve", |it| it.serving() == 2);
-    fleet.wait(10, "it is reported", |it| it.history().contains("while no controller led: 1 times"));
-    assert_eq!((fleet.server_pid(&token), fleet.launches()), (after, 2), "{}", fleet.log());
+    fleet.wait(10, "it is reported", |it| {
+        it.history().contains("while no controller led: 1 times")
+    });
+    assert_eq!(
+        (fleet.server_pid(&token), fleet.launches()),
+        (after, 2),
+        "{}",
+        fleet.log()
+    );
 }
 
 #[test]
@@ -139,7 +191,12 @@ fn an_lb_that_was_restarted_gets_its_set_again() {
     fleet.wait_serving(2);
     fleet.lb.reboot();
     fleet.wait(8, "the set is there", |it| it.lb.backends().len() == 2);
-    let modes: Vec<String> = fleet.lb.backends().into_iter().map(|(_, mode)| mode).collect();
+    let modes: Vec<String> = fleet
+        .lb
+        .backends()
+        .into_iter()
+        .map(|(_, mode)| mode)
+        .collect();
     assert_eq!(modes, ["warm", "warm"]);
     assert_eq!(fleet.launches(), 2);
 }

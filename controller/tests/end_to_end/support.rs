@@ -22,7 +22,9 @@ pub(crate) fn pi_backend() -> PathBuf {
     let beside = Path::new(env!("CARGO_BIN_EXE_lb-controller")).with_file_name("pi-backend");
     if !beside.is_file() {
         let cargo = std::env::var("CARGO").unwrap_or("cargo".into());
-        let built = Command::new(cargo).args(["build", "-q", "-p", "pi-backend"]).status();
+        let built = Command::new(cargo)
+            .args(["build", "-q", "-p", "pi-backend"])
+            .status();
         assert!(built.expect("cargo runs").success());
     }
     beside
@@ -59,7 +61,12 @@ impl Fleet {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = free.local_addr().expect("an address").to_string();
         drop(free);
-        let mut fleet = Self { folder, controller: None, address, lb };
+        let mut fleet = Self {
+            folder,
+            controller: None,
+            address,
+            lb,
+        };
         fleet.write(controller, services);
         fleet.run();
         fleet
@@ -76,7 +83,11 @@ impl Fleet {
     /// Starts the controller and waits until it leads.
     pub(crate) fn run(&mut self) {
         let path = self.folder.join("controller.log");
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(path).expect("a log");
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .expect("a log");
         let mut child = Command::new(env!("CARGO_BIN_EXE_lb-controller"))
             .arg("run")
             .arg(self.folder.join("fleet.toml"))
@@ -103,7 +114,10 @@ impl Fleet {
 
     pub(crate) fn call(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let (status, text) = request(&self.address, method, path, "", body);
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        (
+            status,
+            serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        )
     }
 
     pub(crate) fn get(&self, path: &str) -> Value {
@@ -111,25 +125,43 @@ impl Fleet {
     }
 
     pub(crate) fn servers(&self) -> Vec<Value> {
-        self.get("/v1/servers")["servers"].as_array().cloned().unwrap_or_default()
+        self.get("/v1/servers")["servers"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
     }
 
     pub(crate) fn serving(&self) -> usize {
-        self.servers().iter().filter(|it| it["state"] == "serving").count()
+        self.servers()
+            .iter()
+            .filter(|it| it["state"] == "serving")
+            .count()
     }
 
     pub(crate) fn history(&self) -> String {
         let events = self.get("/v1/events?limit=5000");
         let texts = events["events"].as_array().cloned().unwrap_or_default();
-        texts.iter().map(|it| format!("{} {}\n", it["server"], it["text"].as_str().unwrap())).collect()
+        texts
+            .iter()
+            .map(|it| format!("{} {}\n", it["server"], it["text"].as_str().unwrap()))
+            .collect()
     }
 
     /// Waits until `done`, or fails with what there is to see.
-    pub(crate) fn wait(&self, seconds: u64, what: &str, mut done: impl FnMut(&Self) -> bool) -> Duration {
+    pub(crate) fn wait(
+        &self,
+        seconds: u64,
+        what: &str,
+        mut done: impl FnMut(&Self) -> bool,
+    ) -> Duration {
         let started = Instant::now();
         while !done(self) {
             if started.elapsed() > Duration::from_secs(seconds) {
-                panic!("not within {seconds} s: {what}\n{:#}\n{}", self.get("/v1/fleet"), self.log());
+                panic!(
+                    "not within {seconds} s: {what}\n{:#}\n{}",
+                    self.get("/v1/fleet"),
+                    self.log()
+                );
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -159,7 +191,9 @@ impl Fleet {
     pub(crate) fn pids(&self) -> Vec<(String, u32)> {
         let tokens = self.servers();
         let tokens = tokens.iter().filter_map(|it| it["token"].as_str());
-        tokens.filter_map(|token| Some((token.to_owned(), self.server_pid(token)?))).collect()
+        tokens
+            .filter_map(|token| Some((token.to_owned(), self.server_pid(token)?)))
+            .collect()
     }
 
     /// Run directories that were ever made, those of the ended included.
@@ -181,7 +215,11 @@ impl Drop for Fleet {
         // Agents end their servers.
         let runs = std::fs::read_dir(self.folder.join("fleet-state/run"));
         let tokens: Vec<String> = runs
-            .map(|it| it.flatten().filter_map(|it| it.file_name().into_string().ok()).collect())
+            .map(|it| {
+                it.flatten()
+                    .filter_map(|it| it.file_name().into_string().ok())
+                    .collect()
+            })
             .unwrap_or_default();
         let mut pids = Vec::new();
         for token in &tokens {
@@ -199,19 +237,34 @@ impl Drop for Fleet {
 }
 
 pub(crate) fn signal_to(pid: u32, signal: &str) {
-    let _ = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
+    let _ = Command::new("kill")
+        .args([signal, &pid.to_string()])
+        .stderr(Stdio::null())
+        .status();
 }
 
 /// Running, not stopped, no zombie.
 pub(crate) fn is_alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim().chars().next());
+    let state = stat
+        .rsplit_once(')')
+        .and_then(|(_, rest)| rest.trim().chars().next());
     state.is_some_and(|state| state != 'Z')
 }
 
-pub(crate) fn request(address: &str, method: &str, path: &str, head: &str, body: &str) -> (u16, String) {
-    let Ok(mut stream) = TcpStream::connect(address) else { return (0, String::new()) };
-    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+pub(crate) fn request(
+    address: &str,
+    method: &str,
+    path: &str,
+    head: &str,
+    body: &str,
+) -> (u16, String) {
+    let Ok(mut stream) = TcpStream::connect(address) else {
+        return (0, String::new());
+    };
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .expect("a timeout");
     let text = format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{head}Content-Length: {}\r\n\r\n{body}",
         body.len()
@@ -222,9 +275,15 @@ pub(crate) fn request(address: &str, method: &str, path: &str, head: &str, body:
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     let answer = String::from_utf8_lossy(&answer).into_owned();
-    let status = answer.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or(0);
+    let status = answer
+        .split(' ')
+        .nth(1)
+        .and_then(|it| it.parse().ok())
+        .unwrap_or(0);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or(("", ""));
-    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    let chunked = head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked");
     let body = if chunked {
         body.split("\r\n").skip(1).step_by(2).collect()
     } else {

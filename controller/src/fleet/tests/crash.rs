@@ -9,7 +9,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// Seeds of a run; `LB_SEEDS` asks for more, `ci.sh` for a thousand.
 fn seeds() -> std::ops::Range<u64> {
-    let count = std::env::var("LB_SEEDS").ok().and_then(|text| text.parse().ok());
+    let count = std::env::var("LB_SEEDS")
+        .ok()
+        .and_then(|text| text.parse().ok());
     0..count.unwrap_or(60)
 }
 
@@ -53,9 +55,15 @@ fn random_faults_keep_the_invariants_and_converge() {
             .collect();
         for server in quarantined {
             let command = super::super::operate::Command::Retry { server };
-            let (commit, _) = world.fleet.command(world.now, command, "test").expect("is tried");
+            let (commit, _) = world
+                .fleet
+                .command(world.now, command, "test")
+                .expect("is tried");
             use crate::store::Store;
-            world.store.commit(world.fleet.term(), &commit).expect("is stored");
+            world
+                .store
+                .commit(world.fleet.term(), &commit)
+                .expect("is stored");
         }
         world.run(MINUTE);
         converged(&mut world, 3, &format!("seed {seed}"));

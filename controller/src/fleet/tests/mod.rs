@@ -18,7 +18,10 @@ pub(crate) fn service(name: &str, min: usize, desired: usize, max: usize) -> Ser
             environment: std::collections::BTreeMap::new(),
             directory: None,
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            ports: Some(PortRange { first: 5000, last: 5099 }),
+            ports: Some(PortRange {
+                first: 5000,
+                last: 5099,
+            }),
         },
         check: Check::Tcp,
         pool: Some(super::id::PoolName::new("default")),

@@ -22,7 +22,12 @@ fn settled(min: usize, desired: usize, max: usize) -> World {
 }
 
 fn phases(world: &World) -> Vec<Phase> {
-    world.fleet.servers.values().map(super::super::server::Server::phase).collect()
+    world
+        .fleet
+        .servers
+        .values()
+        .map(super::super::server::Server::phase)
+        .collect()
 }
 
 #[test]
@@ -65,7 +70,10 @@ fn a_hung_server_is_replaced_by_two_vantage_points_after_ten_seconds() {
     world.run(seconds(15));
     assert_eq!(world.serving(), 4);
     let history = world.history();
-    assert!(history.contains("hangs: traffic: ejected by lb (silence); beside: no answer"), "{history}");
+    assert!(
+        history.contains("hangs: traffic: ejected by lb (silence); beside: no answer"),
+        "{history}"
+    );
 }
 
 #[test]
@@ -95,7 +103,10 @@ fn never_below_half_by_verdict() {
 fn a_start_that_is_never_ready_is_ended_and_never_put_into_a_set() {
     let mut world = World::new(1, vec![service("web", 1, 1, 2)]);
     world.run(seconds(1));
-    world.units.values_mut().for_each(|unit| unit.ready_at = super::super::time::Moment(u64::MAX));
+    world
+        .units
+        .values_mut()
+        .for_each(|unit| unit.ready_at = super::super::time::Moment(u64::MAX));
     let first = world.units.keys().next().expect("one").clone();
     world.run(seconds(55));
     let set = &world.lb.set.as_ref().expect("a set").1.backends;
@@ -115,7 +126,10 @@ fn scale_in_waits_for_requests_and_stays_within_its_budget() {
     }
     world.scale(2);
     world.run(seconds(5));
-    let draining = phases(&world).into_iter().filter(|it| !matches!(it, Phase::Serving)).count();
+    let draining = phases(&world)
+        .into_iter()
+        .filter(|it| !matches!(it, Phase::Serving))
+        .count();
     assert_eq!(draining, 2, "a quarter a minute\n{}", world.history());
     world.run(seconds(300));
     assert_eq!(world.serving(), 2, "{}", world.history());
@@ -129,7 +143,9 @@ fn a_drain_that_outlasts_its_deadline_is_cut_and_told() {
         (unit.in_flight, unit.is_hung) = (5, false);
     }
     let server = *world.fleet.servers.keys().next().expect("one");
-    world.command(Command::Remove { server, now: true }).expect("goes");
+    world
+        .command(Command::Remove { server, now: true })
+        .expect("goes");
     world.run(seconds(2));
     assert!(world.history().contains("deadline:"), "{}", world.history());
 }
@@ -145,18 +161,27 @@ fn a_want_that_rises_again_takes_back_the_server_that_drains() {
     assert!(phases(&world).contains(&Phase::Draining));
     world.scale(4);
     world.run(seconds(5));
-    assert_eq!((world.serving(), world.made.len()), (4, 4), "{}", world.history());
+    assert_eq!(
+        (world.serving(), world.made.len()),
+        (4, 4),
+        "{}",
+        world.history()
+    );
 }
 
 #[test]
 fn a_removed_server_is_replaced_at_the_minimum_and_not_above_it() {
     let mut world = settled(2, 3, 4);
     let server = *world.fleet.servers.keys().next().expect("one");
-    world.command(Command::Remove { server, now: false }).expect("goes");
+    world
+        .command(Command::Remove { server, now: false })
+        .expect("goes");
     world.run(seconds(60));
     assert_eq!((world.serving(), world.made.len()), (2, 3));
     let server = *world.fleet.servers.keys().last().expect("one");
-    let answer = world.command(Command::Remove { server, now: false }).expect("goes");
+    let answer = world
+        .command(Command::Remove { server, now: false })
+        .expect("goes");
     assert!(answer.contains("replaced"), "{answer}");
     world.run(seconds(60));
     assert_eq!((world.serving(), world.made.len()), (2, 4));
@@ -167,7 +192,10 @@ fn scaling_outside_the_bounds_is_refused() {
     let mut world = settled(2, 3, 4);
     let service = world.specs[0].name.clone();
     for want in [0, 1, 5] {
-        let refused = world.command(Command::Scale { service: service.clone(), want });
+        let refused = world.command(Command::Scale {
+            service: service.clone(),
+            want,
+        });
         assert!(matches!(refused, Err(Refusal::Conflict(_))), "{want}");
     }
 }
@@ -176,10 +204,15 @@ fn scaling_outside_the_bounds_is_refused() {
 fn a_restart_keeps_the_slot_and_makes_a_new_incarnation() {
     let mut world = settled(1, 2, 3);
     let server = *world.fleet.servers.keys().next().expect("one");
-    world.command(Command::Restart { server }).expect("restarts");
+    world
+        .command(Command::Restart { server })
+        .expect("restarts");
     world.run(seconds(30));
     let row = &world.fleet.servers[&server];
-    assert_eq!((row.phase(), row.incarnation, row.deaths.len()), (Phase::Serving, 2, 0));
+    assert_eq!(
+        (row.phase(), row.incarnation, row.deaths.len()),
+        (Phase::Serving, 2, 0)
+    );
     assert_eq!(world.fleet.servers.len(), 2);
 }
 
@@ -195,7 +228,11 @@ fn a_rollout_replaces_one_by_one_and_never_serves_less() {
     }
     assert_eq!(world.serving(), 3);
     let template = next.template_id();
-    let old = world.fleet.servers.values().filter(|it| it.counts() && it.template != template);
+    let old = world
+        .fleet
+        .servers
+        .values()
+        .filter(|it| it.counts() && it.template != template);
     assert_eq!(old.count(), 0, "{}", world.history());
 }
 
@@ -208,14 +245,26 @@ fn a_rollout_that_fails_is_halted_after_three_and_the_old_ones_serve() {
     next.check = Check::Http("/ping".into());
     world.respecify(vec![next]);
     world.run(seconds(120));
-    assert_eq!((world.serving(), world.made.len()), (3, 6), "{}", world.history());
+    assert_eq!(
+        (world.serving(), world.made.len()),
+        (3, 6),
+        "{}",
+        world.history()
+    );
     assert!(world.history().contains("halted"));
     // One of the old dies meanwhile: it comes back as it was.
     world.broken = false;
     world.kill_one();
     world.run(seconds(30));
     assert_eq!(world.serving(), 3);
-    assert!(world.fleet.servers.values().filter(|it| it.counts()).all(|it| it.template == old));
+    assert!(
+        world
+            .fleet
+            .servers
+            .values()
+            .filter(|it| it.counts())
+            .all(|it| it.template == old)
+    );
 }
 
 #[test]
@@ -230,7 +279,12 @@ fn a_singleton_never_runs_twice() {
         world.turn();
         assert!(world.units.values().filter(|unit| unit.is_alive).count() <= 1);
     }
-    assert_eq!((world.serving(), world.made.len()), (1, 2), "{}", world.history());
+    assert_eq!(
+        (world.serving(), world.made.len()),
+        (1, 2),
+        "{}",
+        world.history()
+    );
 }
 
 #[test]
@@ -245,8 +299,17 @@ fn units_that_no_row_stands_for_are_adopted_and_go_one_by_one() {
     world.down_until = world.now;
     world.restart();
     world.run(seconds(60));
-    assert_eq!(world.made.len(), 6, "nothing was made twice\n{}", world.history());
-    assert!(world.units.len() >= 5, "reaped in bulk\n{}", world.history());
+    assert_eq!(
+        world.made.len(),
+        6,
+        "nothing was made twice\n{}",
+        world.history()
+    );
+    assert!(
+        world.units.len() >= 5,
+        "reaped in bulk\n{}",
+        world.history()
+    );
     world.check_at_rest();
     world.run(seconds(1_500));
     assert!(world.units.len() < 5, "{}", world.history());
@@ -259,7 +322,10 @@ fn an_lb_that_restarts_is_given_its_set_again() {
     world.lb.set = None;
     world.lb.known.clear();
     world.run(seconds(2));
-    assert_eq!(world.lb.set.as_ref().map(|(_, set)| set.backends.len()), Some(2));
+    assert_eq!(
+        world.lb.set.as_ref().map(|(_, set)| set.backends.len()),
+        Some(2)
+    );
 }
 
 #[test]
@@ -270,7 +336,11 @@ fn while_an_lb_is_away_nothing_is_scaled_in_and_the_dead_are_replaced() {
     world.scale(2);
     world.kill_one();
     world.run(seconds(30));
-    assert!(world.units.values().filter(|unit| unit.is_alive).count() >= 3, "{}", world.history());
+    assert!(
+        world.units.values().filter(|unit| unit.is_alive).count() >= 3,
+        "{}",
+        world.history()
+    );
     world.lb.is_up = true;
     world.run(seconds(180));
     assert_eq!(world.serving(), 2, "{}", world.history());
@@ -279,11 +349,18 @@ fn while_an_lb_is_away_nothing_is_scaled_in_and_the_dead_are_replaced() {
 #[test]
 fn a_pause_holds_everything_but_what_was_begun() {
     let mut world = settled(1, 3, 6);
-    world.command(Command::Pause { service: None, why: "work on the disks".into() }).expect("holds");
+    world
+        .command(Command::Pause {
+            service: None,
+            why: "work on the disks".into(),
+        })
+        .expect("holds");
     world.scale(5);
     world.run(seconds(30));
     assert_eq!(world.made.len(), 3, "{}", world.history());
-    world.command(Command::Resume { service: None }).expect("goes on");
+    world
+        .command(Command::Resume { service: None })
+        .expect("goes on");
     world.run(seconds(30));
     assert_eq!(world.serving(), 5);
 }
@@ -292,7 +369,10 @@ fn a_pause_holds_everything_but_what_was_begun() {
 fn advice_changes_nothing_and_is_the_decision_that_live_would_follow() {
     let floors = Vec::new();
     let mut spec = service("web", 1, 4, 8);
-    spec.policy = Policy::MeanLoad { threshold: 0.4, floors };
+    spec.policy = Policy::MeanLoad {
+        threshold: 0.4,
+        floors,
+    };
     let name = spec.name.clone();
     let decisions = |world: &mut World| {
         let mut all = world.store.decisions(&name, 100).expect("decisions");
@@ -306,12 +386,23 @@ fn advice_changes_nothing_and_is_the_decision_that_live_would_follow() {
     let mut world = World::new(3, vec![spec]);
     world.run(seconds(40));
     assert_eq!(world.serving(), 4);
-    assert!(world.history().contains("advises 5 instead of 4"), "{}", world.history());
+    assert!(
+        world.history().contains("advises 5 instead of 4"),
+        "{}",
+        world.history()
+    );
     let advised = decisions(&mut world);
     // The same until the advice would have been followed.
-    let first = advised.iter().position(|(_, it)| it.want == 5).expect("advises");
+    let first = advised
+        .iter()
+        .position(|(_, it)| it.want == 5)
+        .expect("advises");
     assert_eq!(advised[..=first], live[..=first]);
-    assert_eq!(advised.len(), first + 1, "repeated advice is no new decision");
+    assert_eq!(
+        advised.len(),
+        first + 1,
+        "repeated advice is no new decision"
+    );
     assert!(live.last().expect("decides").1.want > 5);
 }
 
@@ -338,8 +429,17 @@ fn an_address_that_is_taken_leads_to_the_next_one() {
     let result = LaunchResult::Failed(error);
     world.units.clear();
     world.faults.lost_result = 0;
-    world.feed(vec![Input::Launched { server: row.id, token: row.token, result }]);
+    world.feed(vec![Input::Launched {
+        server: row.id,
+        token: row.token,
+        result,
+    }]);
     let now = world.fleet.servers.values().next().expect("one");
     assert!(!matches!(now.state, State::Quarantined { .. }));
-    assert_eq!(now.address.map(|it| it.port()), Some(5001), "{}", world.history());
+    assert_eq!(
+        now.address.map(|it| it.port()),
+        Some(5001),
+        "{}",
+        world.history()
+    );
 }

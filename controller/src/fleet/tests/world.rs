@@ -99,7 +99,12 @@ impl World {
             specs,
             units: BTreeMap::new(),
             made: BTreeMap::new(),
-            lb: FakeLb { boot: 1, set: None, is_up: true, known: BTreeMap::new() },
+            lb: FakeLb {
+                boot: 1,
+                set: None,
+                is_up: true,
+                known: BTreeMap::new(),
+            },
             faults: Faults::default(),
             down_until: Moment(0),
             crashes: 0,
@@ -148,7 +153,10 @@ impl World {
 
     pub(super) fn command(&mut self, command: Command) -> Result<String, Refusal> {
         let (commit, answer) = self.fleet.command(self.now, command, "test")?;
-        let receipt = self.store.commit(self.fleet.term(), &commit).expect("is stored");
+        let receipt = self
+            .store
+            .commit(self.fleet.term(), &commit)
+            .expect("is stored");
         let acts = commit.permitted(receipt);
         let inputs = acts.iter().filter_map(|act| self.carry_out(act)).collect();
         self.feed(inputs);
@@ -157,7 +165,8 @@ impl World {
 
     pub(super) fn scale(&mut self, want: usize) {
         let service = self.specs[0].name.clone();
-        self.command(Command::Scale { service, want }).expect("within its bounds");
+        self.command(Command::Scale { service, want })
+            .expect("within its bounds");
     }
 
     pub(super) fn kill_one(&mut self) {
@@ -204,7 +213,9 @@ impl World {
             let now = self.now;
             let (due, later) = self.late.drain(..).partition(|(at, _)| *at <= now);
             self.late = later;
-            due.into_iter().map(|(_, input): (Moment, Input)| input).collect()
+            due.into_iter()
+                .map(|(_, input): (Moment, Input)| input)
+                .collect()
         };
         inputs.extend(due);
         self.feed(inputs);
@@ -221,7 +232,10 @@ impl World {
             if self.planned(false) || self.chance(self.faults.crash_before_commit) {
                 return self.crash();
             }
-            let receipt = self.store.commit(self.fleet.term(), &commit).expect("is stored");
+            let receipt = self
+                .store
+                .commit(self.fleet.term(), &commit)
+                .expect("is stored");
             for act in commit.permitted(receipt) {
                 if self.planned(true) || self.chance(self.faults.crash_before_act) {
                     return self.crash();
@@ -273,14 +287,32 @@ impl World {
                 continue;
             }
             if !unit.is_alive {
-                let news = AgentNews::Exit { how: "exited with 1".into() };
-                inputs.push(Input::Agent { token: token.clone(), at: now, news });
+                let news = AgentNews::Exit {
+                    how: "exited with 1".into(),
+                };
+                inputs.push(Input::Agent {
+                    token: token.clone(),
+                    at: now,
+                    news,
+                });
                 continue;
             }
             let answers = unit.ready_at <= now && !unit.is_hung;
-            let check = Some(if answers { Ok(()) } else { Err("no answer".to_owned()) });
-            let news = AgentNews::Status { load: Some(0.5), check, connections: Some(0) };
-            inputs.push(Input::Agent { token: token.clone(), at: now, news });
+            let check = Some(if answers {
+                Ok(())
+            } else {
+                Err("no answer".to_owned())
+            });
+            let news = AgentNews::Status {
+                load: Some(0.5),
+                check,
+                connections: Some(0),
+            };
+            inputs.push(Input::Agent {
+                token: token.clone(),
+                at: now,
+                news,
+            });
         }
         if self.now.0.is_multiple_of(1_000) {
             inputs.push(self.listing());
@@ -288,7 +320,11 @@ impl World {
                 inputs.push(self.snapshot());
             } else {
                 let why = "connection refused".to_owned();
-                inputs.push(Input::LbFailed { lb: lb_name(), pool: None, why });
+                inputs.push(Input::LbFailed {
+                    lb: lb_name(),
+                    pool: None,
+                    why,
+                });
             }
         }
         inputs
@@ -297,8 +333,11 @@ impl World {
     fn listing(&mut self) -> Input {
         let complete = !self.chance(self.faults.incomplete_listing);
         let mut items = Vec::new();
-        let units: Vec<(Token, Running)> =
-            self.units.iter().map(|(token, unit)| (token.clone(), unit.clone())).collect();
+        let units: Vec<(Token, Running)> = self
+            .units
+            .iter()
+            .map(|(token, unit)| (token.clone(), unit.clone()))
+            .collect();
         for (token, unit) in units {
             if !complete && self.chance(500) {
                 continue;
@@ -308,24 +347,46 @@ impl World {
                 token,
                 address: unit.address,
                 template: None,
-                alive: if unit.is_alive { Ok(()) } else { Err("exited with 1".into()) },
+                alive: if unit.is_alive {
+                    Ok(())
+                } else {
+                    Err("exited with 1".into())
+                },
                 has_agent: unit.has_agent,
             });
         }
-        let listing = Seen::new(Listing { items, complete, proof: 1 }, self.now);
-        Input::Listed { provider: ProviderKind::Process, listing }
+        let listing = Seen::new(
+            Listing {
+                items,
+                complete,
+                proof: 1,
+            },
+            self.now,
+        );
+        Input::Listed {
+            provider: ProviderKind::Process,
+            listing,
+        }
     }
 
     fn snapshot(&self) -> Input {
-        let mut snapshot = PoolSnapshot { boot_id: self.lb.boot.to_string(), ..PoolSnapshot::default() };
+        let mut snapshot = PoolSnapshot {
+            boot_id: self.lb.boot.to_string(),
+            ..PoolSnapshot::default()
+        };
         let backends = self.lb.set.iter().flat_map(|(_, pool)| &pool.backends);
         for backend in backends {
             let at = |it: &&Running| it.address == Some(backend.address);
             let living = self.units.values().filter(at).find(|it| it.is_alive);
             let unit = living.or_else(|| self.units.values().find(at));
-            let answers = unit
-                .is_some_and(|it| it.is_alive && !it.is_hung && it.ready_at <= self.now);
-            let known = self.lb.known.get(&backend.name).copied().unwrap_or(self.now);
+            let answers =
+                unit.is_some_and(|it| it.is_alive && !it.is_hung && it.ready_at <= self.now);
+            let known = self
+                .lb
+                .known
+                .get(&backend.name)
+                .copied()
+                .unwrap_or(self.now);
             let state = if backend.admit == Admit::Drain {
                 BackendState::Out
             } else if !answers {
@@ -345,34 +406,64 @@ impl World {
             snapshot.backends.insert(backend.name.clone(), view);
         }
         let snapshot = Seen::new(snapshot, self.now);
-        Input::Snapshot { lb: lb_name(), pool: pool_name(), snapshot }
+        Input::Snapshot {
+            lb: lb_name(),
+            pool: pool_name(),
+            snapshot,
+        }
     }
 
     fn carry_out(&mut self, act: &Act) -> Option<Input> {
         match act.deed().clone() {
-            Deed::Launch { server, token, request, .. } => {
+            Deed::Launch {
+                server,
+                token,
+                request,
+                ..
+            } => {
                 self.launch_calls += 1;
                 let result = self.launch(&token, &request);
-                Some(Input::Launched { server, token, result })
+                Some(Input::Launched {
+                    server,
+                    token,
+                    result,
+                })
             }
             Deed::Stop { server, token, .. } => {
-                let phase = self.fleet.servers.get(&server).map(|it| (it.phase(), it.token.clone()));
+                let phase = self
+                    .fleet
+                    .servers
+                    .get(&server)
+                    .map(|it| (it.phase(), it.token.clone()));
                 assert_eq!(phase, Some((Phase::Terminating, token.clone())), "I4");
                 if let Some(unit) = self.units.remove(&token) {
                     self.cut += unit.in_flight;
                 }
-                Some(Input::Stopped { server, token, result: Ok(true) })
+                Some(Input::Stopped {
+                    server,
+                    token,
+                    result: Ok(true),
+                })
             }
             Deed::Adopt { server, token, .. } => {
                 if let Some(unit) = self.units.get_mut(&token) {
                     unit.has_agent = true;
                 }
-                Some(Input::Adopted { server, token, result: Ok(()) })
+                Some(Input::Adopted {
+                    server,
+                    token,
+                    result: Ok(()),
+                })
             }
             Deed::PutSet { lb, pool, term, .. } => {
                 let asked_at = self.now;
                 let result = self.put(&pool, term);
-                Some(Input::Put { lb, pool, asked_at, result })
+                Some(Input::Put {
+                    lb,
+                    pool,
+                    asked_at,
+                    result,
+                })
             }
             Deed::LameDuck { .. } => None,
         }
@@ -384,11 +475,17 @@ impl World {
             return LaunchResult::Failed(ProviderError::Transient("no room".into()));
         }
         if let Some(unit) = self.units.get(token) {
-            return LaunchResult::Launched { handle, address: unit.address };
+            return LaunchResult::Launched {
+                handle,
+                address: unit.address,
+            };
         }
         if self.made.contains_key(token) {
             // Idempotent by token: what it made is gone, and it makes nothing again.
-            return LaunchResult::Launched { handle, address: request.address() };
+            return LaunchResult::Launched {
+                handle,
+                address: request.address(),
+            };
         }
         *self.made.entry(token.clone()).or_default() += 1;
         let start = Duration::from_millis(500 + self.below(2_000));
@@ -401,7 +498,10 @@ impl World {
             in_flight: 0,
         };
         self.units.insert(token.clone(), unit);
-        LaunchResult::Launched { handle, address: request.address() }
+        LaunchResult::Launched {
+            handle,
+            address: request.address(),
+        }
     }
 
     fn put(&mut self, pool: &Pool, term: Term) -> PutResult {
@@ -412,28 +512,52 @@ impl World {
             && (*known, set.revision) > (term, pool.revision)
         {
             let (term, revision) = (Some(*known), Some(set.revision));
-            return PutResult::Fenced { term, revision, other_fleet: false };
+            return PutResult::Fenced {
+                term,
+                revision,
+                other_fleet: false,
+            };
         }
         for backend in &pool.backends {
-            self.lb.known.entry(backend.name.clone()).or_insert(self.now);
+            self.lb
+                .known
+                .entry(backend.name.clone())
+                .or_insert(self.now);
         }
         self.lb.set = Some((term, pool.clone()));
-        PutResult::Taken { boot_id: self.lb.boot.to_string() }
+        PutResult::Taken {
+            boot_id: self.lb.boot.to_string(),
+        }
     }
 
     /// I1, I2 and I6, which must hold at every moment; I4 is held where units are stopped.
     pub(super) fn check(&self) {
         for (token, made) in &self.made {
-            assert!(*made <= 1, "I1: {token} made {made} units, seed {}", self.seed);
+            assert!(
+                *made <= 1,
+                "I1: {token} made {made} units, seed {}",
+                self.seed
+            );
         }
         let mut slots = BTreeMap::new();
-        for token in self.units.iter().filter(|(_, unit)| unit.is_alive).map(|(token, _)| token) {
+        for token in self
+            .units
+            .iter()
+            .filter(|(_, unit)| unit.is_alive)
+            .map(|(token, _)| token)
+        {
             let rows = self.fleet.servers.values();
-            let row = rows.filter(|it| it.token == *token).find(|it| it.phase().may_exist());
+            let row = rows
+                .filter(|it| it.token == *token)
+                .find(|it| it.phase().may_exist());
             if row.is_none_or(|it| it.phase() != Phase::Terminating) {
                 let slot = token.parse(&self.fleet.id).map(|(_, slot, _)| slot);
                 let more = slots.insert(slot, token.clone());
-                assert!(more.is_none(), "I2: {token} and {more:?}, seed {}", self.seed);
+                assert!(
+                    more.is_none(),
+                    "I2: {token} and {more:?}, seed {}",
+                    self.seed
+                );
             }
         }
         for spec in &self.specs {
@@ -443,27 +567,48 @@ impl World {
                 .values()
                 .filter(|it| it.service == spec.name && it.phase().may_exist())
                 .count();
-            assert!(units <= spec.most_units(), "I6: {units} units, seed {}", self.seed);
+            assert!(
+                units <= spec.most_units(),
+                "I6: {units} units, seed {}",
+                self.seed
+            );
         }
     }
 
     /// Every unit has a row: I3, once things have come to rest.
     pub(super) fn check_at_rest(&self) {
-        for token in self.units.iter().filter(|(_, unit)| unit.is_alive).map(|(token, _)| token) {
+        for token in self
+            .units
+            .iter()
+            .filter(|(_, unit)| unit.is_alive)
+            .map(|(token, _)| token)
+        {
             let rows = self.fleet.servers.values();
-            let known = rows.filter(|it| it.phase().may_exist()).any(|it| it.token == *token);
+            let known = rows
+                .filter(|it| it.phase().may_exist())
+                .any(|it| it.token == *token);
             assert!(known, "I3: {token} has no row, seed {}", self.seed);
         }
     }
 
     pub(super) fn serving(&self) -> usize {
-        self.fleet.servers.values().filter(|it| it.phase() == Phase::Serving).count()
+        self.fleet
+            .servers
+            .values()
+            .filter(|it| it.phase() == Phase::Serving)
+            .count()
     }
 
     pub(super) fn history(&mut self) -> String {
         let events = self.store.events(0, 10_000).expect("events");
         let line = |(_, event): (u64, super::super::commit::Event)| {
-            format!("{} {:?} {:?} {}\n", event.at, event.kind, event.server.map(|it| it.0), event.text)
+            format!(
+                "{} {:?} {:?} {}\n",
+                event.at,
+                event.kind,
+                event.server.map(|it| it.0),
+                event.text
+            )
         };
         events.into_iter().map(line).collect()
     }
