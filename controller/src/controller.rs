@@ -17,7 +17,7 @@ use crate::proto::agents::agents_server::AgentsServer;
 use crate::proto::compat::connection_service_server::ConnectionServiceServer;
 use crate::provider::{Fixed, Process, Provider, Settings};
 use crate::shell::{Sessions, Shell, Stop, Wires};
-use crate::spec::{self, FleetSpec, ProviderKind, Template};
+use crate::spec::{self, FleetSpec, ProviderKind};
 use crate::store::{Sqlite, Store};
 use clap::{Parser, Subcommand};
 use std::collections::BTreeMap;
@@ -237,7 +237,7 @@ async fn serve(file: PathBuf, mut spec: FleetSpec) -> Result<(), String> {
         heartbeat_key_file: own.heartbeat_key_file.as_deref().map(absolute),
         key: key.clone(),
     };
-    let providers = providers(settings, &spec, &stored);
+    let providers = providers(settings, &stored);
     let mut shell = Shell {
         spec_path: file,
         store: Box::new(store),
@@ -278,23 +278,15 @@ async fn serve(file: PathBuf, mut spec: FleetSpec) -> Result<(), String> {
 
 fn providers(
     settings: Settings,
-    spec: &FleetSpec,
     stored: &crate::fleet::Stored,
 ) -> BTreeMap<ProviderKind, Rc<dyn Provider>> {
     let mut providers: BTreeMap<ProviderKind, Rc<dyn Provider>> = BTreeMap::new();
-    let has_fixed = spec
-        .services
-        .iter()
-        .any(|it| matches!(it.template, Template::Fixed { .. }));
     let members = stored
         .servers
         .iter()
         .filter(|it| it.provider == ProviderKind::Fixed && it.phase().may_exist())
         .filter_map(|it| Some((it.token.clone(), it.request.clone()?)));
-    let members: Vec<_> = members.collect();
-    if has_fixed || !members.is_empty() {
-        providers.insert(ProviderKind::Fixed, Rc::new(Fixed::new(members)));
-    }
+    providers.insert(ProviderKind::Fixed, Rc::new(Fixed::new(members)));
     providers.insert(ProviderKind::Process, Rc::new(Process::new(settings)));
     providers
 }

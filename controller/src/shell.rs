@@ -43,7 +43,10 @@ const REOPEN: Duration = Duration::from_secs(1);
 
 /// Sessions of agents, by token.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sessions(Arc<Mutex<HashMap<Token, (u64, mpsc::Sender<FromController>)>>>);
+pub(crate) struct Sessions(Arc<Mutex<HashMap<Token, Numbered>>>);
+
+/// The number of a session, and the way to its agent.
+type Numbered = (u64, mpsc::Sender<FromController>);
 
 impl Sessions {
     /// Registers a session; the number tells it from a later one of the same agent.

@@ -278,15 +278,13 @@ struct VerbBody {
     why: Option<String>,
 }
 
-fn body(bytes: &Bytes) -> Result<VerbBody, Response> {
+fn body(bytes: &Bytes) -> Result<VerbBody, Box<Response>> {
     if bytes.is_empty() {
         return Ok(VerbBody::default());
     }
     serde_json::from_slice(bytes).map_err(|error| {
-        problem(
-            StatusCode::BAD_REQUEST,
-            &format!("the body cannot be read: {error}"),
-        )
+        let text = format!("the body cannot be read: {error}");
+        Box::new(problem(StatusCode::BAD_REQUEST, &text))
     })
 }
 
@@ -298,7 +296,7 @@ async fn service_verb(
     let service = ServiceName::new(name);
     let body = match body(&bytes) {
         Ok(body) => body,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let command = match (verb.as_str(), body.want) {
         ("scale", Some(want)) => Command::Scale { service, want },
@@ -328,7 +326,7 @@ async fn pause(api: Shared, service: Option<ServiceName>, bytes: Bytes) -> Respo
                 .unwrap_or_else(|| "paused by an operator".to_owned());
             act(api, Command::Pause { service, why }).await
         }
-        Err(refused) => refused,
+        Err(refused) => *refused,
     }
 }
 

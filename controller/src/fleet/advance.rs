@@ -383,13 +383,22 @@ impl Turn<'_> {
             .get(&server.service)
             .and_then(|spec| spec.pool.clone());
         let pool = pool.or_else(|| self.pool_with(server));
+        let refused = pool.as_ref().is_some_and(|pool| self.is_refused(pool));
         if pool.is_none_or(|pool| self.is_empty(server, &pool)) {
             self.goto(id, State::Terminating { why }, "empty");
-        } else if self.now >= deadline {
+        } else if self.now >= deadline && !(refused && why.is_voluntary()) {
             let (requests, tunnels) = self.under_way(id);
             let text = format!("deadline: {requests} requests and {tunnels} tunnels are cut");
             self.goto(id, State::Terminating { why }, &text);
         }
+    }
+
+    /// An lb that can be reached refuses the set of a pool: it goes on sending to servers that it
+    /// was not allowed to lose.
+    fn is_refused(&self, pool: &PoolName) -> bool {
+        let refuses =
+            |(_, lb): (_, &super::Lb)| lb.pools.get(pool).is_some_and(|at| at.refused.is_some());
+        self.reachable().any(refuses)
     }
 
     /// The pool whose set has this server, when its service is not in the specification any more.

@@ -604,18 +604,21 @@ impl Turn<'_> {
         }
     }
 
-    /// Services that are not in the specification any more.
+    /// Services that are not in the specification any more: retired within the budget of a
+    /// scale-in, since it may have been a mistake.
     fn retire_unspecified(&mut self) {
-        let going = |server: &Server| !self.fleet.specs.contains_key(&server.service);
-        let ids: Vec<ServerId> = self
+        let ids: Vec<(ServerId, ServiceName, Phase)> = self
             .fleet
             .servers
             .values()
-            .filter(|server| going(server) && server.counts())
-            .map(|server| server.id)
+            .filter(|it| !self.fleet.specs.contains_key(&it.service) && it.counts())
+            .map(|it| (it.id, it.service.clone(), it.phase()))
             .collect();
-        for id in ids {
-            self.leave(id, Cause::Stopped, Duration::from_secs(300));
+        for (id, name, phase) in ids {
+            let costs = matches!(phase, Phase::Registering | Phase::Warming | Phase::Serving);
+            if !costs || self.spend_scale_in(&name) {
+                self.leave(id, Cause::Stopped, Duration::from_secs(300));
+            }
         }
     }
 }

@@ -183,8 +183,8 @@ impl Turn<'_> {
         match result {
             Ok(true) => self.confirmed_gone(id, "stopped"),
             Ok(false) => {}
+            // Asked again once the time for a stop is over: see `call_stop`.
             Err(error) => {
-                self.asked(id).stop = None;
                 let text = format!("stop failed: {}", error.text());
                 self.server_event(id, EventKind::State, text);
             }

@@ -95,6 +95,19 @@ impl Cause {
         }
     }
 
+    /// Whether it can wait: nothing is wrong with the server, and no person asked.
+    pub(crate) fn is_voluntary(self) -> bool {
+        match self {
+            Self::ScaleIn | Self::Rollout | Self::Stopped => true,
+            Self::Died
+            | Self::Verdict
+            | Self::FailedStart
+            | Self::Operator
+            | Self::Restart
+            | Self::Stale => false,
+        }
+    }
+
     /// Whether it counts as a death in the crash-loop budget.
     pub(crate) fn is_failure(self) -> bool {
         match self {

@@ -18,6 +18,9 @@ pub(crate) struct Memory {
     minutes: BTreeMap<ServiceName, VecDeque<Minute>>,
 }
 
+/// The version of a new row, and how that of the old one is read.
+type Version<T> = (u64, fn(&T) -> u64);
+
 impl Memory {
     pub(crate) fn new(fleet: FleetId) -> Self {
         Self {
@@ -34,7 +37,7 @@ impl Memory {
         rows: &mut Vec<T>,
         row: &T,
         is_same: impl Fn(&T) -> bool,
-        version: Option<(u64, fn(&T) -> u64)>,
+        version: Option<Version<T>>,
     ) -> Result<(), StoreError> {
         let at = rows.iter().position(is_same);
         let before = at.and_then(|at| rows.get(at));

@@ -2,6 +2,7 @@
 //!
 //! A migration expands before it contracts, so that version N of the controller runs on schema N
 //! and N + 1. The file is copied before it is changed.
+#![allow(clippy::disallowed_types, reason = "the store owns the connection")]
 
 use super::StoreError;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -11,7 +12,6 @@ use std::path::Path;
 const STEPS: [&str; 1] = [include_str!("schema/1.sql")];
 
 /// Brings the file to the newest schema. Refuses one that is newer.
-#[allow(clippy::disallowed_types, reason = "the store owns the connection")]
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let newest = STEPS.len() as i64;
     let current: i64 = connection

@@ -1,4 +1,8 @@
 //! The contract of a store, held by each.
+#![allow(
+    clippy::disallowed_types,
+    reason = "a test changes the file behind the store's back"
+)]
 
 use super::{Memory, Minute, Sqlite, Store, StoreError};
 use crate::fleet::Fleet;

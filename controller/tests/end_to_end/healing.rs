@@ -200,3 +200,38 @@ fn an_lb_that_was_restarted_gets_its_set_again() {
     assert_eq!(modes, ["warm", "warm"]);
     assert_eq!(fleet.launches(), 2);
 }
+
+#[test]
+fn servers_that_exist_are_watched_and_never_launched() {
+    let ports = port_block();
+    let mut servers: Vec<std::process::Child> = (ports..ports + 2)
+        .map(|port| {
+            let port = port.to_string();
+            let mut command = std::process::Command::new(super::support::pi_backend());
+            command.args(["--term-us", "0", "--port", port.as_str()]);
+            command
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .expect("starts")
+        })
+        .collect();
+    let service = format!(
+        "[service.old]\nprovider = \"fixed\"\npool = \"default\"\ncheck = \"/ping\"\n\
+         addresses = [\"127.0.0.1:{ports}\", \"127.0.0.1:{}\"]\n",
+        ports + 1
+    );
+    let mut fleet = Fleet::start("fixed", &service);
+    fleet.wait_serving(2);
+    fleet.kill_controller();
+    fleet.run();
+    fleet.wait_serving(2);
+    servers[0].kill().expect("is killed");
+    servers[0].wait().expect("is reaped");
+    fleet.wait(50, "told and left alone", |it| {
+        it.history()
+            .contains("not replaced (a fixed server cannot be replaced)")
+    });
+    assert_eq!((fleet.serving(), fleet.launches()), (2, 0));
+    servers[1].kill().expect("is killed");
+    servers[1].wait().expect("is reaped");
+}

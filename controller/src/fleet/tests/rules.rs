@@ -1,7 +1,7 @@
 //! One rule at a time, in a world without faults.
 
 use super::super::operate::{Command, Refusal};
-use super::super::server::{Phase, State};
+use super::super::server::{Cause, Phase, State};
 use super::service;
 use super::world::World;
 use crate::scale::Policy;
@@ -442,4 +442,35 @@ fn an_address_that_is_taken_leads_to_the_next_one() {
         "{}",
         world.history()
     );
+}
+
+#[test]
+fn servers_that_an_lb_was_not_allowed_to_lose_are_not_ended() {
+    let mut world = settled(1, 4, 6);
+    world.lb.guards = true;
+    // Everything is scaled in at once, by a service that was stopped without the lb being forced.
+    for server in world.fleet.servers.keys().copied().collect::<Vec<_>>() {
+        let (drains, now) = (
+            State::Draining {
+                why: Cause::ScaleIn,
+                deadline: world.now,
+            },
+            world.now,
+        );
+        let row = world.fleet.servers.get_mut(&server).expect("is there");
+        (row.state, row.since) = (drains, now);
+    }
+    world.specs[0].bounds.min = 0;
+    world.respecify(world.specs.clone());
+    world
+        .fleet
+        .services
+        .values_mut()
+        .for_each(|service| service.want = 0);
+    for unit in world.units.values_mut() {
+        unit.in_flight = 1_000_000;
+    }
+    world.run(seconds(30));
+    assert_eq!(world.units.len(), 4, "{}", world.history());
+    assert_eq!(world.cut, 0);
 }

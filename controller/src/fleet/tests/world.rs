@@ -50,6 +50,8 @@ pub(super) struct FakeLb {
     pub(super) boot: u64,
     pub(super) set: Option<(Term, Pool)>,
     pub(super) is_up: bool,
+    /// Refuses sets that leave less than half of what was there.
+    pub(super) guards: bool,
     /// When a backend was first in a set of this boot.
     pub(super) known: BTreeMap<String, Moment>,
 }
@@ -103,6 +105,7 @@ impl World {
                 boot: 1,
                 set: None,
                 is_up: true,
+                guards: false,
                 known: BTreeMap::new(),
             },
             faults: Faults::default(),
