@@ -81,7 +81,7 @@ compat_agent_port = $agent_port
 [service.old]
 command = ["$work/start", "{token}", "{port}"]
 ports = "29200-29215"
-check = "none"
+check = "announced"
 servers = { min = 1, desired = 1, max = 3 }
 scale = { policy = "mean-load", threshold = 0.6 }
 TOML

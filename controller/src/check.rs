@@ -17,7 +17,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(2);
 pub(crate) async fn check(how: &Check, address: Option<SocketAddr>) -> Option<Result<(), String>> {
     let address = address?;
     match how {
-        Check::None => None,
+        Check::None | Check::Announced => None,
         Check::Tcp => {
             let connected = tokio::time::timeout(LIMIT, tokio::net::TcpStream::connect(address));
             Some(match connected.await {

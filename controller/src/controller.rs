@@ -256,13 +256,13 @@ async fn serve(file: PathBuf, mut spec: FleetSpec) -> Result<(), String> {
     };
     shell.load().map_err(|error| error.to_string())?;
     listen_for_calls(listener, listen, &wires, key, token);
-    if let (Some(listener), Some(service)) = (compat, own.compat_service) {
-        serve_compat(listener, &wires, service, own.compat_agent_port);
-    }
     println!(
         "lb-controller leads fleet {} as term {} on http://{listen}",
         stored.fleet, term.0
     );
+    if let (Some(listener), Some(service)) = (compat, own.compat_service) {
+        serve_compat(listener, &wires, service, own.compat_agent_port);
+    }
     let (stop, stop_out) = mpsc::channel(1);
     watch_signals(stop)?;
     match shell.run(inputs_out, calls_out, stop_out).await {

@@ -281,7 +281,7 @@ impl Agent {
                     self.status(running, changed);
                     log::rotate(&self.dir);
                     reap(Some(running.pid()));
-                    let asks = !matches!(self.check, Check::None);
+                    let asks = !matches!(self.check, Check::None | Check::Announced);
                     let wait = if asks && !passed && self.deaths.is_empty() { CHECK_FIRST } else { CHECK };
                     due = tokio::time::Instant::now() + wait.max(if passed { CHECK } else { CHECK_FIRST });
                 }

@@ -582,7 +582,7 @@ impl Turn<'_> {
         };
         let deaths = server.deaths.len();
         if deaths >= backoff::CRASH_LOOP && why.is_failure() {
-            let text = format!("{deaths} deaths in 10 minutes, the last: {how}");
+            let text = format!("{deaths} deaths in 10 minutes");
             let retry_at = Some(now.plus(backoff::HALF_OPEN));
             self.goto(
                 id,

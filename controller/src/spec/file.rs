@@ -486,6 +486,7 @@ impl Reader<'_> {
             None => Check::None,
             Some(at) => match at.get_ref().as_str() {
                 "none" => Check::None,
+                "announced" => Check::Announced,
                 _ if !has_port => {
                     self.wrong(at, "a check needs a port: write {port} into command");
                     Check::None
@@ -495,7 +496,10 @@ impl Reader<'_> {
                     Check::Http(path.to_owned())
                 }
                 other => {
-                    self.wrong(at, format!("check is {other:?}; it is a path, tcp or none"));
+                    self.wrong(
+                        at,
+                        format!("check is {other:?}; it is a path, tcp, announced or none"),
+                    );
                     Check::None
                 }
             },
@@ -757,7 +761,7 @@ scale = { policy = "tracking", concurrency = 1 }
             ),
             (
                 service("check = \"ping\""),
-                ":5:9: check is \"ping\"; it is a path, tcp or none",
+                ":5:9: check is \"ping\"; it is a path, tcp, announced or none",
             ),
             (
                 service("servers = { min = 3, desired = 2, max = 8 }"),

@@ -84,6 +84,8 @@ pub(crate) enum Check {
     Tcp,
     /// `GET` of this path is answered with 2xx or 3xx.
     Http(String),
+    /// It says so itself, by `onConnect`.
+    Announced,
     /// Runs, and that is all that can be known: it has no address.
     None,
 }

@@ -13,8 +13,15 @@ use std::time::{Duration, Instant};
 static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
 
 pub(crate) fn port_block() -> u16 {
-    let base = 21_000 + (std::process::id() % 200) as u16 * 100;
-    base + NEXT_PORT.fetch_add(12, Ordering::Relaxed) % 96
+    let base = 21_000 + (std::process::id() % 100) as u16 * 97;
+    // Other tests and other programs have ports too.
+    let is_free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
+    loop {
+        let first = base + NEXT_PORT.fetch_add(12, Ordering::Relaxed);
+        if (first..first + 12).all(is_free) {
+            return first;
+        }
+    }
 }
 
 /// The demo server, which is built by another member of the workspace.
