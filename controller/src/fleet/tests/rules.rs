@@ -453,7 +453,7 @@ fn servers_that_an_lb_was_not_allowed_to_lose_are_not_ended() {
         let (drains, now) = (
             State::Draining {
                 why: Cause::ScaleIn,
-                deadline: world.now,
+                deadline: world.now.plus(seconds(10)),
             },
             world.now,
         );
