@@ -521,6 +521,14 @@ impl World {
                 other_fleet: false,
             };
         }
+        let picked = |pool: &Pool| {
+            let kept = |it: &&super::super::commit::Backend| it.admit != Admit::Drain;
+            pool.backends.iter().filter(kept).count()
+        };
+        let before = self.lb.set.as_ref().map_or(0, |(_, set)| picked(set));
+        if self.lb.guards && picked(pool) * 2 < before {
+            return PutResult::TooFew(format!("{} of {before} would be left", picked(pool)));
+        }
         for backend in &pool.backends {
             self.lb
                 .known
