@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# What `cargo test` leaves out: a thousand seeds of faults, and a foreign gRPC peer. Runs from any folder; installs what is missing where it may.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+exec </dev/null
+
+work=$(mktemp -d)
+controller=
+
+fail() {
+    echo "controller/ci.sh: $*" >&2
+    [[ ! -f $work/controller.log ]] || tail -40 "$work/controller.log" >&2
+    exit 1
+}
+
+# shellcheck disable=SC2317 # called by the trap
+finish() {
+    local file pid
+    [[ -z $controller ]] || kill "$controller" 2>/dev/null || true
+    for file in "$work"/fleet-state/run/*/agent.json; do
+        [[ -f $file ]] || continue
+        pid=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["pid"])' "$file")
+        kill "$pid" 2>/dev/null || true
+    done
+    sleep 0.5
+    rm -rf "$work"
+}
+trap finish EXIT
+
+tools() {
+    command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+    if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+        if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
+            fail "python3-venv is missing"
+        fi
+        DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends \
+            python3-venv ca-certificates >/dev/null
+    fi
+    python3 -m venv "$work/venv"
+    "$work/venv/bin/pip" install --quiet --disable-pip-version-check grpcio grpcio-tools ||
+        fail "grpcio cannot be installed"
+}
+
+field() {
+    curl --silent --max-time 5 "http://$1$2" | python3 -c "
+import json, sys
+it = json.load(sys.stdin)
+print($3)"
+}
+
+# wait_for SECONDS WHAT COMMAND...
+wait_for() {
+    local deadline=$((SECONDS + $1)) what=$2
+    shift 2
+    until "$@"; do
+        ((SECONDS < deadline)) || fail "not in time: $what"
+        sleep 0.3
+    done
+}
+
+wants() {
+    [[ $(field "$listen" /v1/services 'it["services"][0]["want"]') == "$1" ]]
+}
+
+serves() {
+    [[ $(field "$listen" /v1/services 'it["services"][0]["serving"]') == "$1" ]]
+}
+
+# Servers of existing fleets, in Python: registered by onConnect, watched by ping, scaled by load.
+compatible() {
+    local listen=127.0.0.1:29191 compat=127.0.0.1:29192 agent_port=29193 id
+    cp controller/tests/peers/compat.py "$work"
+    (cd controller/proto && "$work/venv/bin/python" -m grpc_tools.protoc -I. --python_out="$work" \
+        --grpc_python_out="$work" s1_heartbeat.proto s1_connection.proto)
+    echo 0.0 >"$work/load"
+    cat >"$work/fleet.toml" <<TOML
+[controller]
+listen = "$listen"
+compat_listen = "$compat"
+compat_agent_port = $agent_port
+[service.old]
+command = ["$work/start", "{token}", "{port}"]
+ports = "29200-29215"
+check = "announced"
+servers = { min = 1, desired = 1, max = 3 }
+scale = { policy = "mean-load", threshold = 0.6 }
+TOML
+    # Each server answers pings at an address of its own, all at the one port.
+    cat >"$work/start" <<SH
+#!/bin/sh
+host=127.0.2.\$((\$2 - 29200 + 1))
+exec "$work/venv/bin/python" "$work/compat.py" serve $compat "\$1" "\$host" $agent_port "\$2" "$work/load"
+SH
+    chmod +x "$work/start"
+    target/debug/lb-controller run "$work/fleet.toml" >"$work/controller.log" 2>&1 &
+    controller=$!
+    wait_for 20 'one serves' serves 1
+    "$work/venv/bin/python" "$work/compat.py" strangers "$compat"
+    sleep 11
+    # A load of 0.0, which proto3 leaves out, is a load: nothing is stopped for it.
+    serves 1 || fail "a load of 0.0 counts as dead"
+    [[ $(field "$listen" /v1/servers 'it["servers"][0]["load"]') == 0.0 ]] || fail "the load is not 0.0"
+    echo 0.6 >"$work/load"
+    wait_for 30 'at the threshold one more' wants 2
+    wait_for 30 'and at the maximum no more' serves 3
+    sleep 11
+    wants 3 || fail "more than the maximum"
+    echo 0.59 >"$work/load"
+    wait_for 60 'below the threshold down to desired' wants 1
+    [[ $(curl --silent --max-time 5 "http://$compat/servers/") == *instance_id* ]] ||
+        fail "no list of servers"
+    id=$(field "$listen" /v1/servers 'it["servers"][0]["incarnation"]')
+    [[ $id == 1 ]] || fail "a server was restarted"
+    echo 'foreign gRPC peer: registered, watched, scaled'
+}
+
+tools
+cargo build --quiet --locked --package lb-controller --bins
+compatible
+LB_SEEDS=${LB_SEEDS:-1000} timeout 600 \
+    cargo test --quiet --locked --package lb-controller --lib -- random_faults
+echo 'controller/ci.sh: all is well'

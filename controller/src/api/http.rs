@@ -1,0 +1,418 @@
+//! The HTTP API: JSON, events by server-sent events, metrics, health.
+//!
+//! Every route is in `openapi.json`, which a test holds against the router.
+
+use crate::fleet::commit::Event;
+use crate::fleet::id::{ServerId, ServiceName};
+use crate::fleet::operate::Command;
+use crate::shell::{Call, Failure, Read, Wires, event_json};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::sse::{KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio_stream::{Stream, StreamExt};
+
+/// Time limit for an answer of the shell.
+const LIMIT: Duration = Duration::from_secs(5);
+/// Streams of events open at a time.
+const STREAMS: usize = 200;
+/// Events told to a stream that begins in the past.
+const PAST: u64 = 1_000;
+/// Events in one answer.
+const MOST_EVENTS: u64 = 5_000;
+
+/// The description of the API.
+pub(crate) const OPENAPI: &str = include_str!("../../openapi.json");
+
+/// What every handler needs.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) wires: Wires,
+    /// What callers must show; `None`: nothing.
+    pub(crate) token: Option<String>,
+    /// Hosts by which callers may address this server: keeps pages of other sites out.
+    pub(crate) hosts: Vec<String>,
+    pub(crate) streams: AtomicUsize,
+}
+
+type Shared = State<Arc<Api>>;
+
+/// All routes, behind the check of token and host.
+pub(crate) fn router(api: Arc<Api>) -> Router {
+    Router::new()
+        .route("/v1/fleet", get(|api: Shared| read(api, Read::Fleet)))
+        .route("/v1/services", get(|api: Shared| read(api, Read::Services)))
+        .route("/v1/servers", get(|api: Shared| read(api, Read::Servers)))
+        .route("/v1/lbs", get(|api: Shared| read(api, Read::Lbs)))
+        .route("/v1/holds", get(|api: Shared| read(api, Read::Holds)))
+        .route("/v1/events", get(events))
+        .route("/v1/events/stream", get(stream))
+        .route("/v1/services/{service}/decisions", get(decisions))
+        .route("/v1/services/{service}/minutes", get(minutes))
+        .route("/v1/services/{service}/{verb}", post(service_verb))
+        .route("/v1/servers/{server}/{verb}", post(server_verb))
+        .route("/v1/servers/{server}", delete(remove))
+        .route(
+            "/v1/pause",
+            post(|api: Shared, body: Bytes| pause(api, None, body)),
+        )
+        .route(
+            "/v1/resume",
+            post(|api: Shared| act(api, Command::Resume { service: None })),
+        )
+        .route("/v1/apply", post(apply))
+        .route("/v1/openapi.json", get(|| async { json_text(OPENAPI) }))
+        .layer(from_fn_with_state(Arc::clone(&api), guard))
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .layer(axum::extract::DefaultBodyLimit::max(64 * 1024))
+        .with_state(api)
+}
+
+/// Refuses calls without the token, and calls that a page of another site makes a browser send.
+async fn guard(State(api): Shared, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let text = |name| headers.get(name).and_then(|it| it.to_str().ok());
+    if let Some(expected) = &api.token {
+        let shown = text(header::AUTHORIZATION).and_then(|it| it.strip_prefix("Bearer "));
+        if !shown.is_some_and(|shown| is_same(shown, expected)) {
+            return problem(
+                StatusCode::UNAUTHORIZED,
+                "a token is needed: Authorization: Bearer TOKEN",
+            );
+        }
+    } else {
+        let host = text(header::HOST).or_else(|| request.uri().authority().map(|it| it.as_str()));
+        if !host.is_none_or(|host| api.hosts.iter().any(|it| it == host)) {
+            return problem(
+                StatusCode::FORBIDDEN,
+                "this host name is not one of this server",
+            );
+        }
+        let is_own = |origin: &str| {
+            api.hosts
+                .iter()
+                .any(|host| origin.strip_prefix("http://") == Some(host.as_str()))
+        };
+        if text(header::ORIGIN).is_some_and(|origin| !is_own(origin)) {
+            return problem(
+                StatusCode::FORBIDDEN,
+                "pages of other sites may not call this API",
+            );
+        }
+    }
+    next.run(request).await
+}
+
+/// Compares without telling by its time how much was right.
+fn is_same(shown: &str, expected: &str) -> bool {
+    let differing = shown
+        .bytes()
+        .zip(expected.bytes())
+        .fold(0, |all, (a, b)| all | (a ^ b));
+    shown.len() == expected.len() && differing == 0
+}
+
+fn problem(status: StatusCode, text: &str) -> Response {
+    (status, axum::Json(json!({ "error": text }))).into_response()
+}
+
+fn json_text(text: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+fn failed(failure: Failure) -> Response {
+    match failure {
+        Failure::NotFound(text) => problem(StatusCode::NOT_FOUND, &text),
+        Failure::Conflict(text) => problem(StatusCode::CONFLICT, &text),
+        Failure::Invalid(text) => problem(StatusCode::UNPROCESSABLE_ENTITY, &text),
+        Failure::Unavailable(text) => problem(StatusCode::SERVICE_UNAVAILABLE, &text),
+    }
+}
+
+/// Asks the shell.
+pub(crate) async fn ask(
+    wires: &Wires,
+    call: impl FnOnce(oneshot::Sender<Result<Value, Failure>>) -> Call,
+) -> Result<Value, Failure> {
+    let busy = || Failure::Unavailable("the controller does not answer".to_owned());
+    let (send, answer) = oneshot::channel();
+    let asked = async {
+        wires.calls.send(call(send)).await.map_err(|_| busy())?;
+        answer.await.map_err(|_| busy())?
+    };
+    tokio::time::timeout(LIMIT, asked)
+        .await
+        .unwrap_or_else(|_| Err(busy()))
+}
+
+async fn read(State(api): Shared, what: Read) -> Response {
+    match ask(&api.wires, |answer| Call::Read(what, answer)).await {
+        Ok(value) => axum::Json(value).into_response(),
+        Err(failure) => failed(failure),
+    }
+}
+
+async fn act(State(api): Shared, command: Command) -> Response {
+    match ask(&api.wires, |answer| {
+        Call::Do(command, "api".to_owned(), answer)
+    })
+    .await
+    {
+        Ok(value) => axum::Json(value).into_response(),
+        Err(failure) => failed(failure),
+    }
+}
+
+#[derive(Deserialize)]
+struct Since {
+    after: Option<u64>,
+    limit: Option<u64>,
+    since: Option<u64>,
+}
+
+async fn events(api: Shared, Query(query): Query<Since>) -> Response {
+    let limit = query.limit.unwrap_or(200).min(MOST_EVENTS);
+    read(
+        api,
+        Read::Events {
+            after: query.after.unwrap_or(0),
+            limit,
+        },
+    )
+    .await
+}
+
+async fn decisions(api: Shared, Path(name): Path<String>, Query(query): Query<Since>) -> Response {
+    let (service, limit) = (
+        ServiceName::new(name),
+        query.limit.unwrap_or(100).min(MOST_EVENTS),
+    );
+    read(api, Read::Decisions { service, limit }).await
+}
+
+async fn minutes(api: Shared, Path(name): Path<String>, Query(query): Query<Since>) -> Response {
+    let (service, since) = (ServiceName::new(name), query.since.unwrap_or(0));
+    read(api, Read::Minutes { service, since }).await
+}
+
+/// Gives the place of a stream back when its client is gone.
+struct Place(Arc<Api>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn stream(State(api): Shared, headers: HeaderMap, Query(query): Query<Since>) -> Response {
+    if api.streams.fetch_add(1, Ordering::Relaxed) >= STREAMS {
+        api.streams.fetch_sub(1, Ordering::Relaxed);
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "too many streams are open");
+    }
+    let place = Place(Arc::clone(&api));
+    let last = headers
+        .get("last-event-id")
+        .and_then(|it| it.to_str().ok()?.parse().ok());
+    let after: Option<u64> = last.or(query.after);
+    // Subscribed first, read then: nothing falls between; what is in both is told once.
+    let receiver = api.wires.events.subscribe();
+    let past = match after {
+        None => Vec::new(),
+        Some(after) => {
+            let what = Read::Events { after, limit: PAST };
+            match ask(&api.wires, |answer| Call::Read(what, answer)).await {
+                Ok(value) => value
+                    .get("events")
+                    .and_then(|it| it.as_array().cloned())
+                    .unwrap_or_default(),
+                Err(failure) => return failed(failure),
+            }
+        }
+    };
+    let sse = Sse::new(told(past, receiver, place))
+        .keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
+    sse.into_response()
+}
+
+fn told(
+    past: Vec<Value>,
+    receiver: tokio::sync::broadcast::Receiver<(u64, Event)>,
+    place: Place,
+) -> impl Stream<Item = Result<axum::response::sse::Event, Infallible>> {
+    let seq = |value: &Value| value.get("seq").and_then(Value::as_u64).unwrap_or(0);
+    let last = past.last().map_or(0, seq);
+    let live = tokio_stream::wrappers::BroadcastStream::new(receiver)
+        // A client too slow for the buffer is cut off, and resumes by its last event.
+        .map_while(Result::ok)
+        .filter(move |(seq, _)| *seq > last)
+        .map(|(seq, event)| event_json(seq, &event));
+    tokio_stream::iter(past).chain(live).map(move |value| {
+        let _ = &place;
+        let id = value
+            .get("seq")
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        Ok(axum::response::sse::Event::default()
+            .id(id)
+            .data(value.to_string()))
+    })
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct VerbBody {
+    want: Option<usize>,
+    why: Option<String>,
+}
+
+fn body(bytes: &Bytes) -> Result<VerbBody, Box<Response>> {
+    if bytes.is_empty() {
+        return Ok(VerbBody::default());
+    }
+    serde_json::from_slice(bytes).map_err(|error| {
+        let text = format!("the body cannot be read: {error}");
+        Box::new(problem(StatusCode::BAD_REQUEST, &text))
+    })
+}
+
+async fn service_verb(
+    api: Shared,
+    Path((name, verb)): Path<(String, String)>,
+    bytes: Bytes,
+) -> Response {
+    let service = ServiceName::new(name);
+    let body = match body(&bytes) {
+        Ok(body) => body,
+        Err(refused) => return *refused,
+    };
+    let command = match (verb.as_str(), body.want) {
+        ("scale", Some(want)) => Command::Scale { service, want },
+        ("scale", None) => {
+            return problem(StatusCode::BAD_REQUEST, "scale needs {\"want\": NUMBER}");
+        }
+        ("create", _) => Command::Create { service },
+        ("stop", _) => Command::Stop { service },
+        ("start", _) => Command::Start { service },
+        ("resume", _) => Command::Resume {
+            service: Some(service),
+        },
+        ("pause", _) => return pause(api, Some(service), bytes).await,
+        _ => {
+            let text = "a service can scale, create, stop, start, pause, resume";
+            return problem(StatusCode::NOT_FOUND, text);
+        }
+    };
+    act(api, command).await
+}
+
+async fn pause(api: Shared, service: Option<ServiceName>, bytes: Bytes) -> Response {
+    match body(&bytes) {
+        Ok(body) => {
+            let why = body
+                .why
+                .unwrap_or_else(|| "paused by an operator".to_owned());
+            act(api, Command::Pause { service, why }).await
+        }
+        Err(refused) => *refused,
+    }
+}
+
+async fn server_verb(api: Shared, Path((id, verb)): Path<(String, String)>) -> Response {
+    let Ok(server) = id.parse().map(ServerId) else {
+        return problem(StatusCode::NOT_FOUND, "a server has a number");
+    };
+    let command = match verb.as_str() {
+        "restart" => Command::Restart { server },
+        "cancel-drain" => Command::CancelDrain { server },
+        "retry" => Command::Retry { server },
+        _ => {
+            return problem(
+                StatusCode::NOT_FOUND,
+                "a server can restart, cancel-drain, retry",
+            );
+        }
+    };
+    act(api, command).await
+}
+
+#[derive(Deserialize)]
+struct Flags {
+    #[serde(default)]
+    now: bool,
+    #[serde(default)]
+    force: bool,
+}
+
+async fn remove(api: Shared, Path(id): Path<String>, Query(flags): Query<Flags>) -> Response {
+    match id.parse() {
+        Ok(id) => {
+            act(
+                api,
+                Command::Remove {
+                    server: ServerId(id),
+                    now: flags.now,
+                },
+            )
+            .await
+        }
+        Err(_) => problem(StatusCode::NOT_FOUND, "a server has a number"),
+    }
+}
+
+async fn apply(State(api): Shared, Query(flags): Query<Flags>) -> Response {
+    let by = "api".to_owned();
+    match ask(&api.wires, |answer| Call::Apply {
+        force: flags.force,
+        by,
+        answer,
+    })
+    .await
+    {
+        Ok(value) => axum::Json(value).into_response(),
+        Err(failure) => failed(failure),
+    }
+}
+
+async fn metrics(State(api): Shared) -> Response {
+    match ask(&api.wires, |answer| Call::Read(Read::Metrics, answer)).await {
+        Ok(Value::String(text)) => {
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+        }
+        Ok(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "no metrics"),
+        Err(failure) => failed(failure),
+    }
+}
+
+/// Ready: this controller leads, and its database can be used.
+async fn ready(State(api): Shared) -> Response {
+    match ask(&api.wires, |answer| Call::Read(Read::Ready, answer)).await {
+        Ok(value) => axum::Json(value).into_response(),
+        Err(failure) => failed(failure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_compared_whole() {
+        assert!(is_same("secret", "secret"));
+        for wrong in ["", "secre", "secrets", "Secret"] {
+            assert!(!is_same(wrong, "secret"), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What others speak to: the HTTP API, the sessions of agents, the services of existing fleets.
+//!
+//! Turns requests into calls and inputs of the shell, and answers into bytes. Knows no rule.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "this is shell: it speaks to sockets"
+)]
+
+pub(crate) mod agents;
+pub(crate) mod compat;
+pub(crate) mod http;
+pub(crate) mod metrics;

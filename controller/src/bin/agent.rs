@@ -1,0 +1,5 @@
+//! `lb-agent`: see the library.
+
+fn main() -> std::process::ExitCode {
+    lb_controller::agent()
+}

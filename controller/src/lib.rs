@@ -1,0 +1,44 @@
+//! The fleet control plane of lb: keeps, heals and scales the servers behind it.
+//!
+//! The binaries are [`controller`] and [`agent`]. One turn of the controller:
+//!
+//! ```text
+//! inputs -> step -> commit -> store -> acts -> inputs
+//! agents    fleet   fleet     store    provider, lb_link
+//! lbs
+//! listings
+//! ```
+//!
+//! | module | owns | refuses to know |
+//! |---|---|---|
+//! | `spec` | `fleet.toml` into services that cannot be wrong | the world |
+//! | `fleet` | automata, reconciling, budgets, holds, evidence, commits | sockets, clocks, SQL |
+//! | `scale` | policies: from observations to a number | what launches a server |
+//! | `store` | rows, and the receipt for a commit | rules |
+//! | `provider`, `unit` | units: launched, listed, stopped | why |
+//! | `agent` | one server from beside it | the fleet |
+//! | `lb_link` | the words of lb's admin API | rules |
+//! | `api` | HTTP, sessions, compatible services | rules |
+//! | `shell` | commits, then acts, then feeds back | rules |
+//! | `simulate` | policies in virtual time | - |
+
+mod agent;
+mod api;
+mod check;
+mod clock;
+mod controller;
+mod ctl;
+mod fleet;
+mod http_client;
+mod lb_link;
+mod proto;
+mod provider;
+mod scale;
+mod shell;
+mod simulate;
+mod spec;
+mod store;
+mod unit;
+
+pub use agent::agent;
+pub use controller::controller;

@@ -1,0 +1,14 @@
+//! What is wanted: services that cannot be wrong.
+//!
+//! Owns the types of a specification and the reading of `fleet.toml` into them ([`file`]). Knows
+//! nothing of the world: whether a command exists or a port is free shows at the launch.
+
+mod file;
+mod service;
+mod span;
+
+pub(crate) use file::{FleetSpec, read};
+pub(crate) use service::{
+    Bounds, Check, Mode, PortRange, ProviderKind, Request, ServiceSpec, Template, Timing,
+};
+pub(crate) use span::Report;
