@@ -1,5 +1,7 @@
 //! Lives of simulated rings, the same every time. With `LB_CHORD_LIVES=N`, N more seeds of each kind.
 
+#![allow(clippy::panic)] // in the helpers of tests too
+
 use lb_chord::sim::scenario::{Plan, play};
 use lb_chord::wire::Codec;
 

@@ -217,7 +217,7 @@ impl Node {
             Ask::Own(request) => cx.request(to, req, request.clone()),
             Ask::Probe => {
                 // First, so that a peer that knows both is known to.
-                if self.peers.is_pingable(to) || self.rounds.count % 8 == 0 {
+                if self.peers.is_pingable(to) || self.rounds.count.is_multiple_of(8) {
                     cx.request(to, req, Request::Ping);
                 }
                 if self.config.is_course() {

@@ -74,6 +74,10 @@ pub(crate) enum Due {
 }
 
 impl Operations {
+    #[expect(
+        clippy::result_large_err,
+        reason = "the caller gets its operation back"
+    )]
     pub(crate) fn add(&mut self, operation: Operation) -> Result<u64, Operation> {
         if self.operations.len() >= MAX_OPERATIONS {
             return Err(operation);

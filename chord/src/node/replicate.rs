@@ -188,7 +188,7 @@ impl Node {
 
     /// Compares our arc with those that have copies of it: every other round, and after changes.
     pub(super) fn sync_replicas(&mut self, cx: &mut Cx<'_>) {
-        let is_due = self.rounds.count % 2 == 0 || self.rounds.sync_now;
+        let is_due = self.rounds.count.is_multiple_of(2) || self.rounds.sync_now;
         let Some(begin) = self.links.arc_begin() else {
             return;
         };
@@ -301,7 +301,7 @@ impl Node {
                 let step = 1_u64 << (64 - SPLIT_BITS - slice.bits);
                 for nth in 0..1 << SPLIT_BITS {
                     let slice = Slice {
-                        prefix: slice.prefix | nth * step,
+                        prefix: slice.prefix | (nth * step),
                         bits: slice.bits + SPLIT_BITS,
                         ..slice
                     };

@@ -62,7 +62,7 @@ impl Node {
         self.rounds.count = self.rounds.count.wrapping_add(1);
         let successor = self.links.successor().cloned();
         let is_plain = successor.as_ref().is_some_and(|s| self.peers.is_plain(s));
-        let gap = if is_plain && self.rounds.count % 2 == 0 {
+        let gap = if is_plain && self.rounds.count.is_multiple_of(2) {
             self.interval() / 2
         } else {
             Duration::ZERO
@@ -158,7 +158,7 @@ impl Node {
         }
         if let Some(successor) = self.links.successor().cloned() {
             cx.course(&successor.addr, Course::Notify(self.me.clone()));
-            let is_due = self.links.successors().len() < 2 || self.rounds.count % 4 == 0;
+            let is_due = self.links.successors().len() < 2 || self.rounds.count.is_multiple_of(4);
             if self.peers.kind(&successor) != Kind::Extended && is_due {
                 // A plain peer tells nothing of those behind it.
                 let next = self.config.space.further(successor.id, 0);

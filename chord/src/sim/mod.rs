@@ -30,14 +30,14 @@ impl Random {
     }
 
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.0.next_u64()
     }
 
     /// A number below `bound`; 0 if that is 0.
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = bound.max(1) as u128;
-        (u128::from(self.next()) * bound >> 64) as usize
+        ((u128::from(self.next_u64()) * bound) >> 64) as usize
     }
 
     /// True with this probability.
@@ -47,7 +47,7 @@ impl Random {
 
     /// A number in [0, 1).
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+        (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// A time until the next event of a Poisson process, in its mean times.

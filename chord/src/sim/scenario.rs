@@ -180,7 +180,7 @@ impl Life {
     }
 
     fn value(&mut self) -> Bytes {
-        let value = Value::Int((self.world.random.next() >> 1) as i64);
+        let value = Value::Int((self.world.random.next_u64() >> 1) as i64);
         Writer::fragment(&value).into()
     }
 

@@ -3,7 +3,7 @@
 
 use crate::unit::Order;
 use lb::config::SenderConfig;
-use lb::heartbeat::{Key, Load, Name, ProcessState};
+use lb::heartbeat::{HeartbeatKey, Load, ProcessState, SenderName};
 use lb::{HeartbeatSender, SenderHandle, Vitals};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -33,7 +33,8 @@ impl Heartbeats {
         };
         let targets: Result<Vec<_>, _> = order.heartbeats.iter().map(|it| it.parse()).collect();
         let targets = targets.map_err(|error| format!("heartbeats: {error}"))?;
-        let name = Name::new(&address.to_string()).ok_or("heartbeats: the address is no name")?;
+        let name =
+            SenderName::new(&address.to_string()).ok_or("heartbeats: the address is no name")?;
         let mut config = SenderConfig::new(name, targets).map_err(|error| error.to_string())?;
         config.address = Some(
             address
@@ -44,8 +45,9 @@ impl Heartbeats {
         if let Some(path) = &order.heartbeat_key_file {
             let secret = std::fs::read_to_string(path)
                 .map_err(|error| format!("{}: {error}", path.display()))?;
-            config.key =
-                Some(Key::new(secret.trim().as_bytes()).ok_or("the heartbeat key is empty")?);
+            config.key = Some(
+                HeartbeatKey::new(secret.trim().as_bytes()).ok_or("the heartbeat key is empty")?,
+            );
         }
         let sender = HeartbeatSender::new(config).map_err(|error| error.to_string())?;
         let (handle, pulse) = (sender.handle(), Arc::new(Mutex::new(Pulse::default())));
