@@ -112,7 +112,7 @@ def instructions(lb, backends, fields, requests, out):
     servers = ",".join(f"{network.HOST}:{backend}" for backend in backends.ports)
     valgrind = [processes.find("valgrind"), "--tool=callgrind", f"--callgrind-out-file={out}"]
     # Checks come with the time, not with the requests.
-    options = ["--quiet", "--health", "none", "--listen", f"{network.HOST}:{port}"]
+    options = ["--quiet", "--health", "none", "--date", "off", "--listen", f"{network.HOST}:{port}"]
     with processes.Child([*valgrind, lb, *options, "--backends", servers]) as child:
         network.await_answer(port, child)
         ask(port, fields, requests)
