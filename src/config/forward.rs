@@ -44,6 +44,9 @@ settings! {
     /// Date for responses that come without, local replies included: on or off
     "date" <"on|off"> date: bool = true, with { section: &PER_LISTENER, http_only: true };
 
+    /// CDN-Loop, by which requests that come back are refused (RFC 8586): on or off
+    "loop-detection" <"on|off"> loop_detection: bool = true, with { section: &PER_LISTENER, http_only: true };
+
     /// X-Request-Id for requests that come without: on or off
     "request-id" <"on|off"> request_id: bool = true, with { section: &PER_LISTENER, http_only: true };
 
@@ -70,6 +73,7 @@ impl ForwardSettings {
             forwarded: self.forwarded,
             via: self.via,
             date: self.date,
+            loop_token: self.loop_detection,
         };
         config.send_proxy = self.send_proxy;
         config.request_id = self.request_id;
