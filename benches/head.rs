@@ -63,6 +63,7 @@ fn requests(criterion: &mut Criterion) {
     let forward = Forward {
         policy: &policy,
         client_ip: b"192.0.2.7",
+        is_trusted: false,
         request_id: None,
         host: None,
     };

@@ -84,6 +84,8 @@ pub enum Refusal {
     /// The PROXY header that the listener asks for is missing, late or malformed
     /// (`proxy-protocol.txt`, section 2). Nobody knows to whom an answer would go: there is none.
     BadProxyHeader,
+    /// The request has come through this balancer before (RFC 5842, section 7.2; RFC 8586).
+    Loop,
     /// `CONNECT` is not served here (RFC 9110, section 9.3.6).
     ConnectMethod,
 }
@@ -108,6 +110,7 @@ impl Refusal {
             Self::HeadTooLarge => 431,
             Self::UnknownTransferCoding => 501,
             Self::UnsupportedVersion => 505,
+            Self::Loop => 508,
         }
     }
 
@@ -130,6 +133,7 @@ impl Refusal {
             Self::ExpectationFailed => "expectation_failed",
             Self::BadProxyHeader => "bad_proxy_header",
             Self::ConnectMethod => "connect_method",
+            Self::Loop => "loop",
         }
     }
 }

@@ -71,6 +71,7 @@ fn rewrite_request(parser: &mut HeadParser, input: &[u8]) {
     let forward = Forward {
         policy: &policy,
         client_ip: b"192.0.2.7",
+        is_trusted: false,
         request_id: Some(b"id"),
         host: None,
     };

@@ -6,11 +6,13 @@
 mod backend_address;
 mod error;
 pub(crate) mod host_port;
+mod network;
 mod socket_path;
 
 pub use backend_address::BackendAddress;
 pub use error::AddressError;
 pub use host_port::{Host, HostPort};
+pub use network::Network;
 pub use socket_path::SocketPath;
 
 use std::fmt::{self, Display, Formatter};

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::config::{
     AccessLogFormat, Config, ConfigError, Heartbeats, ListenerSpec, Mode, StickyCookie,
 };
-use crate::http::{ForwardPolicy, HeadParser};
+use crate::http::{ForwardPolicy, HeadParser, LoopToken};
 use crate::net::{
     self, HeartbeatListener, Listener, Log, SystemNetwork, SystemPipes, events, no_events, seed,
 };
@@ -39,6 +39,8 @@ struct Plan<'a> {
     /// Signs the sticky cookie unless the configuration has a secret. Nobody can guess it, and it
     /// is forgotten at the end of the process.
     secret: Vec<u8>,
+    /// Marks the requests of this process: the same in all workers.
+    loop_token: LoopToken,
 }
 
 /// What one worker is made of, besides the plan.
@@ -83,6 +85,7 @@ pub(super) fn build(
         bound,
         clock: Clock::start(),
         pool_seed: seed(),
+        loop_token: LoopToken::new(seed()),
         secret: (0..4).flat_map(|_| seed().to_le_bytes()).collect(),
     };
     let has_log = config.access_log != AccessLogFormat::Off;
@@ -250,7 +253,8 @@ impl Plan<'_> {
         let listener = |(spec, bound): (&ListenerSpec, &Address)| proxy::Listener {
             mode: config.mode,
             accepts_proxy: spec.accepts_proxy,
-            forward: forward_policy(config, bound),
+            trusted_proxies: config.trusted_proxies.clone(),
+            forward: self.forward_policy(bound),
             timeouts: *config.timeouts(),
             limits: *config.limits(),
             abort_on_close: config.abort_on_close,
@@ -271,6 +275,18 @@ impl Plan<'_> {
         let mut proxy = Proxy::new(parts, now);
         proxy.set_wall_clock(self.clock.wall(), now);
         proxy
+    }
+
+    /// A UNIX socket has no port to tell of.
+    fn forward_policy(&self, bound: &Address) -> ForwardPolicy {
+        let mut options = self.config.forward;
+        options.x_forwarded_port &= bound.tcp().is_some();
+        let port = bound.tcp().map_or(0, |address| address.port());
+        let policy = ForwardPolicy::new(options, "http", port);
+        match options.loop_token {
+            true => policy.with_loop_token(self.loop_token),
+            false => policy,
+        }
     }
 
     /// Gives each backend its value of the sticky cookie.
@@ -297,12 +313,4 @@ fn limit_backends(pool: &mut Backends, config: &Config) {
             pool.set_max_in_flight(id, most);
         }
     }
-}
-
-/// A UNIX socket has no port to tell of.
-fn forward_policy(config: &Config, bound: &Address) -> ForwardPolicy {
-    let mut options = config.forward;
-    options.x_forwarded_port &= bound.tcp().is_some();
-    let port = bound.tcp().map_or(0, |address| address.port());
-    ForwardPolicy::new(options, "http", port)
 }

@@ -2,6 +2,7 @@
 
 use super::settings::{Scope, Section};
 use super::{Config, ConfigError, ForwardOptions, ForwardedFor, ProxyVersion};
+use crate::address::Network;
 
 static SECTION: Section = Section {
     title: "Forwarding (what backends are told of clients)",
@@ -43,8 +44,19 @@ settings! {
     /// Date for responses that come without, local replies included: on or off
     "date" <"on|off"> date: bool = true, with { section: &PER_LISTENER, http_only: true };
 
+    /// CDN-Loop, by which requests that come back are refused (RFC 8586): on or off
+    "loop-detection" <"on|off"> loop_detection: bool = true, with { section: &PER_LISTENER, http_only: true };
+
     /// X-Request-Id for requests that come without: on or off
     "request-id" <"on|off"> request_id: bool = true, with { section: &PER_LISTENER, http_only: true };
+
+    /// Networks of trusted proxies in front, separated by commas
+    ///
+    /// ADDRESS/BITS, or one address. X-Forwarded-* and Forwarded of connections from there are
+    /// believed and carried on; the client they name is the client of strategies and logs. Fields
+    /// of any other connection are not. The flag can be repeated.
+    "trusted-proxies" <"CIDR,..."> trusted_proxies: Vec<Network> = Vec::new(),
+        with { section: &PER_LISTENER, http_only: true };
 
     /// Host field of requests to backends, instead of the client's
     "host" <"HOST[:PORT]"> host: Option<String> = None, with { http_only: true };
@@ -61,9 +73,11 @@ impl ForwardSettings {
             forwarded: self.forwarded,
             via: self.via,
             date: self.date,
+            loop_token: self.loop_detection,
         };
         config.send_proxy = self.send_proxy;
         config.request_id = self.request_id;
+        config.trusted_proxies = self.trusted_proxies;
         config.set_host(self.host)
     }
 }

@@ -47,7 +47,7 @@ mod timeouts;
 mod traffic;
 mod workers;
 
-pub use crate::address::{BackendAddress, Host, HostPort, SocketPath};
+pub use crate::address::{BackendAddress, Host, HostPort, Network, SocketPath};
 pub use crate::health::{CheckKind, HttpCheckSettings};
 pub use crate::http::{ForwardOptions, ForwardedFor};
 pub use crate::proxy_protocol::ProxyVersion;
@@ -107,6 +107,8 @@ pub struct Config {
     pub request_id: bool,
     /// Whether and how heartbeats of backends are listened to. Default no.
     pub heartbeats: Option<Heartbeats>,
+    /// Networks of proxies in front whose account of the client is believed. Default none.
+    pub trusted_proxies: Vec<Network>,
     /// Whether a request that waits in the queue is dropped when its client closes. Default yes.
     pub abort_on_close: bool,
     /// Permissions of the UNIX sockets listened on; `None`: those the umask leaves. Default `None`.
@@ -138,6 +140,7 @@ impl Config {
             forward: ForwardOptions::default(),
             request_id: true,
             heartbeats: None,
+            trusted_proxies: Vec::new(),
             abort_on_close: true,
             listen_mode: None,
             host: None,

@@ -75,7 +75,7 @@ pub(crate) use authority::is_authority;
 pub use error::{BadChunk, BadResponse};
 pub use forward::{
     ClientIp, ConnectionOption, DateLine, Forward, ForwardOptions, ForwardPolicy, ForwardedFor,
-    Reframe, ResponseRewrite,
+    LoopToken, Reframe, ResponseRewrite,
 };
 pub use h1::{
     Body, ChunkHead, ChunkedDecoder, ChunkedEncoder, HeadParser, LocalReply, Piece, set_host,

@@ -29,6 +29,6 @@ pub(in crate::http) fn trim(text: &[u8]) -> &[u8] {
 }
 
 /// The members of a comma-separated list, trimmed; empty ones included.
-pub(in crate::http) fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(in crate::http) fn members(list: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     list.split(|&byte| byte == b',').map(trim)
 }

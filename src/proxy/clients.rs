@@ -274,7 +274,9 @@ impl<T: Transport> ClientConn<T> {
                 Err(_) => return HeaderProgress::Malformed,
                 Ok(ProxyHeader::Partial) => {}
                 Ok(ProxyHeader::Complete { ends, .. }) => {
-                    if let Some(ends) = ends {
+                    if let Some(ends) = ends
+                        && self.listener.believes_proxy_header(self.address)
+                    {
                         self.address = ends.source.into();
                         self.local = Some(ends.destination);
                     }

@@ -6,9 +6,11 @@
 //! Each worker has its own, shared by an [`Arc`](std::sync::Arc) and not an `Rc` only because a proxy
 //! is made on one thread and run on another.
 
+use crate::address::{ClientAddress, Network};
 use crate::config::{Limits, Mode, Timeouts};
 use crate::http::ForwardPolicy;
 use crate::pool::PoolId;
+use std::net::IpAddr;
 
 /// The settings of the client connections of one listener.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub struct Listener {
     pub mode: Mode,
     /// Whether each connection begins with a PROXY header.
     pub accepts_proxy: bool,
+    /// Networks of proxies in front whose account of the client is believed.
+    pub trusted_proxies: Vec<Network>,
     /// The header fields that tell backends about the client.
     pub forward: ForwardPolicy,
     /// Time limits.
@@ -27,4 +31,24 @@ pub struct Listener {
     pub abort_on_close: bool,
     /// The pool that serves its requests.
     pub pool: PoolId,
+}
+
+impl Listener {
+    /// Whether `ip` is that of a trusted proxy.
+    pub(super) fn trusts(&self, ip: IpAddr) -> bool {
+        self.trusted_proxies
+            .iter()
+            .any(|network| network.contains(ip))
+    }
+
+    /// Whether the forwarding fields of a request from `peer` are believed.
+    pub(super) fn believes_fields(&self, peer: ClientAddress) -> bool {
+        !self.trusted_proxies.is_empty() && peer.ip().is_some_and(|ip| self.trusts(ip))
+    }
+
+    /// Whether the addresses in a PROXY header from `peer` are believed: of every peer if no trusted
+    /// ones are named. A peer on a UNIX socket is of this machine.
+    pub(super) fn believes_proxy_header(&self, peer: ClientAddress) -> bool {
+        self.trusted_proxies.is_empty() || peer.ip().is_none_or(|ip| self.trusts(ip))
+    }
 }

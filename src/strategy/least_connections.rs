@@ -27,7 +27,7 @@ impl LeastConnections {
         key: KeyKind::None,
         help: "long-lived connections, where response times tell nothing",
         cost: "O(n) up to 500, then O(1)",
-        nanos: (65, 240),
+        nanos: (65, 740),
         build: |args| Box::new(Self::new(args.seed)),
     };
 

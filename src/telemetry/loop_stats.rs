@@ -6,19 +6,15 @@
 //! begins, a phase ends, the turn ends. What is done in a phase is not known here.
 //! Invariant: a turn costs one histogram entry, and no clock reading beyond those of the loop.
 
+mod nanos_histogram;
+
 use crate::time::Timestamp;
-use hdrhistogram::Histogram;
+use nanos_histogram::NanosHistogram;
 use std::fmt;
 use std::time::Duration;
 
 /// A turn this long is a stall and is reported: clients notice it.
 const STALL_NANOS: u64 = 50_000_000;
-
-/// Two significant digits tell 1.2 ms from 1.3 ms.
-const SIGNIFICANT_DIGITS: u8 = 2;
-
-/// Longer times count as a minute. Nanoseconds.
-const MAX_NANOS: u64 = 60_000_000_000;
 
 /// The phases of a turn, in the order in which the loop runs them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -187,51 +183,16 @@ impl LoopStats {
     /// The report of everything collected; `None` before the end of the first turn.
     #[must_use]
     pub fn report(&self) -> Option<TurnTimes> {
-        let times = self.turn_times.0.as_ref()?;
-        let lag = |nanos: fn(&Histogram<u64>) -> u64| {
-            let nanos = self.deadline_lags.0.as_ref().map_or(0, nanos);
-            Duration::from_nanos(nanos)
-        };
-        Some(TurnTimes {
+        let (times, lags) = (&self.turn_times, &self.deadline_lags);
+        (times.len() > 0).then(|| TurnTimes {
             turns: times.len(),
-            p50: Duration::from_nanos(times.value_at_quantile(0.50)),
-            p99: Duration::from_nanos(times.value_at_quantile(0.99)),
+            p50: times.quantile(0.50),
+            p99: times.quantile(0.99),
             longest: self.longest,
             stalls: self.stalls,
-            deadline_lag_p99: lag(|lags| lags.value_at_quantile(0.99)),
-            deadline_lag_max: lag(Histogram::max),
+            deadline_lag_p99: lags.quantile(0.99),
+            deadline_lag_max: lags.max(),
         })
-    }
-}
-
-/// Times up to a minute. Allocates at the first record: 30 KiB of address space, of which only
-/// what is used becomes resident.
-#[derive(Clone, Debug, Default)]
-struct NanosHistogram(Option<Histogram<u64>>);
-
-impl NanosHistogram {
-    fn record(&mut self, nanos: u64) {
-        if let Some(histogram) = self.allocated() {
-            // Within the bounds, so it cannot fail.
-            let _ = histogram.record(nanos.min(MAX_NANOS));
-        }
-    }
-
-    fn add(&mut self, other: &Self) {
-        if let Some(other) = &other.0
-            && let Some(histogram) = self.allocated()
-        {
-            // Both have the same bounds.
-            let _ = histogram.add(other);
-        }
-    }
-
-    /// `None` only if the crate supported no such bounds and digits.
-    fn allocated(&mut self) -> Option<&mut Histogram<u64>> {
-        if self.0.is_none() {
-            self.0 = Histogram::new_with_bounds(1, MAX_NANOS, SIGNIFICANT_DIGITS).ok();
-        }
-        self.0.as_mut()
     }
 }
 

@@ -137,3 +137,52 @@ fn responses_without_date_get_one() {
         assert_eq!(refusal.field("date").is_some(), expected, "{args:?}");
     }
 }
+
+#[test]
+fn trusted_proxies_are_believed_and_carried_on() {
+    const CLAIM: &str = "X-Forwarded-For: 203.0.113.9, 127.0.0.2\r\nX-Forwarded-Proto: https\r\n";
+    let lines = forwarded(&["--trusted-proxies", "127.0.0.0/8"], CLAIM);
+    let chain = "X-Forwarded-For: 203.0.113.9, 127.0.0.2, 127.0.0.1".to_owned();
+    assert!(lines.contains(&chain), "{lines:?}");
+    assert!(
+        lines.contains(&"X-Forwarded-Proto: https".to_owned()),
+        "{lines:?}"
+    );
+    assert!(
+        !lines.contains(&"X-Forwarded-Proto: http".to_owned()),
+        "{lines:?}"
+    );
+    let lines = forwarded(&["--trusted-proxies", "10.0.0.0/8"], CLAIM);
+    assert!(
+        lines.contains(&"X-Forwarded-Proto: http".to_owned()),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn log_names_the_client_that_a_trusted_proxy_names() {
+    let backend = Backend::echo();
+    let args = ["--access-log", "text", "--trusted-proxies", "127.0.0.1"];
+    let mut command = Lb::command(&[backend.address], &args);
+    let mut lb = Lb::spawn(command.stdout(Stdio::piped()));
+    let mut log = BufReader::new(lb.stdout.take().unwrap()).lines();
+    let mut client = lb.connect();
+    client.get_with("/", "X-Forwarded-For: 1.1.1.1, 203.0.113.9\r\n");
+    let line = log.next().unwrap().unwrap();
+    assert!(line.contains("203.0.113.9:0"), "{line}");
+    client.get("/");
+    let line = log.next().unwrap().unwrap();
+    assert!(line.contains("127.0.0.1:"), "{line}");
+}
+
+/// A request that comes back through another balancer is refused, once round.
+#[test]
+fn loop_through_another_balancer_is_stopped() {
+    let name = format!("lb-e2e-{}-loop.sock", std::process::id());
+    let path = format!("unix:{}", std::env::temp_dir().join(name).display());
+    let second = Lb::start(&[], &["--backends", &path]);
+    let first = Lb::start(&[second.address], &["--listen", &path]);
+    let answer = first.connect().get("/");
+    assert_eq!(answer.status, 508, "{answer:?}");
+    assert!(answer.text().contains("(loop)"), "{answer:?}");
+}

@@ -114,6 +114,7 @@ fn only_what_can_be_left_out_has_no_default() {
             "heartbeat-listen",
             "heartbeat-key",
             "send-proxy",
+            "trusted-proxies",
             "host",
             "client-timeout",
             "quiet"

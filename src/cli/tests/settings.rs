@@ -33,8 +33,8 @@ fn every_flag_reaches_its_setting() {
          --pool-idle-timeout 5s --max-connections 6 --max-head-bytes 700 --max-head-fields 8 \
          --tunnel-timeout 6m --max-target-bytes 9 --max-retries 10 --max-idle-per-backend 11 \
          --backend-max-connections 12 --queue-limit 13 --queue-timeout 11s --min-body-rate 12 \
-         --x-forwarded-for leave --x-forwarded off --forwarded on --via on --date off \
-         --request-id off --host a:1 --send-proxy v2 \
+         --x-forwarded-for leave --x-forwarded off --forwarded on --via on --date off --loop-detection off \
+         --request-id off --host a:1 --send-proxy v2 --trusted-proxies 10.0.0.0/8,::1 \
          --abort-on-close off --listen-mode 660",
     );
     let config = &order.config;
@@ -56,10 +56,17 @@ fn every_flag_reaches_its_setting() {
             forwarded: true,
             via: true,
             date: false,
+            loop_token: false,
         }
     );
     assert!(!config.request_id && !config.abort_on_close);
     assert_eq!(config.listen_mode.map(FileMode::bits), Some(0o660));
+    let trusted: Vec<String> = config
+        .trusted_proxies
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(trusted, ["10.0.0.0/8", "::1/128"]);
     assert_eq!(config.send_proxy, Some(ProxyVersion::V2));
     assert_eq!(config.host(), Some("a:1"));
     assert_eq!(
@@ -109,6 +116,7 @@ fn settings_without_effect_in_tcp_mode_are_refused() {
         ("--x-forwarded-for leave", "--x-forwarded-for"),
         ("--via on", "--via"),
         ("--date off", "--date"),
+        ("--loop-detection off", "--loop-detection"),
         ("--host a", "--host"),
         ("--first-byte-timeout 1s", "--first-byte-timeout"),
         ("--min-body-rate 1", "--min-body-rate"),

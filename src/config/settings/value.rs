@@ -1,5 +1,6 @@
 //! How the values of settings are read and shown, by type.
 
+use crate::address::Network;
 use crate::config::{
     AccessLogFormat, BackendSpec, CheckKind, ConfigError, FileMode, ForwardedFor, HumanDuration,
     ListenerSpec, LoadBound, Mode, ProxyVersion, SameSite, SecureAttribute, StrategySpec, Workers,
@@ -71,6 +72,7 @@ values! {
     ForwardedFor: parse_forwarded_for, |kind| crate::config::choice::forwarded_for_name(*kind);
     ProxyVersion: parse_proxy_version, |_| None;
     SocketAddr: crate::config::parse_heartbeat_address, |address| Some(address.to_string());
+    Network: |text: &str| Ok(text.parse()?), |network| Some(network.to_string());
     SecureAttribute: str::parse, |secure| Some(secure.name().to_owned());
     SameSite: str::parse, |same_site| Some(same_site.name().to_owned());
     FileMode: FileMode::parse, |mode| Some(format!("{:03o}", mode.bits()));

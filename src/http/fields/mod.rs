@@ -37,6 +37,7 @@ pub(in crate::http) enum FieldKind {
     XForwardedPort,
     XForwardedProto,
     XRequestId,
+    CdnLoop,
 }
 
 impl FieldKind {
@@ -58,6 +59,7 @@ impl FieldKind {
             (4, b'h') => (Self::Host, is(name, b"host")),
             (6, b'e') => (Self::Expect, is(name, b"expect")),
             (7, b'u') => (Self::Upgrade, is(name, b"upgrade")),
+            (8, b'c') => (Self::CdnLoop, is(name, b"cdn-loop")),
             (9, b'f') => (Self::Forwarded, is(name, b"forwarded")),
             (10, b'c') => (Self::Connection, is(name, b"connection")),
             (10, b'k') => (Self::KeepAlive, is(name, b"keep-alive")),
@@ -123,6 +125,15 @@ impl KindSet {
     /// This set and `kind`.
     pub(in crate::http) const fn with(self, kind: FieldKind) -> Self {
         Self(self.0 | 1 << kind as u8)
+    }
+
+    /// This set without `kind` if `condition` holds.
+    pub(in crate::http) const fn without_if(self, condition: bool, kind: FieldKind) -> Self {
+        if condition {
+            Self(self.0 & !(1 << kind as u8))
+        } else {
+            self
+        }
     }
 
     /// This set and `kind` if `condition` holds.

@@ -79,7 +79,7 @@ impl FieldTable {
         &self,
         kind: FieldKind,
         input: &'i [u8],
-    ) -> impl Iterator<Item = &'i [u8]> {
+    ) -> impl DoubleEndedIterator<Item = &'i [u8]> {
         self.fields
             .iter()
             .filter(move |f| f.kind == kind)

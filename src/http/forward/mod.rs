@@ -5,11 +5,13 @@
 //! spelled: `h1::write` and later HTTP/2 apply these. Invariant: no field that is meant for one hop
 //! travels further (RFC 9110, section 7.6.1).
 
+mod chain;
 mod client_ip;
 mod connection;
 mod date;
 mod response;
 
+pub(in crate::http) use chain::client;
 pub use client_ip::ClientIp;
 pub(in crate::http) use client_ip::NO_ADDRESS;
 pub use connection::ConnectionOption;
@@ -19,6 +21,7 @@ pub use response::{Reframe, ResponseRewrite};
 
 use crate::http::fields::write::write_field;
 use crate::http::fields::{FieldKind, KindSet};
+use crate::http::syntax::{members, trim};
 
 /// How the client's address is told to the backend in `X-Forwarded-For`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -49,6 +52,8 @@ pub struct ForwardOptions {
     pub via: bool,
     /// Whether a response without `Date` gets one (RFC 9110, section 6.6.1).
     pub date: bool,
+    /// Whether requests are marked, so that one that comes back is refused (RFC 8586).
+    pub loop_token: bool,
 }
 
 impl Default for ForwardOptions {
@@ -63,6 +68,7 @@ impl Default for ForwardOptions {
             forwarded: false,
             via: false,
             date: true,
+            loop_token: true,
         }
     }
 }
@@ -77,6 +83,8 @@ pub struct ForwardPolicy {
     /// The same for HTTP/1.0: `Via` names the version that was received.
     pub(in crate::http) lines_10: Vec<u8>,
     pub(in crate::http) dropped: KindSet,
+    pub(in crate::http) port: u16,
+    pub(in crate::http) loop_token: Option<LoopToken>,
 }
 
 impl ForwardPolicy {
@@ -89,11 +97,60 @@ impl ForwardPolicy {
             lines: lines(options, proto, port, b"1.1 lb"),
             lines_10: lines(options, proto, port, b"1.0 lb"),
             dropped: dropped(options),
+            port,
+            loop_token: None,
         }
     }
 }
 
+/// Marks the requests of one process, so that one that comes back is known.
+///
+/// It is the `cdn-id` of RFC 8586, which is made for this: `Via` (RFC 9110, section 7.6.3) would
+/// do, but makes some servers stop compressing, and `lb` behind `lb` is no loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoopToken([u8; 19]);
+
+impl LoopToken {
+    pub(in crate::http) const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The token of a process that has drawn `random`.
+    #[must_use]
+    pub fn new(random: u64) -> Self {
+        let mut text = *b"lb-0000000000000000";
+        for (nth, place) in text.iter_mut().rev().take(16).enumerate() {
+            let digit = (random >> (4 * nth) & 0xf) as u8;
+            *place = if digit < 10 {
+                b'0' + digit
+            } else {
+                b'a' + digit - 10
+            };
+        }
+        Self(text)
+    }
+}
+
 impl ForwardPolicy {
+    /// The same policy, with requests marked by `token`.
+    #[must_use]
+    pub fn with_loop_token(mut self, token: LoopToken) -> Self {
+        for lines in [&mut self.lines, &mut self.lines_10] {
+            write_field(b"CDN-Loop: ", &token.0, lines);
+        }
+        self.loop_token = Some(token);
+        self
+    }
+
+    /// Whether `value`, of `CDN-Loop`, has the token of this process.
+    pub(in crate::http) fn is_own_loop(&self, value: &[u8]) -> bool {
+        let own = self.loop_token.as_ref();
+        own.is_some_and(|own| {
+            let mut ids = members(value).map(|info| info.split(|&byte| byte == b';').next());
+            ids.any(|id| id.map(trim) == Some(&own.0))
+        })
+    }
+
     /// Whether a response without `Date` gets one.
     #[must_use]
     pub const fn adds_date(&self) -> bool {
@@ -101,7 +158,12 @@ impl ForwardPolicy {
     }
 }
 
-fn lines(options: ForwardOptions, proto: &str, port: u16, via: &[u8]) -> Vec<u8> {
+pub(in crate::http) fn lines(
+    options: ForwardOptions,
+    proto: &str,
+    port: u16,
+    via: &[u8],
+) -> Vec<u8> {
     let mut lines = Vec::new();
     if options.x_forwarded_proto {
         write_field(b"X-Forwarded-Proto: ", proto.as_bytes(), &mut lines);
@@ -154,6 +216,9 @@ pub struct Forward<'a> {
     pub client_ip: &'a [u8],
     /// The `X-Request-Id` of a request that comes without.
     pub request_id: Option<&'a [u8]>,
+    /// Whether the request came from a trusted proxy: what it says of its client is kept, and said
+    /// only where it is missing.
+    pub is_trusted: bool,
     /// The `Host` the backend is asked for, instead of the one the client asked.
     pub host: Option<&'a [u8]>,
 }

@@ -15,7 +15,7 @@
 use crate::error::Refusal;
 use crate::http::error::{BadResponse, ParseError};
 use crate::http::fields::{self, FieldKind, FieldTable};
-use crate::http::forward::{Forward, ResponseRewrite};
+use crate::http::forward::{self, Forward, ForwardPolicy, ResponseRewrite};
 use crate::http::h1::repair::{Repair, repair};
 use crate::http::h1::scan::{StartLine, first_flaw};
 use crate::http::h1::write;
@@ -26,6 +26,7 @@ use crate::http::semantics::{HeadSemantics, MAX_NOMINATIONS, MAX_RESPONSE_NOMINA
 use crate::http::span::Span;
 use crate::http::version::Version;
 use std::mem::MaybeUninit;
+use std::net::IpAddr;
 
 /// Room for the tokens of one head.
 type Slots<'i> = [MaybeUninit<httparse::Header<'i>>; MAX_FIELDS];
@@ -205,6 +206,23 @@ impl HeadParser {
     #[must_use]
     pub fn cookie<'i>(&self, input: &'i [u8], name: &[u8]) -> Option<&'i [u8]> {
         fields::cookie(&self.fields, input, name)
+    }
+
+    /// The client of the request read last, which came from a trusted proxy, as far as trusted
+    /// proxies vouch for it.
+    #[must_use]
+    pub fn client(&self, input: &[u8], is_trusted: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
+        forward::client(&self.fields, input, is_trusted)
+    }
+
+    /// Whether the request read last has come through here before, by the loop token of `policy`.
+    /// Costs nothing without `CDN-Loop` (RFC 8586).
+    #[must_use]
+    pub fn is_looping(&self, input: &[u8], policy: &ForwardPolicy) -> bool {
+        self.fields.has(FieldKind::CdnLoop) && {
+            let mut values = self.fields.values(FieldKind::CdnLoop, input);
+            values.any(|value| policy.is_own_loop(value))
+        }
     }
 
     /// Takes over the fields that the tokeniser found, adds what they say to `semantics`, and returns

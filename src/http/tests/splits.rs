@@ -234,6 +234,7 @@ fn written_heads_are_accepted_again() {
     let forward = Forward {
         policy: &policy,
         client_ip: b"192.0.2.7",
+        is_trusted: false,
         request_id: Some(b"id"),
         host: None,
     };

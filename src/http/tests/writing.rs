@@ -15,6 +15,7 @@ const SILENT: ForwardOptions = ForwardOptions {
     forwarded: false,
     via: false,
     date: false,
+    loop_token: false,
 };
 
 fn sent_with(input: &str, options: ForwardOptions, more: impl Fn(&mut Forward<'_>)) -> String {
@@ -22,6 +23,7 @@ fn sent_with(input: &str, options: ForwardOptions, more: impl Fn(&mut Forward<'_
     let mut forward = Forward {
         policy: &policy,
         client_ip: b"192.0.2.7",
+        is_trusted: false,
         request_id: None,
         host: None,
     };
@@ -367,5 +369,107 @@ fn response_without_date_gets_one() {
         "HTTP/1.1 304 Not Modified\r\nA: b\r\ndate: x\r\nC: d\r\n\r\n",
     ] {
         assert_eq!(written(own), own);
+    }
+}
+
+/// The lines that tell of the client, of a request with `lines` from a trusted proxy.
+fn sent_by_trusted(lines: &str) -> Vec<String> {
+    let input = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+    let sent = sent_with(&input, ForwardOptions::default(), |forward| {
+        forward.is_trusted = true;
+    });
+    let lines = sent.lines().filter(|line| line.contains("orwarded"));
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn trusted_proxy_is_carried_on() {
+    assert_eq!(
+        sent_by_trusted(
+            "X-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.9\r\n\
+             X-Forwarded-Host: b\r\nX-Forwarded-Port: 443\r\n"
+        ),
+        [
+            "X-Forwarded-Proto: https",
+            "X-Forwarded-Host: b",
+            "X-Forwarded-Port: 443",
+            "X-Forwarded-For: 203.0.113.9, 192.0.2.7",
+        ]
+    );
+    assert_eq!(
+        sent_by_trusted("X-Forwarded-Proto: https\r\n"),
+        [
+            "X-Forwarded-Proto: https",
+            "X-Forwarded-For: 192.0.2.7",
+            "X-Forwarded-Host: a",
+            "X-Forwarded-Port: 8080",
+        ]
+    );
+}
+
+#[test]
+fn client_is_the_first_from_the_end_that_is_not_trusted() {
+    let is_trusted = |ip: std::net::IpAddr| ip.to_string().starts_with("10.");
+    let mut parser = HeadParser::new(HeadLimits::default());
+    let cases = [
+        ("", None),
+        ("X-Forwarded-For: 203.0.113.9\r\n", Some("203.0.113.9")),
+        // The first was written by the client itself.
+        (
+            "X-Forwarded-For: 1.2.3.4, 203.0.113.9, 10.0.0.1\r\n",
+            Some("203.0.113.9"),
+        ),
+        (
+            "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 10.0.0.1\r\n",
+            Some("1.2.3.4"),
+        ),
+        ("X-Forwarded-For: 10.0.0.2, 10.0.0.1\r\n", Some("10.0.0.2")),
+        (
+            "X-Forwarded-For: 1.2.3.4, unknown, 10.0.0.1\r\n",
+            Some("10.0.0.1"),
+        ),
+        ("X-Forwarded-For: rubbish\r\n", None),
+        ("X-Forwarded-For: 203.0.113.9:5123\r\n", Some("203.0.113.9")),
+        ("X-Forwarded-For: [2001:db8::1]:80\r\n", Some("2001:db8::1")),
+        ("X-Forwarded-For: 2001:db8::1\r\n", Some("2001:db8::1")),
+        (
+            "Forwarded: proto=https; For=\"[2001:db8::2]:47\", for=10.1.1.1\r\n",
+            Some("2001:db8::2"),
+        ),
+        ("Forwarded: for=_hidden\r\n", None),
+        (
+            "Forwarded: for=1.2.3.4\r\nX-Forwarded-For: 5.6.7.8\r\n",
+            Some("5.6.7.8"),
+        ),
+    ];
+    for (lines, client) in cases {
+        let input = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+        assert!(parser.request(input.as_bytes()).is_ok());
+        let found = parser.client(input.as_bytes(), is_trusted);
+        assert_eq!(
+            found.map(|ip| ip.to_string()).as_deref(),
+            client,
+            "{lines:?}"
+        );
+    }
+}
+
+#[test]
+fn request_that_comes_back_is_known() {
+    let policy = |random| {
+        let policy = ForwardPolicy::new(ForwardOptions::default(), "http", 80);
+        policy.with_loop_token(crate::http::LoopToken::new(random))
+    };
+    let mut parser = HeadParser::new(HeadLimits::default());
+    let (own, other) = (policy(0xfeed), policy(7));
+    for lines in [
+        "CDN-Loop: lb-000000000000feed\r\n",
+        "cdn-loop: x.example; a=b, lb-000000000000feed\r\n",
+        "CDN-Loop: x\r\nCDN-Loop: lb-000000000000feed ;c\r\n",
+    ] {
+        let input = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+        assert!(parser.request(input.as_bytes()).is_ok());
+        assert!(parser.is_looping(input.as_bytes(), &own), "{lines:?}");
+        assert!(!parser.is_looping(input.as_bytes(), &other), "{lines:?}");
     }
 }

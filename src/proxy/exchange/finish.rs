@@ -6,6 +6,7 @@ use crate::address::ClientAddress;
 use crate::telemetry::{Record, RequestTexts};
 use crate::time::Timestamp;
 use crate::transport::{IoContext, Pipes};
+use std::net::SocketAddr;
 
 /// What becomes of a client connection after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +25,10 @@ impl<Pipe> Exchange<Pipe> {
     /// The one record of this exchange.
     pub(crate) fn record(&self, client: ClientAddress, now: Timestamp) -> Record {
         let stats = &self.stats;
+        let named = stats.log_fields.as_ref().and_then(LogFields::client);
         Record {
             started_at: stats.started_at,
-            client,
+            client: named.map_or(client, |ip| SocketAddr::new(ip, 0).into()),
             status: stats.status,
             bytes_in: stats.head_bytes as u64 + self.upload.received(),
             bytes_out: stats.interim_bytes + self.download.passed(),

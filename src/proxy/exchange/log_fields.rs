@@ -3,17 +3,19 @@
 //! Owns one buffer from the pool with all of them, made only if there is a log. Does not know how
 //! lines are formatted.
 
+use crate::http::ClientIp;
 use crate::telemetry::{LOGGED_HEADERS, RequestTexts};
 use crate::transport::{Buffer, Buffers};
 use std::array;
+use std::net::IpAddr;
 
 /// Of a request id, this much is kept.
 const MAX_ID_BYTES: usize = 128;
 /// Of the value of a header field, this much is kept.
 const MAX_HEADER_BYTES: usize = 1_024;
 
-/// Request id, method and target come first, then the logged header fields.
-const TEXTS: usize = 3 + LOGGED_HEADERS;
+/// Request id, method, target and the client that a proxy names, then the logged header fields.
+const TEXTS: usize = 4 + LOGGED_HEADERS;
 
 /// Bytes of the length of a text.
 const LENGTH_BYTES: usize = size_of::<u32>();
@@ -24,12 +26,19 @@ const LENGTH_BYTES: usize = size_of::<u32>();
 pub(crate) struct LogFields(Buffer);
 
 impl LogFields {
-    /// Copies `texts`, the client's id and header fields up to their limits.
-    pub(crate) fn new(texts: &RequestTexts<'_>, buffers: &mut Buffers) -> Self {
+    /// Copies `texts`, the client's id and header fields up to their limits, and the `client` that a
+    /// trusted proxy names.
+    pub(crate) fn new(
+        texts: &RequestTexts<'_>,
+        client: Option<IpAddr>,
+        buffers: &mut Buffers,
+    ) -> Self {
+        let client = client.map(ClientIp::from);
+        let client = client.as_ref().map_or(&b""[..], ClientIp::as_bytes);
         let RequestTexts {
             id, method, target, ..
         } = *texts;
-        let mut all = [id.get(..MAX_ID_BYTES).unwrap_or(id), method, target]
+        let mut all = [id.get(..MAX_ID_BYTES).unwrap_or(id), method, target, client]
             .into_iter()
             .chain(
                 texts
@@ -51,6 +60,22 @@ impl LogFields {
 
     /// The texts.
     pub(crate) fn texts(&self) -> RequestTexts<'_> {
+        let [id, method, target, _client, headers @ ..] = self.all();
+        RequestTexts {
+            id,
+            method,
+            target,
+            headers,
+        }
+    }
+
+    /// The client that a trusted proxy names.
+    pub(crate) fn client(&self) -> Option<IpAddr> {
+        let [_id, _method, _target, client, ..] = self.all();
+        str::from_utf8(client).ok()?.parse().ok()
+    }
+
+    fn all(&self) -> [&[u8]; TEXTS] {
         let (lengths, mut rest) = self
             .0
             .pending()
@@ -58,18 +83,12 @@ impl LogFields {
             .unwrap_or_default();
         let (lengths, _) = lengths.as_chunks();
         let mut lengths = lengths.iter().map(|length| u32::from_ne_bytes(*length));
-        let [id, method, target, headers @ ..] = [(); TEXTS].map(|()| {
+        [(); TEXTS].map(|()| {
             let length = lengths.next().unwrap_or_default();
             let (text, others) = rest.split_at_checked(length as usize).unwrap_or_default();
             rest = others;
             text
-        });
-        RequestTexts {
-            id,
-            method,
-            target,
-            headers,
-        }
+        })
     }
 
     /// The buffer, to be given back.
@@ -85,6 +104,7 @@ mod tests {
     #[test]
     fn texts_come_back_and_long_ones_are_cut() {
         let buffers = &mut Buffers::default();
+        let ip: IpAddr = "2001:db8::7".parse().unwrap();
         let long = [b'x'; MAX_HEADER_BYTES + 1];
         let mut texts = RequestTexts {
             id: b"id",
@@ -92,7 +112,8 @@ mod tests {
             target: b"/a",
             headers: [b"pi.example", b"", &long],
         };
-        let fields = LogFields::new(&texts, buffers);
+        let fields = LogFields::new(&texts, Some(ip), buffers);
+        assert_eq!(fields.client(), Some(ip));
         let kept = fields.texts();
         assert_eq!(
             (kept.id, kept.method, kept.target),
@@ -101,10 +122,11 @@ mod tests {
         assert_eq!(kept.headers[..2], [&b"pi.example"[..], b""]);
         assert_eq!(kept.headers[2].len(), MAX_HEADER_BYTES);
         texts.id = &long;
-        let fields = LogFields::new(&texts, buffers);
+        let fields = LogFields::new(&texts, None, buffers);
         assert_eq!(fields.texts().id.len(), MAX_ID_BYTES);
         assert_eq!(fields.texts().target, b"/a");
-        let nothing = LogFields::new(&RequestTexts::default(), buffers);
+        assert_eq!(fields.client(), None);
+        let nothing = LogFields::new(&RequestTexts::default(), None, buffers);
         assert_eq!(nothing.texts().headers, [b""; LOGGED_HEADERS]);
     }
 }

@@ -16,7 +16,7 @@ use crate::telemetry::{RequestTexts, logged_headers};
 use crate::time::Timestamp;
 use crate::transport::{Buffer, Buffers, Flow, Transport};
 use std::array;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Room for the field lines that are added to a request head; more is seldom needed.
 const ADDED_BYTES: usize = 256;
@@ -51,16 +51,39 @@ impl<Pipe> Exchange<Pipe> {
         ctx: &mut RequestContext<'_>,
     ) -> Option<Started> {
         match ctx.codec.parser.request(input) {
-            Ok(Parsed::Complete(head)) => Some(ctx.start(id, client, &head, input, exchanges)),
-            Ok(Parsed::Partial) => None,
-            Err(refusal) => {
-                let pool = client.listener.pool;
-                Some(Started {
-                    used: input.len(),
-                    exchange: exchanges.insert(Self::refused(id, pool, input.len(), ctx.now)),
-                    fault: Some(Fault::Refused(refusal)),
-                })
+            Ok(Parsed::Complete(head)) => {
+                let policy = &client.listener.forward;
+                match ctx.codec.parser.is_looping(input, policy) {
+                    true => Some(Self::refuse(
+                        id,
+                        client,
+                        input,
+                        Refusal::Loop,
+                        exchanges,
+                        ctx,
+                    )),
+                    false => Some(ctx.start(id, client, &head, input, exchanges)),
+                }
             }
+            Ok(Parsed::Partial) => None,
+            Err(refusal) => Some(Self::refuse(id, client, input, refusal, exchanges, ctx)),
+        }
+    }
+
+    /// Starts the exchange of a request that is refused.
+    fn refuse<T: Transport>(
+        id: ClientConnId,
+        client: &ClientConn<T>,
+        input: &[u8],
+        refusal: Refusal,
+        exchanges: &mut Table<ExchangeTag, Self>,
+        ctx: &RequestContext<'_>,
+    ) -> Started {
+        let refused = Self::refused(id, client.listener.pool, input.len(), ctx.now);
+        Started {
+            used: input.len(),
+            exchange: exchanges.insert(refused),
+            fault: Some(Fault::Refused(refusal)),
         }
     }
 
@@ -90,7 +113,7 @@ impl<Pipe> Exchange<Pipe> {
         let mut upload = Flow::tunnel();
         if ctx.pool.connect.send_proxy.is_some() {
             let mut first = ctx.buffers.take(0);
-            write_proxy_header(client, ctx.pool, first.as_vec_mut());
+            write_proxy_header(client, client.address, ctx.pool, first.as_vec_mut());
             // Fails only on malformed framing, and a tunnel has none.
             let _ = upload.prepare(first, b"", false);
         }
@@ -118,7 +141,8 @@ impl RequestContext<'_> {
             _ => None,
         };
         let made_id = made_id.as_ref().map(|id| id.as_slice());
-        let first = self.forward(client, head, input, made_id);
+        let origin = self.origin(client, input);
+        let first = self.forward(client, &origin, head, input, made_id);
         let mut upload = Flow::new(Body::new(head.body));
         let body = input.get(head.len..).unwrap_or_default();
         let used = upload.prepare(first, body, head.method.is_idempotent());
@@ -130,9 +154,9 @@ impl RequestContext<'_> {
             awaits_continue: head.expects_continue,
             needs_host: head.needs_host && self.pool.connect.host.is_none(),
         };
-        let log_fields = self.log_fields(head, input, sent_id.or(made_id));
+        let log_fields = self.log_fields(head, input, sent_id.or(made_id), origin.named);
         let stats = ExchangeStats::new(self.now, head.len, log_fields);
-        let key = self.key(head, input, client.address);
+        let key = self.key(head, input, origin.address(client.address));
         let pool = client.listener.pool;
         let mut exchange = Exchange::new(id, pool, request, upload, key, stats);
         if let Some(sticky) = &self.pool.affinity {
@@ -146,10 +170,22 @@ impl RequestContext<'_> {
         }
     }
 
+    /// Where the request comes from: the peer, or the client that a trusted proxy names.
+    fn origin<T: Transport>(&self, client: &ClientConn<T>, input: &[u8]) -> Origin {
+        let listener = &client.listener;
+        let is_trusted = listener.believes_fields(client.address);
+        let named = is_trusted.then(|| self.codec.parser.client(input, |ip| listener.trusts(ip)));
+        Origin {
+            is_trusted,
+            named: named.flatten(),
+        }
+    }
+
     /// Writes what the backend is sent first into a buffer of its own.
     fn forward<T: Transport>(
         &mut self,
         client: &ClientConn<T>,
+        origin: &Origin,
         head: &RequestHead,
         input: &[u8],
         request_id: Option<&[u8]>,
@@ -159,11 +195,14 @@ impl RequestContext<'_> {
             BodyLength::Length(_) | BodyLength::Chunked | BodyLength::UntilClose => input.len(),
         };
         let mut first = self.buffers.take(known + ADDED_BYTES);
-        write_proxy_header(client, self.pool, first.as_vec_mut());
+        let source = origin.address(client.address);
+        write_proxy_header(client, source, self.pool, first.as_vec_mut());
+        // The field lists the peer behind the clients it has vouched for.
         let ip = ClientIp::from(client.address.ip());
         let forward = Forward {
             policy: &client.listener.forward,
             client_ip: ip.as_bytes(),
+            is_trusted: origin.is_trusted,
             request_id,
             host: self.pool.connect.host.as_deref().map(str::as_bytes),
         };
@@ -189,6 +228,7 @@ impl RequestContext<'_> {
         head: &RequestHead,
         input: &[u8],
         id: Option<&[u8]>,
+        client: Option<IpAddr>,
     ) -> Option<LogFields> {
         self.needs_log_fields.then(|| {
             let parser = &self.codec.parser;
@@ -199,17 +239,37 @@ impl RequestContext<'_> {
                 target: head.target.of(input),
                 headers: array::from_fn(|_| headers.next().flatten().unwrap_or_default()),
             };
-            LogFields::new(&texts, self.buffers)
+            LogFields::new(&texts, client, self.buffers)
         })
     }
 }
 
+/// Where a request comes from.
+struct Origin {
+    /// Whether the peer is a trusted proxy.
+    is_trusted: bool,
+    /// The client it names.
+    named: Option<IpAddr>,
+}
+
+impl Origin {
+    /// The client's address, if its `peer` is not the client. Its port is not known: 0.
+    fn address(&self, peer: ClientAddress) -> ClientAddress {
+        self.named.map_or(peer, |ip| SocketAddr::new(ip, 0).into())
+    }
+}
+
 /// Appends the PROXY header that tells a backend about a client, if its pool sends one.
-fn write_proxy_header<T: Transport>(client: &ClientConn<T>, pool: &Pool, out: &mut Vec<u8>) {
+fn write_proxy_header<T: Transport>(
+    client: &ClientConn<T>,
+    source: ClientAddress,
+    pool: &Pool,
+    out: &mut Vec<u8>,
+) {
     let Some(version) = pool.connect.send_proxy else {
         return;
     };
-    let ends = client.address.tcp().zip(client.local_address());
+    let ends = source.tcp().zip(client.local_address());
     let ends = ends.map(|(source, destination)| Ends {
         source,
         destination,

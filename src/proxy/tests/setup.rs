@@ -81,6 +81,7 @@ impl Setup {
         let limits = PoolLimits::new(&self.limits, &self.timeouts);
         let listener = Listener {
             mode: self.mode,
+            trusted_proxies: Vec::new(),
             accepts_proxy: false,
             forward: ForwardPolicy::new(SILENT, "http", 80),
             timeouts: self.timeouts,
@@ -124,4 +125,5 @@ const SILENT: ForwardOptions = ForwardOptions {
     forwarded: false,
     via: false,
     date: false,
+    loop_token: false,
 };

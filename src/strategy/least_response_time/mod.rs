@@ -67,7 +67,7 @@ impl LeastResponseTime {
         key: KeyKind::None,
         help: "the default: backends or requests that differ, or may go bad",
         cost: "O(n) up to 500, then O(1)",
-        nanos: (117, 430),
+        nanos: (125, 990),
         build: |args| Box::new(Self::new(args.seed)),
     };
 

@@ -53,9 +53,6 @@ fn quantiles_are_exact_to_two_digits_at_any_length() {
     assert_eq!(times.p99.as_micros(), 108);
     stats.begin_turn(Timestamp::ZERO);
     assert!(stats.end_turn(Timestamp::NEVER).is_some());
-    let histogram = stats.turn_times.0.expect("allocated");
-    let counts = histogram.distinct_values() * size_of::<u64>();
-    assert!(counts <= 40 * 1024, "{counts} bytes");
 }
 
 #[test]

@@ -83,7 +83,18 @@ impl Stand {
     }
 
     fn over(backend: Backend, answer: Arc<Mutex<Answer>>, args: &[&str]) -> Self {
-        let args = [&["--access-log", "text", "--date", "off"], args].concat();
+        let args = [
+            &[
+                "--access-log",
+                "text",
+                "--date",
+                "off",
+                "--loop-detection",
+                "off",
+            ],
+            args,
+        ]
+        .concat();
         let mut command = Lb::command(&[backend.address], &args);
         let mut lb = Lb::spawn(command.stdout(Stdio::piped()));
         let stdout = BufReader::new(lb.stdout.take().expect("a pipe"));

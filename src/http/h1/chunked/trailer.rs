@@ -256,7 +256,8 @@ impl Name {
             | FieldKind::XForwardedHost
             | FieldKind::XForwardedPort
             | FieldKind::XForwardedProto
-            | FieldKind::XRequestId => false,
+            | FieldKind::XRequestId
+            | FieldKind::CdnLoop => false,
             _ => true,
         }
     }

@@ -101,6 +101,10 @@ const fn text(status: u16) -> (&'static str, &'static str) {
             "HTTP Version Not Supported",
             "The versions spoken here are HTTP/1.0 and HTTP/1.1.",
         ),
+        508 => (
+            "Loop Detected",
+            "The request has come through this balancer before.",
+        ),
         _ => (
             "Internal Proxy Error",
             "The balancer could not handle the request.",
@@ -155,7 +159,7 @@ mod tests {
 
     #[test]
     fn each_status_has_its_own_reason_phrase() {
-        for status in [400, 405, 408, 414, 417, 431, 501, 502, 503, 504, 505] {
+        for status in [400, 405, 408, 414, 417, 431, 501, 502, 503, 504, 505, 508] {
             assert_ne!(super::text(status).0, super::text(500).0, "{status}");
         }
     }

@@ -5,9 +5,9 @@
 //! [`ForwardPolicy`](crate::http::ForwardPolicy).
 
 use crate::http::fields::write::{copy_fields, write_field, write_length, write_members};
-use crate::http::fields::{FieldKind, FieldTable};
+use crate::http::fields::{FieldKind, FieldTable, KindSet};
 use crate::http::forward::ConnectionOption;
-use crate::http::forward::{Forward, ForwardedFor, NO_ADDRESS};
+use crate::http::forward::{self, Forward, ForwardPolicy, ForwardedFor, NO_ADDRESS};
 use crate::http::head::RequestHead;
 use crate::http::head::TargetForm;
 use crate::http::method::Method;
@@ -25,9 +25,7 @@ pub(in crate::http) fn write_request(
     out.reserve(head.len + ROOM_FOR_ADDITIONS);
     let host = new_host(fields, head, input, forward);
     let framing = Framing::new(fields, head, input);
-    let dropped = forward
-        .policy
-        .dropped
+    let dropped = kept_if_trusted(fields, forward)
         .with_if(host.is_some(), FieldKind::Host)
         .with_if(!head.upgrade, FieldKind::Upgrade)
         .with_if(head.version == Version::Http10, FieldKind::Expect)
@@ -153,7 +151,7 @@ fn write_identity(
     let policy = forward.policy;
     if policy.options.x_forwarded_for != ForwardedFor::Leave {
         out.extend_from_slice(b"X-Forwarded-For: ");
-        if policy.options.x_forwarded_for == ForwardedFor::Append
+        if (policy.options.x_forwarded_for == ForwardedFor::Append || forward.is_trusted)
             && fields.has(FieldKind::XForwardedFor)
         {
             // In one line: many recipients read only the first or the last of several.
@@ -163,13 +161,18 @@ fn write_identity(
         out.extend_from_slice(b"\r\n");
     }
     let host = head.host.of(input);
-    if policy.options.x_forwarded_host && !host.is_empty() {
+    let is_host_told = forward.is_trusted && fields.has(FieldKind::XForwardedHost);
+    if policy.options.x_forwarded_host && !host.is_empty() && !is_host_told {
         write_field(b"X-Forwarded-Host: ", host, out);
     }
-    out.extend_from_slice(match head.version {
-        Version::Http11 => &policy.lines,
-        Version::Http10 => &policy.lines_10,
-    });
+    if forward.is_trusted {
+        write_missing_lines(fields, head, policy, out);
+    } else {
+        out.extend_from_slice(match head.version {
+            Version::Http11 => &policy.lines,
+            Version::Http10 => &policy.lines_10,
+        });
+    }
     if policy.options.forwarded {
         write_forwarded(policy.proto, host, forward.client_ip, out);
     }
@@ -177,6 +180,45 @@ fn write_identity(
         && !fields.has(FieldKind::XRequestId)
     {
         write_field(b"X-Request-Id: ", id, out);
+    }
+}
+
+/// The kinds that are not copied: those of the policy, without what a trusted proxy has said.
+fn kept_if_trusted(fields: &FieldTable, forward: &Forward<'_>) -> KindSet {
+    let dropped = forward.policy.dropped;
+    if !forward.is_trusted {
+        return dropped;
+    }
+    [
+        FieldKind::XForwardedHost,
+        FieldKind::XForwardedProto,
+        FieldKind::XForwardedPort,
+        FieldKind::Forwarded,
+    ]
+    .into_iter()
+    .fold(dropped, |dropped, kind| {
+        dropped.without_if(fields.has(kind), kind)
+    })
+}
+
+/// The constant lines of the policy, without those a trusted proxy has said already.
+#[cold]
+fn write_missing_lines(
+    fields: &FieldTable,
+    head: &RequestHead,
+    policy: &ForwardPolicy,
+    out: &mut Vec<u8>,
+) {
+    let mut options = policy.options;
+    options.x_forwarded_proto &= !fields.has(FieldKind::XForwardedProto);
+    options.x_forwarded_port &= !fields.has(FieldKind::XForwardedPort);
+    let via = match head.version {
+        Version::Http11 => b"1.1 lb",
+        Version::Http10 => b"1.0 lb",
+    };
+    out.extend(forward::lines(options, policy.proto, policy.port, via));
+    if let Some(token) = &policy.loop_token {
+        write_field(b"CDN-Loop: ", token.as_bytes(), out);
     }
 }
 
