@@ -261,6 +261,7 @@ impl Backends {
             in_flight: InFlight::default(),
             picker: Picker {
                 is_keyed: strategy.key_source() != KeySource::None,
+                is_keyed_by_target: strategy.key_source() == KeySource::Target,
                 strategy,
                 next_pick: FIRST_PICK,
                 panic_picks: 0,

@@ -15,6 +15,8 @@ pub(super) struct Picker {
     pub(super) strategy: Box<dyn Strategy>,
     /// Whether the strategy goes by something in the request.
     pub(super) is_keyed: bool,
+    /// Whether that is the target.
+    pub(super) is_keyed_by_target: bool,
     /// The number of the next pick.
     pub(super) next_pick: u64,
     /// Picks of backends that are out, because all are.

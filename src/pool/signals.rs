@@ -62,10 +62,10 @@ impl Backends {
             return;
         };
         let is_evidence = lease.dispatched_at >= backend.judged_from;
-        // Where the request or a cookie decides on the backend, failures follow the request: one page
-        // that always fails would eject one healthy backend after another. Those of different keys
+        // Where the target or a cookie decides on the backend, failures follow the request: one page
+        // that always fails would eject one healthy backend after another. Those of different pages
         // tell of the backend all the same.
-        let repeats = self.picker.is_keyed && backend.last_failed_key == Some(lease.key);
+        let repeats = self.picker.is_keyed_by_target && backend.last_failed_key == Some(lease.key);
         let follows_request = repeats || lease.by_affinity;
         match outcome {
             Outcome::Inconclusive => {

@@ -116,8 +116,10 @@ fn a_client_keeps_to_its_server() {
     let pi = Pi::start_many(4);
     for strategy in ["ip-hash", "ip-maglev"] {
         for mode in ["http", "tcp"] {
-            let no_pool = ["--max-idle-per-backend", "0"];
-            let args = [["--strategy", strategy], ["--mode", mode], no_pool].concat();
+            let mut args = vec!["--strategy", strategy, "--mode", mode];
+            if mode == "http" {
+                args.extend(["--max-idle-per-backend", "0"]);
+            }
             let lb = Lb::start(&Pi::addresses(&pi), &args);
             let before = lb.usage().open_fds();
             let mut homes = (0..20).map(|_| {

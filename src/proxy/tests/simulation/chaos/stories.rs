@@ -41,11 +41,10 @@ fn whatever_ails_a_server_it_is_out_and_back_in_time_under_every_strategy() {
     }
 }
 
-/// Whether only checks may eject for it: where the request decides on the backend, failures follow
-/// the request.
+/// Whether only checks may eject for it: where the target decides on the backend, failures follow the
+/// target.
 fn is_left_to_checks(strategy: &str, ailment: Condition) -> bool {
-    let is_keyed = strategy.contains("hash") || strategy.contains("maglev");
-    is_keyed
+    strategy.starts_with("uri-")
         && matches!(
             ailment,
             Condition::Sick {
