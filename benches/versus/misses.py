@@ -152,11 +152,7 @@ class Clients:
 
 
 def receive(client):
-    received = b""
-    while len(received) < len(budget.ANSWER):
-        received += client.recv(1 << 16)
-    if received != budget.ANSWER:
-        raise RuntimeError(f"not the answer: {received!r}")
+    budget.await_answer(client, budget.ANSWER)
 
 
 def per_request(lb, case, out):

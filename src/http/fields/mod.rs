@@ -47,8 +47,9 @@ impl FieldKind {
         self as u8 > Self::Date as u8
     }
 
-    /// The kind of the field called `name`, in any case.
-    #[inline]
+    /// The kind of the field called `name`, in any case. Always inlined: a call for each field costs
+    /// 90 instructions a request.
+    #[inline(always)]
     pub(in crate::http) fn of(name: &[u8]) -> Self {
         let Some(first) = name.first() else {
             return Self::Other;
@@ -95,7 +96,7 @@ impl FieldKind {
 
 /// Whether `name` is `known` in any case. As the length is known when this is compiled, all bytes
 /// are compared at once instead of one by one.
-#[inline]
+#[inline(always)]
 fn is<const LEN: usize>(name: &[u8], known: &[u8; LEN]) -> bool {
     <&[u8; LEN]>::try_from(name).is_ok_and(|name| {
         let mut difference = 0;
