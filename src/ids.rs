@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 const GENERATION_BITS: u32 = 29;
 const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
 
-/// Names an entry of a [`Table`]. `Tag` keeps the ids of different tables apart.
+/// Names an entry of a `Table`. `Tag` keeps the ids of different tables apart.
 pub struct Id<Tag> {
     slot: u32,
     generation: NonZeroU32,

@@ -52,7 +52,7 @@ impl ClientIp {
 }
 
 impl From<Option<IpAddr>> for ClientIp {
-    /// A client without an IP address is written as [`NO_ADDRESS`].
+    /// A client without an IP address is written as `NO_ADDRESS`.
     fn from(address: Option<IpAddr>) -> Self {
         if let Some(ip) = address {
             return ip.into();

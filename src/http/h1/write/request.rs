@@ -53,7 +53,7 @@ pub(in crate::http) fn write_request(
     out.extend_from_slice(b"\r\n");
 }
 
-/// Names `authority` as the `Host` in `sent`, which ends with a head from [`write_request`] that
+/// Names `authority` as the `Host` in `sent`, which ends with a head from `write_request` that
 /// [needs one](RequestHead::needs_host), or names it instead of the one named before.
 pub fn set_host(sent: &mut Vec<u8>, authority: &[u8]) {
     const FIELD: &[u8] = b"\r\nHost: ";
