@@ -34,6 +34,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("x-forwarded", "on"),
     ("forwarded", "off"),
     ("via", "off"),
+    ("date", "on"),
+    ("loop-detection", "on"),
     ("request-id", "on"),
     ("keep-alive-timeout", "1m"),
     ("head-timeout", "10s"),
