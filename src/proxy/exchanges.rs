@@ -16,7 +16,7 @@ use crate::ids::{BackendConnId, ExchangeId};
 use crate::pool::{Lease, PoolId};
 use crate::strategy::{BackendId, Outcome};
 use crate::time::Timestamp;
-use crate::transport::Readiness;
+use crate::transport::{IoContext, Readiness};
 use std::io;
 use std::mem;
 
@@ -67,19 +67,25 @@ impl<N: Network> Proxy<N> {
     }
 
     fn step(&mut self, id: ExchangeId, now: Timestamp) -> Option<Step> {
-        let Lent {
-            exchange,
-            client,
-            backend,
-        } = self.conns.lend(id)?;
-        let mut io = ExchangeIo::<N> {
-            client,
-            backend,
-            pool: self.pools.get_mut(exchange.pool),
+        self.with_io(id, |exchange, io, ctx| exchange.step(io, ctx, now))
+    }
+
+    /// Lends an exchange what it works on. `None` if it has ended.
+    #[inline]
+    fn with_io<R>(
+        &mut self,
+        id: ExchangeId,
+        work: impl FnOnce(&mut Exchange<N::Pipe>, &mut ExchangeIo<'_, N>, &mut IoContext<N::Pipes>) -> R,
+    ) -> Option<R> {
+        let lent = self.conns.lend(id)?;
+        let mut io = ExchangeIo {
+            client: lent.client,
+            backend: lent.backend,
+            pool: self.pools.get_mut(lent.exchange.pool),
             codec: &mut self.codec,
             is_stopping: self.is_stopping,
         };
-        Some(exchange.step(&mut io, &mut self.io, now))
+        Some(work(lent.exchange, &mut io, &mut self.io))
     }
 
     /// Puts an exchange into the run queue: once, however many reasons there are.
@@ -150,17 +156,8 @@ impl<N: Network> Proxy<N> {
     }
 
     fn begin_upload(&mut self, id: ExchangeId, now: Timestamp) -> Step {
-        let Some(lent) = self.conns.lend(id) else {
-            return Step::Wait;
-        };
-        let mut io = ExchangeIo::<N> {
-            client: lent.client,
-            backend: lent.backend,
-            pool: self.pools.get_mut(lent.exchange.pool),
-            codec: &mut self.codec,
-            is_stopping: self.is_stopping,
-        };
-        lent.exchange.upload(&mut io, &mut self.io, now)
+        let step = self.with_io(id, |exchange, io, ctx| exchange.upload(io, ctx, now));
+        step.unwrap_or(Step::Wait)
     }
 
     fn enqueue(&mut self, id: ExchangeId, pool: PoolId, now: Timestamp) -> Step {
@@ -364,16 +361,7 @@ impl<N: Network> Proxy<N> {
     }
 
     fn connected(&mut self, id: ExchangeId, now: Timestamp) {
-        if let Some(lent) = self.conns.lend(id) {
-            let mut io = ExchangeIo::<N> {
-                client: lent.client,
-                backend: lent.backend,
-                pool: self.pools.get_mut(lent.exchange.pool),
-                codec: &mut self.codec,
-                is_stopping: self.is_stopping,
-            };
-            lent.exchange.note_established(&mut io, now);
-        }
+        self.with_io(id, |exchange, io, _| exchange.note_established(io, now));
     }
 
     /// A connection could not be established, by `fault`. The other addresses of the backend come
