@@ -138,6 +138,7 @@ fn is_started_as(pid: u32, name: &str) -> bool {
 mod tests {
     use super::*;
     use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    use std::io::Read as _;
     use std::os::unix::fs::symlink;
     use std::os::unix::process::CommandExt as _;
     use std::process::{Child, Command, Stdio};
@@ -193,11 +194,16 @@ mod tests {
         child.wait().unwrap();
     }
 
-    /// Starts a shell that waits, by the path of a program and under a name.
+    /// Starts a shell that waits, by the path of a program and under a name. Its parent runs again before
+    /// the kernel has given it that name, so it is heard first.
     fn shell(program: &Path, name: &str) -> Child {
         let mut command = Command::new(program);
-        let command = command.arg0(name).args(["-c", "read line"]);
-        command.stdin(Stdio::piped()).spawn().unwrap()
+        let command = command.arg0(name).args(["-c", "echo; read line"]);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let started = child.stdout.as_mut().unwrap().read(&mut [0]).unwrap();
+        assert_eq!(started, 1, "the shell has ended");
+        child
     }
 
     fn lives_and_dies(name: &str, program: &Path, started_as: &str) {
