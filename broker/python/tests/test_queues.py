@@ -30,21 +30,25 @@ def seen(value: Any, queue_type: type[Queue]) -> Any:
 @pytest.mark.parametrize("consumers", QUEUES)
 @pytest.mark.parametrize("producers", QUEUES)
 def test_the_sequence(broker: Broker, producers: type[Queue], consumers: type[Queue]) -> None:
-    producer = producers("/weather/temperature", PRODUCER)
+    topic = "/weather/temperature"
+    producer = producers(topic, PRODUCER)
     producer.push(20, wait=True)
-    consumer = consumers("/weather")
-    below = consumers("/weather/temperature")
-    assert below.pull() == ("/weather/temperature", seen(20, consumers))
+    consumer = consumers(topic)
+    assert consumer.pull() == (topic, seen(20, consumers)), "the last value"
     topics: list[list[str]] = []
     consumer.list_topics(topics.append)
-    assert topics == [["/weather/temperature"]]
+    assert topics == [[topic]]
+    above = consumers("/weather")
     for value in (21, "x <&> \"'\r\n\t{[\u20ac", -(2**70)):
         producer.push(value)
-        assert consumer.pull() == ("/weather/temperature", seen(value, consumers))
+        assert consumer.pull() == (topic, seen(value, consumers))
+        assert above.pull() == (topic, seen(value, consumers))
     consumer.cancel()
     producer.push(22, wait=True)
+    assert above.pull() == (topic, seen(22, consumers))
+    # Whatever had been sent to it would have come before this reply.
     consumer.list_topics(topics.append)
-    assert not consumer._messages
+    assert not consumer._messages, "nothing more comes after the cancellation"
 
 
 @pytest.mark.parametrize("queue_type", QUEUES)
@@ -160,10 +164,11 @@ def test_clear_get_and_subscribers(broker: Broker) -> None:
 
 
 def test_a_busy_consumer_stays_connected(monkeypatch: pytest.MonkeyPatch) -> None:
-    running = Broker("--ping-interval", "0.4")
+    running = Broker("--ping-interval", "1")
     monkeypatch.setenv("LB_BROKER", running.address)
     consumers = [queue_type("/t") for queue_type in QUEUES]
-    time.sleep(2)
+    # It is disconnected after two intervals of silence.
+    time.sleep(2.5)
     JSONQueue("/t", PRODUCER).push("later", wait=True)
     assert [consumer.pull() for consumer in consumers] == [("/t", "later")] * 3
     running.stop()
