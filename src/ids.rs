@@ -19,6 +19,27 @@ pub struct Id<Tag> {
     tag: PhantomData<fn() -> Tag>,
 }
 
+/// Names a pool. The same in every worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PoolId(u16);
+
+impl PoolId {
+    /// The only pool of a balancer that has one.
+    pub const FIRST: Self = Self(0);
+
+    /// The pool that comes after `number` others in the configuration.
+    #[must_use]
+    pub const fn new(number: u16) -> Self {
+        Self(number)
+    }
+
+    /// How many pools come before it.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
+
 /// Tags the ids of client connections.
 #[derive(Debug)]
 pub enum ClientConnTag {}

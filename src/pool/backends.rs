@@ -17,6 +17,7 @@ use super::signals::Detection;
 use super::slow_start::Ramps;
 use super::state_change::ChangeLog;
 use super::{Cause, EjectionPolicy, Lease, State};
+use crate::ids::PoolId;
 use crate::shared::FIRST_PICK;
 use crate::strategy::{BackendId, Candidate, KeySource, Outcome, Rating, Settlement, Strategy};
 use crate::time::Timestamp;
@@ -248,7 +249,7 @@ impl Backends {
 
 /// Membership.
 impl Backends {
-    /// An pool of `backends`, each a name and a weight (1 to 256), in the order in which ties
+    /// The first pool, of `backends`, each a name and a weight (1 to 256), in the order in which ties
     /// are broken; above 8 of them that order starts at a backend that `seed` decides.
     #[must_use]
     pub fn new(
@@ -256,8 +257,19 @@ impl Backends {
         strategy: Box<dyn Strategy>,
         seed: u64,
     ) -> Self {
+        Self::of_pool(PoolId::FIRST, backends, strategy, seed)
+    }
+
+    /// The same for any pool.
+    #[must_use]
+    pub fn of_pool(
+        pool: PoolId,
+        backends: impl IntoIterator<Item = (String, u32)>,
+        strategy: Box<dyn Strategy>,
+        seed: u64,
+    ) -> Self {
         let mut pool = Self {
-            members: Members::default(),
+            members: Members::of(pool),
             in_flight: InFlight::default(),
             picker: Picker {
                 is_keyed: strategy.key_source() != KeySource::None,

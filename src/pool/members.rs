@@ -7,6 +7,7 @@ use super::State;
 use super::in_flight::Queue;
 use super::latency_outlier::LatencyOutlier;
 use super::outlier::OutlierDetector;
+use crate::ids::PoolId;
 use crate::strategy::{BackendId, Candidate, Rng, key};
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -16,8 +17,9 @@ use std::time::Duration;
 const ROTATED_ABOVE: usize = 8;
 
 /// All members, by slot.
-#[derive(Default)]
 pub(super) struct Members {
+    /// The pool they belong to.
+    pool: PoolId,
     pub(super) candidates: Vec<Candidate>,
     pub(super) backends: Vec<Backend>,
     /// Slots that wait for a backend to be added.
@@ -75,6 +77,17 @@ impl Backend {
 }
 
 impl Members {
+    /// No members of this pool yet.
+    pub(super) const fn of(pool: PoolId) -> Self {
+        Self {
+            pool,
+            candidates: Vec::new(),
+            backends: Vec::new(),
+            vacant: Vec::new(),
+            joined: 0,
+        }
+    }
+
     /// The candidate of a backend that is still known under this id.
     pub(super) fn candidate(&self, backend: BackendId) -> Option<&Candidate> {
         let candidate = self.candidates.get(backend.slot())?;
@@ -122,7 +135,7 @@ impl Members {
         let slot = vacant.unwrap_or(self.candidates.len() as u32);
         let before = self.candidates.get(slot as usize);
         let generation = before.map_or(0, |c| c.id.generation().wrapping_add(1));
-        let id = BackendId::new(slot, generation);
+        let id = BackendId::new(slot as u16, generation).of_pool(self.pool);
         let candidate = Candidate {
             id,
             identity: key::key_of(name.as_bytes()),

@@ -24,6 +24,7 @@ mod tests;
 mod window;
 
 pub use crate::config::EjectionPolicy;
+pub use crate::ids::PoolId;
 pub use backends::Backends;
 pub(crate) use idle_conns::IdleConns;
 pub use lease::Lease;
@@ -41,15 +42,6 @@ use crate::shared::QueueMember;
 use crate::strategy::{BackendId, KeySource, Sticky};
 use crate::time::Timestamp;
 use std::time::Duration;
-
-/// Names a pool. The same in every worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PoolId(pub(crate) u16);
-
-impl PoolId {
-    /// The only pool of a balancer that has one.
-    pub const FIRST: Self = Self(0);
-}
 
 /// How many may wait, be kept or be retried, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,14 +204,14 @@ impl Pools {
 
     /// All ids.
     pub(crate) fn ids(&self) -> impl Iterator<Item = PoolId> + use<> {
-        (0..self.others.len() as u16 + 1).map(PoolId)
+        (0..self.others.len() as u16 + 1).map(PoolId::new)
     }
 
     /// The pool with this id. Ids are given by the same configuration as the pools, so there is one;
     /// if there were none, the first would serve.
     #[inline]
     pub(crate) fn get(&self, id: PoolId) -> &Pool {
-        match id.0.checked_sub(1) {
+        match id.number().checked_sub(1) {
             None => &self.first,
             Some(index) => self.others.get(usize::from(index)).unwrap_or(&self.first),
         }
@@ -228,7 +220,7 @@ impl Pools {
     /// The same, to change it.
     #[inline]
     pub(crate) fn get_mut(&mut self, id: PoolId) -> &mut Pool {
-        let other = id.0.checked_sub(1).map(usize::from);
+        let other = id.number().checked_sub(1).map(usize::from);
         match other.and_then(|index| self.others.get_mut(index)) {
             None => &mut self.first,
             Some(other) => other,

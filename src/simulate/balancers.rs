@@ -64,7 +64,7 @@ impl Balancers {
                         ..EjectionPolicy::FAILURES_ONLY
                     });
                     for (slot, group) in present.iter().enumerate() {
-                        limit(&mut pool, BackendId::new(slot as u32, 0), group);
+                        limit(&mut pool, BackendId::new(slot as u16, 0), group);
                     }
                     pool
                 })

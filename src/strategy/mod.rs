@@ -41,32 +41,49 @@ pub use round_robin::RoundRobin;
 pub use spec::{BadStrategy, StrategySpec};
 pub use sticky::Sticky;
 
+use crate::ids::PoolId;
 use crate::time::Timestamp;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// Names one backend of a pool. The generation tells it from an earlier backend that had the same
-/// slot.
+/// Names one backend of all pools. The generation tells it from an earlier backend that had the
+/// same slot of its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BackendId {
-    slot: u32,
+    /// The pool in the upper half, the slot in the lower. One word, so that two ids are compared
+    /// by one instruction.
+    place: u32,
     /// One more than the generation, so that `Option<BackendId>` has eight bytes. Returning a pick
     /// in a register saves 48 instructions of some 8,500 a request.
     number: NonZeroU32,
 }
 
 impl BackendId {
-    /// The backend in `slot`, the `generation`th to use it.
+    /// The backend in `slot` of the first pool, the `generation`th to use it.
     #[must_use]
-    pub const fn new(slot: u32, generation: u32) -> Self {
+    pub const fn new(slot: u16, generation: u32) -> Self {
         let number = NonZeroU32::MIN.saturating_add(generation);
-        Self { slot, number }
+        let place = slot as u32;
+        Self { place, number }
     }
 
-    /// Index into per-backend arrays.
+    /// The backend with the same slot and generation in `pool`.
+    #[must_use]
+    pub const fn of_pool(self, pool: PoolId) -> Self {
+        let place = (pool.number() as u32) << 16 | (self.place & 0xffff);
+        Self { place, ..self }
+    }
+
+    /// The pool it belongs to.
+    #[must_use]
+    pub const fn pool(self) -> PoolId {
+        PoolId::new((self.place >> 16) as u16)
+    }
+
+    /// Index into per-backend arrays of its pool.
     #[must_use]
     pub const fn slot(self) -> usize {
-        self.slot as usize
+        (self.place & 0xffff) as usize
     }
 
     /// How many backends had this slot before.

@@ -21,8 +21,10 @@ pub struct Metrics {
     connections_accepted: u64,
     totals: Counters,
     faults: FaultCounts,
-    /// By slot.
+    /// Of the first pool, by slot.
     backends: Vec<Counted>,
+    /// Of each further pool, by slot.
+    other_pools: Vec<Vec<Counted>>,
 }
 
 /// The counters of the newest backend that was heard of in a slot.
@@ -43,6 +45,7 @@ impl Metrics {
             totals: Counters::default(),
             faults: FaultCounts::default(),
             backends: Vec::new(),
+            other_pools: Vec::new(),
         }
     }
 
@@ -83,7 +86,7 @@ impl Metrics {
         self.connections_accepted += other.connections_accepted;
         self.totals.add(&other.totals);
         self.faults.add(&other.faults);
-        for Counted { id, stats } in &other.backends {
+        for Counted { id, stats } in other.counted() {
             if let Some(own) = id.and_then(|id| self.stats_of(id)) {
                 own.add(stats);
             }
@@ -105,7 +108,7 @@ impl Metrics {
         views: impl IntoIterator<Item = BackendView<'a>>,
     ) -> Snapshot {
         let mut all_response_times = ResponseTimeHistogram::default();
-        for counted in &self.backends {
+        for counted in self.counted() {
             all_response_times.add(&counted.stats.response_times);
         }
         Snapshot {
@@ -124,7 +127,7 @@ impl Metrics {
     }
 
     fn row(&self, view: &BackendView) -> BackendSnapshot {
-        let known = self.backends.get(view.id.slot());
+        let known = self.of_pool(view.id).and_then(|of| of.get(view.id.slot()));
         let stats = known
             .filter(|counted| counted.id == Some(view.id))
             .map(|counted| &counted.stats);
@@ -140,25 +143,54 @@ impl Metrics {
         }
     }
 
+    /// The counters of all backends of all pools.
+    fn counted(&self) -> impl Iterator<Item = &Counted> {
+        let others = self.other_pools.iter().flatten();
+        self.backends.iter().chain(others)
+    }
+
+    /// The counters of the backends of a backend's pool.
+    fn of_pool(&self, backend: BackendId) -> Option<&Vec<Counted>> {
+        match backend.pool().number().checked_sub(1) {
+            None => Some(&self.backends),
+            Some(other) => self.other_pools.get(usize::from(other)),
+        }
+    }
+
+    fn of_pool_mut(&mut self, backend: BackendId) -> Option<&mut Vec<Counted>> {
+        match backend.pool().number().checked_sub(1) {
+            None => Some(&mut self.backends),
+            Some(other) => self.other_pools.get_mut(usize::from(other)),
+        }
+    }
+
     /// The counters of `backend`: new ones at first sight, `None` if it has been succeeded.
     fn stats_of(&mut self, backend: BackendId) -> Option<&mut BackendStats> {
         let slot = backend.slot();
         let is_known = |known: &Counted| known.id == Some(backend);
-        if !self.backends.get(slot).is_some_and(is_known) {
+        let of_pool = self.of_pool(backend);
+        if !of_pool.is_some_and(|of| of.get(slot).is_some_and(is_known)) {
             self.meet(backend);
         }
-        let counted = self.backends.get_mut(slot)?;
+        let counted = self.of_pool_mut(backend)?.get_mut(slot)?;
         is_known(counted).then_some(&mut counted.stats)
     }
 
     /// Makes room for the counters of `backend`, unless a newer one has the slot.
     #[cold]
     fn meet(&mut self, backend: BackendId) {
-        let slot = backend.slot();
-        if slot >= self.backends.len() {
-            self.backends.resize_with(slot + 1, Counted::default);
+        let pool = usize::from(backend.pool().number());
+        if pool > self.other_pools.len() {
+            self.other_pools.resize_with(pool, Vec::new);
         }
-        if let Some(counted) = self.backends.get_mut(slot) {
+        let Some(of_pool) = self.of_pool_mut(backend) else {
+            return;
+        };
+        let slot = backend.slot();
+        if slot >= of_pool.len() {
+            of_pool.resize_with(slot + 1, Counted::default);
+        }
+        if let Some(counted) = of_pool.get_mut(slot) {
             let known = counted.id.map(BackendId::generation);
             if known.is_none_or(|known| known < backend.generation()) {
                 *counted = Counted {

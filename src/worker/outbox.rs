@@ -60,7 +60,7 @@ mod tests {
     use crate::worker::mailbox::{Inbox, mailbox};
     use std::time::Duration;
 
-    fn change(slot: u32, to: State, cause: Cause) -> Message {
+    fn change(slot: u16, to: State, cause: Cause) -> Message {
         Message::Changed(
             PoolId::FIRST,
             StateChange {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     /// The state and cause of the changes of the backend in `slot` that were received.
-    fn received(inbox: &Inbox, slot: u32) -> Vec<String> {
+    fn received(inbox: &Inbox, slot: u16) -> Vec<String> {
         let changes = std::iter::from_fn(|| inbox.message());
         changes
             .filter_map(|message| match message {
@@ -95,7 +95,7 @@ mod tests {
                 },
                 WorkerMessage::Serve(_) => None,
             })
-            .filter(|change| change.backend.slot() == slot as usize)
+            .filter(|change| change.backend.slot() == usize::from(slot))
             .map(|change| format!("{}: {}", change.to.word(), change.cause))
             .collect()
     }
@@ -109,7 +109,7 @@ mod tests {
             waited: Duration::ZERO,
         };
         outbox.push(change(7, ejected(), silent));
-        for round in 0..20_000_u32 {
+        for round in 0..20_000_u16 {
             let slot = round % 8;
             outbox.push(change(slot, ejected(), Cause::TrialFailed));
             outbox.push(change(slot, State::Healthy, Cause::Answered));
@@ -117,7 +117,7 @@ mod tests {
             outbox.push(Message::Weighed(
                 PoolId::FIRST,
                 BackendId::new(slot, 0),
-                round % 256,
+                u32::from(round % 256),
             ));
             outbox.flush(&mailbox);
             assert!(outbox.waiting.len() <= 8 * 5, "{}", outbox.waiting.len());

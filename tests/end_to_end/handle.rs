@@ -92,7 +92,7 @@ fn a_strategy_that_names_no_backend_costs_a_503_and_not_the_balancer() {
         for unknown in [
             BackendId::new(0, 7),
             BackendId::new(1, 0),
-            BackendId::new(u32::MAX, 0),
+            BackendId::new(u16::MAX, 0),
         ] {
             let mut config = Config::new([backend.address.to_string().parse().unwrap()]).unwrap();
             config

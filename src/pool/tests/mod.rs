@@ -230,3 +230,16 @@ fn check(pool: &Backends, held: &[Lease], seed: u64, step: u64) {
         );
     }
 }
+
+#[test]
+fn ids_name_the_pool_beside_the_slot() {
+    let pool = PoolId::new(7);
+    let names = ["a", "b"].map(|name| (name.to_owned(), 1));
+    let mut backends = Backends::of_pool(pool, names, RoundRobin::ENTRY.spec().build(1), 1);
+    let lease = backends.pick(0, &[], at(0)).unwrap();
+    let id = lease.backend();
+    assert_eq!((id.pool(), id.slot(), id.generation()), (pool, 0, 0));
+    assert_ne!(id, BackendId::new(0, 0));
+    assert_eq!(id, BackendId::new(0, 0).of_pool(pool));
+    backends.settle(lease, Outcome::Inconclusive, at(1));
+}

@@ -96,7 +96,7 @@ mod tests {
     use crate::strategy::BackendId;
     use crate::time::Timestamp;
 
-    fn candidates(count: u32) -> Vec<Candidate> {
+    fn candidates(count: u16) -> Vec<Candidate> {
         let candidate = |slot| Candidate {
             id: BackendId::new(slot, 0),
             identity: 0,

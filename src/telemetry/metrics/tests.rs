@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::Refusal;
+use crate::ids::PoolId;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -111,6 +112,25 @@ fn a_successor_in_a_slot_starts_at_zero_and_is_told_nothing_of_its_predecessor()
     assert_eq!(row(&metrics, successor).counters.exchanges, 0);
     assert_eq!(row(&metrics, FIRST).counters.exchanges, 0);
     assert_eq!(metrics.snapshot(Timestamp::ZERO, 0, []).totals.exchanges, 2);
+}
+
+#[test]
+fn equal_slots_of_several_pools_are_counted_apart() {
+    let mut metrics = Metrics::new(Timestamp::ZERO);
+    let elsewhere = FIRST.of_pool(PoolId::new(3));
+    metrics.picked(elsewhere);
+    metrics.record(&record(Some(elsewhere), None));
+    metrics.record(&record(Some(FIRST), None));
+    metrics.record(&record(Some(FIRST), None));
+
+    let [first, other] = [FIRST, elsewhere].map(|id| row(&metrics, id));
+    assert_eq!((first.picks, first.counters.exchanges), (0, 2));
+    assert_eq!((other.picks, other.counters.exchanges), (1, 1));
+    assert_eq!(row(&metrics, FIRST.of_pool(PoolId::new(2))).picks, 0);
+
+    let mut all = Metrics::new(Timestamp::ZERO);
+    all.add(&metrics);
+    assert_eq!(row(&all, elsewhere).picks, 1);
 }
 
 #[test]
