@@ -15,9 +15,9 @@ use crate::fleet::time::Moment;
 use crate::http_client::Target;
 use crate::proto::agents::agents_server::AgentsServer;
 use crate::proto::compat::connection_service_server::ConnectionServiceServer;
-use crate::provider::{Fixed, Process, Provider, Settings};
+use crate::provider::{Exec, Fixed, Process, Provider, Settings};
 use crate::shell::{Sessions, Shell, Stop, Wires};
-use crate::spec::{self, FleetSpec, ProviderKind};
+use crate::spec::{self, FleetSpec, ProviderKind, ServiceSpec};
 use crate::store::{Sqlite, Store};
 use clap::{Parser, Subcommand};
 use std::collections::BTreeMap;
@@ -237,7 +237,7 @@ async fn serve(file: PathBuf, mut spec: FleetSpec) -> Result<(), String> {
         heartbeat_key_file: own.heartbeat_key_file.as_deref().map(absolute),
         key: key.clone(),
     };
-    let providers = providers(settings, &stored);
+    let providers = providers(settings, &stored, &spec.services);
     let mut shell = Shell {
         spec_path: file,
         store: Box::new(store),
@@ -279,6 +279,7 @@ async fn serve(file: PathBuf, mut spec: FleetSpec) -> Result<(), String> {
 fn providers(
     settings: Settings,
     stored: &crate::fleet::Stored,
+    services: &[ServiceSpec],
 ) -> BTreeMap<ProviderKind, Rc<dyn Provider>> {
     let mut providers: BTreeMap<ProviderKind, Rc<dyn Provider>> = BTreeMap::new();
     let members = stored
@@ -287,6 +288,13 @@ fn providers(
         .filter(|it| it.provider == ProviderKind::Fixed && it.phase().may_exist())
         .filter_map(|it| Some((it.token.clone(), it.request.clone()?)));
     providers.insert(ProviderKind::Fixed, Rc::new(Fixed::new(members)));
+    let requests = stored.servers.iter().filter_map(|it| {
+        let request = it.request.clone().filter(|_| it.phase().may_exist())?;
+        Some((it.service.clone(), request))
+    });
+    let exec = Exec::new(settings.fleet.clone(), requests);
+    exec.respecify(services);
+    providers.insert(ProviderKind::Exec, Rc::new(exec));
     providers.insert(ProviderKind::Process, Rc::new(Process::new(settings)));
     providers
 }

@@ -540,6 +540,9 @@ impl Shell {
             )));
         }
         fleet.respecify(new.services.clone());
+        for provider in self.providers.values() {
+            provider.respecify(&new.services);
+        }
         eprintln!("lb-controller: {} applied ({by})", self.spec_path.display());
         self.spec = new;
         Ok(json!({ "done": "applied" }))

@@ -194,10 +194,6 @@ pub(crate) enum ProviderError {
     Invalid(String),
     Denied(String),
     /// It may have happened.
-    #[allow(
-        dead_code,
-        reason = "for providers behind a network; none is built yet"
-    )]
     Unknown(String),
 }
 

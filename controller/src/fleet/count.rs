@@ -131,7 +131,7 @@ impl Turn<'_> {
         };
         let fixed = match &spec.template {
             Template::Fixed { addresses } => Some(addresses.len()),
-            Template::Process { .. } => None,
+            Template::Process { .. } | Template::Exec(_) => None,
         };
         Counts {
             serving: phases(&[Phase::Serving]),

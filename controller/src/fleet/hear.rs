@@ -255,12 +255,16 @@ impl Turn<'_> {
             });
             self.exists(id);
         }
+        // Some providers know the address only once the unit runs.
+        if let (None, Some(address)) = (self.server(id).and_then(|it| it.address), unit.address) {
+            self.edit(id, |server| server.address = Some(address));
+        }
         if let Err(how) = &unit.alive {
             self.died(id, how);
             self.confirmed_gone(id, how);
             return;
         }
-        let wants_agent = kind == ProviderKind::Process && !unit.has_agent;
+        let wants_agent = kind.has_agents() && !unit.has_agent;
         let asked = self.asked(id).adopt;
         if wants_agent
             && matches!(

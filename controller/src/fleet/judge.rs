@@ -10,7 +10,6 @@ use super::server::{Cause, Phase, Server};
 use super::sets::REACHABLE;
 use super::time::Moment;
 use super::turn::Turn;
-use crate::spec::ProviderKind;
 use std::time::Duration;
 
 /// How long a fresh or stalled controller only watches.
@@ -61,7 +60,7 @@ impl Turn<'_> {
 
     /// `None`: nothing can be said. `Some(None)`: the agent is heard.
     fn silence(&self, server: &Server) -> Option<Option<String>> {
-        if server.provider != ProviderKind::Process {
+        if !server.provider.has_agents() {
             return None;
         }
         let heard = self
@@ -157,7 +156,7 @@ impl Turn<'_> {
             .fleet
             .servers
             .values()
-            .filter(|it| it.provider == ProviderKind::Process && it.phase() == Phase::Serving)
+            .filter(|it| it.provider.has_agents() && it.phase() == Phase::Serving)
             .collect();
         let silent = serving
             .iter()

@@ -207,7 +207,7 @@ impl Fleet {
     /// Servers that the controller checks itself, with their address and check.
     pub(crate) fn to_check(&self) -> Vec<(super::id::Token, SocketAddr, crate::spec::Check)> {
         let checked = self.servers.values().filter(|server| {
-            server.provider == ProviderKind::Fixed
+            !server.provider.has_agents()
                 && matches!(
                     server.phase(),
                     Phase::Starting | Phase::Registering | Phase::Warming | Phase::Serving

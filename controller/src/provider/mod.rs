@@ -2,16 +2,18 @@
 //!
 //! A provider does as it is told and reports what there is; it knows no reason for either.
 
+mod exec;
 mod fixed;
 mod process;
 
+pub(crate) use exec::Exec;
 pub(crate) use fixed::Fixed;
 pub(crate) use process::{Process, Settings, secret};
 
 use crate::fleet::commit::{LaunchResult, ProviderError};
 use crate::fleet::id::{Handle, TemplateId, Token};
 use crate::fleet::input::Listing;
-use crate::spec::Request;
+use crate::spec::{Request, ServiceSpec};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -21,6 +23,9 @@ pub(crate) type Call<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// Launches, lists and stops units.
 pub(crate) trait Provider {
+    /// Learns the services of the specification, at the start and whenever it is applied.
+    fn respecify(&self, _services: &[ServiceSpec]) {}
+
     /// Makes the unit of this token, or finds it: a repeat never makes a second one. An error
     /// other than `Unknown` says that this call made nothing.
     fn launch<'a>(

@@ -9,6 +9,7 @@ mod span;
 
 pub(crate) use file::{FleetSpec, read};
 pub(crate) use service::{
-    Bounds, Check, Mode, PortRange, ProviderKind, Request, ServiceSpec, Template, Timing,
+    Bounds, Check, ExecCommands, Mode, PortRange, ProviderKind, Request, ServiceSpec, Template,
+    Timing,
 };
 pub(crate) use span::Report;

@@ -103,8 +103,20 @@ pub(crate) enum Template {
         /// The ports that `{port}` is taken from; `None`: the command has no `{port}`.
         ports: Option<PortRange>,
     },
+    /// Servers elsewhere, launched, listed and stopped by commands of the user.
+    Exec(ExecCommands),
     /// Servers that exist already: registered and watched, never launched.
     Fixed { addresses: Vec<SocketAddr> },
+}
+
+/// The commands of provider `exec`, each a program with its arguments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ExecCommands {
+    pub(crate) launch: Vec<String>,
+    pub(crate) list: Vec<String>,
+    pub(crate) stop: Vec<String>,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) directory: Option<PathBuf>,
 }
 
 /// Kinds of providers.
@@ -112,6 +124,7 @@ pub(crate) enum Template {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ProviderKind {
     Process,
+    Exec,
     Fixed,
 }
 
@@ -119,6 +132,7 @@ impl ProviderKind {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Process => "process",
+            Self::Exec => "exec",
             Self::Fixed => "fixed",
         }
     }
@@ -126,8 +140,16 @@ impl ProviderKind {
     /// Whether a server of it can be replaced by a new one.
     pub(crate) fn launches(self) -> bool {
         match self {
-            Self::Process => true,
+            Self::Process | Self::Exec => true,
             Self::Fixed => false,
+        }
+    }
+
+    /// Whether an `lb-agent` runs beside each of its servers. The controller checks the others itself.
+    pub(crate) fn has_agents(self) -> bool {
+        match self {
+            Self::Process => true,
+            Self::Exec | Self::Fixed => false,
         }
     }
 }
@@ -158,6 +180,7 @@ pub(crate) enum Request {
         stop_grace_ms: u64,
         singleton: bool,
     },
+    Exec(ExecCommands),
     Fixed {
         address: SocketAddr,
     },
@@ -168,6 +191,7 @@ impl Request {
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Process { address, .. } => *address,
+            Self::Exec(_) => None,
             Self::Fixed { address } => Some(*address),
         }
     }
@@ -177,6 +201,7 @@ impl ServiceSpec {
     pub(crate) fn provider(&self) -> ProviderKind {
         match self.template {
             Template::Process { .. } => ProviderKind::Process,
+            Template::Exec(_) => ProviderKind::Exec,
             Template::Fixed { .. } => ProviderKind::Fixed,
         }
     }
@@ -186,9 +211,14 @@ impl ServiceSpec {
         // Members that exist already are one version, however many they become.
         let text = match &self.template {
             Template::Fixed { .. } => "fixed".to_owned(),
+            // Serializing plain data to a string cannot fail.
             process @ Template::Process { .. } => {
-                // Serializing plain data to a string cannot fail.
                 serde_json::to_string(&(process, &self.check)).unwrap_or_default()
+            }
+            // How units are listed and stopped says nothing about what they are.
+            Template::Exec(exec) => {
+                let made_of = (&exec.launch, &exec.environment, &exec.directory);
+                serde_json::to_string(&(made_of, &self.check)).unwrap_or_default()
             }
         };
         let digest = Sha256::digest(text.as_bytes());
@@ -230,6 +260,7 @@ impl ServiceSpec {
                     singleton: self.singleton,
                 })
             }
+            Template::Exec(commands) => Some(Request::Exec(commands.clone())),
             Template::Fixed { .. } => address.map(|address| Request::Fixed { address }),
         }
     }

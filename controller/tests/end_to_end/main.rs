@@ -12,6 +12,7 @@
 
 mod api;
 mod compat;
+mod exec;
 mod fake_lb;
 mod healing;
 mod support;

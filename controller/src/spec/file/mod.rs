@@ -165,7 +165,9 @@ impl Reader<'_> {
                     ports: Some(ports),
                     ..
                 } => Some((&it.name, host, ports)),
-                Template::Process { ports: None, .. } | Template::Fixed { .. } => None,
+                Template::Process { ports: None, .. }
+                | Template::Exec(_)
+                | Template::Fixed { .. } => None,
             })
             .collect();
         for (nth, (name, host, ports)) in ranges.iter().enumerate() {

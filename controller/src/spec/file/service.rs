@@ -4,7 +4,7 @@ use super::Reader;
 use super::raw::{RawBounds, RawService};
 use crate::fleet::id::{PoolName, ServiceName};
 use crate::spec::span::{Problem, nearest};
-use crate::spec::{Bounds, Check, PortRange, ServiceSpec, Template, Timing};
+use crate::spec::{Bounds, Check, ExecCommands, PortRange, ServiceSpec, Template, Timing};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use toml::Spanned;
@@ -93,11 +93,13 @@ impl Reader<'_> {
                 }
                 Some(Template::Fixed { addresses })
             }
+            "exec" => self.exec(raw, place),
             other => {
-                let known = ["process", "fixed"];
-                let meant = nearest(other, &known).map_or("process or fixed".to_owned(), |name| {
-                    format!("did you mean {name}?")
-                });
+                let known = ["process", "exec", "fixed"];
+                let meant = nearest(other, &known)
+                    .map_or(format!("there are {}", known.join(", ")), |name| {
+                        format!("did you mean {name}?")
+                    });
                 if let Some(at) = &raw.provider {
                     self.wrong(at, format!("there is no provider {other:?}: {meant}"));
                 }
@@ -161,6 +163,42 @@ impl Reader<'_> {
             host,
             ports,
         })
+    }
+
+    fn exec(&mut self, raw: &RawService, place: &Range<usize>) -> Option<Template> {
+        let mut command = |key: &str, given: &Option<Spanned<Vec<String>>>| {
+            let Some(command) = given else {
+                let text = format!("provider exec needs {key} = [\"PROGRAM\", \"ARGUMENT\", ...]");
+                self.problems.push(Problem::at(place.clone(), text));
+                return None;
+            };
+            if command.get_ref().first().is_none_or(String::is_empty) {
+                self.wrong(command, format!("{key} is empty"));
+            }
+            Some(command.get_ref().clone())
+        };
+        let launch = command("launch", &raw.launch);
+        let list = command("list", &raw.list);
+        let stop = command("stop", &raw.stop);
+        if let Some(at) = &raw.command {
+            self.wrong(at, "command belongs to provider process");
+        }
+        if let Some(at) = raw.ports.as_ref().or(raw.host.as_ref()) {
+            self.wrong(at, "the launch or list command tells the address");
+        }
+        if let Some(at) = raw.check.as_ref().filter(|it| it.get_ref() == "none") {
+            self.wrong(at, "a server of provider exec needs a check: tcp or a path");
+        }
+        Some(Template::Exec(ExecCommands {
+            launch: launch?,
+            list: list?,
+            stop: stop?,
+            environment: raw.environment.clone(),
+            directory: Some(match &raw.directory {
+                Some(directory) => self.path(directory),
+                None => self.folder.to_owned(),
+            }),
+        }))
     }
 
     fn check(&mut self, raw: &RawService, template: Option<&Template>) -> Check {

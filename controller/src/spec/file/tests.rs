@@ -88,6 +88,20 @@ fn each_mistake_is_named_with_its_place_and_what_would_be_right() {
         ),
         (service("provider = \"fixed\""), "needs addresses"),
         (
+            service("provider = \"exec\"\nlaunch = [\"x\"]\nlist = []"),
+            "list is empty",
+        ),
+        (
+            service("provider = \"exec\"\nlaunch = [\"x\"]\nlist = [\"x\"]"),
+            "provider exec needs stop",
+        ),
+        (
+            "[service.a]\nprovider = \"exec\"\nlaunch = [\"x\"]\nlist = [\"x\"]\nstop = [\"x\"]\n\
+             ports = \"1-2\"\ncheck = \"none\"\n"
+                .into(),
+            "needs a check",
+        ),
+        (
             service("ports = \"5000\"\nservers = { desired = 1 }"),
             "1 ports are too few for 1",
         ),
