@@ -350,44 +350,6 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// What our reader of pickles accepts, serde-pickle reads as the same value.
-fn compare_pickles(corpus: &Corpus, seed: u64) {
-    let mut random = Random::new(seed);
-    let input = mutated(&mut random, corpus.of(Format::Pickle), PICKLE);
-    // A few inputs make the other reader take all memory.
-    if input.len() > MAX_BYTES {
-        return;
-    }
-    let Ok(ours) = read_value(Format::Pickle, &input, 1 << 16) else {
-        return;
-    };
-    let options = serde_pickle::DeOptions::new().decode_strings();
-    // It refuses more: it is stricter about what follows a memo, and knows no raw escapes.
-    if let Ok(theirs) = serde_pickle::value_from_slice(&input, options) {
-        assert!(agree(&ours, &theirs), "{ours:?} is not {theirs:?}");
-    }
-}
-
-fn agree(ours: &Value, theirs: &serde_pickle::Value) -> bool {
-    use serde_pickle::Value as Other;
-    match (ours, theirs) {
-        (Value::Null, Other::None) => true,
-        (Value::Bool(a), Other::Bool(b)) => a == b,
-        (Value::Int(a), Other::I64(b)) => a == b,
-        (Value::Int(a), Other::Int(b)) => num_bigint::BigInt::from(*a) == *b,
-        (Value::Big(a), Other::Int(b)) => **a == *b,
-        (Value::Float(a), Other::F64(b)) => a == b || (a.is_nan() && b.is_nan()),
-        (Value::Text(a), Other::String(b)) => a == b,
-        (Value::Bytes(a), Other::Bytes(b)) => a == b,
-        (Value::List(a), Other::List(b)) | (Value::Tuple(a), Other::Tuple(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| agree(a, b))
-        }
-        // Keys are sorted and equal ones joined over there.
-        (Value::Dict(a), Other::Dict(b)) => b.len() <= a.len(),
-        _ => false,
-    }
-}
-
 fn attack_announcements(corpus: &Corpus, seed: u64) {
     let mut random = Random::new(seed);
     let words = [
@@ -597,11 +559,6 @@ fn pickle_requests() {
     run("pickle", |corpus, seed| {
         attack_requests(corpus, Format::Pickle, seed)
     });
-}
-
-#[test]
-fn pickles_beside_another_reader() {
-    run("compare", compare_pickles);
 }
 
 #[test]

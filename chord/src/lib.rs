@@ -6,7 +6,6 @@ pub mod id;
 pub mod message;
 mod node;
 mod output;
-pub mod pickle;
 pub mod time;
 pub mod wire;
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::addr::{Addr, Peer};
 use crate::id::Id;
 
-/// A stored value: in the compatible mode the pickle of it (see [`crate::pickle::Writer::raw`]),
+/// A stored value: in the compatible mode the opcodes of it (see [`lb_pickle::to_opcodes`]),
 /// in the native mode bytes that only clients understand.
 pub type Bytes = Arc<[u8]>;
 

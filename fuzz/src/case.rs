@@ -143,7 +143,7 @@ impl Case {
             (1, _) => self.reset(link),
             (_, Manners::Good | Manners::Forging) => {}
             (_, Manners::Bad) => {
-                let bytes = mutate::mutated(random, corpus::responses());
+                let bytes = mutate::mutated(random, corpus::responses(), mutate::HTTP);
                 self.world.borrow_mut().send(link, &bytes);
             }
         }

@@ -15,7 +15,7 @@ struct Followed {
 /// Tries the case of one seed.
 pub fn attack(seed: u64) {
     let mut random = Random::new(seed);
-    let input = mutate::mutated(&mut random, corpus::chunks());
+    let input = mutate::mutated(&mut random, corpus::chunks(), mutate::HTTP);
     let request = Body::new(BodyLength::Chunked);
     let as_request = follow(request, &input, &[]);
     let kept = Body::of_response(BodyLength::Chunked);

@@ -22,6 +22,12 @@ pub fn chunks() -> &'static [Vec<u8>] {
     READ.get_or_init(|| read("chunks"))
 }
 
+/// Pickles: messages of a ring in each protocol, and hostile ones.
+pub fn pickles() -> &'static [Vec<u8>] {
+    static READ: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+    READ.get_or_init(|| read("pickle"))
+}
+
 /// The files of one kind, in the order of their names: a seed means the same everywhere.
 fn read(kind: &str) -> Vec<Vec<u8>> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))

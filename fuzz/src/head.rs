@@ -13,7 +13,7 @@ use lb::http::{
 pub fn attack(seed: u64) {
     let mut random = Random::new(seed);
     let mut parser = HeadParser::new(limits(&mut random));
-    let input = mutate::mutated(&mut random, corpus::requests());
+    let input = mutate::mutated(&mut random, corpus::requests(), mutate::HTTP);
     let whole = parser.request(&input);
     for cuts in [random.cuts(input.len()), (0..=input.len()).collect()] {
         let pieces = trickled(&input, &cuts, |part| parser.request(part));
@@ -22,7 +22,7 @@ pub fn attack(seed: u64) {
     rewrite_request(&mut parser, &input);
 
     let method = *random.pick(&[Method::Get, Method::Head, Method::Post]);
-    let input = mutate::mutated(&mut random, corpus::responses());
+    let input = mutate::mutated(&mut random, corpus::responses(), mutate::HTTP);
     let whole = parser.response(&input, method);
     for cuts in [random.cuts(input.len()), (0..=input.len()).collect()] {
         let pieces = trickled(&input, &cuts, |part| parser.response(part, method));

@@ -1,4 +1,4 @@
-//! Attacks on `lb` from outside, with bytes nobody would send in good faith.
+//! Attacks on `lb` and its fellow members from outside, with bytes not sent in good faith.
 //!
 //! ```text
 //! cargo test -p lb-fuzz                                        a short run of every target
@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A case follows from its seed alone, so a failure is named by a target and a number. The bytes
-//! come from `corpus/`, changed here and there with a taste for what HTTP is made of. This runs on
+//! come from `corpus/`, changed here and there with a taste for what their language is made of. This runs on
 //! the stable toolchain and needs nothing to be installed; the price is that no coverage guides
 //! it, which the corpus and the dictionary make up for.
 //!
@@ -16,7 +16,8 @@
 //! * an input leads to the same end however it is cut;
 //! * what is passed on is read by the reader in [`strict`], which shares no code with `lb` and
 //!   allows nothing that could be read in two ways, as the same request or the same answer;
-//! * when everybody has left, every connection, lease and buffer is back.
+//! * when everybody has left, every connection, lease and buffer is back;
+//! * a pickle is read as another reader reads it, or refused, and comes back from the writer.
 
 #![allow(
     clippy::expect_used,
@@ -29,6 +30,7 @@ pub mod chunks;
 pub mod corpus;
 pub mod head;
 pub mod mutate;
+pub mod pickle;
 pub mod random;
 pub mod session;
 pub mod strict;
@@ -46,11 +48,13 @@ pub enum Target {
     Chunks,
     /// A whole server between clients and backends that misbehave.
     Session,
+    /// The reader of pickles that the broker and the ring share.
+    Pickle,
 }
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Head, Self::Chunks, Self::Session];
+    pub const ALL: [Self; 4] = [Self::Head, Self::Chunks, Self::Session, Self::Pickle];
 
     /// What it is called on the command line.
     #[must_use]
@@ -59,6 +63,7 @@ impl Target {
             Self::Head => "head",
             Self::Chunks => "chunks",
             Self::Session => "session",
+            Self::Pickle => "pickle",
         }
     }
 
@@ -68,6 +73,7 @@ impl Target {
             Self::Head => head::attack(seed),
             Self::Chunks => chunks::attack(seed),
             Self::Session => session::attack(seed),
+            Self::Pickle => pickle::attack(seed),
         }
     }
 }

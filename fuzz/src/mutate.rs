@@ -1,9 +1,10 @@
-//! Changes to an input that are likely to matter to something that speaks HTTP.
+//! Changes to an input that are likely to matter to its reader: the words of its language put in.
 
 use crate::random::Random;
+use std::ops::Range;
 
 /// What HTTP is made of, and what is easily taken for it.
-const WORDS: &[&str] = &[
+pub const HTTP: &[&str] = &[
     "\r\n",
     "\r\n\r\n",
     "\n",
@@ -59,19 +60,24 @@ const WORDS: &[&str] = &[
 const MAX_BYTES: usize = 4096;
 
 /// An input from `corpus`, sometimes several, changed in a few places or left alone.
-pub fn mutated(random: &mut Random, corpus: &[Vec<u8>]) -> Vec<u8> {
+pub fn mutated<W: AsRef<[u8]>>(random: &mut Random, corpus: &[Vec<u8>], words: &[W]) -> Vec<u8> {
     let mut input = random.pick(corpus).clone();
     while random.one_in(3) && input.len() < MAX_BYTES {
         input.extend(random.pick(corpus));
     }
     for _ in 0..random.below(4) {
-        change(random, &mut input, corpus);
+        change(random, &mut input, corpus, words);
     }
     input.truncate(MAX_BYTES);
     input
 }
 
-fn change(random: &mut Random, input: &mut Vec<u8>, corpus: &[Vec<u8>]) {
+fn change<W: AsRef<[u8]>>(
+    random: &mut Random,
+    input: &mut Vec<u8>,
+    corpus: &[Vec<u8>],
+    words: &[W],
+) {
     let (from, to) = range(random, input.len());
     match random.below(7) {
         0 => drop(input.drain(from..to)),
@@ -89,20 +95,24 @@ fn change(random: &mut Random, input: &mut Vec<u8>, corpus: &[Vec<u8>]) {
                 *byte ^= 1 << random.below(8);
             }
         }
-        4 => drop(input.splice(from..to.min(from + 1), random.pick(WORDS).bytes())),
-        5 => drop(input.splice(from..from, random.pick(WORDS).bytes())),
-        _ => at_line(random, input),
+        4 => put(input, from..to.min(from + 1), random.pick(words)),
+        5 => put(input, from..from, random.pick(words)),
+        _ => at_line(random, input, words),
     }
 }
 
+fn put(input: &mut Vec<u8>, over: Range<usize>, word: &impl AsRef<[u8]>) {
+    input.splice(over, word.as_ref().iter().copied());
+}
+
 /// Puts a word at the start of a line, where fields and chunks begin.
-fn at_line(random: &mut Random, input: &mut Vec<u8>) {
+fn at_line<W: AsRef<[u8]>>(random: &mut Random, input: &mut Vec<u8>, words: &[W]) {
     let starts: Vec<usize> = (1..=input.len())
         .filter(|at| input[at - 1] == b'\n')
         .collect();
     if !starts.is_empty() {
         let at = *random.pick(&starts);
-        input.splice(at..at, random.pick(WORDS).bytes());
+        put(input, at..at, random.pick(words));
     }
 }
 

@@ -142,7 +142,7 @@ impl Backend {
                             [&good_answer(&request), FORGED].concat()
                         }
                         Manners::Forging => good_answer(&request),
-                        Manners::Bad => mutate::mutated(random, corpus::responses()),
+                        Manners::Bad => mutate::mutated(random, corpus::responses(), mutate::HTTP),
                     };
                     let wants_tunnel = request.values("upgrade").next().is_some();
                     self.is_tunnel = wants_tunnel && manners == Manners::Bad;

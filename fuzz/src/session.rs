@@ -17,7 +17,7 @@ pub fn attack(seed: u64) {
 
 /// One client, backends that behave: whole or in pieces, the same requests get the same answers.
 fn well_served_however_cut(random: &mut Random) {
-    let stream = mutate::mutated(random, corpus::requests());
+    let stream = mutate::mutated(random, corpus::requests(), mutate::HTTP);
     let mut expected = None;
     for cuts in [vec![0, stream.len()], random.cuts(stream.len())] {
         let mut case = Case::new(random.clone(), Manners::Good);
@@ -54,7 +54,7 @@ fn brawl(random: &mut Random) {
     case.hangs_up = random.one_in(2);
     let mut plans = Vec::new();
     for _ in 0..1 + random.below(3) {
-        let stream = mutate::mutated(random, corpus::requests());
+        let stream = mutate::mutated(random, corpus::requests(), mutate::HTTP);
         let mut cuts = random.cuts(stream.len());
         cuts.reverse();
         plans.push((case.connect(), stream, cuts));

@@ -23,3 +23,21 @@ fn chunks() {
 fn sessions() {
     run(Target::Session, 2_000);
 }
+
+#[test]
+fn pickles() {
+    run(Target::Pickle, 10_000);
+}
+
+/// Files of the corpus as they are, long ones too.
+#[test]
+fn hostile_pickles() {
+    for pickle in lb_fuzz::corpus::pickles() {
+        let read = lb_pickle::read(pickle, 1 << 16);
+        let is_whole = read
+            .as_ref()
+            .is_ok_and(|value| value.get("method").is_some());
+        let is_call = pickle.windows(6).any(|word| word == b"method");
+        assert_eq!(is_whole, is_call, "{read:?}");
+    }
+}

@@ -20,6 +20,7 @@ pub use request::{Body, Request};
 
 use crate::error::Refusal;
 use crate::value::Value;
+use lb_pickle::Writer;
 use std::fmt;
 
 /// A serialization that a connection announces.
@@ -112,7 +113,7 @@ pub fn read_message(format: Format, frame: &[u8]) -> Result<Value, Refusal> {
         Format::Json => json::read_value(frame),
         Format::Xml => xml::read_message(frame),
         // A broker's pickles share nothing, so they expand to no more than their bytes.
-        Format::Pickle => pickle::read(frame, frame.len()),
+        Format::Pickle => Ok(lb_pickle::read(frame, frame.len())?),
     }
 }
 
@@ -124,7 +125,7 @@ pub fn read_value(format: Format, bytes: &[u8], max_bytes: usize) -> Result<Valu
     match format {
         Format::Json => json::read_value(bytes),
         Format::Xml => xml::read_value(bytes),
-        Format::Pickle => pickle::read(bytes, max_bytes),
+        Format::Pickle => Ok(lb_pickle::read(bytes, max_bytes)?),
     }
 }
 
@@ -133,6 +134,6 @@ pub fn write_value(format: Format, value: &Value, out: &mut Vec<u8>) {
     match format {
         Format::Json => json::write_value(value, out),
         Format::Xml => xml::write_value(value, out),
-        Format::Pickle => pickle::write(value, out),
+        Format::Pickle => Writer::pickle(out, |w| w.value(value)),
     }
 }

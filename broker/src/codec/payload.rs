@@ -4,7 +4,7 @@
 //! Every other one becomes a pickle of our own writing, which has no memo and can be put inside
 //! another pickle as it is. Both are small, are accounted for by their length, and can be stored.
 
-use super::{json, pickle};
+use super::json;
 use crate::error::Refusal;
 use crate::value::Value;
 use bytes::Bytes;
@@ -22,9 +22,7 @@ impl Payload {
     /// The payload of a value.
     #[must_use]
     pub fn of(value: &Value) -> Self {
-        let mut opcodes = Vec::new();
-        pickle::write_opcodes(value, &mut opcodes);
-        Self::Pickle(opcodes.into())
+        Self::Pickle(lb_pickle::to_opcodes(value).into())
     }
 
     /// Reads the value back.
@@ -34,7 +32,7 @@ impl Payload {
     pub fn value(&self) -> Result<Value, Refusal> {
         match self {
             Self::Json(text) => json::read_value(text),
-            Self::Pickle(opcodes) => pickle::read_opcodes(opcodes),
+            Self::Pickle(opcodes) => Ok(lb_pickle::read_opcodes(opcodes)?),
         }
     }
 

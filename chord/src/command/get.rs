@@ -2,8 +2,6 @@
 
 use std::io::{self, Write};
 
-use lb_chord::pickle::Writer;
-
 use super::value::{self, Format};
 use super::{Failure, Outcome, Target, print};
 
@@ -33,6 +31,6 @@ pub(crate) fn run(args: &Args) -> Outcome {
         stdout.write_all(&bytes)?;
         return Ok(stdout.flush()?);
     }
-    let value = Writer::value_of(&bytes).map_err(Failure::new)?;
+    let value = lb_pickle::read_opcodes(&bytes).map_err(Failure::new)?;
     print(&value::print(&value, args.format))
 }

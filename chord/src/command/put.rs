@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use lb_chord::pickle::Writer;
-
 use super::{Failure, Outcome, Target, value};
 
 #[derive(clap::Args)]
@@ -28,7 +26,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let is_native = args.target.mode.is_native();
     let bytes = match (&args.value, &args.file) {
         (Some(text), _) if is_native => text.clone().into_bytes(),
-        (Some(text), _) => Writer::fragment(&value::parse(text)),
+        (Some(text), _) => lb_pickle::to_opcodes(&value::parse(text)),
         (None, Some(file)) if is_native => std::fs::read(file)
             .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))?,
         _ => {

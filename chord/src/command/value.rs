@@ -1,7 +1,6 @@
 //! Values on the command line: JSON if the text is JSON, a str if not; and back.
 
-use lb_chord::pickle::Value;
-use num_bigint::BigInt;
+use lb_pickle::{BigInt, Value};
 use serde_json::{Map, Number};
 
 /// How values are printed.
@@ -19,24 +18,24 @@ pub(crate) enum Format {
 pub(crate) fn parse(text: &str) -> Value {
     // JSON as most read it has no room for these.
     if let Ok(int) = text.parse::<BigInt>() {
-        return i64::try_from(&int).map_or(Value::BigInt(int), Value::Int);
+        return Value::integer(int);
     }
     match serde_json::from_str(text) {
         Ok(json) => from_json(json),
-        Err(_) => Value::Str(text.to_owned()),
+        Err(_) => Value::text(text),
     }
 }
 
 fn from_json(json: serde_json::Value) -> Value {
     match json {
-        serde_json::Value::Null => Value::None,
+        serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(value) => Value::Bool(value),
         serde_json::Value::Number(number) => from_number(&number),
-        serde_json::Value::String(text) => Value::Str(text),
+        serde_json::Value::String(text) => Value::Text(text),
         serde_json::Value::Array(items) => Value::List(items.into_iter().map(from_json).collect()),
         serde_json::Value::Object(items) => {
             let items = items.into_iter();
-            Value::Dict(items.map(|(k, v)| (Value::Str(k), from_json(v))).collect())
+            Value::Dict(items.map(|(k, v)| (Value::Text(k), from_json(v))).collect())
         }
     }
 }
@@ -44,7 +43,7 @@ fn from_json(json: serde_json::Value) -> Value {
 fn from_number(number: &Number) -> Value {
     match (number.as_i64(), number.as_u64()) {
         (Some(int), _) => Value::Int(int),
-        (None, Some(int)) => Value::BigInt(int.into()),
+        (None, Some(int)) => Value::integer(int.into()),
         (None, None) => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
     }
 }
@@ -52,24 +51,24 @@ fn from_number(number: &Number) -> Value {
 /// The text of a value.
 pub(crate) fn print(value: &Value, format: Format) -> String {
     match (format, value) {
-        (Format::Text, Value::Str(text)) => text.clone(),
-        (Format::Python, value) | (_, value @ Value::BigInt(_)) => python(value),
+        (Format::Text, Value::Text(text)) => text.clone(),
+        (Format::Python, value) | (_, value @ Value::Big(_)) => python(value),
         (_, value) => to_json(value).to_string(),
     }
 }
 
 fn to_json(value: &Value) -> serde_json::Value {
     match value {
-        Value::None => serde_json::Value::Null,
+        Value::Null => serde_json::Value::Null,
         Value::Bool(value) => (*value).into(),
         Value::Int(int) => (*int).into(),
         // As text, which keeps its value: most readers of JSON would round it.
-        Value::BigInt(int) => int.to_string().into(),
+        Value::Big(int) => int.to_string().into(),
         Value::Float(float) => match Number::from_f64(*float) {
             Some(number) => serde_json::Value::Number(number),
             None => python(value).into(),
         },
-        Value::Str(text) => text.as_str().into(),
+        Value::Text(text) => text.as_str().into(),
         Value::Bytes(bytes) => bytes.escape_ascii().to_string().into(),
         Value::List(items) | Value::Tuple(items) => items.iter().map(to_json).collect(),
         Value::Dict(items) => {
@@ -85,18 +84,18 @@ fn to_json(value: &Value) -> serde_json::Value {
 fn python(value: &Value) -> String {
     let list = |items: &[Value]| items.iter().map(python).collect::<Vec<_>>().join(", ");
     match value {
-        Value::None => "None".to_owned(),
+        Value::Null => "None".to_owned(),
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
         Value::Int(int) => int.to_string(),
-        Value::BigInt(int) => int.to_string(),
+        Value::Big(int) => int.to_string(),
         Value::Float(float) if float.is_nan() => "float('nan')".to_owned(),
         Value::Float(float) if float.is_infinite() => {
             let sign = if *float < 0.0 { "-" } else { "" };
             format!("float('{sign}inf')")
         }
         Value::Float(float) => format!("{float:?}"),
-        Value::Str(text) => quoted(text),
+        Value::Text(text) => quoted(text),
         Value::Bytes(bytes) => format!("b'{}'", bytes.escape_ascii()),
         Value::List(items) => format!("[{}]", list(items)),
         Value::Tuple(items) => match items.as_slice() {
@@ -137,7 +136,7 @@ mod tests {
         assert_eq!(print(&list, Format::Text), "[0,1,2]");
         assert_eq!(print(&list, Format::Python), "[0, 1, 2]");
         let text = parse("two words");
-        assert_eq!(text, Value::Str("two words".to_owned()));
+        assert_eq!(text, Value::Text("two words".to_owned()));
         assert_eq!(print(&text, Format::Text), "two words");
         assert_eq!(print(&text, Format::Json), "\"two words\"");
         assert_eq!(print(&parse("null"), Format::Python), "None");
@@ -152,7 +151,7 @@ mod tests {
         let big = parse("1180591620717411303424");
         assert_eq!(print(&big, Format::Python), "1180591620717411303424");
         assert_eq!(print(&big, Format::Json), "1180591620717411303424");
-        let one = Value::Tuple(vec![Value::Str("it's".into())]);
+        let one = Value::Tuple(vec![Value::text("it's")]);
         assert_eq!(print(&one, Format::Python), "('it\\'s',)");
         assert_eq!(
             print(&Value::Float(f64::INFINITY), Format::Python),

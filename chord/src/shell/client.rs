@@ -120,7 +120,7 @@ impl Client {
         })
     }
 
-    /// Stores a value. In the compatible mode it is a fragment of a pickle.
+    /// Stores a value. In the compatible mode it is made of a pickle's opcodes.
     ///
     /// # Errors
     /// [`ClientError`]; the value may still have been stored if no answer came.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use crate::Config;
 use crate::id::Space;
 use crate::message::Bytes;
-use crate::pickle::{Value, Writer};
 use crate::time::Timestamp;
 use crate::wire::Codec;
 
@@ -180,8 +179,8 @@ impl Life {
     }
 
     fn value(&mut self) -> Bytes {
-        let value = Value::Int((self.world.random.next_u64() >> 1) as i64);
-        Writer::fragment(&value).into()
+        let value = lb_pickle::Value::Int((self.world.random.next_u64() >> 1) as i64);
+        lb_pickle::to_opcodes(&value).into()
     }
 
     /// Puts some keys, by any node, and gets others.

@@ -5,11 +5,16 @@
 
 use std::sync::Arc;
 
+use lb_pickle::{Value, Writer, to_opcodes};
+
 use super::{Reject, from_postcard};
 use crate::addr::{Addr, Peer};
 use crate::id::{Id, Space};
 use crate::message::{Course, Message};
-use crate::pickle::{self, Value, Writer};
+
+/// What shared objects of a datagram may expand to. Python's pickles repeat by reference, ours do
+/// not: a value is of no use if it does not fit into a datagram without that.
+const MAX_VALUE: usize = 4 * super::COURSE_DATAGRAM;
 
 /// The method of all messages of our own.
 const OWN: &str = "LB";
@@ -17,16 +22,16 @@ const OWN: &str = "LB";
 pub(super) fn encode(message: &Course) -> Vec<u8> {
     match message {
         Course::Put { key, value, from } => call("PUT", |w| {
-            w.key("key").str(key);
-            w.key("value").raw(value);
+            w.key("key").text(key);
+            w.key("value").opcodes(value);
             optional_addr(w, from.as_ref());
         }),
         Course::Get { key, from } => call("GET", |w| {
-            w.key("key").str(key);
+            w.key("key").text(key);
             optional_addr(w, from.as_ref());
         }),
         Course::Ack(None) => bare("ACK"),
-        Course::Ack(Some(value)) => with_args("ACK", |w| w.raw(value)),
+        Course::Ack(Some(value)) => with_args("ACK", |w| w.opcodes(value)),
         Course::Nack => bare("NACK"),
         Course::JoinReq(peer) => call("JOIN_REQ", |w| {
             addr(w.key("addr"), &peer.addr);
@@ -54,47 +59,49 @@ pub(super) fn encode_own(bytes: &[u8]) -> Vec<u8> {
     with_args(OWN, |w| w.bytes(bytes))
 }
 
+fn dict(items: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+    let mut pickle = Vec::new();
+    Writer::pickle(&mut pickle, |w| w.dict(items));
+    pickle
+}
+
 fn bare(method: &str) -> Vec<u8> {
-    let mut writer = Writer::new();
-    writer.dict(|w| w.key("method").str(method));
-    writer.finish()
+    dict(|w| w.key("method").text(method))
 }
 
-fn with_args(method: &str, args: impl FnOnce(&mut Writer)) -> Vec<u8> {
-    let mut writer = Writer::new();
-    writer.dict(|w| {
-        w.key("method").str(method);
+fn with_args(method: &str, args: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+    dict(|w| {
+        w.key("method").text(method);
         args(w.key("args"));
-    });
-    writer.finish()
+    })
 }
 
-fn call(method: &str, items: impl FnOnce(&mut Writer)) -> Vec<u8> {
+fn call(method: &str, items: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
     with_args(method, |w| w.dict(items))
 }
 
-fn id(w: &mut Writer, id: Id) {
+fn id(w: &mut Writer<'_>, id: Id) {
     w.int(i64::from(id.small().unwrap_or_default()));
 }
 
-fn addr(w: &mut Writer, addr: &Addr) {
-    w.pair(|w| w.str(&addr.host()), |w| w.int(i64::from(addr.port())));
+fn addr(w: &mut Writer<'_>, addr: &Addr) {
+    w.pair(|w| w.text(&addr.host()), |w| w.int(i64::from(addr.port())));
 }
 
-fn optional_addr(w: &mut Writer, from: Option<&Addr>) {
+fn optional_addr(w: &mut Writer<'_>, from: Option<&Addr>) {
     if let Some(from) = from {
         addr(w.key("from"), from);
     }
 }
 
-fn peer(w: &mut Writer, role: &str, peer: &Peer) {
+fn peer(w: &mut Writer<'_>, role: &str, peer: &Peer) {
     id(w.key(&format!("{role}_id")), peer.id);
     addr(w.key(&format!("{role}_addr")), &peer.addr);
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Message, Reject> {
-    let message = pickle::decode(bytes).map_err(Reject::Pickle)?;
-    let method = message.get("method").and_then(Value::as_str);
+    let message = lb_pickle::read(bytes, MAX_VALUE).map_err(Reject::Pickle)?;
+    let method = message.get("method").and_then(Value::as_text);
     let method = method.ok_or(Reject::Shape)?;
     let args = message.get("args");
     if method == OWN {
@@ -109,7 +116,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Message, Reject> {
     if !METHODS.contains(&method) {
         return Err(Reject::Unknown);
     }
-    read(method, args.unwrap_or(&Value::None))
+    read(method, args.unwrap_or(&Value::Null))
         .map(Message::Course)
         .ok_or(Reject::Shape)
 }
@@ -132,7 +139,7 @@ fn read(method: &str, args: &Value) -> Option<Course> {
     Some(match method {
         "PUT" => Course::Put {
             key: read_key(args)?,
-            value: Writer::fragment(args.get("value")?).into(),
+            value: to_opcodes(args.get("value")?).into(),
             from: read_optional_addr(args.get("from"))?,
         },
         "GET" => Course::Get {
@@ -140,8 +147,8 @@ fn read(method: &str, args: &Value) -> Option<Course> {
             from: read_optional_addr(args.get("from"))?,
         },
         "ACK" => match args {
-            Value::None => Course::Ack(None),
-            value => Course::Ack(Some(Writer::fragment(value).into())),
+            Value::Null => Course::Ack(None),
+            value => Course::Ack(Some(to_opcodes(value).into())),
         },
         "NACK" => Course::Nack,
         "JOIN_REQ" => Course::JoinReq(read_peer(args.get("id")?, args.get("addr")?)?),
@@ -149,7 +156,7 @@ fn read(method: &str, args: &Value) -> Option<Course> {
         "NOTIFY" => Course::Notify(read_role(args, "predecessor")?),
         "PREDECESSOR" => Course::Predecessor,
         "STABILIZE" => match args {
-            Value::None => Course::Stabilize(None),
+            Value::Null => Course::Stabilize(None),
             predecessor => Course::Stabilize(Some(read_id(predecessor)?)),
         },
         "SUCCESSOR" => Course::Successor {
@@ -165,7 +172,7 @@ fn read(method: &str, args: &Value) -> Option<Course> {
 }
 
 fn read_key(args: &Value) -> Option<Arc<str>> {
-    args.get("key")?.as_str().map(Into::into)
+    args.get("key")?.as_text().map(Into::into)
 }
 
 fn read_id(value: &Value) -> Option<Id> {
@@ -179,7 +186,7 @@ fn read_addr(value: &Value) -> Option<Addr> {
         Value::Tuple(items) | Value::List(items) => match items.as_slice() {
             [host, port] => {
                 let port = u16::try_from(port.as_int()?).ok()?;
-                Addr::new(host.as_str()?, port)
+                Addr::new(host.as_text()?, port)
             }
             _ => None,
         },
@@ -191,7 +198,7 @@ fn read_addr(value: &Value) -> Option<Addr> {
 #[expect(clippy::option_option, reason = "absent and wrong are two things")]
 fn read_optional_addr(value: Option<&Value>) -> Option<Option<Addr>> {
     match value {
-        None | Some(Value::None) => Some(None),
+        None | Some(Value::Null) => Some(None),
         Some(value) => read_addr(value).map(Some),
     }
 }

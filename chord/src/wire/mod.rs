@@ -10,8 +10,9 @@ pub use native::Key;
 
 use std::fmt;
 
+use lb_pickle::Refusal;
+
 use crate::message::{Message, Own};
-use crate::pickle::Refusal;
 
 /// Bytes of a datagram of the course: its peers read no more.
 pub const COURSE_DATAGRAM: usize = 1024;

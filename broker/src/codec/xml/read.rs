@@ -8,7 +8,7 @@ use crate::value::{MAX_DIGITS, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use num_bigint::BigInt;
+use lb_pickle::BigInt;
 use quick_xml::XmlVersion;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};

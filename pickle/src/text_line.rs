@@ -1,7 +1,7 @@
 //! Owns the texts of protocol 0, which end with the line and write some characters as escapes.
 
 /// The text of `UNICODE`: Latin-1 with `\uXXXX` and `\UXXXXXXXX`, Python's "raw-unicode-escape".
-pub(super) fn raw_unicode(line: &[u8]) -> Option<String> {
+pub(crate) fn raw_unicode(line: &[u8]) -> Option<String> {
     let mut text = String::with_capacity(line.len());
     let mut rest = line;
     while let Some((byte, after)) = rest.split_first() {
@@ -22,7 +22,7 @@ pub(super) fn raw_unicode(line: &[u8]) -> Option<String> {
 }
 
 /// The text of `STRING`: quoted, with Python's escapes, ASCII alone.
-pub(super) fn quoted(line: &[u8]) -> Option<String> {
+pub(crate) fn quoted(line: &[u8]) -> Option<String> {
     let (quote, rest) = line.split_first()?;
     let inner = rest.strip_suffix(std::slice::from_ref(quote))?;
     if !matches!(quote, b'\'' | b'"') {

@@ -5,18 +5,17 @@
 //! memory than its bytes. The expansion, where sharing and cycles would become endless, is bounded
 //! in depth and bytes.
 
-use crate::codec::fields::too_large;
-use crate::error::{Code, Refusal};
+use crate::refusal::Refusal;
 use crate::value::{MAX_DEPTH, Value};
 use num_bigint::BigInt;
 
 /// An object, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ref(u32);
+pub(crate) struct Ref(u32);
 
 /// An object. Text and bytes stay in the frame where they can.
 #[derive(Debug)]
-pub(super) enum Object<'a> {
+pub(crate) enum Object<'a> {
     Null,
     Bool(bool),
     Int(i64),
@@ -33,26 +32,26 @@ pub(super) enum Object<'a> {
 
 /// All objects of a pickle.
 #[derive(Debug, Default)]
-pub(super) struct Objects<'a>(Vec<Object<'a>>);
+pub(crate) struct Objects<'a>(Vec<Object<'a>>);
 
 impl<'a> Objects<'a> {
     /// Adds an object. A frame of 4 GiB would be needed to run out of numbers.
-    pub(super) fn add(&mut self, object: Object<'a>) -> Ref {
+    pub(crate) fn add(&mut self, object: Object<'a>) -> Ref {
         let nth = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
         self.0.push(object);
         Ref(nth)
     }
 
-    pub(super) fn get(&self, which: Ref) -> Option<&Object<'a>> {
+    pub(crate) fn get(&self, which: Ref) -> Option<&Object<'a>> {
         self.0.get(which.0 as usize)
     }
 
-    pub(super) fn get_mut(&mut self, which: Ref) -> Option<&mut Object<'a>> {
+    pub(crate) fn get_mut(&mut self, which: Ref) -> Option<&mut Object<'a>> {
         self.0.get_mut(which.0 as usize)
     }
 
     /// The value of `root`, of at most `max_bytes` counted as it would be written.
-    pub(super) fn expand(&self, root: Ref, max_bytes: usize) -> Result<Value, Refusal> {
+    pub(crate) fn expand(&self, root: Ref, max_bytes: usize) -> Result<Value, Refusal> {
         Expansion {
             objects: self,
             bytes: 0,
@@ -110,9 +109,7 @@ impl Expansion<'_> {
             if let [key, value] = pair {
                 let key = self.value(*key, depth)?;
                 if !is_hashable(&key) {
-                    return Err(Refusal::malformed(
-                        "a key of a dictionary is a list or a dictionary",
-                    ));
+                    return Err(Refusal::Unhashable);
                 }
                 pairs.push((key, self.value(*value, depth)?));
             }
@@ -123,7 +120,10 @@ impl Expansion<'_> {
     fn count(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > self.max_bytes {
-            return Err(too_large(self.bytes, self.max_bytes));
+            return Err(Refusal::TooLarge {
+                bytes: self.bytes,
+                max_bytes: self.max_bytes,
+            });
         }
         Ok(())
     }
@@ -131,8 +131,7 @@ impl Expansion<'_> {
 
 fn deeper(depth: usize) -> Result<usize, Refusal> {
     if depth >= MAX_DEPTH {
-        let text = format!("the value contains itself, or is more than {MAX_DEPTH} levels deep");
-        return Err(Refusal::new(Code::TooLarge, text));
+        return Err(Refusal::TooDeep);
     }
     Ok(depth + 1)
 }

@@ -4,7 +4,7 @@
 /// An opcode of a pickle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[rustfmt::skip]
-pub(super) enum Opcode {
+pub(crate) enum Opcode {
     Mark, Stop, Pop, PopMark, Dup,
     None, True, False,
     IntText, LongText, BinInt, BinInt1, BinInt2, Long1, Long4,
@@ -27,7 +27,7 @@ pub(super) enum Opcode {
 
 impl Opcode {
     #[rustfmt::skip]
-    pub(super) const fn of(byte: u8) -> Self {
+    pub(crate) const fn of(byte: u8) -> Self {
         match byte {
             b'(' => Self::Mark,
             b'.' => Self::Stop,
