@@ -1,5 +1,5 @@
-//! Owns the first frame of a connection: ASCII words that say how it speaks and who it is. It is the
-//! same for all formats, as none is agreed on yet.
+//! Owns the first frame of a connection: ASCII words that say how it speaks and who it is. It is
+//! the same for all formats, as none is agreed on yet.
 //!
 //! ```text
 //! lb-broker/1 json

@@ -9,7 +9,7 @@ use std::fmt;
 pub enum Code {
     /// The first frame is no announcement.
     Announcement,
-    /// The frame is not a message of the announced format, or a field is missing or of a wrong type.
+    /// The frame is no message of the announced format, or a field is missing or of a wrong type.
     Malformed,
     /// A pickle that names or calls something, or a type that is not carried.
     Unsupported,
@@ -38,6 +38,24 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them, in the order of the protocol's page.
+    pub const ALL: [Self; 14] = [
+        Self::Announcement,
+        Self::Malformed,
+        Self::Unsupported,
+        Self::Topic,
+        Self::TooLarge,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotSubscribed,
+        Self::NoValue,
+        Self::Limit,
+        Self::Storage,
+        Self::Overflow,
+        Self::Timeout,
+        Self::Stopping,
+    ];
+
     /// The name on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {

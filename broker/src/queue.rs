@@ -28,6 +28,11 @@ impl Frame {
             meter: Rc::clone(meter),
         })
     }
+
+    /// Bytes, the prefix included.
+    pub(crate) const fn len(&self) -> usize {
+        self.bytes.len()
+    }
 }
 
 impl Drop for Frame {

@@ -1,9 +1,9 @@
 //! Every decoder against seeded, mutated bytes. A case follows from its seed alone.
 //!
 //! ```text
-//! cargo test -p lb-broker --test fuzz                                   a short run, always the same
-//! LB_BROKER_FUZZ_SECONDS=600 cargo test --release -p lb-broker --test fuzz   seeds from the clock on
-//! LB_BROKER_FUZZ_SEED=17 cargo test -p lb-broker --test fuzz            one case again
+//! cargo test -p lb-broker --test fuzz                          a short run, always the same
+//! LB_BROKER_FUZZ_SECONDS=600 cargo test -p lb-broker --test fuzz    seeds from the clock on
+//! LB_BROKER_FUZZ_SEED=17 cargo test -p lb-broker --test fuzz   one case again
 //! ```
 //!
 //! The bytes come from `corpus/`, changed here and there with a taste for what each format is made

@@ -1,5 +1,6 @@
 //! Owns what has to be stored: the newest change of each topic, and the publishers that wait to
-//! hear that theirs is safe. One batch is on its way at a time; what comes meanwhile makes the next.
+//! hear that theirs is safe. One batch is on its way at a time; what comes meanwhile makes the
+//! next.
 
 use crate::codec::Payload;
 use crate::connection_id::ConnectionId;
@@ -29,6 +30,8 @@ pub(super) struct Waiting {
     pub(super) connection: ConnectionId,
     pub(super) request: u64,
     pub(super) topic: Box<str>,
+    /// Its publication is to be stored; others only wait for their turn.
+    pub(super) is_kept: bool,
 }
 
 /// Changes that are not safe yet.

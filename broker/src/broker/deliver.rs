@@ -54,14 +54,11 @@ impl Broker {
             subscriptions,
             stats,
             actions,
-            pressed,
             meter,
             ..
         } = self;
         subscriptions.matching(publication.topic.key(), |id, _| {
-            let session = sessions
-                .get_mut(id.slot())
-                .filter(|session| session.id == id);
+            let session = sessions.get_mut(id);
             let Some(session) = session.filter(|session| session.last_publication != number) else {
                 return;
             };
@@ -77,12 +74,9 @@ impl Broker {
                 Ok(dropped) => {
                     stats.messages_out += 1;
                     stats.messages_dropped += dropped;
-                    if !session.is_touched {
-                        session.is_touched = true;
-                        actions.push(super::Action::Write(id));
-                    }
+                    actions.write(session);
                     if !was_pressed && session.queue.is_pressed() {
-                        pressed.push(id);
+                        actions.write_soon(id);
                     }
                 }
                 Err(Full) => overflowed.push(id),
@@ -106,17 +100,16 @@ impl Broker {
         let mut by_size: Vec<(usize, ConnectionId)> = self
             .sessions
             .iter()
-            .map(|(_, session)| (session.queue.bytes(), session.id))
+            .map(|session| (session.queue.bytes(), session.id))
             .collect();
         by_size.sort_unstable();
         while self.meter.get() > enough
             && let Some((_, id)) = by_size.pop()
         {
-            if let Some(session) = self.session_mut(id) {
-                let dropped = session.queue.drop_all();
-                self.stats.messages_dropped += dropped;
+            if let Some(session) = self.sessions.get_mut(id) {
+                self.stats.messages_dropped += session.queue.drop_all();
+                self.actions.write(session);
             }
-            self.touch(id);
         }
     }
 

@@ -4,7 +4,7 @@ use super::changes::{Change, Waiting};
 use super::deliver::Publication;
 use super::session::{Member, Session};
 use super::{Broker, Keep};
-use crate::codec::{Body, Children, Format, Message, Payload, SubscriberEntry, read_request};
+use crate::codec::{Body, Children, Format, Message, Payload, read_request};
 use crate::connection_id::ConnectionId;
 use crate::error::{Code, Refusal};
 use crate::framing;
@@ -67,14 +67,8 @@ impl Broker {
                 let topic = self.topic(&topic)?;
                 self.list_subscribers(id, request, &topic, now)
             }
-            Body::List => {
-                self.list(id, request, now);
-                Ok(())
-            }
-            Body::Ping => {
-                self.reply(id, &Message::new("pong").id(request), now);
-                Ok(())
-            }
+            Body::List => self.list(id, request, now),
+            Body::Ping => self.reply(id, &Message::new("pong").id(request), now),
             Body::Pong => Ok(()),
         }
     }
@@ -83,11 +77,11 @@ impl Broker {
         Topic::parse(text, &self.limits.topic)
     }
 
-    fn member(&self, id: ConnectionId) -> Option<&Member> {
-        self.session(id).and_then(Session::member)
+    pub(super) fn member(&self, id: ConnectionId) -> Option<&Member> {
+        self.sessions.get(id).and_then(Session::member)
     }
 
-    fn may_read(&self, id: ConnectionId, topic: &Topic) -> Result<(), Refusal> {
+    pub(super) fn may_read(&self, id: ConnectionId, topic: &Topic) -> Result<(), Refusal> {
         match self.member(id) {
             Some(member) if member.rights.may_subscribe(topic.key()) => Ok(()),
             _ => Err(Refusal::new(
@@ -141,6 +135,7 @@ impl Broker {
                 connection: id,
                 request,
                 topic: topic.text().into(),
+                is_kept: retain,
             }),
             (None, _) => {}
         }
@@ -186,18 +181,19 @@ impl Broker {
             return Err(Refusal::new(Code::Limit, text));
         }
         let frames = self.last_values(member.format, topic, retain_subtree, now);
-        let Some(session) = self.session_mut(id) else {
+        let Some(session) = self.sessions.get_mut(id) else {
             return Ok(());
         };
         if !session.queue.takes(&frames) {
             let text = format!(
-                "{} last values are more than the queue of a connection takes; read first, or subscribe in parts",
+                "{} last values are more than the queue of a connection takes; read first, or \
+                 subscribe in parts",
                 frames.len()
             );
             return Err(Refusal::new(Code::Limit, text));
         }
         self.stats.messages_out += frames.len() as u64;
-        let Some(session) = self.session_mut(id) else {
+        let Some(session) = self.sessions.get_mut(id) else {
             return Ok(());
         };
         for frame in frames {
@@ -218,8 +214,7 @@ impl Broker {
                 .id(request)
                 .text("topic", topic.text()),
             now,
-        );
-        Ok(())
+        )
     }
 
     /// The last value of a topic, and those below it if asked for, as frames.
@@ -263,7 +258,7 @@ impl Broker {
         topic: &Topic,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        let Some(session) = self.session_mut(id) else {
+        let Some(session) = self.sessions.get_mut(id) else {
             return Ok(());
         };
         let super::Phase::Open(member) = &mut session.phase else {
@@ -282,8 +277,7 @@ impl Broker {
                 .id(request)
                 .text("topic", topic.text()),
             now,
-        );
-        Ok(())
+        )
     }
 
     fn get(
@@ -307,88 +301,6 @@ impl Broker {
             return Err(Refusal::new(Code::NoValue, "this topic has no last value"));
         };
         let reply = Message::new("value").id(request).text("topic", &text);
-        self.reply(id, &reply.children(Children::Value(&payload)), now);
-        Ok(())
+        self.reply(id, &reply.children(Children::Value(&payload)), now)
     }
-
-    fn list(&mut self, id: ConnectionId, request: Option<u64>, now: Timestamp) {
-        let Some(member) = self.member(id) else {
-            return;
-        };
-        let rights = &member.rights;
-        let readable = self
-            .retained
-            .all()
-            .filter(|(key, _)| rights.may_subscribe(key));
-        let topics: Vec<String> = readable.map(|(_, last)| last.text.to_string()).collect();
-        let parts = parts(&topics, self.limits.max_frame_bytes, |topic| topic.len());
-        for (part, is_last) in parts {
-            let reply = Message::new("topics").id(request).flag("more", !is_last);
-            self.reply(id, &reply.children(Children::Topics(part)), now);
-        }
-    }
-
-    fn list_subscribers(
-        &mut self,
-        id: ConnectionId,
-        request: Option<u64>,
-        topic: &Topic,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
-        self.may_read(id, topic)?;
-        let mut entries = Vec::new();
-        self.subscriptions.matching(topic.key(), |other, depth| {
-            let Some(member) = self.member(other) else {
-                return;
-            };
-            let above = prefix(topic.key(), depth);
-            if let Some(text) = member.subscriptions.get(above) {
-                entries.push(SubscriberEntry {
-                    client: member.name.clone(),
-                    format: member.format,
-                    topic: text.to_string(),
-                });
-            }
-        });
-        let bytes = |entry: &SubscriberEntry| entry.client.len() + entry.topic.len() + 48;
-        for (part, is_last) in parts(&entries, self.limits.max_frame_bytes, bytes) {
-            let reply = Message::new("subscribers")
-                .id(request)
-                .text("topic", topic.text())
-                .flag("more", !is_last)
-                .children(Children::Subscribers(part));
-            self.reply(id, &reply, now);
-        }
-        Ok(())
-    }
-}
-
-/// The first `depth` segments of a key.
-fn prefix(key: &str, depth: usize) -> &str {
-    match depth.checked_sub(1) {
-        None => "",
-        Some(last) => {
-            let end = key.match_indices('/').nth(last).map(|(at, _)| at);
-            end.and_then(|end| key.get(..end)).unwrap_or(key)
-        }
-    }
-}
-
-/// Cuts a list into parts that fit into frames whatever the format; at least one, the last marked.
-fn parts<T>(items: &[T], max_frame_bytes: usize, bytes: impl Fn(&T) -> usize) -> Vec<(&[T], bool)> {
-    // A character may become six (`&quot;`), and each item has quotes or tags around it. A quarter
-    // of the frame is left for the rest of the message.
-    let room = max_frame_bytes / 4 * 3;
-    let mut parts = Vec::new();
-    let (mut start, mut used) = (0, 0);
-    for (nth, item) in items.iter().enumerate() {
-        let cost = 6 * bytes(item) + 32;
-        if used + cost > room && nth > start {
-            parts.push((items.get(start..nth).unwrap_or_default(), false));
-            (start, used) = (nth, 0);
-        }
-        used += cost;
-    }
-    parts.push((items.get(start..).unwrap_or_default(), true));
-    parts
 }

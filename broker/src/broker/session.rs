@@ -3,7 +3,7 @@
 use crate::announcement::WhenFull;
 use crate::codec::Format;
 use crate::connection_id::ConnectionId;
-use crate::queue::Queue;
+use crate::queue::{Queue, QueueLimits};
 use crate::rights::Rights;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -53,6 +53,26 @@ pub(super) struct Member {
 }
 
 impl Session {
+    /// A connection that has said nothing yet.
+    pub(super) const fn new(
+        id: ConnectionId,
+        peer: String,
+        queue: QueueLimits,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            peer,
+            phase: Phase::Announcing,
+            queue: Queue::new(queue),
+            last_heard: now,
+            is_pinged: false,
+            frames: 0,
+            last_publication: 0,
+            is_touched: false,
+        }
+    }
+
     pub(super) const fn member(&self) -> Option<&Member> {
         match &self.phase {
             Phase::Open(member) => Some(member),

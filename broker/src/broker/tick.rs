@@ -1,9 +1,9 @@
 //! What time alone brings about: timeouts of announcements, pings, silence, closing connections
 //! that do not read their last frame, and the publication of the broker's own topics.
 
+use super::Broker;
 use super::deliver::Publication;
 use super::session::Phase;
-use super::{Action, Broker};
 use crate::codec::{Message, Payload};
 use crate::connection_id::ConnectionId;
 use crate::error::{Code, Refusal};
@@ -38,7 +38,7 @@ impl Broker {
     /// Does what is due. Looks at every connection: some nanoseconds each, once in a second.
     pub fn tick(&mut self, now: Timestamp) {
         let mut due = Vec::new();
-        for (_, session) in &self.sessions {
+        for session in self.sessions.iter() {
             let silence = now.since(session.last_heard);
             if let Some(what) = self.due(&session.phase, silence, session.is_pinged, now) {
                 due.push((session.id, what));
@@ -79,13 +79,14 @@ impl Broker {
     fn carry_out(&mut self, id: ConnectionId, due: Due, now: Timestamp) {
         match due {
             Due::Ping => {
-                if let Some(session) = self.session_mut(id) {
+                if let Some(session) = self.sessions.get_mut(id) {
                     session.is_pinged = true;
                 }
-                self.reply(id, &Message::new("ping"), now);
+                // A ping fits into every frame.
+                let _ = self.reply(id, &Message::new("ping"), now);
             }
             Due::Close(refusal) => self.close(id, &refusal, now),
-            Due::Drop => self.actions.push(Action::Close(id)),
+            Due::Drop => self.actions.close(id),
         }
     }
 
@@ -122,7 +123,7 @@ impl Broker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::Keep;
+    use crate::broker::{Action, Keep};
     use crate::limits::Limits;
     use crate::rights::AccessRules;
     use std::io::IoSlice;

@@ -1,6 +1,7 @@
-//! Subcommands: one file for the server, one for what clients do.
+//! Subcommands: one file for the server, one for its limits, one for what clients do.
 
 mod client;
+mod limits;
 mod serve;
 
 use clap::{Parser, Subcommand};

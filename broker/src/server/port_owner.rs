@@ -55,9 +55,9 @@ mod tests {
 
     #[test]
     fn the_inode_of_a_listening_port_is_found() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
-            \x20  0: 0100007F:1388 00000000:0000 01 00000000:00000000 00:00000000 00000000     0        0 7 1\n\
-            \x20  1: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4242 1\n";
+        let table = "sl local_address rem_address st tx_queue rx_queue tr retrnsmt uid timeout inode\n\
+            0: 0100007F:1388 00000000:0000 01 00000000:00000000 00:00000000 00000000 0 0 7 1\n\
+            1: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 4242 1\n";
         assert_eq!(inode_of(table, 5000).as_deref(), Some("4242"));
         assert_eq!(inode_of(table, 5001), None);
     }

@@ -1,5 +1,5 @@
-//! Owns last values on disk: SQLite in a file of the data directory, written by a thread of its own,
-//! so that a slow disk delays acknowledgements and nothing else.
+//! Owns last values on disk: SQLite in a file of the data directory, written by a thread of its
+//! own, so that a slow disk delays acknowledgements and nothing else.
 //!
 //! A write-ahead log makes a batch all there or not there at all, also after `kill -9`. What a
 //! machine that loses its power may forget is the choice of [`Fsync`]; the file stays readable with

@@ -1,6 +1,7 @@
 //! Tokens, rights and limits.
 
-use crate::kit::{PATIENCE, Running, Shortcuts as _, eventually};
+use crate::kit::{Folder, PATIENCE, Running, Shortcuts as _, eventually};
+use crate::process::Broker;
 use lb_broker::client::{Client, ClientError};
 use lb_broker::codec::{Children, Format, Message, Payload};
 use lb_broker::limits::Limits;
@@ -8,6 +9,7 @@ use lb_broker::rights::AccessRules;
 use lb_broker::server::Notice;
 use lb_broker::topic::TopicLimits;
 use lb_broker::value::Value;
+use rustix::process::Signal;
 use std::io::Read as _;
 use std::time::Instant;
 
@@ -27,6 +29,10 @@ fn with_token(running: &Running, token: Option<&str>) -> Result<Client, ClientEr
     let mut options = running.options(Format::Json);
     options.token = token.map(str::to_owned);
     Client::connect(&options)
+}
+
+fn tokens(secret: &str) -> String {
+    format!("[[token]]\nsecret = \"{secret}\"\npublish = [\"/\"]\nsubscribe = [\"/\"]\n")
 }
 
 fn publish<'a>(topic: &'a str, payload: &'a Payload) -> Message<'a> {
@@ -92,6 +98,56 @@ fn new_rules_hold_for_new_connections() {
         "a token among none is no mistake"
     );
     old.publish("/a", &Value::Int(1));
+}
+
+/// The real signal to the real program: new tokens hold, old connections stay, and a file with a
+/// mistake changes nothing.
+#[test]
+fn tokens_are_read_again_on_sighup() {
+    let folder = Folder::new("sighup");
+    let file = folder.0.join("tokens.toml");
+    std::fs::write(&file, tokens("first")).unwrap();
+    let mut broker = Broker::start(&["--tokens", &file.display().to_string()]);
+    let connect = |token: &str| {
+        let mut options = broker.options(Format::Json);
+        options.token = Some(token.to_owned());
+        Client::connect(&options)
+    };
+    let refused = |token| match connect(token) {
+        Err(ClientError::Refused { code, .. }) => assert_eq!(code, "unauthorized"),
+        other => panic!("{token}: {other:?}"),
+    };
+    let mut old = connect("first").unwrap();
+    refused("second");
+    std::fs::write(&file, tokens("second")).unwrap();
+    broker.signal(Signal::HUP);
+    eventually("the new token", || connect("second").is_ok());
+    refused("first");
+    old.publish("/a", &Value::Int(1));
+
+    std::fs::write(&file, "[[token]]\nsecret = \"third\"\npublsh = []\n").unwrap();
+    broker.signal(Signal::HUP);
+    let told = broker.error_line();
+    assert!(
+        told.contains("publsh") && told.ends_with("the tokens stay as they were"),
+        "{told}"
+    );
+    assert!(!told.contains("third"), "secrets are not printed: {told}");
+    refused("third");
+    old.publish("/a", &Value::Int(2));
+    connect("second").unwrap().publish("/a", &Value::Int(3));
+    drop(old);
+    assert_eq!(broker.terminate(), (true, String::new()));
+}
+
+#[test]
+fn sighup_without_tokens_changes_nothing() {
+    let mut broker = Broker::start(&[]);
+    let mut client = Client::connect(&broker.options(Format::Json)).unwrap();
+    broker.signal(Signal::HUP);
+    client.publish("/a", &Value::Int(1));
+    drop(client);
+    assert_eq!(broker.terminate(), (true, String::new()));
 }
 
 #[test]
@@ -226,4 +282,22 @@ fn lists_longer_than_a_frame_come_in_parts() {
     }
     assert!(parts > 5, "{parts}");
     assert_eq!(topics, expected.iter().map(Value::text).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_list_longer_than_the_queue_is_refused_as_a_whole() {
+    let running = Running::limited(Limits {
+        max_frame_bytes: 4096,
+        queue_bytes: 16 << 10,
+        ..Limits::default()
+    });
+    let mut client = running.client(Format::Json);
+    for nth in 0..1000 {
+        client.publish(&format!("/a/topic/of/some/length/{nth:04}"), &Value::Null);
+    }
+    assert_eq!(client.refusal(Message::new("list"), "topics"), "limit");
+    assert!(
+        client.silent(),
+        "no part of it is sent, and the connection goes on"
+    );
 }

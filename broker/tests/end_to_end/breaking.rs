@@ -1,6 +1,6 @@
 //! Garbage, hostile frames, half frames and floods, and how the broker is afterwards.
 
-use crate::kit::{Running, Shortcuts as _, eventually};
+use crate::kit::{Running, Shortcuts as _, allow_descriptors, eventually};
 use crate::process::Broker;
 use lb_broker::client::Client;
 use lb_broker::codec::{Format, Message, read_message};
@@ -140,6 +140,12 @@ fn a_message_that_grows_too_large_in_another_format_is_replaced_by_an_error() {
         ("error", Some("too-large"))
     );
     assert_eq!(told.text("topic"), Some("/a"));
+    // A reply that is too large is refused as that of its request.
+    let get = || Message::new("get").text("topic", "/a");
+    assert_eq!(json.refusal(get(), "value"), "too-large");
+    assert!(json.silent());
+    let got = pickle.request(get(), "value", |_| {}).unwrap();
+    assert_eq!(got.get("value"), Some(&value));
 }
 
 /// Frames in any number of pieces are the same frames.
@@ -182,6 +188,76 @@ fn cut_streams_give_the_same_frames() {
             "{step}"
         );
     }
+}
+
+/// One in five of these connections sends a whole frame, byte by byte; the others stop half-way.
+const CROWD: usize = 5000;
+/// Resident memory that they may take together.
+const MAX_CROWD_KIB: u64 = 64 << 10;
+
+/// The bytes of a connection of the crowd.
+fn half_frame(nth: usize) -> Vec<u8> {
+    let announced = prefixed(b"lb-broker/1 json");
+    let publish = prefixed(slow_publication(nth).as_bytes());
+    match nth % 5 {
+        0 => announced,
+        1 => announced[..announced.len() / 2].to_vec(),
+        2 => [&announced, &publish[..publish.len() / 2]].concat(),
+        3 => [&announced, &publish[..3]].concat(),
+        // The longest frame there may be, and only its beginning.
+        _ => [&announced[..], &(1_u32 << 20).to_be_bytes(), &[b' '; 1024]].concat(),
+    }
+}
+
+fn slow_publication(nth: usize) -> String {
+    format!(r#"{{"method":"publish","topic":"/slow","value":{nth:>4},"retain":false}}"#)
+}
+
+#[test]
+fn half_frames_and_slow_writers_by_the_thousand() {
+    allow_descriptors(CROWD as u64 + 200);
+    let patient = ["--max-connections", "6000", "--announce-timeout", "600"];
+    let broker = Broker::start(&patient);
+    let mut client = Client::connect(&broker.options(Format::Json)).unwrap();
+    client.subscribe("/slow");
+    let before = broker.rss_kib();
+    let mut crowd: Vec<_> = (0..CROWD)
+        .map(|nth| {
+            let mut stream = TcpStream::connect(broker.address).unwrap();
+            stream.set_nodelay(true).unwrap();
+            stream.write_all(&half_frame(nth)).unwrap();
+            stream
+        })
+        .collect();
+    let length = prefixed(slow_publication(0).as_bytes()).len();
+    for at in 0..length {
+        for (nth, stream) in crowd.iter_mut().enumerate().step_by(5) {
+            let frame = prefixed(slow_publication(nth).as_bytes());
+            stream.write_all(&frame[at..=at]).unwrap();
+        }
+        assert!(at + 1 == length || client.silent(), "no frame is whole yet");
+    }
+    let mut numbers: Vec<i64> = (0..CROWD / 5)
+        .map(|_| match client.message().get("value") {
+            Some(Value::Int(number)) => *number,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    numbers.sort_unstable();
+    let expected: Vec<_> = (0..CROWD as i64).step_by(5).collect();
+    assert_eq!(numbers, expected);
+    assert!(broker.descriptors() > CROWD);
+    let crowded = broker.rss_kib() - before;
+    drop(crowd);
+    let clients = Message::new("get").text("topic", "$broker/clients");
+    eventually("the crowd is gone", || {
+        let reply = client.request(clients.clone(), "value", |_| {}).unwrap();
+        reply.number("value") == Some(1) && broker.descriptors() < 32
+    });
+    let left = broker.rss_kib().saturating_sub(before);
+    println!("{CROWD} connections: {crowded} KiB of resident memory, {left} KiB afterwards");
+    assert!(crowded < MAX_CROWD_KIB, "{crowded} KiB");
+    assert!(left < MAX_CROWD_KIB / 2, "{left} KiB");
 }
 
 /// Memory, descriptors and processor time after thousands of connections that misbehave.

@@ -1,12 +1,13 @@
 //! Last values over the end of the broker, however it ends.
 
 use crate::kit::{Folder, PATIENCE, Shortcuts as _};
-use crate::process::Broker;
+use crate::process::{BINARY, Broker};
 use lb_broker::client::{Client, ClientError};
 use lb_broker::codec::{Children, Format, Message, Payload};
 use lb_broker::value::Value;
 use std::collections::HashMap;
 use std::path::Path;
+use std::process::Command;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -160,13 +161,9 @@ fn values_of_every_form_come_back_with_their_spelling() {
 fn two_brokers_do_not_share_a_directory() {
     let folder = Folder::new("shared");
     let _first = start(&folder.0, "never");
-    let second = std::process::Command::new(crate::process::BINARY)
-        .args(["serve", "--listen", "0", "--data"])
-        .arg(&folder.0)
-        .output()
-        .unwrap();
-    assert_eq!(second.status.code(), Some(2));
-    let error = String::from_utf8(second.stderr).unwrap();
+    let data = folder.0.display().to_string();
+    let (code, error) = Broker::refused(Command::new(BINARY), &["--data", &data]);
+    assert_eq!(code, Some(2));
     assert!(error.contains("another broker"), "{error}");
 }
 
@@ -175,17 +172,10 @@ fn a_file_that_is_no_database_is_refused_and_left_alone() {
     let folder = Folder::new("damaged");
     let file = folder.0.join("last-values.sqlite");
     std::fs::write(&file, "not a database, but something dear to its owner").unwrap();
-    let output = std::process::Command::new(crate::process::BINARY)
-        .args(["serve", "--listen", "0", "--data"])
-        .arg(&folder.0)
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(
-        String::from_utf8(output.stderr)
-            .unwrap()
-            .contains("damaged")
-    );
+    let data = folder.0.display().to_string();
+    let (code, error) = Broker::refused(Command::new(BINARY), &["--data", &data]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("damaged"), "{error}");
     assert!(
         std::fs::read_to_string(file)
             .unwrap()

@@ -7,6 +7,7 @@ use lb_broker::limits::Limits;
 use lb_broker::rights::AccessRules;
 use lb_broker::server::{Notice, Notifier, Server, Settings, Store};
 use lb_broker::value::Value;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
@@ -159,6 +160,15 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "{what}");
+    }
+}
+
+/// Raises this process's limit on descriptors to at least `count`.
+pub(crate) fn allow_descriptors(count: u64) {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < count) {
+        let current = Some(count);
+        setrlimit(Resource::Nofile, Rlimit { current, ..limit }).unwrap();
     }
 }
 

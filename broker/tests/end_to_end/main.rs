@@ -16,6 +16,7 @@ mod breaking;
 mod command_line;
 mod durability;
 mod formats;
+mod full_disk;
 mod keep_alive;
 mod kit;
 mod many;

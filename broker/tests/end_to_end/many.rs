@@ -1,12 +1,11 @@
 //! A thousand consumers on one topic: some never read, some are killed, the others miss nothing.
 
-use crate::kit::{PATIENCE, Shortcuts as _, eventually};
+use crate::kit::{PATIENCE, Shortcuts as _, allow_descriptors, eventually};
 use crate::process::Broker;
 use lb_broker::client::Client;
 use lb_broker::codec::Format;
 use lb_broker::framing::prefixed;
 use lb_broker::value::Value;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,19 +22,6 @@ const QUEUE: u64 = 60;
 /// Resident memory of the broker that is surely enough: 1,000 connections and one queue of shared
 /// frames.
 const MAX_RSS_KIB: u64 = 64 << 10;
-
-fn allow_descriptors() {
-    let limit = getrlimit(Resource::Nofile);
-    let current = limit.maximum.map_or(4096, |most| most.min(4096));
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: Some(current),
-            ..limit
-        },
-    )
-    .unwrap();
-}
 
 /// A subscribed consumer with a small receive buffer, without the client around it.
 fn consumer(broker: &Broker) -> TcpStream {
@@ -75,7 +61,7 @@ fn read_all(streams: &mut [TcpStream], progress: &AtomicU64) {
 
 #[test]
 fn idle_and_killed_consumers_do_not_disturb_the_others() {
-    allow_descriptors();
+    allow_descriptors(2048);
     let queue = QUEUE.to_string();
     let arguments = [
         "--queue-messages",

@@ -4,10 +4,13 @@ use crate::kit::PATIENCE;
 use lb_broker::announcement::WhenFull;
 use lb_broker::client::Options;
 use lb_broker::codec::Format;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_lb-broker");
 
@@ -15,12 +18,19 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_lb-broker");
 pub(crate) struct Broker {
     pub(crate) address: SocketAddr,
     child: Child,
+    /// Lines of its stderr.
+    errors: Receiver<String>,
 }
 
 impl Broker {
     /// Starts `lb-broker serve` on a free port.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(BINARY)
+        Self::start_by(Command::new(BINARY), arguments)
+    }
+
+    /// As [`start`](Self::start), by a command that runs what follows it.
+    pub(crate) fn start_by(mut command: Command, arguments: &[&str]) -> Self {
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .stdout(Stdio::piped())
@@ -28,24 +38,52 @@ impl Broker {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, errors) = channel();
+        thread::spawn(move || {
+            // The test may be over.
+            stderr
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| sender.send(line))
+        });
         let address = line.trim().strip_prefix("lb-broker listens on ");
         let Some(address) = address else {
-            let mut error = String::new();
-            child
-                .stderr
-                .take()
-                .unwrap()
-                .read_to_string(&mut error)
-                .unwrap();
-            panic!("no address in {line:?}: {error}");
+            panic!(
+                "no address in {line:?}: {:?}",
+                errors.iter().collect::<Vec<_>>()
+            );
         };
         Self {
             address: address.parse().unwrap(),
             child,
+            errors,
         }
+    }
+
+    /// Runs a `lb-broker serve` that must not start; its exit code and what it says on stderr.
+    pub(crate) fn refused(mut command: Command, arguments: &[&str]) -> (Option<i32>, String) {
+        let mut child = command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
+        if !line.is_empty() {
+            child.kill().unwrap();
+        }
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(line, "", "it has started");
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
     }
 
     pub(crate) fn options(&self, format: Format) -> Options {
@@ -65,19 +103,21 @@ impl Broker {
         self.child.wait().unwrap();
     }
 
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// The next line on its stderr.
+    pub(crate) fn error_line(&self) -> String {
+        self.errors.recv_timeout(PATIENCE).unwrap()
+    }
+
     /// `SIGTERM`; what it says on stderr, and whether it ends well.
     pub(crate) fn terminate(&mut self) -> (bool, String) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         let status = self.child.wait().unwrap();
-        let mut error = String::new();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut error)
-            .unwrap();
-        (status.success(), error)
+        let errors: Vec<_> = self.errors.iter().collect();
+        (status.success(), errors.join("\n"))
     }
 
     pub(crate) fn rss_kib(&self) -> u64 {

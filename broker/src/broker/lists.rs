@@ -1,0 +1,122 @@
+//! Topics and subscribers, in as many parts as the frames they come in need.
+
+use super::Broker;
+use crate::codec::{Children, Message, SubscriberEntry};
+use crate::connection_id::ConnectionId;
+use crate::error::Refusal;
+use crate::framing;
+use crate::queue::Frame;
+use crate::time::Timestamp;
+use crate::topic::Topic;
+
+impl Broker {
+    pub(super) fn list(
+        &mut self,
+        id: ConnectionId,
+        request: Option<u64>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let Some(member) = self.member(id) else {
+            return Ok(());
+        };
+        let rights = &member.rights;
+        let readable = self
+            .retained
+            .all()
+            .filter(|(key, _)| rights.may_subscribe(key));
+        let topics: Vec<String> = readable.map(|(_, last)| last.text.to_string()).collect();
+        let parts = parts(&topics, self.limits.max_frame_bytes, |topic| topic.len());
+        let messages = parts.into_iter().map(|(part, is_last)| {
+            let reply = Message::new("topics").id(request).flag("more", !is_last);
+            reply.children(Children::Topics(part))
+        });
+        self.reply_with_all(id, messages, now)
+    }
+
+    pub(super) fn list_subscribers(
+        &mut self,
+        id: ConnectionId,
+        request: Option<u64>,
+        topic: &Topic,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.may_read(id, topic)?;
+        let mut entries = Vec::new();
+        self.subscriptions.matching(topic.key(), |other, depth| {
+            let Some(member) = self.member(other) else {
+                return;
+            };
+            let above = prefix(topic.key(), depth);
+            if let Some(text) = member.subscriptions.get(above) {
+                entries.push(SubscriberEntry {
+                    client: member.name.clone(),
+                    format: member.format,
+                    topic: text.to_string(),
+                });
+            }
+        });
+        let bytes = |entry: &SubscriberEntry| entry.client.len() + entry.topic.len() + 48;
+        let parts = parts(&entries, self.limits.max_frame_bytes, bytes);
+        let messages = parts.into_iter().map(|(part, is_last)| {
+            Message::new("subscribers")
+                .id(request)
+                .text("topic", topic.text())
+                .flag("more", !is_last)
+                .children(Children::Subscribers(part))
+        });
+        self.reply_with_all(id, messages, now)
+    }
+
+    /// Sends all parts of a reply, or none: a list that the queue does not take is refused, rather
+    /// than cut off by the end of the connection.
+    fn reply_with_all<'a>(
+        &mut self,
+        id: ConnectionId,
+        messages: impl Iterator<Item = Message<'a>>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let most = self.limits.max_frame_bytes;
+        let Some(format) = self.member(id).map(|member| member.format) else {
+            return Ok(());
+        };
+        let frames = messages
+            .map(|message| {
+                Ok(Frame::new(
+                    framing::encode(format, &message, most)?,
+                    &self.meter,
+                ))
+            })
+            .collect::<Result<Vec<_>, Refusal>>()?;
+        self.send_replies(id, frames, now)
+    }
+}
+
+/// The first `depth` segments of a key.
+fn prefix(key: &str, depth: usize) -> &str {
+    match depth.checked_sub(1) {
+        None => "",
+        Some(last) => {
+            let end = key.match_indices('/').nth(last).map(|(at, _)| at);
+            end.and_then(|end| key.get(..end)).unwrap_or(key)
+        }
+    }
+}
+
+/// Cuts a list into parts that fit into frames whatever the format; at least one, the last marked.
+fn parts<T>(items: &[T], max_frame_bytes: usize, bytes: impl Fn(&T) -> usize) -> Vec<(&[T], bool)> {
+    // A character may become six (`&quot;`), and each item has quotes or tags around it. A quarter
+    // of the frame is left for the rest of the message.
+    let room = max_frame_bytes / 4 * 3;
+    let mut parts = Vec::new();
+    let (mut start, mut used) = (0, 0);
+    for (nth, item) in items.iter().enumerate() {
+        let cost = 6 * bytes(item) + 32;
+        if used + cost > room && nth > start {
+            parts.push((items.get(start..nth).unwrap_or_default(), false));
+            (start, used) = (nth, 0);
+        }
+        used += cost;
+    }
+    parts.push((items.get(start..).unwrap_or_default(), true));
+    parts
+}
