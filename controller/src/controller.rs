@@ -7,18 +7,22 @@
 
 use crate::api::agents::Service as AgentService;
 use crate::api::compat::Compat;
-use crate::api::http::{Api, router};
+use crate::api::fleet::FleetService;
+use crate::api::http::{Api, guarded, router};
 use crate::clock::Clock;
 use crate::ctl;
 use crate::fleet::id::{FleetId, LbName};
 use crate::fleet::time::Moment;
 use crate::http_client::Target;
-use crate::proto::agents::agents_server::AgentsServer;
+use crate::proto::DESCRIPTORS;
 use crate::proto::compat::connection_service_server::ConnectionServiceServer;
+use crate::proto::v1::agents_server::AgentsServer;
+use crate::proto::v1::fleet_server::FleetServer;
 use crate::provider::{Exec, Fixed, Process, Provider, Settings};
 use crate::shell::{Sessions, Shell, Stop, Wires};
 use crate::spec::{self, FleetSpec, ProviderKind, ServiceSpec};
 use crate::store::{Sqlite, Store};
+use axum::Router;
 use clap::{Parser, Subcommand};
 use std::collections::BTreeMap;
 use std::fs;
@@ -306,20 +310,44 @@ fn listen_for_calls(
     key: Vec<u8>,
     token: Option<String>,
 ) {
-    let api = Api {
+    let api = Arc::new(Api {
         wires: wires.clone(),
         token,
         hosts: hosts(address),
         streams: AtomicUsize::new(0),
-    };
+    });
     let agents = AgentService {
         wires: wires.clone(),
         key,
         sessions: AtomicU64::new(0),
     };
     let agents = tonic::service::Routes::new(AgentsServer::new(agents)).into_axum_router();
-    let app = router(Arc::new(api)).merge(agents.reset_fallback());
+    let app = router(Arc::clone(&api))
+        .merge(guarded(&api, fleet_services(wires).reset_fallback()))
+        .merge(agents.reset_fallback());
     tokio::spawn(async move { axum::serve(listener, app).await });
+}
+
+/// The fleet over gRPC, with reflection and health.
+fn fleet_services(wires: &Wires) -> Router {
+    let fleet = FleetServer::new(FleetService {
+        wires: wires.clone(),
+    });
+    let (health, health_server) = tonic_health::server::health_reporter();
+    tokio::spawn(async move { health.set_serving::<FleetServer<FleetService>>().await });
+    let mut routes = tonic::service::Routes::new(fleet);
+    routes = routes.add_service(health_server);
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    // They can fail only if the descriptors cannot be read, and those are made with the code. Older
+    // tools ask for the alpha version.
+    if let (Ok(v1), Ok(alpha)) = (reflection().build_v1(), reflection().build_v1alpha()) {
+        routes = routes.add_service(v1).add_service(alpha);
+    }
+    routes.into_axum_router()
 }
 
 fn serve_compat(

@@ -11,10 +11,13 @@
     reason = "generated"
 )]
 
-/// The session of agents.
-pub(crate) mod agents {
+/// The fleet, and the session of agents.
+pub(crate) mod v1 {
     tonic::include_proto!("lb.controller.v1");
 }
+
+/// Every file of `proto/`, encoded, for reflection.
+pub(crate) const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 /// The two services without a package.
 pub(crate) mod compat {

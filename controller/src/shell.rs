@@ -17,7 +17,7 @@ use crate::fleet::operate::{Command, Refusal};
 use crate::fleet::time::{Moment, Seen};
 use crate::http_client::Target;
 use crate::lb_link;
-use crate::proto::agents::{FromController, LameDuck, from_controller};
+use crate::proto::v1::{FromController, LameDuck, from_controller};
 use crate::provider::Provider;
 use crate::spec::{self, FleetSpec, ProviderKind, Report, ServiceSpec};
 use crate::store::{Minute, Store, StoreError};

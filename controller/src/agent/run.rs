@@ -7,7 +7,7 @@ use super::server::{Server, reap, sweep};
 use super::session::{self, News};
 use crate::check;
 use crate::fleet::backoff;
-use crate::proto::agents::{
+use crate::proto::v1::{
     Exit, FromAgent, FromController, Hello, Status, from_agent, from_controller,
 };
 use crate::spec::{Check, Request};

@@ -1,7 +1,7 @@
 //! The session with the controller: says hello, sends what there is to say, hears who leads.
 
-use crate::proto::agents::agents_client::AgentsClient;
-use crate::proto::agents::{FromAgent, FromController, Hello, from_agent};
+use crate::proto::v1::agents_client::AgentsClient;
+use crate::proto::v1::{FromAgent, FromController, Hello, from_agent};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;

@@ -2,8 +2,8 @@
 
 use crate::fleet::id::Token;
 use crate::fleet::input::{AgentNews, Input};
-use crate::proto::agents::agents_server::Agents;
-use crate::proto::agents::{FromAgent, FromController, Hello, Renew, from_agent, from_controller};
+use crate::proto::v1::agents_server::Agents;
+use crate::proto::v1::{FromAgent, FromController, Hello, Renew, from_agent, from_controller};
 use crate::provider::secret;
 use crate::shell::Wires;
 use std::sync::atomic::{AtomicU64, Ordering};

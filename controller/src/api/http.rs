@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_stream::{Stream, StreamExt};
+use tonic::Status;
 
 /// Time limit for an answer of the shell.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -81,39 +82,54 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .with_state(api)
 }
 
+/// Puts other routes behind the same check.
+pub(crate) fn guarded(api: &Arc<Api>, routes: Router) -> Router {
+    routes.layer(from_fn_with_state(Arc::clone(api), guard))
+}
+
 /// Refuses calls without the token, and calls that a page of another site makes a browser send.
 async fn guard(State(api): Shared, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let text = |name| headers.get(name).and_then(|it| it.to_str().ok());
-    if let Some(expected) = &api.token {
-        let shown = text(header::AUTHORIZATION).and_then(|it| it.strip_prefix("Bearer "));
-        if !shown.is_some_and(|shown| is_same(shown, expected)) {
-            return problem(
-                StatusCode::UNAUTHORIZED,
-                "a token is needed: Authorization: Bearer TOKEN",
-            );
-        }
-    } else {
-        let host = text(header::HOST).or_else(|| request.uri().authority().map(|it| it.as_str()));
-        if !host.is_none_or(|host| api.hosts.iter().any(|it| it == host)) {
-            return problem(
-                StatusCode::FORBIDDEN,
-                "this host name is not one of this server",
-            );
-        }
-        let is_own = |origin: &str| {
-            api.hosts
-                .iter()
-                .any(|host| origin.strip_prefix("http://") == Some(host.as_str()))
-        };
-        if text(header::ORIGIN).is_some_and(|origin| !is_own(origin)) {
-            return problem(
-                StatusCode::FORBIDDEN,
-                "pages of other sites may not call this API",
-            );
-        }
+    let is_grpc =
+        text(headers, header::CONTENT_TYPE).is_some_and(|it| it.starts_with("application/grpc"));
+    match admit(&api, &request) {
+        Ok(()) => next.run(request).await,
+        // A gRPC client reads no other form of a refusal.
+        Err((StatusCode::UNAUTHORIZED, why)) if is_grpc => Status::unauthenticated(why).into_http(),
+        Err((_, why)) if is_grpc => Status::permission_denied(why).into_http(),
+        Err((status, why)) => problem(status, why),
     }
-    next.run(request).await
+}
+
+fn admit(api: &Api, request: &Request) -> Result<(), (StatusCode, &'static str)> {
+    let headers = request.headers();
+    if let Some(expected) = &api.token {
+        let shown = text(headers, header::AUTHORIZATION);
+        let shown = shown.and_then(|it| it.strip_prefix("Bearer "));
+        return match shown.is_some_and(|shown| is_same(shown, expected)) {
+            true => Ok(()),
+            false => {
+                let why = "a token is needed: Authorization: Bearer TOKEN";
+                Err((StatusCode::UNAUTHORIZED, why))
+            }
+        };
+    }
+    let is_own = |host: &str| api.hosts.iter().any(|it| it == host);
+    let authority = request.uri().authority().map(|it| it.as_str());
+    if !text(headers, header::HOST).or(authority).is_none_or(is_own) {
+        let why = "this host name is not one of this server";
+        return Err((StatusCode::FORBIDDEN, why));
+    }
+    let origin = text(headers, header::ORIGIN);
+    if origin.is_some_and(|it| !it.strip_prefix("http://").is_some_and(is_own)) {
+        let why = "pages of other sites may not call this API";
+        return Err((StatusCode::FORBIDDEN, why));
+    }
+    Ok(())
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|it| it.to_str().ok())
 }
 
 /// Compares without telling by its time how much was right.

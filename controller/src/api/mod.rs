@@ -9,5 +9,6 @@
 
 pub(crate) mod agents;
 pub(crate) mod compat;
+pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod metrics;

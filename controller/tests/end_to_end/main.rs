@@ -14,5 +14,6 @@ mod api;
 mod compat;
 mod exec;
 mod fake_lb;
+mod grpc;
 mod healing;
 mod support;
