@@ -11,14 +11,15 @@ from peers import Broker
 READ_BYTES = 256 << 10
 # Bytes on their way to a consumer.
 WINDOW_BYTES = 512 << 10
-# One send of a producer: what a busy program would have gathered.
-BATCH = 16
 
 
 class Load:
-    """Connections to one server, and the traffic over them."""
+    """Connections to one server, and the traffic over them. A producer sends `batch` messages of
+    `size` bytes at a time."""
 
-    def __init__(self, broker: Broker, port: int, producers: int, consumers: int, size: int) -> None:
+    def __init__(
+        self, broker: Broker, port: int, producers: int, consumers: int, size: int, batch: int
+    ) -> None:
         payload = b"x" * size
         connect_consumer = getattr(broker, "connect_consumer", broker.connect)
         self.name, self.noise_bytes = broker.name, broker.noise_bytes
@@ -27,7 +28,10 @@ class Load:
         self.delivered_bytes = broker.delivered(payload)
         for consumer in self.consumers:
             broker.subscribe(consumer)
-        self.batch = broker.publish(payload) * BATCH
+        self.batch_messages = batch
+        self.batch = broker.publish(payload) * batch
+        # What a consumer gets for one.
+        self.batch_bytes = self.delivered_bytes * batch
         self.selector = selectors.DefaultSelector()
         for index, consumer in enumerate(self.consumers):
             consumer.setblocking(False)
@@ -45,7 +49,7 @@ class Load:
 
     def run(self, seconds: float) -> int:
         """Send for some time, and wait for everything. Returns messages delivered."""
-        window = max(WINDOW_BYTES // (self.delivered_bytes * BATCH), 4)
+        window = max(WINDOW_BYTES // (self.batch_bytes), 4)
         if len(self.consumers) > 1:
             window = max(window // 8, 4)
         started = sum(self.received)
@@ -54,7 +58,7 @@ class Load:
         turn = 0
         while True:
             is_over = time.monotonic() >= end
-            lag = self.sent_batches - min(self.received) // (self.delivered_bytes * BATCH)
+            lag = self.sent_batches - min(self.received) // (self.batch_bytes)
             if is_over and not any(self.unsent) and lag <= 0:
                 break
             while not is_over and lag < window:
@@ -68,7 +72,7 @@ class Load:
             self._read()
             if is_over and time.monotonic() > end + 30:
                 raise RuntimeError(f"{self.name}: messages are missing")
-        messages = (self.sent_batches - first) * BATCH * len(self.consumers)
+        messages = (self.sent_batches - first) * self.batch_messages * len(self.consumers)
         received = sum(self.received) - started
         extra = received - messages * self.delivered_bytes
         if not 0 <= extra <= self.noise_bytes * len(self.consumers):

@@ -73,8 +73,10 @@ class Server:
                     raise RuntimeError(f"{broker.name} does not start") from None
                 time.sleep(0.02)
 
-    def measure(self, producers: int, consumers: int, size: int, seconds: float) -> Sample:
-        load = Load(self.broker, self.port, producers, consumers, size)
+    def measure(
+        self, producers: int, consumers: int, size: int, batch: int, seconds: float
+    ) -> Sample:
+        load = Load(self.broker, self.port, producers, consumers, size, batch)
         load.run(min(0.2, seconds))
         cpu, started = cpu_seconds(self.process.pid), time.monotonic()
         messages = load.run(seconds)
@@ -103,6 +105,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="servers, by commas")
     parser.add_argument("--sizes", default="128,4096", help="bytes of the payload, by commas")
+    parser.add_argument("--batch", type=int, default=16, help="messages that a producer sends at once")
     parser.add_argument("--json", help="file for all samples")
     arguments = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
@@ -123,7 +126,9 @@ def main() -> None:
                 for pattern, (producers, consumers) in PATTERNS.items():
                     for size in sizes:
                         for server in servers:
-                            sample = server.measure(producers, consumers, size, arguments.seconds)
+                            sample = server.measure(
+                                producers, consumers, size, arguments.batch, arguments.seconds
+                            )
                             samples.setdefault((server.broker.name, pattern, size), []).append(sample)
         finally:
             for server in servers:

@@ -2,9 +2,10 @@
 //! shell looks at the bytes and says how many were written.
 //!
 //! Frames are shared: a message to a thousand consumers is in memory once. When the queue is full
-//! the oldest messages give way and are counted; replies never give way. A frame of which a part is
-//! written stays.
+//! the oldest messages give way and are counted, unless the consumer would rather be disconnected
+//! ([`WhenFull`]); replies never give way. A frame of which a part is written stays.
 
+use crate::announcement::WhenFull;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -76,6 +77,7 @@ pub struct Queue {
     written: usize,
     /// Dropped since the consumer was last told.
     missed: u64,
+    when_full: WhenFull,
     limits: QueueLimits,
 }
 
@@ -86,48 +88,57 @@ impl Queue {
             bytes: 0,
             written: 0,
             missed: 0,
+            when_full: WhenFull::DropOldest,
             limits,
         }
     }
 
-    /// Adds a message. Drops older ones to make room and reports how many.
-    pub(crate) fn push_message(&mut self, frame: Rc<Frame>) -> u64 {
-        let mut dropped = 0;
-        while !self.has_room(&frame) && self.drop_oldest() {
-            dropped += 1;
-        }
-        self.missed += dropped;
-        if self.has_room(&frame) {
-            self.push(frame, Kind::Message);
-        } else {
-            // Replies fill the queue: the message is the one that is dropped.
-            self.missed += 1;
-            dropped += 1;
-        }
-        dropped
+    /// Says what happens when there is no room.
+    pub(crate) const fn set_when_full(&mut self, when_full: WhenFull) {
+        self.when_full = when_full;
     }
 
-    /// Adds a message if there is room.
-    pub(crate) fn try_push_message(&mut self, frame: Rc<Frame>) -> Result<(), Full> {
-        if !self.has_room(&frame) {
-            return Err(Full);
+    /// What happens when there is no room.
+    pub(crate) const fn when_full(&self) -> WhenFull {
+        self.when_full
+    }
+
+    /// Adds a message. Reports how many were dropped, it or older ones.
+    pub(crate) fn push_message(&mut self, frame: Rc<Frame>) -> Result<u64, Full> {
+        let dropped = self.make_room(&frame);
+        if self.has_room(&frame) {
+            self.push(frame, Kind::Message);
+            return Ok(dropped);
         }
-        self.push(frame, Kind::Message);
-        Ok(())
+        match self.when_full {
+            WhenFull::Disconnect => Err(Full),
+            WhenFull::DropOldest => {
+                // Replies fill the queue: the message is the one that is dropped.
+                self.missed += 1;
+                Ok(dropped + 1)
+            }
+        }
     }
 
     /// Adds a reply, over messages if need be. Reports how many were dropped.
     pub(crate) fn push_reply(&mut self, frame: Rc<Frame>) -> Result<u64, Full> {
+        let dropped = self.make_room(&frame);
+        if !self.has_room(&frame) {
+            return Err(Full);
+        }
+        self.push(frame, Kind::Reply);
+        Ok(dropped)
+    }
+
+    /// Drops the oldest messages for a frame, if that is the policy. Reports how many.
+    fn make_room(&mut self, frame: &Frame) -> u64 {
         let mut dropped = 0;
-        while !self.has_room(&frame) {
-            if !self.drop_oldest() {
-                return Err(Full);
-            }
+        while self.when_full == WhenFull::DropOldest && !self.has_room(frame) && self.drop_oldest()
+        {
             dropped += 1;
         }
         self.missed += dropped;
-        self.push(frame, Kind::Reply);
-        Ok(dropped)
+        dropped
     }
 
     /// Adds the last frame of a connection, whatever waits.
@@ -280,9 +291,9 @@ mod tests {
     fn the_oldest_message_gives_way_and_replies_stay() {
         let (mut queue, meter) = queue(3, 100);
         queue.push_reply(frame("R", &meter)).unwrap();
-        assert_eq!(queue.push_message(frame("a", &meter)), 0);
-        assert_eq!(queue.push_message(frame("b", &meter)), 0);
-        assert_eq!(queue.push_message(frame("c", &meter)), 1);
+        assert_eq!(queue.push_message(frame("a", &meter)), Ok(0));
+        assert_eq!(queue.push_message(frame("b", &meter)), Ok(0));
+        assert_eq!(queue.push_message(frame("c", &meter)), Ok(1));
         assert_eq!((waiting(&queue).as_str(), queue.missed()), ("Rbc", 1));
         queue.push_notice(frame("!", &meter));
         assert_eq!((waiting(&queue).as_str(), queue.missed()), ("!Rbc", 0));
@@ -291,10 +302,10 @@ mod tests {
     #[test]
     fn a_frame_that_is_partly_written_stays_whole() {
         let (mut queue, meter) = queue(2, 100);
-        queue.push_message(frame("abc", &meter));
-        queue.push_message(frame("def", &meter));
+        queue.push_message(frame("abc", &meter)).unwrap();
+        queue.push_message(frame("def", &meter)).unwrap();
         assert_eq!(queue.advance(1), 0);
-        assert_eq!(queue.push_message(frame("ghi", &meter)), 1);
+        assert_eq!(queue.push_message(frame("ghi", &meter)), Ok(1));
         queue.push_notice(frame("!", &meter));
         assert_eq!(waiting(&queue), "bc!ghi");
         assert_eq!((queue.advance(3), queue.bytes(), queue.len()), (2, 3, 1));
@@ -303,10 +314,20 @@ mod tests {
     #[test]
     fn bytes_are_a_limit_too_but_one_frame_always_fits() {
         let (mut queue, meter) = queue(10, 4);
-        assert_eq!(queue.push_message(frame("123456", &meter)), 0);
-        assert_eq!(queue.push_message(frame("1234", &meter)), 1);
-        assert_eq!(queue.try_push_message(frame("5", &meter)), Err(Full));
+        assert_eq!(queue.push_message(frame("123456", &meter)), Ok(0));
+        assert_eq!(queue.push_message(frame("1234", &meter)), Ok(1));
         assert_eq!(waiting(&queue), "1234");
+    }
+
+    #[test]
+    fn a_strict_consumer_is_never_without_a_message() {
+        let (mut queue, meter) = queue(2, 100);
+        queue.set_when_full(WhenFull::Disconnect);
+        assert_eq!(queue.push_message(frame("a", &meter)), Ok(0));
+        assert_eq!(queue.push_message(frame("b", &meter)), Ok(0));
+        assert_eq!(queue.push_message(frame("c", &meter)), Err(Full));
+        assert_eq!(queue.push_reply(frame("R", &meter)), Err(Full));
+        assert_eq!((waiting(&queue).as_str(), queue.missed()), ("ab", 0));
     }
 
     #[test]
@@ -317,7 +338,7 @@ mod tests {
         assert_eq!(queue.push_reply(frame("T", &meter)), Err(Full));
         assert_eq!(
             (queue.push_message(frame("m", &meter)), queue.missed()),
-            (1, 1)
+            (Ok(1), 1)
         );
     }
 
@@ -326,8 +347,8 @@ mod tests {
         let (mut one, meter) = queue(10, 100);
         let (mut two, _) = queue(10, 100);
         let shared = frame("12345", &meter);
-        one.push_message(Rc::clone(&shared));
-        two.push_message(shared);
+        one.push_message(Rc::clone(&shared)).unwrap();
+        two.push_message(shared).unwrap();
         assert_eq!(meter.get(), 5);
         one.advance(5);
         assert_eq!(meter.get(), 5);

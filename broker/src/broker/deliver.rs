@@ -2,7 +2,7 @@
 //! a consumer wants, however many want it.
 
 use super::Broker;
-use super::session::{Phase, Session};
+use super::session::Phase;
 use crate::announcement::WhenFull;
 use crate::codec::{Format, Message, Payload};
 use crate::connection_id::ConnectionId;
@@ -70,7 +70,7 @@ impl Broker {
                 return;
             };
             let was_pressed = session.queue.is_pressed();
-            match push(session, frame) {
+            match session.queue.push_message(frame) {
                 Ok(dropped) => {
                     stats.messages_out += 1;
                     stats.messages_dropped += dropped;
@@ -82,20 +82,16 @@ impl Broker {
                 Err(Full) => overflowed.push(id),
             }
         });
-        let refusal = Refusal::new(
-            Code::Overflow,
-            "the queue is full and when_full is disconnect",
-        );
         for id in overflowed {
-            self.close(id, &refusal, now);
+            self.close(id, &overflow(), now);
         }
         if self.meter.get() > self.limits.queue_total_bytes {
-            self.relieve();
+            self.relieve(now);
         }
     }
 
     /// Empties the largest queues until a quarter of all room is free: rare, so it may look at all.
-    fn relieve(&mut self) {
+    fn relieve(&mut self, now: Timestamp) {
         let enough = self.limits.queue_total_bytes / 4 * 3;
         let mut by_size: Vec<(usize, ConnectionId)> = self
             .sessions
@@ -106,9 +102,15 @@ impl Broker {
         while self.meter.get() > enough
             && let Some((_, id)) = by_size.pop()
         {
-            if let Some(session) = self.sessions.get_mut(id) {
-                self.stats.messages_dropped += session.queue.drop_all();
-                self.actions.write(session);
+            let Some(session) = self.sessions.get_mut(id) else {
+                continue;
+            };
+            match session.queue.when_full() {
+                WhenFull::Disconnect => self.close(id, &overflow(), now),
+                WhenFull::DropOldest => {
+                    self.stats.messages_dropped += session.queue.drop_all();
+                    self.actions.write(session);
+                }
             }
         }
     }
@@ -137,10 +139,8 @@ fn undeliverable(
     )
 }
 
-/// Queues a message as the policy of the connection has it.
-fn push(session: &mut Session, frame: Rc<Frame>) -> Result<u64, Full> {
-    match session.member().map(|member| member.when_full) {
-        Some(WhenFull::Disconnect) => session.queue.try_push_message(frame).map(|()| 0),
-        _ => Ok(session.queue.push_message(frame)),
-    }
+/// The refusal of a connection that would rather be disconnected than miss a message.
+pub(super) fn overflow() -> Refusal {
+    let text = "the queue is full and when_full is disconnect";
+    Refusal::new(Code::Overflow, text)
 }

@@ -275,9 +275,9 @@ impl Broker {
         let interval = u64::try_from(self.limits.ping_interval.as_millis()).unwrap_or(u64::MAX);
         let most = self.limits.max_frame_bytes as u64;
         if let Some(session) = self.sessions.get_mut(id) {
+            session.queue.set_when_full(announcement.when_full);
             session.phase = Phase::Open(Member {
                 format: announcement.format,
-                when_full: announcement.when_full,
                 name: announcement.name.unwrap_or_else(|| session.peer.clone()),
                 rights,
                 subscriptions: BTreeMap::new(),

@@ -1,14 +1,14 @@
 //! What each verb does.
 
 use super::changes::{Change, Waiting};
-use super::deliver::Publication;
+use super::deliver::{Publication, overflow};
 use super::session::{Member, Session};
 use super::{Broker, Keep};
 use crate::codec::{Body, Children, Format, Message, Payload, read_request};
 use crate::connection_id::ConnectionId;
 use crate::error::{Code, Refusal};
 use crate::framing;
-use crate::queue::Frame;
+use crate::queue::{Frame, Full};
 use crate::time::Timestamp;
 use crate::topic::Topic;
 use std::rc::Rc;
@@ -192,13 +192,15 @@ impl Broker {
             );
             return Err(Refusal::new(Code::Limit, text));
         }
-        self.stats.messages_out += frames.len() as u64;
-        let Some(session) = self.sessions.get_mut(id) else {
-            return Ok(());
-        };
         for frame in frames {
-            // There is room for all, so none is dropped.
-            session.queue.push_message(frame);
+            match session.queue.push_message(frame) {
+                Ok(dropped) => self.stats.messages_dropped += dropped,
+                Err(Full) => {
+                    self.close(id, &overflow(), now);
+                    return Ok(());
+                }
+            }
+            self.stats.messages_out += 1;
         }
         if let super::Phase::Open(member) = &mut session.phase
             && is_new
@@ -208,13 +210,8 @@ impl Broker {
                 .insert(topic.key().into(), topic.text().into());
             self.subscriptions.add(topic.key(), id);
         }
-        self.reply(
-            id,
-            &Message::new("subscribed")
-                .id(request)
-                .text("topic", topic.text()),
-            now,
-        )
+        let reply = Message::new("subscribed").id(request);
+        self.reply(id, &reply.text("topic", topic.text()), now)
     }
 
     /// The last value of a topic, and those below it if asked for, as frames.
@@ -271,13 +268,8 @@ impl Broker {
             ));
         }
         self.subscriptions.remove(topic.key(), id);
-        self.reply(
-            id,
-            &Message::new("cancelled")
-                .id(request)
-                .text("topic", topic.text()),
-            now,
-        )
+        let reply = Message::new("cancelled").id(request);
+        self.reply(id, &reply.text("topic", topic.text()), now)
     }
 
     fn get(

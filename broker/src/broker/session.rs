@@ -1,6 +1,5 @@
 //! Owns what is known of one connection: where it stands in its life, and what waits for it.
 
-use crate::announcement::WhenFull;
 use crate::codec::Format;
 use crate::connection_id::ConnectionId;
 use crate::queue::{Queue, QueueLimits};
@@ -44,7 +43,6 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) format: Format,
-    pub(super) when_full: WhenFull,
     /// The name it announced, or its address.
     pub(super) name: String,
     pub(super) rights: Arc<Rights>,

@@ -56,14 +56,7 @@ impl Running {
     }
 
     pub(crate) fn options(&self, format: Format) -> Options {
-        Options {
-            address: self.address.to_string(),
-            format,
-            when_full: WhenFull::DropOldest,
-            name: None,
-            token: None,
-            timeout: PATIENCE,
-        }
+        options(self.address, format)
     }
 
     pub(crate) fn client(&self, format: Format) -> Client {
@@ -90,6 +83,18 @@ impl Drop for Running {
         if !thread::panicking() {
             self.stop();
         }
+    }
+}
+
+/// How a client without wishes connects.
+pub(crate) fn options(address: SocketAddr, format: Format) -> Options {
+    Options {
+        address: address.to_string(),
+        format,
+        when_full: WhenFull::DropOldest,
+        name: None,
+        token: None,
+        timeout: PATIENCE,
     }
 }
 

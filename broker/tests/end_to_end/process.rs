@@ -1,7 +1,6 @@
 //! The real binary as a process of its own, and what `/proc` knows of it.
 
-use crate::kit::PATIENCE;
-use lb_broker::announcement::WhenFull;
+use crate::kit::{PATIENCE, options};
 use lb_broker::client::Options;
 use lb_broker::codec::Format;
 use rustix::process::{Pid, Signal, kill_process};
@@ -29,17 +28,8 @@ impl Broker {
     }
 
     /// As [`start`](Self::start), by a command that runs what follows it.
-    pub(crate) fn start_by(mut command: Command, arguments: &[&str]) -> Self {
-        let mut child = command
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        stdout.read_line(&mut line).unwrap();
+    pub(crate) fn start_by(command: Command, arguments: &[&str]) -> Self {
+        let (mut child, line) = spawn(command, arguments);
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, errors) = channel();
         thread::spawn(move || {
@@ -64,17 +54,8 @@ impl Broker {
     }
 
     /// Runs a `lb-broker serve` that must not start; its exit code and what it says on stderr.
-    pub(crate) fn refused(mut command: Command, arguments: &[&str]) -> (Option<i32>, String) {
-        let mut child = command
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        stdout.read_line(&mut line).unwrap();
+    pub(crate) fn refused(command: Command, arguments: &[&str]) -> (Option<i32>, String) {
+        let (mut child, line) = spawn(command, arguments);
         if !line.is_empty() {
             child.kill().unwrap();
         }
@@ -87,14 +68,7 @@ impl Broker {
     }
 
     pub(crate) fn options(&self, format: Format) -> Options {
-        Options {
-            address: self.address.to_string(),
-            format,
-            when_full: WhenFull::DropOldest,
-            name: None,
-            token: None,
-            timeout: PATIENCE,
-        }
+        options(self.address, format)
     }
 
     /// `kill -9`.
@@ -153,6 +127,21 @@ impl Broker {
         };
         number(11) + number(12)
     }
+}
+
+/// A child, and the first line it prints: empty if it ends without one.
+fn spawn(mut command: Command, arguments: &[&str]) -> (Child, String) {
+    let mut child = command
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
+    (child, line)
 }
 
 impl Drop for Broker {

@@ -151,18 +151,22 @@ fn all_queues_together_are_bounded() {
         ..Limits::default()
     };
     let running = Running::limited(limits);
-    let mut idle: Vec<_> = (0..10)
+    let mut idle: Vec<_> = (0..4)
         .map(|nth| {
             let mut client = running.client(Format::Json);
             client.subscribe(&format!("/{nth}"));
             client
         })
         .collect();
+    let mut options = running.options(Format::Json);
+    options.when_full = WhenFull::Disconnect;
+    let mut strict = Client::connect(&options).unwrap();
+    strict.subscribe("/0");
     let mut producer = running.client(Format::Json);
     let payload = Payload::of(&Value::Text("x".repeat(100_000)));
     let mut most = 0;
-    for nth in 0..1500 {
-        let topic = format!("/{}", nth % 10);
+    for nth in 0..700 {
+        let topic = format!("/{}", nth % 4);
         let publish = Message::new("publish").text("topic", &topic);
         producer
             .request(
@@ -185,4 +189,16 @@ fn all_queues_together_are_bounded() {
     assert!(most > 4 << 20 && most <= 9 << 20, "{most}");
     let first = idle[0].wait_before(Instant::now() + PATIENCE).unwrap();
     assert_eq!(first.method(), "message");
+    // One that would rather be disconnected is, also when it is others that fill the room.
+    let end = loop {
+        match strict.wait_before(Instant::now() + PATIENCE) {
+            Ok(message) if message.method() == "message" => {}
+            other => break other,
+        }
+    };
+    match end {
+        Ok(message) => assert_eq!(message.text("code"), Some("overflow")),
+        Err(ClientError::Connection(_)) => {}
+        other => panic!("{other:?}"),
+    }
 }

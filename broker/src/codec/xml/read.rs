@@ -185,42 +185,19 @@ impl<'a> Document<'a> {
     /// The value inside the root, and the end of the root.
     fn value_in_root(&mut self) -> Result<Option<Value>, Refusal> {
         let mut value = None;
-        loop {
-            let element = match self.next_element()? {
-                Event::End(_) => return Ok(value),
-                Event::Start(start) => Element {
-                    start,
-                    is_empty: false,
-                },
-                Event::Empty(start) => Element {
-                    start,
-                    is_empty: true,
-                },
-                _ => return Err(Refusal::malformed("text belongs into <value>")),
-            };
+        while let Some(element) = self.next_child()? {
             if value.is_some() {
                 return Err(Refusal::malformed("a message has one <value>"));
             }
             value = Some(self.value(&element)?);
         }
+        Ok(value)
     }
 
     /// The children of a message of the broker, up to its end.
     fn children(&mut self) -> Result<Contents, Refusal> {
         let mut contents = Contents::default();
-        loop {
-            let child = match self.next_element()? {
-                Event::End(_) => return Ok(contents),
-                Event::Start(start) => Element {
-                    start,
-                    is_empty: false,
-                },
-                Event::Empty(start) => Element {
-                    start,
-                    is_empty: true,
-                },
-                _ => return Err(Refusal::malformed("text between elements")),
-            };
+        while let Some(child) = self.next_child()? {
             match (child.start.name().0, child.is_empty) {
                 ("topic", false) => contents.topics.push(Value::Text(self.text()?)),
                 ("subscriber", true) => {
@@ -231,6 +208,18 @@ impl<'a> Document<'a> {
                 _ => contents.value = Some(self.value(&child)?),
             }
         }
+        Ok(contents)
+    }
+
+    /// The next element inside the root; None at the end of the root.
+    fn next_child(&mut self) -> Result<Option<Element<'a>>, Refusal> {
+        let (start, is_empty) = match self.next_element()? {
+            Event::End(_) => return Ok(None),
+            Event::Start(start) => (start, false),
+            Event::Empty(start) => (start, true),
+            _ => return Err(Refusal::malformed("text belongs into <value>")),
+        };
+        Ok(Some(Element { start, is_empty }))
     }
 
     /// Reads a `value` element to its end.
