@@ -6,7 +6,7 @@
 )]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use lb::http::{
+use lb::internal::http::{
     ConnectionOption, Forward, ForwardOptions, ForwardPolicy, HeadLimits, HeadParser, Method,
     Parsed, RequestHead, ResponseHead, ResponseRewrite,
 };

@@ -12,11 +12,9 @@
 
 use criterion::measurement::{Measurement, WallTime};
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
-use lb::pool::{Backends, Lease};
-use lb::strategy::registry::ENTRIES;
-use lb::strategy::{
-    BackendId, Candidate, Outcome, Settlement, Strategy, StrategySpec, key::key_of,
-};
+use lb::internal::pool::{Backends, Lease};
+use lb::internal::strategy::{ENTRIES, key_of};
+use lb::strategy::{BackendId, Candidate, Outcome, Settlement, Strategy, StrategySpec};
 use lb::strategy::{LeastConnections, LeastResponseTime, NToOne, RoundRobin};
 use lb::time::Timestamp;
 use std::collections::VecDeque;

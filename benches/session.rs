@@ -7,15 +7,15 @@
 //! `cargo bench --bench session -- keep_alive_get` runs one of them.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lb::address::Address;
 use lb::config::{AccessLogFormat, Health, Limits, Mode, Timeouts};
-use lb::http::{ForwardOptions, ForwardPolicy, HeadParser};
-use lb::pool::{Backends, ConnectSpec, Pool, PoolId, PoolLimits};
-use lb::proxy::{Listener, Network, Parts, Proxy, RequestIds, Token};
+use lb::internal::address::Address;
+use lb::internal::http::{ForwardOptions, ForwardPolicy, HeadParser};
+use lb::internal::pool::{Backends, ConnectSpec, Pool, PoolId, PoolLimits};
+use lb::internal::proxy::{Listener, Network, Parts, Proxy, RequestIds, Token};
+use lb::internal::telemetry::{AccessLog, Metrics};
+use lb::internal::transport::{Pipes, Readiness, Transport};
 use lb::strategy::LeastResponseTime;
-use lb::telemetry::{AccessLog, Metrics};
 use lb::time::Timestamp;
-use lb::transport::{Pipes, Readiness, Transport};
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,8 +1,8 @@
 //! What a timeout costs: armed and ended, and moved on by every event.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use lb::internal::timers::{Deadline, Fired, Wheel};
 use lb::time::Timestamp;
-use lb::timers::{Deadline, Fired, Wheel};
 use std::hint::black_box;
 use std::time::Duration;
 

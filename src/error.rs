@@ -8,6 +8,7 @@ use std::io;
 
 /// Whose doing a fault is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Side {
     /// The client, or the network between it and us.
     Client,

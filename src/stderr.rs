@@ -6,6 +6,7 @@
 //! that begins with `lb: `.
 
 use lb::config::ConfigError;
+use lb::{BindError, BindErrorKind};
 use std::fmt::Display;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -53,10 +54,20 @@ pub(crate) fn fail(reason: &impl Display) -> ExitCode {
 }
 
 /// Writes why a configuration cannot be used, and returns the exit code: 2 if the command line is
-/// wrong by itself, 1 if the system refuses it.
+/// wrong by itself, 1 if a file or the system is at fault.
 pub(crate) fn refuse(error: &ConfigError) -> ExitCode {
+    fail_with_code(error, error.kind().is_usage())
+}
+
+/// Writes why a command cannot start, and returns the exit code: 1, or 2 if the command line names
+/// `lb` itself as its backend.
+pub(crate) fn refuse_start(error: &BindError) -> ExitCode {
+    fail_with_code(error, error.kind() == BindErrorKind::OwnAddress)
+}
+
+fn fail_with_code(error: &impl Display, is_usage: bool) -> ExitCode {
     say(&format_args!("lb: {error}"));
-    ExitCode::from(match error.kind().is_usage() {
+    ExitCode::from(match is_usage {
         true => USAGE,
         false => FAILURE,
     })

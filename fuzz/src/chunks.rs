@@ -2,7 +2,7 @@
 
 use crate::random::Random;
 use crate::{corpus, mutate, strict};
-use lb::http::{BadChunk, Body, BodyLength, Piece};
+use lb::internal::http::{BadChunk, Body, BodyLength, Piece};
 
 /// What is passed on, how many bytes were used, and whether the body came to its end.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use crate::random::Random;
 use crate::strict::{self, Framing, Read};
 use crate::{corpus, mutate};
 use lb::error::Refusal;
-use lb::http::{
+use lb::internal::http::{
     BodyLength, Forward, ForwardPolicy, HeadLimits, HeadParser, Method, Parsed, RequestHead,
     ResponseHead, ResponseRewrite,
 };

@@ -4,9 +4,9 @@
 //! event. Reads and writes do less than they could when chance has it, but never nothing.
 
 use crate::random::Random;
-use lb::address::Address;
-use lb::proxy::{Network, Token};
-use lb::transport::{Pipes, Readiness, Transport};
+use lb::internal::address::Address;
+use lb::internal::proxy::{Network, Token};
+use lb::internal::transport::{Pipes, Readiness, Transport};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};

@@ -3,7 +3,7 @@
 use crate::random::Random;
 use crate::strict::{self, Framing, Message, Read};
 use crate::{corpus, mutate};
-use lb::http::{Body, BodyLength, HeadLimits, HeadParser, Parsed, Piece, Version};
+use lb::internal::http::{Body, BodyLength, HeadLimits, HeadParser, Parsed, Piece, Version};
 
 /// A request that a stream of bytes holds, as `lb` is to understand it.
 #[derive(Clone, Debug, PartialEq, Eq)]

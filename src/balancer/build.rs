@@ -5,12 +5,11 @@
 use super::{Balancer, Handle};
 use crate::address::Address;
 use crate::clock::Clock;
-use crate::config::{
-    AccessLogFormat, Config, ConfigError, Heartbeats, ListenerSpec, Mode, StickyCookie,
-};
+use crate::config::{AccessLogFormat, Config, Heartbeats, ListenerSpec, Mode, StickyCookie};
 use crate::http::{ForwardPolicy, HeadParser, LoopToken};
 use crate::net::{
-    self, HeartbeatListener, Listener, Log, SystemNetwork, SystemPipes, events, no_events, seed,
+    self, BindError, HeartbeatListener, Listener, Log, SystemNetwork, SystemPipes, events,
+    no_events, seed,
 };
 use crate::pool::{Backends, ConnectSpec, EjectionPolicy, Pool, PoolId, PoolLimits};
 use crate::proxy::{self, Parts, Proxy, RequestIds};
@@ -60,7 +59,7 @@ struct Worker {
 pub(super) fn build(
     config: &Config,
     mut strategy: impl FnMut(usize) -> Box<dyn Strategy>,
-) -> Result<Balancer, ConfigError> {
+) -> Result<Balancer, BindError> {
     let workers = config.workers.get();
     let heartbeat_conns = config.heartbeats.as_ref().map_or(0, |_| max_conns(config));
     let max_connections =
@@ -90,11 +89,10 @@ pub(super) fn build(
     };
     let has_log = config.access_log != AccessLogFormat::Off;
     let log = has_log.then(Log::to_stdout).transpose();
-    let log = log.map_err(|error| no_events(&error))?;
+    let log = log.map_err(no_events)?;
 
     let ends = (0..workers).map(|_| ends()).collect::<io::Result<Vec<_>>>();
-    let (mailboxes, ends): (Vec<_>, Vec<_>) =
-        ends.map_err(|error| no_events(&error))?.into_iter().unzip();
+    let (mailboxes, ends): (Vec<_>, Vec<_>) = ends.map_err(no_events)?.into_iter().unzip();
     let mailboxes: Arc<[Mailbox]> = mailboxes.into();
     let mut parties = parties(&plan, &mailboxes);
     let mut loops = Vec::new();
@@ -112,7 +110,7 @@ pub(super) fn build(
             other_workers: parties.next(),
         };
         let event_loop = plan.event_loop(worker, log.as_ref());
-        loops.push(event_loop.map_err(|error| no_events(&error))?);
+        loops.push(event_loop.map_err(no_events)?);
     }
     let status = log.as_ref().map(|log| Arc::clone(log.status()));
     Ok(Balancer {
@@ -131,10 +129,7 @@ pub(super) fn build(
 }
 
 /// Binds all listeners, and sorts them by the worker they are for.
-fn bind(
-    config: &Config,
-    workers: usize,
-) -> Result<(Vec<Address>, Vec<Vec<Listener>>), ConfigError> {
+fn bind(config: &Config, workers: usize) -> Result<(Vec<Address>, Vec<Vec<Listener>>), BindError> {
     let mut bound = Vec::new();
     let mut sorted: Vec<Vec<Listener>> = (0..workers).map(|_| Vec::new()).collect();
     for (number, spec) in (0..).zip(config.listeners()) {

@@ -12,9 +12,9 @@ pub use admin_error::AdminError;
 pub use handle::Handle;
 pub use running::Running;
 
-use crate::config::{Config, ConfigError};
-use crate::net::{DEFAULT_CONNECTIONS, Log, seed};
-use crate::strategy::Strategy;
+use crate::config::Config;
+use crate::net::{BindError, DEFAULT_CONNECTIONS, Log, seed};
+use crate::strategy::{Guarded, Strategy};
 use crate::telemetry::{AccessLogStats, Snapshot};
 use crate::worker::{EventLoop, Finished, WorkerReport, snapshot};
 use build::build;
@@ -49,6 +49,7 @@ pub struct Balancer {
 
 /// What a balancer leaves when it has ended.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Ended {
     /// All it has counted.
     pub snapshot: Snapshot,
@@ -61,8 +62,8 @@ impl Balancer {
     ///
     /// # Errors
     /// One of these is refused by the system; says which setting, why, and what to do.
-    pub fn bind(config: &Config) -> Result<Self, ConfigError> {
-        Self::bind_with(config, |_| config.strategy.build(seed()))
+    pub fn bind(config: &Config) -> Result<Self, BindError> {
+        build(config, |_| config.strategy.build(seed()))
     }
 
     /// The same with a strategy of your own in place of `config.strategy`. Each worker has one of
@@ -72,9 +73,9 @@ impl Balancer {
     /// As [`bind`](Self::bind).
     pub fn bind_with(
         config: &Config,
-        strategy: impl FnMut(usize) -> Box<dyn Strategy>,
-    ) -> Result<Self, ConfigError> {
-        build(config, strategy)
+        mut strategy: impl FnMut(usize) -> Box<dyn Strategy>,
+    ) -> Result<Self, BindError> {
+        build(config, |worker| Box::new(Guarded::new(strategy(worker))))
     }
 
     /// The TCP addresses clients connect to, with the ports the system chose for port 0. UNIX

@@ -44,7 +44,7 @@ impl Running {
     /// Stops the balancer and waits until it has ended.
     ///
     /// # Errors
-    /// The balancer ended with an error, or its thread panicked (in a strategy of your own).
+    /// The system failed to report events, or a thread panicked.
     pub fn stop(self) -> io::Result<Ended> {
         self.handle.stop();
         finished(self.thread)

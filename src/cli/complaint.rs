@@ -6,8 +6,9 @@
 use super::flags::Flags;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Error};
-use lb::address::AddressError;
-use lb::config::{ConfigError, nearest};
+use lb::config::AddressError;
+use lb::config::ConfigError;
+use lb::internal::config::nearest;
 use std::error::Error as _;
 
 /// The one-line form of `error`.

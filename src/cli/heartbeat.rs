@@ -3,10 +3,9 @@
 use super::help::sections;
 use clap::Args;
 use clap::builder::StyledStr;
-use lb::config::{
-    BackendAddress, ConfigError, HostPort, HumanDuration, SenderConfig, parse_number, read_secret,
-};
+use lb::config::{BackendAddress, ConfigError, HostPort, HumanDuration, SenderConfig};
 use lb::heartbeat::{HeartbeatKey, Load, SenderName};
+use lb::internal::config::{parse_number, read_secret};
 use std::path::PathBuf;
 use std::str::FromStr;
 

@@ -4,7 +4,8 @@
 //! by the setting as they are read, so that a mistake names its flag.
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
-use lb::config::{ConfigError, Given, Setting, settings};
+use lb::config::ConfigError;
+use lb::internal::config::{Given, Setting, settings};
 
 /// The word that asks for the list of strategies.
 const LIST: &str = "list";

@@ -8,8 +8,9 @@ mod help;
 use super::Invocation;
 use super::strategy_choice::{self, StrategyChoice};
 use clap::Args;
-use lb::config::{ConfigError, StrategySpec, check_range, parse_number};
-use lb::simulate::Rule;
+use lb::config::{ConfigError, StrategySpec};
+use lb::internal::config::{check_range, parse_number};
+use lb::internal::simulate::Rule;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 

@@ -1,10 +1,15 @@
 //! What can follow `--strategy`: the name of one, or the wish to see them all.
 
-use lb::config::{ConfigError, StrategySpec, parse_strategy};
-use lb::strategy::{Entry, registry::ENTRIES};
+#[cfg(feature = "simulate")]
+use lb::config::{ConfigError, StrategySpec};
+#[cfg(feature = "simulate")]
+use lb::internal::config::parse_strategy;
+use lb::internal::strategy::ENTRIES;
+use lb::strategy::Entry;
 use std::fmt::Write as _;
 
-/// Which strategy is wanted, or which there are.
+/// A strategy, or the wish to see them all.
+#[cfg(feature = "simulate")]
 #[derive(Clone, Debug)]
 pub(super) enum StrategyChoice {
     /// This one.
@@ -13,6 +18,7 @@ pub(super) enum StrategyChoice {
     List,
 }
 
+#[cfg(feature = "simulate")]
 impl StrategyChoice {
     pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
         match text.eq_ignore_ascii_case("list") {

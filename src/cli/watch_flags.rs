@@ -8,8 +8,9 @@ mod help;
 use clap::Args;
 use lb::config::{
     AddressKind, ConfigError, Host, HttpCheckSettings, HumanDuration, MonitorConfig, Plan,
-    ServiceSpec, Target, parse_number,
+    ServiceSpec, Target,
 };
+use lb::internal::config::parse_number;
 
 /// What is to be watched, and how much of it is told.
 #[derive(Debug)]

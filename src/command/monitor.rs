@@ -6,7 +6,7 @@
 
 use crate::cli::Watching;
 use crate::signals::{self, Request};
-use crate::stderr::{FAILURE, fail, refuse};
+use crate::stderr::{FAILURE, fail, refuse_start};
 use lb::monitor::{Monitor, MonitorEvent};
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 pub(crate) fn carry_out(watching: &Watching) -> ExitCode {
     let monitor = match Monitor::new(&watching.config) {
         Ok(monitor) => monitor,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse_start(&error),
     };
     let (stopped, asked) = (monitor.handle(), monitor.handle());
     let answer = move |request| match request {

@@ -7,13 +7,11 @@ use crate::address::AddressError;
 use crate::syntax::Printable;
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
-use std::io;
 
 /// A configuration that cannot be used, and the remedy.
 ///
 /// Displays as `--flag 'value': problem; remedy`, where flag and value may be missing. Parsers know
-/// only the value; their callers add the flag by [`with_flag`](Self::with_flag). Failures to start,
-/// such as a port in use, have the same form and another [kind](ConfigErrorKind):
+/// only the value; their callers add the flag by [`with_flag`](Self::with_flag):
 ///
 /// ```
 /// let invalid = lb::config::ConfigError::new("the port is in use", "choose another")
@@ -97,16 +95,6 @@ pub enum ConfigErrorKind {
     Conflict,
     /// A file cannot be read or written.
     File,
-    /// A name cannot be resolved.
-    Unresolved,
-    /// Another socket listens on the address.
-    AddressInUse,
-    /// This machine does not have the address.
-    AddressNotAvailable,
-    /// The process lacks a right or a capability.
-    PermissionDenied,
-    /// The limit of file descriptors is too low.
-    Descriptors,
     /// Another failure of the system.
     System,
 }
@@ -117,17 +105,6 @@ impl ConfigErrorKind {
     #[must_use]
     pub const fn is_usage(self) -> bool {
         matches!(self, Self::Invalid | Self::Missing | Self::Conflict)
-    }
-
-    /// The kind of a failed system call.
-    #[must_use]
-    pub fn of(error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::AddrInUse => Self::AddressInUse,
-            io::ErrorKind::AddrNotAvailable => Self::AddressNotAvailable,
-            io::ErrorKind::PermissionDenied => Self::PermissionDenied,
-            _ => Self::System,
-        }
     }
 }
 

@@ -47,35 +47,31 @@ mod timeouts;
 mod traffic;
 mod workers;
 
-pub use crate::address::{BackendAddress, Host, HostPort, Network, SocketPath};
+pub use crate::address::{
+    Address, AddressError, BackendAddress, Host, HostPort, Network, SocketPath,
+};
 pub use crate::health::{CheckKind, HttpCheckSettings};
 pub use crate::http::{ForwardOptions, ForwardedFor};
 pub use crate::proxy_protocol::ProxyVersion;
 pub use crate::strategy::{LoadBound, StrategySpec};
 pub use backend::{BackendSpec, Weight};
-pub use choice::{AccessLogFormat, Mode, parse_forwarded_for, parse_proxy_version, parse_switch};
+pub use choice::{AccessLogFormat, Mode};
 pub use config_error::{ConfigError, ConfigErrorKind};
-pub use draft::Given;
 pub use duration::HumanDuration;
 pub use ejection::EjectionPolicy;
-pub use health::{Health, NO_CHECK, parse_check_kind};
-pub use heartbeats::{Heartbeats, parse_heartbeat_address};
+pub use health::Health;
+pub use heartbeats::Heartbeats;
+pub(crate) use internal::*;
 pub use limits::Limits;
 pub use listener::ListenerSpec;
 pub use monitor::{AddressKind, MAX_TARGETS, MonitorConfig, Plan};
-pub use number::parse_number;
-pub use secret::read as read_secret;
 pub use sender::{MAX_BALANCERS, SenderConfig};
-pub use settings::{Scope, Section, Setting, Value, check_range, setting, settings};
-pub use sticky::{CookieAttributes, SameSite, SecureAttribute, StickyCookie, parse_cookie_name};
-pub use strategy::{parse_load_bound, parse_strategy};
-pub use suggestion::nearest;
+pub use sticky::{CookieAttributes, SameSite, SecureAttribute, StickyCookie};
 pub use target::{Question, ServiceSpec, Target};
 pub use timeouts::Timeouts;
 pub use traffic::FileMode;
 pub use workers::Workers;
 
-use crate::address::Address;
 use crate::http::is_authority;
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -328,6 +324,20 @@ fn checked_listeners(listeners: Vec<ListenerSpec>) -> Result<Vec<ListenerSpec>, 
         ),
         None => Ok(listeners),
     }
+}
+
+/// Items for the command, the benches and the tests: the notation of settings and their table.
+pub(crate) mod internal {
+    pub use super::choice::{parse_forwarded_for, parse_proxy_version, parse_switch};
+    pub use super::draft::Given;
+    pub use super::health::{NO_CHECK, parse_check_kind};
+    pub use super::heartbeats::parse_heartbeat_address;
+    pub use super::number::parse_number;
+    pub use super::secret::read as read_secret;
+    pub use super::settings::{Scope, Section, Setting, Value, check_range, setting, settings};
+    pub use super::sticky::parse_cookie_name;
+    pub use super::strategy::{parse_load_bound, parse_strategy};
+    pub use super::suggestion::nearest;
 }
 
 #[cfg(test)]

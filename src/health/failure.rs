@@ -8,6 +8,7 @@ pub type CheckResult = Result<(), CheckFailure>;
 
 /// Why a check failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CheckFailure {
     /// The connection was refused, or the network reported that there is no route.
     Unreachable,

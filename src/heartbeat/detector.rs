@@ -33,6 +33,7 @@ struct Watched {
 
 /// What is known of a backend by its heartbeats, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HeartbeatReport {
     /// What the sender calls itself.
     pub name: String,

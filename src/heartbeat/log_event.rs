@@ -17,6 +17,7 @@ const PAUSE: Duration = Duration::from_secs(60);
 
 /// Something people should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum HeartbeatEvent {
     /// A backend is watched by its heartbeats from now on.
     First {

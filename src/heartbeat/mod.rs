@@ -39,15 +39,25 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use backend_heartbeats::{Heard, HeartbeatFinding};
-pub use connections::HeartbeatConnId;
-pub use detector::{Detector, HeartbeatReport};
-pub use frames::{BadLength, FrameReader, framed};
+pub use crate::address::ClientAddress;
+pub use detector::HeartbeatReport;
+pub(crate) use internal::*;
 pub use key::HeartbeatKey;
-pub use log_event::{HeartbeatEvent, MAX_UNKNOWN, RefusalLog};
-pub use message::{Heartbeat, INTERVALS, Load, ProcessState, SenderName};
-pub use phi::{Accrual, Phi};
-pub use receiver::{BackendFinding, BackendNames, Clocks, Receiver};
+pub use log_event::HeartbeatEvent;
+pub use message::{INTERVALS, Load, ProcessState, SenderName};
+pub use phi::Phi;
 pub use refusal::{HeartbeatCounts, HeartbeatRefusal};
-pub use send_schedule::{SendDue, SendSchedule};
-pub use wire::{MAX_BYTES, REPEATS};
+
+/// Items for the command, the benches and the tests.
+pub(crate) mod internal {
+    pub use super::backend_heartbeats::{Heard, HeartbeatFinding};
+    pub use super::connections::HeartbeatConnId;
+    pub use super::detector::Detector;
+    pub use super::frames::{BadLength, FrameReader, framed};
+    pub use super::log_event::{MAX_UNKNOWN, RefusalLog};
+    pub use super::message::Heartbeat;
+    pub use super::phi::Accrual;
+    pub use super::receiver::{BackendFinding, BackendNames, Clocks, Receiver};
+    pub use super::send_schedule::{SendDue, SendSchedule};
+    pub use super::wire::{MAX_BYTES, REPEATS};
+}

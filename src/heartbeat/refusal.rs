@@ -6,6 +6,7 @@ use std::fmt::{self, Display, Formatter};
 
 /// What is wrong with a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum HeartbeatRefusal {
     /// It is no heartbeat, or cut off, or has a value that none can have.
     Malformed,
@@ -73,6 +74,7 @@ impl Display for HeartbeatRefusal {
 
 /// How many heartbeats came in, and what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HeartbeatCounts {
     /// Taken.
     pub taken: u64,

@@ -52,6 +52,7 @@ impl From<BadChunk> for Refusal {
 
 /// An error in the framing of a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum BadChunk {
     /// The size is not one to sixteen hex digits, or beyond what 63 bits can hold.
     Size,
@@ -81,6 +82,7 @@ impl BadChunk {
 
 /// Why a backend's response cannot be trusted. Sections are of RFC 9112.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum BadResponse {
     /// The status line or a field line is not well-formed (sections 4, 5).
     Syntax,

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 /// An event, with its time and target.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MonitorEvent {
     /// When, since the Unix epoch.
     pub wall: Duration,
@@ -21,6 +22,7 @@ pub struct MonitorEvent {
 
 /// Something happened to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TargetEvent {
     /// A check passed.
     Passed {

@@ -22,8 +22,8 @@ mod targets;
 pub use event::{MonitorEvent, TargetEvent};
 pub use report::{MonitorReport, TargetReport};
 
-use crate::config::{ConfigError, MonitorConfig};
-use crate::net::{events, no_events};
+use crate::config::MonitorConfig;
+use crate::net::{BindError, events, no_events};
 use mio::Waker;
 use monitor_loop::{MonitorCommand, MonitorLoop};
 use resolved::resolve_targets;
@@ -88,13 +88,13 @@ impl Monitor {
     ///
     /// # Errors
     /// A name has no address, or the system does not allow the checks; says what to do.
-    pub fn new(config: &MonitorConfig) -> Result<Self, ConfigError> {
+    pub fn new(config: &MonitorConfig) -> Result<Self, BindError> {
         let targets = resolve_targets(config)?;
-        let (poll, waker) = events().map_err(|error| no_events(&error))?;
+        let (poll, waker) = events().map_err(no_events)?;
         let (sender, commands) = channel();
         let monitor_loop = MonitorLoop::new(poll, targets, config.plan(), commands);
         Ok(Self {
-            monitor_loop: monitor_loop.map_err(|error| no_events(&error))?,
+            monitor_loop: monitor_loop.map_err(no_events)?,
             handle: MonitorHandle {
                 commands: sender,
                 waker: Arc::new(waker),

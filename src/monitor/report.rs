@@ -7,6 +7,7 @@ use std::time::Duration;
 
 /// The state of all targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MonitorReport {
     /// Each target, in the order in which they were given.
     pub targets: Vec<TargetReport>,
@@ -14,6 +15,7 @@ pub struct MonitorReport {
 
 /// The state of one target, and the totals of its checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TargetReport {
     /// Its name.
     pub name: String,

@@ -4,9 +4,9 @@
 //! begins.
 
 use crate::address::Address;
-use crate::config::{ConfigError, MonitorConfig, Question, Target};
+use crate::config::{MonitorConfig, Question, Target};
 use crate::health::{CheckKind, CheckSettings, CheckTarget, CheckTransport};
-use crate::net::{allow_echo, descriptors, resolve_target};
+use crate::net::{BindError, allow_echo, descriptors, resolve_target};
 use std::sync::Arc;
 
 /// A target whose addresses are known.
@@ -21,7 +21,7 @@ pub(super) struct ResolvedTarget {
 ///
 /// # Errors
 /// A name has no address, or the system does not allow the checks.
-pub(super) fn resolve_targets(config: &MonitorConfig) -> Result<Vec<ResolvedTarget>, ConfigError> {
+pub(super) fn resolve_targets(config: &MonitorConfig) -> Result<Vec<ResolvedTarget>, BindError> {
     descriptors::allow_checks(config.targets().len())?;
     let targets = config.targets().iter();
     let targets = targets.map(|target| resolve(target, config));
@@ -33,7 +33,7 @@ pub(super) fn resolve_targets(config: &MonitorConfig) -> Result<Vec<ResolvedTarg
     Ok(targets)
 }
 
-fn resolve(target: &Target, config: &MonitorConfig) -> Result<ResolvedTarget, ConfigError> {
+fn resolve(target: &Target, config: &MonitorConfig) -> Result<ResolvedTarget, BindError> {
     let mut addresses = resolve_target(target, config.addresses)?;
     let mut shown = target.name().to_owned();
     if let Question::Ping(host) = target.question() {

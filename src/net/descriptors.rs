@@ -1,6 +1,6 @@
 //! File descriptors: as many as the connections may need.
 
-use crate::config::{ConfigError, ConfigErrorKind};
+use super::{BindError, BindErrorKind};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors beside those of connections: listeners, events, standard streams, pipes.
@@ -24,7 +24,7 @@ pub(crate) fn allow_connections(
     max_connections: Option<usize>,
     conns: usize,
     workers: usize,
-) -> Result<usize, ConfigError> {
+) -> Result<usize, BindError> {
     let more_workers = (workers as u64).saturating_sub(1);
     let others = OTHERS + OTHERS_PER_WORKER * more_workers + conns as u64;
     let wanted = max_connections.unwrap_or(DEFAULT_CONNECTIONS);
@@ -36,23 +36,21 @@ pub(crate) fn allow_connections(
     if max_connections.is_none() && fitting > 0 && raise_limit(fitting * 2 + others).is_ok() {
         return Ok(usize::try_from(fitting).unwrap_or(wanted));
     }
-    Err(
-        ConfigError::new(shortage(needed, maximum), remedy(needed, maximum, others))
-            .with_kind(ConfigErrorKind::Descriptors)
-            .with_flag("--max-connections")
-            .with_value(wanted),
-    )
+    let remedy = remedy(needed, maximum, others);
+    Err(too_few(needed, maximum, remedy)
+        .with_flag("--max-connections")
+        .with_value(wanted))
 }
 
 /// Raises the limit of open files so that so many checks can be under way at once.
 ///
 /// # Errors
 /// The system does not allow that many; says how many it needs.
-pub(crate) fn allow_checks(checks: usize) -> Result<(), ConfigError> {
+pub(crate) fn allow_checks(checks: usize) -> Result<(), BindError> {
     let needed = checks as u64 + OTHERS_OF_CHECKS;
     raise_limit(needed).map_err(|maximum| {
         let remedy = format!("raise the limit with ulimit -n {needed}, or give fewer targets");
-        ConfigError::new(shortage(needed, maximum), remedy).with_kind(ConfigErrorKind::Descriptors)
+        too_few(needed, maximum, remedy)
     })
 }
 
@@ -73,8 +71,9 @@ fn raise_limit(needed: u64) -> Result<(), u64> {
     }
 }
 
-fn shortage(needed: u64, maximum: u64) -> String {
-    format!("needs {needed} file descriptors, and the limit is {maximum}")
+fn too_few(needed: u64, maximum: u64, remedy: String) -> BindError {
+    let problem = format!("needs {needed} file descriptors, and the limit is {maximum}");
+    BindError::new(BindErrorKind::Descriptors, problem, remedy)
 }
 
 /// Fewer connections are offered only where at least one fits.

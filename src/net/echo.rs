@@ -9,8 +9,8 @@
 //! A datagram socket needs no privilege where `net.ipv4.ping_group_range` has our group; else it
 //! is a raw one, for which it takes `CAP_NET_RAW`.
 
+use super::{BindError, BindErrorKind};
 use crate::address::Address;
-use crate::config::{ConfigError, ConfigErrorKind};
 use crate::health::icmp::without_ipv4_header;
 use crate::health::{CheckKind, CheckTransport};
 use rustix::net::{RecvFlags, recvfrom};
@@ -86,20 +86,20 @@ fn open_either(host: IpAddr) -> io::Result<Socket> {
 pub(crate) fn allow_check(
     check: Option<CheckKind>,
     backends: &[Vec<Address>],
-) -> Result<(), ConfigError> {
+) -> Result<(), BindError> {
     let Some(check) = check.filter(|check| check.transport() == CheckTransport::Echo) else {
         return Ok(());
     };
     let addresses = backends.iter().flatten().filter_map(Address::tcp);
     allow_echo(addresses.map(|address| address.ip()))
-        .map_err(|invalid| invalid.with_flag("--health").with_value(check.name()))
+        .map_err(|error| error.with_flag("--health").with_value(check.name()))
 }
 
 /// Makes sure that echo messages can be exchanged with hosts of these kinds of address.
 ///
 /// # Errors
 /// The system does not let us; says what would.
-pub(crate) fn allow_echo(hosts: impl Iterator<Item = IpAddr> + Clone) -> Result<(), ConfigError> {
+pub(crate) fn allow_echo(hosts: impl Iterator<Item = IpAddr> + Clone) -> Result<(), BindError> {
     let one_of_each = [IpAddr::is_ipv4, IpAddr::is_ipv6].map(|is_kind| {
         let mut hosts = hosts.clone();
         hosts.find(is_kind)
@@ -107,17 +107,18 @@ pub(crate) fn allow_echo(hosts: impl Iterator<Item = IpAddr> + Clone) -> Result<
     let sockets = one_of_each.into_iter().flatten().map(open_either);
     let mut errors = sockets.filter_map(Result::err);
     // What else is wrong, as where there is no IPv6, is told of each check.
-    match errors.any(|error| error.kind() == io::ErrorKind::PermissionDenied) {
-        true => Err(refusal()),
-        false => Ok(()),
+    match errors.find(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+        Some(error) => Err(refusal(error)),
+        None => Ok(()),
     }
 }
 
-fn refusal() -> ConfigError {
-    ConfigError::new(
+fn refusal(error: io::Error) -> BindError {
+    BindError::new(
+        BindErrorKind::PermissionDenied,
         "this user may not send echo requests",
         "allow its group to (sysctl -w net.ipv4.ping_group_range='0 2147483647'), \
          or give lb the capability CAP_NET_RAW (setcap cap_net_raw+ep FILE)",
     )
-    .with_kind(ConfigErrorKind::PermissionDenied)
+    .with_source(error)
 }

@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// That a balancer can be reached, or not any more.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Reachability {
     /// Which balancer.
     pub target: HostPort,

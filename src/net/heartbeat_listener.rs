@@ -4,10 +4,10 @@
 //! takes at most [`DATAGRAMS_PER_TURN`] and [`ACCEPTS_PER_TURN`], so that a flood delays clients by
 //! no more than that.
 
+use super::BindError;
 use super::listener::{Listener, bind, refusal};
 use super::network::SystemNetwork;
 use crate::address::Address;
-use crate::config::ConfigError;
 use crate::heartbeat::MAX_BYTES;
 use crate::proxy::Proxy;
 use crate::time::Timestamp;
@@ -44,7 +44,7 @@ impl HeartbeatListener {
     ///
     /// # Errors
     /// One of them cannot be bound; says why and what to do.
-    pub(crate) fn bind(address: SocketAddr) -> Result<Self, ConfigError> {
+    pub(crate) fn bind(address: SocketAddr) -> Result<Self, BindError> {
         const FLAG: &str = "--heartbeat-listen";
         let mut attempts = if address.port() == 0 {
             PORT_ATTEMPTS
@@ -53,8 +53,8 @@ impl HeartbeatListener {
         };
         loop {
             let listeners = bind(0, &Address::Tcp(address), 1, None);
-            let Some(connections) = listeners.map_err(|i| i.with_flag(FLAG))?.pop() else {
-                return Err(refusal(&io::ErrorKind::AddrNotAvailable.into()).with_flag(FLAG));
+            let Some(connections) = listeners.map_err(|error| error.with_flag(FLAG))?.pop() else {
+                return Err(refusal(io::ErrorKind::AddrNotAvailable.into()).with_flag(FLAG));
             };
             let bound = connections.address().tcp().unwrap_or(address);
             attempts -= 1;
@@ -69,7 +69,7 @@ impl HeartbeatListener {
                     });
                 }
                 Err(error) if attempts == 0 => {
-                    return Err(refusal(&error).with_flag(FLAG).with_value(bound));
+                    return Err(refusal(error).with_flag(FLAG).with_address(bound));
                 }
                 Err(_) => {}
             }

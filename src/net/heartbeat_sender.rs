@@ -6,10 +6,12 @@
 
 use super::heartbeat_link::{HeartbeatLink, Reachability};
 use super::heartbeat_resolver::Resolver;
+use super::poll::{events, no_events};
 use super::resolve::resolve;
+use super::{BindError, BindErrorKind};
 use crate::address::Address;
 use crate::clock::Clock;
-use crate::config::{BackendAddress, ConfigError, ConfigErrorKind, HostPort, SenderConfig};
+use crate::config::{BackendAddress, HostPort, SenderConfig};
 use crate::heartbeat::{Heartbeat, Load, ProcessState, SendDue, SendSchedule};
 use crate::time::Timestamp;
 use mio::{Events, Poll, Token, Waker};
@@ -23,7 +25,6 @@ use std::time::Duration;
 const EVENTS_PER_TURN: usize = 64;
 /// How often names are resolved again. A balancer that moved hears twice within ten seconds.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(4);
-const WAKER: Token = Token(usize::MAX);
 
 /// How things are with a server, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl HeartbeatSender {
     ///
     /// # Errors
     /// A name has no address, or the system refuses to report events.
-    pub fn new(config: SenderConfig) -> Result<Self, ConfigError> {
+    pub fn new(config: SenderConfig) -> Result<Self, BindError> {
         Self::with_resolution(config, RESOLVE_INTERVAL, addresses_of)
     }
 
@@ -78,26 +79,22 @@ impl HeartbeatSender {
     fn with_resolution(
         config: SenderConfig,
         interval: Duration,
-        resolve: impl Fn(&HostPort) -> Result<Vec<SocketAddr>, ConfigError> + Send + 'static,
-    ) -> Result<Self, ConfigError> {
+        resolve: impl Fn(&HostPort) -> Result<Vec<SocketAddr>, BindError> + Send + 'static,
+    ) -> Result<Self, BindError> {
         let targets = config.targets().iter().enumerate();
         let links = targets.map(|(nth, target)| {
             let addresses = resolve(target)?;
             let (by_tcp, token) = (config.by_tcp, Token(nth));
             Ok(HeartbeatLink::new(target.clone(), addresses, by_tcp, token))
         });
-        let links = links.collect::<Result<_, ConfigError>>()?;
-        let (poll, waker) = events().map_err(|error| {
-            let problem = format!("the system refuses to report events: {error}");
-            ConfigError::new(problem, "raise the limit of open files (ulimit -n)")
-                .with_kind(ConfigErrorKind::System)
-        })?;
+        let links = links.collect::<Result<_, BindError>>()?;
+        let (poll, waker) = events().map_err(no_events)?;
         let waker = Arc::new(waker);
         let resolver = Resolver::start(config.targets(), interval, resolve, Arc::clone(&waker));
         let resolver = resolver.map_err(|error| {
             let problem = format!("the system refuses another thread: {error}");
-            ConfigError::new(problem, "raise the limit of processes (ulimit -u)")
-                .with_kind(ConfigErrorKind::System)
+            let remedy = "raise the limit of processes (ulimit -u)";
+            BindError::new(BindErrorKind::System, problem, remedy).with_source(error)
         })?;
         let clock = Clock::start();
         Ok(Self {
@@ -216,16 +213,10 @@ impl HeartbeatSender {
     }
 }
 
-fn addresses_of(target: &HostPort) -> Result<Vec<SocketAddr>, ConfigError> {
+fn addresses_of(target: &HostPort) -> Result<Vec<SocketAddr>, BindError> {
     let found = resolve(&BackendAddress::Tcp(target.clone()));
-    let found = found.map_err(|invalid| invalid.with_flag("--to").with_value(target))?;
+    let found = found.map_err(|error| error.with_flag("--to"))?;
     Ok(found.iter().filter_map(Address::tcp).collect())
-}
-
-fn events() -> io::Result<(Poll, Waker)> {
-    let poll = Poll::new()?;
-    let waker = Waker::new(poll.registry(), WAKER)?;
-    Ok((poll, waker))
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use super::socket_file::{self, SocketFile};
 use super::stream::Stream;
+use super::{BindError, BindErrorKind};
 use crate::address::{Address, ClientAddress};
-use crate::config::{ConfigError, ConfigErrorKind, FileMode};
+use crate::config::FileMode;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -130,7 +131,7 @@ pub(crate) fn bind(
     address: &Address,
     workers: usize,
     mode: Option<FileMode>,
-) -> Result<Vec<Listener>, ConfigError> {
+) -> Result<Vec<Listener>, BindError> {
     match address {
         Address::Tcp(at) => match open(*at, workers) {
             Ok(sockets) => {
@@ -139,7 +140,7 @@ pub(crate) fn bind(
                 };
                 Ok(sockets.into_iter().map(listener).collect())
             }
-            Err(error) => Err(refusal(&error).with_value(at)),
+            Err(error) => Err(refusal(error).with_address(at)),
         },
         Address::Unix(path) => match socket_file::listen(path.as_path(), BACKLOG, mode) {
             Ok((socket, file)) => {
@@ -149,13 +150,13 @@ pub(crate) fn bind(
                 };
                 Ok(vec![Listener::new(number, socket, address.clone())])
             }
-            Err(error) => Err(path_refusal(&error).with_value(path)),
+            Err(error) => Err(path_refusal(error).with_address(path)),
         },
     }
 }
 
-/// Why a path cannot be bound, and what to do.
-fn path_refusal(error: &io::Error) -> ConfigError {
+/// The error of a path that cannot be bound.
+fn path_refusal(error: io::Error) -> BindError {
     let (problem, remedy) = match error.kind() {
         io::ErrorKind::AddrInUse => (
             "the path is in use".to_owned(),
@@ -166,13 +167,13 @@ fn path_refusal(error: &io::Error) -> ConfigError {
             "choose a path in a directory that can be written to",
         ),
     };
-    ConfigError::new(problem, remedy)
-        .with_kind(ConfigErrorKind::of(error))
+    BindError::new(BindErrorKind::System, problem, remedy)
+        .with_source(error)
         .with_flag("--listen")
 }
 
-/// Why an address cannot be bound, and what to do.
-pub(crate) fn refusal(error: &io::Error) -> ConfigError {
+/// The error of an address that cannot be bound.
+pub(crate) fn refusal(error: io::Error) -> BindError {
     let (problem, remedy) = match error.kind() {
         io::ErrorKind::AddrInUse => (
             "the address is in use".to_owned(),
@@ -191,8 +192,8 @@ pub(crate) fn refusal(error: &io::Error) -> ConfigError {
             "choose another address",
         ),
     };
-    ConfigError::new(problem, remedy)
-        .with_kind(ConfigErrorKind::of(error))
+    BindError::new(BindErrorKind::System, problem, remedy)
+        .with_source(error)
         .with_flag("--listen")
 }
 

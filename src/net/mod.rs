@@ -5,6 +5,7 @@
 
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod bind_error;
 pub(crate) mod descriptors;
 mod echo;
 mod heartbeat_link;
@@ -21,6 +22,7 @@ mod resolve;
 mod socket_file;
 mod stream;
 
+pub use bind_error::{BindError, BindErrorKind};
 pub(crate) use descriptors::{DEFAULT_CONNECTIONS, allow_connections};
 pub(crate) use echo::{allow_check, allow_echo};
 pub use heartbeat_link::Reachability;

@@ -4,8 +4,9 @@
 //! machine where a listener is on every one, links to the file of a UNIX socket. They are compared
 //! by where a connection ends up.
 
+use super::{BindError, BindErrorKind};
 use crate::address::{Address, SocketPath};
-use crate::config::{Config, ConfigError, ConfigErrorKind};
+use crate::config::Config;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
@@ -17,15 +18,15 @@ pub(crate) fn refuse_own_address(
     config: &Config,
     backends: &[Vec<Address>],
     listeners: &[Address],
-) -> Result<(), ConfigError> {
+) -> Result<(), BindError> {
     for (spec, addresses) in config.backends().iter().zip(backends) {
         let mut ends = addresses.iter();
         if ends.any(|backend| listeners.iter().any(|own| reaches(backend, own))) {
             let remedy = "name another server, or listen elsewhere";
-            return Err(ConfigError::new("lb itself listens there", remedy)
-                .with_kind(ConfigErrorKind::Conflict)
+            let problem = "lb itself listens there";
+            return Err(BindError::new(BindErrorKind::OwnAddress, problem, remedy)
                 .with_flag("--backends")
-                .with_value(&spec.address));
+                .with_address(&spec.address));
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! What every loop takes from the system before it runs: a way to wait for events, and chance.
 
-use crate::config::{ConfigError, ConfigErrorKind};
+use super::{BindError, BindErrorKind};
 use crate::transport::Readiness;
 use mio::event::Event;
 use mio::{Poll, Waker};
@@ -16,11 +16,11 @@ pub(crate) fn events() -> io::Result<(Poll, Waker)> {
     Ok((poll, waker))
 }
 
-/// What to say when there are none.
-pub(crate) fn no_events(error: &io::Error) -> ConfigError {
+/// The error of a loop that cannot have events.
+pub(crate) fn no_events(error: io::Error) -> BindError {
     let problem = format!("the system refuses to report events: {error}");
-    ConfigError::new(problem, "raise the limit of open files (ulimit -n)")
-        .with_kind(ConfigErrorKind::System)
+    let remedy = "raise the limit of open files (ulimit -n)";
+    BindError::new(BindErrorKind::System, problem, remedy).with_source(error)
 }
 
 /// What an event says of a socket.

@@ -1,16 +1,16 @@
 //! From the names of backends, and of what is watched, to their addresses.
 
+use super::{BindError, BindErrorKind};
 use crate::address::Address;
-use crate::config::{
-    AddressKind, BackendAddress, ConfigError, ConfigErrorKind, Host, HostPort, Question, Target,
-};
+use crate::config::{AddressKind, BackendAddress, Host, HostPort, Question, Target};
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
 /// All addresses of a backend, in the order in which they are tried.
 ///
 /// # Errors
 /// The name cannot be resolved.
-pub(crate) fn resolve(backend: &BackendAddress) -> Result<Vec<Address>, ConfigError> {
+pub(crate) fn resolve(backend: &BackendAddress) -> Result<Vec<Address>, BindError> {
     match backend {
         BackendAddress::Tcp(backend) => {
             let found = resolve_name(backend)?;
@@ -20,20 +20,16 @@ pub(crate) fn resolve(backend: &BackendAddress) -> Result<Vec<Address>, ConfigEr
     }
 }
 
-fn resolve_name(backend: &HostPort) -> Result<Vec<SocketAddr>, ConfigError> {
+fn resolve_name(backend: &HostPort) -> Result<Vec<SocketAddr>, BindError> {
     look_up(backend.host(), backend.port())
-        .map_err(|invalid| invalid.with_flag("--backends").with_value(backend))
+        .map_err(|error| error.with_flag("--backends").with_address(backend))
 }
 
 /// All addresses of a host, each once.
-fn look_up(host: &Host, port: u16) -> Result<Vec<SocketAddr>, ConfigError> {
+fn look_up(host: &Host, port: u16) -> Result<Vec<SocketAddr>, BindError> {
     let name = match host {
         Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, port)]),
         Host::Name(name) => name,
-    };
-    let refuse = |problem: String| {
-        ConfigError::new(problem, "check the name, or give an address")
-            .with_kind(ConfigErrorKind::Unresolved)
     };
     match (name.as_str(), port).to_socket_addrs() {
         Ok(addresses) => {
@@ -44,11 +40,25 @@ fn look_up(host: &Host, port: u16) -> Result<Vec<SocketAddr>, ConfigError> {
                 }
             }
             if found.is_empty() {
-                return Err(refuse("the name has no address".to_owned()));
+                return Err(unresolved(None));
             }
             Ok(found)
         }
-        Err(error) => Err(refuse(format!("cannot resolve the name: {error}"))),
+        Err(error) => Err(unresolved(Some(error))),
+    }
+}
+
+/// The error of a name without addresses: the look-up failed, or found none.
+fn unresolved(failed: Option<io::Error>) -> BindError {
+    let problem = match &failed {
+        Some(error) => format!("cannot resolve the name: {error}"),
+        None => "the name has no address".to_owned(),
+    };
+    let remedy = "check the name, or give an address";
+    let unresolved = BindError::new(BindErrorKind::Unresolved, problem, remedy);
+    match failed {
+        Some(error) => unresolved.with_source(error),
+        None => unresolved,
     }
 }
 
@@ -59,7 +69,7 @@ fn look_up(host: &Host, port: u16) -> Result<Vec<SocketAddr>, ConfigError> {
 pub(crate) fn resolve_target(
     target: &Target,
     kind: AddressKind,
-) -> Result<Vec<Address>, ConfigError> {
+) -> Result<Vec<Address>, BindError> {
     let found = match target.question() {
         Question::Ping(host) => look_up(host, 0),
         Question::Tcp(BackendAddress::Tcp(service))
@@ -71,7 +81,7 @@ pub(crate) fn resolve_target(
             return Ok(vec![Address::Unix(path.clone())]);
         }
     };
-    let refuse = |invalid: ConfigError| invalid.with_value(target.name());
+    let refuse = |error: BindError| error.with_address(target.name());
     let mut found = found.map_err(refuse)?;
     let (is_wanted, remedy): (fn(&SocketAddr) -> bool, _) = match kind {
         AddressKind::Any => (|_| true, ""),
@@ -81,7 +91,7 @@ pub(crate) fn resolve_target(
     found.retain(is_wanted);
     if found.is_empty() {
         let problem = "the target has no address of this kind";
-        let error = ConfigError::new(problem, remedy).with_kind(ConfigErrorKind::Unresolved);
+        let error = BindError::new(BindErrorKind::Unresolved, problem, remedy);
         return Err(refuse(error));
     }
     Ok(found.into_iter().map(Address::Tcp).collect())

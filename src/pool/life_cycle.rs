@@ -31,6 +31,7 @@ const LONGEST_COOLDOWN: Duration = Duration::from_secs(30);
 
 /// Where in its life a backend is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum State {
     /// Here from the start: nothing is known, nothing is held against it.
     Initial,

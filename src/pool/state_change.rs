@@ -14,6 +14,7 @@ use std::time::Duration;
 
 /// A backend went from one state to another, or was to and was spared.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StateChange {
     /// When, on the clock of the balancer.
     pub at: Timestamp,
@@ -36,6 +37,7 @@ pub struct StateChange {
 
 /// Why a backend went from one state to another, and the evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Cause {
     /// An exchange there ended well.
     Answered,
@@ -152,6 +154,31 @@ impl ChangeLog {
 }
 
 impl StateChange {
+    /// The change of a backend `from` one state `to` another. Others are left in the pool, and no
+    /// change before it was missed.
+    #[must_use]
+    pub fn new(at: Timestamp, backend: BackendId, from: State, to: State, cause: Cause) -> Self {
+        Self {
+            at,
+            backend,
+            name: String::new(),
+            from,
+            to,
+            cause,
+            leaves_none: false,
+            missed: 0,
+        }
+    }
+
+    /// Sets the configured name of the backend.
+    #[must_use]
+    pub fn with_name(self, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..self
+        }
+    }
+
     /// Whether the backend was to be ejected and was not, because too many are already.
     #[must_use]
     pub fn is_spared(&self) -> bool {
@@ -227,15 +254,9 @@ mod tests {
 
     #[test]
     fn a_change_is_one_line() {
-        let change = |to, cause| StateChange {
-            at: Timestamp::ZERO,
-            backend: BackendId::new(1, 0),
-            name: "127.0.0.1:5001".into(),
-            from: State::Healthy,
-            to,
-            cause,
-            leaves_none: false,
-            missed: 0,
+        let (now, id) = (Timestamp::ZERO, BackendId::new(1, 0));
+        let change = |to, cause| {
+            StateChange::new(now, id, State::Healthy, to, cause).with_name("127.0.0.1:5001")
         };
         let within = Duration::from_millis(230);
         let failures = Cause::Failures { count: 5, within };

@@ -6,20 +6,21 @@
 //! candidates, once, what every strategy may rely on: exchanges in flight, last pick, last
 //! response.
 //!
-//! One strategy is one file, with its [`Entry`]; the [`registry`] lists them. To add one, write its
+//! One strategy is one file, with its [`Entry`]; `registry` lists them. To add one, write its
 //! file, name it below and in the registry. A strategy of your own is a type that implements
 //! [`Strategy`].
 
 mod entry;
-pub mod hashing;
-pub mod key;
+mod guarded;
+mod hashing;
+pub(crate) mod key;
 mod least_connections;
 mod least_response_time;
 mod n_to_one;
 mod p2c;
 mod random;
 mod rating;
-pub mod registry;
+pub(crate) mod registry;
 mod rng;
 mod round_robin;
 mod sample;
@@ -29,7 +30,9 @@ mod sticky;
 mod tests;
 
 pub use entry::{BuildArgs, Entry, KeyKind};
-pub use hashing::{Hashing, LoadBound, Maglev, Ring};
+pub(crate) use guarded::Guarded;
+pub use hashing::LoadBound;
+pub(crate) use internal::*;
 pub use least_connections::LeastConnections;
 pub use least_response_time::LeastResponseTime;
 pub use n_to_one::NToOne;
@@ -39,9 +42,8 @@ pub use rating::Rating;
 pub(crate) use rng::Rng;
 pub use round_robin::RoundRobin;
 pub use spec::{BadStrategy, StrategySpec};
-pub use sticky::Sticky;
 
-use crate::ids::PoolId;
+pub use crate::ids::PoolId;
 use crate::time::Timestamp;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -209,9 +211,9 @@ pub trait Strategy: Send {
     ///
     /// `key` is the hash of the part that [`key_source`](Self::key_source) names, 0 without one.
     ///
-    /// An id that is not of a pickable candidate is not followed: the request gets a 503 with the
-    /// fault `invalid_pick`. A panic ends the balancer, and the whole process where panics abort, as
-    /// in the release profile of this package: nothing catches it.
+    /// An id that is not of a pickable candidate is not followed, and a panic in any method is
+    /// caught: the request gets a 503 with the fault `invalid_pick`, and the balancer goes on. Where
+    /// panics abort, as in the release profile of this package, a panic ends the process.
     fn pick(&mut self, candidates: &[Candidate], key: u64, now: Timestamp) -> Option<BackendId>;
 
     /// The exchange that a pick led to is over. `candidates` are as they are afterwards.
@@ -232,4 +234,12 @@ pub trait Strategy: Send {
 
     /// Backends were added, removed or given another weight. Called once before the first pick.
     fn changed(&mut self, _candidates: &[Candidate], _now: Timestamp) {}
+}
+
+/// Items for the command, the benches and the tests.
+pub(crate) mod internal {
+    pub use super::hashing::{Hashing, Maglev, Ring};
+    pub use super::key::key_of;
+    pub use super::registry::ENTRIES;
+    pub use super::sticky::Sticky;
 }

@@ -119,6 +119,7 @@ impl FromStr for StrategySpec {
 /// Why a strategy cannot be found by its name. Displays as the end of a sentence that began with
 /// the name.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum BadStrategy {
     /// No strategy has this name.
     Unknown,

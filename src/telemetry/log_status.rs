@@ -4,6 +4,7 @@ use std::fmt;
 
 /// Counts of the access log's writer, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AccessLogStats {
     /// Lines that could not be written, or that came faster than they were read.
     pub lines_dropped: u64,
@@ -13,6 +14,7 @@ pub struct AccessLogStats {
 
 /// Writing the access log stopped working, or works again.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AccessLogEvent {
     /// A write failed, and the one before it had not. Lines are dropped until one succeeds.
     Failing {

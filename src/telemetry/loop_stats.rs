@@ -18,6 +18,7 @@ const STALL_NANOS: u64 = 50_000_000;
 
 /// The phases of a turn, in the order in which the loop runs them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TurnPhase {
     /// Commands and messages from other threads.
     Control,
@@ -63,6 +64,7 @@ impl TurnPhase {
 
 /// A turn that took long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stall {
     /// Length of the whole turn.
     pub turn_time: Duration,
@@ -85,6 +87,7 @@ impl fmt::Display for Stall {
 
 /// Turn times and deadline lag of one loop, or of several together; exact to two digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TurnTimes {
     /// Number of turns.
     pub turns: u64,

@@ -27,6 +27,7 @@ pub struct Metric<T: 'static> {
 
 /// How a metric changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MetricKind {
     /// It only grows, from 0 at the start.
     Counter,
@@ -36,6 +37,7 @@ pub enum MetricKind {
 
 /// The unit of a metric's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MetricUnit {
     /// A number of things.
     Count,

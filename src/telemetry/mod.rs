@@ -29,16 +29,23 @@ mod response_times;
 mod snapshot;
 mod summary;
 
-pub use access_log::{AccessLog, WallTime};
 pub use counters::{Counters, FaultCounts, StatusCounts};
-pub use log_fields::{LOG_FIELDS, LOGGED_HEADERS, LogField, logged_headers};
+pub(crate) use internal::*;
 pub use log_status::{AccessLogEvent, AccessLogStats};
-pub use loop_stats::{LoopStats, Stall, TurnPhase, TurnTimes};
+pub use loop_stats::{Stall, TurnPhase, TurnTimes};
 pub use metric::{BACKEND_METRICS, BALANCER_METRICS, Metric, MetricKind, MetricUnit};
-pub use metrics::Metrics;
-pub use record::{Record, RequestTexts};
 pub(crate) use response_times::ResponseTimeHistogram;
 pub use response_times::ResponseTimes;
-pub use snapshot::{BackendSnapshot, BackendView, Snapshot, WorkerSnapshot};
+pub use snapshot::{BackendSnapshot, Snapshot, WorkerSnapshot};
 pub use summary::Summary;
 pub(crate) use summary::{Table, count, share, span};
+
+/// Items for the command, the benches and the tests.
+pub(crate) mod internal {
+    pub use super::access_log::{AccessLog, WallTime};
+    pub use super::log_fields::{LOG_FIELDS, LOGGED_HEADERS, LogField, logged_headers};
+    pub use super::loop_stats::LoopStats;
+    pub use super::metrics::Metrics;
+    pub use super::record::{Record, RequestTexts};
+    pub use super::snapshot::BackendView;
+}

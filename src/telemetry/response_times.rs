@@ -74,6 +74,7 @@ impl ResponseTimeHistogram {
 /// Quantiles of response times, from dispatch to the first byte of the response; exact to three
 /// digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ResponseTimes {
     /// Number of samples.
     pub samples: u64,

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 /// A balancer at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Snapshot {
     /// How long it has been running.
     pub uptime: Duration,
@@ -38,6 +39,7 @@ pub struct Snapshot {
 
 /// One of several workers at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WorkerSnapshot {
     /// Client connections open now.
     pub connections_open: u64,
@@ -47,6 +49,7 @@ pub struct WorkerSnapshot {
 
 /// A backend at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BackendSnapshot {
     /// What the user calls it.
     pub name: String,

@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use lb::time::Timestamp;
-//! use lb::timers::{Deadline, Fired, Wheel};
+//! use lb::internal::timers::{Deadline, Fired, Wheel};
 //! use std::time::Duration;
 //!
 //! let now = Timestamp::ZERO;

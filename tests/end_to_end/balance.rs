@@ -1,7 +1,8 @@
 //! Who gets the requests: every strategy, through real servers.
 
 use crate::support::{Lb, Pi, ask_at_once, until};
-use lb::strategy::{Entry, registry::ENTRIES};
+use lb::internal::strategy::ENTRIES;
+use lb::strategy::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 const CLIENTS: usize = 8;

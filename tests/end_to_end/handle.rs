@@ -2,7 +2,7 @@
 
 use crate::support::{Backend, Client};
 use lb::config::Config;
-use lb::strategy::{BackendId, Candidate, Strategy};
+use lb::strategy::{BackendId, Candidate, Settlement, Strategy};
 use lb::time::Timestamp;
 use lb::{AdminError, Balancer, Running};
 use std::net::SocketAddr;
@@ -136,4 +136,74 @@ fn a_strategy_that_names_a_disabled_backend_costs_a_503() {
     running.handle().enable(BackendId::new(0, 0)).unwrap();
     assert_eq!(client.get("/").status, 200);
     running.stop().unwrap();
+}
+
+/// Panics in one method and serves in the others.
+struct Panicking {
+    method: &'static str,
+    backend: BackendId,
+}
+
+impl Panicking {
+    fn enter(&self, method: &str) {
+        assert_ne!(method, self.method, "the panic that is tested");
+    }
+}
+
+impl Strategy for Panicking {
+    fn name(&self) -> &'static str {
+        "panicking"
+    }
+
+    fn pick(&mut self, _: &[Candidate], _: u64, _: Timestamp) -> Option<BackendId> {
+        self.enter("pick");
+        Some(self.backend)
+    }
+
+    fn settled(&mut self, _: &[Candidate], _: &Settlement, _: Timestamp) {
+        self.enter("settled");
+    }
+
+    fn changed(&mut self, _: &[Candidate], _: Timestamp) {
+        self.enter("changed");
+    }
+
+    fn refreshed(&mut self, _: &[Candidate]) {
+        self.enter("refreshed");
+    }
+}
+
+#[test]
+fn panicking_strategy_costs_a_503_and_not_the_balancer() {
+    for (method, status) in [
+        ("pick", 503),
+        ("settled", 200),
+        ("changed", 200),
+        ("refreshed", 200),
+    ] {
+        for workers in ["1", "2"] {
+            let backend = Backend::echo();
+            let mut config = Config::new([backend.address.to_string().parse().unwrap()]).unwrap();
+            config
+                .set_listeners(["127.0.0.1:0".parse().unwrap()])
+                .unwrap();
+            config.workers = workers.parse().unwrap();
+            let backend = BackendId::new(0, 0);
+            let strategy = |_| -> Box<dyn Strategy> { Box::new(Panicking { method, backend }) };
+            let running = Balancer::bind_with(&config, strategy)
+                .unwrap()
+                .spawn()
+                .unwrap();
+            let mut client = Client::connect(running.addresses()[0]);
+            for _ in 0..3 {
+                assert_eq!(client.get("/").status, status, "{method}");
+            }
+            running.handle().set_weight(backend, 7).unwrap();
+            assert_eq!(client.get("/").status, status, "{method}");
+            let snapshot = running.stop().unwrap().snapshot;
+            assert_eq!(snapshot.totals.exchanges, 4, "{method}");
+            let in_flight: u32 = snapshot.backends.iter().map(|b| b.in_flight).sum();
+            assert_eq!(in_flight, 0, "{method}: nothing leaks");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Servers that die, hang, fail and come back, behind the real `lb`.
 
 use crate::support::{Backend, Lb, Pi, Stopwatch, take, until};
-use lb::strategy::registry::ENTRIES;
+use lb::internal::strategy::ENTRIES;
 use rustix::process::Signal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

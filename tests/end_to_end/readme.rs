@@ -1,7 +1,7 @@
 //! The README says what the program says: its flags, and every strategy. What it and the other
 //! pages lead to is there.
 
-use lb::strategy::registry::ENTRIES;
+use lb::internal::strategy::ENTRIES;
 use std::fs;
 use std::io;
 use std::path::Path;

@@ -12,7 +12,7 @@ fn strategies_can_be_listed() {
             Ok(Invocation::List(page)) => page,
             other => panic!("{line}: {other:?}"),
         };
-        for entry in lb::strategy::registry::ENTRIES {
+        for entry in lb::internal::strategy::ENTRIES {
             let first = format!("{:<22} {}\n", entry.usage(), entry.help);
             let at = page.find(&first).expect(entry.name);
             let second = page[at..].lines().nth(1).unwrap();
@@ -127,7 +127,7 @@ fn only_what_can_be_left_out_has_no_default() {
 #[test]
 fn help_can_be_learned_from_and_fits_the_screen() {
     let long = page("lb --help");
-    for entry in lb::strategy::registry::ENTRIES {
+    for entry in lb::internal::strategy::ENTRIES {
         assert!(long.contains(entry.help), "{}", entry.name);
         for alias in entry.aliases {
             assert!(long.contains(alias), "{alias}");

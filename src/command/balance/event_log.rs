@@ -6,10 +6,11 @@
 
 use crate::stderr::say;
 use lb::Handle;
-use lb::clock::Clock;
 use lb::heartbeat::HeartbeatEvent;
-use lb::pool::{State, StateChange};
-use lb::telemetry::{Stall, WallTime};
+use lb::internal::clock::Clock;
+use lb::internal::telemetry::WallTime;
+use lb::life_cycle::{State, StateChange};
+use lb::telemetry::Stall;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
@@ -146,22 +147,17 @@ fn is_expected(change: &StateChange) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lb::pool::Cause;
+    use lb::life_cycle::Cause;
     use lb::strategy::BackendId;
     use lb::telemetry::TurnPhase;
     use lb::time::Timestamp;
 
     fn change(millis: u64, from: State) -> StateChange {
-        StateChange {
-            at: Timestamp::from_nanos(millis * 1_000_000),
-            backend: BackendId::new(0, 0),
-            name: "a:1".into(),
-            from,
-            to: State::Healthy,
-            cause: Cause::Answered,
-            leaves_none: false,
-            missed: 0,
-        }
+        let (at, id) = (
+            Timestamp::from_nanos(millis * 1_000_000),
+            BackendId::new(0, 0),
+        );
+        StateChange::new(at, id, from, State::Healthy, Cause::Answered).with_name("a:1")
     }
 
     #[test]
@@ -181,10 +177,12 @@ mod tests {
 
     #[test]
     fn of_several_stalls_the_longest_is_shown() {
-        let stall = |millis| Stall {
-            turn_time: Duration::from_millis(millis),
-            phase: TurnPhase::Accept,
-            phase_time: Duration::from_millis(millis - 1),
+        let stall = |millis| {
+            let mut stall = Stall::default();
+            stall.turn_time = Duration::from_millis(millis);
+            stall.phase = TurnPhase::Accept;
+            stall.phase_time = Duration::from_millis(millis - 1);
+            stall
         };
         let said = |stalls: &[u64]| stalled(stalls.iter().copied().map(stall));
         assert_eq!(said(&[]), None);

@@ -5,7 +5,7 @@ mod start_line;
 
 use crate::cli::Order;
 use crate::signals::{self, Request};
-use crate::stderr::{fail, refuse, say};
+use crate::stderr::{fail, refuse_start, say};
 use lb::config::HumanDuration;
 use lb::telemetry::Summary;
 use lb::{Balancer, Handle};
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 pub(super) fn run(order: &Order) -> ExitCode {
     let balancer = match Balancer::bind(&order.config) {
         Ok(balancer) => balancer,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse_start(&error),
     };
     let (stopped, asked) = (balancer.handle(), balancer.handle());
     let shutdown = HumanDuration(order.config.timeouts().shutdown);

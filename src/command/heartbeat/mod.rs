@@ -8,7 +8,7 @@ mod process;
 
 use crate::cli::{LoadSource, Sending};
 use crate::signals;
-use crate::stderr::{FAILURE, fail, refuse, say};
+use crate::stderr::{FAILURE, fail, refuse, refuse_start, say};
 use lb::config::SenderConfig;
 use lb::heartbeat::ProcessState;
 use lb::{HeartbeatSender, Reachability, Vitals};
@@ -29,7 +29,7 @@ pub(crate) fn carry_out(sending: Sending) -> ExitCode {
     };
     let sender = match HeartbeatSender::new(config) {
         Ok(sender) => sender,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse_start(&error),
     };
     let handle = sender.handle();
     // There is nothing to report.

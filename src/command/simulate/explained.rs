@@ -1,7 +1,7 @@
 //! One pick of a run, as a table for people: every server, its cost, and where that comes from.
 
 use crate::cli::Experiment;
-use lb::simulate::{Explanation, Rule, Scenario, explain};
+use lb::internal::simulate::{Explanation, Rule, Scenario, explain};
 use lb::strategy::Rating;
 use std::fmt::Write as _;
 

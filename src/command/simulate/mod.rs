@@ -11,7 +11,7 @@ mod table;
 
 use crate::cli::{Experiment, Task};
 use lb::config::{ConfigError, ConfigErrorKind};
-use lb::simulate::{Comparison, Scenario, compare};
+use lb::internal::simulate::{Comparison, Scenario, compare};
 use progress::Progress;
 use std::fmt::Display;
 use std::io::{self, Write as _};

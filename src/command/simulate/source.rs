@@ -2,7 +2,7 @@
 
 use crate::cli::{Experiment, Source};
 use lb::config::{ConfigError, ConfigErrorKind};
-use lb::simulate::{BUILT_IN, Scenario, built_in, read_log};
+use lb::internal::simulate::{BUILT_IN, Scenario, built_in, read_log};
 use std::io;
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! Comparisons as tables for people.
 
-use lb::simulate::{Comparison, Row, geometric_mean};
+use lb::internal::simulate::{Comparison, Row, geometric_mean};
 use std::fmt::Write as _;
 
 /// One scenario: a row for each strategy.

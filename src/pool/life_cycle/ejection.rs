@@ -11,6 +11,7 @@ use std::time::Duration;
 
 /// What an ejection rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Grounds {
     /// No connection to it could be made.
     Unreachable,

@@ -29,7 +29,7 @@ use bound::Bound;
 macro_rules! hashing_entries {
     ($($id:ident = $name:literal, $placement:ident, $key:ident, $help:literal;)*) => {$(
         #[doc = concat!("How the registry lists `", $name, "`.")]
-        pub const $id: Entry = Entry {
+        pub(super) const $id: Entry = Entry {
             name: $name,
             aliases: &[],
             key: KeyKind::$key,

@@ -4,8 +4,8 @@
 use super::{CLIENTS, REQUESTS_EACH, ask_many, two_workers};
 use crate::support::{Backend, Client, Lb, Pi, until};
 use lb::Balancer;
+use lb::internal::telemetry::LOG_FIELDS;
 use lb::strategy::{BackendId, Candidate, RoundRobin, Strategy};
-use lb::telemetry::LOG_FIELDS;
 use lb::time::Timestamp;
 use std::io::Read as _;
 use std::process::Stdio;

@@ -5,7 +5,7 @@
 
 use super::colour;
 use super::svg::{Anchor, LogAxis, Svg};
-use lb::simulate::Comparison;
+use lb::internal::simulate::Comparison;
 
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 520.0;

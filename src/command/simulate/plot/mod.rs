@@ -7,7 +7,7 @@ mod curves;
 mod ratios;
 mod svg;
 
-use lb::simulate::Comparison;
+use lb::internal::simulate::Comparison;
 
 /// The drawing, as the text of an SVG file.
 pub(super) fn of(comparisons: &[Comparison]) -> String {
@@ -30,7 +30,7 @@ fn colour(nth: usize) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lb::simulate::{Rule, Scenario, built_in, compare};
+    use lb::internal::simulate::{Rule, Scenario, built_in, compare};
     use lb::strategy::{LeastResponseTime, Random};
 
     fn comparisons(count: usize) -> Vec<Comparison> {

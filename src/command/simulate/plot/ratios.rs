@@ -3,7 +3,7 @@
 
 use super::colour;
 use super::svg::{Anchor, LogAxis, Svg};
-use lb::simulate::Comparison;
+use lb::internal::simulate::Comparison;
 
 const WIDTH: f64 = 900.0;
 const LEFT: f64 = 150.0;
