@@ -18,7 +18,7 @@ pub enum Side {
     Balancer,
 }
 
-/// Why an exchange did not end with the backend's complete answer delivered to the client.
+/// Why an exchange did not end with the backend's complete response delivered to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
@@ -44,7 +44,7 @@ pub enum Fault {
     BackendGone,
     /// The backend's response cannot be trusted.
     BadResponse,
-    /// The backend did not answer, or stopped answering, in time.
+    /// The backend did not respond, or stopped sending, in time.
     BackendTimeout,
     /// The balancer is at its limit of connections or descriptors.
     Overloaded,
@@ -83,7 +83,7 @@ pub enum Refusal {
     /// An expectation other than `100-continue` (RFC 9110, section 10.1.1).
     ExpectationFailed,
     /// The PROXY header that the listener asks for is missing, late or malformed
-    /// (`proxy-protocol.txt`, section 2). Nobody knows to whom an answer would go: there is none.
+    /// (`proxy-protocol.txt`, section 2). Nobody knows to whom a response would go: there is none.
     BadProxyHeader,
     /// The request has come through this balancer before (RFC 5842, section 7.2; RFC 8586).
     Loop,
@@ -201,8 +201,8 @@ impl Fault {
     }
 }
 
-/// Whether an error of opening a connection says that this process or machine has no room for one,
-/// and so nothing of the peer.
+/// Returns whether an error of opening a connection says that this process or machine has no room
+/// for one, and so nothing of the peer.
 pub(crate) fn is_local_shortage(error: &io::Error) -> bool {
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;

@@ -33,7 +33,7 @@ impl PoolId {
         Self(number)
     }
 
-    /// How many pools come before it.
+    /// Returns how many pools come before it.
     #[must_use]
     pub const fn number(self) -> u16 {
         self.0

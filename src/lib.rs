@@ -3,8 +3,8 @@
 //!
 //! # Using it
 //!
-//! A [`Config`](config::Config) that exists is valid. A [`Balancer`] made from one is bound, and then
-//! runs on this thread or on threads of its own.
+//! A [`Config`](config::Config) that exists is valid. A [`Balancer`] made from one is bound, and
+//! then runs on this thread or on threads of its own.
 //!
 //! ```
 //! use lb::{Balancer, config::Config, telemetry::Summary};

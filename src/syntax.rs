@@ -5,7 +5,7 @@
 use std::fmt::{self, Display, Formatter, Write as _};
 use std::str::FromStr;
 
-/// Whether `byte` may be part of a token (RFC 9110, section 5.6.2).
+/// Returns whether `byte` may be part of a token (RFC 9110, section 5.6.2).
 pub(crate) const fn is_token_byte(byte: u8) -> bool {
     matches!(byte,
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9'
@@ -13,7 +13,7 @@ pub(crate) const fn is_token_byte(byte: u8) -> bool {
         | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
 }
 
-/// Whether `text` is a token: the name of a header field or of a cookie.
+/// Returns whether `text` is a token: the name of a header field or of a cookie.
 pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
@@ -28,7 +28,7 @@ pub(crate) fn digits<T: FromStr>(text: &str) -> Option<T> {
     }
 }
 
-/// Whether `text` is nothing but digits, and at least one.
+/// Returns whether `text` is nothing but digits, and at least one.
 pub(crate) fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -217,9 +217,9 @@ pub(crate) fn parse_port_or_zero(text: &str) -> Result<u16, AddressError> {
         .ok_or_else(|| AddressError::new("not a port number", "give a port from 1 to 65535"))
 }
 
-/// Whether `text` is a host name: labels of letters, digits, `-` and `_`, none over 63 bytes or
-/// with a hyphen at an end, 253 bytes in all; one final dot is allowed (RFC 1123, section 2.1).
-/// `_` is no host name by the book, but container networks give such names to servers.
+/// Returns whether `text` is a host name: labels of letters, digits, `-` and `_`, none over 63
+/// bytes or with a hyphen at an end, 253 bytes in all; one final dot is allowed (RFC 1123, section
+/// 2.1). `_` is no host name by the book, but container networks give such names to servers.
 fn is_host_name(text: &str) -> bool {
     let relative = text.strip_suffix('.').unwrap_or(text);
     relative.len() <= 253 && relative.split('.').all(is_label)

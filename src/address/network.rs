@@ -15,7 +15,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Whether the network has this address. An IPv4 address may be written in IPv6.
+    /// Returns whether the network has this address. An IPv4 address may be written in IPv6.
     #[must_use]
     pub fn contains(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();

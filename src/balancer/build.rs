@@ -149,7 +149,7 @@ fn ends() -> io::Result<(Mailbox, (Poll, Inbox))> {
     Ok((mailbox, (poll, inbox)))
 }
 
-/// What several workers have in common, for each of them; nothing if there is but one.
+/// Returns what several workers have in common, for each of them; nothing if there is but one.
 fn parties(
     plan: &Plan,
     mailboxes: &Arc<[Mailbox]>,

@@ -90,8 +90,8 @@ impl Handle {
         subscribe(&self.mailboxes, WAITING_STALLS, Command::SubscribeStalls)
     }
 
-    /// Subscribes to the access log: its writer stops working, or works again. The channel ends when
-    /// the balancer does, at once without an access log. Up to 64 events wait to be received.
+    /// Subscribes to the access log: its writer stops working, or works again. The channel ends
+    /// when the balancer does, at once without an access log. Up to 64 events wait to be received.
     #[must_use]
     pub fn access_log_events(&self) -> Receiver<AccessLogEvent> {
         let (sender, receiver) = sync_channel(WAITING_LOG_EVENTS);

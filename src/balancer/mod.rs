@@ -99,7 +99,7 @@ impl Balancer {
         self.max_connections
     }
 
-    /// Whether the limit of file descriptors lowered the default of client connections.
+    /// Returns whether the limit of file descriptors lowered the default of client connections.
     #[must_use]
     pub const fn is_short_of_descriptors(&self) -> bool {
         self.max_connections < DEFAULT_CONNECTIONS && self.has_default_connections
@@ -182,7 +182,7 @@ fn finished<T>(thread: JoinHandle<io::Result<T>>) -> io::Result<T> {
     thread.join().unwrap_or_else(panicked)
 }
 
-/// What all workers leave together.
+/// Returns what all workers leave together.
 fn ended(mut first: Finished, others: &[Finished], log: Option<AccessLogStats>) -> Ended {
     let report = |other: &Finished| WorkerReport {
         proxy: other.proxy.report(),

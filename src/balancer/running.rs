@@ -29,13 +29,13 @@ impl Running {
         self.handle.clone()
     }
 
-    /// How the balancer is; `None` if it has ended.
+    /// Returns how the balancer is; `None` if it has ended.
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
         self.handle.snapshot()
     }
 
-    /// What changes in the lives of backends from now on, as [`Handle::events`].
+    /// Returns what changes in the lives of backends from now on, as [`Handle::events`].
     #[must_use]
     pub fn events(&self) -> Receiver<StateChange> {
         self.handle.events()

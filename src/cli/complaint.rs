@@ -49,7 +49,7 @@ fn is_command(word: &str) -> bool {
     Flags::command().find_subcommand(word).is_some()
 }
 
-/// What a parser said of a value.
+/// Returns what a parser said of a value.
 fn bad_value(error: &Error) -> ConfigError {
     let source = error.source();
     if let Some(invalid) = source.and_then(|source| source.downcast_ref::<ConfigError>()) {

@@ -56,7 +56,7 @@ pub(super) const AFTER_SHORT: &str = "\
 Example: lb --backends 127.0.0.1:5000,127.0.0.1:5001
 --help tells more: strategies, examples, signals, exit codes.";
 
-/// What ends `--help`.
+/// Returns what ends `--help`.
 pub(super) fn after_long() -> StyledStr {
     sections(&SECTIONS)
 }

@@ -47,7 +47,7 @@ pub(crate) enum Invocation {
 pub(crate) struct Order {
     /// What it is told to do.
     pub(crate) config: Config,
-    /// Whether it keeps its start line and its summary to itself.
+    /// True if it keeps its start line and its summary to itself.
     pub(crate) quiet: bool,
 }
 

@@ -15,7 +15,7 @@ const LIST: &str = "list";
 pub(super) struct SettingFlags {
     /// Their values.
     pub(super) given: Given,
-    /// Whether `--strategy list` asks for the list of strategies.
+    /// True if `--strategy list` asks for the list of strategies.
     pub(super) wants_strategies: bool,
 }
 

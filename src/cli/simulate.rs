@@ -64,8 +64,8 @@ pub(super) struct SimulateFlags {
 
     /// Strategies to compare, separated by commas
     ///
-    /// Any that lb --strategy list shows. The oracle is always added: it sends each request where it will
-    /// be done first, because it knows how long every request takes.
+    /// Any that lb --strategy list shows. The oracle is always added: it sends each request where
+    /// it will be done first, because it knows how long every request takes.
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = StrategyChoice::parse,
         default_values = STRATEGIES, help_heading = "Runs")]
     strategy: Vec<StrategyChoice>,
@@ -145,7 +145,7 @@ pub(crate) enum Task {
 }
 
 impl SimulateFlags {
-    /// What these flags ask for.
+    /// Returns what these flags ask for.
     pub(super) fn invocation(self) -> Result<Invocation, ConfigError> {
         let kinds = self.strategy.iter().cloned().map(StrategyChoice::kind);
         match kinds.collect() {

@@ -17,7 +17,7 @@ use lb::internal::config::parse_number;
 pub(crate) struct Watching {
     /// What is watched, and how.
     pub(crate) config: MonitorConfig,
-    /// Whether only changes and the table are told.
+    /// True if only changes and the table are told.
     pub(crate) quiet: bool,
 }
 

@@ -52,7 +52,7 @@ impl ConfigError {
         Self { kind, ..self }
     }
 
-    /// What kind of error it is.
+    /// Returns what kind of error it is.
     #[must_use]
     pub const fn kind(&self) -> ConfigErrorKind {
         self.kind
@@ -100,8 +100,8 @@ pub enum ConfigErrorKind {
 }
 
 impl ConfigErrorKind {
-    /// Whether the configuration is wrong by itself, wherever it is used; otherwise the system
-    /// refuses it, here and now.
+    /// Returns whether the configuration is wrong by itself, wherever it is used; otherwise the
+    /// system refuses it, here and now.
     #[must_use]
     pub const fn is_usage(self) -> bool {
         matches!(self, Self::Invalid | Self::Missing | Self::Conflict)

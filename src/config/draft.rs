@@ -40,7 +40,7 @@ impl Given {
         self.0.push((setting, value.into()));
     }
 
-    /// Whether a setting has a value.
+    /// Returns whether a setting has a value.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(setting, _)| setting.name == name)
@@ -119,7 +119,7 @@ impl Given {
     }
 }
 
-/// Whether the key of a strategy is part of a request.
+/// Returns whether the key of a strategy is part of a request.
 fn goes_by_requests(strategy: &StrategySpec) -> bool {
     match strategy.key_source() {
         KeySource::None | KeySource::ClientAddress => false,

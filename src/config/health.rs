@@ -97,7 +97,7 @@ fn kinds_doc() -> Cow<'static, str> {
     text.into()
 }
 
-/// Whether it can be a request target (RFC 9112, section 3.2.1).
+/// Returns whether it can be a request target (RFC 9112, section 3.2.1).
 pub(super) fn is_target(path: &str) -> bool {
     let may_stand = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
     path.starts_with('/') && path.bytes().all(may_stand)

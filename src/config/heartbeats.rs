@@ -56,7 +56,7 @@ pub struct Heartbeats {
 }
 
 impl Heartbeats {
-    /// Whether other machines may reach the address, and none needs a key.
+    /// Returns whether other machines may reach the address, and none needs a key.
     #[must_use]
     pub const fn is_open_to_strangers(&self) -> bool {
         self.key.is_none() && !self.address.ip().is_loopback()

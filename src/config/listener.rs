@@ -18,7 +18,7 @@ const PROXY: &str = "proxy+";
 pub struct ListenerSpec {
     /// Where it listens.
     pub address: Address,
-    /// Whether each connection begins with a PROXY header, which says whose it is.
+    /// True if each connection begins with a PROXY header, which says whose it is.
     pub accepts_proxy: bool,
 }
 

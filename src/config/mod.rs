@@ -99,13 +99,13 @@ pub struct Config {
     pub send_proxy: Option<ProxyVersion>,
     /// What backends are told of clients, in HTTP mode.
     pub forward: ForwardOptions,
-    /// Whether a request that comes without `X-Request-Id` is given one. Default yes.
+    /// True if a request that comes without `X-Request-Id` is given one. Default yes.
     pub request_id: bool,
     /// Whether and how heartbeats of backends are listened to. Default no.
     pub heartbeats: Option<Heartbeats>,
     /// Networks of proxies in front whose account of the client is believed. Default none.
     pub trusted_proxies: Vec<Network>,
-    /// Whether a request that waits in the queue is dropped when its client closes. Default yes.
+    /// True if a request that waits in the queue is dropped when its client closes. Default yes.
     pub abort_on_close: bool,
     /// Permissions of the UNIX sockets listened on; `None`: those the umask leaves. Default `None`.
     pub listen_mode: Option<FileMode>,
@@ -169,13 +169,13 @@ impl Config {
         self.host.as_deref()
     }
 
-    /// How long lb waits for what.
+    /// Returns how long lb waits for what.
     #[must_use]
     pub const fn timeouts(&self) -> &Timeouts {
         &self.timeouts
     }
 
-    /// How much of what is allowed.
+    /// Returns how much of what is allowed.
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits
@@ -187,7 +187,7 @@ impl Config {
         &self.health
     }
 
-    /// When exchanges eject a backend, and how it returns.
+    /// Returns when exchanges eject a backend, and how it returns.
     #[must_use]
     pub const fn ejection(&self) -> &EjectionPolicy {
         &self.ejection

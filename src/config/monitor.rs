@@ -86,13 +86,13 @@ impl MonitorConfig {
         })
     }
 
-    /// What is watched: at least one.
+    /// Returns what is watched: at least one.
     #[must_use]
     pub fn targets(&self) -> &[Target] {
         &self.targets
     }
 
-    /// When, and what it amounts to.
+    /// Returns when, and what it amounts to.
     #[must_use]
     pub const fn plan(&self) -> &Plan {
         &self.plan

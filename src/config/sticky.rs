@@ -113,7 +113,7 @@ pub enum SameSite {
 }
 
 impl CookieAttributes {
-    /// What follows the value in `Set-Cookie`, for a client that came by https or not.
+    /// Returns what follows the value in `Set-Cookie`, for a client that came by https or not.
     #[must_use]
     pub fn text(&self, is_https: bool) -> String {
         let secure = match self.secure {

@@ -67,13 +67,13 @@ impl Target {
         }
     }
 
-    /// What the user calls it.
+    /// Returns what the user calls it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What is asked, and where.
+    /// Returns what is asked, and where.
     #[must_use]
     pub const fn question(&self) -> &Question {
         &self.question
@@ -113,7 +113,7 @@ impl Display for ServiceSpec {
     }
 }
 
-/// What follows `http://`.
+/// Returns what follows `http://`.
 fn url(rest: &str) -> Result<(BackendAddress, String), ConfigError> {
     // A fragment is for the client alone (RFC 9110, section 4.2.5); a query needs no path.
     let rest = rest.split('#').next().unwrap_or(rest);

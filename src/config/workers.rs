@@ -30,7 +30,7 @@ impl Workers {
         Self(cores.map_or(1, NonZeroUsize::get).min(MOST))
     }
 
-    /// How many.
+    /// Returns how many.
     #[must_use]
     pub const fn get(self) -> usize {
         self.0

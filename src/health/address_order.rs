@@ -16,7 +16,7 @@ use std::time::Duration;
 pub(super) struct AddressOrder {
     /// Where the next check begins.
     first: usize,
-    /// Whether that address gets all the time.
+    /// True if that address gets all the time.
     is_focused: bool,
 }
 
@@ -26,7 +26,7 @@ impl AddressOrder {
         (tried < count).then(|| (self.first + tried) % count)
     }
 
-    /// How long to wait for that address, if `left` is what remains of the check's time.
+    /// Returns how long to wait for that address, if `left` is what remains of the check's time.
     pub(super) fn share(&self, tried: usize, count: usize, left: Duration) -> Duration {
         let untried = u32::try_from(count.saturating_sub(tried)).unwrap_or(u32::MAX);
         match self.is_focused {

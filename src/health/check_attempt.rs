@@ -29,7 +29,8 @@ impl<T: Transport> CheckAttempt<T> {
         }
     }
 
-    /// Whether the address is known to be reachable. An echo only ever proves it by its reply.
+    /// Returns whether the address is known to be reachable. An echo only ever proves it by its
+    /// reply.
     pub(super) const fn is_connected(&self) -> bool {
         self.is_connected
     }

@@ -206,7 +206,7 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
         }
     }
 
-    /// Whether a target of this name is checked.
+    /// Returns whether a target of this name is checked.
     pub fn contains(&self, key: K) -> bool {
         self.find(key).is_some()
     }
@@ -232,8 +232,8 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
 
 /// Time.
 impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
-    /// When [`expire`](Self::expire) and [`next_action`](Self::next_action) have something to do;
-    /// `None`: only after events.
+    /// Returns when [`expire`](Self::expire) and [`next_action`](Self::next_action) have something
+    /// to do; `None`: only after events.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Timestamp> {
         match self.opens.is_empty() && self.finished.is_empty() {

@@ -25,8 +25,8 @@ pub enum CheckFailure {
 }
 
 impl CheckFailure {
-    /// Whether clients would get no response either. The other failures are a matter of what is
-    /// expected of the page.
+    /// Returns whether clients would get no response either. The other failures are a matter of
+    /// what is expected of the page.
     #[must_use]
     pub const fn is_silence(self) -> bool {
         match self {

@@ -1,14 +1,14 @@
-//! The wire format of echo requests and their answers: ICMP (RFC 792) and ICMPv6 (RFC 4443).
+//! The wire format of echo requests and their responses: ICMP (RFC 792) and ICMPv6 (RFC 4443).
 //!
 //! Owns the bytes of one request and the decision whether a message answers it. It refuses to
 //! know sockets and time. The identifier is written and not compared: on a datagram socket the
 //! kernel puts in its own and hands over only answers that bear it, and on a raw socket, which
-//! sees the answers to everybody, 64 random bits in the payload tell more than 16. Whatever the
+//! sees the responses to everybody, 64 random bits in the payload tell more than 16. Whatever the
 //! bytes of a message, the decision is made without reading past them.
 
 use std::net::IpAddr;
 
-/// Bytes of a request, and of its answer.
+/// Bytes of a request, and of its response.
 pub const MESSAGE_BYTES: usize = 24;
 /// Shows whoever captures packets where they come from.
 const MARK: [u8; 8] = *b"lb check";
@@ -18,7 +18,7 @@ const ECHO_REPLY: u8 = 0;
 const ECHO_REQUEST: u8 = 8;
 const ECHO_REQUEST_V6: u8 = 128;
 const ECHO_REPLY_V6: u8 = 129;
-/// From here on an answer repeats the request: sequence number and payload.
+/// From here on a response repeats the request: sequence number and payload.
 const REPEATED_FROM: usize = 6;
 /// An IPv4 header without options (RFC 791).
 const MIN_IPV4_HEADER_BYTES: usize = 20;
@@ -65,7 +65,7 @@ impl EchoRequest {
         message
     }
 
-    /// Whether `message`, which came from the host that was asked, is the answer.
+    /// Returns whether `message`, which came from the host that was asked, is the response.
     #[must_use]
     pub fn is_answered_by(&self, message: &[u8]) -> bool {
         let [kind, code, ..] = message else {
@@ -83,7 +83,7 @@ impl EchoRequest {
     }
 }
 
-/// What follows the IPv4 header, if there is one: raw sockets show it, and on some systems
+/// Returns what follows the IPv4 header, if there is one: raw sockets show it, and on some systems
 /// datagram sockets too. No type of ICMP looks like its first byte (4 and the length).
 #[must_use]
 pub fn without_ipv4_header(packet: &[u8]) -> &[u8] {
@@ -122,7 +122,7 @@ mod tests {
     const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
     const NONCE: u64 = 0x0123_4567_89ab_cdef;
 
-    /// What a host makes of a request.
+    /// Returns what a host makes of a request.
     fn answer(request: &EchoRequest) -> Vec<u8> {
         let mut message = request.message().to_vec();
         message[0] = if request.is_v6 { 129 } else { 0 };

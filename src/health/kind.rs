@@ -24,7 +24,7 @@ pub(super) struct KindEntry {
     /// What it finds out, in one line.
     pub(super) about: &'static str,
     pub(super) transport: CheckTransport,
-    /// Whether it fails when a server accepts connections but does not respond.
+    /// True if it fails when a server accepts connections but does not respond.
     pub(super) detects_hangs: bool,
     pub(super) begin: fn(&CheckRequest<'_>) -> Box<dyn Check>,
 }
@@ -64,19 +64,19 @@ impl CheckKind {
         self.0.name
     }
 
-    /// What it finds out, in one line.
+    /// Returns what it finds out, in one line.
     #[must_use]
     pub const fn about(self) -> &'static str {
         self.0.about
     }
 
-    /// What it goes over.
+    /// Returns what it goes over.
     #[must_use]
     pub const fn transport(self) -> CheckTransport {
         self.0.transport
     }
 
-    /// Whether it fails when a server accepts connections but does not respond.
+    /// Returns whether it fails when a server accepts connections but does not respond.
     #[must_use]
     pub const fn detects_hangs(self) -> bool {
         self.0.detects_hangs

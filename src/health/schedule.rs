@@ -41,7 +41,7 @@ pub(super) struct CheckSchedule {
     rng: Rng,
     passed: u32,
     failed: u32,
-    /// Whether too many have failed, and too few have passed since.
+    /// True if too many have failed, and too few have passed since.
     has_fallen: bool,
 }
 
@@ -55,7 +55,7 @@ impl CheckSchedule {
         }
     }
 
-    /// When the first check comes.
+    /// Returns when the first check comes.
     pub(super) fn first(&mut self, timing: &CheckTiming, now: Timestamp) -> NextCheck {
         NextCheck {
             planned: now + timing.interval.mul_f64(self.random()),
@@ -84,7 +84,7 @@ impl CheckSchedule {
         }
     }
 
-    /// When the check after one that ended at `now` comes.
+    /// Returns when the check after one that ended at `now` comes.
     pub(super) fn next(&mut self, timing: &CheckTiming, now: Timestamp) -> NextCheck {
         let random = self.random();
         let after = |interval: Duration| now + interval * 9 / 10 + (interval / 5).mul_f64(random);

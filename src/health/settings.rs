@@ -19,7 +19,7 @@ pub struct CheckTiming {
     pub rise: u32,
     /// Failing checks in a row that matter.
     pub fall: u32,
-    /// Whether a response that is read after the time limit counts as none. The monitor measures
+    /// True if a response that is read after the time limit counts as none. The monitor measures
     /// response times, so there it does. The balancer believes what it reads: that it came to
     /// reading late, after a pause of its own process, says nothing about a backend.
     pub fails_late_responses: bool,

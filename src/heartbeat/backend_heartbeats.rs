@@ -67,7 +67,7 @@ pub enum Heard {
     Stale,
 }
 
-/// Whether a signed message can have been sent just now, by our wall clock.
+/// Returns whether a signed message can have been sent just now, by our wall clock.
 pub(super) fn is_fresh(heartbeat: &Heartbeat, wall: Duration) -> bool {
     wall.abs_diff(heartbeat.sent_at) <= MAX_CLOCK_OFFSET
 }
@@ -143,7 +143,7 @@ impl BackendHeartbeats {
         }
     }
 
-    /// What follows from the heartbeat that has just come.
+    /// Returns what follows from the heartbeat that has just come.
     pub(super) fn judge(&mut self) -> Option<HeartbeatFinding> {
         let before = self.standing;
         self.standing = match self.process {
@@ -159,7 +159,7 @@ impl BackendHeartbeats {
         }
     }
 
-    /// When it has to be looked at again, if it stays silent.
+    /// Returns when it has to be looked at again, if it stays silent.
     pub(super) fn next_look(&self, now: Timestamp) -> Timestamp {
         let eighth = self.accrual.interval() / 8;
         match self.standing {

@@ -58,7 +58,7 @@ struct HeartbeatConn<T> {
     frames: FrameReader,
     deadline: Deadline,
     accepted_at: Timestamp,
-    /// Whether it has brought a valid heartbeat.
+    /// True if it has brought a valid heartbeat.
     is_proven: bool,
 }
 
@@ -186,7 +186,7 @@ impl<T: Transport> HeartbeatConns<T> {
         self.unread.clear();
     }
 
-    /// When [`expire`](Self::expire) or reading on has something to do.
+    /// Returns when [`expire`](Self::expire) or reading on has something to do.
     pub(super) fn next_wakeup(&self) -> Option<Timestamp> {
         match self.unread.is_empty() {
             true => self.wheel.next_wakeup(),

@@ -1,8 +1,8 @@
 //! Watches over the heartbeats of all backends.
 //!
-//! Heartbeats and the time go in, [findings](HeartbeatFinding) come out; what becomes of a backend is not
-//! decided here. Only backends that were heard of are watched: one entry each, and one deadline,
-//! which every heartbeat moves on without touching the wheel.
+//! Heartbeats and the time go in, [findings](HeartbeatFinding) come out; what becomes of a backend
+//! is not decided here. Only backends that were heard of are watched: one entry each, and one
+//! deadline, which every heartbeat moves on without touching the wheel.
 
 use super::HeartbeatRefusal;
 use super::backend_heartbeats::{BackendHeartbeats, Heard, HeartbeatFinding, is_fresh};
@@ -95,7 +95,7 @@ impl Detector {
         Ok(heard)
     }
 
-    /// When [`look`](Self::look) has something to do.
+    /// Returns when [`look`](Self::look) has something to do.
     #[must_use]
     pub fn next_look(&self) -> Option<Timestamp> {
         self.wheel.next_wakeup()
@@ -132,14 +132,14 @@ impl Detector {
         self.watched.remove(&backend);
     }
 
-    /// Whether a backend may be gone.
+    /// Returns whether a backend may be gone.
     #[must_use]
     pub fn is_suspect(&self, backend: BackendId) -> bool {
         let watched = self.watched.get(&backend);
         watched.is_some_and(|watched| watched.heartbeats.is_suspect())
     }
 
-    /// What is known of a backend; `None` if it was never heard of.
+    /// Returns what is known of a backend; `None` if it was never heard of.
     #[must_use]
     pub fn report(&self, backend: BackendId, now: Timestamp) -> Option<HeartbeatReport> {
         let heartbeats = &self.watched.get(&backend)?.heartbeats;

@@ -40,7 +40,7 @@ impl FrameReader {
         Ok(())
     }
 
-    /// Whether part of a message has come.
+    /// Returns whether part of a message has come.
     #[must_use]
     pub fn is_partial(&self) -> bool {
         !self.partial.is_empty()

@@ -29,7 +29,7 @@ impl HeartbeatKey {
         mac.map_or([0; TAG_BYTES], |mac| mac.finalize().into_bytes().into())
     }
 
-    /// Whether `tag` is the tag of `bytes`.
+    /// Returns whether `tag` is the tag of `bytes`.
     pub(super) fn verifies(&self, bytes: &[u8], tag: &[u8]) -> bool {
         let mac = self.mac(bytes);
         mac.is_some_and(|mac| mac.verify_slice(tag).is_ok())

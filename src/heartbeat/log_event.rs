@@ -91,7 +91,8 @@ struct PauseOf {
 }
 
 impl RefusalLog {
-    /// A heartbeat was refused. Counts it, and returns the event for the log, if there is to be one.
+    /// A heartbeat was refused. Counts it, and returns the event for the log, if there is to be
+    /// one.
     pub fn refuse(
         &mut self,
         counts: &mut HeartbeatCounts,

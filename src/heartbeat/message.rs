@@ -29,7 +29,7 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// What names the backend it speaks for.
+    /// Returns what names the backend it speaks for.
     #[must_use]
     pub fn backend(&self) -> String {
         match &self.address {

@@ -117,7 +117,7 @@ impl Accrual {
         self.gaps.push_back(gap as f32);
     }
 
-    /// How sure it is that nothing will come after this silence.
+    /// Returns how sure it is that nothing will come after this silence.
     #[must_use]
     pub fn phi(&self, silence: Duration) -> Phi {
         let (mean, deviation) = self.mean_and_deviation();
@@ -147,8 +147,8 @@ impl Accrual {
     }
 }
 
-/// The upper tail of the normal distribution, to half a percent: P. O. Börjesson and C.-E. Sundberg,
-/// "Simple approximations of the error function Q(x)", IEEE Trans. Communications, 1979.
+/// The upper tail of the normal distribution, to half a percent: P. O. Börjesson and C.-E.
+/// Sundberg, "Simple approximations of the error function Q(x)", IEEE Trans. Communications, 1979.
 fn upper_tail(z: f64) -> f64 {
     const A: f64 = 0.344;
     const B: f64 = 5.334;

@@ -49,7 +49,7 @@ pub struct Receiver<T> {
     key: Option<HeartbeatKey>,
     messages: Messages,
     conns: HeartbeatConns<T>,
-    /// Whether everything that had come in when the next look was due has been read.
+    /// True if everything that had come in when the next look was due has been read.
     is_caught_up: bool,
 }
 
@@ -207,32 +207,32 @@ impl<T: Transport> Receiver<T> {
 
 /// Output.
 impl<T: Transport> Receiver<T> {
-    /// When [`run`](Self::run) has something to do; `None`: only after input.
+    /// Returns when [`run`](Self::run) has something to do; `None`: only after input.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Timestamp> {
         let look = self.messages.detector.next_look();
         [look, self.conns.next_wakeup()].into_iter().flatten().min()
     }
 
-    /// Whether a backend may be gone.
+    /// Returns whether a backend may be gone.
     #[must_use]
     pub fn is_suspect(&self, backend: BackendId) -> bool {
         self.messages.detector.is_suspect(backend)
     }
 
-    /// What the heartbeats of a backend say; `None` if there were none.
+    /// Returns what the heartbeats of a backend say; `None` if there were none.
     #[must_use]
     pub fn report(&self, backend: BackendId, now: Timestamp) -> Option<HeartbeatReport> {
         self.messages.detector.report(backend, now)
     }
 
-    /// How many heartbeats came, and what became of them.
+    /// Returns how many heartbeats came, and what became of them.
     #[must_use]
     pub const fn counts(&self) -> HeartbeatCounts {
         self.messages.counts
     }
 
-    /// Whether there are events to take.
+    /// Returns whether there are events to take.
     #[must_use]
     pub const fn has_events(&self) -> bool {
         !self.messages.events.is_empty()

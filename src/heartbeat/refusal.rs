@@ -37,7 +37,7 @@ impl HeartbeatRefusal {
         Self::Connections,
     ];
 
-    /// What is wrong, in one word.
+    /// Returns what is wrong, in one word.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl HeartbeatRefusal {
         }
     }
 
-    /// What is wrong, in a few words.
+    /// Returns what is wrong, in a few words.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -85,13 +85,13 @@ pub struct HeartbeatCounts {
 }
 
 impl HeartbeatCounts {
-    /// How often this was the reason to refuse one.
+    /// Returns how often this was the reason to refuse one.
     #[must_use]
     pub fn of(&self, refusal: HeartbeatRefusal) -> u64 {
         self.refused.get(refusal as usize).copied().unwrap_or(0)
     }
 
-    /// How many were refused.
+    /// Returns how many were refused.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.refused.iter().sum()

@@ -43,13 +43,13 @@ impl SendSchedule {
         }
     }
 
-    /// When something is due.
+    /// Returns when something is due.
     #[must_use]
     pub const fn next(&self) -> Timestamp {
         self.next
     }
 
-    /// What is due at `now`, when the wall clock shows `wall`.
+    /// Returns what is due at `now`, when the wall clock shows `wall`.
     pub fn due(&mut self, wall: Duration, now: Timestamp) -> Option<SendDue> {
         let late = now.since(self.next);
         if now < self.next {

@@ -48,7 +48,7 @@ fn heartbeat(sent_at: Duration) -> Heartbeat {
     }
 }
 
-/// What arrives of a sender that lives until `death`, in order: when, and which heartbeat.
+/// Returns what arrives of a sender that lives until `death`, in order: when, and which heartbeat.
 fn arrivals(network: Network, death: Timestamp, rng: &mut Rng) -> Vec<(Timestamp, Duration)> {
     let mut rhythm = SendSchedule::new(INTERVAL, START);
     let (mut arrivals, mut last) = (Vec::new(), None);

@@ -104,7 +104,7 @@ fn verified<'a>(bytes: &'a [u8], key: &HeartbeatKey) -> Result<&'a [u8], Heartbe
     }
 }
 
-/// What is between the version and the tag, which `may_follow`.
+/// Returns what is between the version and the tag, which `may_follow`.
 fn body(bytes: &[u8], may_follow: bool) -> Option<Heartbeat> {
     let mut rest = Rest(bytes.get(MAGIC.len() + 1..)?);
     let process = process_of(rest.number::<1>()? as u8)?;

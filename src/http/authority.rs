@@ -1,6 +1,6 @@
 //! The syntax of `Host` and of an authority: `uri-host [ ":" port ]` (RFC 9112, section 3.2).
 
-/// Whether `text` is a host, perhaps with a port. An empty text is not.
+/// Returns whether `text` is a host, perhaps with a port. An empty text is not.
 pub(crate) fn is_authority(text: &[u8]) -> bool {
     match text {
         [] => false,
@@ -45,8 +45,9 @@ fn is_port_part(text: &[u8]) -> bool {
     }
 }
 
-/// Whether `byte` may be part of a `reg-name` (RFC 3986, section 3.2.2), which a dotted address is
-/// as well. A percent sign may pass without its digits being checked: it means nothing to us.
+/// Returns whether `byte` may be part of a `reg-name` (RFC 3986, section 3.2.2), which a dotted
+/// address is as well. A percent sign may pass without its digits being checked: it means nothing
+/// to us.
 fn is_name(byte: u8) -> bool {
     NAME_BYTES.get(usize::from(byte)).is_some_and(|&is| is)
 }

@@ -105,7 +105,7 @@ pub enum BadResponse {
 }
 
 impl BadResponse {
-    /// Whether a head that is refused for this may have one meaning all the same.
+    /// Returns whether a head that is refused for this may have one meaning all the same.
     pub(in crate::http) const fn may_be_repaired(self) -> bool {
         match self {
             Self::Syntax | Self::LineEnd | Self::Version | Self::TransferEncoding => true,

@@ -43,7 +43,7 @@ impl Method {
         }
     }
 
-    /// Whether the effect of several identical requests is that of one (RFC 9110, section
+    /// Returns whether the effect of several identical requests is that of one (RFC 9110, section
     /// 9.2.2), so that a request that may have been seen by a backend may be repeated.
     #[must_use]
     pub const fn is_idempotent(self) -> bool {

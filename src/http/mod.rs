@@ -4,8 +4,8 @@
 //! Knows no socket, no clock and no backend, and never decides what happens to a message.
 //!
 //! **Invariant: no two recipients read differently what is passed on.** Where RFC 9112 lets a
-//! recipient be lenient (bare LF, folded lines, lists of lengths), a lenient and a strict reader can
-//! disagree on where a message ends, which is request smuggling.
+//! recipient be lenient (bare LF, folded lines, lists of lengths), a lenient and a strict reader
+//! can disagree on where a message ends, which is request smuggling.
 //!
 //! ```text
 //! error  version  method  span  syntax  limits  authority        ground

@@ -19,7 +19,7 @@ impl Span {
         }
     }
 
-    /// Where `part`, a subslice of `input`, lies in it.
+    /// Returns where `part`, a subslice of `input`, lies in it.
     pub(in crate::http) fn locate(part: &[u8], input: &[u8]) -> Self {
         let start = part.as_ptr().addr().wrapping_sub(input.as_ptr().addr());
         Self::new(start, start.wrapping_add(part.len()))
@@ -43,7 +43,7 @@ impl Span {
         self.end as usize
     }
 
-    /// Whether it names no bytes.
+    /// Returns whether it names no bytes.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.start >= self.end

@@ -2,16 +2,16 @@
 
 pub(in crate::http) use crate::syntax::is_token_byte as is_token;
 
-/// Whether `byte` may be part of a field value or a reason phrase: visible, blank, or beyond
-/// ASCII (RFC 9110, section 5.5). Every control character but the tab is out.
+/// Returns whether `byte` may be part of a field value or a reason phrase: visible, blank, or
+/// beyond ASCII (RFC 9110, section 5.5). Every control character but the tab is out.
 pub(in crate::http) const fn is_value(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
-/// Whether `byte` may be part of a request target. Fragments never travel (RFC 9112, section
-/// 3.2), and bytes beyond ASCII are not URI characters: recipients differ in how they decode
-/// them, so they are refused, as HAProxy does by default. The few ASCII characters that
-/// RFC 3986 leaves out (such as `|` and `"`) are harmless and common in the wild: they may pass.
+/// Returns whether `byte` may be part of a request target. Fragments never travel (RFC 9112,
+/// section 3.2), and bytes beyond ASCII are not URI characters: recipients differ in how they
+/// decode them, so they are refused, as HAProxy does by default. The few ASCII characters that RFC
+/// 3986 leaves out (such as `|` and `"`) are harmless and common in the wild: they may pass.
 pub(in crate::http) const fn is_target(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~') && byte != b'#'
 }

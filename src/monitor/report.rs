@@ -34,7 +34,7 @@ pub struct TargetReport {
 }
 
 impl MonitorReport {
-    /// Whether every target is up.
+    /// Returns whether every target is up.
     #[must_use]
     pub fn all_up(&self) -> bool {
         let mut targets = self.targets.iter();

@@ -49,7 +49,7 @@ impl Targets {
         self.wall_at_zero = wall.saturating_sub(now.since(Timestamp::ZERO));
     }
 
-    /// Whether every target was checked as often as it should be.
+    /// Returns whether every target was checked as often as it should be.
     pub(super) const fn are_done(&self) -> bool {
         self.unfinished == 0
     }

@@ -1,9 +1,9 @@
 //! Sockets for echo messages: ICMP on a datagram socket, or on a raw one.
 //!
 //! One socket for each check, connected to the host it asks. A check by echo then is like any
-//! other: it has a socket, a token and a deadline, a late answer finds nobody, and messages of
+//! other: it has a socket, a token and a deadline, a late response finds nobody, and messages of
 //! other hosts cannot fill its queue. One socket for all checks was the other way. It saves four
-//! system calls a check, and has to sort the answers out; and a flood from anywhere would drown
+//! system calls a check, and has to sort the responses out; and a flood from anywhere would drown
 //! them, so that anybody could have backends taken for dead.
 //!
 //! A datagram socket needs no privilege where `net.ipv4.ping_group_range` has our group; else it

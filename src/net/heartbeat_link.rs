@@ -44,7 +44,7 @@ pub(super) struct HeartbeatLink {
     line: Line,
     /// The last heartbeat.
     message: Vec<u8>,
-    /// Whether something was sent since the line was opened.
+    /// True if something was sent since the line was opened.
     has_sent: bool,
     is_reached: Option<bool>,
 }
@@ -94,7 +94,7 @@ impl HeartbeatLink {
         true
     }
 
-    /// Whether nothing is known against what was sent last.
+    /// Returns whether nothing is known against what was sent last.
     pub(super) fn is_reached(&self) -> bool {
         self.is_reached == Some(true)
     }
@@ -247,7 +247,8 @@ impl HeartbeatLink {
     }
 }
 
-/// How a connection has ended, if it has. A balancer says nothing, so there is nothing to read.
+/// Returns how a connection has ended, if it has. A balancer says nothing, so there is nothing to
+/// read.
 fn ending_of(stream: &mut TcpStream) -> Option<io::Error> {
     match stream.read(&mut [0; 64]) {
         Ok(0) => Some(io::ErrorKind::ConnectionAborted.into()),

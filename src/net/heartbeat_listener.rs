@@ -96,12 +96,12 @@ impl HeartbeatListener {
         true
     }
 
-    /// Whether datagrams may be left from an earlier turn.
+    /// Returns whether datagrams may be left from an earlier turn.
     pub(crate) const fn has_datagrams(&self) -> bool {
         self.has_datagrams
     }
 
-    /// Whether connections may be left from an earlier turn.
+    /// Returns whether connections may be left from an earlier turn.
     pub(crate) const fn has_connections(&self) -> bool {
         self.connections.ready
     }

@@ -169,7 +169,8 @@ impl HeartbeatSender {
         }
     }
 
-    /// Sends the last heartbeat to balancers that have moved, at once: the next may be a minute off.
+    /// Sends the last heartbeat to balancers that have moved, at once: the next may be a minute
+    /// off.
     fn follow_moves(&mut self, now: Timestamp, mut tell: impl FnMut(Reachability)) {
         let registry = self.poll.registry();
         for (nth, addresses) in self.resolver.take() {

@@ -110,7 +110,7 @@ impl Listener {
 }
 
 impl ListeningSocket {
-    /// Whether somebody waits to be accepted. Whoever comes later is announced by an event.
+    /// Returns whether somebody waits to be accepted. Whoever comes later is announced by an event.
     fn has_arrivals(&self) -> bool {
         let waiting = match self {
             Self::Tcp(socket) => PollFd::new(socket, PollFlags::IN),

@@ -122,7 +122,7 @@ impl Log {
         }
     }
 
-    /// How the writing goes.
+    /// Returns how the writing goes.
     pub(crate) fn status(&self) -> &Arc<LogStatus> {
         &self.status
     }
@@ -192,7 +192,7 @@ fn count_lines(lines: &[u8]) -> u64 {
 struct BatchWriter<W> {
     out: W,
     status: Arc<LogStatus>,
-    /// Whether the last byte written was not the end of a line.
+    /// True if the last byte written was not the end of a line.
     is_torn: bool,
     /// Lines dropped since writing began to fail; `None` while it works.
     dropped_while_failing: Option<u64>,

@@ -32,7 +32,7 @@ pub(crate) fn refuse_own_address(
     Ok(())
 }
 
-/// Whether a connection to `backend` reaches what listens on `listener`.
+/// Returns whether a connection to `backend` reaches what listens on `listener`.
 fn reaches(backend: &Address, listener: &Address) -> bool {
     match (backend, listener) {
         (Address::Tcp(backend), Address::Tcp(listener)) => tcp_reaches(*backend, *listener),
@@ -57,7 +57,7 @@ fn destination(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether this machine has the address: no other can be bound.
+/// Returns whether this machine has the address: no other can be bound.
 fn is_own(ip: IpAddr) -> bool {
     UdpSocket::bind((ip, 0)).is_ok()
 }

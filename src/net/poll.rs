@@ -23,7 +23,7 @@ pub(crate) fn no_events(error: io::Error) -> BindError {
     BindError::new(BindErrorKind::System, problem, remedy).with_source(error)
 }
 
-/// What an event says of a socket.
+/// Returns what an event says of a socket.
 pub(crate) fn readiness(event: &Event) -> Readiness {
     Readiness {
         readable: event.is_readable(),

@@ -1,9 +1,9 @@
 //! The file of a UNIX socket that is listened on.
 //!
-//! A process that dies leaves its file behind, and a file in the way cannot be bound. So a
-//! socket that nobody listens on is replaced; any other file, and a socket somebody serves, is
-//! left alone. The file is removed after its listener, unless another process has taken its place by
-//! then. Comparing inodes was the other way to tell: they are used again at once.
+//! A process that dies leaves its file behind, and a file in the way cannot be bound. So a socket
+//! that nobody listens on is replaced; any other file, and a socket somebody serves, is left alone.
+//! The file is removed after its listener, unless another process has taken its place by then.
+//! Comparing inodes was the other way to tell: they are used again at once.
 
 use crate::config::FileMode;
 use mio::net::{UnixListener, UnixStream};
@@ -44,7 +44,7 @@ pub(super) fn listen(
     Ok((listener, file))
 }
 
-/// Whether `path` is a socket that refuses connections.
+/// Returns whether `path` is a socket that refuses connections.
 fn is_dead(path: &Path) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;

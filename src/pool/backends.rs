@@ -42,9 +42,9 @@ impl Backends {
     /// Picks a backend for one exchange, or `None` if there is none to pick.
     ///
     /// `key` is the hash of what the strategy's key source names, 0 if nothing. The backends in
-    /// `attempted` are left out, so that a retry goes elsewhere. When nobody may be picked, those that
-    /// are ejected or on probation are picked all the same, first those that at least answer: a
-    /// request that may fail is better than one that must. But where somebody is only
+    /// `attempted` are left out, so that a retry goes elsewhere. When nobody may be picked, those
+    /// that are ejected or on probation are picked all the same, first those that at least answer:
+    /// a request that may fail is better than one that must. But where somebody is only
     /// [full](Self::is_full), waiting for it is better still.
     pub fn pick(&mut self, key: u64, attempted: &[BackendId], now: Timestamp) -> Option<Lease> {
         self.pass_time(now);
@@ -134,14 +134,15 @@ impl Backends {
         }
     }
 
-    /// Whether a backend that may be picked, and is not in `attempted`, is at its limit: an exchange
-    /// that comes now should wait.
+    /// Returns whether a backend that may be picked, and is not in `attempted`, is at its limit: an
+    /// exchange that comes now should wait.
     #[must_use]
     pub fn is_full(&self, attempted: &[BackendId]) -> bool {
         self.members.is_full(attempted)
     }
 
-    /// Whether a backend other than `this`, and not in `attempted`, answers, as far as is known.
+    /// Returns whether a backend other than `this`, and not in `attempted`, answers, as far as is
+    /// known.
     #[must_use]
     pub fn has_another(&self, this: BackendId, attempted: &[BackendId]) -> bool {
         let mut pool = self.members.candidates.iter().zip(&self.members.backends);
@@ -151,7 +152,7 @@ impl Backends {
         })
     }
 
-    /// What the strategy sees, by slot; the slots of removed backends are not `live`.
+    /// Returns what the strategy sees, by slot; the slots of removed backends are not `live`.
     #[must_use]
     pub fn candidates(&self) -> &[Candidate] {
         &self.members.candidates
@@ -163,7 +164,7 @@ impl Backends {
         self.in_flight.len()
     }
 
-    /// How often somebody was picked who may not be, because nobody may.
+    /// Returns how often somebody was picked who may not be, because nobody may.
     #[must_use]
     pub const fn panic_picks(&self) -> u64 {
         self.picker.panic_picks
@@ -175,8 +176,8 @@ impl Backends {
         self.picker.strategy.as_ref()
     }
 
-    /// What the strategy makes of each backend at this moment: whom [`pick`](Self::pick) would
-    /// pick, and why. For people; changes nothing.
+    /// Returns what the strategy makes of each backend at this moment: whom [`pick`](Self::pick)
+    /// would pick, and why. For people; changes nothing.
     #[must_use]
     pub fn explain(&self, key: u64, now: Timestamp) -> Vec<Rating> {
         self.picker
@@ -184,20 +185,20 @@ impl Backends {
             .explain(&self.members.candidates, key, now)
     }
 
-    /// What a backend is called.
+    /// Returns what a backend is called.
     #[must_use]
     pub fn name(&self, backend: BackendId) -> Option<&str> {
         Some(&self.members.backend(backend)?.name)
     }
 
-    /// Where in its life a backend is.
+    /// Returns where in its life a backend is.
     #[must_use]
     pub fn state(&self, backend: BackendId) -> Option<State> {
         Some(self.members.backend(backend)?.state)
     }
 
-    /// Whether the strategy has named a backend that does not exist or may not be picked since this
-    /// was last asked.
+    /// Returns whether the strategy has named a backend that does not exist or may not be picked
+    /// since this was last asked.
     pub(crate) fn take_invalid_pick(&mut self) -> bool {
         mem::take(&mut self.picker.has_invalid_pick)
     }
@@ -249,8 +250,8 @@ impl Backends {
 
 /// Membership.
 impl Backends {
-    /// The first pool, of `backends`, each a name and a weight (1 to 256), in the order in which ties
-    /// are broken; above 8 of them that order starts at a backend that `seed` decides.
+    /// The first pool, of `backends`, each a name and a weight (1 to 256), in the order in which
+    /// ties are broken; above 8 of them that order starts at a backend that `seed` decides.
     #[must_use]
     pub fn new(
         backends: impl IntoIterator<Item = (String, u32)>,
@@ -362,7 +363,8 @@ impl Backends {
         self.command(backend, Event::Restore, now)
     }
 
-    /// Whether the operator wants a backend to take part: it is not drained, disabled or removed.
+    /// Returns whether the operator wants a backend to take part: it is not drained, disabled or
+    /// removed.
     #[must_use]
     pub fn is_member(&self, backend: BackendId) -> bool {
         self.state(backend).is_some_and(State::is_member)

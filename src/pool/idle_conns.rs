@@ -19,12 +19,12 @@ impl IdleConns {
         }
     }
 
-    /// How many wait for this backend.
+    /// Returns how many wait for this backend.
     pub(crate) fn len(&self, backend: BackendId) -> usize {
         self.stacks.get(backend.slot()).map_or(0, Vec::len)
     }
 
-    /// Who is at `place`.
+    /// Returns who is at `place`.
     #[cfg(test)]
     pub(crate) fn at(&self, backend: BackendId, place: u32) -> Option<BackendConnId> {
         let stack = self.stacks.get(backend.slot())?;

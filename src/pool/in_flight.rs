@@ -46,7 +46,7 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    /// How many exchanges are in flight, over all backends.
+    /// Returns how many exchanges are in flight, over all backends.
     pub(super) fn len(&self) -> usize {
         self.nodes.len()
     }
@@ -90,7 +90,7 @@ impl InFlight {
         node.older.is_some()
     }
 
-    /// When the oldest exchange of `queue` was dispatched.
+    /// Returns when the oldest exchange of `queue` was dispatched.
     pub(super) fn oldest(&self, queue: &Queue) -> Option<Timestamp> {
         let node = self.nodes.get(queue.oldest?.index())?;
         Some(node.dispatched_at)

@@ -1,4 +1,4 @@
-//! Backends that answer far too slowly, compared with the others.
+//! Backends that response far too slowly, compared with the others.
 //!
 //! A server can fail without an error: its disk dies, it swaps, it waits for a lock. Rules that
 //! look at response times give such a one less by themselves; the others go on sending to it.
@@ -11,7 +11,7 @@
 //! * rules that go by the request, and clients that are bound, bring each backend requests of
 //!   its own kind. They tell nothing of the backend, and nobody is ejected for them.
 //!
-//! Refused: comparing means, which one long answer moves; comparing a backend with its own past,
+//! Refused: comparing means, which one long response moves; comparing a backend with its own past,
 //! which a nightly job looks worse than.
 
 use crate::time::Timestamp;
@@ -27,7 +27,7 @@ pub(super) const MIN_EXCESS: Duration = Duration::from_millis(500);
 /// So many of them that overtook an older request show that requests do not stand in line.
 const OUT_OF_ORDER: u32 = 3;
 
-/// What is known of one answer.
+/// What is known of one response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answer {
     pub(super) time: Duration,
@@ -36,7 +36,7 @@ pub(super) struct Answer {
     pub(super) overtook: bool,
 }
 
-/// How long one backend takes. What each answer needs stands together, and so do the two numbers
+/// How long one backend takes. What each response needs stands together, and so do the two numbers
 /// that are kept of it.
 #[derive(Clone, Debug, Default)]
 #[repr(C)]
@@ -51,7 +51,7 @@ pub(super) struct LatencyOutlier {
     median: Option<(Duration, Timestamp)>,
 }
 
-/// What is kept of one answer.
+/// What is kept of one response.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sample {
     time_us: u32,
@@ -60,7 +60,7 @@ struct Sample {
 }
 
 impl LatencyOutlier {
-    /// An answer came. Returns the median if that makes one.
+    /// A response came. Returns the median if that makes one.
     pub(super) fn add(&mut self, answer: Answer, now: Timestamp) -> Option<Duration> {
         if self.count == 0 || now.since(self.began_at) > RECENT {
             (self.count, self.overtaking, self.began_at) = (0, 0, now);
@@ -86,7 +86,7 @@ impl LatencyOutlier {
         Some(median)
     }
 
-    /// How long it takes, if that is known.
+    /// Returns how long it takes, if that is known.
     pub(super) fn typical(&self, now: Timestamp) -> Option<Duration> {
         let (median, found_at) = self.median?;
         (now.since(found_at) <= RECENT).then_some(median)

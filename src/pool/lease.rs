@@ -17,20 +17,20 @@ pub struct Lease {
     pub(super) ahead: u32,
     /// The key it was picked by; 0 if none.
     pub(super) key: u64,
-    /// Whether the exchange decides about the return of its backend.
+    /// True if the exchange decides about the return of its backend.
     pub(super) trial: bool,
-    /// Whether the client is bound to the backend, so that nobody else was considered.
+    /// True if the client is bound to the backend, so that nobody else was considered.
     pub(super) by_affinity: bool,
 }
 
 impl Lease {
-    /// Where the exchange goes.
+    /// Returns where the exchange goes.
     #[must_use]
     pub const fn backend(&self) -> BackendId {
         self.backend
     }
 
-    /// When the backend was picked; response times count from here.
+    /// Returns when the backend was picked; response times count from here.
     #[must_use]
     pub const fn dispatched_at(&self) -> Timestamp {
         self.dispatched_at

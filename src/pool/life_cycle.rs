@@ -5,10 +5,10 @@
 //!     any -> draining -> disabled -> probation        any -> gone
 //! ```
 //!
-//! Whatever the signal (real exchanges, checks, heartbeats, the operator's word), it is an [`Event`]
-//! here, and whoever comes back comes back the same way: one trial exchange at a time, and when
-//! one was answered well, a share that grows over the slow start. Only those a balancer starts
-//! with skip it: there is nothing to protect them from.
+//! Whatever the signal (real exchanges, checks, heartbeats, the operator's word), it is an
+//! [`Event`] here, and whoever comes back comes back the same way: one trial exchange at a time,
+//! and when one was answered well, a share that grows over the slow start. Only those a balancer
+//! starts with skip it: there is nothing to protect them from.
 //!
 //! How an ejection begins and ends depends on its [grounds](Grounds): see [`ejection`].
 //!
@@ -48,7 +48,7 @@ pub enum State {
     },
     /// New or back: one exchange at a time is risked on it.
     Probation {
-        /// Whether that exchange is under way.
+        /// True if that exchange is under way.
         trial: bool,
         /// The cooldown it comes from, to double should it fail again.
         cooldown: Duration,
@@ -89,7 +89,7 @@ pub(super) enum Event {
     ChecksRose,
     /// Too many active checks failed, in a row.
     ChecksFell {
-        /// Whether it responded to them, though not as expected.
+        /// True if it responded to them, though not as expected.
         responds: bool,
     },
     /// Its heartbeats are missing, or say that it is dead.

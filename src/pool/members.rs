@@ -38,9 +38,9 @@ pub(super) struct Backend {
     pub(super) state: State,
     /// Exchanges dispatched before tell of an earlier time, and are no evidence.
     pub(super) judged_from: Timestamp,
-    /// Whether it was said that it is not ejected because too many are.
+    /// True if it was said that it is not ejected because too many are.
     pub(super) is_spared: bool,
-    /// Whether the other workers keep it from being picked here: its trial is under way there,
+    /// True if the other workers keep it from being picked here: its trial is under way there,
     /// or news of its state are.
     pub(super) is_barred: bool,
     pub(super) evidence: OutlierDetector,
@@ -51,7 +51,7 @@ pub(super) struct Backend {
 }
 
 impl Backend {
-    /// Whether it may be picked, if it has room.
+    /// Returns whether it may be picked, if it has room.
     pub(super) fn is_open(&self) -> bool {
         self.state.pickable() && !self.is_barred
     }
@@ -206,8 +206,8 @@ impl Members {
         Some(*median)
     }
 
-    /// Whether a backend that may be picked, and is not in `attempted`, has all the exchanges it is
-    /// given at once: one that comes now should wait.
+    /// Returns whether a backend that may be picked, and is not in `attempted`, has all the
+    /// exchanges it is given at once: one that comes now should wait.
     pub(super) fn is_full(&self, attempted: &[BackendId]) -> bool {
         let mut pool = self.candidates.iter().zip(&self.backends);
         pool.any(|(candidate, backend)| {

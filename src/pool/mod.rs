@@ -207,8 +207,8 @@ impl Pools {
         (0..self.others.len() as u16 + 1).map(PoolId::new)
     }
 
-    /// The pool with this id. Ids are given by the same configuration as the pools, so there is one;
-    /// if there were none, the first would serve.
+    /// The pool with this id. Ids are given by the same configuration as the pools, so there is
+    /// one; if there were none, the first would serve.
     #[inline]
     pub(crate) fn get(&self, id: PoolId) -> &Pool {
         match id.number().checked_sub(1) {

@@ -7,9 +7,10 @@
 //! * **share**: at least half of at least 20 outcomes of the last two seconds, and at least twice
 //!   the share of the others. It finds a backend that fails now and then.
 //!
-//! What a failure is, is decided where the exchange ends; slow answers are none. A backend that
-//! is slow but alive is left to the strategy: `least-rt` gives it less as it gets slower, which
-//! is gentler than all or nothing. Only who is far too slow is ejected, for its [latency_outlier](super::latency_outlier).
+//! What a failure is, is decided where the exchange ends; slow responses are none. A backend that
+//! is slow but alive is left to the strategy: `least-rt` gives it less as it gets slower, which is
+//! gentler than all or nothing. Only who is far too slow is ejected, for its
+//! [latency_outlier](super::latency_outlier).
 
 use super::state_change::Cause;
 use super::window::{Tally, Window};
@@ -52,7 +53,8 @@ impl OutlierDetector {
         self.in_a_row = self.in_a_row.saturating_add(1);
     }
 
-    /// Whether it is enough, `pool` being the recent outcomes of all backends, this one included.
+    /// Returns whether it is enough, `pool` being the recent outcomes of all backends, this one
+    /// included.
     pub(super) fn is_outlier(&mut self, pool: Tally, now: Timestamp) -> Option<Cause> {
         let own = self.recent.sum(now);
         let others = pool.without(own).bad_share();

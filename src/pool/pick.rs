@@ -1,9 +1,10 @@
 //! Which backend is picked: the strategy chooses, and the life cycle has its say.
 //!
-//! A strategy sees candidates and knows nothing of trials, growing shares or panic. Those are handled
-//! here, the same way for every strategy: by giving an exchange to the backend that is due for its
-//! trial, or by asking the strategy again with fewer or more candidates. In the usual case, when all
-//! are healthy and nothing was attempted before, the strategy is asked once and that is all.
+//! A strategy sees candidates and knows nothing of trials, growing shares or panic. Those are
+//! handled here, the same way for every strategy: by giving an exchange to the backend that is due
+//! for its trial, or by asking the strategy again with fewer or more candidates. In the usual case,
+//! when all are healthy and nothing was attempted before, the strategy is asked once and that is
+//! all.
 
 use super::members::{Backend, Members};
 use super::slow_start::Ramps;
@@ -13,15 +14,15 @@ use crate::time::Timestamp;
 /// The strategy, and the counters of its picks.
 pub(super) struct Picker {
     pub(super) strategy: Box<dyn Strategy>,
-    /// Whether the strategy goes by something in the request.
+    /// True if the strategy goes by something in the request.
     pub(super) is_keyed: bool,
-    /// Whether that is the target.
+    /// True if that is the target.
     pub(super) is_keyed_by_target: bool,
     /// The number of the next pick.
     pub(super) next_pick: u64,
     /// Picks of backends that are out, because all are.
     pub(super) panic_picks: u64,
-    /// Whether the strategy returned an id that is not of a candidate that may be picked.
+    /// True if the strategy returned an id that is not of a candidate that may be picked.
     pub(super) has_invalid_pick: bool,
 }
 
@@ -91,8 +92,8 @@ impl Picker {
         chosen
     }
 
-    /// Checks the id that a strategy returned: one of a backend that may be picked. A strategy of the
-    /// user's own that errs costs its exchange a backend, not the balancer its life.
+    /// Checks the id that a strategy returned: one of a backend that may be picked. A strategy of
+    /// the user's own that errs costs its exchange a backend, not the balancer its life.
     #[inline]
     fn validated(&mut self, chosen: Option<BackendId>, members: &Members) -> Option<BackendId> {
         let backend = chosen?;

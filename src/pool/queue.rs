@@ -37,7 +37,7 @@ impl WaitQueue {
         self.waiting
     }
 
-    /// Whether nothing waits, here or at another worker.
+    /// Returns whether nothing waits, here or at another worker.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting == 0 && !self.others_wait()
     }
@@ -46,8 +46,8 @@ impl WaitQueue {
         self.shared.as_ref().is_some_and(QueueMember::others_wait)
     }
 
-    /// Whether there is nothing to see to: nothing waits, nothing has left, and there are no other
-    /// workers.
+    /// Returns whether there is nothing to see to: nothing waits, nothing has left, and there are
+    /// no other workers.
     pub(crate) fn is_unused(&self) -> bool {
         self.line.is_empty() && self.shared.is_none()
     }

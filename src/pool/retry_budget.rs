@@ -44,7 +44,7 @@ impl RetryBudget {
         is_left
     }
 
-    /// Whether there is one left.
+    /// Returns whether there is one left.
     pub(crate) fn is_left(&mut self, percent: u32, now: Timestamp) -> bool {
         let recent = self.recent.sum(now);
         let share = u64::from(recent.good) * u64::from(percent) / 100;

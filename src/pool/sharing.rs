@@ -1,13 +1,14 @@
 //! One pool for several workers, each with backends of its own.
 //!
-//! Shared are the [`SharedLoad`], which shows every worker what all have in flight, and the life cycle
-//! of the backends. For the latter *the first worker decides*. What another one notices (a refused
-//! connection, a trial that succeeded) becomes a [`Signal`] to the first, which moves the backend on
-//! and tells the others by a [`StateChange`], which they [`adopt`](Backends::adopt). So changes have
-//! one order, each is reported once, the share of the pool that may be ejected is exact, and an
-//! operator's command cannot be lost to a signal that was under way. Refused: every worker decides and
-//! the last writer wins, which has none of that. The price is a moment in which another worker still
-//! picks a backend that is out; such an exchange is retried elsewhere like the one that noticed.
+//! Shared are the [`SharedLoad`], which shows every worker what all have in flight, and the life
+//! cycle of the backends. For the latter *the first worker decides*. What another one notices (a
+//! refused connection, a trial that succeeded) becomes a [`Signal`] to the first, which moves the
+//! backend on and tells the others by a [`StateChange`], which they [`adopt`](Backends::adopt). So
+//! changes have one order, each is reported once, the share of the pool that may be ejected is
+//! exact, and an operator's command cannot be lost to a signal that was under way. Refused: every
+//! worker decides and the last writer wins, which has none of that. The price is a moment in which
+//! another worker still picks a backend that is out; such an exchange is retried elsewhere like the
+//! one that noticed.
 //!
 //! Each worker gathers evidence from its own exchanges: they are samples of the same backend, and a
 //! successful response costs no message. A strategy's estimates stay with their worker too: in
@@ -30,14 +31,14 @@ pub struct Signal {
     backend: BackendId,
     event: Event,
     cause: Cause,
-    /// Whether it ejects only where few are.
+    /// True if it ejects only where few are.
     is_judged: bool,
 }
 
 /// A worker's part in a shared pool.
 pub(super) struct Sharing {
     pub(super) shared_load: Arc<SharedLoad>,
-    /// Whether this is the first worker.
+    /// True if this is the first worker.
     pub(super) decides: bool,
     signals: Vec<Signal>,
     /// Where it looks next, in a pool that is too large to look at all of it.
@@ -56,13 +57,14 @@ impl Backends {
         });
     }
 
-    /// Whether it shares its backends with other workers.
+    /// Returns whether it shares its backends with other workers.
     #[must_use]
     pub const fn is_shared(&self) -> bool {
         self.sharing.is_some()
     }
 
-    /// Whether it decides about the lives of its backends: it is alone, or the first of several.
+    /// Returns whether it decides about the lives of its backends: it is alone, or the first of
+    /// several.
     #[must_use]
     pub fn decides(&self) -> bool {
         self.sharing.as_ref().is_none_or(|sharing| sharing.decides)
@@ -112,8 +114,9 @@ impl Backends {
 
 /// Who decides.
 impl Backends {
-    /// Whether this worker may move the backend in `slot` from one state to another; if not, it
-    /// tells the first what it noticed. If so, the others see it on the shared_load from now on.
+    /// Returns whether this worker may move the backend in `slot` from one state to another; if
+    /// not, it tells the first what it noticed. If so, the others see it on the shared_load from
+    /// now on.
     pub(super) fn may_move(
         &mut self,
         slot: usize,
@@ -139,7 +142,8 @@ impl Backends {
         true
     }
 
-    /// Whether it is for the first worker to say if a backend is ejected, which it is then asked.
+    /// Returns whether it is for the first worker to say if a backend is ejected, which it is then
+    /// asked.
     pub(super) fn leaves_judgement(&mut self, slot: usize, event: Event, cause: Cause) -> bool {
         let leaves = !self.decides();
         if leaves {
@@ -237,7 +241,7 @@ impl Backends {
         })
     }
 
-    /// Whether somebody may be picked at this moment.
+    /// Returns whether somebody may be picked at this moment.
     pub fn has_room(&mut self) -> bool {
         self.refresh_all();
         self.members
@@ -311,7 +315,7 @@ impl State {
 }
 
 impl Signal {
-    /// Whether it says of the same backend what `older` said.
+    /// Returns whether it says of the same backend what `older` said.
     pub(crate) fn repeats(&self, older: &Self) -> bool {
         self.backend == older.backend
             && self.event == older.event
@@ -320,7 +324,7 @@ impl Signal {
 }
 
 impl Event {
-    /// Whether it says how the one exchange ended that was risked on a backend.
+    /// Returns whether it says how the one exchange ended that was risked on a backend.
     const fn ends_trial(self) -> bool {
         match self {
             Self::Answered { trial } | Self::Unreachable { trial } => trial,
@@ -344,7 +348,7 @@ impl Event {
 }
 
 impl State {
-    /// What it is to the other workers.
+    /// Returns what it is to the other workers.
     pub(super) fn admission(self) -> Admission {
         match self {
             Self::Initial | Self::Healthy | Self::SlowStart { .. } => Admission::Open,

@@ -7,9 +7,10 @@
 //!
 //! At most a share of the pool is ejected because of the responses of exchanges: when most backends
 //! respond badly, the fault is likely to be elsewhere, and few would have to carry all. A backend
-//! that does not respond at all (no connection, silence), or that fails its active checks, is always
-//! ejected: nothing is served by asking the one, and the other says itself that it is unwell. When
-//! all are ejected, [`pick`](Backends::pick) takes one all the same, and the change says so.
+//! that does not respond at all (no connection, silence), or that fails its active checks, is
+//! always ejected: nothing is served by asking the one, and the other says itself that it is
+//! unwell. When all are ejected, [`pick`](Backends::pick) takes one all the same, and the change
+//! says so.
 
 use super::latency_outlier::{Answer, MIN_EXCESS};
 use super::life_cycle::Event;
@@ -22,7 +23,7 @@ use crate::time::Timestamp;
 use std::mem;
 use std::time::Duration;
 
-/// Of the longest response time, this part is forgotten with each answer.
+/// Of the longest response time, this part is forgotten with each response.
 const FORGETTING: u64 = 512;
 
 /// What detects outliers: the policy, and what is known of the whole pool.
@@ -62,9 +63,9 @@ impl Backends {
             return;
         };
         let is_evidence = lease.dispatched_at >= backend.judged_from;
-        // Where the target or a cookie decides on the backend, failures follow the request: one page
-        // that always fails would eject one healthy backend after another. Those of different pages
-        // tell of the backend all the same.
+        // Where the target or a cookie decides on the backend, failures follow the request: one
+        // page that always fails would eject one healthy backend after another. Those of different
+        // pages tell of the backend all the same.
         let repeats = self.picker.is_keyed_by_target && backend.last_failed_key == Some(lease.key);
         let follows_request = repeats || lease.by_affinity;
         match outcome {
@@ -263,13 +264,13 @@ impl Backends {
         self.next_change = ends.min().unwrap_or(Timestamp::NEVER);
     }
 
-    /// When [`pass_time`](Self::pass_time) has something to do.
+    /// Returns when [`pass_time`](Self::pass_time) has something to do.
     #[must_use]
     pub const fn next_change(&self) -> Timestamp {
         self.next_change
     }
 
-    /// How long slow answers take, over all backends; zero before the first.
+    /// Returns how long slow responses take, over all backends; zero before the first.
     #[must_use]
     pub const fn slow_response_time(&self) -> Duration {
         Duration::from_nanos(self.detection.slow_response_nanos)

@@ -38,7 +38,7 @@ pub(super) struct Ramps {
 }
 
 impl Ramp {
-    /// How far it has come, 0 to 1.
+    /// Returns how far it has come, 0 to 1.
     fn height(&self, now: Timestamp) -> f64 {
         let gone = now.since(self.since).as_secs_f64();
         (gone / self.length.as_secs_f64().max(1e-9)).min(1.0)
@@ -85,7 +85,7 @@ impl Ramps {
         }
     }
 
-    /// Whether the backend in `slot` may be picked now, as far as its ramp goes.
+    /// Returns whether the backend in `slot` may be picked now, as far as its ramp goes.
     pub(super) fn admits(&self, slot: usize) -> bool {
         let mut ramps = self.ramps.iter();
         ramps.all(|ramp| ramp.slot != slot || ramp.credit >= 1.0)

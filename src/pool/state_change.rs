@@ -29,7 +29,7 @@ pub struct StateChange {
     pub to: State,
     /// Why.
     pub cause: Cause,
-    /// Whether no backend is left that may be picked. Requests then go to ejected ones.
+    /// True if no backend is left that may be picked. Requests then go to ejected ones.
     pub leaves_none: bool,
     /// Changes before this one that were not delivered, because the receiver was too slow.
     pub missed: u64,
@@ -62,14 +62,14 @@ pub enum Cause {
     },
     /// It answers far more slowly than the others.
     Slow {
-        /// How long its answers take, typically.
+        /// How long its responses take, typically.
         median: Duration,
         /// How long the others' take.
         others: Duration,
     },
     /// The one exchange that was risked on it failed.
     TrialFailed,
-    /// It accepts and does not answer, and an active check confirmed it.
+    /// It accepts and does not respond, and an active check confirmed it.
     Silent {
         /// How long the oldest exchange there has waited.
         waited: Duration,
@@ -110,7 +110,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Whether it is known from more than one exchange that clients are not answered.
+    /// Returns whether it is known from more than one exchange that clients are not answered.
     #[must_use]
     pub const fn is_silence(self) -> bool {
         match self {
@@ -179,7 +179,7 @@ impl StateChange {
         }
     }
 
-    /// Whether the backend was to be ejected and was not, because too many are already.
+    /// Returns whether the backend was to be ejected and was not, because too many are already.
     #[must_use]
     pub fn is_spared(&self) -> bool {
         self.from == self.to

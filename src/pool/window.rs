@@ -37,7 +37,7 @@ impl Tally {
         f64::from(self.bad) / f64::from(self.total().max(1))
     }
 
-    /// What is left without `part`, which is counted in it.
+    /// Returns what is left without `part`, which is counted in it.
     pub(crate) const fn without(self, part: Self) -> Self {
         Self {
             good: self.good.saturating_sub(part.good),
@@ -68,7 +68,7 @@ impl<const SLICES: usize> Window<SLICES> {
         }
     }
 
-    /// What was counted lately.
+    /// Returns what was counted lately.
     pub(crate) fn sum(&mut self, now: Timestamp) -> Tally {
         self.move_on(now);
         self.slices

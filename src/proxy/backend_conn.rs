@@ -7,8 +7,8 @@ use crate::time::Timestamp;
 use crate::transport::{BufferedConn, Transport};
 use std::time::Duration;
 
-/// A connection to a backend and its state. The fields that every exchange needs come first, so that
-/// they share the first cache line of the slot; the rest is for opening and closing.
+/// A connection to a backend and its state. The fields that every exchange needs come first, so
+/// that they share the first cache line of the slot; the rest is for opening and closing.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct BackendConn<T> {
@@ -84,7 +84,7 @@ impl<T: Transport> BackendConn<T> {
         }
     }
 
-    /// Whether it is not established yet.
+    /// Returns whether it is not established yet.
     pub(super) const fn is_connecting(&self) -> bool {
         matches!(self.state, BackendConnState::Connecting(_))
     }

@@ -26,8 +26,8 @@ enum HeaderProgress {
 }
 
 impl<N: Network> Proxy<N> {
-    /// Takes over a connection that was accepted from `address` by `listener` (an index). In TCP mode
-    /// a backend is picked at once: the server side may be the one that speaks first.
+    /// Takes over a connection that was accepted from `address` by `listener` (an index). In TCP
+    /// mode a backend is picked at once: the server side may be the one that speaks first.
     ///
     /// # Errors
     /// The system has no room to watch the connection; it is closed.

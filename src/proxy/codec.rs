@@ -17,8 +17,8 @@ pub(super) struct Codec {
 }
 
 impl Codec {
-    /// Writes the head of a final response that was parsed from `input`, with the `Date` at `now` if
-    /// it comes without one.
+    /// Writes the head of a final response that was parsed from `input`, with the `Date` at `now`
+    /// if it comes without one.
     pub(super) fn write_dated(
         &mut self,
         head: &ResponseHead,

@@ -26,8 +26,8 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 /// reads of a turn, not in all: a client that sends its body before it reads would otherwise lose
 /// the response (RFC 9112, section 9.6).
 const MAX_LINGER_TIME: Duration = Duration::from_secs(30);
-/// Client connections that linger at once. One more costs the one that has lingered longest the rest
-/// of its time: a response is lost only if it is not acknowledged by then.
+/// Client connections that linger at once. One more costs the one that has lingered longest the
+/// rest of its time: a response is lost only if it is not acknowledged by then.
 const MAX_LINGERING: usize = 1024;
 /// Reads of discarded bytes in one go, so that others have their turn.
 const LINGER_READS: usize = 4;
@@ -37,8 +37,8 @@ pub(super) struct Connections<N: Network> {
     pub(super) clients: Table<ClientConnTag, ClientConn<N::Stream>>,
     pub(super) backends: Table<BackendConnTag, BackendConn<N::Stream>>,
     pub(super) exchanges: Table<ExchangeTag, Exchange<N::Pipe>>,
-    /// Lingering client connections, the longest lingering first. Those that lingered and are closed
-    /// may still be among them.
+    /// Lingering client connections, the longest lingering first. Those that lingered and are
+    /// closed may still be among them.
     lingering: VecDeque<ClientConnId>,
     lingering_count: usize,
     closing_clients: Vec<ClientConnId>,
@@ -223,7 +223,7 @@ impl<N: Network> Connections<N> {
 
 /// Lingering.
 impl<N: Network> Connections<N> {
-    /// Whether more has come from a client that has its last response.
+    /// Returns whether more has come from a client that has its last response.
     pub(super) fn has_input(&self, id: ClientConnId) -> bool {
         let client = self.clients.get(id);
         client.is_some_and(|c| c.conn.unread.is_some() || c.conn.socket.may_read())

@@ -4,8 +4,8 @@
 //! longest is closed first, then the one that has been idle longest. Lingering connections have a
 //! limit of their own besides, so that a flood of bad requests cannot fill the table with them.
 //!
-//! A search looks at every client, so it keeps the longest idle it finds for the next newcomers, and
-//! is not repeated at once when it finds none.
+//! A search looks at every client, so it keeps the longest idle it finds for the next newcomers,
+//! and is not repeated at once when it finds none.
 
 use super::Proxy;
 use super::client_conn::ClientConnState;
@@ -63,7 +63,7 @@ impl<N: Network> Proxy<N> {
         None
     }
 
-    /// Whether a client connection waits for a request of which nothing has arrived.
+    /// Returns whether a client connection waits for a request of which nothing has arrived.
     fn awaits_request(&self, id: ClientConnId) -> bool {
         self.conns.clients.get(id).is_some_and(|client| {
             client.state == ClientConnState::Idle

@@ -25,7 +25,7 @@ impl ExchangeLog {
         }
     }
 
-    /// Whether the access log needs the texts of requests.
+    /// Returns whether the access log needs the texts of requests.
     pub(super) fn needs_fields(&self) -> bool {
         self.access_log.is_on()
     }

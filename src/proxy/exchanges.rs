@@ -262,8 +262,8 @@ impl<N: Network> Proxy<N> {
         }
     }
 
-    /// Takes an idle connection to a backend, which costs no system call. A request that may not
-    /// be repeated (RFC 9110, section 9.2.2) would be lost on a connection whose end is still on its
+    /// Takes an idle connection to a backend, which costs no system call. A request that may not be
+    /// repeated (RFC 9110, section 9.2.2) would be lost on a connection whose end is still on its
     /// way as an event, so for one the system is asked first.
     fn take_idle(&mut self, id: ExchangeId, backend: BackendId) -> Option<BackendConnId> {
         let exchange = self.conns.exchanges.get(id)?;
@@ -563,7 +563,8 @@ impl<N: Network> Proxy<N> {
         }
     }
 
-    /// Whether an exchange waits for a response of this backend, and another may be asked instead.
+    /// Returns whether an exchange waits for a response of this backend, and another may be asked
+    /// instead.
     fn may_redispatch(
         &mut self,
         id: ExchangeId,

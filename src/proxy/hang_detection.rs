@@ -41,7 +41,7 @@ impl HangDetector {
         }
     }
 
-    /// When [`look`](Self::look) has something to do.
+    /// Returns when [`look`](Self::look) has something to do.
     pub(super) fn due(&self, backends: &Backends) -> Option<Timestamp> {
         (self.is_on && backends.in_flight() > 0).then_some(self.next_look)
     }

@@ -63,7 +63,7 @@ impl<T: Transport> HealthChecks<T> {
     }
 }
 
-/// Whether hanging backends can be told from busy ones: only by checks and traffic of HTTP.
+/// Returns whether hanging backends can be told from busy ones: only by checks and traffic of HTTP.
 pub(super) fn see_hangs(health: &Health, listeners: &[Arc<Listener>]) -> bool {
     health.check.is_some_and(CheckKind::detects_hangs)
         && listeners.iter().any(|l| l.mode == Mode::Http)
@@ -170,7 +170,7 @@ impl<N: Network> Proxy<N> {
         checker.opened(open.id, io, &mut self.io.scratch, now);
     }
 
-    /// Whether nothing is in flight at a backend, in any worker.
+    /// Returns whether nothing is in flight at a backend, in any worker.
     fn is_unused(&mut self, backend: BackendId) -> bool {
         let backends = &mut self.pools.get_mut(PoolId::FIRST).backends;
         backends.refresh_all();
@@ -210,7 +210,7 @@ impl<N: Network> Proxy<N> {
     }
 }
 
-/// How backends are checked, if they are.
+/// Returns how backends are checked, if they are.
 fn check_settings(
     health: &Health,
     connect: &ConnectSpec,

@@ -28,7 +28,7 @@ pub(super) struct Heartbeats<T> {
     receiver: Option<Receiver<T>>,
     /// When it has something to do.
     deadline: Deadline,
-    /// Whether it is in the run queue.
+    /// True if it is in the run queue.
     is_queued: bool,
 }
 
@@ -56,12 +56,12 @@ impl<T: Transport> Heartbeats<T> {
         }
     }
 
-    /// Whether there are events to take.
+    /// Returns whether there are events to take.
     pub(super) fn has_events(&self) -> bool {
         self.receiver.as_ref().is_some_and(Receiver::has_events)
     }
 
-    /// Whether the heartbeats of a backend are late enough for it to be suspect.
+    /// Returns whether the heartbeats of a backend are late enough for it to be suspect.
     pub(super) fn are_late(&self, backend: BackendId) -> bool {
         let receiver = self.receiver.as_ref();
         receiver.is_some_and(|receiver| receiver.is_suspect(backend))

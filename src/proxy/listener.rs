@@ -3,8 +3,8 @@
 //! Immutable. A client connection holds the listener it was accepted by, so it finishes under the
 //! settings it began with. The listening socket is the worker's.
 //!
-//! Each worker has its own, shared by an [`Arc`](std::sync::Arc) and not an `Rc` only because a proxy
-//! is made on one thread and run on another.
+//! Each worker has its own, shared by an [`Arc`](std::sync::Arc) and not an `Rc` only because a
+//! proxy is made on one thread and run on another.
 
 use crate::address::{ClientAddress, Network};
 use crate::config::{Limits, Mode, Timeouts};
@@ -17,7 +17,7 @@ use std::net::IpAddr;
 pub struct Listener {
     /// HTTP or TCP.
     pub mode: Mode,
-    /// Whether each connection begins with a PROXY header.
+    /// True if each connection begins with a PROXY header.
     pub accepts_proxy: bool,
     /// Networks of proxies in front whose account of the client is believed.
     pub trusted_proxies: Vec<Network>,
@@ -27,27 +27,27 @@ pub struct Listener {
     pub timeouts: Timeouts,
     /// Size and rate limits.
     pub limits: Limits,
-    /// Whether a queued request is dropped when its client closes its sending side.
+    /// True if a queued request is dropped when its client closes its sending side.
     pub abort_on_close: bool,
     /// The pool that serves its requests.
     pub pool: PoolId,
 }
 
 impl Listener {
-    /// Whether `ip` is that of a trusted proxy.
+    /// Returns whether `ip` is that of a trusted proxy.
     pub(super) fn trusts(&self, ip: IpAddr) -> bool {
         self.trusted_proxies
             .iter()
             .any(|network| network.contains(ip))
     }
 
-    /// Whether the forwarding fields of a request from `peer` are believed.
+    /// Returns whether the forwarding fields of a request from `peer` are believed.
     pub(super) fn believes_fields(&self, peer: ClientAddress) -> bool {
         !self.trusted_proxies.is_empty() && peer.ip().is_some_and(|ip| self.trusts(ip))
     }
 
-    /// Whether the addresses in a PROXY header from `peer` are believed: of every peer if no trusted
-    /// ones are named. A peer on a UNIX socket is of this machine.
+    /// Returns whether the addresses in a PROXY header from `peer` are believed: of every peer if
+    /// no trusted ones are named. A peer on a UNIX socket is of this machine.
     pub(super) fn believes_proxy_header(&self, peer: ClientAddress) -> bool {
         self.trusted_proxies.is_empty() || peer.ip().is_none_or(|ip| self.trusts(ip))
     }

@@ -1,14 +1,14 @@
 //! The proxy: owns every connection and exchange of a loop, and turns events into actions.
 //!
 //! It is the whole balancer but for the system calls: readiness, accepted connections and `now` go
-//! in through a few methods, and every effect goes through a [`Network`]. The same code runs on real
-//! sockets (see `net`) and in a simulation with scripted ones and a manual clock.
+//! in through a few methods, and every effect goes through a [`Network`]. The same code runs on
+//! real sockets (see `net`) and in a simulation with scripted ones and a manual clock.
 //!
 //! A turn of the loop has named phases: events ([`Proxy::accepted`], [`Proxy::ready`]), work that
 //! yielded ([`Proxy::resume_next`]), deadlines ([`Proxy::expire_deadlines`]), health
 //! ([`Proxy::follow_backends`]), the queues ([`Proxy::serve_queue`]) and closing
-//! ([`Proxy::close_all`]). Nothing is freed before the last, so an id that is valid at the start of a
-//! phase is valid to its end.
+//! ([`Proxy::close_all`]). Nothing is freed before the last, so an id that is valid at the start of
+//! a phase is valid to its end.
 //!
 //! | file | owns |
 //! |---|---|
@@ -162,7 +162,8 @@ impl<N: Network> Proxy<N> {
         }
     }
 
-    /// When the proxy must be called again at the latest, event or not. `None`: only on events.
+    /// Returns when the proxy must be called again at the latest, event or not. `None`: only on
+    /// events.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Timestamp> {
         if !self.run_queue.is_empty() {
@@ -294,7 +295,8 @@ impl<N: Network> Proxy<N> {
 
 /// Backends: commands, and what follows from changes.
 impl<N: Network> Proxy<N> {
-    /// Executes an admin command. Returns the id of the backend; `None` if there is no such backend.
+    /// Executes an admin command. Returns the id of the backend; `None` if there is no such
+    /// backend.
     pub fn execute(
         &mut self,
         backend: &BackendRef,
@@ -380,7 +382,7 @@ impl<N: Network> Proxy<N> {
 
 /// What the loop takes once a turn, and reports.
 impl<N: Network> Proxy<N> {
-    /// Whether there is anything to tell of backends or heartbeats.
+    /// Returns whether there is anything to tell of backends or heartbeats.
     #[must_use]
     pub fn has_news(&self) -> bool {
         self.outbox.has_state_changes() || self.heartbeats.has_events()
@@ -430,7 +432,7 @@ impl<N: Network> Proxy<N> {
         self.io.buffers.lent()
     }
 
-    /// What it has counted, for the first worker to add up.
+    /// Returns what it has counted, for the first worker to add up.
     #[must_use]
     pub fn report(&self) -> Report {
         Report {
@@ -445,8 +447,8 @@ impl<N: Network> Proxy<N> {
         self.show(&self.log.metrics, self.open_clients() as u64, now)
     }
 
-    /// A snapshot of all workers as one, as of `now`; this is the first, `others` are the reports of
-    /// the rest.
+    /// A snapshot of all workers as one, as of `now`; this is the first, `others` are the reports
+    /// of the rest.
     #[must_use]
     pub fn snapshot_of_all(&mut self, others: &[&Report], now: Timestamp) -> Snapshot {
         if others.is_empty() {
@@ -484,8 +486,8 @@ impl<N: Network> Proxy<N> {
 
 /// Stopping.
 impl<N: Network> Proxy<N> {
-    /// Begins to stop: idle connections are closed now, the others after the exchange they serve. No
-    /// connection may be handed over from now on.
+    /// Begins to stop: idle connections are closed now, the others after the exchange they serve.
+    /// No connection may be handed over from now on.
     pub fn stop(&mut self) {
         self.is_stopping = true;
         self.health_checks.stop();
@@ -512,7 +514,7 @@ impl<N: Network> Proxy<N> {
         self.close_all();
     }
 
-    /// Whether a stopped proxy has nothing left to finish.
+    /// Returns whether a stopped proxy has nothing left to finish.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.conns.clients.len() == 0

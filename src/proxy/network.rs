@@ -34,7 +34,7 @@ impl Token {
         }
     }
 
-    /// Whether packed bits name a connection made to a backend.
+    /// Returns whether packed bits name a connection made to a backend.
     pub(crate) const fn is_backend_conn(bits: u64) -> bool {
         bits >> KIND_SHIFT == BACKEND_CONN_BIT >> KIND_SHIFT
     }

@@ -99,7 +99,7 @@ impl Timers {
         }
     }
 
-    /// When a client connection is due; [`Timestamp::NEVER`] if it has no deadline.
+    /// Returns when a client connection is due; [`Timestamp::NEVER`] if it has no deadline.
     pub(super) fn at(&self, client: ClientConnId) -> Timestamp {
         let deadline = self.clients.get(client.slot());
         deadline.map_or(Timestamp::NEVER, Deadline::at)
@@ -123,8 +123,8 @@ impl Timers {
         self.fired = fired;
     }
 
-    /// Whether the deadline that an entry of the wheel was for is due; if it was moved, the wheel is
-    /// armed again. An owner that keeps its own deadline is always asked.
+    /// Returns whether the deadline that an entry of the wheel was for is due; if it was moved, the
+    /// wheel is armed again. An owner that keeps its own deadline is always asked.
     pub(super) fn is_due(&mut self, timer: Timer, now: Timestamp) -> bool {
         let Some((deadlines, slot)) = self.deadlines(timer) else {
             return true;
@@ -139,7 +139,7 @@ impl Timers {
         }
     }
 
-    /// When the next entry of the wheel comes out.
+    /// Returns when the next entry of the wheel comes out.
     pub(super) fn next_wakeup(&self) -> Option<Timestamp> {
         self.wheel.next_wakeup()
     }

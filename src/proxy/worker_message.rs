@@ -1,7 +1,7 @@
 //! Messages between the proxies of several workers, each about one backend.
 //!
-//! The first worker decides about backends and checks them. Its decisions go to all others; what the
-//! others notice goes to the first. How a message travels is the worker's matter.
+//! The first worker decides about backends and checks them. Its decisions go to all others; what
+//! the others notice goes to the first. How a message travels is the worker's matter.
 
 use crate::pool::{PoolId, Signal, StateChange};
 use crate::strategy::BackendId;
@@ -24,9 +24,9 @@ pub enum Message {
 }
 
 impl Message {
-    /// Whether `older`, which was not received yet, tells nothing that matters after this message:
-    /// it is the same signal, or a change of the same backend to the same state. Changes to
-    /// different states all matter, as more may follow from a state than is seen in the next.
+    /// Returns whether `older`, which was not received yet, tells nothing that matters after this
+    /// message: it is the same signal, or a change of the same backend to the same state. Changes
+    /// to different states all matter, as more may follow from a state than is seen in the next.
     #[must_use]
     pub fn supersedes(&self, older: &Self) -> bool {
         match (self, older) {

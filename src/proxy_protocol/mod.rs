@@ -45,8 +45,8 @@ pub enum ProxyHeader {
     Complete {
         /// Its length; the client's own bytes follow.
         len: usize,
-        /// The client's connection. `None`: the proxy connects for itself (a health check), or for a
-        /// client without an IP address; then the connection's own addresses hold.
+        /// The client's connection. `None`: the proxy connects for itself (a health check), or for
+        /// a client without an IP address; then the connection's own addresses hold.
         ends: Option<Ends>,
     },
 }
@@ -93,7 +93,7 @@ fn of_one_family(ends: Ends) -> Ends {
     }
 }
 
-/// Whether `input` could still become something that starts with `mark`.
+/// Returns whether `input` could still become something that starts with `mark`.
 fn may_start_with(input: &[u8], mark: &[u8]) -> bool {
     input
         .iter()

@@ -31,7 +31,7 @@ pub(crate) struct ConnectionLimit {
 #[repr(align(64))]
 struct Share {
     open: AtomicUsize,
-    /// Whether it would accept if fewer were open.
+    /// True if it would accept if fewer were open.
     waits: AtomicBool,
 }
 
@@ -45,7 +45,7 @@ impl ConnectionLimit {
         }
     }
 
-    /// Whether one more may be opened. If not, the worker will be woken when it may.
+    /// Returns whether one more may be opened. If not, the worker will be woken when it may.
     pub(crate) fn has_room(&self, worker: usize) -> bool {
         let has_room = || self.open.load(SeqCst) < self.max;
         if has_room() {
@@ -79,8 +79,8 @@ impl ConnectionLimit {
         chosen
     }
 
-    /// Moves a connection that [`place`](Self::place) gave to `other` back to `worker`, which has to
-    /// serve it itself.
+    /// Moves a connection that [`place`](Self::place) gave to `other` back to `worker`, which has
+    /// to serve it itself.
     pub(crate) fn keep(&self, other: usize, worker: usize) {
         if let (Some(other), Some(own)) = (self.shares.get(other), self.shares.get(worker)) {
             other.open.fetch_sub(1, SeqCst);

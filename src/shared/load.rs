@@ -52,7 +52,7 @@ pub(crate) struct BackendLoad {
     in_flight: AtomicU32,
     /// An [`Admission`].
     admission: AtomicU8,
-    /// Whether the one exchange that is risked on it is under way.
+    /// True if the one exchange that is risked on it is under way.
     trial: AtomicBool,
     /// The number of the pick that chose it last; 0 before the first.
     last_pick: AtomicU64,
@@ -109,7 +109,7 @@ impl BackendLoad {
         self.in_flight.fetch_sub(1, SeqCst).saturating_sub(1)
     }
 
-    /// How many places are taken.
+    /// Returns how many places are taken.
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight.load(SeqCst)
     }
@@ -141,9 +141,9 @@ impl BackendLoad {
         candidate.oldest_dispatched_at = self.oldest(candidate.in_flight);
     }
 
-    /// When the oldest of `in_flight` exchanges was dispatched, as far as that can be told: when
-    /// the backend became busy. What matters is since when the oldest can have been in service,
-    /// the later of its dispatch and the last completion. That is the same from either: an
+    /// Returns when the oldest of `in_flight` exchanges was dispatched, as far as that can be told:
+    /// when the backend became busy. What matters is since when the oldest can have been in
+    /// service, the later of its dispatch and the last completion. That is the same from either: an
     /// exchange that was dispatched after the backend became busy is the oldest only once those
     /// before it are complete.
     pub(crate) fn oldest(&self, in_flight: u32) -> Option<Timestamp> {
@@ -167,7 +167,7 @@ impl BackendLoad {
         self.admission.store(admission as u8, SeqCst);
     }
 
-    /// Whether the one exchange that is risked on the backend is under way.
+    /// Returns whether the one exchange that is risked on the backend is under way.
     pub(crate) fn is_on_trial(&self) -> bool {
         self.trial.load(Relaxed)
     }

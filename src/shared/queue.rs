@@ -11,7 +11,7 @@
 //!
 //! Both are sequentially consistent, so at least one of the two sees the other. A worker that is
 //! called looks again, and what it leaves free it passes on by a call of its own. A call that was
-//! not answered yet is not repeated: the look that follows the answer comes after whatever the
+//! not answered yet is not repeated: the look that follows the response comes after whatever the
 //! second call was to tell.
 //!
 //! Refused: one strict order over all queues. It takes the age of every queue's head in shared
@@ -34,7 +34,7 @@ pub struct SharedQueue {
 #[repr(align(64))]
 struct WorkerQueue {
     waiting: AtomicUsize,
-    /// Whether the worker was called and has not looked since.
+    /// True if the worker was called and has not looked since.
     is_called: AtomicBool,
 }
 
@@ -45,7 +45,7 @@ pub struct QueueMember {
     worker: usize,
     /// Exchanges that wait here.
     waiting: usize,
-    /// Whether the next free place is left to another worker.
+    /// True if the next free place is left to another worker.
     owes_place: bool,
 }
 
@@ -71,7 +71,7 @@ impl QueueMember {
         self.shared.workers.len()
     }
 
-    /// Whether an exchange waits at another worker.
+    /// Returns whether an exchange waits at another worker.
     pub(crate) fn others_wait(&self) -> bool {
         self.shared.waiting.load(SeqCst) > self.waiting
     }
@@ -100,7 +100,7 @@ impl QueueMember {
         self.owes_place = true;
     }
 
-    /// Whether the next free place is left to another worker.
+    /// Returns whether the next free place is left to another worker.
     pub(crate) fn yields(&self) -> bool {
         self.owes_place && self.others_wait()
     }

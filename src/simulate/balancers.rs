@@ -20,7 +20,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// What it is called.
+    /// Returns what it is called.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -47,7 +47,8 @@ pub(super) struct Balancers {
 }
 
 impl Balancers {
-    /// `present` are the servers that belong to the pool from the start; the first slots are theirs.
+    /// `present` are the servers that belong to the pool from the start; the first slots are
+    /// theirs.
     pub(super) fn new(rule: &Rule, count: usize, present: &[&ServerGroup], seed: u64) -> Self {
         let upstreams = match rule {
             Rule::Oracle => Vec::new(),
@@ -129,19 +130,20 @@ impl Balancers {
         Some(backend)
     }
 
-    /// Whether a request should wait at its balancer because all who could serve it are at their
-    /// limits. The oracle has none: it knows what waiting at each server comes to.
+    /// Returns whether a request should wait at its balancer because all who could serve it are at
+    /// their limits. The oracle has none: it knows what waiting at each server comes to.
     pub(super) fn is_full(&self, balancer: usize, tried: &[BackendId]) -> bool {
         let pool = self.upstreams.get(balancer);
         pool.is_some_and(|pool| pool.is_full(tried))
     }
 
-    /// How often somebody was chosen so far.
+    /// Returns how often somebody was chosen so far.
     pub(super) const fn picks(&self) -> u64 {
         self.choices
     }
 
-    /// What the balancer that a request comes to makes of each server; the oracle does not say.
+    /// Returns what the balancer that a request comes to makes of each server; the oracle does not
+    /// say.
     pub(super) fn explain(&self, demand: &Demand, now: Timestamp) -> Option<Vec<Rating>> {
         let pool = self.upstreams.get(demand.balancer)?;
         Some(pool.explain(demand.key, now))
@@ -168,7 +170,8 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// What the oracle goes by: the time until the request would be done; for ever where it fails.
+    /// Returns what the oracle goes by: the time until the request would be done; for ever where it
+    /// fails.
     fn cost_s(&self, demand: &Demand, now: Timestamp) -> f64 {
         match demand.luck <= self.condition.fail_rate || self.condition.refuses {
             true => f64::INFINITY,

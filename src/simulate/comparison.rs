@@ -30,7 +30,7 @@ pub struct Comparison {
 pub struct Row {
     /// The rule.
     pub strategy: String,
-    /// Percentiles of the time from arrival to answer. Milliseconds.
+    /// Percentiles of the time from arrival to response. Milliseconds.
     pub p50_ms: f64,
     /// See above.
     pub p99_ms: f64,

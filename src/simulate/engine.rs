@@ -29,7 +29,7 @@ enum Event {
     Arrival,
     /// A server is done with a job, if it is still of this version.
     End { server: usize, version: u64 },
-    /// A server answers with an error.
+    /// A server responds with an error.
     Error { job: JobId },
     /// The condition of a server changes.
     Change { server: usize },

@@ -100,10 +100,10 @@ const WARMING_STEPS: f64 = 16.0;
 pub(super) struct Condition {
     /// What is left of its speed, 0 to 1.
     pub(super) pace: f64,
-    /// The share of requests that it answers with an error, and after how long. Seconds.
+    /// The share of requests to which it responds with an error, and after how long. Seconds.
     pub(super) fail_rate: f64,
     pub(super) fail_after_s: f64,
-    /// Whether it refuses connections.
+    /// True if it refuses connections.
     pub(super) refuses: bool,
 }
 
@@ -115,7 +115,7 @@ impl Condition {
         refuses: false,
     };
 
-    /// What `faults` make of a server at `now`.
+    /// Returns what `faults` make of a server at `now`.
     pub(super) fn at(faults: &[Fault], now: Timestamp) -> Self {
         let now_s = seconds(now);
         let active = faults.iter().filter(|fault| fault.is_active(now_s));
@@ -125,7 +125,7 @@ impl Condition {
     }
 }
 
-/// When the condition of a server changes next, if it ever does.
+/// Returns when the condition of a server changes next, if it ever does.
 pub(super) fn next_change(faults: &[Fault], now: Timestamp) -> Option<Timestamp> {
     let now_s = seconds(now);
     let times = faults.iter().flat_map(|fault| fault.edges(now_s));

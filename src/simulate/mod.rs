@@ -5,7 +5,7 @@
 //! [`Rule`] and a seed and returns a [`Report`]. Balancers are [`Backends`](crate::pool)s as
 //! the server uses them, picked from and settled with as the server does; only clients, backends
 //! and the clock are simulated. The same seed gives every rule the same requests, of the same
-//! sizes, at the same times (with closed-loop clients, the times depend on the answers).
+//! sizes, at the same times (with closed-loop clients, the times depend on the responses).
 //!
 //! The measure of all rules is [`Rule::Oracle`], which knows how much work every server has left,
 //! how much the request is, and which servers are slow or broken at this moment, over all

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// What came out of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// From arrival to answer, sorted. Nanoseconds.
+    /// From arrival to response, sorted. Nanoseconds.
     times: Vec<u64>,
     failures: u64,
     servers: usize,
@@ -18,13 +18,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// How many requests there were.
+    /// Returns how many requests there were.
     #[must_use]
     pub const fn requests(&self) -> usize {
         self.times.len()
     }
 
-    /// How many requests failed.
+    /// Returns how many requests failed.
     #[must_use]
     pub const fn failures(&self) -> u64 {
         self.failures
@@ -72,7 +72,7 @@ impl Report {
         sums.iter().map(|&sum| sum as f64 / all).collect()
     }
 
-    /// How often each server was chosen, second by second.
+    /// Returns how often each server was chosen, second by second.
     pub fn seconds(&self) -> impl Iterator<Item = &[u32]> {
         self.choices.chunks(self.servers.max(1))
     }

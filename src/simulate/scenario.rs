@@ -31,7 +31,7 @@ pub struct Scenario {
     /// How many balancers share the traffic, each knowing only its own part of it.
     #[serde(default = "one")]
     pub balancers: usize,
-    /// After how long a request without an answer is given up. Seconds.
+    /// After how long a request without a response is given up. Seconds.
     #[serde(default = "default_timeout_s")]
     pub timeout_s: f64,
     /// How often a request whose connection was refused is sent elsewhere.
@@ -73,7 +73,7 @@ pub enum Arrivals {
         /// As a share of what all servers can do together.
         load: f64,
     },
-    /// From so many clients, each of which waits for its answer, thinks and asks again.
+    /// From so many clients, each of which waits for its response, thinks and asks again.
     Clients {
         /// How many.
         count: u32,
@@ -280,7 +280,7 @@ impl Scenario {
     }
 }
 
-/// Whether a number is finite and above 0.
+/// Returns whether a number is finite and above 0.
 pub(super) fn positive(number: f64) -> bool {
     number.is_finite() && number > 0.0
 }

@@ -97,7 +97,7 @@ impl Server {
         self.pace = pace;
     }
 
-    /// When the next job is done, if nothing changes, and under which version that is true.
+    /// Returns when the next job is done, if nothing changes, and under which version that is true.
     pub(super) fn next_end(&self) -> Option<(Timestamp, u64)> {
         let Reverse((done_at, _)) = self.serving.peek()?;
         let rate = self.rate();

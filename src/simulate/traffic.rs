@@ -63,7 +63,7 @@ impl Traffic {
         }
     }
 
-    /// How many clients wait for an answer before they ask again; 0 if none does.
+    /// Returns how many clients wait for a response before they ask again; 0 if none does.
     pub(super) const fn clients(&self) -> u32 {
         match self.arrivals {
             Arrivals::Clients { count, .. } => count,
@@ -71,7 +71,7 @@ impl Traffic {
         }
     }
 
-    /// How many requests come together.
+    /// Returns how many requests come together.
     pub(super) const fn at_once(&self) -> u32 {
         match self.arrivals {
             Arrivals::Bursts { size, .. } if self.recorded.is_none() => size,
@@ -79,7 +79,7 @@ impl Traffic {
         }
     }
 
-    /// When the next request comes if the last one, or the answer to it, came now.
+    /// Returns when the next request comes if the last one, or the response to it, came now.
     pub(super) fn next_arrival(&mut self, now: Timestamp) -> Timestamp {
         if let Some(recorded) = &self.recorded {
             let next = recorded.get(self.come).map(|request| request.at);
@@ -109,7 +109,7 @@ impl Traffic {
         })
     }
 
-    /// Whether no request comes any more.
+    /// Returns whether no request comes any more.
     pub(super) const fn is_over(&self) -> bool {
         self.left == 0
     }

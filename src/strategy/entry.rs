@@ -53,7 +53,7 @@ pub struct BuildArgs {
 }
 
 impl Entry {
-    /// How it is written, with the name of its argument if it takes one.
+    /// Returns how it is written, with the name of its argument if it takes one.
     #[must_use]
     pub fn usage(&self) -> String {
         match self.argument() {
@@ -62,7 +62,7 @@ impl Entry {
         }
     }
 
-    /// What must follow the name and a colon, if anything: `header-hash:FIELD`.
+    /// Returns what must follow the name and a colon, if anything: `header-hash:FIELD`.
     #[must_use]
     pub const fn argument(&self) -> Option<&'static str> {
         match self.key {
@@ -78,7 +78,7 @@ impl Entry {
         StrategySpec::new(self, String::new())
     }
 
-    /// Whether it is found by this name, in any case.
+    /// Returns whether it is found by this name, in any case.
     pub(super) fn has_name(&self, name: &str) -> bool {
         let mut names = self.aliases.iter().chain([&self.name]);
         names.any(|own| own.eq_ignore_ascii_case(name))
@@ -86,7 +86,7 @@ impl Entry {
 }
 
 impl KeyKind {
-    /// Whether strategies of this kind keep a key at one backend.
+    /// Returns whether strategies of this kind keep a key at one backend.
     #[must_use]
     pub const fn is_keyed(self) -> bool {
         !matches!(self, Self::None)

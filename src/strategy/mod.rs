@@ -88,7 +88,7 @@ impl BackendId {
         (self.place & 0xffff) as usize
     }
 
-    /// How many backends had this slot before.
+    /// Returns how many backends had this slot before.
     #[must_use]
     pub const fn generation(self) -> u32 {
         self.number.get() - 1
@@ -105,9 +105,9 @@ pub struct Candidate {
     /// A hash of its name: the same in every process, so that several balancers agree on where
     /// a key belongs.
     pub identity: u64,
-    /// Whether it belongs to the pool: true from its addition to its removal.
+    /// True if it belongs to the pool: true from its addition to its removal.
     pub live: bool,
-    /// Whether it may be picked now. A strategy never returns a candidate that may not.
+    /// True if it may be picked now. A strategy never returns a candidate that may not.
     pub pickable: bool,
     /// Its configured share relative to the others, 1 to 256.
     pub weight: u32,
@@ -136,7 +136,7 @@ pub struct Settlement {
     pub dispatched_at: Timestamp,
     /// Exchanges in flight at that backend when it was dispatched, itself not counted.
     pub ahead_at_dispatch: u32,
-    /// Whether an exchange dispatched there earlier is still in flight.
+    /// True if an exchange dispatched there earlier is still in flight.
     pub overtook: bool,
     /// Exchanges still in flight there, itself no longer counted.
     pub remaining: u32,
@@ -195,8 +195,8 @@ pub trait Strategy: Send {
     /// Its name, as in `--strategy NAME`.
     fn name(&self) -> &'static str;
 
-    /// Whether exchanges spread over all backends by weight, or all go to one as long as it may
-    /// be picked. Slow start derives the full share of a returning backend from it.
+    /// Returns whether exchanges spread over all backends by weight, or all go to one as long as it
+    /// may be picked. Slow start derives the full share of a returning backend from it.
     fn spreads(&self) -> bool {
         true
     }
@@ -212,8 +212,8 @@ pub trait Strategy: Send {
     /// `key` is the hash of the part that [`key_source`](Self::key_source) names, 0 without one.
     ///
     /// An id that is not of a pickable candidate is not followed, and a panic in any method is
-    /// caught: the request gets a 503 with the fault `invalid_pick`, and the balancer goes on. Where
-    /// panics abort, as in the release profile of this package, a panic ends the process.
+    /// caught: the request gets a 503 with the fault `invalid_pick`, and the balancer goes on.
+    /// Where panics abort, as in the release profile of this package, a panic ends the process.
     fn pick(&mut self, candidates: &[Candidate], key: u64, now: Timestamp) -> Option<BackendId>;
 
     /// The exchange that a pick led to is over. `candidates` are as they are afterwards.

@@ -8,7 +8,7 @@ use super::{BackendId, Candidate};
 pub struct Rating {
     /// The candidate.
     pub backend: BackendId,
-    /// Whether it may be picked at all.
+    /// True if it may be picked at all.
     pub pickable: bool,
     /// The quantity the strategy compares, in its own unit: the least is picked. `None` if it
     /// does not compare candidates.

@@ -1,8 +1,8 @@
 //! A look at a part of a huge pool.
 //!
 //! Rules that compare backends look at each of them, which is the best that can be done and is
-//! cheap for hundreds. In pools above [`SAMPLED_ABOVE`] they look at 64 drawn at random instead: the
-//! best of 64 is nearly the best of all, and a pick costs the same at 1,000 and at 10,000.
+//! cheap for hundreds. In pools above [`SAMPLED_ABOVE`] they look at 64 drawn at random instead:
+//! the best of 64 is nearly the best of all, and a pick costs the same at 1,000 and at 10,000.
 //!
 //! The 64 are drawn as sixteen blocks of four neighbours. Every backend is as likely to be among
 //! them as with single draws, and the memory that is read is sixteen short runs.

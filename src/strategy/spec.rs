@@ -40,7 +40,7 @@ impl StrategySpec {
         self.entry
     }
 
-    /// Where the key of a request comes from.
+    /// Returns where the key of a request comes from.
     #[must_use]
     pub fn key_source(&self) -> KeySource {
         self.entry.key.source(&self.argument)
@@ -140,7 +140,7 @@ impl BadStrategy {
         }
     }
 
-    /// How to mend it.
+    /// Returns how to mend it.
     #[must_use]
     pub fn remedy(&self) -> String {
         match self {

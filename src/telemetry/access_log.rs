@@ -42,7 +42,7 @@ impl AccessLog {
         }
     }
 
-    /// Whether anything is written at all.
+    /// Returns whether anything is written at all.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.format != AccessLogFormat::Off

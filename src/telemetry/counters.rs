@@ -112,7 +112,7 @@ impl StatusCounts {
 pub struct FaultCounts(Vec<(Fault, u64)>);
 
 impl FaultCounts {
-    /// How often `fault` was seen.
+    /// Returns how often `fault` was seen.
     #[must_use]
     pub fn of(&self, fault: Fault) -> u64 {
         self.iter().find(|(f, _)| *f == fault).map_or(0, |(_, n)| n)

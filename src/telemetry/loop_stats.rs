@@ -1,5 +1,5 @@
-//! Statistics of one event loop: how long its turns take, which phase made the longest slow, and how
-//! late deadlines fire.
+//! Statistics of one event loop: how long its turns take, which phase made the longest slow, and
+//! how late deadlines fire.
 //!
 //! A loop on one thread serves everything as fast as its longest turn lets it, so each stall names
 //! the [`TurnPhase`] that took most of it. The loop owns its [`LoopStats`] and feeds it: a turn

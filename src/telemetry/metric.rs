@@ -143,8 +143,8 @@ pub const BALANCER_METRICS: &[Metric<Snapshot>] = &[
     ),
 ];
 
-/// Metrics of one backend, beside its [`Counters`](super::Counters): those that the table shows before them, and
-/// those behind.
+/// Metrics of one backend, beside its [`Counters`](super::Counters): those that the table shows
+/// before them, and those behind.
 pub const BACKEND_METRICS: [&[Metric<BackendSnapshot>]; 2] = [
     &[
         row(

@@ -23,7 +23,7 @@ pub struct Snapshot {
     /// Why exchanges did not end well. An attempt that was repeated is not an end: those are
     /// with their backends.
     pub faults: FaultCounts,
-    /// Response times over all backends; `None` before the first answer.
+    /// Response times over all backends; `None` before the first response.
     pub response_times: Option<ResponseTimes>,
     /// How long the turns of all loops took; `None` where no loop turns.
     pub turn_times: Option<TurnTimes>,
@@ -59,12 +59,12 @@ pub struct BackendSnapshot {
     pub in_flight: u32,
     /// How often it was picked.
     pub picks: u64,
-    /// Sums over the exchanges that it answered, or was asked last for; as errors and retries
+    /// Sums over the exchanges that it responded to, or was asked last for; as errors and retries
     /// also the attempts that failed here and were repeated.
     pub counters: Counters,
     /// What went wrong at this backend, attempts included that were repeated.
     pub faults: FaultCounts,
-    /// How long it took to answer; `None` before its first answer.
+    /// How long it took to respond; `None` before its first response.
     pub response_times: Option<ResponseTimes>,
     /// What it says of itself by heartbeats; `None` if it never did.
     pub heartbeat: Option<heartbeat::HeartbeatReport>,

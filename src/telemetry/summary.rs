@@ -133,7 +133,7 @@ fn turns(times: &TurnTimes) -> String {
     told + &format!("; deadlines late by p99 {}, max {}", span(p99), span(max))
 }
 
-/// How evenly the load is spread, as in `2: connections 50 49, exchanges 1,012 998`.
+/// Returns how evenly the load is spread, as in `2: connections 50 49, exchanges 1,012 998`.
 fn workers(workers: &[WorkerSnapshot]) -> Option<String> {
     if workers.is_empty() {
         return None;

@@ -1,6 +1,6 @@
 //! One owner's deadline, and what it has armed on the wheel for it.
 //!
-//! It never sees the wheel: it answers what to arm. Invariant: while a deadline is set, an entry
+//! It never sees the wheel: it returns what to arm. Invariant: while a deadline is set, an entry
 //! of the wheel comes out no later than the tick in which it is due; at most one entry of the
 //! wheel is the one counted on, all others have been overtaken by an earlier one.
 
@@ -48,7 +48,7 @@ impl Deadline {
         }
     }
 
-    /// When it is due; [`Timestamp::NEVER`] if it is not set.
+    /// Returns when it is due; [`Timestamp::NEVER`] if it is not set.
     #[must_use]
     pub const fn at(&self) -> Timestamp {
         self.at

@@ -66,7 +66,7 @@ const fn tick_begun(now: Timestamp) -> u64 {
     now.as_nanos() / TICK_NANOS
 }
 
-/// When `tick` begins.
+/// Returns when `tick` begins.
 const fn tick_begins(tick: u64) -> Timestamp {
     Timestamp::from_nanos(tick.saturating_mul(TICK_NANOS))
 }

@@ -50,13 +50,13 @@ impl<K: Copy> Wheel<K> {
         }
     }
 
-    /// How many entries wait, those included whose owners have lost interest.
+    /// Returns how many entries wait, those included whose owners have lost interest.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether nothing waits.
+    /// Returns whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

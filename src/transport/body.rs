@@ -24,10 +24,10 @@ pub trait Source {
     /// Keeps bytes that were read and not used.
     fn keep(&mut self, bytes: &[u8], buffers: &mut Buffers);
 
-    /// Whether reading has met the end.
+    /// Returns whether reading has met the end.
     fn has_ended(&self) -> bool;
 
-    /// Whether a read may bring something.
+    /// Returns whether a read may bring something.
     fn may_read(&self) -> bool;
 
     /// Reads once.

@@ -1,8 +1,8 @@
 //! Buffers for bytes that have to wait, and the pool they come from.
 //!
-//! Most bytes never wait: they are read into the loop's scratch buffer and written from there.
-//! A [`Buffer`] holds what is left over: part of a head, a request that may have to be sent
-//! again, bytes that a slow peer did not take yet. It is taken from [`Buffers`] when that happens and
+//! Most bytes never wait: they are read into the loop's scratch buffer and written from there. A
+//! [`Buffer`] holds what is left over: part of a head, a request that may have to be sent again,
+//! bytes that a slow peer did not take yet. It is taken from [`Buffers`] when that happens and
 //! given back as soon as it is drained, so that an idle connection holds none.
 
 /// Capacity of the buffers most waits need: a head. Every request has one until it is answered, so
@@ -19,8 +19,8 @@ const LARGE_KEPT: usize = 64;
 
 /// Bytes in waiting: appended at the end, consumed from the front.
 ///
-/// One pointer wide, as each connection may hold one and each exchange several, and mostly they hold
-/// none.
+/// One pointer wide, as each connection may hold one and each exchange several, and mostly they
+/// hold none.
 #[derive(Debug)]
 pub struct Buffer(Box<Waiting>);
 
@@ -37,7 +37,7 @@ impl Buffer {
         self.0.bytes.get(self.0.start..).unwrap_or_default()
     }
 
-    /// Whether everything has been consumed.
+    /// Returns whether everything has been consumed.
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.0.start >= self.0.bytes.len()

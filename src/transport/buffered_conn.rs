@@ -79,8 +79,8 @@ impl Input {
         }
     }
 
-    /// Whether there is nothing to keep and nothing to give back once `count` bytes were used: the
-    /// usual case, in which [`BufferedConn::used`] has nothing to do.
+    /// Returns whether there is nothing to keep and nothing to give back once `count` bytes were
+    /// used: the usual case, in which [`BufferedConn::used`] has nothing to do.
     #[must_use]
     pub const fn is_finished(&self, count: usize) -> bool {
         match self {

@@ -48,7 +48,7 @@ pub trait Transport {
     /// Makes closing the connection reset it, so that the peer can tell a break from an end.
     fn reset_on_close(&mut self);
 
-    /// Why the connection failed, if it did.
+    /// Returns why the connection failed, if it did.
     fn take_error(&mut self) -> Option<io::Error>;
 
     /// Our end of the connection, if it has an IP address.

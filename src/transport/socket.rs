@@ -50,7 +50,7 @@ pub struct Socket<T> {
     read_closed: bool,
     ended: bool,
     broken: bool,
-    /// Whether a write has failed. The system reports an error once, so reading then meets what
+    /// True if a write has failed. The system reports an error once, so reading then meets what
     /// looks like an end.
     send_failed: bool,
 }
@@ -88,27 +88,27 @@ impl<T: Transport> Socket<T> {
         self.broken |= ready.broken;
     }
 
-    /// Whether a read may bring something.
+    /// Returns whether a read may bring something.
     pub fn may_read(&self) -> bool {
         self.readable && !self.ended
     }
 
-    /// Whether a write may take something.
+    /// Returns whether a write may take something.
     pub fn may_write(&self) -> bool {
         self.writable
     }
 
-    /// Whether an event said that the connection is gone in both directions.
+    /// Returns whether an event said that the connection is gone in both directions.
     pub fn is_broken(&self) -> bool {
         self.broken
     }
 
-    /// Whether reading has met the end of what the peer sends.
+    /// Returns whether reading has met the end of what the peer sends.
     pub fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Whether the peer is known to have ended its sending side, read up to there or not.
+    /// Returns whether the peer is known to have ended its sending side, read up to there or not.
     pub fn is_read_closed(&self) -> bool {
         self.read_closed || self.ended
     }
@@ -153,14 +153,14 @@ impl<T: Transport> Socket<T> {
         }
     }
 
-    /// Whether the peer has sent nothing beyond what was read. Asks the system only if the last
-    /// read did not show it.
+    /// Returns whether the peer has sent nothing beyond what was read. Asks the system only if the
+    /// last read did not show it.
     pub fn is_drained(&mut self, scratch: &mut [u8]) -> bool {
         !self.may_read() || self.recv(scratch) == Received::Blocked
     }
 
-    /// Whether nothing has come from the peer, not even its end. Always asks the system: an event
-    /// may be on its way.
+    /// Returns whether nothing has come from the peer, not even its end. Always asks the system: an
+    /// event may be on its way.
     pub fn is_quiet(&mut self, scratch: &mut [u8]) -> bool {
         !self.ended && self.recv(scratch) == Received::Blocked
     }
@@ -219,7 +219,7 @@ impl<T: Transport> Socket<T> {
                 Ok(0)
             }
             Err(_) => {
-                // Reading shows why, or an answer the peer sent before it broke off.
+                // Reading shows why, or a response the peer sent before it broke off.
                 self.broken = true;
                 self.send_failed = true;
                 self.readable = true;
@@ -241,7 +241,7 @@ impl<T: Transport> Socket<T> {
         self.io.reset_on_close();
     }
 
-    /// Why the connection failed, if it did.
+    /// Returns why the connection failed, if it did.
     pub fn take_error(&mut self) -> Option<io::Error> {
         self.io.take_error()
     }

@@ -71,7 +71,7 @@ impl Arrivals {
         }
     }
 
-    /// Whether clients may be waiting to be accepted.
+    /// Returns whether clients may be waiting to be accepted.
     pub(super) fn has_clients(&self) -> bool {
         self.listeners.iter().any(|listener| listener.ready)
     }
@@ -84,7 +84,7 @@ impl Arrivals {
 }
 
 impl EventLoop {
-    /// Whether one more connection may be opened.
+    /// Returns whether one more connection may be opened.
     pub(super) fn can_accept(&self) -> bool {
         match &self.other_workers {
             None => self.proxy.open_clients() < self.arrivals.max_connections,
@@ -180,8 +180,8 @@ fn accept_for(
     Ok(accepted?.and_then(|accepted| other_workers.hand_on(accepted)))
 }
 
-/// Whether an error of `accept(2)` is about that one connection. All others mean that the system
-/// has no room, and go on meaning it for a while.
+/// Returns whether an error of `accept(2)` is about that one connection. All others mean that the
+/// system has no room, and go on meaning it for a while.
 pub(super) fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -21,7 +21,7 @@ const MESSAGES_PER_TURN: usize = 256;
 #[derive(Debug)]
 pub(super) struct Control {
     inbox: Inbox,
-    /// Whether there may be something in the inbox.
+    /// True if there may be something in the inbox.
     pub(super) is_called: bool,
     pub(super) subscribers: Subscribers,
 }

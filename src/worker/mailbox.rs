@@ -136,7 +136,7 @@ impl Mailbox {
 }
 
 impl Inbox {
-    /// Whether the loop was told to stop.
+    /// Returns whether the loop was told to stop.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(SeqCst)
     }

@@ -45,7 +45,8 @@ impl OtherWorkers {
         }
     }
 
-    /// Whether one more connection may be opened; if not, the loop will be woken when it may.
+    /// Returns whether one more connection may be opened; if not, the loop will be woken when it
+    /// may.
     pub(super) fn has_room(&self) -> bool {
         self.connection_limit.has_room(self.worker)
     }
@@ -121,7 +122,7 @@ impl OtherWorkers {
         }
     }
 
-    /// Whether messages wait for a worker that had no room for them.
+    /// Returns whether messages wait for a worker that had no room for them.
     pub(super) fn has_unsent(&self) -> bool {
         self.outboxes.iter().any(|outbox| !outbox.is_empty())
     }

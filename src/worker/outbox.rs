@@ -22,7 +22,7 @@ impl Outbox {
         self.waiting.push_back(Box::new(message));
     }
 
-    /// Whether nothing waits.
+    /// Returns whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

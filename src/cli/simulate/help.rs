@@ -33,7 +33,7 @@ const SECTIONS: [(&str, &str); 1] = [(
     lb simulate --replay access.log --backends 5",
 )];
 
-/// What ends `simulate --help`.
+/// Returns what ends `simulate --help`.
 pub(super) fn after_long() -> StyledStr {
     sections(&SECTIONS)
 }

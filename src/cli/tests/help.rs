@@ -80,7 +80,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("retry-budget", "20"),
 ];
 
-/// What `page` says of a flag, from its name to the next flag, wherever the lines are broken.
+/// Returns what `page` says of a flag, from its name to the next flag, wherever the lines are
+/// broken.
 fn section(page: &str, flag: &str) -> String {
     let start = page.find(&format!("\n      --{flag} ")).expect(flag) + 1;
     let rest = &page[start..];

@@ -1,8 +1,8 @@
-//! The event log: a line on stderr, with the time, for each change of state of a backend, each stall
-//! of a loop, and each failure to write the access log.
+//! The event log: a line on stderr, with the time, for each change of state of a backend, each
+//! stall of a loop, and each failure to write the access log.
 //!
-//! A thread of its own writes, so that a stderr that is not read holds nothing up. In a flood, lines
-//! are left out, and the next one says how many.
+//! A thread of its own writes, so that a stderr that is not read holds nothing up. In a flood,
+//! lines are left out, and the next one says how many.
 
 use crate::stderr::say;
 use lb::Handle;
@@ -139,7 +139,7 @@ impl Pace {
     }
 }
 
-/// Whether a change is no news: a backend responded for the first time.
+/// Returns whether a change is routine: the first response of a backend.
 fn is_expected(change: &StateChange) -> bool {
     change.from == State::Initial && change.to == State::Healthy
 }

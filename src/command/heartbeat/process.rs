@@ -43,7 +43,7 @@ impl Process {
         Ok(Self { name, found: None })
     }
 
-    /// How it is now.
+    /// Returns how it is now.
     pub(super) fn state(&mut self) -> ProcessState {
         let known = self.found.filter(Found::is_alive);
         let found = known.or_else(|| match (&self.name, self.found) {
@@ -124,7 +124,8 @@ fn find(name: &str) -> Option<Found> {
     })
 }
 
-/// Whether the last part of what it was started as is `name`: the other name is cut to 15 bytes.
+/// Returns whether the last part of what it was started as is `name`: the other name is cut to 15
+/// bytes.
 fn is_started_as(pid: u32, name: &str) -> bool {
     let Ok(line) = fs::read(format!("{PROC}/{pid}/cmdline")) else {
         return false;
@@ -194,8 +195,8 @@ mod tests {
         child.wait().unwrap();
     }
 
-    /// Starts a shell that waits, by the path of a program and under a name. Its parent runs again before
-    /// the kernel has given it that name, so it is heard first.
+    /// Starts a shell that waits, by the path of a program and under a name. Its parent runs again
+    /// before the kernel has given it that name, so it is heard first.
     fn shell(program: &Path, name: &str) -> Child {
         let mut command = Command::new(program);
         let command = command.arg0(name).args(["-c", "echo; read line"]);

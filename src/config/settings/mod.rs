@@ -29,9 +29,9 @@ pub struct Setting {
     pub placeholder: &'static str,
     /// The part of the configuration it belongs to.
     pub section: &'static Section,
-    /// Whether it takes several values, separated by commas.
+    /// True if it takes several values, separated by commas.
     pub is_list: bool,
-    /// Whether it has an effect in HTTP mode alone. In TCP mode it is refused.
+    /// True if it has an effect in HTTP mode alone. In TCP mode it is refused.
     pub http_only: bool,
     /// The settings to which its value goes as well, unless they are given themselves.
     pub implies: &'static [&'static str],
@@ -88,8 +88,8 @@ pub fn setting(name: &str) -> Option<&'static Setting> {
 }
 
 impl Setting {
-    /// What it does: one line, or paragraphs with an empty line between them, the first of which
-    /// is that line.
+    /// Returns what it does: one line, or paragraphs with an empty line between them, the first of
+    /// which is that line.
     #[must_use]
     pub fn doc(&self) -> Cow<'static, str> {
         (self.doc)()

@@ -36,7 +36,7 @@ fn watch() -> BackendHeartbeats {
     watch
 }
 
-/// What is found out while nothing comes, and how long after the last heartbeat.
+/// Returns what is found out while nothing comes, and how long after the last heartbeat.
 fn findings(watch: &mut BackendHeartbeats) -> Vec<(HeartbeatFinding, Duration)> {
     let (mut now, mut found) = (at(10_000), Vec::new());
     loop {

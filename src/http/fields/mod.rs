@@ -41,14 +41,14 @@ pub(in crate::http) enum FieldKind {
 }
 
 impl FieldKind {
-    /// Whether what such a field says matters to an intermediary.
+    /// Returns whether what such a field says matters to an intermediary.
     #[inline]
     pub(in crate::http) const fn has_meaning(self) -> bool {
         self as u8 > Self::Date as u8
     }
 
-    /// The kind of the field called `name`, in any case. Always inlined: a call for each field costs
-    /// 90 instructions a request.
+    /// The kind of the field called `name`, in any case. Always inlined: a call for each field
+    /// costs 90 instructions a request.
     #[inline(always)]
     pub(in crate::http) fn of(name: &[u8]) -> Self {
         let Some(first) = name.first() else {
@@ -94,8 +94,8 @@ impl FieldKind {
     }
 }
 
-/// Whether `name` is `known` in any case. As the length is known when this is compiled, all bytes
-/// are compared at once instead of one by one.
+/// Returns whether `name` is `known` in any case. As the length is known when this is compiled, all
+/// bytes are compared at once instead of one by one.
 #[inline(always)]
 fn is<const LEN: usize>(name: &[u8], known: &[u8; LEN]) -> bool {
     <&[u8; LEN]>::try_from(name).is_ok_and(|name| {
@@ -142,12 +142,12 @@ impl KindSet {
         if condition { self.with(kind) } else { self }
     }
 
-    /// Whether they have a kind in common.
+    /// Returns whether they have a kind in common.
     pub(in crate::http) const fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// Whether `kind` is in it.
+    /// Returns whether `kind` is in it.
     pub(in crate::http) const fn contains(self, kind: FieldKind) -> bool {
         self.0 & 1 << kind as u8 != 0
     }

@@ -38,8 +38,8 @@ impl FieldTable {
     /// Takes over the fields that the tokeniser found in `head`, which ends with a blank line,
     /// and shows those that concern an intermediary to `see`, with their values.
     ///
-    /// Returns whether all its lines end with CRLF: the tokeniser lets a bare LF pass, but a line must
-    /// begin right after CRLF.
+    /// Returns whether all its lines end with CRLF: the tokeniser lets a bare LF pass, but a line
+    /// must begin right after CRLF.
     #[inline]
     pub(in crate::http) fn record(
         &mut self,
@@ -86,9 +86,9 @@ impl FieldTable {
             .map(move |f| f.value.of(input))
     }
 
-    /// Whether the fields of this kind are written in the one way that every recipient reads: one
-    /// blank after the colon and none at the end. A tab there, which RFC 9110 allows, has made
-    /// servers miss the field (section 5.6.3).
+    /// Returns whether the fields of this kind are written in the one way that every recipient
+    /// reads: one blank after the colon and none at the end. A tab there, which RFC 9110 allows,
+    /// has made servers miss the field (section 5.6.3).
     pub(in crate::http) fn are_plain(&self, kind: FieldKind, input: &[u8]) -> bool {
         let fields = self.fields.iter().filter(|field| field.kind == kind);
         fields.into_iter().all(|field| {
@@ -113,12 +113,12 @@ impl FieldTable {
         }
     }
 
-    /// Whether there is a field of this kind.
+    /// Returns whether there is a field of this kind.
     pub(in crate::http) fn has(&self, kind: FieldKind) -> bool {
         self.kinds.contains(kind)
     }
 
-    /// Whether there is a field of one of these kinds.
+    /// Returns whether there is a field of one of these kinds.
     pub(in crate::http) fn has_any(&self, kinds: KindSet) -> bool {
         self.kinds.meets(kinds)
     }

@@ -1,9 +1,9 @@
 //! Forwarding: the fields an intermediary adds, drops and rewrites, in both directions.
 //!
 //! Owns the settings of a listener ([`ForwardPolicy`], made once, with its constant field lines
-//! written out) and of one message ([`Forward`], [`ResponseRewrite`]). Refuses to know how a head is
-//! spelled: `h1::write` and later HTTP/2 apply these. Invariant: no field that is meant for one hop
-//! travels further (RFC 9110, section 7.6.1).
+//! written out) and of one message ([`Forward`], [`ResponseRewrite`]). Refuses to know how a head
+//! is spelled: `h1::write` and later HTTP/2 apply these. Invariant: no field that is meant for one
+//! hop travels further (RFC 9110, section 7.6.1).
 
 mod chain;
 mod client_ip;
@@ -40,19 +40,19 @@ pub enum ForwardedFor {
 pub struct ForwardOptions {
     /// `X-Forwarded-For`.
     pub x_forwarded_for: ForwardedFor,
-    /// Whether `X-Forwarded-Host` is replaced by the host the client asked.
+    /// True if `X-Forwarded-Host` is replaced by the host the client asked.
     pub x_forwarded_host: bool,
-    /// Whether `X-Forwarded-Proto` is replaced by the protocol the client spoke.
+    /// True if `X-Forwarded-Proto` is replaced by the protocol the client spoke.
     pub x_forwarded_proto: bool,
-    /// Whether `X-Forwarded-Port` is replaced by the port of the listener.
+    /// True if `X-Forwarded-Port` is replaced by the port of the listener.
     pub x_forwarded_port: bool,
-    /// Whether `Forwarded` gets an element for this hop (RFC 7239).
+    /// True if `Forwarded` gets an element for this hop (RFC 7239).
     pub forwarded: bool,
-    /// Whether `Via` gets a member for this hop (RFC 9110, section 7.6.3).
+    /// True if `Via` gets a member for this hop (RFC 9110, section 7.6.3).
     pub via: bool,
-    /// Whether a response without `Date` gets one (RFC 9110, section 6.6.1).
+    /// True if a response without `Date` gets one (RFC 9110, section 6.6.1).
     pub date: bool,
-    /// Whether requests are marked, so that one that comes back is refused (RFC 8586).
+    /// True if requests are marked, so that one that comes back is refused (RFC 8586).
     pub loop_token: bool,
 }
 
@@ -142,7 +142,7 @@ impl ForwardPolicy {
         self
     }
 
-    /// Whether `value`, of `CDN-Loop`, has the token of this process.
+    /// Returns whether `value`, of `CDN-Loop`, has the token of this process.
     pub(in crate::http) fn is_own_loop(&self, value: &[u8]) -> bool {
         let own = self.loop_token.as_ref();
         own.is_some_and(|own| {
@@ -151,7 +151,7 @@ impl ForwardPolicy {
         })
     }
 
-    /// Whether a response without `Date` gets one.
+    /// Returns whether a response without `Date` gets one.
     #[must_use]
     pub const fn adds_date(&self) -> bool {
         self.options.date
@@ -216,7 +216,7 @@ pub struct Forward<'a> {
     pub client_ip: &'a [u8],
     /// The `X-Request-Id` of a request that comes without.
     pub request_id: Option<&'a [u8]>,
-    /// Whether the request came from a trusted proxy: what it says of its client is kept, and said
+    /// True if the request came from a trusted proxy: what it says of its client is kept, and said
     /// only where it is missing.
     pub is_trusted: bool,
     /// The `Host` the backend is asked for, instead of the one the client asked.

@@ -75,8 +75,8 @@ impl Body {
         }
     }
 
-    /// What has to be passed on where [`next`](Self::next) says [`Piece::Insert`]. It is to be
-    /// called once each time.
+    /// Returns what has to be passed on where [`next`](Self::next) says [`Piece::Insert`]. It is to
+    /// be called once each time.
     pub fn insert(&mut self) -> &[u8] {
         match self {
             Self::Chunked(decoder) => decoder.insert(),
@@ -84,7 +84,8 @@ impl Body {
         }
     }
 
-    /// Whether the whole body has gone by. A body that ends with its connection is never complete.
+    /// Returns whether the whole body has gone by. A body that ends with its connection is never
+    /// complete.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         match self {
@@ -94,8 +95,8 @@ impl Body {
         }
     }
 
-    /// How many content bytes come next with nothing between them, so that they may be moved
-    /// unseen. `None` if that is not known, or if something has to be looked at first.
+    /// Returns how many content bytes come next with nothing between them, so that they may be
+    /// moved unseen. `None` if that is not known, or if something has to be looked at first.
     #[must_use]
     pub const fn remaining(&self) -> Option<u64> {
         match self {

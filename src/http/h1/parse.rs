@@ -1,13 +1,13 @@
 //! Reads heads.
 //!
-//! Owns the tokeniser and the table of the fields it found. Knows the form of a head; its meaning is
-//! that of `semantics` and `head`.
+//! Owns the tokeniser and the table of the fields it found. Knows the form of a head; its meaning
+//! is that of `semantics` and `head`.
 //!
 //! httparse finds the tokens, with vector instructions and without copying. It tolerates more than
-//! an intermediary may, which is checked here: cheaply for every head, in the one walk in which fields
-//! are classified, kept and understood, and by the strict scanner for those that fail the cheap
-//! check. The tokens land in an uninitialised array on the stack, as clearing room for 128 of them
-//! would cost more than parsing.
+//! an intermediary may, which is checked here: cheaply for every head, in the one walk in which
+//! fields are classified, kept and understood, and by the strict scanner for those that fail the
+//! cheap check. The tokens land in an uninitialised array on the stack, as clearing room for 128 of
+//! them would cost more than parsing.
 //!
 //! Refused: reading tokens by the scanner's grammar in that same walk. It saves 500 instructions of
 //! a request and 1,000 of a browser's, for a tokeniser of our own beside one that many keep.
@@ -89,7 +89,7 @@ impl HeadParser {
         RequestHead::judge(len, line, &semantics, head)
     }
 
-    /// Reads the response head at the start of `input`, which answers a request made with
+    /// Reads the response head at the start of `input`, which responds a request made with
     /// `request_method`. A head that is out of form but has one meaning is read in its clean form,
     /// and written so by [`write_response`](Self::write_response): see [`http`](crate::http).
     ///
@@ -215,8 +215,8 @@ impl HeadParser {
         forward::client(&self.fields, input, is_trusted)
     }
 
-    /// Whether the request read last has come through here before, by the loop token of `policy`.
-    /// Costs nothing without `CDN-Loop` (RFC 8586).
+    /// Returns whether the request read last has come through here before, by the loop token of
+    /// `policy`. Costs nothing without `CDN-Loop` (RFC 8586).
     #[must_use]
     pub fn is_looping(&self, input: &[u8], policy: &ForwardPolicy) -> bool {
         self.fields.has(FieldKind::CdnLoop) && {
@@ -225,8 +225,8 @@ impl HeadParser {
         }
     }
 
-    /// Takes over the fields that the tokeniser found, adds what they say to `semantics`, and returns
-    /// whether they look sound. They are added in place: moving them costs more than
+    /// Takes over the fields that the tokeniser found, adds what they say to `semantics`, and
+    /// returns whether they look sound. They are added in place: moving them costs more than
     /// gathering them.
     #[inline]
     fn record(
@@ -239,7 +239,7 @@ impl HeadParser {
         self.fields.record(head, raw, see)
     }
 
-    /// How long the head is, if the tokeniser saw its end; `None` if more may come.
+    /// Returns how long the head is, if the tokeniser saw its end; `None` if more may come.
     fn progress(
         &self,
         status: httparse::Result<usize>,

@@ -64,7 +64,7 @@ pub(super) fn repair(input: &[u8], out: &mut Vec<u8>) -> Repair {
     }
 }
 
-/// Whether `input` may become a status line: what is not HTTP is not waited for.
+/// Returns whether `input` may become a status line: what is not HTTP is not waited for.
 fn is_start_of_status_line(input: &[u8]) -> bool {
     let pattern = b"HTTP/d.d ";
     input

@@ -38,13 +38,13 @@ pub struct RequestHead {
     pub version: Version,
     /// How the end of the body is found; never [`BodyLength::UntilClose`].
     pub body: BodyLength,
-    /// Whether the client connection may carry another request (RFC 9112, section 9.3).
+    /// True if the client connection may carry another request (RFC 9112, section 9.3).
     pub persistent: bool,
-    /// Whether the client waits for `100 Continue` before it sends the body.
+    /// True if the client waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
-    /// Whether the client asks to change the protocol, in a way that may be passed on.
+    /// True if the client asks to change the protocol, in a way that may be passed on.
     pub upgrade: bool,
-    /// Whether it came without `Host`, as HTTP/1.0 allows: [`set_host`](crate::http::set_host) has
+    /// True if it came without `Host`, as HTTP/1.0 allows: [`set_host`](crate::http::set_host) has
     /// to name the backend before the head is sent.
     pub needs_host: bool,
     pub(in crate::http) form: TargetForm,

@@ -41,13 +41,13 @@ pub struct ResponseHead {
     pub version: Version,
     /// How the end of the body is found.
     pub body: BodyLength,
-    /// Whether the backend connection may be reused after the body.
+    /// True if the backend connection may be reused after the body.
     pub persistent: bool,
-    /// Whether this is a well-formed `101 Switching Protocols`.
+    /// True if this is a well-formed `101 Switching Protocols`.
     pub upgrade: bool,
     /// How the client is told the length.
     pub(in crate::http) length_field: LengthField,
-    /// Whether it was read from the clean form that the parser wrote.
+    /// True if it was read from the clean form that the parser wrote.
     pub(in crate::http) is_repaired: bool,
 }
 
@@ -94,7 +94,8 @@ impl ResponseHead {
         }))
     }
 
-    /// Whether it may not have framing fields at all (RFC 9110, section 8.6; RFC 9112, 6.1).
+    /// Returns whether it may not have framing fields at all (RFC 9110, section 8.6; RFC 9112,
+    /// 6.1).
     pub(in crate::http) const fn must_not_be_framed(&self) -> bool {
         is_never_framed(self.status)
     }
@@ -104,8 +105,8 @@ const fn is_never_framed(status: u16) -> bool {
     matches!(status, 100..=199 | 204)
 }
 
-/// Whether a response that cannot have a body announces one. It is read as having none, but its
-/// connection may carry one all the same and is not reused.
+/// Returns whether a response that cannot have a body announces one. It is read as having none, but
+/// its connection may carry one all the same and is not reused.
 fn announces_forbidden_body(status: u16, semantics: &HeadSemantics) -> bool {
     let announces = semantics.coding != TransferCoding::Absent
         || matches!(semantics.length, ContentLength::Bytes { count: 1.., .. });

@@ -53,7 +53,7 @@ impl TargetForm {
     }
 }
 
-/// Whether all bytes may be in a target, without a branch per byte. The tokeniser lets
+/// Returns whether all bytes may be in a target, without a branch per byte. The tokeniser lets
 /// fragments and bytes beyond ASCII pass.
 pub(in crate::http) fn is_clean(target: &[u8]) -> bool {
     target

@@ -55,7 +55,7 @@ pub(in crate::http) fn nominate<const MAX: usize>(fields: &mut FieldTable, input
     }
 }
 
-/// Whether a field is for all recipients, so that `Connection` cannot name it.
+/// Returns whether a field is for all recipients, so that `Connection` cannot name it.
 fn is_for_all(name: &[u8]) -> bool {
     const END_TO_END: [&[u8]; 11] = [
         b"authorization",

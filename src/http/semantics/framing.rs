@@ -24,13 +24,13 @@ pub(in crate::http) enum Message {
     Request,
     Response {
         status: u16,
-        /// The method of the request it answers.
+        /// The method of the request it responds to.
         to: Method,
     },
 }
 
 impl Message {
-    /// Whether there is no body, whatever the fields say.
+    /// Returns whether there is no body, whatever the fields say.
     pub(in crate::http) const fn is_bodyless(self) -> bool {
         match self {
             Self::Request => false,
@@ -96,7 +96,7 @@ pub(in crate::http) enum ContentLength {
     Absent,
     Bytes {
         count: u64,
-        /// Whether it came in one field, in the plainest form. If not, it is rewritten when the
+        /// True if it came in one field, in the plainest form. If not, it is rewritten when the
         /// head is passed on, so that no recipient has to fold repetitions.
         plain: bool,
     },

@@ -1,7 +1,8 @@
 //! Gathers in one pass what the fields of a head mean for the message and its connection.
 //!
-//! Owns the reading of each field that concerns an intermediary. Refuses to know how the fields came.
-//! Invariant: contradictions are kept as such (`Repeated`, `Malformed`) and never resolved here.
+//! Owns the reading of each field that concerns an intermediary. Refuses to know how the fields
+//! came. Invariant: contradictions are kept as such (`Repeated`, `Malformed`) and never resolved
+//! here.
 
 use crate::http::version::Version;
 mod connection;
@@ -28,7 +29,7 @@ pub(in crate::http) struct HeadSemantics {
     pub(in crate::http) expect: Expect,
     pub(in crate::http) host: HostField,
     pub(in crate::http) upgrade: UpgradeField,
-    /// Whether the sender takes trailers (`TE: trailers`).
+    /// True if the sender takes trailers (`TE: trailers`).
     pub(in crate::http) takes_trailers: bool,
 }
 
@@ -118,7 +119,7 @@ impl HeadSemantics {
         }
     }
 
-    /// Whether another message may follow on the connection (RFC 9112, section 9.3).
+    /// Returns whether another message may follow on the connection (RFC 9112, section 9.3).
     pub(in crate::http) const fn is_persistent(&self, version: Version) -> bool {
         match version {
             Version::Http11 => !self.options.close,
@@ -126,13 +127,14 @@ impl HeadSemantics {
         }
     }
 
-    /// Whether the sender asks for, or agrees to, another protocol that may be relayed blindly.
+    /// Returns whether the sender asks for, or agrees to, another protocol that may be relayed
+    /// blindly.
     pub(in crate::http) fn is_upgrade(&self, version: Version) -> bool {
         version == Version::Http11 && self.options.upgrade && self.upgrade == UpgradeField::Given
     }
 }
 
-/// Whether `protocol` is HTTP/2, in cleartext or not, with or without a version.
+/// Returns whether `protocol` is HTTP/2, in cleartext or not, with or without a version.
 fn is_http2(protocol: &[u8]) -> bool {
     let name = protocol
         .split(|&byte| byte == b'/')

@@ -4,7 +4,7 @@ use super::super::h1::chunked::MAX_EXTENSION_BYTES;
 use super::super::h1::chunked::MAX_TRAILER_BYTES;
 use super::super::{BadChunk, Body, BodyLength, Piece};
 
-/// What is passed on of `input` when it arrives in `parts`, and how many bytes were used.
+/// Returns what is passed on of `input` when it arrives in `parts`, and how many bytes were used.
 pub(super) fn relay<'a>(
     mut body: Body,
     parts: impl Iterator<Item = &'a [u8]>,

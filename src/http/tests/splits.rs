@@ -173,7 +173,7 @@ fn scanner_finds_no_error_in_accepted_heads() {
     }
 }
 
-/// How far the tokeniser gets with `input` on its own.
+/// Returns how far the tokeniser gets with `input` on its own.
 fn tokenised(input: &[u8], start: StartLine) -> httparse::Result<usize> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     match start {

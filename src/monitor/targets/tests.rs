@@ -83,7 +83,7 @@ impl Stage {
         self.targets.report(self.script.now)
     }
 
-    /// When each check began, since the start.
+    /// Returns when each check began, since the start.
     fn begun(&self) -> Vec<Duration> {
         let opened = self.script.opened.iter();
         opened.map(|(_, _, at)| at.since(START)).collect()

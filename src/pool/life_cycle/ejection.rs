@@ -2,7 +2,7 @@
 //!
 //! It lasts for a cooldown, twice as long each time the backend fails again before it is healthy.
 //! A passing check ends it earlier, but only if a check can see the [grounds](Grounds): a backend
-//! that answers checks and fails requests sits its cooldown out, and one whose heartbeats are
+//! that passes checks and fails requests sits its cooldown out, and one whose heartbeats are
 //! missing is out until they are back, whatever checks say.
 
 use super::{Event, State};
@@ -15,15 +15,15 @@ use std::time::Duration;
 pub enum Grounds {
     /// No connection to it could be made.
     Unreachable,
-    /// What it answered, or that it broke off.
+    /// Its response, or the fact that it broke off.
     Answers,
     /// Active checks failed, and have to pass before it is attempted again.
     Checks {
-        /// Whether it responded to them, though not as expected.
+        /// True if it responded to them, though not as expected.
         responds: bool,
     },
-    /// Its heartbeats are missing, or say that it is dead, and have to be well before it is attempted
-    /// again.
+    /// Its heartbeats are missing, or say that it is dead, and have to be well before it is
+    /// attempted again.
     Heartbeats,
 }
 
@@ -83,7 +83,7 @@ impl State {
         }
     }
 
-    /// Whether it is out because of its heartbeats.
+    /// Returns whether it is out because of its heartbeats.
     const fn is_missed(self) -> bool {
         matches!(
             self,
@@ -94,7 +94,7 @@ impl State {
         )
     }
 
-    /// Whether its ejection ends when a check passes, or when enough have (2).
+    /// Returns whether its ejection ends when a check passes, or when enough have (2).
     const fn is_seen_by(self, passes: u32) -> bool {
         match self {
             Self::Ejected { grounds, .. } => match grounds {

@@ -19,7 +19,7 @@ impl State {
         }
     }
 
-    /// Whether it may be picked.
+    /// Returns whether it may be picked.
     pub(in crate::pool) const fn pickable(self) -> bool {
         match self {
             Self::Initial | Self::Healthy | Self::SlowStart { .. } => true,
@@ -28,8 +28,8 @@ impl State {
         }
     }
 
-    /// Whether it answers, well or badly, as far as is known. Who does is picked in need before
-    /// who does not.
+    /// Returns whether it is known to respond, well or badly. Such a backend is picked in need
+    /// before who does not.
     pub(in crate::pool) const fn answers(self) -> bool {
         match self {
             Self::Initial | Self::Healthy | Self::SlowStart { .. } | Self::Probation { .. } => true,
@@ -42,8 +42,8 @@ impl State {
         }
     }
 
-    /// Whether the operator wants it to take part. Who does is picked rather than nobody: it is
-    /// out because of what was measured.
+    /// Returns whether the operator wants it to take part. Who does is picked rather than nobody:
+    /// it is out because of what was measured.
     pub(in crate::pool) const fn is_member(self) -> bool {
         match self {
             Self::Initial | Self::Healthy | Self::SlowStart { .. } => true,
@@ -52,14 +52,14 @@ impl State {
         }
     }
 
-    /// Whether it is ejected, or was and has not answered since.
+    /// Returns whether it is ejected, or was and has not answered since.
     #[must_use]
     pub const fn is_out(self) -> bool {
         matches!(self, Self::Ejected { .. } | Self::Probation { .. })
     }
 
-    /// Whether an exchange dispatched now decides about its return. One that is dispatched to an
-    /// ejected backend because there is no other does.
+    /// Returns whether an exchange dispatched now decides about its return. One that is dispatched
+    /// to an ejected backend because there is no other does.
     pub(in crate::pool) const fn awaits_trial(self) -> bool {
         matches!(
             self,
@@ -67,7 +67,7 @@ impl State {
         )
     }
 
-    /// When time alone changes it; [`Timestamp::NEVER`] if it does not.
+    /// Returns when time alone changes it; [`Timestamp::NEVER`] if it does not.
     pub(in crate::pool) const fn ends_at(self) -> Timestamp {
         match self {
             Self::Ejected { until, .. } | Self::SlowStart { until, .. } => until,

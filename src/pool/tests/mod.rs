@@ -184,7 +184,7 @@ fn in_flight_is_what_is_held_after_every_step() {
     }
 }
 
-/// No more are ejected for what they answered than the policy allows, as of each change. (Who
+/// No more are ejected for their responses than the policy allows, as of each change. (Who
 /// is drained or removed afterwards leaves a smaller pool.)
 fn check_changes(pool: &mut Backends) {
     let changes = pool.take_changes();

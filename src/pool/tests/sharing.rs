@@ -269,7 +269,7 @@ fn traffic(count: usize, kind: &StrategySpec, service_micros: &[u64]) -> Traffic
 }
 
 /// The rules that go by what is in flight choose exactly as one worker does. `least-rt` learns from
-/// the answers each worker gets itself: it tries a slow backend once a worker, and is as fast.
+/// the responses each worker gets itself: it tries a slow backend once a worker, and is as fast.
 #[test]
 fn shares_and_response_times_are_as_with_one_worker() {
     let alike = [1_000; 8];

@@ -24,8 +24,8 @@ pub(crate) enum AttemptEnd {
 }
 
 impl AttemptEnd {
-    /// Whether a retry is taken from the budget. An attempt that never reached a backend is free: it
-    /// cost no backend anything, and each is tried but once.
+    /// Returns whether a retry is taken from the budget. An attempt that never reached a backend is
+    /// free: it cost no backend anything, and each is tried but once.
     pub(crate) const fn costs_budget(self) -> bool {
         !matches!(self, Self::ConnWasDead | Self::Failed(Fault::ConnectFailed))
     }
@@ -41,7 +41,8 @@ pub(crate) enum Cut {
 }
 
 impl<Pipe> Exchange<Pipe> {
-    /// How the attempt under way ends by `fault`; `reused`: its connection had served others.
+    /// Returns how the attempt under way ends by `fault`; `reused`: its connection had served
+    /// others.
     pub(crate) const fn attempt_end(&self, fault: Fault, reused: bool) -> AttemptEnd {
         match fault {
             Fault::BackendGone if reused && self.stats.first_byte_time.is_none() => {
@@ -51,8 +52,8 @@ impl<Pipe> Exchange<Pipe> {
         }
     }
 
-    /// What an attempt that ended like this says of its backend. Errors are no samples of response
-    /// time: a fast failure must not look like a fast backend.
+    /// Returns what an attempt that ended like this says of its backend. Errors are no samples of
+    /// response time: a fast failure must not look like a fast backend.
     pub(crate) fn outcome(
         &self,
         end: AttemptEnd,
@@ -85,9 +86,9 @@ impl<Pipe> Exchange<Pipe> {
         }
     }
 
-    /// Whether the request may be sent again: nothing of a response has reached the client, and
-    /// either no byte of it has been sent, or its method allows repeating it and all of it is at hand
-    /// (RFC 9110, section 9.2.2).
+    /// Returns whether the request may be sent again: nothing of a response has reached the client,
+    /// and either no byte of it has been sent, or its method allows repeating it and all of it is
+    /// at hand (RFC 9110, section 9.2.2).
     pub(crate) fn may_retry(&self, fault: Fault, max_retries: u32) -> bool {
         if self.has_responded() || !self.upload.can_rewind() {
             return false;
@@ -167,9 +168,9 @@ impl<Pipe> Exchange<Pipe> {
         Step::Continue
     }
 
-    /// How the client connection is cut when nothing can be said any more. Where the response would
-    /// otherwise seem complete, it is reset; so is a tunnel once it led to a backend, even if that
-    /// has said nothing yet, because saying nothing can be a response.
+    /// Returns how the client connection is cut when nothing can be said any more. Where the
+    /// response would otherwise seem complete, it is reset; so is a tunnel once it led to a
+    /// backend, even if that has said nothing yet, because saying nothing can be a response.
     pub(crate) fn cut(&self) -> Cut {
         let seems_complete = match self.phase {
             Phase::Responding { delimited, .. } => !delimited,

@@ -48,7 +48,7 @@ impl<Pipe> Exchange<Pipe> {
         fields.map(LogFields::texts).unwrap_or_default()
     }
 
-    /// What becomes of the client connection.
+    /// Returns what becomes of the client connection.
     pub(crate) fn close_mode(&self) -> CloseMode {
         let delivered = self.download.is_done();
         // A client that counts on its connection may be sending its next request by now.
@@ -70,7 +70,7 @@ impl<Pipe> Exchange<Pipe> {
         }
     }
 
-    /// Whether the backend connection may serve another exchange.
+    /// Returns whether the backend connection may serve another exchange.
     pub(crate) const fn keeps_backend_conn(&self) -> bool {
         match self.phase {
             Phase::Responding { reusable, .. } => reusable,

@@ -26,8 +26,8 @@ const LENGTH_BYTES: usize = size_of::<u32>();
 pub(crate) struct LogFields(Buffer);
 
 impl LogFields {
-    /// Copies `texts`, the client's id and header fields up to their limits, and the `client` that a
-    /// trusted proxy names.
+    /// Copies `texts`, the client's id and header fields up to their limits, and the `client` that
+    /// a trusted proxy names.
     pub(crate) fn new(
         texts: &RequestTexts<'_>,
         client: Option<IpAddr>,

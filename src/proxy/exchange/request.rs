@@ -26,7 +26,7 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) codec: &'a mut Codec,
     pub(crate) pool: &'a Pool,
     pub(crate) buffers: &'a mut Buffers,
-    /// Whether the access log wants method, target and id.
+    /// True if the access log wants method, target and id.
     pub(crate) needs_log_fields: bool,
     pub(crate) now: Timestamp,
 }
@@ -170,7 +170,7 @@ impl RequestContext<'_> {
         }
     }
 
-    /// Where the request comes from: the peer, or the client that a trusted proxy names.
+    /// Returns where the request comes from: the peer, or the client that a trusted proxy names.
     fn origin<T: Transport>(&self, client: &ClientConn<T>, input: &[u8]) -> Origin {
         let listener = &client.listener;
         let is_trusted = listener.believes_fields(client.address);
@@ -246,7 +246,7 @@ impl RequestContext<'_> {
 
 /// Where a request comes from.
 struct Origin {
-    /// Whether the peer is a trusted proxy.
+    /// True if the peer is a trusted proxy.
     is_trusted: bool,
     /// The client it names.
     named: Option<IpAddr>,

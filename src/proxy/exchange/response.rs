@@ -202,7 +202,7 @@ impl<Pipe> Exchange<Pipe> {
         Ok((head.len + used, Head::Upgraded))
     }
 
-    /// Whether the operator wants the backend that responds to take part.
+    /// Returns whether the operator wants the backend that responds to take part.
     fn backend_is_member<N: Network>(&self, io: &ExchangeIo<'_, N>) -> bool {
         let backend = self.stats.backend;
         backend.is_some_and(|backend| io.pool.backends.is_member(backend))
@@ -225,7 +225,7 @@ enum Head {
 /// How a response body is framed for the client.
 struct Framing {
     reframe: Reframe,
-    /// Whether the client can tell where the body ends without the connection closing.
+    /// True if the client can tell where the body ends without the connection closing.
     delimited: bool,
 }
 

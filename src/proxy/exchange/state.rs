@@ -1,8 +1,9 @@
 //! The state of an exchange.
 //!
 //! An exchange holds two flows. The *upload* begins as the rewritten request head and the part of
-//! the body that came with it; the *download* first waits for a response head, then carries the body.
-//! A tunnel (TCP mode, or after 101) is the same with both flows ending where their sources end.
+//! the body that came with it; the *download* first waits for a response head, then carries the
+//! body. A tunnel (TCP mode, or after 101) is the same with both flows ending where their sources
+//! end.
 
 use super::log_fields::LogFields;
 use super::timeout::Timeout;
@@ -28,7 +29,7 @@ pub(crate) struct Exchange<Pipe> {
     pub(crate) needs_new_conn: bool,
     /// The backend reads no more; only its response is awaited.
     pub(crate) upload_stopped: bool,
-    /// Whether it is in the run queue.
+    /// True if it is in the run queue.
     pub(crate) is_runnable: bool,
     pub(crate) attempt: Attempt,
     pub(crate) upload: Flow<Pipe>,
@@ -47,17 +48,17 @@ pub(crate) struct Exchange<Pipe> {
 pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) version: Version,
-    /// Whether the client connection may carry another request after this one.
+    /// True if the client connection may carry another request after this one.
     pub(crate) persistent: bool,
     pub(crate) upgrade: bool,
-    /// Whether the client waits for `100 Continue`, which has not come, before it sends the body.
+    /// True if the client waits for `100 Continue`, which has not come, before it sends the body.
     pub(crate) awaits_continue: bool,
-    /// Whether it came without `Host` and is sent with that of the backend.
+    /// True if it came without `Host` and is sent with that of the backend.
     pub(crate) needs_host: bool,
 }
 
 impl Request {
-    /// What the client is told about its connection.
+    /// Returns what the client is told about its connection.
     pub(crate) fn connection(&self, persistent: bool) -> ConnectionOption {
         match (persistent, self.version) {
             (false, _) => ConnectionOption::Close,
@@ -86,23 +87,23 @@ pub(crate) enum Phase {
     AwaitingHead,
     /// The response of the backend is on its way to the client.
     Responding {
-        /// Whether the backend connection may be reused afterwards.
+        /// True if the backend connection may be reused afterwards.
         reusable: bool,
-        /// Whether the client connection may be reused afterwards.
+        /// True if the client connection may be reused afterwards.
         persistent: bool,
-        /// Whether the client can tell where the response ends without the connection closing.
+        /// True if the client can tell where the response ends without the connection closing.
         delimited: bool,
     },
     /// A local reply is on its way to the client.
     LocalReply {
-        /// Whether the client connection may be reused afterwards.
+        /// True if the client connection may be reused afterwards.
         persistent: bool,
     },
     /// Bytes go both ways until both sides have ended.
     Tunnel {
-        /// Whether the backend has been told that the client ended.
+        /// True if the backend has been told that the client ended.
         upload_finished: bool,
-        /// Whether the client has been told that the backend ended.
+        /// True if the client has been told that the backend ended.
         download_finished: bool,
     },
 }
@@ -126,7 +127,7 @@ pub(crate) enum Attempt {
     At {
         lease: Lease,
         conn: BackendConnId,
-        /// Whether the connection had served other exchanges before. Its end may then have
+        /// True if the connection had served other exchanges before. Its end may then have
         /// crossed the request on the way and says nothing about the backend.
         reused: bool,
     },
@@ -197,7 +198,7 @@ impl<Pipe> Exchange<Pipe> {
         }
     }
 
-    /// Whether it waits in the queue.
+    /// Returns whether it waits in the queue.
     pub(crate) const fn is_queued(&self) -> bool {
         matches!(self.attempt, Attempt::Queued)
     }
@@ -218,7 +219,7 @@ impl<Pipe> Exchange<Pipe> {
         self.stats.interim_bytes + moved.iter().sum::<u64>()
     }
 
-    /// Whether the client came with a cookie that names the backend that responds.
+    /// Returns whether the client came with a cookie that names the backend that responds.
     pub(crate) fn has_affinity(&self) -> bool {
         self.affinity.is_some() && self.affinity == self.stats.backend
     }
@@ -231,7 +232,7 @@ impl<Pipe> Exchange<Pipe> {
         }
     }
 
-    /// Whether anything has been sent to the client.
+    /// Returns whether anything has been sent to the client.
     pub(crate) fn has_responded(&self) -> bool {
         self.stats.interim_bytes > 0 || self.download.is_touched()
     }
@@ -318,8 +319,8 @@ impl ExchangeStats {
         before.zip(self.fault.take())
     }
 
-    /// Whether retries are left. A refused connection costs no backend anything and the backend is
-    /// not asked again, so it does not count.
+    /// Returns whether retries are left. A refused connection costs no backend anything and the
+    /// backend is not asked again, so it does not count.
     pub(crate) const fn may_repeat(&self, max_retries: u32) -> bool {
         self.attempts - self.refused <= max_retries
     }

@@ -46,7 +46,7 @@ pub(crate) struct ExchangeIo<'a, N: Network> {
     pub(crate) backend: Option<&'a mut BackendConn<N::Stream>>,
     pub(crate) pool: &'a mut Pool,
     pub(crate) codec: &'a mut Codec,
-    /// Whether the proxy stops: each response is then the last of its connection.
+    /// True if the proxy stops: each response is then the last of its connection.
     pub(crate) is_stopping: bool,
 }
 
@@ -84,8 +84,8 @@ impl<Pipe> Exchange<Pipe> {
         }
     }
 
-    /// Moves the request towards the backend. [`Step::Wait`] and [`Step::Yield`] mean: now see to the
-    /// response.
+    /// Moves the request towards the backend. [`Step::Wait`] and [`Step::Yield`] mean: now see to
+    /// the response.
     pub(crate) fn upload<N: Network<Pipe = Pipe>>(
         &mut self,
         io: &mut ExchangeIo<'_, N>,
@@ -193,7 +193,7 @@ impl<Pipe> Exchange<Pipe> {
     }
 }
 
-/// Whether the backend connection is not established yet.
+/// Returns whether the backend connection is not established yet.
 pub(super) fn is_connecting<N: Network>(io: &ExchangeIo<'_, N>) -> bool {
     io.backend
         .as_ref()

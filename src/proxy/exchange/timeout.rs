@@ -36,7 +36,7 @@ pub(super) enum WaitReason {
 }
 
 impl WaitReason {
-    /// What `exchange` waits for now.
+    /// Returns what `exchange` waits for now.
     fn of<Pipe>(exchange: &Exchange<Pipe>, is_connecting: bool) -> Self {
         let upload = &exchange.upload;
         if let Attempt::Queued = exchange.attempt {
@@ -199,7 +199,7 @@ impl Timeout {
         }
     }
 
-    /// When it has to be looked at again.
+    /// Returns when it has to be looked at again.
     fn next_look(&self) -> Timestamp {
         let measured = self.rate.map_or(Timestamp::NEVER, |rate| rate.ends_at);
         self.until.min(measured)

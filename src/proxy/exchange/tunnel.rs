@@ -95,12 +95,12 @@ impl<Pipe> Exchange<Pipe> {
         pumped
     }
 
-    /// Whether bytes have passed in either direction, so the backend has been reached.
+    /// Returns whether bytes have passed in either direction, so the backend has been reached.
     fn has_moved(&self) -> bool {
         self.upload.is_touched() || self.download.received() > 0
     }
 
-    /// Whether both sides have ended and been told so.
+    /// Returns whether both sides have ended and been told so.
     const fn is_finished_tunnel(&self) -> bool {
         matches!(
             self.phase,

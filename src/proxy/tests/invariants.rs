@@ -138,7 +138,7 @@ fn nobody_goes_on_twice(server: &Sim) {
     }
 }
 
-/// A client or a link holds at most what is unread, an exchange at most a request, an answer and
+/// A client or a link holds at most what is unread, an exchange at most a request, a response and
 /// a label for the log.
 fn buffers_have_owners(server: &Sim) {
     let slots = &server.conns;

@@ -189,7 +189,7 @@ impl Stage {
 
 /// What the peers see.
 impl Stage {
-    /// What a peer was sent since it last looked.
+    /// Returns what a peer was sent since it last looked.
     pub(super) fn heard(&self, id: WireId) -> String {
         String::from_utf8_lossy(&self.heard_bytes(id)).into_owned()
     }
@@ -198,7 +198,7 @@ impl Stage {
         std::mem::take(&mut self.world.borrow_mut().wire_mut(id).taken)
     }
 
-    /// How the server has ended what it sends to a peer.
+    /// Returns how the server has ended what it sends to a peer.
     pub(super) fn fate(&self, id: WireId) -> End {
         self.world.borrow().wire(id).server_end()
     }

@@ -44,18 +44,18 @@ pub(super) struct Wire {
     outbound_end: End,
     /// Bytes that wait for the far end before the near end has to.
     pub(super) room: usize,
-    /// Whether the far end reads only when told to.
+    /// True if the far end reads only when told to.
     pub(super) stalled: bool,
     /// What the far end has read.
     pub(super) taken: Vec<u8>,
     token: Option<Token>,
     changed: bool,
-    /// Whether the near end was told to wait for room.
+    /// True if the near end was told to wait for room.
     starved: bool,
-    /// Whether the near end still has to learn of the failure.
+    /// True if the near end still has to learn of the failure.
     error_due: bool,
     resets_on_close: bool,
-    /// Whether what was written last waits for the end of what the near end sends.
+    /// True if what was written last waits for the end of what the near end sends.
     held_back: bool,
     closed: bool,
 }
@@ -109,7 +109,7 @@ impl Wire {
         self.opening == Opening::Refused || self.inbound_end == End::Reset
     }
 
-    /// What an event would say now.
+    /// Returns what an event would say now.
     fn readiness(&self) -> Readiness {
         if self.opening == Opening::UnderWay {
             return Readiness::default();
@@ -294,7 +294,7 @@ impl Wire {
 
 /// What the far end can see.
 impl Wire {
-    /// How the server has ended what it sends; in order only when all of it has been read.
+    /// Returns how the server has ended what it sends; in order only when all of it has been read.
     pub(super) fn server_end(&self) -> End {
         match self.outbound_end {
             End::Finished if !self.outbound.is_empty() => End::Open,
@@ -302,32 +302,32 @@ impl Wire {
         }
     }
 
-    /// Whether the near end is closed and the far end has read all it can.
+    /// Returns whether the near end is closed and the far end has read all it can.
     pub(super) fn is_over(&self) -> bool {
         self.closed && self.outbound.is_empty()
     }
 
-    /// What the near end calls it; `None` before it is registered and after it is closed.
+    /// Returns what the near end calls it; `None` before it is registered and after it is closed.
     pub(super) fn token(&self) -> Option<Token> {
         self.token
     }
 
-    /// Whether the near end is closed.
+    /// Returns whether the near end is closed.
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Whether the far end may still send.
+    /// Returns whether the far end may still send.
     pub(super) fn may_send(&self) -> bool {
         self.inbound_end == End::Open && self.opening != Opening::Refused
     }
 
-    /// Whether the connection is still being established.
+    /// Returns whether the connection is still being established.
     pub(super) fn is_opening(&self) -> bool {
         self.opening == Opening::UnderWay
     }
 
-    /// Whether an event is due.
+    /// Returns whether an event is due.
     pub(super) fn is_due(&self) -> bool {
         self.changed && self.token.is_some() && self.readiness() != Readiness::default()
     }

@@ -33,11 +33,11 @@ pub(super) struct World {
     dials: Vec<(SocketAddr, Dial)>,
     /// System calls made so far.
     pub(super) calls: usize,
-    /// Whether far ends read only when told to, all of them.
+    /// True if far ends read only when told to, all of them.
     pub(super) slow: bool,
-    /// Whether registering fails.
+    /// True if registering fails.
     pub(super) full: bool,
-    /// Whether pipes are lent.
+    /// True if pipes are lent.
     pub(super) pipes: bool,
     /// Decides what a system may do as it likes. `None`: it does the simplest.
     pub(super) whims: Option<Rng>,
@@ -81,7 +81,7 @@ impl World {
         self.wires[id.0].finish()
     }
 
-    /// Whether the system is in the mood, one time in `odds`.
+    /// Returns whether the system is in the mood, one time in `odds`.
     pub(super) fn whim(&mut self, odds: usize) -> bool {
         self.whims.as_mut().is_some_and(|rng| rng.below(odds) == 0)
     }
@@ -162,7 +162,7 @@ impl World {
         live.filter_map(|wire| wires[*wire].event()).collect()
     }
 
-    /// Whether an event is due.
+    /// Returns whether an event is due.
     pub(super) fn has_events(&self) -> bool {
         self.live.iter().any(|wire| self.wires[*wire].is_due())
     }

@@ -117,7 +117,7 @@ impl Engine<'_> {
         Some(ticket)
     }
 
-    /// A server accepts a request: it works on it, or will answer with an error.
+    /// A server accepts a request: it works on it, or will respond with an error.
     fn begin(&mut self, request: Request, ticket: Ticket) {
         let (serial, server, demand) = (self.next_serial, ticket.server, request.demand);
         self.next_serial += 1;

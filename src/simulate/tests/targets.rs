@@ -102,7 +102,7 @@ fn a_server_that_was_slow_is_back_within_a_minute() {
     }
 }
 
-/// How far the share of a server was from a fair one, at most, over all seconds and seeds.
+/// Returns how far the share of a server was from a fair one, at most, over all seconds and seeds.
 fn furthest_from_fair(scenario: &Scenario) -> f64 {
     let mut furthest = 0.0_f64;
     for seed in SEEDS {

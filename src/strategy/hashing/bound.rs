@@ -93,7 +93,8 @@ impl Bound {
         self.in_flight = candidates.iter().map(|c| u64::from(c.in_flight)).sum();
     }
 
-    /// Whether a backend may be picked and is below its bound when `weight` shares the load.
+    /// Returns whether a backend may be picked and is below its bound when `weight` shares the
+    /// load.
     fn has_room(&self, candidate: &Candidate, weight: u64) -> bool {
         let below_bound = self.limit.0.is_none_or(|percent| {
             let share = (self.in_flight + 1) * u64::from(percent) * u64::from(candidate.weight);

@@ -23,7 +23,7 @@ fn key(n: usize) -> u64 {
     key_of(format!("192.0.2.{n}").as_bytes())
 }
 
-/// Where each key goes when nothing else is in flight.
+/// Returns where each key goes when nothing else is in flight.
 fn homes(pool: &mut Backends, keys: usize) -> Vec<BackendId> {
     let home = |n| {
         let lease = pool.pick(key(n), &[], NOW).unwrap();
@@ -107,7 +107,7 @@ fn one_key_fills_no_backend_beyond_the_bound() {
     }
 }
 
-/// What the fullest backend is given of 400 exchanges with one key.
+/// Returns what the fullest backend is given of 400 exchanges with one key.
 fn most_of_400(pool: &mut Backends) -> u32 {
     let held: Vec<Lease> = (0..400)
         .filter_map(|_| pool.pick(key(7), &[], NOW))

@@ -56,15 +56,15 @@ impl PoolAverages {
             .set_max_samples(MEAN_MIN.max(MEAN_PER_SERVER * self.servers));
     }
 
-    /// How many mean service times a second is; 0 while nothing is known.
+    /// Returns how many mean service times a second is; 0 while nothing is known.
     pub(super) const fn per_second(&self) -> f32 {
         self.per_second
     }
 
     /// The share of responses that fail; 0 before the first.
     ///
-    /// A failing backend that gets most requests would set the rate itself, and could not stand out.
-    /// So if most responses fail, the rate is the mean over the backends, and at least a half.
+    /// A failing backend that gets most requests would set the rate itself, and could not stand
+    /// out. So if most responses fail, the rate is the mean over the backends, and at least a half.
     pub(super) fn failure_rate(&self, backends: &[History]) -> f32 {
         if self.failures <= self.responses * 0.5 {
             return self.failures / self.responses.max(1.0);
@@ -80,7 +80,7 @@ impl PoolAverages {
         self.responses = self.responses * POOL_FAILURE_DECAY + 1.0;
     }
 
-    /// Whether [`decay`](Self::decay) would make a difference.
+    /// Returns whether [`decay`](Self::decay) would make a difference.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
         is_due(self.decayed_at, now)
     }

@@ -36,7 +36,7 @@ impl Score {
 }
 
 impl LeastResponseTime {
-    /// When `candidate` would finish the next request, in mean service times of the pool.
+    /// Returns when `candidate` would finish the next request, in mean service times of the pool.
     #[inline]
     fn cost(&self, in_flight: u32, score: &Score, now: Timestamp) -> f32 {
         let elapsed_s = seconds(score.since, now);

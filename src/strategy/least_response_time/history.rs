@@ -47,7 +47,7 @@ impl History {
         }
     }
 
-    /// Whether it ever responded, or failed to.
+    /// Returns whether it ever responded, or failed to.
     pub(super) const fn is_heard(&self) -> bool {
         self.heard
     }
@@ -57,7 +57,7 @@ impl History {
         self.decayed_at + REFRESH_AFTER
     }
 
-    /// Whether [`decay`](Self::decay) would make a difference.
+    /// Returns whether [`decay`](Self::decay) would make a difference.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
         is_due(self.decayed_at, now)
     }
@@ -119,7 +119,7 @@ impl History {
         self.responses = 0.0;
     }
 
-    /// How far it seems to serve in order of arrival, 0.3 to 1.
+    /// Returns how far it seems to serve in order of arrival, 0.3 to 1.
     pub(super) fn in_order(&self) -> f32 {
         IN_ORDER_MIN.max(1.0 - self.overtaking / OVERTAKING_FULL)
     }

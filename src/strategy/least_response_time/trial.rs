@@ -38,12 +38,12 @@ impl Trial {
         self.start_left = self.start_left.min(servers.max(1) as u32);
     }
 
-    /// Whether no backend is on trial.
+    /// Returns whether no backend is on trial.
     pub(super) const fn is_over(&self) -> bool {
         self.unheard.is_empty()
     }
 
-    /// Whether the pool is new, so that [`count`](Self::count) makes a difference.
+    /// Returns whether the pool is new, so that [`count`](Self::count) makes a difference.
     pub(super) const fn is_start(&self) -> bool {
         self.start_left > 0
     }
@@ -62,7 +62,7 @@ impl Trial {
         self.unheard.retain(|unheard| *unheard != slot);
     }
 
-    /// Whether a candidate is on trial and may have another request.
+    /// Returns whether a candidate is on trial and may have another request.
     pub(super) fn admits(&self, candidate: &Candidate) -> bool {
         self.is_open(candidate) && self.unheard.contains(&candidate.id.slot())
     }

@@ -98,13 +98,13 @@ fn number(nanos: u64) -> f32 {
     nanos.cast_signed() as f32
 }
 
-/// Whether what was aged at `aged_at` is to be aged again.
+/// Returns whether what was aged at `aged_at` is to be aged again.
 #[inline]
 pub(super) fn is_due(aged_at: Timestamp, now: Timestamp) -> bool {
     now.as_nanos().saturating_sub(aged_at.as_nanos()) > REFRESH_AFTER.as_nanos() as u64
 }
 
-/// What is left after `elapsed_s` of a quantity that halves every `half_life_s`.
+/// Returns what is left after `elapsed_s` of a quantity that halves every `half_life_s`.
 pub(super) fn decay(elapsed_s: f32, half_life_s: f32) -> f32 {
     (-elapsed_s / half_life_s).exp2()
 }

@@ -75,7 +75,7 @@ impl LineFormat for Json<'_> {
     }
 }
 
-/// Whether a byte stands for itself, whatever stands beside it.
+/// Returns whether a byte stands for itself, whatever stands beside it.
 const fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }

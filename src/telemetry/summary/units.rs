@@ -44,7 +44,7 @@ pub(crate) fn span(time: Duration) -> String {
     }
 }
 
-/// How long something has been running: `45s`, `2h 03m 09s`, `12d 00h 01m 00s`.
+/// Returns how long something has been running: `45s`, `2h 03m 09s`, `12d 00h 01m 00s`.
 pub(super) fn uptime(time: Duration) -> String {
     let seconds = time.as_secs();
     let [s, m, h, d] = [

@@ -52,11 +52,11 @@ pub struct Flow<Pipe> {
     encoder: Option<ChunkedEncoder>,
     pending: Option<Buffer>,
     afterwards: Afterwards,
-    /// Whether the sink has taken anything.
+    /// True if the sink has taken anything.
     touched: bool,
     /// Bulk bytes, and how many they are, which is less than a pipe can hold.
     pipe: Option<(Pipe, u32)>,
-    /// Whether the last read filled the scratch buffer: a sign of bulk.
+    /// True if the last read filled the scratch buffer: a sign of bulk.
     bulk: bool,
     received: u64,
     passed: u64,
@@ -103,28 +103,29 @@ impl<Pipe> Flow<Pipe> {
         self.afterwards = Afterwards::SinkEnds;
     }
 
-    /// Whether the whole message has been received.
+    /// Returns whether the whole message has been received.
     pub fn is_received(&self) -> bool {
         self.body.is_complete()
     }
 
-    /// Whether something waits for the sink.
+    /// Returns whether something waits for the sink.
     pub fn has_pending(&self) -> bool {
         self.pending.as_ref().is_some_and(|held| !held.is_drained())
             || self.pipe.as_ref().is_some_and(|(_, held)| *held > 0)
     }
 
-    /// Whether everything has been received and written.
+    /// Returns whether everything has been received and written.
     pub fn is_done(&self) -> bool {
         self.is_received() && !self.has_pending()
     }
 
-    /// Whether the sink has taken anything since the start or the last [`rewind`](Self::rewind).
+    /// Returns whether the sink has taken anything since the start or the last
+    /// [`rewind`](Self::rewind).
     pub fn is_touched(&self) -> bool {
         self.touched
     }
 
-    /// Whether all of the message is at hand and can be written again from the start.
+    /// Returns whether all of the message is at hand and can be written again from the start.
     pub fn can_rewind(&self) -> bool {
         !self.touched || self.afterwards == Afterwards::Kept
     }
@@ -156,9 +157,9 @@ impl<Pipe> Flow<Pipe> {
         self.passed
     }
 
-    /// Sets the bytes to write first, and takes the part of the body at the front of `input`. With `keep`,
-    /// a message that is complete by now is kept for [`rewind`](Self::rewind). Returns how much
-    /// of `input` was used.
+    /// Sets the bytes to write first, and takes the part of the body at the front of `input`. With
+    /// `keep`, a message that is complete by now is kept for [`rewind`](Self::rewind). Returns how
+    /// much of `input` was used.
     ///
     /// # Errors
     /// The framing is malformed.

@@ -95,7 +95,7 @@ impl LogAxis {
         }
     }
 
-    /// Where a value is; what is out of range is at an end.
+    /// Returns where a value is; what is out of range is at an end.
     pub(super) fn at(&self, value: f64) -> f64 {
         let share = (value.max(self.low) / self.low).ln() / (self.high / self.low).ln();
         self.from + (self.to - self.from) * share.min(1.0)

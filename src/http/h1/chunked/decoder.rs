@@ -1,11 +1,11 @@
 //! Follows a chunked body (RFC 9112, section 7.1): byte by byte where framing is, by whole runs
 //! where content is.
 //!
-//! There are two readers in one. Of a **request** nothing is tolerated: a size is hex digits, a line
-//! ends with CRLF, a trailer field has no name that frames, routes or connects. A sign, a blank or
-//! a bare LF is read one way here and another way there, which is how requests are smuggled. Of a
-//! **response** all is read that has one meaning, and passed on in its clean form: see the list in
-//! [`http`](crate::http). Extensions are dropped from both.
+//! There are two readers in one. Of a **request** nothing is tolerated: a size is hex digits, a
+//! line ends with CRLF, a trailer field has no name that frames, routes or connects. A sign, a
+//! blank or a bare LF is read one way here and another way there, which is how requests are
+//! smuggled. Of a **response** all is read that has one meaning, and passed on in its clean form:
+//! see the list in [`http`](crate::http). Extensions are dropped from both.
 //!
 //! Invariant: what is passed on is strict, whatever came in.
 
@@ -25,7 +25,7 @@ const MAX_DIGITS: u8 = 16;
 #[derive(Clone, Copy, Debug)]
 pub struct ChunkedDecoder {
     state: State,
-    /// Whether framing and trailers are passed on with the content.
+    /// True if framing and trailers are passed on with the content.
     keeps_framing: bool,
     reading: Reading,
 }
@@ -157,8 +157,8 @@ impl ChunkedDecoder {
         })
     }
 
-    /// Whether something has to be passed on before `byte`, the next one, that did not come: the CR
-    /// before a bare LF, or what a trailer section held back.
+    /// Returns whether something has to be passed on before `byte`, the next one, that did not
+    /// come: the CR before a bare LF, or what a trailer section held back.
     fn inserts_before(&self, byte: u8) -> bool {
         match self.state {
             State::Size { digits: 1.., .. }
@@ -190,7 +190,7 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Whether `byte`, the next one, is passed on.
+    /// Returns whether `byte`, the next one, is passed on.
     const fn forwards(&self, byte: u8) -> bool {
         match self.state {
             State::Content { .. } => true,
@@ -214,7 +214,7 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Whether `byte` is one zero too many before a size.
+    /// Returns whether `byte` is one zero too many before a size.
     const fn is_padding(&self, digits: u8, size: u64, byte: u8) -> bool {
         matches!(self.reading, Reading::Lenient) && size == 0 && digits >= 1 && byte == b'0'
     }
@@ -273,7 +273,8 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Whether `byte`, which ends no line, may be in an extension. It is dropped in any case.
+    /// Returns whether `byte`, which ends no line, may be in an extension. It is dropped in any
+    /// case.
     const fn is_extension(&self, byte: u8) -> bool {
         matches!(self.reading, Reading::Lenient) || is_value(byte)
     }

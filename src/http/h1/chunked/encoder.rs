@@ -1,8 +1,8 @@
 //! Frames a body in chunks (RFC 9112, section 7.1).
 //!
-//! The content of a chunk is sent from where it lies; only the size line is made here, in place. The
-//! end of one chunk and the start of the next are one piece, so that a chunk costs two
-//! parts of a vectored write and not three.
+//! The content of a chunk is sent from where it lies; only the size line is made here, in place.
+//! The end of one chunk and the start of the next are one piece, so that a chunk costs two parts of
+//! a vectored write and not three.
 
 /// `CRLF`, sixteen hex digits, `CRLF`.
 const MAX_HEAD: usize = 20;
@@ -32,8 +32,8 @@ impl ChunkHead {
 }
 
 impl ChunkedEncoder {
-    /// The framing before the next `length` bytes; none for no bytes, as an empty chunk would end the
-    /// body.
+    /// The framing before the next `length` bytes; none for no bytes, as an empty chunk would end
+    /// the body.
     pub fn chunk(&mut self, length: usize) -> ChunkHead {
         let mut head = ChunkHead {
             text: [0; MAX_HEAD],

@@ -4,8 +4,8 @@
 //! whose name frames the message, routes it or speaks of the connection (RFC 9110, section 6.5.1).
 //! A request with such a field is refused; from a response the field is dropped.
 //!
-//! To drop a field its name is held back until the colon. The end of a line is held back too, as the
-//! next line may be folded onto it. What is held back is passed on by [`Trailer::inserted`].
+//! To drop a field its name is held back until the colon. The end of a line is held back too, as
+//! the next line may be folded onto it. What is held back is passed on by [`Trailer::inserted`].
 
 use super::decoder::Reading;
 use crate::http::error::BadChunk;
@@ -119,7 +119,7 @@ impl Trailer {
         })
     }
 
-    /// Whether what is held back has to be passed on before `byte`.
+    /// Returns whether what is held back has to be passed on before `byte`.
     pub(in crate::http) fn inserts_before(&self, byte: u8) -> bool {
         match &self.place {
             Place::Name(name) | Place::AfterName(name) if byte == b':' => !name.is_dropped(),
@@ -140,7 +140,7 @@ impl Trailer {
         Self { place, ..self }
     }
 
-    /// What has just been passed on in place of bytes that were skipped or did not come.
+    /// Returns what has just been passed on in place of bytes that were skipped or did not come.
     pub(in crate::http) fn held(&self) -> &[u8] {
         match &self.place {
             Place::Colon(name) => name.as_bytes(),
@@ -149,7 +149,7 @@ impl Trailer {
         }
     }
 
-    /// Whether `byte`, the next one of a response, is passed on as it is.
+    /// Returns whether `byte`, the next one of a response, is passed on as it is.
     pub(in crate::http) const fn forwards(&self, byte: u8) -> bool {
         match self.place {
             Place::LineStart | Place::DroppedLine | Place::LineEndInserted => byte == b'\r',
@@ -244,8 +244,8 @@ impl Name {
         self.start.get(..usize::from(self.len)).unwrap_or_default()
     }
 
-    /// Whether it is dropped from a response: it is one of those that have no meaning, or another
-    /// one, behind the content (RFC 9110, section 6.5.1).
+    /// Returns whether it is dropped from a response: it is one of those that have no meaning, or
+    /// another one, behind the content (RFC 9110, section 6.5.1).
     fn is_dropped(&self) -> bool {
         match FieldKind::of(self.as_bytes()) {
             FieldKind::Other => END_TO_END_IN_HEAD
@@ -262,7 +262,7 @@ impl Name {
         }
     }
 
-    /// Whether a request with it is refused: it has a meaning to an intermediary.
+    /// Returns whether a request with it is refused: it has a meaning to an intermediary.
     fn is_refused(&self) -> bool {
         FieldKind::of(self.as_bytes()).has_meaning()
     }

@@ -12,7 +12,7 @@ pub struct LocalReply<'a> {
     pub word: &'a str,
     /// The `Connection` field for the client.
     pub connection: ConnectionOption,
-    /// Whether the request was `HEAD`, so that only the head is sent.
+    /// True if the request was `HEAD`, so that only the head is sent.
     pub is_for_head: bool,
     /// The line of `Date`, its CRLF included; nothing if empty.
     pub date: &'a [u8],

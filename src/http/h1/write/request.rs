@@ -66,8 +66,8 @@ pub fn set_host(sent: &mut Vec<u8>, authority: &[u8]) {
     sent.splice(from..from + len, authority.iter().copied());
 }
 
-/// The framing fields, rewritten where they did not come in the plainest form: the backend must find
-/// the same end of the body.
+/// The framing fields, rewritten where they did not come in the plainest form: the backend must
+/// find the same end of the body.
 struct Framing {
     length: Option<u64>,
     says_chunked: bool,

@@ -50,8 +50,8 @@ pub(in crate::http) fn write_response(
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes the part of the status line that cannot be copied; returns where to copy from. The version is
-/// that of the balancer, and the blank after the status is due even without a reason.
+/// Writes the part of the status line that cannot be copied; returns where to copy from. The
+/// version is that of the balancer, and the blank after the status is due even without a reason.
 fn write_status_line(
     fields: &FieldTable,
     head: &ResponseHead,

@@ -1,4 +1,5 @@
-//! Requests that were caught by a backend that dies or hangs, and who answers them in the end.
+//! Requests that were caught by a backend that dies or hangs, and which backend serves them in the
+//! end.
 
 use super::super::super::{AdminCommand, Message};
 use super::health::{checked, live, state};

@@ -33,7 +33,7 @@ fn a_connection_for_one_request_makes_two_more() {
     assert!(stage.heard(client).ends_with("ok"));
     assert_eq!(stage.fate(client), End::Finished);
     // Accepting and closing are not counted here; these are watching it, and ending it in time
-    // for the answer to take the end along.
+    // for the response to take the end along.
     assert_eq!(stage.world.borrow().calls - calls, 4 + 2);
 }
 

@@ -1,4 +1,4 @@
-//! Hosts that answer echo requests, do not, or send something else.
+//! Hosts that reply to echo requests, do not, or send something else.
 
 use super::health::{state, told};
 use super::*;
@@ -69,7 +69,7 @@ fn a_host_that_falls_silent_is_ejected_until_it_answers() {
 fn the_answer_is_found_behind_messages_of_others() {
     let mut stage = pinged(1);
     live(&mut stage, Duration::from_secs(8), |_, request| {
-        // Its own request, as on a loopback interface; an answer to another; nonsense.
+        // Its own request, as on a loopback interface; a response to another; nonsense.
         let mut other = answer(request);
         other[20] ^= 1;
         vec![request.to_vec(), other, vec![0xff; 3], answer(request)]

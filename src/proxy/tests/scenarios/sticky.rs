@@ -23,7 +23,7 @@ fn order(stage: &mut Stage, number: usize, order: AdminCommand) {
     stage.run();
 }
 
-/// The cookie that an answer sets.
+/// The cookie that a response sets.
 fn cookie(heard: &str) -> Option<&str> {
     let (_, rest) = heard.split_once("Set-Cookie: ")?;
     rest.split(';').next()

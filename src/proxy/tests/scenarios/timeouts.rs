@@ -195,7 +195,7 @@ fn connections_that_come_and_go_do_not_fill_the_wheel() {
     let (mut stage, client, link) = warmed_up(Stage::http(1));
     for _ in 0..300 {
         let client = stage.ask(GET);
-        // A backend that closes after each answer, so that links come and go as well.
+        // A backend that closes after each response, so that links come and go as well.
         let link = stage.backend_conns().last().expect("a link").0;
         stage.send_and_end(link, OK);
         assert_eq!(stage.heard(client), OK);

@@ -1,4 +1,5 @@
-//! One connection to a backend: checks what it is asked, and answers as planned or not at all.
+//! One connection to a backend: checks the requests it receives, and responds as planned or not at
+//! all.
 
 use super::noise;
 use super::plan::{Framing, Plan};
@@ -40,9 +41,9 @@ pub(super) struct Backend {
     reader: Reader,
     asked: Option<(Plan, usize)>,
     out: Vec<u8>,
-    /// Whether it ends when all is sent.
+    /// True if it ends when all is sent.
     ends: bool,
-    /// Whether ending before would make part of its answer look whole.
+    /// True if ending before would make part of its response look whole.
     must_send_all: bool,
     is_over: bool,
 }
@@ -149,7 +150,7 @@ impl Backend {
         self.asked = None;
     }
 
-    /// Puts the answer together; in a storm it may be none.
+    /// Puts the response together; in a storm it may be none.
     fn answer(&mut self, scene: &mut Scene) {
         let (plan, _) = self.asked.as_ref().expect("a request");
         let mut answer = plan.answer_bytes();

@@ -10,7 +10,7 @@ use super::{End, WireId};
 pub(super) struct Client {
     pub(super) wire: WireId,
     plans: Vec<Plan>,
-    /// Whether it asks again before it was answered.
+    /// True if it asks again before it was answered.
     pipelines: bool,
     out: Vec<u8>,
     /// A body that waits for 100 Continue.
@@ -19,12 +19,12 @@ pub(super) struct Client {
     answered: usize,
     reader: Reader,
     answer: Option<Answer>,
-    /// The server said that its connection ends after this answer.
+    /// The server said that its connection ends after this response.
     was_told_to_close: bool,
     is_over: bool,
 }
 
-/// An answer that is being read.
+/// A response that is being read.
 enum Answer {
     /// The backend's; so many bytes of its body have come.
     Planned(usize),
@@ -32,7 +32,7 @@ enum Answer {
     Local,
 }
 
-/// What a client asks: nothing more after it said itself that it would not.
+/// Returns what a client asks: nothing more after it said itself that it would not.
 fn plans(seed: u64, number: usize, asks: usize) -> Vec<Plan> {
     let plans = (0..asks).map(|ask| Plan::new(seed, (number, ask)));
     let mut plans: Vec<Plan> = plans.collect();
@@ -199,7 +199,7 @@ impl Client {
         self.answered += 1;
     }
 
-    /// The connection has ended: an end in order must not make part of an answer look whole.
+    /// The connection has ended: an end in order must not make part of a response look whole.
     fn check_end(&mut self, end: End, weather: Weather) {
         if end == End::Finished && self.reader.ends_with_connection() {
             self.end_answer();
@@ -209,7 +209,7 @@ impl Client {
         }
     }
 
-    /// Whether it got all it can expect.
+    /// Returns whether it got all it can expect.
     pub(super) fn is_satisfied(&self) -> bool {
         let is_done = self.answered == self.plans.len() || self.was_told_to_close;
         is_done && self.answer.is_none()

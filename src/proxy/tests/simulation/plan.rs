@@ -12,7 +12,7 @@ pub(super) enum Framing {
     UntilEnd,
 }
 
-/// One request and the answer it is to get.
+/// One request and the response it is to get.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     /// Who asks, and for the how manieth time.
@@ -24,9 +24,9 @@ pub(super) struct Plan {
     body_len: usize,
     pub(super) status: u16,
     pub(super) interims: usize,
-    /// Whether the answer comes before the body of the request.
+    /// True if the response comes before the body of the request.
     pub(super) is_early: bool,
-    /// Whether the backend closes after it.
+    /// True if the backend closes after it.
     pub(super) closes: bool,
     pub(super) answer: Framing,
     answer_len: usize,
@@ -81,7 +81,7 @@ impl Plan {
         }
     }
 
-    /// Whether the client counts on its connection to go on afterwards.
+    /// Returns whether the client counts on its connection to go on afterwards.
     pub(super) fn is_persistent(&self) -> bool {
         match self.is_http_10 {
             true => self.connection.contains("keep-alive"),
@@ -89,7 +89,7 @@ impl Plan {
         }
     }
 
-    /// Whether it may be sent to a backend more than once.
+    /// Returns whether it may be sent to a backend more than once.
     pub(super) fn is_idempotent(&self) -> bool {
         self.method != "POST"
     }
@@ -142,7 +142,7 @@ impl Plan {
         stretch(self.seed ^ 1, self.body_len)
     }
 
-    /// The content of the answer.
+    /// The content of the response.
     pub(super) fn answers(&self) -> &'static [u8] {
         stretch(self.seed ^ 2, self.answer_len)
     }

@@ -44,12 +44,12 @@ impl Reader {
         self.input.extend(bytes);
     }
 
-    /// Whether it is between two messages and nothing of the next has come.
+    /// Returns whether it is between two messages and nothing of the next has come.
     pub(super) fn is_at_rest(&self) -> bool {
         self.state == State::Head && self.input.is_empty()
     }
 
-    /// Whether the end of the connection is the end of the message.
+    /// Returns whether the end of the connection is the end of the message.
     pub(super) fn ends_with_connection(&self) -> bool {
         self.state == State::UntilEnd
     }
@@ -141,7 +141,7 @@ pub(super) fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// How the body that a head announces ends, `otherwise` if it does not say.
+/// Returns how the body that a head announces ends, `otherwise` if it does not say.
 pub(super) fn framing(head: &str, otherwise: Framing) -> Framing {
     match (
         field(head, "transfer-encoding"),

@@ -10,14 +10,14 @@ const STEPS: usize = 120;
 /// Rounds in which everybody may finish, more than any calm needs.
 const MAX_ROUNDS: usize = 4000;
 
-/// What a client has to say: its own number first.
+/// Returns what a client has to say: its own number first.
 fn of_client(seed: u64, number: usize) -> Vec<u8> {
     let mut said = vec![number as u8];
     said.extend_from_slice(speech(seed ^ (number * 2 + 1) as u64));
     said
 }
 
-/// What a backend has to say to it.
+/// Returns what a backend has to say to it.
 fn of_backend(seed: u64, number: usize) -> Vec<u8> {
     speech(seed ^ (number * 2) as u64).to_vec()
 }
@@ -122,7 +122,7 @@ impl BufferedConn {
         );
     }
 
-    /// Whether it has said and heard everything.
+    /// Returns whether it has said and heard everything.
     fn is_satisfied(&self, scene: &Scene) -> bool {
         let all = self.hears.as_ref().map_or(0, Vec::len);
         let has_spoken = self.out.as_ref().is_none_or(Vec::is_empty);

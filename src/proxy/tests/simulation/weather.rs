@@ -21,7 +21,7 @@ pub(super) struct Scene {
     pub(super) rng: Rng,
     pub(super) weather: Weather,
     pub(super) backends: usize,
-    /// Whether everybody sends and reads all he can.
+    /// True if everybody sends and reads all he can.
     hurries: bool,
 }
 
@@ -166,7 +166,7 @@ impl Scene {
         self.stage.world.borrow_mut().wire_mut(wire).reset(loses);
     }
 
-    /// Whether a peer may still send on its connection.
+    /// Returns whether a peer may still send on its connection.
     pub(super) fn may_send(&self, wire: WireId) -> bool {
         self.stage.world.borrow().wire(wire).may_send()
     }

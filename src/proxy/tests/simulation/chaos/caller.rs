@@ -10,11 +10,11 @@ use crate::time::Timestamp;
 /// How a request ended, as its client sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// A server's answer came, whole, with this status.
+    /// A server's response came, whole, with this status.
     Answered(u16),
     /// The balancer answered itself; this is its page.
     Refused(String),
-    /// The connection ended before there was a whole answer.
+    /// The connection ended before there was a whole response.
     Broken,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Caller {
     asked: usize,
     wire: Option<WireId>,
     heard: String,
-    /// When it asks next; `None` while it waits for an answer.
+    /// When it asks next; `None` while it waits for a response.
     asks_at: Option<Timestamp>,
 }
 
@@ -38,7 +38,7 @@ impl Caller {
         }
     }
 
-    /// When it does something next.
+    /// Returns when it does something next.
     pub(super) fn due(&self) -> Timestamp {
         self.asks_at.unwrap_or(Timestamp::NEVER)
     }
@@ -60,7 +60,7 @@ impl Caller {
         Some((id, is_post))
     }
 
-    /// Looks whether there is an answer. Returns how the request ended, if it did.
+    /// Looks whether there is a response. Returns how the request ended, if it did.
     pub(super) fn listen(&mut self, stage: &Stage, rng: &mut Rng) -> Option<(RequestId, Ending)> {
         let wire = self.wire?;
         let bytes = stage.heard_bytes(wire);
@@ -80,7 +80,7 @@ impl Caller {
         Some(((self.number, self.asked), ending))
     }
 
-    /// Takes a whole answer out of what it has heard.
+    /// Takes a whole response out of what it has heard.
     fn answer(&mut self) -> Option<Ending> {
         let (head, rest) = self.heard.split_once("\r\n\r\n")?;
         let length: usize = field(head, "content-length")?.parse().expect("a length");

@@ -1,7 +1,8 @@
 //! What became of each request, and whether it had to.
 //!
 //! A request may fail only if nothing could save it:
-//! * it reached a server that then failed it, and it may not be repeated, or its answer had begun;
+//! * it reached a server that then failed it, and it may not be repeated, or its response had
+//!   begun;
 //! * it was sent as often as is allowed;
 //! * there was no other server to try: each of them was dead, was attempted, or is not wanted;
 //! * its server kept it waiting for the whole first-byte timeout, and no check showed by then
@@ -17,7 +18,7 @@ use crate::time::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// How long an answer is waited for: longer than it takes to find out that a server hangs.
+/// How long a response is waited for: longer than it takes to find out that a server hangs.
 pub(super) const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(12);
 /// The end of a connection to a dead machine is known to the server after less than this.
 const NEWS: Duration = Duration::from_millis(5);
@@ -33,7 +34,7 @@ struct Request {
     sent_to: Vec<usize>,
     sent_at: Timestamp,
     has_begun: bool,
-    /// Whether every machine that could have answered was dead when it was asked.
+    /// True if every machine that could have responded was dead when it was asked.
     is_hopeless: bool,
 }
 
@@ -108,7 +109,7 @@ impl Ledger {
         assert!(sent <= most, "{id:?} was sent {sent} times: {request:?}");
     }
 
-    /// Part of its answer was sent.
+    /// Part of its response was sent.
     pub(super) fn begun(&mut self, id: RequestId) {
         if let Some(request) = self.open.get_mut(&id) {
             request.has_begun = true;
@@ -139,7 +140,7 @@ impl Ledger {
         }
     }
 
-    /// Why a request failed that might have been answered.
+    /// Returns why a request failed that might have been answered.
     fn excuse(
         &self,
         request: &Request,
@@ -177,7 +178,7 @@ impl Ledger {
         (attempts > self.max_retries as usize).then_some("retries used up")
     }
 
-    /// Whether checks have shown that its server hangs, and another could have been asked.
+    /// Returns whether checks have shown that its server hangs, and another could have been asked.
     fn was_to_be_rescued(&self, request: &Request, machines: &[Machine], now: Timestamp) -> bool {
         let since = earlier(now, CHECKED_WITHIN);
         let could = request.untried(machines).any(|m| m.is_steady_since(since));
@@ -188,7 +189,7 @@ impl Ledger {
         self.check == CheckKind::HTTP && could && may
     }
 
-    /// How many requests have failed, all of them with an excuse.
+    /// Returns how many requests have failed, all of them with an excuse.
     pub(super) fn failed(&self) -> usize {
         self.failed.values().sum()
     }

@@ -16,7 +16,7 @@ pub(super) enum Condition {
     Well,
     /// It answers every request with an error, at once.
     Sick {
-        /// Whether that cannot be seen from a check.
+        /// True if that cannot be seen from a check.
         answers_checks: bool,
     },
     /// The system accepts connections and nobody reads from them, as after `kill -STOP`.
@@ -31,7 +31,7 @@ pub(super) enum Condition {
 pub(super) struct Machine {
     number: usize,
     condition: Condition,
-    /// Whether the operator lets it take part.
+    /// True if the operator lets it take part.
     is_wanted: bool,
     connections: Vec<Connection>,
     /// When it was dead last.
@@ -52,7 +52,7 @@ struct Connection {
     asked: Option<Asked>,
 }
 
-/// A request, or a check, that waits for its answer.
+/// A request, or a check, that waits for its response.
 struct Asked {
     id: Option<RequestId>,
     /// What is still to be sent, the last part first.
@@ -61,7 +61,7 @@ struct Asked {
 }
 
 impl Connection {
-    /// Sends the next part of an answer, if it is due.
+    /// Sends the next part of a response, if it is due.
     fn speak(&mut self, wire: &mut Wire, ledger: &mut Ledger, now: Timestamp) {
         if self.dies_at.is_some() {
             return;
@@ -104,23 +104,23 @@ impl Machine {
         self.is_wanted
     }
 
-    /// Whether it was dead at any time since `then`.
+    /// Returns whether it was dead at any time since `then`.
     pub(super) fn was_dead_since(&self, then: Timestamp) -> bool {
         self.condition == Condition::Dead || self.dead_at.is_some_and(|at| at >= then)
     }
 
-    /// Whether it was unplugged at any time since `then`.
+    /// Returns whether it was unplugged at any time since `then`.
     pub(super) fn was_unplugged_since(&self, then: Timestamp) -> bool {
         let was = self.unplugged_at.is_some_and(|at| at >= then);
         self.condition == Condition::Unplugged || was
     }
 
-    /// Whether it was anything but well at any time since `then`.
+    /// Returns whether it was anything but well at any time since `then`.
     pub(super) fn was_unwell_since(&self, then: Timestamp) -> bool {
         self.condition != Condition::Well || self.unwell_at.is_some_and(|at| at >= then)
     }
 
-    /// Whether it was well, and the operator wanted it, all the time since `then`.
+    /// Returns whether it was well, and the operator wanted it, all the time since `then`.
     pub(super) fn is_steady_since(&self, then: Timestamp) -> bool {
         self.is_wanted && self.condition == Condition::Well && self.steady_since <= then
     }
@@ -129,7 +129,7 @@ impl Machine {
         matches!(self.condition, Condition::Well | Condition::Sick { .. })
     }
 
-    /// When it does something next.
+    /// Returns when it does something next.
     pub(super) fn due(&self) -> Timestamp {
         let answers = self.answers();
         let connections = self.connections.iter();

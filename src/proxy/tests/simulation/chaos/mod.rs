@@ -38,7 +38,7 @@ const CALLERS: usize = 5;
 const LENGTH: Duration = Duration::from_secs(600);
 /// How long everybody is well afterwards: a cooldown of 30 s, its trial, the slow start.
 const CONVALESCENCE: Duration = Duration::from_secs(60);
-/// Of all backends, in percent, that may be ejected for what they answer.
+/// Of all backends, in percent, that may be ejected for their responses.
 const MAX_EJECTED: u8 = 50;
 
 /// Names a request: who asks, and for the how manieth time.

@@ -59,7 +59,7 @@ impl Shadow {
         }
     }
 
-    /// Where a backend is in its life.
+    /// Returns where a backend is in its life.
     pub(super) fn state(&self, number: usize) -> State {
         self.states[number]
     }
@@ -73,12 +73,12 @@ impl Shadow {
     }
 }
 
-/// Whether the operator wants it to take part.
+/// Returns whether the operator wants it to take part.
 fn is_member(state: State) -> bool {
     !matches!(state, State::Draining | State::Disabled | State::Removed)
 }
 
-/// Whether a backend was ejected for its responses to exchanges.
+/// Returns whether a backend was ejected for its responses to exchanges.
 fn is_for_answers(cause: Cause) -> bool {
     match cause {
         Cause::Failures { .. } | Cause::FailureShare { .. } | Cause::Slow { .. } => true,

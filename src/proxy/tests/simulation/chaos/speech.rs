@@ -1,4 +1,4 @@
-//! What machines are asked, and what they answer.
+//! Requests to the machines, and their responses.
 
 use super::machine::Condition;
 use super::{RequestId, Rng};

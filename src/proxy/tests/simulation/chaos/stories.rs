@@ -41,8 +41,8 @@ fn whatever_ails_a_server_it_is_out_and_back_in_time_under_every_strategy() {
     }
 }
 
-/// Whether only checks may eject for it: where the target decides on the backend, failures follow the
-/// target.
+/// Returns whether only checks may eject for it: where the target decides on the backend, failures
+/// follow the target.
 fn is_left_to_checks(strategy: &str, ailment: Condition) -> bool {
     strategy.starts_with("uri-")
         && matches!(
@@ -64,7 +64,7 @@ impl Drop for Told {
     }
 }
 
-/// How long after its recovery a server gets requests at the latest.
+/// Returns how long after its recovery a server gets requests at the latest.
 fn seen_after(ailment: Condition) -> Duration {
     match ailment {
         Condition::Well => Duration::ZERO,
