@@ -73,7 +73,7 @@ impl Node {
         }
         self.phase = Phase::Member;
         self.links.join(successor.clone());
-        self.sync.must_catch_up();
+        self.sync.has_joined();
         cx.event(Event::Joined(successor.clone()));
         self.rounds.restart(cx.now);
         self.tick_stabilize(cx);

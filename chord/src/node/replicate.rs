@@ -82,9 +82,13 @@ impl Node {
         if let Some((_, refusal)) = done {
             let refusal = *refusal;
             cx.reply(&caller, refusal.map_or(Reply::Done, Reply::Refused));
-        } else if !self.writes.is_waiting(&caller) {
-            // Or else the reply comes with the first.
+        } else if self.writes.is_waiting(&caller) {
+            // The reply comes with the first.
+        } else if self.is_owner(self.config.space.hash(&key), true) {
             self.write(key, value, Waiting::Caller(caller), cx);
+        } else {
+            // A newcomer has taken over since the caller asked: it would not know of the value.
+            cx.reply(&caller, Reply::Refused(Cause::NotMember));
         }
     }
 

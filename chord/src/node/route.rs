@@ -25,10 +25,16 @@ struct Way {
 }
 
 impl Node {
+    /// Whether an id is ours. With `last`, another node says so, which counts while it is not known
+    /// where our arc begins.
+    pub(super) fn is_owner(&self, target: Id, last: bool) -> bool {
+        let has_predecessor = self.links.predecessor().is_some();
+        self.links.is_alone() || self.links.owns(target) || last && !has_predecessor
+    }
+
     /// The way from here. With `last`, another node says that it ends here.
     fn way(&self, target: Id, last: bool, thorough: bool) -> Way {
-        let has_predecessor = self.links.predecessor().is_some();
-        let is_owner = self.links.is_alone() || self.links.owns(target) || last && !has_predecessor;
+        let is_owner = self.is_owner(target, last);
         let hops = |peers: &[Peer], most: usize| -> Vec<Hop> {
             peers.iter().take(most).map(|peer| self.hop(peer)).collect()
         };

@@ -34,7 +34,7 @@ impl Node {
         cx: &mut Cx<'_>,
     ) {
         let size = key.len() + value.as_ref().map_or(0, |value| value.len());
-        let refusal = if self.phase != Phase::Member {
+        let refusal = if matches!(self.phase, Phase::Leaving | Phase::Gone) {
             Some(Cause::NotMember)
         } else if size > self.config.codec.max_item() || key.len() > MAX_KEY_BYTES {
             Some(Cause::TooLarge)
@@ -49,6 +49,8 @@ impl Node {
             return;
         }
         match self.operations.add(operation) {
+            // A newcomer knows nothing yet, which does not mean that there is nothing.
+            Ok(id) if self.phase == Phase::Joining => self.operations.rest(id, cx.now + REST),
             Ok(id) => self.start_lookup(target, Why::Serve(id), Vec::new(), cx),
             Err(operation) => answer(&operation, Outcome::Refused(Cause::Full), cx),
         }
@@ -64,6 +66,9 @@ impl Node {
                         None => Outcome::Refused(Cause::Timeout),
                     };
                     answer(&operation, outcome, cx);
+                }
+                Due::Retry(id) if self.phase == Phase::Joining => {
+                    self.operations.rest(id, cx.now + REST);
                 }
                 Due::Retry(id) => {
                     if let Some(operation) = self.operations.get(id) {
@@ -133,7 +138,8 @@ impl Node {
                     return;
                 }
                 Reply::Maybe(item) => self.note_best(id, item),
-                _ => self.note_missing(id),
+                Reply::Missing => self.note_missing(id),
+                _ => {}
             }
         }
     }
@@ -147,10 +153,11 @@ impl Node {
     /// Reads here, for another node.
     pub(super) fn fetch_asked(&self, key: &Arc<str>) -> Reply {
         let place = self.store.place(key);
-        match self.store.item(&place) {
-            None => Reply::Missing,
-            Some(item) if self.sync.is_catching_up() => Reply::Maybe(item),
-            Some(item) => Reply::Found(item),
+        match (self.store.item(&place), self.sync.is_catching_up()) {
+            (Some(item), false) => Reply::Found(item),
+            (Some(item), true) => Reply::Maybe(item),
+            (None, false) => Reply::Missing,
+            (None, true) => Reply::Refused(Cause::NotMember),
         }
     }
 
@@ -233,6 +240,8 @@ fn answer(operation: &Operation, outcome: Outcome, cx: &mut Cx<'_>) {
             let message = match outcome {
                 Outcome::Stored => Course::Ack(None),
                 Outcome::Found(item) => Course::Ack(Some(item.value)),
+                // To GET, NACK says that there is no value, which is not known here.
+                Outcome::Refused(_) if operation.value.is_none() => return,
                 Outcome::Missing | Outcome::Refused(_) => Course::Nack,
             };
             cx.course(client, message);

@@ -130,10 +130,23 @@ impl Node {
         if !is_successor {
             self.new_successor(cx);
         }
+        self.successor_sees(predecessor.as_ref().map(|hop| hop.peer.id), cx);
         if let Some(hop) = predecessor
             && self.learn(&hop)
         {
             self.consider_successor(&hop.peer, cx);
+        }
+    }
+
+    /// The successor has told its predecessor. As long as that lies before us, the successor takes
+    /// our arc for its own and accepts writes to it, so what is here may not be the newest.
+    fn successor_sees(&mut self, predecessor: Option<Id>, cx: &mut Cx<'_>) {
+        let end = self.links.successor().map_or(self.me.id, |s| s.id);
+        let sees_us =
+            predecessor.is_some_and(|id| id == self.me.id || strictly_between(self.me.id, end, id));
+        if self.sync.acknowledged(sees_us) {
+            self.rounds.sync_now = true;
+            self.sync_replicas(cx);
         }
     }
 
@@ -150,6 +163,9 @@ impl Node {
 
     /// A plain successor has told its predecessor's id, without an address.
     pub(super) fn stabilized(&mut self, from: &Peer, predecessor: Option<Id>, cx: &mut Cx<'_>) {
+        if self.links.successor() == Some(from) {
+            self.successor_sees(predecessor, cx);
+        }
         if let Some(id) = predecessor {
             let end = self.links.successor().map_or(self.me.id, |s| s.id);
             if strictly_between(self.me.id, end, id) {

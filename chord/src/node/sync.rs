@@ -50,9 +50,8 @@ pub(crate) enum Task {
 }
 
 /// Whether what is here may be older than what replicas have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CatchUp {
-    #[default]
     Done,
     /// The arc has grown, or is new.
     Needed,
@@ -60,13 +59,27 @@ enum CatchUp {
     Running,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Sync {
     catch_up: CatchUp,
+    /// Whether the successor takes this node for its predecessor, as far as it has told.
+    is_acknowledged: bool,
     waiting: VecDeque<Task>,
     at_work: usize,
     /// Entries that could not be sent.
     pub(crate) unsent: usize,
+}
+
+impl Default for Sync {
+    fn default() -> Self {
+        Self {
+            catch_up: CatchUp::Done,
+            is_acknowledged: true,
+            waiting: VecDeque::new(),
+            at_work: 0,
+            unsent: 0,
+        }
+    }
 }
 
 impl Sync {
@@ -75,9 +88,26 @@ impl Sync {
         self.catch_up = CatchUp::Needed;
     }
 
-    /// All replicas are about to be compared.
+    /// The arc is new, and the successor has not said that it knows.
+    pub(crate) const fn has_joined(&mut self) {
+        self.is_acknowledged = false;
+        self.must_catch_up();
+    }
+
+    /// The successor has said whether it takes this node for its predecessor. Whether replicas are
+    /// to be compared because of that.
+    pub(crate) fn acknowledged(&mut self, is_acknowledged: bool) -> bool {
+        self.is_acknowledged = is_acknowledged;
+        if !is_acknowledged {
+            self.catch_up = CatchUp::Needed;
+        }
+        is_acknowledged && self.catch_up == CatchUp::Needed
+    }
+
+    /// All replicas are about to be compared. That does not count while the successor still takes
+    /// writes to our arc.
     pub(crate) fn compares_all(&mut self) {
-        if self.catch_up == CatchUp::Needed {
+        if self.catch_up == CatchUp::Needed && self.is_acknowledged {
             self.catch_up = CatchUp::Running;
         }
     }
