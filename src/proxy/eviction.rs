@@ -1,8 +1,8 @@
 //! Room for new clients at the limit of connections.
 //!
-//! A connection that serves nobody does not keep one out that would: the one that has lingered
-//! longest is closed first, then the one that has been idle longest. Lingering connections have a
-//! limit of their own besides, so that a flood of bad requests cannot fill the table with them.
+//! ! An unused connection does not keep a newcomer out: the one that has lingered longest is closed
+//! first, then the one that has been idle longest. Lingering connections have a limit of their own
+//! besides, so that a flood of bad requests cannot fill the table with them.
 //!
 //! A search looks at every client, so it keeps the longest idle it finds for the next newcomers,
 //! and is not repeated at once when it finds none.

@@ -1,7 +1,7 @@
 //! Active health checks of the backends: where the [`Checker`] meets sockets and the pool.
 //!
-//! What is sent and when is the checker's. Here it gets its sockets, and its results go to the
-//! pool. The first of several workers checks for all.
+//! ! The checker decides what is sent and when. This module gives it sockets, and gives its results
+//! to the pool. The first of several workers checks for all.
 
 use super::listener::Listener;
 use super::network::{Network, Token};
@@ -28,9 +28,10 @@ use std::time::Duration;
 pub(super) struct HealthChecks<T> {
     settings: Health,
     checker: Checker<BackendId, T>,
-    /// How long a suspect backend has kept an exchange waiting, until its next check is over.
+    /// / Time for which a suspect backend has kept an exchange waiting, until its next check is
+    /// over.
     suspects: HashMap<BackendId, Duration>,
-    /// When the checker has something to do.
+    /// / Time at which the checker has something to do.
     deadline: Deadline,
 }
 
@@ -63,7 +64,8 @@ impl<T: Transport> HealthChecks<T> {
     }
 }
 
-/// Returns whether hanging backends can be told from busy ones: only by checks and traffic of HTTP.
+/// / Returns whether hanging backends can be told from busy ones: only with HTTP checks and HTTP
+/// traffic.
 pub(super) fn see_hangs(health: &Health, listeners: &[Arc<Listener>]) -> bool {
     health.check.is_some_and(CheckKind::detects_hangs)
         && listeners.iter().any(|l| l.mode == Mode::Http)

@@ -1,8 +1,8 @@
-//! What one of several workers has counted, to be added up by the first.
+//! ! The counters of one of several workers, to be added up by the first.
 
 use crate::telemetry::{Metrics, WorkerSnapshot};
 
-/// What one worker has counted.
+/// / The counters of one worker.
 #[derive(Clone, Debug)]
 pub struct Report {
     pub(super) metrics: Metrics,

@@ -47,7 +47,7 @@ pub(crate) struct EventLoop {
     pub(super) other_workers: Option<OtherWorkers>,
     pub(super) log: Option<LogWriter>,
     pub(super) stats: LoopStats,
-    /// When the loop comes to its deadlines again at the latest, unless it is paused.
+    /// / Time at which the loop comes to its deadlines again at the latest, unless it is paused.
     expected_at: Timestamp,
 }
 
@@ -94,7 +94,8 @@ impl EventLoop {
         })
     }
 
-    /// Runs until told to stop and everything is finished or the time for that is over.
+    /// / Runs until stopped, and then until everything is finished or the shutdown timeout has
+    /// passed.
     ///
     /// # Errors
     /// The system does not report events any more.
@@ -145,8 +146,8 @@ impl EventLoop {
         let timeout = (due != Timestamp::NEVER).then(|| due.since(now).min(MAX_WAIT));
         self.expected_at = timeout.map_or(Timestamp::NEVER, |timeout| now + timeout);
         match self.poll.poll(events, timeout) {
-            // A signal ended the wait, such as the one that continues a stopped process. What has
-            // arrived is taken all the same, before deadlines are judged.
+            // A signal ended the wait, such as the one that continues a stopped process. Bytes that
+            // have arrived are read all the same, before deadlines are judged.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.poll_at_once(events)?;
             }

@@ -18,8 +18,8 @@ pub(crate) struct OtherWorkers {
     worker: usize,
     /// Of all workers.
     mailboxes: Arc<[Mailbox]>,
-    /// What each worker was sent and has not taken yet. The first sends to all others, the others
-    /// to the first.
+    /// / Messages that each worker was sent and has not taken yet. The first sends to all others,
+    /// the others to the first.
     outboxes: Vec<Outbox>,
     connection_limit: Arc<ConnectionLimit>,
     /// Connections this worker was to serve.

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_to_a_worker_that_has_ended_is_dropped() {
+    fn message_to_an_ended_worker_is_dropped() {
         let (_poll, waker) = events().unwrap();
         let (mailbox, inbox) = mailbox(waker);
         drop(inbox);

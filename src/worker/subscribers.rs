@@ -1,14 +1,14 @@
-//! Who is told of what happens in a loop: changes in the lives of backends, heartbeats, stalls.
+//! ! Subscribers to the events of a loop: state changes of backends, heartbeats, stalls.
 //!
-//! Telling never waits. Whoever does not listen fast enough misses something, and whoever listens
-//! no longer is forgotten.
+//! ! Delivery never waits. A subscriber that is too slow misses events, and one that has gone is
+//! forgotten.
 
 use crate::heartbeat::HeartbeatEvent;
 use crate::pool::StateChange;
 use crate::telemetry::Stall;
 use std::sync::mpsc::{SyncSender, TrySendError};
 
-/// Those who asked to be told.
+/// / All subscribers.
 #[derive(Debug, Default)]
 pub(super) struct Subscribers {
     of_changes: Vec<Told>,
@@ -16,7 +16,7 @@ pub(super) struct Subscribers {
     of_stalls: Vec<SyncSender<Stall>>,
 }
 
-/// Who is told of changes, and how many he has missed.
+/// / A subscriber to changes, and the number of changes it has missed.
 #[derive(Debug)]
 struct Told {
     changes: SyncSender<StateChange>,
@@ -36,14 +36,14 @@ impl Subscribers {
         self.of_stalls.push(stalls);
     }
 
-    /// With the change that is delivered next, it is told how many were missed.
+    /// / The change that is delivered next carries the number of missed ones.
     pub(super) fn tell_changes(&mut self, changes: Vec<StateChange>) {
         for change in changes {
             self.of_changes.retain_mut(|told| told.tell(&change));
         }
     }
 
-    /// What is missed is counted all the same.
+    /// / Missed events are counted all the same.
     pub(super) fn tell_heartbeat_events(&mut self, heartbeat_events: Vec<HeartbeatEvent>) {
         for notice in heartbeat_events {
             let is_there = |told: &SyncSender<_>| {
@@ -56,7 +56,7 @@ impl Subscribers {
         }
     }
 
-    /// Whoever has not taken the last ones yet knows enough.
+    /// / A subscriber with a full queue misses this one.
     pub(super) fn tell_stall(&mut self, stall: Stall) {
         let is_there = |told: &SyncSender<_>| {
             !matches!(told.try_send(stall), Err(TrySendError::Disconnected(_)))
@@ -66,7 +66,7 @@ impl Subscribers {
 }
 
 impl Told {
-    /// Returns whether there is still somebody.
+    /// / Returns whether a subscriber is left.
     fn tell(&mut self, change: &StateChange) -> bool {
         let mut change = change.clone();
         change.missed += self.missed;

@@ -128,7 +128,7 @@ impl<Pipe> Exchange<Pipe> {
         let framing = Framing::new(head, self.request.version);
         let sticky = io.pool.affinity.as_ref();
         let is_leaving = sticky.is_some() && !self.backend_is_member(io);
-        // A client whose backend is leaving is released, and no other is assigned to it.
+        // A client whose backend is leaving is released, and bound to no other.
         let is_last = io.is_stopping || (is_leaving && self.has_affinity());
         let sticky = sticky.filter(|_| !is_leaving);
         let persistent = self.request.persistent && uploaded && framing.delimited && !is_last;
@@ -150,7 +150,8 @@ impl<Pipe> Exchange<Pipe> {
         let to = &mut io.client.conn.socket;
         let used = download.accept(out, body, to, buffers);
         if used.is_err() && !download.is_touched() && !download.has_pending() {
-            // Malformed from its first byte: the client has seen nothing and can be told.
+            // Malformed from its first byte: the client has seen nothing, so a local reply is
+            // possible.
             return Err(Fault::BadResponse);
         }
         self.stats.interim_bytes += self.download.passed();
@@ -209,7 +210,7 @@ impl<Pipe> Exchange<Pipe> {
     }
 }
 
-/// What was found at the front of the bytes a backend sent.
+/// / The head found at the front of the bytes of a backend.
 enum Head {
     Partial,
     /// 101 while the request body is still being sent: it waits.
@@ -222,7 +223,7 @@ enum Head {
     Whole,
 }
 
-/// How a response body is framed for the client.
+/// / The framing of a response body for the client.
 struct Framing {
     reframe: Reframe,
     /// True if the client can tell where the body ends without the connection closing.

@@ -1,8 +1,8 @@
 //! Tunnels: a connection in TCP mode, or any connection after 101.
 //!
-//! Both directions are relayed independently. When one side ends, the other is told and goes on
-//! until it ends too (half-close); when one side breaks, the other is reset, so that neither takes
-//! a break for an end.
+//! ! Both directions are relayed independently. When one side ends, its end is passed on and the
+//! other side goes on until it ends too (half-close). When one side breaks, the other is reset, so
+//! that it cannot take the break for an end.
 
 use super::state::{Exchange, Phase};
 use super::step::{ExchangeIo, Step, is_connecting};
@@ -100,7 +100,7 @@ impl<Pipe> Exchange<Pipe> {
         self.upload.is_touched() || self.download.received() > 0
     }
 
-    /// Returns whether both sides have ended and been told so.
+    /// / Returns whether both sides have ended, and both ends have been passed on.
     const fn is_finished_tunnel(&self) -> bool {
         matches!(
             self.phase,

@@ -1,4 +1,4 @@
-//! What must hold of a server between any two turns, whatever its peers do.
+//! ! Invariants of a proxy between any two turns, however its peers behave.
 
 use super::super::Proxy;
 use super::super::backend_conn::BackendConnState;
@@ -21,12 +21,12 @@ pub(super) fn check(server: &Sim) {
     leases_are_held_by_exchanges(server);
     clients_and_exchanges_belong_together(server);
     idle_links_are_in_the_pool(server);
-    the_queue_is_who_waits(server);
-    nobody_goes_on_twice(server);
+    queue_holds_exactly_the_waiting_exchanges(server);
+    nothing_is_resumed_twice(server);
     buffers_have_owners(server);
 }
 
-/// Checks that a server which everybody has left holds nothing.
+/// / Checks that a proxy without connections holds nothing.
 pub(super) fn check_empty(server: &Sim) {
     check(server);
     let slots = &server.conns;
@@ -41,7 +41,7 @@ pub(super) fn check_empty(server: &Sim) {
     assert_eq!(pool(server).backends.in_flight(), 0, "in flight");
 }
 
-/// Each lease has an exchange, each exchange at a backend a link that serves it and nobody else.
+/// / Each lease has an exchange, each exchange at a backend a link of its own.
 fn leases_are_held_by_exchanges(server: &Sim) {
     let slots = &server.conns;
     let mut held = 0;
@@ -117,7 +117,7 @@ fn idle_links_are_in_the_pool(server: &Sim) {
     assert_eq!(stacked, pooled, "links in the pool");
 }
 
-fn the_queue_is_who_waits(server: &Sim) {
+fn queue_holds_exactly_the_waiting_exchanges(server: &Sim) {
     let exchanges = &server.conns.exchanges;
     let ids = exchanges.ids().into_iter();
     let waiting = ids.filter(|id| matches!(exchanges.get(*id).unwrap().attempt, Attempt::Queued));
@@ -129,7 +129,7 @@ fn the_queue_is_who_waits(server: &Sim) {
 }
 
 /// Work that yielded is taken up once a turn, however many reasons it had.
-fn nobody_goes_on_twice(server: &Sim) {
+fn nothing_is_resumed_twice(server: &Sim) {
     let mut seen = HashSet::new();
     for again in server.run_queue.iter() {
         if let Runnable::Exchange(id) = again {

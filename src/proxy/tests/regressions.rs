@@ -1,4 +1,4 @@
-//! What broke once, told as what must be.
+//! ! Bugs of the past, each stated as the right behaviour.
 
 use super::scenarios::{GET, GET_10, OK, status};
 use super::stage::Stage;
@@ -16,7 +16,7 @@ fn turn_with(stage: &mut Stage, order: [WireId; 2]) {
 }
 
 #[test]
-fn a_slow_client_gets_interim_and_final_answer_that_came_together() {
+fn slow_client_gets_interim_and_final_response_that_came_together() {
     const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nLink: </s.css>\r\n\r\n";
     let mut stage = Stage::http(1);
     let client = stage.ask(GET);
@@ -27,7 +27,7 @@ fn a_slow_client_gets_interim_and_final_answer_that_came_together() {
 }
 
 #[test]
-fn a_client_that_ends_behind_a_pipelined_request_is_answered() {
+fn client_that_half_closes_after_a_pipelined_request_gets_its_responses() {
     let mut stage = Stage::http(1);
     let client = stage.ask([GET, GET].concat());
     let link = stage.link();
@@ -85,7 +85,7 @@ fn an_event_that_another_one_overtook_does_not_close_an_idle_link() {
 }
 
 #[test]
-fn what_a_failed_write_did_not_take_goes_to_the_next_backend() {
+fn bytes_left_by_a_failed_write_go_to_the_next_backend() {
     let mut stage = Stage::tcp(2);
     stage.dial(0, Dial::Later);
     let client = stage.client();
@@ -136,7 +136,7 @@ fn a_flood_in_both_directions_lets_others_have_their_turn() {
 }
 
 #[test]
-fn a_large_upload_and_a_large_answer_at_once_let_others_have_their_turn() {
+fn large_upload_with_large_response_yields_to_other_connections() {
     let mut stage = Stage::http(1);
     let flood = vec![b'x'; 8 << 20];
     let length = flood.len();
@@ -164,7 +164,7 @@ fn a_large_upload_and_a_large_answer_at_once_let_others_have_their_turn() {
 }
 
 #[test]
-fn what_is_pipelined_behind_the_last_answer_does_not_destroy_it() {
+fn pipelined_requests_do_not_destroy_the_last_response() {
     let mut stage = Stage::http(1);
     let last = "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let client = stage.ask(last);
@@ -178,7 +178,7 @@ fn what_is_pipelined_behind_the_last_answer_does_not_destroy_it() {
 }
 
 #[test]
-fn a_request_that_came_too_late_for_a_stopping_server_does_not_destroy_the_answer() {
+fn request_to_a_stopping_proxy_does_not_destroy_the_response() {
     let mut stage = Stage::http(1);
     let client = stage.ask(GET);
     let (head, body) = OK.split_at(OK.len() - 2);
@@ -202,7 +202,7 @@ fn a_client_that_has_ended_does_not_linger() {
 }
 
 #[test]
-fn a_flood_of_interim_answers_lets_others_have_their_turn() {
+fn flood_of_interim_responses_yields_to_other_connections() {
     let mut stage = Stage::http(1);
     let client = stage.ask(GET_10);
     let link = stage.link();
@@ -221,7 +221,7 @@ fn a_flood_of_interim_answers_lets_others_have_their_turn() {
 }
 
 #[test]
-fn an_interim_answer_that_is_not_read_does_not_keep_its_client_for_ever() {
+fn unread_interim_response_times_out() {
     let mut stage = Stage::http(1);
     let client = stage.ask(GET);
     stage.stall(client, 10);
@@ -248,7 +248,7 @@ fn an_error_that_a_write_has_met_is_not_read_as_an_end() {
 }
 
 #[test]
-fn a_client_that_counts_on_its_connection_is_listened_to_after_the_last_answer() {
+fn client_connection_is_read_after_the_last_response() {
     let mut stage = Stage::http(1);
     let keep_alive = "GET /a HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\n";
     let client = stage.ask(keep_alive);
@@ -261,7 +261,7 @@ fn a_client_that_counts_on_its_connection_is_listened_to_after_the_last_answer()
 }
 
 #[test]
-fn who_waits_in_the_queue_is_served_when_a_timeout_makes_room() {
+fn queued_request_is_dispatched_when_a_timeout_frees_a_place() {
     let mut stage = Stage::http(1);
     stage.limit_backends(1);
     let _silent = stage.ask(GET);

@@ -34,7 +34,7 @@ pub(super) struct Stage {
     pub(super) now: Timestamp,
 }
 
-/// What happens around the server.
+/// / Events around the proxy.
 impl Stage {
     pub(super) fn http(backends: usize) -> Self {
         Setup::new(Mode::Http, backends).raise()
@@ -187,9 +187,9 @@ impl Stage {
     }
 }
 
-/// What the peers see.
+/// / Observations of the peers.
 impl Stage {
-    /// Returns what a peer was sent since it last looked.
+    /// / Returns the bytes a peer was sent since it last looked.
     pub(super) fn heard(&self, id: WireId) -> String {
         String::from_utf8_lossy(&self.heard_bytes(id)).into_owned()
     }

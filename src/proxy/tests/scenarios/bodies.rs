@@ -116,7 +116,7 @@ fn a_malformed_chunk_is_refused() {
 }
 
 #[test]
-fn a_client_that_leaves_in_the_middle_of_its_body_is_not_answered() {
+fn client_that_leaves_during_its_body_gets_no_response() {
     let mut stage = Stage::http(1);
     let client = stage.client();
     stage.send_and_end(client, POST.strip_suffix("llo").unwrap());
@@ -127,7 +127,7 @@ fn a_client_that_leaves_in_the_middle_of_its_body_is_not_answered() {
 }
 
 #[test]
-fn an_early_answer_is_whole_though_the_client_gives_up_its_body() {
+fn early_response_is_complete_when_the_client_stops_its_body() {
     let mut stage = Stage::http(1);
     let client = stage.ask(POST.strip_suffix("llo").unwrap());
     let link = stage.link();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const PONG: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\npong";
 
-/// The links on which a request of a client has come and nothing was answered.
+/// / The links on which a request of a client has come and no response has begun.
 fn asked(stage: &Stage) -> Vec<(WireId, usize)> {
     let links = stage.backend_conns().into_iter();
     let world = stage.world.borrow();
@@ -41,7 +41,7 @@ fn where_all_hang_a_get_waits_for_the_one_it_is_at() {
 }
 
 #[test]
-fn who_waits_at_a_backend_long_ejected_goes_to_the_first_that_comes_back() {
+fn request_at_an_ejected_backend_is_redispatched_to_the_first_that_recovers() {
     let (mut stage, client, link, hung) = both_hang();
     let well = move |number| (number != hung).then_some(PONG);
     live(&mut stage, Duration::from_secs(3), well);
@@ -53,7 +53,7 @@ fn who_waits_at_a_backend_long_ejected_goes_to_the_first_that_comes_back() {
 }
 
 #[test]
-fn an_operator_who_takes_a_hanging_backend_out_does_not_leave_those_it_has_caught() {
+fn disabling_a_hanging_backend_redispatches_its_requests() {
     for order in [AdminCommand::Drain, AdminCommand::Disable] {
         let mut stage = checked(2, CheckKind::HTTP);
         let client = stage.ask(GET);
@@ -101,7 +101,7 @@ fn connections_that_are_refused_use_up_no_retries() {
 }
 
 #[test]
-fn what_the_first_worker_finds_silent_lets_go_at_the_others_too() {
+fn hang_found_by_the_first_worker_redispatches_in_all_workers() {
     let mut stage = Stage::http(2);
     let client = stage.ask(GET);
     let (link, hung) = asked(&stage)[0];

@@ -15,7 +15,7 @@ pub(super) fn checked(backends: usize, check: CheckKind) -> Stage {
     setup.raise()
 }
 
-/// Passes time in small steps, as a loop would. After each, every open check is `answered`.
+/// / Passes time in small steps, as a loop would. After each, every open check is `answered`.
 pub(super) fn live(
     stage: &mut Stage,
     time: Duration,
@@ -73,7 +73,7 @@ fn five_errors_in_a_row_eject_and_close_the_idle_links() {
 }
 
 #[test]
-fn checks_by_connecting_eject_who_refuses_until_it_accepts() {
+fn tcp_checks_eject_a_refusing_backend_until_it_accepts() {
     let mut stage = checked(2, CheckKind::TCP);
     stage.dial(1, Dial::Refused);
     live(&mut stage, Duration::from_secs(4), |_| None);
@@ -107,7 +107,7 @@ fn checks_by_page_see_a_backend_that_is_not_well() {
 }
 
 #[test]
-fn who_is_caught_by_a_silent_backend_is_answered_by_another() {
+fn request_at_a_hanging_backend_is_redispatched() {
     let mut stage = checked(2, CheckKind::HTTP);
     let client = stage.ask(GET);
     let silent = stage.backend_conns()[0].1;

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
-/// What the wall clock shows when the clock of the server shows zero.
+/// / Wall time at which the clock of the proxy shows zero.
 const EPOCH: Duration = Duration::from_secs(1_700_000_000);
 const MAX_FEEDS: usize = 3;
 
@@ -95,7 +95,7 @@ fn heartbeat_conn(stage: &mut Stage) -> WireId {
 }
 
 #[test]
-fn who_falls_silent_is_out_within_four_intervals_and_back_by_a_trial() {
+fn missing_heartbeats_eject_within_four_intervals_and_a_trial_readmits() {
     let mut stage = listening(Stage::http(3), None);
     live(&mut stage, 20, &[0, 1]);
     assert_eq!(
@@ -125,7 +125,7 @@ fn who_falls_silent_is_out_within_four_intervals_and_back_by_a_trial() {
 }
 
 #[test]
-fn requests_that_wait_for_a_host_that_vanished_are_answered_by_another() {
+fn requests_at_a_vanished_host_are_redispatched() {
     let mut stage = listening(Stage::http(2), None);
     live(&mut stage, 5, &[0, 1]);
     let client = stage.ask(GET);
@@ -165,7 +165,7 @@ fn a_process_that_is_reported_dead_ejects_at_once() {
 
 /// The server was held up; what came in meanwhile is read in the turn after the look is due.
 #[test]
-fn a_pause_of_our_own_makes_nobody_look_dead() {
+fn pause_of_lb_itself_makes_no_sender_suspect() {
     let mut stage = listening(Stage::http(2), None);
     live(&mut stage, 10, &[0, 1]);
     let waiting = [0, 1].map(|number| beat(&stage, number).encode(None));
@@ -184,7 +184,7 @@ fn a_pause_of_our_own_makes_nobody_look_dead() {
 }
 
 #[test]
-fn a_snapshot_shows_what_heartbeats_say() {
+fn snapshot_shows_heartbeat_reports() {
     let mut stage = listening(Stage::http(2), None);
     let heartbeat = Heartbeat {
         process: Some(ProcessState::Alive),
@@ -235,7 +235,7 @@ fn a_backend_is_called_by_its_address_or_by_a_host_of_its_own() {
 }
 
 #[test]
-fn with_a_key_only_those_who_have_it_are_heard_and_only_once() {
+fn with_a_key_only_signed_heartbeats_count_and_only_once() {
     let mut stage = listening(Stage::http(2), Some(key()));
     let unsigned = beat(&stage, 1).encode(None);
     let signed = beat(&stage, 1).encode(Some(&key()));
@@ -297,7 +297,7 @@ fn a_connection_brings_heartbeats_however_they_are_cut() {
 }
 
 #[test]
-fn a_connection_that_brings_what_is_refused_is_closed() {
+fn connection_that_sends_refused_heartbeats_is_closed() {
     let good = |stage: &Stage| framed(&beat(stage, 1).encode(Some(&key())));
     let mut stage = listening(Stage::http(2), Some(key()));
     let forged = framed(&beat(&stage, 1).encode(None));

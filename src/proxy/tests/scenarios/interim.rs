@@ -1,4 +1,4 @@
-//! Interim answers: 100 Continue and other 1xx.
+//! ! Interim responses: 100 Continue and other 1xx.
 
 use super::*;
 
@@ -39,7 +39,7 @@ fn a_body_that_is_not_wanted_is_not_waited_for() {
 }
 
 #[test]
-fn interim_answers_are_passed_on_alone_or_with_the_final_one() {
+fn interim_responses_are_passed_on_alone_or_with_the_final_one() {
     for parts in [vec![HINTS, HINTS, OK], vec![&*[HINTS, HINTS, OK].concat()]] {
         let mut stage = Stage::http(1);
         let client = stage.ask(GET);
@@ -51,7 +51,7 @@ fn interim_answers_are_passed_on_alone_or_with_the_final_one() {
 }
 
 #[test]
-fn an_http_1_0_client_sees_no_interim_answer() {
+fn http_1_0_client_gets_no_interim_response() {
     let mut stage = Stage::http(1);
     let client = stage.ask(GET_10);
     stage.send(stage.link(), [HINTS, OK].concat());
@@ -59,7 +59,7 @@ fn an_http_1_0_client_sees_no_interim_answer() {
 }
 
 #[test]
-fn after_an_interim_answer_nothing_is_repeated() {
+fn nothing_is_retried_after_an_interim_response() {
     let mut stage = Stage::http(2);
     let client = stage.ask(GET);
     stage.send(stage.link(), HINTS);

@@ -1,4 +1,4 @@
-//! Connections that serve many exchanges, and whose they are.
+//! ! Connections that serve many exchanges, and their reuse.
 
 use super::*;
 use crate::proxy::Token;
@@ -50,7 +50,7 @@ fn clients_at_the_same_time_have_links_of_their_own() {
 }
 
 #[test]
-fn requests_in_one_packet_are_answered_in_order() {
+fn pipelined_requests_are_served_in_order() {
     let mut stage = Stage::http(1);
     let client = stage.ask([GET, POST, GET].concat());
     for (request, body) in [(GET, "r1"), (POST, "r2"), (GET, "r3")] {
@@ -80,7 +80,7 @@ fn a_head_may_come_byte_by_byte() {
 }
 
 #[test]
-fn a_client_that_ends_after_its_request_is_answered() {
+fn client_that_half_closes_after_its_request_gets_the_response() {
     let mut stage = Stage::http(1);
     let client = stage.client();
     stage.send_and_end(client, GET);
@@ -172,7 +172,7 @@ fn a_malformed_request_is_refused_and_its_client_seen_off() {
 }
 
 #[test]
-fn a_post_is_not_sent_on_a_kept_connection_whose_end_has_come_unnoticed() {
+fn post_is_not_sent_on_a_kept_connection_with_an_unread_end() {
     const POST: &str = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi";
     let late_response = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n";
     for unsolicited in ["", late_response] {

@@ -5,7 +5,7 @@ use super::*;
 use crate::config::{CheckKind, Mode};
 use std::time::Duration;
 
-/// What becomes of an echo request on its way.
+/// / The fate of an echo request.
 type Garbling = fn(&[u8]) -> Vec<u8>;
 
 fn pinged(backends: usize) -> Stage {
@@ -14,7 +14,7 @@ fn pinged(backends: usize) -> Stage {
     setup.raise()
 }
 
-/// Passes time in small steps. Each request is answered by its host as soon as it is sent.
+/// / Passes time in small steps. Each request gets the reply of its host as soon as it is sent.
 fn live(stage: &mut Stage, time: Duration, host: impl Fn(usize, &[u8]) -> Vec<Vec<u8>>) {
     const STEP: Duration = Duration::from_millis(20);
     for _ in 0..time.as_millis() / STEP.as_millis() {
@@ -32,8 +32,8 @@ fn live(stage: &mut Stage, time: Duration, host: impl Fn(usize, &[u8]) -> Vec<Ve
     }
 }
 
-/// The answer to a request: as RFC 792 has it, with another type, and so another checksum.
-fn answer(request: &[u8]) -> Vec<u8> {
+/// / The reply to a request: as RFC 792 has it, with another type, and so another checksum.
+fn reply(request: &[u8]) -> Vec<u8> {
     assert_eq!(request[..2], [8, 0], "an echo request");
     let mut message = request.to_vec();
     message[0] = 0;
@@ -44,9 +44,9 @@ fn answer(request: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_host_that_falls_silent_is_ejected_until_it_answers() {
+fn silent_host_is_ejected_until_it_replies() {
     let mut stage = pinged(2);
-    let well = |request: &[u8]| vec![answer(request)];
+    let well = |request: &[u8]| vec![reply(request)];
     live(&mut stage, Duration::from_secs(5), |_, r| well(r));
     assert_eq!(told(&mut stage), [""; 0]);
     // Three checks at most 2.2 s and then 0.55 s apart, and a second for each.
@@ -66,25 +66,25 @@ fn a_host_that_falls_silent_is_ejected_until_it_answers() {
 }
 
 #[test]
-fn the_answer_is_found_behind_messages_of_others() {
+fn reply_is_found_behind_messages_of_other_hosts() {
     let mut stage = pinged(1);
     live(&mut stage, Duration::from_secs(8), |_, request| {
         // Its own request, as on a loopback interface; a response to another; nonsense.
-        let mut other = answer(request);
+        let mut other = reply(request);
         other[20] ^= 1;
-        vec![request.to_vec(), other, vec![0xff; 3], answer(request)]
+        vec![request.to_vec(), other, vec![0xff; 3], reply(request)]
     });
     assert_eq!(told(&mut stage), [""; 0]);
     assert!(stage.backend_conns().len() >= 4);
 }
 
 #[test]
-fn what_is_not_the_answer_does_not_count() {
+fn messages_that_are_not_the_reply_do_not_count() {
     let garblings: [Garbling; 4] = [
         |request| request.to_vec(),
-        |request| answer(request)[..20].to_vec(),
+        |request| reply(request)[..20].to_vec(),
         |request| {
-            let mut message = answer(request);
+            let mut message = reply(request);
             message[7] ^= 1;
             message
         },
@@ -104,7 +104,7 @@ fn what_is_not_the_answer_does_not_count() {
 }
 
 #[test]
-fn a_late_answer_finds_nobody() {
+fn late_reply_is_ignored() {
     let mut stage = pinged(1);
     live(&mut stage, Duration::from_secs(7), |_, _| Vec::new());
     assert_eq!(state(&stage, 0), "ejected");
@@ -119,10 +119,10 @@ fn a_flood_is_read_in_bounded_parts_and_hurts_one_check_at_most() {
     let flooded = std::cell::Cell::new(false);
     live(&mut stage, Duration::from_secs(8), |_, request| {
         if flooded.replace(true) {
-            return vec![answer(request)];
+            return vec![reply(request)];
         }
         let mut flood = vec![vec![0; 24]; 1_000];
-        flood.push(answer(request));
+        flood.push(reply(request));
         flood
     });
     assert_eq!(told(&mut stage), [""; 0]);

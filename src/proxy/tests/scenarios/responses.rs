@@ -1,9 +1,9 @@
-//! How answers end, and how that is told to clients of either version.
+//! ! The end of a response, and how clients of either version learn of it.
 
 use super::*;
 
 #[test]
-fn answers_without_a_body_end_with_their_head() {
+fn responses_without_a_body_end_with_their_head() {
     let bodyless = [
         ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"),
         (
@@ -31,7 +31,7 @@ fn answers_without_a_body_end_with_their_head() {
 }
 
 #[test]
-fn an_answer_that_ends_by_closing_is_sent_in_chunks() {
+fn response_that_ends_by_closing_is_sent_in_chunks() {
     let mut stage = Stage::http(1);
     let client = stage.ask(GET);
     let link = stage.link();
@@ -61,7 +61,7 @@ fn an_http_1_0_client_is_sent_plain_bytes_until_the_end() {
 }
 
 #[test]
-fn an_answer_that_is_cut_short_does_not_seem_complete() {
+fn truncated_response_does_not_seem_complete() {
     let cases = [
         (
             GET,
@@ -103,7 +103,7 @@ fn an_answer_that_is_cut_short_does_not_seem_complete() {
 }
 
 #[test]
-fn an_answer_may_come_before_the_request_is_over() {
+fn response_may_come_before_the_request_is_complete() {
     let mut stage = Stage::http(1);
     let client = stage.ask("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc");
     let link = stage.link();
@@ -130,7 +130,7 @@ fn an_answer_may_come_before_the_request_is_over() {
 }
 
 #[test]
-fn a_backend_that_stops_listening_may_still_have_answered() {
+fn backend_that_stops_reading_may_still_have_responded() {
     let mut stage = Stage::http(1);
     let client = stage.ask("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc");
     let link = stage.link();
@@ -146,7 +146,7 @@ fn a_backend_that_stops_listening_may_still_have_answered() {
 }
 
 #[test]
-fn an_answer_that_cannot_be_trusted_is_not_passed_on() {
+fn untrustworthy_response_is_not_passed_on() {
     for answer in [
         "HTTP/1.1 2000 OK\r\n\r\n",
         "SSH-2.0-OpenSSH\r\n",
@@ -163,7 +163,7 @@ fn an_answer_that_cannot_be_trusted_is_not_passed_on() {
 }
 
 #[test]
-fn an_answer_cut_by_a_client_that_left_leaves_the_backend() {
+fn response_cut_by_a_client_that_left_leaves_the_backend() {
     let mut stage = Stage::http(1);
     let client = stage.ask(GET);
     let link = stage.link();

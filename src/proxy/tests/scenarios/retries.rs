@@ -1,4 +1,4 @@
-//! What is asked again, and what never is.
+//! ! Retries: which attempts are repeated, and which never.
 
 use super::*;
 use crate::config::Mode;
@@ -56,7 +56,7 @@ fn a_post_of_which_nothing_was_sent_may_go_elsewhere() {
 }
 
 #[test]
-fn who_refuses_is_followed_by_the_next() {
+fn refusing_backend_is_followed_by_the_next() {
     for at_once in [true, false] {
         let mut stage = Stage::http(3);
         let dial = if at_once { Dial::Refused } else { Dial::Later };
@@ -143,7 +143,7 @@ fn nothing_is_repeated_where_that_is_not_allowed() {
 }
 
 #[test]
-fn part_of_an_answer_is_not_followed_by_another() {
+fn partial_response_is_not_followed_by_another() {
     let mut stage = Stage::http(2);
     let client = stage.ask(GET);
     stage.send(
@@ -168,7 +168,7 @@ fn part_of_a_head_has_not_reached_the_client() {
 }
 
 #[test]
-fn a_tunnel_goes_to_the_next_backend_with_what_the_client_has_said() {
+fn tunnel_is_retried_with_the_bytes_of_the_client() {
     let mut stage = Stage::tcp(2);
     stage.dial(0, Dial::Later);
     stage.dial(1, Dial::Later);

@@ -67,8 +67,8 @@ fn a_client_stays_with_its_backend_and_is_told_once() {
     }
 }
 
-/// The answer of a backend that leaves is whole and the last on its connection, however it is
-/// framed and whatever the client speaks; the next request is bound elsewhere.
+/// / The response of a draining backend is complete and the last on its connection, in every
+/// framing and every client version; the next request is bound elsewhere.
 #[test]
 fn a_client_bound_to_a_backend_that_leaves_is_let_go() {
     const CHUNKED: &str =
@@ -129,7 +129,7 @@ fn a_client_that_comes_back_late_keeps_its_connection_and_gets_another_backend()
 }
 
 #[test]
-fn nobody_is_bound_to_a_backend_that_leaves() {
+fn no_client_is_bound_to_a_draining_backend() {
     let mut stage = sticky(2);
     let client = stage.ask(GET);
     let (link, number) = asked(&stage);
@@ -149,7 +149,7 @@ fn nobody_is_bound_to_a_backend_that_leaves() {
 }
 
 #[test]
-fn who_is_not_bound_stays_connected_while_a_backend_drains() {
+fn unbound_client_stays_connected_while_a_backend_drains() {
     let mut stage = Stage::http(2);
     let client = stage.ask(GET);
     let (link, number) = asked(&stage);

@@ -14,7 +14,7 @@ fn idle_connections_are_closed_at_once() {
 }
 
 #[test]
-fn what_is_under_way_is_finished() {
+fn exchanges_in_flight_are_finished() {
     let mut stage = Stage::http(1);
     let (first, second) = (stage.ask(GET), stage.ask(GET));
     let links = stage.backend_conns();
@@ -52,7 +52,7 @@ fn a_request_that_is_arriving_is_still_served() {
 }
 
 #[test]
-fn what_does_not_finish_is_abandoned() {
+fn exchanges_over_the_shutdown_timeout_are_abandoned() {
     let mut stage = Stage::http(1);
     let (waiting, reading) = (stage.ask(GET), stage.ask(GET));
     let links = stage.backend_conns();

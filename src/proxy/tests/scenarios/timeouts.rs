@@ -1,4 +1,4 @@
-//! What is waited for, how long, and what follows.
+//! ! Waits, their timeouts, and the consequences.
 
 use super::*;
 use crate::config::Mode;
@@ -42,7 +42,7 @@ fn a_body_that_stops_coming_ends_the_exchange() {
 }
 
 #[test]
-fn a_backend_that_does_not_answer_is_given_up() {
+fn silent_backend_times_out() {
     let mut stage = Stage::http(2);
     let client = stage.ask(GET);
     stage.seconds(59);
@@ -59,7 +59,7 @@ fn a_backend_that_does_not_answer_is_given_up() {
 }
 
 #[test]
-fn a_backend_that_stops_answering_is_cut_off() {
+fn backend_that_stops_sending_is_cut_off() {
     let mut stage = Stage::http(1);
     let client = stage.ask(GET);
     stage.send(
@@ -210,7 +210,7 @@ fn connections_that_come_and_go_do_not_fill_the_wheel() {
 }
 
 #[test]
-fn who_takes_a_slot_over_has_his_own_time() {
+fn reused_slot_has_a_deadline_of_its_own() {
     let (mut stage, first, _) = warmed_up(Stage::http(1));
     stage.seconds(30);
     stage.end(first);

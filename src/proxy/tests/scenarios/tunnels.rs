@@ -77,7 +77,7 @@ fn a_break_is_not_taken_for_an_end() {
 }
 
 #[test]
-fn when_nobody_can_be_reached_the_client_is_closed() {
+fn client_is_closed_when_no_backend_can_be_reached() {
     let mut stage = Stage::tcp(2);
     stage.dial(0, Dial::Refused);
     stage.dial(1, Dial::Refused);

@@ -38,7 +38,7 @@ fn bytes_in_the_same_packet_are_not_lost() {
 }
 
 #[test]
-fn what_a_backend_declines_stays_http() {
+fn declined_upgrade_stays_http() {
     let mut stage = Stage::http(1);
     let client = stage.ask([UPGRADE, GET].concat());
     let link = stage.link();
@@ -48,7 +48,7 @@ fn what_a_backend_declines_stays_http() {
 }
 
 #[test]
-fn nobody_is_upgraded_who_did_not_ask() {
+fn upgrade_without_a_request_is_not_relayed() {
     let mut stage = Stage::http(1);
     let client = stage.ask(GET);
     stage.send(stage.link(), SWITCHING);

@@ -8,7 +8,7 @@ use super::weather::{Scene, Weather};
 use super::{End, WireId};
 use std::collections::HashMap;
 
-/// How often each request has reached a backend.
+/// / Number of times each request has reached a backend.
 #[derive(Default)]
 pub(super) struct Ledger {
     seen: HashMap<(usize, usize), usize>,
@@ -114,8 +114,8 @@ impl Backend {
     }
 
     fn begin(&mut self, head: &str, scene: &mut Scene, ledger: &mut Ledger, seed: u64) {
-        assert!(self.asked.is_none(), "asked before the answer was over");
-        assert!(self.out.is_empty(), "asked before the answer was over");
+        assert!(self.asked.is_none(), "asked before the response was over");
+        assert!(self.out.is_empty(), "asked before the response was over");
         let mut words = head.split(' ');
         let (method, target) = (words.next().unwrap(), words.next().unwrap());
         let (client, number) = target[1..].split_once('/').expect("/CLIENT/NUMBER");
@@ -132,7 +132,7 @@ impl Backend {
         let is_early = plan.is_early;
         self.asked = Some((plan, 0));
         if is_early {
-            self.answer(scene);
+            self.respond(scene);
         }
     }
 
@@ -145,31 +145,31 @@ impl Backend {
         let (plan, seen) = self.asked.as_ref().expect("a request");
         assert_eq!(*seen, plan.asks().len(), "{:?} seems complete", plan.id);
         if !plan.is_early {
-            self.answer(scene);
+            self.respond(scene);
         }
         self.asked = None;
     }
 
     /// Puts the response together; in a storm it may be none.
-    fn answer(&mut self, scene: &mut Scene) {
+    fn respond(&mut self, scene: &mut Scene) {
         let (plan, _) = self.asked.as_ref().expect("a request");
-        let mut answer = plan.answer_bytes();
+        let mut response = plan.response_bytes();
         self.ends = plan.closes;
-        self.must_send_all = plan.answer == Framing::UntilEnd;
+        self.must_send_all = plan.response == Framing::UntilEnd;
         if scene.mishap(4) {
             match scene.rng.below(4) {
                 // Cut short, and then it ends. No framing at all makes that look complete.
-                0 if plan.answer != Framing::UntilEnd => {
-                    answer.truncate(scene.rng.below(answer.len()));
+                0 if plan.response != Framing::UntilEnd => {
+                    response.truncate(scene.rng.below(response.len()));
                     self.ends = true;
                 }
-                1 => answer = b"HTTP/1.1 teapot\r\n\r\n".to_vec(),
-                // More than was asked for, in the same breath.
-                2 if !plan.closes => answer.extend_from_slice(b"HTTP/1.1 200 OK\r\n\r\nmore"),
+                1 => response = b"HTTP/1.1 teapot\r\n\r\n".to_vec(),
+                // More bytes than the response has, in the same write.
+                2 if !plan.closes => response.extend_from_slice(b"HTTP/1.1 200 OK\r\n\r\nmore"),
                 // Not a word.
-                _ => answer.clear(),
+                _ => response.clear(),
             }
         }
-        self.out.extend(answer);
+        self.out.extend(response);
     }
 }

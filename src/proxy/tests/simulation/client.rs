@@ -10,29 +10,29 @@ use super::{End, WireId};
 pub(super) struct Client {
     pub(super) wire: WireId,
     plans: Vec<Plan>,
-    /// True if it asks again before it was answered.
+    /// / True if it sends the next request before the response.
     pipelines: bool,
     out: Vec<u8>,
     /// A body that waits for 100 Continue.
     held_back: Option<Vec<u8>>,
     asked: usize,
-    answered: usize,
+    served: usize,
     reader: Reader,
-    answer: Option<Answer>,
+    response: Option<Response>,
     /// The server said that its connection ends after this response.
     was_told_to_close: bool,
     is_over: bool,
 }
 
 /// A response that is being read.
-enum Answer {
+enum Response {
     /// The backend's; so many bytes of its body have come.
     Planned(usize),
     /// The balancer's own.
     Local,
 }
 
-/// Returns what a client asks: nothing more after it said itself that it would not.
+/// / Returns the next request of a client: none after one that announced the end.
 fn plans(seed: u64, number: usize, asks: usize) -> Vec<Plan> {
     let plans = (0..asks).map(|ask| Plan::new(seed, (number, ask)));
     let mut plans: Vec<Plan> = plans.collect();
@@ -52,9 +52,9 @@ impl Client {
             out: Vec::new(),
             held_back: None,
             asked: 0,
-            answered: 0,
+            served: 0,
             reader: Reader::new(),
-            answer: None,
+            response: None,
             was_told_to_close: false,
             is_over: false,
         }
@@ -79,7 +79,7 @@ impl Client {
         if self.was_told_to_close || !scene.may_send(self.wire) {
             return;
         }
-        let may_ask = self.pipelines || self.answered == self.asked;
+        let may_ask = self.pipelines || self.served == self.asked;
         if self.out.is_empty() && self.held_back.is_none() && may_ask {
             self.ask();
         }
@@ -109,9 +109,9 @@ impl Client {
         self.reader.push(&bytes);
         while let Some(part) = self.reader.next() {
             match part {
-                Part::Head(head) => self.begin_answer(&head),
+                Part::Head(head) => self.begin_response(&head),
                 Part::Content(content) => self.check_content(&content),
-                Part::End => self.end_answer(),
+                Part::End => self.end_response(),
             }
         }
         let end = scene.stage.fate(self.wire);
@@ -124,17 +124,14 @@ impl Client {
         }
     }
 
-    /// The request that is to be answered next.
+    /// / The request whose response is next.
     fn plan(&self) -> &Plan {
-        assert!(
-            self.answered < self.asked,
-            "an answer that nobody asked for"
-        );
-        &self.plans[self.answered]
+        assert!(self.served < self.asked, "a response that nobody asked for");
+        &self.plans[self.served]
     }
 
-    fn begin_answer(&mut self, head: &str) {
-        assert!(!self.was_told_to_close, "an answer after the last: {head}");
+    fn begin_response(&mut self, head: &str) {
+        assert!(!self.was_told_to_close, "a response after the last: {head}");
         let status: u16 = head[9..12].parse().expect("a status");
         if status < 200 {
             return self.interim(status);
@@ -152,22 +149,22 @@ impl Client {
         }
         assert!(
             framing != Framing::UntilEnd || closes,
-            "an endless answer: {head}"
+            "an endless response: {head}"
         );
-        let answer = match field(head, "x-id") {
+        let response = match field(head, "x-id") {
             Some(id) => {
                 let (client, number) = plan.id;
-                assert_eq!(id, format!("{client}/{number}"), "somebody else's answer");
+                assert_eq!(id, format!("{client}/{number}"), "somebody else's response");
                 assert_eq!(status, plan.status);
-                Answer::Planned(0)
+                Response::Planned(0)
             }
             None => {
                 assert!(matches!(status, 408 | 502 | 503 | 504), "{head}");
-                Answer::Local
+                Response::Local
             }
         };
         self.was_told_to_close = closes;
-        self.answer = Some(answer);
+        self.response = Some(response);
         self.reader.begin_body(framing);
     }
 
@@ -185,33 +182,33 @@ impl Client {
     }
 
     fn check_content(&mut self, content: &[u8]) {
-        let plan = &self.plans[self.answered];
-        if let Some(Answer::Planned(seen)) = &mut self.answer {
-            noise::check(content, plan.answers(), seen);
+        let plan = &self.plans[self.served];
+        if let Some(Response::Planned(seen)) = &mut self.response {
+            noise::check(content, plan.responses(), seen);
         }
     }
 
-    fn end_answer(&mut self) {
-        if let Some(Answer::Planned(seen)) = self.answer.take() {
-            let plan = &self.plans[self.answered];
-            assert_eq!(seen, plan.answers().len(), "{:?} seems complete", plan.id);
+    fn end_response(&mut self) {
+        if let Some(Response::Planned(seen)) = self.response.take() {
+            let plan = &self.plans[self.served];
+            assert_eq!(seen, plan.responses().len(), "{:?} seems complete", plan.id);
         }
-        self.answered += 1;
+        self.served += 1;
     }
 
     /// The connection has ended: an end in order must not make part of a response look whole.
     fn check_end(&mut self, end: End, weather: Weather) {
         if end == End::Finished && self.reader.ends_with_connection() {
-            self.end_answer();
+            self.end_response();
         }
         if weather == Weather::Calm {
-            assert!(self.is_satisfied(), "the server left {:?}", self.answered);
+            assert!(self.is_satisfied(), "the server left {:?}", self.served);
         }
     }
 
     /// Returns whether it got all it can expect.
     pub(super) fn is_satisfied(&self) -> bool {
-        let is_done = self.answered == self.plans.len() || self.was_told_to_close;
-        is_done && self.answer.is_none()
+        let is_done = self.served == self.plans.len() || self.was_told_to_close;
+        is_done && self.response.is_none()
     }
 }

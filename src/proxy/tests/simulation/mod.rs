@@ -1,10 +1,10 @@
 //! Thousands of made-up sessions, each decided by its seed, against a model of what is legal.
 //!
-//! Peers act at random between the events and turns of the server: they cut what they send
+//! ! Peers act at random between the events and turns of the proxy: they cut what they send
 //! anywhere, read slowly, and in a *storm* also break off, refuse, fall silent, lie and lose time.
-//! In a *calm* nobody is at fault, so everybody must get everything. Whoever receives bytes checks
-//! each of them against what he can have been sent; the server is checked after each turn, and
-//! must have let go of everything when all are gone.
+//! In a *calm* no peer is at fault, so every byte must arrive. Each receiver checks each byte
+//! against what it can have been sent. The proxy is checked after each turn, and holds nothing when
+//! all connections are gone.
 //!
 //! A failure prints its seed. `LB_SIM_SEEDS=N` runs seeds 0 to N of each kind, `LB_SIM_SEEDS=A..B`
 //! those from A to B.

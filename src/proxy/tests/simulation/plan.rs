@@ -1,9 +1,9 @@
-//! What is asked and answered: decided by who asks, so that everybody can know it.
+//! ! Requests and responses, derived from the sender and the number, so that every peer knows them.
 
 use super::noise::stretch;
 use crate::strategy::Rng;
 
-/// How the end of a body is told.
+/// / The framing of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     Nothing,
@@ -15,7 +15,7 @@ pub(super) enum Framing {
 /// One request and the response it is to get.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    /// Who asks, and for the how manieth time.
+    /// / A client, and the number of a request among its requests.
     pub(super) id: (usize, usize),
     pub(super) method: &'static str,
     pub(super) is_http_10: bool,
@@ -28,8 +28,8 @@ pub(super) struct Plan {
     pub(super) is_early: bool,
     /// True if the backend closes after it.
     pub(super) closes: bool,
-    pub(super) answer: Framing,
-    answer_len: usize,
+    pub(super) response: Framing,
+    response_len: usize,
     connection: &'static str,
     seed: u64,
 }
@@ -46,9 +46,9 @@ impl Plan {
             body = Framing::Nothing;
         }
         let status = [200, 200, 200, 200, 204, 304, 404, 500][rng.below(8)];
-        let (mut answer, answer_len) = any_framing(&mut rng, true, false);
+        let (mut response, response_len) = any_framing(&mut rng, true, false);
         if method == "HEAD" || matches!(status, 204 | 304) {
-            answer = Framing::Nothing;
+            response = Framing::Nothing;
         }
         let is_early = has_body && rng.below(5) == 0;
         Self {
@@ -65,12 +65,12 @@ impl Plan {
             status,
             interims: [0, 0, 0, 1, 2][rng.below(5)],
             is_early,
-            closes: answer == Framing::UntilEnd || is_early || rng.below(6) == 0,
-            answer,
-            answer_len: if answer == Framing::Nothing {
+            closes: response == Framing::UntilEnd || is_early || rng.below(6) == 0,
+            response,
+            response_len: if response == Framing::Nothing {
                 0
             } else {
-                answer_len
+                response_len
             },
             connection: match (is_http_10, rng.below(8)) {
                 (false, 0) => "Connection: close\r\n",
@@ -115,8 +115,8 @@ impl Plan {
         self.framed(self.body, self.asks())
     }
 
-    /// The answer, as the backend frames it.
-    pub(super) fn answer_bytes(&self) -> Vec<u8> {
+    /// / The response, as the backend frames it.
+    pub(super) fn response_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for _ in 0..self.interims {
             out.extend_from_slice(b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n");
@@ -130,10 +130,10 @@ impl Plan {
         let head = format!(
             "HTTP/1.1 {} Some Reason\r\nX-Id: {client}/{number}\r\n{close}{}\r\n",
             self.status,
-            field(self.answer),
+            field(self.response),
         );
         out.extend_from_slice(head.as_bytes());
-        out.extend(self.framed(self.answer, self.answers()));
+        out.extend(self.framed(self.response, self.responses()));
         out
     }
 
@@ -143,8 +143,8 @@ impl Plan {
     }
 
     /// The content of the response.
-    pub(super) fn answers(&self) -> &'static [u8] {
-        stretch(self.seed ^ 2, self.answer_len)
+    pub(super) fn responses(&self) -> &'static [u8] {
+        stretch(self.seed ^ 2, self.response_len)
     }
 
     fn framed(&self, framing: Framing, content: &[u8]) -> Vec<u8> {
@@ -172,7 +172,7 @@ impl Plan {
     }
 }
 
-fn any_framing(rng: &mut Rng, is_answer: bool, is_http_10: bool) -> (Framing, usize) {
+fn any_framing(rng: &mut Rng, is_response: bool, is_http_10: bool) -> (Framing, usize) {
     let len = match rng.below(16) {
         0 => 0,
         1..=13 => rng.below(300),
@@ -181,7 +181,7 @@ fn any_framing(rng: &mut Rng, is_answer: bool, is_http_10: bool) -> (Framing, us
     };
     match rng.below(4) {
         0 | 1 if !is_http_10 => (Framing::Chunked, len),
-        2 if is_answer => (Framing::UntilEnd, len),
+        2 if is_response => (Framing::UntilEnd, len),
         _ => (Framing::Length(len), len),
     }
 }

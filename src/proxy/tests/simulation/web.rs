@@ -7,7 +7,7 @@ use crate::config::Mode;
 
 /// Things that happen in one run.
 const STEPS: usize = 150;
-/// Rounds in which everybody may finish, more than any calm needs.
+/// / Rounds after which all must have finished, more than any calm needs.
 const MAX_ROUNDS: usize = 4000;
 
 struct Web {
@@ -72,7 +72,7 @@ impl Web {
         }
     }
 
-    /// Nobody is at fault: all clients get all they asked for.
+    /// / No peer is at fault: all clients get all responses.
     fn finish(&mut self, scene: &mut Scene) {
         scene.hurry();
         for _ in 0..MAX_ROUNDS {

@@ -7,12 +7,12 @@ use super::super::reader::field;
 use super::{RequestId, Rng, millis};
 use crate::time::Timestamp;
 
-/// How a request ended, as its client sees it.
+/// / The end of a request, as its client sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     /// A server's response came, whole, with this status.
     Answered(u16),
-    /// The balancer answered itself; this is its page.
+    /// / A local reply of the balancer.
     Refused(String),
     /// The connection ended before there was a whole response.
     Broken,
@@ -23,7 +23,7 @@ pub(super) struct Caller {
     asked: usize,
     wire: Option<WireId>,
     heard: String,
-    /// When it asks next; `None` while it waits for a response.
+    /// / Time of its next request; `None` while it waits for a response.
     asks_at: Option<Timestamp>,
 }
 
@@ -43,7 +43,7 @@ impl Caller {
         self.asks_at.unwrap_or(Timestamp::NEVER)
     }
 
-    /// Asks, if it is time to. Returns what, and whether it may be asked but once.
+    /// / Sends a request, if one is due. Returns it, and whether it may be sent only once.
     pub(super) fn ask(&mut self, stage: &mut Stage, rng: &mut Rng) -> Option<(RequestId, bool)> {
         self.asks_at.take_if(|at| *at <= stage.now)?;
         self.asked += 1;
@@ -65,14 +65,14 @@ impl Caller {
         let wire = self.wire?;
         let bytes = stage.heard_bytes(wire);
         self.heard += std::str::from_utf8(&bytes).expect("text");
-        let ending = self.answer();
+        let ending = self.response();
         let is_over = stage.fate(wire) != End::Open;
         if is_over {
             self.wire = None;
             self.heard.clear();
         }
         if self.asks_at.is_some() {
-            assert_eq!(ending, None, "an answer nobody asked for");
+            assert_eq!(ending, None, "an response nobody asked for");
             return None;
         }
         let ending = ending.or_else(|| is_over.then_some(Ending::Broken))?;
@@ -81,7 +81,7 @@ impl Caller {
     }
 
     /// Takes a whole response out of what it has heard.
-    fn answer(&mut self) -> Option<Ending> {
+    fn response(&mut self) -> Option<Ending> {
         let (head, rest) = self.heard.split_once("\r\n\r\n")?;
         let length: usize = field(head, "content-length")?.parse().expect("a length");
         let body = rest.get(..length)?.to_owned();

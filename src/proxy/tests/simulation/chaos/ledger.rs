@@ -1,4 +1,4 @@
-//! What became of each request, and whether it had to.
+//! ! The fate of each request, and whether it was justified.
 //!
 //! A request may fail only if nothing could save it:
 //! * it reached a server that then failed it, and it may not be repeated, or its response had
@@ -8,7 +8,7 @@
 //! * its server kept it waiting for the whole first-byte timeout, and no check showed by then
 //!   that the server hangs.
 //!
-//! All of that is judged by what the machines and the wires know, nothing by what the server says.
+//! ! All of that is judged by the state of machines and wires, nothing by what the proxy reports.
 
 use super::caller::Ending;
 use super::machine::{Condition, Machine};
@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// How long a response is waited for: longer than it takes to find out that a server hangs.
+/// / Time for which a response is waited for: longer than it takes to detect a hang.
 pub(super) const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(12);
 /// The end of a connection to a dead machine is known to the server after less than this.
 const NEWS: Duration = Duration::from_millis(5);
@@ -34,7 +34,7 @@ struct Request {
     sent_to: Vec<usize>,
     sent_at: Timestamp,
     has_begun: bool,
-    /// True if every machine that could have responded was dead when it was asked.
+    /// True if every machine that could have served was dead when it was asked.
     is_hopeless: bool,
 }
 
@@ -54,9 +54,9 @@ pub(super) struct Ledger {
     check: CheckKind,
     max_retries: u32,
     open: HashMap<RequestId, Request>,
-    /// How many requests each machine was sent.
+    /// / Number of requests each machine was sent.
     pub(super) sent: [usize; MACHINES],
-    answered: usize,
+    served: usize,
     saved: usize,
     failed: HashMap<&'static str, usize>,
 }
@@ -68,7 +68,7 @@ impl Ledger {
             max_retries,
             open: HashMap::new(),
             sent: [0; MACHINES],
-            answered: 0,
+            served: 0,
             saved: 0,
             failed: HashMap::new(),
         }
@@ -130,7 +130,7 @@ impl Ledger {
             assert!(took <= NEWS, "{id:?} was refused only after {took:?}");
         }
         if let Ending::Answered(_) = ending {
-            self.answered += 1;
+            self.served += 1;
             self.saved += usize::from(request.sent_to.len() > 1);
             return;
         }
@@ -140,7 +140,7 @@ impl Ledger {
         }
     }
 
-    /// Returns why a request failed that might have been answered.
+    /// / Returns why a request failed that could have been served.
     fn excuse(
         &self,
         request: &Request,
@@ -178,7 +178,8 @@ impl Ledger {
         (attempts > self.max_retries as usize).then_some("retries used up")
     }
 
-    /// Returns whether checks have shown that its server hangs, and another could have been asked.
+    /// / Returns whether checks have shown that its server hangs, and another could have been
+    /// tried.
     fn was_to_be_rescued(&self, request: &Request, machines: &[Machine], now: Timestamp) -> bool {
         let since = earlier(now, CHECKED_WITHIN);
         let could = request.untried(machines).any(|m| m.is_steady_since(since));
@@ -197,7 +198,7 @@ impl Ledger {
     /// The run was not so calm, or so wild, that it proved nothing.
     pub(super) fn check_it_was_worth_it(&self) {
         let failed = self.failed();
-        assert!(self.answered > 2_000, "{} answered", self.answered);
+        assert!(self.served > 2_000, "{} served", self.served);
         assert!(
             self.saved + failed > 20,
             "{} saved, {failed} not",

@@ -5,23 +5,23 @@ use super::super::super::stage::{Stage, backend};
 use super::super::super::wire::Wire;
 use super::super::super::world::{Dial, WireId};
 use super::ledger::Ledger;
-use super::speech::{answer, request_id, take_request};
+use super::speech::{request_id, response, take_request};
 use super::{RequestId, Rng, millis};
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// How a machine is.
+/// / The condition of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
     Well,
-    /// It answers every request with an error, at once.
+    /// / It responds to every request with an error, at once.
     Sick {
         /// True if that cannot be seen from a check.
-        answers_checks: bool,
+        passes_checks: bool,
     },
-    /// The system accepts connections and nobody reads from them, as after `kill -STOP`.
+    /// / The system accepts connections and no process reads from them, as after `kill -STOP`.
     Hung,
-    /// Nothing gets through, in either direction, and nobody says so.
+    /// / Nothing gets through, in either direction, and nothing reports it.
     Unplugged,
     /// The process is gone, as after `kill -9`.
     Dead,
@@ -34,11 +34,11 @@ pub(super) struct Machine {
     /// True if the operator lets it take part.
     is_wanted: bool,
     connections: Vec<Connection>,
-    /// When it was dead last.
+    /// / Time of its last death.
     dead_at: Option<Timestamp>,
-    /// When it was unplugged last.
+    /// / Time at which it was last unplugged.
     unplugged_at: Option<Timestamp>,
-    /// When it last was anything but well.
+    /// / Time at which it last was anything but well.
     unwell_at: Option<Timestamp>,
     /// Since when it has been well, and the operator wanted it.
     steady_since: Timestamp,
@@ -46,7 +46,7 @@ pub(super) struct Machine {
 
 struct Connection {
     wire: WireId,
-    /// When its end reaches the server, if the machine has died.
+    /// / Time at which its end reaches the proxy, if the machine has died.
     dies_at: Option<Timestamp>,
     unread: String,
     asked: Option<Asked>,
@@ -55,7 +55,7 @@ struct Connection {
 /// A request, or a check, that waits for its response.
 struct Asked {
     id: Option<RequestId>,
-    /// What is still to be sent, the last part first.
+    /// / Parts still to be sent, in reverse order.
     parts: Vec<String>,
     next_at: Timestamp,
 }
@@ -69,7 +69,7 @@ impl Connection {
         let Some(mut asked) = self.asked.take_if(|asked| asked.next_at <= now) else {
             return;
         };
-        let part = asked.parts.pop().expect("an answer");
+        let part = asked.parts.pop().expect("a response");
         wire.deliver(part.as_bytes());
         if asked.parts.is_empty() {
             return;
@@ -125,17 +125,17 @@ impl Machine {
         self.is_wanted && self.condition == Condition::Well && self.steady_since <= then
     }
 
-    fn answers(&self) -> bool {
+    fn responds(&self) -> bool {
         matches!(self.condition, Condition::Well | Condition::Sick { .. })
     }
 
     /// Returns when it does something next.
     pub(super) fn due(&self) -> Timestamp {
-        let answers = self.answers();
+        let responds = self.responds();
         let connections = self.connections.iter();
         let due = connections.map(|connection| match (connection.dies_at, &connection.asked) {
             (Some(dies_at), _) => dies_at,
-            (None, Some(asked)) if answers => asked.next_at,
+            (None, Some(asked)) if responds => asked.next_at,
             (None, _) => Timestamp::NEVER,
         });
         due.min().unwrap_or(Timestamp::NEVER)
@@ -154,7 +154,7 @@ impl Machine {
     }
 }
 
-/// What is done to it.
+/// / Events that change it.
 impl Machine {
     pub(super) fn ordered(&mut self, order: AdminCommand, now: Timestamp) {
         match order {
@@ -200,7 +200,7 @@ impl Machine {
         }
     }
 
-    /// Its connections end: the news reaches the server now or soon.
+    /// / Ends its connections: the proxy sees it now or soon.
     fn die(&mut self, stage: &Stage, rng: &mut Rng, now: Timestamp) {
         let mut world = stage.world.borrow_mut();
         for connection in &mut self.connections {
@@ -213,7 +213,7 @@ impl Machine {
         }
     }
 
-    /// What was asked in the meantime is answered.
+    /// / Requests that came in the meantime get their responses.
     fn go_on(&mut self, stage: &Stage, rng: &mut Rng, now: Timestamp) {
         self.open_all(stage);
         for connection in &mut self.connections {
@@ -234,7 +234,7 @@ impl Machine {
     }
 }
 
-/// What it does.
+/// / Its actions.
 impl Machine {
     /// The server has connected to it.
     pub(super) fn accept(&mut self, wire: WireId) {
@@ -249,7 +249,7 @@ impl Machine {
     /// Does all that is due.
     pub(super) fn act(&mut self, stage: &Stage, ledger: &mut Ledger) {
         let now = stage.now;
-        let answers = self.answers();
+        let responds = self.responds();
         let mut world = stage.world.borrow_mut();
         self.connections.retain_mut(|connection| {
             let wire = world.wire_mut(connection.wire);
@@ -260,7 +260,7 @@ impl Machine {
                 wire.reset(true);
                 return false;
             }
-            if answers {
+            if responds {
                 connection.speak(wire, ledger, now);
             }
             true
@@ -276,12 +276,12 @@ impl Machine {
             let Some(request) = take_request(&mut connection.unread) else {
                 continue;
             };
-            assert!(connection.asked.is_none(), "asked before it has answered");
+            assert!(connection.asked.is_none(), "asked before it has responded");
             let id = request_id(&request);
             if let Some(id) = id {
                 ledger.reached(id, self.number, stage.now);
             }
-            let parts = answer(self.condition, id, rng);
+            let parts = response(self.condition, id, rng);
             let takes = match (self.condition, rng.below(300)) {
                 (Condition::Sick { .. }, _) => millis(rng, 0, 1),
                 (_, 0) if id.is_some() => millis(rng, 1_000, 4_000),

@@ -1,12 +1,12 @@
-//! What is in flight where and where each backend is in its life, from what can be seen from
-//! outside: the wires, and the changes that are told.
+//! ! Exchanges in flight and the state of each backend, from what can be seen from outside: the
+//! wires, and the reported changes.
 
 use super::super::super::stage::{Stage, backend};
 use super::machine::Machine;
 use super::{MACHINES, MAX_EJECTED, tell};
 use crate::pool::{Cause, State, StateChange};
 
-/// Where each backend is, by the changes told so far.
+/// / State of each backend, by the changes reported so far.
 pub(super) struct Shadow {
     states: Vec<State>,
 }
@@ -47,7 +47,7 @@ impl Shadow {
         assert_eq!(change.from.word(), known.word(), "{change}");
         self.states[number] = change.to;
         let is_new = !known.is_out() && change.to.is_out();
-        if is_new && is_for_answers(change.cause) {
+        if is_new && is_for_responses(change.cause) {
             let out = self.states.iter().filter(|state| state.is_out()).count();
             let members = self
                 .states
@@ -64,7 +64,7 @@ impl Shadow {
         self.states[number]
     }
 
-    /// Nobody is left behind.
+    /// / Checks that nothing is left behind.
     pub(super) fn check_all_are_healthy(&self, spreads: bool) {
         for state in &self.states {
             let waits = matches!(state, State::Probation { .. } | State::Initial) && !spreads;
@@ -79,7 +79,7 @@ fn is_member(state: State) -> bool {
 }
 
 /// Returns whether a backend was ejected for its responses to exchanges.
-fn is_for_answers(cause: Cause) -> bool {
+fn is_for_responses(cause: Cause) -> bool {
     match cause {
         Cause::Failures { .. } | Cause::FailureShare { .. } | Cause::Slow { .. } => true,
         // Active checks eject however many are ejected.

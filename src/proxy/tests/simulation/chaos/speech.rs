@@ -17,10 +17,10 @@ pub(super) fn request_id(request: &str) -> Option<RequestId> {
     Some((caller.parse().unwrap(), number.parse().unwrap()))
 }
 
-/// The answer of a machine in this condition, in parts, the last part first.
-pub(super) fn answer(condition: Condition, id: Option<RequestId>, rng: &mut Rng) -> Vec<String> {
+/// / The response of a machine in this condition, in parts, in reverse order.
+pub(super) fn response(condition: Condition, id: Option<RequestId>, rng: &mut Rng) -> Vec<String> {
     let is_bad = match (condition, id) {
-        (Condition::Sick { answers_checks }, None) => !answers_checks,
+        (Condition::Sick { passes_checks }, None) => !passes_checks,
         (Condition::Sick { .. }, Some(_)) => true,
         (Condition::Well | Condition::Hung | Condition::Unplugged | Condition::Dead, _) => false,
     };

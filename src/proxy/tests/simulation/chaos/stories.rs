@@ -1,10 +1,10 @@
-//! One server goes bad and recovers: in time, at nobody's cost, whatever ails it and whoever
-//! picks.
+//! ! One server goes bad and recovers: in time, without lost requests, for every ailment and every
+//! strategy.
 
 use super::*;
 use crate::strategy::registry::ENTRIES;
 
-/// How long a share grows here.
+/// / Duration of slow start here.
 const SLOW_START: Duration = Duration::from_secs(3);
 /// From one check to the next, by default.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -16,10 +16,10 @@ const AILMENTS: [Condition; 5] = [
     Condition::Hung,
     Condition::Unplugged,
     Condition::Sick {
-        answers_checks: true,
+        passes_checks: true,
     },
     Condition::Sick {
-        answers_checks: false,
+        passes_checks: false,
     },
 ];
 
@@ -48,7 +48,7 @@ fn is_left_to_checks(strategy: &str, ailment: Condition) -> bool {
         && matches!(
             ailment,
             Condition::Sick {
-                answers_checks: true
+                passes_checks: true
             }
         )
 }
@@ -70,10 +70,10 @@ fn seen_after(ailment: Condition) -> Duration {
         Condition::Well => Duration::ZERO,
         // No check sees it: it sits its cooldown out, the third, and then has its trial.
         Condition::Sick {
-            answers_checks: true,
+            passes_checks: true,
         } => Duration::from_secs(4 + 1),
         Condition::Sick {
-            answers_checks: false,
+            passes_checks: false,
         } => INTERVAL * RISE,
         Condition::Dead | Condition::Hung | Condition::Unplugged => INTERVAL * RISE,
     }
