@@ -19,7 +19,7 @@ pub(super) struct ClientConn<T> {
     pub(super) state: ClientConnState,
     pub(super) listener: Arc<Listener>,
     pub(super) address: ClientAddress,
-    /// / The destination address, if a PROXY header names one.
+    /// The destination address, if a PROXY header names one.
     pub(super) local: Option<SocketAddr>,
 }
 
@@ -39,7 +39,7 @@ pub(super) enum ClientConnState {
     /// are discarded for a while, because closing with unread bytes would reset the connection
     /// and could destroy the response (RFC 9112, section 9.6).
     Lingering {
-        /// / Time at which it is closed in any case.
+        /// Time at which it is closed in any case.
         until: Timestamp,
     },
     /// Closed in the last phase of this turn.

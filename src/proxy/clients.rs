@@ -16,7 +16,7 @@ use crate::transport::{Buffers, Gathered, Readiness, Transport};
 use std::io;
 use std::sync::Arc;
 
-/// / Progress of the PROXY header of a connection.
+/// Progress of the PROXY header of a connection.
 enum HeaderProgress {
     Partial,
     Complete,
@@ -52,7 +52,7 @@ impl<N: Network> Proxy<N> {
         Ok(())
     }
 
-    /// / Begins to serve a client whose address is known.
+    /// Begins to serve a client whose address is known.
     fn begin_service(&mut self, id: ClientConnId, now: Timestamp) {
         match self.listener_of(id).map(|listener| listener.mode) {
             Some(Mode::Http) => self.await_request(id, now),
@@ -121,7 +121,7 @@ impl<N: Network> Proxy<N> {
 
 /// Requests.
 impl<N: Network> Proxy<N> {
-    /// / Waits for a request: on a new connection, or on one whose exchange is over.
+    /// Waits for a request: on a new connection, or on one whose exchange is over.
     pub(super) fn await_request(&mut self, id: ClientConnId, now: Timestamp) {
         let Some(client) = self.conns.clients.get_mut(id) else {
             return;

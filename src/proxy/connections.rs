@@ -20,7 +20,7 @@ use std::io;
 use std::mem;
 use std::time::Duration;
 
-/// / Time for which a client that may still be sending is read from after its last response.
+/// Time for which a client that may still be sending is read from after its last response.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 /// The whole time a client may linger, however much it sends. What it may send is bounded by the
 /// reads of a turn, not in all: a client that sends its body before it reads would otherwise lose

@@ -1,6 +1,6 @@
 //! Room for new clients at the limit of connections.
 //!
-//! ! An unused connection does not keep a newcomer out: the one that has lingered longest is closed
+//! An unused connection does not keep a newcomer out: the one that has lingered longest is closed
 //! first, then the one that has been idle longest. Lingering connections have a limit of their own
 //! besides, so that a flood of bad requests cannot fill the table with them.
 //!

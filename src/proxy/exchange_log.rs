@@ -1,4 +1,4 @@
-//! ! Records finished exchanges: metrics and access log learn from the record alone.
+//! Records finished exchanges: metrics and access log learn from the record alone.
 
 use crate::telemetry::{AccessLog, Metrics, Record, RequestTexts};
 use crate::time::Timestamp;
@@ -30,7 +30,7 @@ impl ExchangeLog {
         self.access_log.is_on()
     }
 
-    /// / Counts a finished exchange and writes its line. Texts and the name of the backend are made
+    /// Counts a finished exchange and writes its line. Texts and the name of the backend are made
     /// only if there is a log.
     pub(super) fn record<'a>(
         &mut self,

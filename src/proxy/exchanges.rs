@@ -1,6 +1,6 @@
 //! Running exchanges: each step an automaton asks for, and the events that make it step.
 //!
-//! ! [`Proxy::drive`] is the only loop. An exchange requests everything it needs of the rest (a
+//! [`Proxy::drive`] is the only loop. An exchange requests everything it needs of the rest (a
 //! backend, a place in the queue, an end) by a [`Step`]; a failure is a step too, so nothing has to
 //! remember to drive on after one.
 
@@ -20,7 +20,7 @@ use crate::transport::{IoContext, Readiness};
 use std::io;
 use std::mem;
 
-/// / The result of looking for a backend.
+/// The result of looking for a backend.
 enum Dispatched {
     /// The exchange has a backend and a connection, which may still be opening.
     Attached,
@@ -262,7 +262,7 @@ impl<N: Network> Proxy<N> {
         }
     }
 
-    /// / Takes an idle connection to a backend, which costs no system call. A request that may not
+    /// Takes an idle connection to a backend, which costs no system call. A request that may not
     /// be repeated (RFC 9110, section 9.2.2) would be lost on a connection whose end is still on
     /// its way as an event, so for one the socket is checked first.
     fn take_idle(&mut self, id: ExchangeId, backend: BackendId) -> Option<BackendConnId> {
@@ -563,7 +563,7 @@ impl<N: Network> Proxy<N> {
         }
     }
 
-    /// / Returns whether an exchange waits for a response of this backend, and another may be tried
+    /// Returns whether an exchange waits for a response of this backend, and another may be tried
     /// instead.
     fn may_redispatch(
         &mut self,

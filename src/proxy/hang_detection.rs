@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// From one look to the next, while anything is in flight.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-/// / Factor over a slow response from which a wait is suspect.
+/// Factor over a slow response from which a wait is suspect.
 const SUSPECT_FACTOR: u32 = 8;
 /// Waiting less than this is not suspect, unless checks are more frequent.
 const MIN_WAIT: Duration = Duration::from_secs(1);

@@ -1,6 +1,6 @@
 //! Active health checks of the backends: where the [`Checker`] meets sockets and the pool.
 //!
-//! ! The checker decides what is sent and when. This module gives it sockets, and gives its results
+//! The checker decides what is sent and when. This module gives it sockets, and gives its results
 //! to the pool. The first of several workers checks for all.
 
 use super::listener::Listener;
@@ -28,10 +28,10 @@ use std::time::Duration;
 pub(super) struct HealthChecks<T> {
     settings: Health,
     checker: Checker<BackendId, T>,
-    /// / Time for which a suspect backend has kept an exchange waiting, until its next check is
+    /// Time for which a suspect backend has kept an exchange waiting, until its next check is
     /// over.
     suspects: HashMap<BackendId, Duration>,
-    /// / Time at which the checker has something to do.
+    /// Time at which the checker has something to do.
     deadline: Deadline,
 }
 
@@ -64,7 +64,7 @@ impl<T: Transport> HealthChecks<T> {
     }
 }
 
-/// / Returns whether hanging backends can be told from busy ones: only with HTTP checks and HTTP
+/// Returns whether hanging backends can be told from busy ones: only with HTTP checks and HTTP
 /// traffic.
 pub(super) fn see_hangs(health: &Health, listeners: &[Arc<Listener>]) -> bool {
     health.check.is_some_and(CheckKind::detects_hangs)

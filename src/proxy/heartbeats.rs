@@ -26,7 +26,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Heartbeats<T> {
     receiver: Option<Receiver<T>>,
-    /// / Time at which it has something to do.
+    /// Time at which it has something to do.
     deadline: Deadline,
     /// True if it is in the run queue.
     is_queued: bool,
@@ -155,7 +155,7 @@ impl<N: Network> Proxy<N> {
         }
     }
 
-    /// / Defers what is due now to the run queue, so that more input is read first.
+    /// Defers what is due now to the run queue, so that more input is read first.
     fn arm_heartbeats(&mut self, now: Timestamp) {
         let receiver = self.heartbeats.receiver.as_ref();
         let next = receiver.and_then(Receiver::next_wakeup);

@@ -1,4 +1,4 @@
-//! ! A listener as its clients see it: mode, limits, and the forwarding of client data to backends.
+//! A listener as its clients see it: mode, limits, and the forwarding of client data to backends.
 //!
 //! Immutable. A client connection holds the listener it was accepted by, so it finishes under the
 //! settings it began with. The listening socket is the worker's.
@@ -19,7 +19,7 @@ pub struct Listener {
     pub mode: Mode,
     /// True if each connection begins with a PROXY header.
     pub accepts_proxy: bool,
-    /// / Networks of proxies in front whose PROXY and forwarding fields are trusted.
+    /// Networks of proxies in front whose PROXY and forwarding fields are trusted.
     pub trusted_proxies: Vec<Network>,
     /// The header fields that tell backends about the client.
     pub forward: ForwardPolicy,

@@ -91,11 +91,11 @@ pub struct Proxy<N: Network> {
     is_stopping: bool,
 }
 
-/// / The parts of a proxy.
+/// The parts of a proxy.
 pub struct Parts<N: Network> {
     /// The outside.
     pub network: N,
-    /// / Source of pipes.
+    /// Source of pipes.
     pub pipes: N::Pipes,
     /// The listeners, in the order of the worker's.
     pub listeners: Vec<Listener>,
@@ -105,13 +105,13 @@ pub struct Parts<N: Network> {
     pub parser: HeadParser,
     /// Names requests that come without an id, if they are to be named.
     pub request_ids: Option<RequestIds>,
-    /// / Settings of the health checks.
+    /// Settings of the health checks.
     pub health: Health,
     /// Spreads the checks in time; different in every process.
     pub seed: u64,
-    /// / Counters of records.
+    /// Counters of records.
     pub metrics: Metrics,
-    /// / Writer of records.
+    /// Writer of records.
     pub access_log: AccessLog,
 }
 
@@ -209,7 +209,7 @@ impl<N: Network> Proxy<N> {
         }
     }
 
-    /// / The deadline phase: ends the waits that are over. Returns whether there were any.
+    /// The deadline phase: ends the waits that are over. Returns whether there were any.
     pub fn expire_deadlines(&mut self, now: Timestamp) -> bool {
         let fired = self.timers.expire(now);
         let is_any = !fired.is_empty();
@@ -380,9 +380,9 @@ impl<N: Network> Proxy<N> {
     }
 }
 
-/// / Events that the loop takes and reports once a turn.
+/// Events that the loop takes and reports once a turn.
 impl<N: Network> Proxy<N> {
-    /// / Returns whether backends or heartbeats have events to report.
+    /// Returns whether backends or heartbeats have events to report.
     #[must_use]
     pub fn has_news(&self) -> bool {
         self.outbox.has_state_changes() || self.heartbeats.has_events()
@@ -432,7 +432,7 @@ impl<N: Network> Proxy<N> {
         self.io.buffers.lent()
     }
 
-    /// / Returns its counters, for the first worker to add up.
+    /// Returns its counters, for the first worker to add up.
     #[must_use]
     pub fn report(&self) -> Report {
         Report {

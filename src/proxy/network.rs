@@ -1,4 +1,4 @@
-//! ! The proxy's view of the system: connections to backends, and events for its sockets.
+//! The proxy's view of the system: connections to backends, and events for its sockets.
 
 use crate::address::Address;
 use crate::health::{CheckId, CheckTransport};
@@ -63,7 +63,7 @@ pub trait Network {
     type Stream: Transport<Pipe = Self::Pipe>;
     /// Carries bulk bytes between two connections.
     type Pipe: Debug;
-    /// / Source of pipes.
+    /// Source of pipes.
     type Pipes: Pipes<Pipe = Self::Pipe>;
 
     /// Starts connecting to a backend. The connection may still be under way when this returns;
@@ -73,7 +73,7 @@ pub trait Network {
     /// The connection failed at once, or no descriptor is left.
     fn connect(&mut self, address: &Address) -> io::Result<Self::Stream>;
 
-    /// / Opens a socket for echo messages to a host and back. Each read returns one ICMP message
+    /// Opens a socket for echo messages to a host and back. Each read returns one ICMP message
     /// from that host, of any kind; a write sends one.
     ///
     /// # Errors

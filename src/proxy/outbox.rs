@@ -1,4 +1,4 @@
-//! ! Output of a proxy: state changes, messages to other workers, a worker to wake.
+//! Output of a proxy: state changes, messages to other workers, a worker to wake.
 
 use super::worker_message::Message;
 use crate::pool::StateChange;

@@ -1,8 +1,8 @@
-//! ! The counters of one of several workers, to be added up by the first.
+//! The counters of one of several workers, to be added up by the first.
 
 use crate::telemetry::{Metrics, WorkerSnapshot};
 
-/// / The counters of one worker.
+/// The counters of one worker.
 #[derive(Clone, Debug)]
 pub struct Report {
     pub(super) metrics: Metrics,

@@ -1,6 +1,6 @@
 //! Names for requests that come without one.
 //!
-//! ! Owns how an `X-Request-Id` is made: a prefix that tells processes apart and a number that
+//! Owns how an `X-Request-Id` is made: a prefix that tells processes apart and a number that
 //! tells requests apart, both in hexadecimal. Unique without coordination, and cheap: no formatting
 //! machinery, no allocation, no clock. Same seed, same names.
 
@@ -19,7 +19,7 @@ pub struct RequestIds {
 }
 
 impl RequestIds {
-    /// / Names whose prefix follows from `seed`, numbered from 0.
+    /// Names whose prefix follows from `seed`, numbered from 0.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut next = [b'0'; REQUEST_ID_BYTES];

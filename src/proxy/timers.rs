@@ -10,7 +10,7 @@ use crate::timers::{Deadline, Fired, Wheel};
 use std::mem;
 use std::time::Duration;
 
-/// / The purpose of an entry of the wheel.
+/// The purpose of an entry of the wheel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
     /// The slot of a client connection.
@@ -110,7 +110,7 @@ impl Timers {
         self.wheel.arm(timer, at);
     }
 
-    /// / Takes the entries of the wheel that are due. To be returned to [`keep`](Self::keep).
+    /// Takes the entries of the wheel that are due. To be returned to [`keep`](Self::keep).
     pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Timer> {
         self.wheel.expire(now, &mut self.fired);
         mem::take(&mut self.fired)
@@ -122,7 +122,7 @@ impl Timers {
         self.fired = fired;
     }
 
-    /// / Returns whether the deadline behind an entry of the wheel is due; if it was moved, the
+    /// Returns whether the deadline behind an entry of the wheel is due; if it was moved, the
     /// wheel is armed again. For an owner that keeps its own deadline, always true.
     pub(super) fn is_due(&mut self, timer: Timer, now: Timestamp) -> bool {
         let Some((deadlines, slot)) = self.deadlines(timer) else {

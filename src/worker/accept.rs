@@ -21,7 +21,7 @@ pub(super) const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Arrivals {
     listeners: Vec<Listener>,
-    /// / Of the first worker alone.
+    /// Of the first worker alone.
     pub(super) heartbeats: Option<HeartbeatListener>,
     /// Connections that may be open at once, where there is one worker.
     max_connections: usize,

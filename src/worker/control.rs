@@ -17,7 +17,7 @@ const COMMANDS_PER_TURN: usize = 16;
 /// Messages of other workers taken in one turn.
 const MESSAGES_PER_TURN: usize = 256;
 
-/// / The parts of a loop that other threads reach.
+/// The parts of a loop that other threads reach.
 #[derive(Debug)]
 pub(super) struct Control {
     inbox: Inbox,
@@ -26,11 +26,11 @@ pub(super) struct Control {
     pub(super) subscribers: Subscribers,
 }
 
-/// / The end of a loop.
+/// The end of a loop.
 #[derive(Debug)]
 pub(super) struct Shutdown {
     timeout: Duration,
-    /// / Time at which open connections are cut off; `None` until the loop is stopped.
+    /// Time at which open connections are cut off; `None` until the loop is stopped.
     pub(super) deadline: Option<Timestamp>,
 }
 
@@ -91,7 +91,7 @@ impl EventLoop {
         true
     }
 
-    /// / The receiver of the reply may have gone: that is no error.
+    /// The receiver of the reply may have gone: that is no error.
     fn execute(&mut self, command: Command, now: Timestamp) {
         let subscribers = &mut self.control.subscribers;
         match command {

@@ -47,7 +47,7 @@ pub(crate) struct EventLoop {
     pub(super) other_workers: Option<OtherWorkers>,
     pub(super) log: Option<LogWriter>,
     pub(super) stats: LoopStats,
-    /// / Time at which the loop comes to its deadlines again at the latest, unless it is paused.
+    /// Time at which the loop comes to its deadlines again at the latest, unless it is paused.
     expected_at: Timestamp,
 }
 
@@ -94,7 +94,7 @@ impl EventLoop {
         })
     }
 
-    /// / Runs until stopped, and then until everything is finished or the shutdown timeout has
+    /// Runs until stopped, and then until everything is finished or the shutdown timeout has
     /// passed.
     ///
     /// # Errors

@@ -41,7 +41,7 @@ pub(crate) enum Command {
     Admin(BackendRef, AdminCommand, Sender<Option<BackendId>>),
 }
 
-/// / A message from one worker to another.
+/// A message from one worker to another.
 #[derive(Debug)]
 pub(crate) enum WorkerMessage {
     /// A connection to serve, which the sender has accepted.
@@ -50,7 +50,7 @@ pub(crate) enum WorkerMessage {
     Backend(Box<Message>),
 }
 
-/// / The reason why a command was not taken.
+/// The reason why a command was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Untaken {
     /// [`MAX_COMMANDS`] wait already.
@@ -136,7 +136,7 @@ impl Mailbox {
 }
 
 impl Inbox {
-    /// / Returns whether the loop was stopped.
+    /// Returns whether the loop was stopped.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(SeqCst)
     }

@@ -18,7 +18,7 @@ pub(crate) struct OtherWorkers {
     worker: usize,
     /// Of all workers.
     mailboxes: Arc<[Mailbox]>,
-    /// / Messages that each worker was sent and has not taken yet. The first sends to all others,
+    /// Messages that each worker was sent and has not taken yet. The first sends to all others,
     /// the others to the first.
     outboxes: Vec<Outbox>,
     connection_limit: Arc<ConnectionLimit>,

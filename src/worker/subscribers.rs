@@ -1,6 +1,6 @@
-//! ! Subscribers to the events of a loop: state changes of backends, heartbeats, stalls.
+//! Subscribers to the events of a loop: state changes of backends, heartbeats, stalls.
 //!
-//! ! Delivery never waits. A subscriber that is too slow misses events, and one that has gone is
+//! Delivery never waits. A subscriber that is too slow misses events, and one that has gone is
 //! forgotten.
 
 use crate::heartbeat::HeartbeatEvent;
@@ -8,7 +8,7 @@ use crate::pool::StateChange;
 use crate::telemetry::Stall;
 use std::sync::mpsc::{SyncSender, TrySendError};
 
-/// / All subscribers.
+/// All subscribers.
 #[derive(Debug, Default)]
 pub(super) struct Subscribers {
     of_changes: Vec<Told>,
@@ -16,7 +16,7 @@ pub(super) struct Subscribers {
     of_stalls: Vec<SyncSender<Stall>>,
 }
 
-/// / A subscriber to changes, and the number of changes it has missed.
+/// A subscriber to changes, and the number of changes it has missed.
 #[derive(Debug)]
 struct Told {
     changes: SyncSender<StateChange>,
@@ -36,14 +36,14 @@ impl Subscribers {
         self.of_stalls.push(stalls);
     }
 
-    /// / The change that is delivered next carries the number of missed ones.
+    /// The change that is delivered next carries the number of missed ones.
     pub(super) fn tell_changes(&mut self, changes: Vec<StateChange>) {
         for change in changes {
             self.of_changes.retain_mut(|told| told.tell(&change));
         }
     }
 
-    /// / Missed events are counted all the same.
+    /// Missed events are counted all the same.
     pub(super) fn tell_heartbeat_events(&mut self, heartbeat_events: Vec<HeartbeatEvent>) {
         for notice in heartbeat_events {
             let is_there = |told: &SyncSender<_>| {
@@ -56,7 +56,7 @@ impl Subscribers {
         }
     }
 
-    /// / A subscriber with a full queue misses this one.
+    /// A subscriber with a full queue misses this one.
     pub(super) fn tell_stall(&mut self, stall: Stall) {
         let is_there = |told: &SyncSender<_>| {
             !matches!(told.try_send(stall), Err(TrySendError::Disconnected(_)))
@@ -66,7 +66,7 @@ impl Subscribers {
 }
 
 impl Told {
-    /// / Returns whether a subscriber is left.
+    /// Returns whether a subscriber is left.
     fn tell(&mut self, change: &StateChange) -> bool {
         let mut change = change.clone();
         change.missed += self.missed;

@@ -1,4 +1,4 @@
-//! ! Handles an exchange that cannot go on: another backend, a local reply, or a cut.
+//! Handles an exchange that cannot go on: another backend, a local reply, or a cut.
 
 use super::state::{Exchange, Phase};
 use super::step::Step;
@@ -8,10 +8,10 @@ use crate::strategy::Outcome;
 use crate::time::Timestamp;
 use crate::transport::Buffers;
 
-/// / `Retry-After` of a local reply when no backend can serve the request.
+/// `Retry-After` of a local reply when no backend can serve the request.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
-/// / The end of one attempt.
+/// The end of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AttemptEnd {
     /// The backend has delivered.
@@ -31,7 +31,7 @@ impl AttemptEnd {
     }
 }
 
-/// / The end of an exchange that can be neither retried nor replied to.
+/// The end of an exchange that can be neither retried nor replied to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cut {
     /// The client connection is closed.
@@ -52,7 +52,7 @@ impl<Pipe> Exchange<Pipe> {
         }
     }
 
-    /// / Maps the end of an attempt to the outcome of its backend. Errors are no samples of
+    /// Maps the end of an attempt to the outcome of its backend. Errors are no samples of
     /// response time: a fast failure must not look like a fast backend.
     pub(crate) fn outcome(
         &self,

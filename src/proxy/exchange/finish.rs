@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use crate::transport::{IoContext, Pipes};
 use std::net::SocketAddr;
 
-/// / What to do with a client connection after an exchange.
+/// What to do with a client connection after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CloseMode {
     /// It carries the next request.
@@ -48,7 +48,7 @@ impl<Pipe> Exchange<Pipe> {
         fields.map(LogFields::texts).unwrap_or_default()
     }
 
-    /// / Decides whether the client connection is kept, lingers or is closed.
+    /// Decides whether the client connection is kept, lingers or is closed.
     pub(crate) fn close_mode(&self) -> CloseMode {
         let delivered = self.download.is_done();
         // A client that counts on its connection may be sending its next request by now.

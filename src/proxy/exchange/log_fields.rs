@@ -9,9 +9,9 @@ use crate::transport::{Buffer, Buffers};
 use std::array;
 use std::net::IpAddr;
 
-/// / Bytes of a request id that are kept.
+/// Bytes of a request id that are kept.
 const MAX_ID_BYTES: usize = 128;
-/// / Bytes of the value of a header field that are kept.
+/// Bytes of the value of a header field that are kept.
 const MAX_HEADER_BYTES: usize = 1_024;
 
 /// Request id, method, target and the client that a proxy names, then the logged header fields.

@@ -1,6 +1,6 @@
 //! One request and its response, or one tunnel: the automaton that ties a client to a backend.
 //!
-//! ! [`Exchange::step`] is its transition function. On every event (bytes, room, a connection) the
+//! [`Exchange::step`] is its transition function. On every event (bytes, room, a connection) the
 //! same function is called: it does what the present phase allows and returns what comes next. It
 //! touches sockets only through its flows, and knows neither the other exchanges nor the system.
 //!

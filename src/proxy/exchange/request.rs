@@ -21,7 +21,7 @@ use std::net::{IpAddr, SocketAddr};
 /// Room for the field lines that are added to a request head; more is seldom needed.
 const ADDED_BYTES: usize = 256;
 
-/// / The parts an exchange is made of, lent for one call.
+/// The parts an exchange is made of, lent for one call.
 pub(crate) struct RequestContext<'a> {
     pub(crate) codec: &'a mut Codec,
     pub(crate) pool: &'a Pool,
@@ -33,7 +33,7 @@ pub(crate) struct RequestContext<'a> {
 
 /// An exchange made of the bytes of a client.
 pub(crate) struct Started {
-    /// / Bytes of the input that were used.
+    /// Bytes of the input that were used.
     pub(crate) used: usize,
     pub(crate) exchange: ExchangeId,
     /// It must not be dispatched: the request is refused.
@@ -87,7 +87,7 @@ impl<Pipe> Exchange<Pipe> {
         }
     }
 
-    /// / Makes the exchange of a request that is refused before a backend is picked.
+    /// Makes the exchange of a request that is refused before a backend is picked.
     pub(crate) fn refused(id: ClientConnId, pool: PoolId, bytes: usize, now: Timestamp) -> Self {
         let stats = ExchangeStats::new(now, bytes, None);
         Self::new(
@@ -244,7 +244,7 @@ impl RequestContext<'_> {
     }
 }
 
-/// / The origin of a request.
+/// The origin of a request.
 struct Origin {
     /// True if the peer is a trusted proxy.
     is_trusted: bool,

@@ -210,7 +210,7 @@ impl<Pipe> Exchange<Pipe> {
     }
 }
 
-/// / The head found at the front of the bytes of a backend.
+/// The head found at the front of the bytes of a backend.
 enum Head {
     Partial,
     /// 101 while the request body is still being sent: it waits.
@@ -223,7 +223,7 @@ enum Head {
     Whole,
 }
 
-/// / The framing of a response body for the client.
+/// The framing of a response body for the client.
 struct Framing {
     reframe: Reframe,
     /// True if the client can tell where the body ends without the connection closing.

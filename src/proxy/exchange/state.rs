@@ -36,14 +36,14 @@ pub(crate) struct Exchange<Pipe> {
     pub(crate) download: Flow<Pipe>,
     pub(crate) stats: ExchangeStats,
     pub(crate) attempted: Attempted,
-    /// / The reason for its wait; `None` before it first waits.
+    /// The reason for its wait; `None` before it first waits.
     pub(crate) timeout: Option<Timeout>,
     pub(crate) key: u64,
     /// The backend that the client's affinity cookie names.
     pub(crate) affinity: Option<BackendId>,
 }
 
-/// / The facts of the request that later phases need.
+/// The facts of the request that later phases need.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request {
     pub(crate) method: Method,
@@ -58,7 +58,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// / Returns the connection option for the client.
+    /// Returns the connection option for the client.
     pub(crate) fn connection(&self, persistent: bool) -> ConnectionOption {
         match (persistent, self.version) {
             (false, _) => ConnectionOption::Close,
@@ -80,7 +80,7 @@ impl Request {
     }
 }
 
-/// / Progress of the response.
+/// Progress of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Nothing of a final response has been sent to the client. Interim responses may have been.
@@ -101,9 +101,9 @@ pub(crate) enum Phase {
     },
     /// Bytes go both ways until both sides have ended.
     Tunnel {
-        /// / True if the client's end has been passed on to the backend.
+        /// True if the client's end has been passed on to the backend.
         upload_finished: bool,
-        /// / True if the backend's end has been passed on to the client.
+        /// True if the backend's end has been passed on to the client.
         download_finished: bool,
     },
 }
@@ -187,7 +187,7 @@ impl<Pipe> Exchange<Pipe> {
         }
     }
 
-    /// / Adds the authority `name` of the backend to a request that came without `Host`, which
+    /// Adds the authority `name` of the backend to a request that came without `Host`, which
     /// HTTP/1.1 requires (RFC 9112, section 3.2).
     pub(crate) fn name_backend(&mut self, name: Option<&str>) {
         if self.request.needs_host {
@@ -238,7 +238,7 @@ impl<Pipe> Exchange<Pipe> {
     }
 }
 
-/// / Figures for the record. In the order of memory: the rarely known ones come last.
+/// Figures for the record. In the order of memory: the rarely known ones come last.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct ExchangeStats {
@@ -251,14 +251,14 @@ pub(crate) struct ExchangeStats {
     pub(crate) backend: Option<BackendId>,
     pub(crate) status: Option<u16>,
     pub(crate) fault: Option<Fault>,
-    /// / Attempts so far, repeated ones at one backend included.
+    /// Attempts so far, repeated ones at one backend included.
     pub(crate) attempts: u32,
     /// Those of them that refused the connection.
     pub(crate) refused: u32,
     pub(crate) connect_time: Option<Duration>,
-    /// / Texts for the access log, if there is one.
+    /// Texts for the access log, if there is one.
     pub(crate) log_fields: Option<LogFields>,
-    /// / Time at which the first byte of the request was given to the backend.
+    /// Time at which the first byte of the request was given to the backend.
     pub(crate) sent_at: Option<Timestamp>,
     /// Time spent waiting for a backend with room, before the present wait. Nanoseconds.
     queue_nanos: u64,
@@ -310,7 +310,7 @@ impl ExchangeStats {
         self.queue_nanos + wait
     }
 
-    /// / Notes that another backend is tried. Returns the backend of the attempt before, and its
+    /// Notes that another backend is tried. Returns the backend of the attempt before, and its
     /// outcome.
     pub(crate) fn begin_attempt(&mut self, backend: BackendId) -> Option<(BackendId, Fault)> {
         self.attempts += 1;
@@ -320,7 +320,7 @@ impl ExchangeStats {
         before.zip(self.fault.take())
     }
 
-    /// / Returns whether retries are left. A refused connection costs no backend anything and that
+    /// Returns whether retries are left. A refused connection costs no backend anything and that
     /// backend is not tried again, so it does not count.
     pub(crate) const fn may_repeat(&self, max_retries: u32) -> bool {
         self.attempts - self.refused <= max_retries

@@ -10,7 +10,7 @@ use crate::proxy::network::Network;
 use crate::time::Timestamp;
 use crate::transport::{Break, IoContext, Pumped};
 
-/// / The next action of an exchange.
+/// The next action of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Nothing until an event or the deadline.
@@ -39,7 +39,7 @@ impl Step {
     }
 }
 
-/// / The parts of the proxy that an exchange works on, lent for one step.
+/// The parts of the proxy that an exchange works on, lent for one step.
 pub(crate) struct ExchangeIo<'a, N: Network> {
     pub(crate) client: &'a mut ClientConn<N::Stream>,
     /// The connection of the attempt under way.
@@ -84,7 +84,7 @@ impl<Pipe> Exchange<Pipe> {
         }
     }
 
-    /// / Moves the request towards the backend. After [`Step::Wait`] and [`Step::Yield`] the
+    /// Moves the request towards the backend. After [`Step::Wait`] and [`Step::Yield`] the
     /// response is next.
     pub(crate) fn upload<N: Network<Pipe = Pipe>>(
         &mut self,

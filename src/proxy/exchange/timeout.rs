@@ -1,4 +1,4 @@
-//! ! Tracks what an exchange waits for, its timeout, and the minimum body rate.
+//! Tracks what an exchange waits for, its timeout, and the minimum body rate.
 //!
 //! Pure bookkeeping. Invariant: only bytes that move extend a timeout. An event alone (a pipelined
 //! request, say, while the backend is silent) does not.
@@ -9,12 +9,12 @@ use crate::error::Fault;
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// / Time for which the body rate of a client is not judged at first.
+/// Time for which the body rate of a client is not judged at first.
 const RATE_GRACE: Duration = Duration::from_secs(5);
-/// / Window over which a rate is measured: long enough that a lost packet does not matter.
+/// Window over which a rate is measured: long enough that a lost packet does not matter.
 const RATE_WINDOW: Duration = Duration::from_secs(5);
 
-/// / The reason for a wait.
+/// The reason for a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WaitReason {
     /// A backend with room for one more exchange.
@@ -36,7 +36,7 @@ pub(super) enum WaitReason {
 }
 
 impl WaitReason {
-    /// / Returns the reason why `exchange` waits now.
+    /// Returns the reason why `exchange` waits now.
     fn of<Pipe>(exchange: &Exchange<Pipe>, is_connecting: bool) -> Self {
         let upload = &exchange.upload;
         if let Attempt::Queued = exchange.attempt {
@@ -97,13 +97,13 @@ pub(crate) struct Timeout {
 /// A measurement of how fast a body comes in.
 #[derive(Clone, Copy, Debug)]
 struct Rate {
-    /// / End of the grace period or of the window.
+    /// End of the grace period or of the window.
     ends_at: Timestamp,
     /// Bytes of the body received at the start of the window; `None` during the grace.
     from: Option<u64>,
 }
 
-/// / The consequence of a wait, or of a measurement, that is over.
+/// The consequence of a wait, or of a measurement, that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TimeoutStatus {
     /// The wait goes on; look again at this instant.
@@ -140,7 +140,7 @@ impl<Pipe> Exchange<Pipe> {
         Some(timeout.next_look())
     }
 
-    /// / Judges the timeout, which may be over. `None` if nothing is waited for.
+    /// Judges the timeout, which may be over. `None` if nothing is waited for.
     pub(crate) fn check_timeout(
         &mut self,
         min_body_rate: u64,

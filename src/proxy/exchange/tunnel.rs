@@ -1,6 +1,6 @@
 //! Tunnels: a connection in TCP mode, or any connection after 101.
 //!
-//! ! Both directions are relayed independently. When one side ends, its end is passed on and the
+//! Both directions are relayed independently. When one side ends, its end is passed on and the
 //! other side goes on until it ends too (half-close). When one side breaks, the other is reset, so
 //! that it cannot take the break for an end.
 
@@ -100,7 +100,7 @@ impl<Pipe> Exchange<Pipe> {
         self.upload.is_touched() || self.download.received() > 0
     }
 
-    /// / Returns whether both sides have ended, and both ends have been passed on.
+    /// Returns whether both sides have ended, and both ends have been passed on.
     const fn is_finished_tunnel(&self) -> bool {
         matches!(
             self.phase,

@@ -1,4 +1,4 @@
-//! ! Invariants of a proxy between any two turns, however its peers behave.
+//! Invariants of a proxy between any two turns, however its peers behave.
 
 use super::super::Proxy;
 use super::super::backend_conn::BackendConnState;
@@ -26,7 +26,7 @@ pub(super) fn check(server: &Sim) {
     buffers_have_owners(server);
 }
 
-/// / Checks that a proxy without connections holds nothing.
+/// Checks that a proxy without connections holds nothing.
 pub(super) fn check_empty(server: &Sim) {
     check(server);
     let slots = &server.conns;
@@ -41,7 +41,7 @@ pub(super) fn check_empty(server: &Sim) {
     assert_eq!(pool(server).backends.in_flight(), 0, "in flight");
 }
 
-/// / Each lease has an exchange, each exchange at a backend a link of its own.
+/// Each lease has an exchange, each exchange at a backend a link of its own.
 fn leases_are_held_by_exchanges(server: &Sim) {
     let slots = &server.conns;
     let mut held = 0;

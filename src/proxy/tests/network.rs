@@ -34,7 +34,7 @@ pub(super) struct SimPipes {
     lent: usize,
 }
 
-/// / Capacity of a pipe, as on Linux by default.
+/// Capacity of a pipe, as on Linux by default.
 const PIPE_ROOM: usize = 64 * 1024;
 
 impl Network for SimNetwork {

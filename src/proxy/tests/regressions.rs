@@ -1,4 +1,4 @@
-//! ! Bugs of the past, each stated as the right behaviour.
+//! Bugs of the past, each stated as the right behaviour.
 
 use super::scenarios::{GET, GET_10, OK, status};
 use super::stage::Stage;

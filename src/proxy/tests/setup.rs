@@ -1,6 +1,6 @@
-//! ! The settings of a proxy under test, and how it is made.
+//! The settings of a proxy under test, and how it is made.
 //!
-//! ! Settings are the defaults but for health: without checks and slow start, unless a test sets
+//! Settings are the defaults but for health: without checks and slow start, unless a test sets
 //! them.
 
 use super::super::{Listener, Parts, Proxy};
@@ -17,12 +17,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// / Settings of a proxy.
+/// Settings of a proxy.
 pub(super) struct Setup {
     pub(super) mode: Mode,
     pub(super) backends: usize,
     pub(super) abort_on_close: bool,
-    /// / Of each backend; the others are those of backends 100, 200 and so on.
+    /// Of each backend; the others are those of backends 100, 200 and so on.
     pub(super) addresses: usize,
     pub(super) timeouts: Timeouts,
     pub(super) limits: Limits,

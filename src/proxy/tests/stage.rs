@@ -34,7 +34,7 @@ pub(super) struct Stage {
     pub(super) now: Timestamp,
 }
 
-/// / Events around the proxy.
+/// Events around the proxy.
 impl Stage {
     pub(super) fn http(backends: usize) -> Self {
         Setup::new(Mode::Http, backends).raise()
@@ -187,9 +187,9 @@ impl Stage {
     }
 }
 
-/// / Observations of the peers.
+/// Observations of the peers.
 impl Stage {
-    /// / Returns the bytes a peer was sent since it last looked.
+    /// Returns the bytes a peer was sent since it last looked.
     pub(super) fn heard(&self, id: WireId) -> String {
         String::from_utf8_lossy(&self.heard_bytes(id)).into_owned()
     }

@@ -1,6 +1,6 @@
 //! One connection between the server and a peer, as memory.
 //!
-//! ! The near end is a non-blocking socket as the proxy knows it; a test drives the far end.
+//! The near end is a non-blocking socket as the proxy knows it; a test drives the far end.
 //! Readiness is reported as epoll does it edge-triggered: a *change* makes a wire due for one
 //! event, which reports its state when it is taken. So an event may come for bytes that were read
 //! already, and none comes twice for bytes that were not.
@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
-/// / The start of a connection, as the proxy sees it.
+/// The start of a connection, as the proxy sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Opening {
     UnderWay,
@@ -19,7 +19,7 @@ enum Opening {
     Refused,
 }
 
-/// / The end of what one side sends.
+/// The end of what one side sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// It may send more.
@@ -33,7 +33,7 @@ pub(super) enum End {
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Wire {
-    /// / The address the proxy connected to; `None` if the connection was accepted.
+    /// The address the proxy connected to; `None` if the connection was accepted.
     pub(super) dialled: Option<SocketAddr>,
     opening: Opening,
     inbound: VecDeque<u8>,
@@ -44,13 +44,13 @@ pub(super) struct Wire {
     outbound_end: End,
     /// Bytes that wait for the far end before the near end has to.
     pub(super) room: usize,
-    /// / True if the far end reads only on demand.
+    /// True if the far end reads only on demand.
     pub(super) stalled: bool,
-    /// / Bytes the far end has read.
+    /// Bytes the far end has read.
     pub(super) taken: Vec<u8>,
     token: Option<Token>,
     changed: bool,
-    /// / True if a write of the near end was refused for lack of room.
+    /// True if a write of the near end was refused for lack of room.
     starved: bool,
     /// True if the near end still has to learn of the failure.
     error_due: bool,
@@ -60,7 +60,7 @@ pub(super) struct Wire {
     closed: bool,
 }
 
-/// / Room of a connection that no test narrowed.
+/// Room of a connection that no test narrowed.
 const ROOM: usize = 4 * 1024 * 1024;
 
 impl Wire {
@@ -109,7 +109,7 @@ impl Wire {
         self.opening == Opening::Refused || self.inbound_end == End::Reset
     }
 
-    /// / Returns the event it would give now.
+    /// Returns the event it would give now.
     fn readiness(&self) -> Readiness {
         if self.opening == Opening::UnderWay {
             return Readiness::default();
@@ -124,7 +124,7 @@ impl Wire {
         }
     }
 
-    /// / The error of a dead connection is reported once; after that nothing comes and nothing
+    /// The error of a dead connection is reported once; after that nothing comes and nothing
     /// goes.
     pub(super) fn take_error(&mut self) -> Option<io::Error> {
         let due = std::mem::take(&mut self.error_due);
@@ -199,7 +199,7 @@ impl Wire {
         }
     }
 
-    /// / The bytes written last are sent with the end, which has to follow at once.
+    /// The bytes written last are sent with the end, which has to follow at once.
     pub(super) fn hold_back(&mut self) {
         self.held_back = true;
     }
@@ -244,7 +244,7 @@ impl Wire {
         (self.changed, self.error_due) = (true, true);
     }
 
-    /// / Sends bytes. They are lost if the near end is closed.
+    /// Sends bytes. They are lost if the near end is closed.
     pub(super) fn deliver(&mut self, bytes: &[u8]) {
         assert_eq!(self.inbound_end, End::Open, "sent after its end");
         if bytes.is_empty() {
@@ -293,7 +293,7 @@ impl Wire {
     }
 }
 
-/// / The view of the far end.
+/// The view of the far end.
 impl Wire {
     /// Returns how the server has ended what it sends; in order only when all of it has been read.
     pub(super) fn server_end(&self) -> End {
@@ -308,7 +308,7 @@ impl Wire {
         self.closed && self.outbound.is_empty()
     }
 
-    /// / Returns the token of the near end; `None` before it is registered and after it is closed.
+    /// Returns the token of the near end; `None` before it is registered and after it is closed.
     pub(super) fn token(&self) -> Option<Token> {
         self.token
     }

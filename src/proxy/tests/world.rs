@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct WireId(pub(super) usize);
 
-/// / The fate of an attempt to connect to an address.
+/// The fate of an attempt to connect to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dial {
     /// Established when `connect` returns.
@@ -33,7 +33,7 @@ pub(super) struct World {
     dials: Vec<(SocketAddr, Dial)>,
     /// System calls made so far.
     pub(super) calls: usize,
-    /// / True if all far ends read only on demand.
+    /// True if all far ends read only on demand.
     pub(super) slow: bool,
     /// True if registering fails.
     pub(super) full: bool,
@@ -86,7 +86,7 @@ impl World {
         self.whims.as_mut().is_some_and(|rng| rng.below(odds) == 0)
     }
 
-    /// / `max`, or less where the system may do less than requested, but never nothing.
+    /// `max`, or less where the system may do less than requested, but never nothing.
     pub(super) fn at_most(&mut self, max: usize) -> usize {
         let less = self.whim(2);
         match &mut self.whims {
@@ -111,7 +111,7 @@ impl World {
     }
 }
 
-/// / The view and the decisions of a test.
+/// The view and the decisions of a test.
 impl World {
     pub(super) fn wire(&self, id: WireId) -> &Wire {
         &self.wires[id.0]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const PONG: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\npong";
 
-/// / The links on which a request of a client has come and no response has begun.
+/// The links on which a request of a client has come and no response has begun.
 fn asked(stage: &Stage) -> Vec<(WireId, usize)> {
     let links = stage.backend_conns().into_iter();
     let world = stage.world.borrow();

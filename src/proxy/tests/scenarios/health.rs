@@ -15,7 +15,7 @@ pub(super) fn checked(backends: usize, check: CheckKind) -> Stage {
     setup.raise()
 }
 
-/// / Passes time in small steps, as a loop would. After each, every open check is `answered`.
+/// Passes time in small steps, as a loop would. After each, every open check is `answered`.
 pub(super) fn live(
     stage: &mut Stage,
     time: Duration,

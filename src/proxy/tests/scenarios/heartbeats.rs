@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
-/// / Wall time at which the clock of the proxy shows zero.
+/// Wall time at which the clock of the proxy shows zero.
 const EPOCH: Duration = Duration::from_secs(1_700_000_000);
 const MAX_FEEDS: usize = 3;
 

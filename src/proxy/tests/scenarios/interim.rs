@@ -1,4 +1,4 @@
-//! ! Interim responses: 100 Continue and other 1xx.
+//! Interim responses: 100 Continue and other 1xx.
 
 use super::*;
 

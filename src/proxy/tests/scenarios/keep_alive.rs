@@ -1,4 +1,4 @@
-//! ! Connections that serve many exchanges, and their reuse.
+//! Connections that serve many exchanges, and their reuse.
 
 use super::*;
 use crate::proxy::Token;

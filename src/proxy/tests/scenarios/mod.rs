@@ -1,4 +1,4 @@
-//! ! Whole sessions in a few lines each: actions of one peer, and what the others see of them.
+//! Whole sessions in a few lines each: actions of one peer, and what the others see of them.
 
 mod bodies;
 mod caught;
@@ -27,7 +27,7 @@ pub(super) const GET_10: &str = "GET /a HTTP/1.0\r\nHost: x\r\n\r\n";
 pub(super) const POST: &str = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello";
 pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// / A stage on which a client has sent a request and a link is kept from it.
+/// A stage on which a client has sent a request and a link is kept from it.
 pub(super) fn warmed_up(mut stage: Stage) -> (Stage, WireId, WireId) {
     let client = stage.ask(GET);
     let link = stage.link();

@@ -5,7 +5,7 @@ use super::*;
 use crate::config::{CheckKind, Mode};
 use std::time::Duration;
 
-/// / The fate of an echo request.
+/// The fate of an echo request.
 type Garbling = fn(&[u8]) -> Vec<u8>;
 
 fn pinged(backends: usize) -> Stage {
@@ -14,7 +14,7 @@ fn pinged(backends: usize) -> Stage {
     setup.raise()
 }
 
-/// / Passes time in small steps. Each request gets the reply of its host as soon as it is sent.
+/// Passes time in small steps. Each request gets the reply of its host as soon as it is sent.
 fn live(stage: &mut Stage, time: Duration, host: impl Fn(usize, &[u8]) -> Vec<Vec<u8>>) {
     const STEP: Duration = Duration::from_millis(20);
     for _ in 0..time.as_millis() / STEP.as_millis() {
@@ -32,7 +32,7 @@ fn live(stage: &mut Stage, time: Duration, host: impl Fn(usize, &[u8]) -> Vec<Ve
     }
 }
 
-/// / The reply to a request: as RFC 792 has it, with another type, and so another checksum.
+/// The reply to a request: as RFC 792 has it, with another type, and so another checksum.
 fn reply(request: &[u8]) -> Vec<u8> {
     assert_eq!(request[..2], [8, 0], "an echo request");
     let mut message = request.to_vec();

@@ -1,4 +1,4 @@
-//! ! The end of a response, and how clients of either version learn of it.
+//! The end of a response, and how clients of either version learn of it.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! ! Retries: which attempts are repeated, and which never.
+//! Retries: which attempts are repeated, and which never.
 
 use super::*;
 use crate::config::Mode;

@@ -67,7 +67,7 @@ fn a_client_stays_with_its_backend_and_is_told_once() {
     }
 }
 
-/// / The response of a draining backend is complete and the last on its connection, in every
+/// The response of a draining backend is complete and the last on its connection, in every
 /// framing and every client version; the next request is bound elsewhere.
 #[test]
 fn a_client_bound_to_a_backend_that_leaves_is_let_go() {

@@ -1,4 +1,4 @@
-//! ! Waits, their timeouts, and the consequences.
+//! Waits, their timeouts, and the consequences.
 
 use super::*;
 use crate::config::Mode;

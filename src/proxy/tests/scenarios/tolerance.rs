@@ -179,7 +179,7 @@ fn client_that_does_not_wait_for_continue_has_the_body_timeout() {
     assert_eq!(status(&stage.heard(client)), "HTTP/1.1 408 Request Timeout");
 }
 
-/// / Bytes a client sends after its response are discarded for as long as they come.
+/// Bytes a client sends after its response are discarded for as long as they come.
 #[test]
 fn client_that_sends_before_it_reads_is_not_cut_off() {
     let mut stage = Stage::http(1);

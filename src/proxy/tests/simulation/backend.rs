@@ -8,7 +8,7 @@ use super::weather::{Scene, Weather};
 use super::{End, WireId};
 use std::collections::HashMap;
 
-/// / Number of times each request has reached a backend.
+/// Number of times each request has reached a backend.
 #[derive(Default)]
 pub(super) struct Ledger {
     seen: HashMap<(usize, usize), usize>,

@@ -10,7 +10,7 @@ use super::{End, WireId};
 pub(super) struct Client {
     pub(super) wire: WireId,
     plans: Vec<Plan>,
-    /// / True if it sends the next request before the response.
+    /// True if it sends the next request before the response.
     pipelines: bool,
     out: Vec<u8>,
     /// A body that waits for 100 Continue.
@@ -32,7 +32,7 @@ enum Response {
     Local,
 }
 
-/// / Returns the next request of a client: none after one that announced the end.
+/// Returns the next request of a client: none after one that announced the end.
 fn plans(seed: u64, number: usize, asks: usize) -> Vec<Plan> {
     let plans = (0..asks).map(|ask| Plan::new(seed, (number, ask)));
     let mut plans: Vec<Plan> = plans.collect();
@@ -124,7 +124,7 @@ impl Client {
         }
     }
 
-    /// / The request whose response is next.
+    /// The request whose response is next.
     fn plan(&self) -> &Plan {
         assert!(self.served < self.asked, "a response that nobody asked for");
         &self.plans[self.served]

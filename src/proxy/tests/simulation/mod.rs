@@ -1,6 +1,6 @@
 //! Thousands of made-up sessions, each decided by its seed, against a model of what is legal.
 //!
-//! ! Peers act at random between the events and turns of the proxy: they cut what they send
+//! Peers act at random between the events and turns of the proxy: they cut what they send
 //! anywhere, read slowly, and in a *storm* also break off, refuse, fall silent, lie and lose time.
 //! In a *calm* no peer is at fault, so every byte must arrive. Each receiver checks each byte
 //! against what it can have been sent. The proxy is checked after each turn, and holds nothing when

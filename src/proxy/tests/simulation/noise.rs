@@ -1,10 +1,10 @@
-//! ! Bytes that follow from their position, so that no copy of what was sent is needed.
+//! Bytes that follow from their position, so that no copy of what was sent is needed.
 
 use crate::strategy::Rng;
 use std::sync::LazyLock;
 
 const LEN: usize = 1 << 20;
-/// / The longest stretch that is ever read.
+/// The longest stretch that is ever read.
 const LONGEST: usize = 1 << 18;
 
 static NOISE: LazyLock<Vec<u8>> = LazyLock::new(|| {

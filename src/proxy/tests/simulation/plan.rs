@@ -1,9 +1,9 @@
-//! ! Requests and responses, derived from the sender and the number, so that every peer knows them.
+//! Requests and responses, derived from the sender and the number, so that every peer knows them.
 
 use super::noise::stretch;
 use crate::strategy::Rng;
 
-/// / The framing of a body.
+/// The framing of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     Nothing,
@@ -15,7 +15,7 @@ pub(super) enum Framing {
 /// One request and the response it is to get.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    /// / A client, and the number of a request among its requests.
+    /// A client, and the number of a request among its requests.
     pub(super) id: (usize, usize),
     pub(super) method: &'static str,
     pub(super) is_http_10: bool,
@@ -115,7 +115,7 @@ impl Plan {
         self.framed(self.body, self.asks())
     }
 
-    /// / The response, as the backend frames it.
+    /// The response, as the backend frames it.
     pub(super) fn response_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for _ in 0..self.interims {

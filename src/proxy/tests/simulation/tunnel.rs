@@ -7,17 +7,17 @@ use crate::config::Mode;
 
 /// Things that happen in one run.
 const STEPS: usize = 120;
-/// / Rounds after which all must have finished, more than any calm needs.
+/// Rounds after which all must have finished, more than any calm needs.
 const MAX_ROUNDS: usize = 4000;
 
-/// / Returns the bytes of a client: its own number first.
+/// Returns the bytes of a client: its own number first.
 fn of_client(seed: u64, number: usize) -> Vec<u8> {
     let mut said = vec![number as u8];
     said.extend_from_slice(speech(seed ^ (number * 2 + 1) as u64));
     said
 }
 
-/// / Returns the bytes of a backend to it.
+/// Returns the bytes of a backend to it.
 fn of_backend(seed: u64, number: usize) -> Vec<u8> {
     speech(seed ^ (number * 2) as u64).to_vec()
 }
@@ -35,9 +35,9 @@ fn speech(seed: u64) -> &'static [u8] {
 /// One end of a tunnel.
 struct BufferedConn {
     wire: WireId,
-    /// / The bytes it sends, once known.
+    /// The bytes it sends, once known.
     out: Option<Vec<u8>>,
-    /// / The bytes it expects, once known.
+    /// The bytes it expects, once known.
     hears: Option<Vec<u8>>,
     heard: usize,
     is_over: bool,

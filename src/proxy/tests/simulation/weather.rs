@@ -1,12 +1,12 @@
-//! ! Actions of a simulated world on the proxy and its peers: turns, time, and trouble.
+//! Actions of a simulated world on the proxy and its peers: turns, time, and trouble.
 
 use super::super::stage::backend;
 use super::*;
 
-/// / Whether peers may be at fault.
+/// Whether peers may be at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Weather {
-    /// / Peers are slow and cut what they send, but honest, and no wait is too long.
+    /// Peers are slow and cut what they send, but honest, and no wait is too long.
     Calm,
     /// Anything may happen.
     Storm,
@@ -21,7 +21,7 @@ pub(super) struct Scene {
     pub(super) rng: Rng,
     pub(super) weather: Weather,
     pub(super) backends: usize,
-    /// / True if all peers send and read as much as they can.
+    /// True if all peers send and read as much as they can.
     hurries: bool,
 }
 
@@ -73,7 +73,7 @@ impl Scene {
         }
     }
 
-    /// / One turn of the proxy. `between` is called after some of its events, so that later events
+    /// One turn of the proxy. `between` is called after some of its events, so that later events
     /// of the turn may be stale.
     pub(super) fn turn(&mut self, mut between: impl FnMut(&mut Self)) {
         let mut events = self.stage.world.borrow_mut().poll();
@@ -103,7 +103,7 @@ impl Scene {
         self.stage.now = self.stage.now + std::time::Duration::from_millis(millis as u64);
     }
 
-    /// / The fate of connections to each backend from now on.
+    /// The fate of connections to each backend from now on.
     pub(super) fn change_dials(&mut self) {
         for number in 0..self.backends {
             let dial = match self.rng.below(4) {
@@ -116,7 +116,7 @@ impl Scene {
         }
     }
 
-    /// / From now on no peer is slow.
+    /// From now on no peer is slow.
     pub(super) fn hurry(&mut self) {
         self.hurries = true;
         let ids: Vec<WireId> = self.stage.world.borrow().ids().collect();

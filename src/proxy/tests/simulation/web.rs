@@ -7,7 +7,7 @@ use crate::config::Mode;
 
 /// Things that happen in one run.
 const STEPS: usize = 150;
-/// / Rounds after which all must have finished, more than any calm needs.
+/// Rounds after which all must have finished, more than any calm needs.
 const MAX_ROUNDS: usize = 4000;
 
 struct Web {
@@ -72,7 +72,7 @@ impl Web {
         }
     }
 
-    /// / No peer is at fault: all clients get all responses.
+    /// No peer is at fault: all clients get all responses.
     fn finish(&mut self, scene: &mut Scene) {
         scene.hurry();
         for _ in 0..MAX_ROUNDS {

@@ -7,12 +7,12 @@ use super::super::reader::field;
 use super::{RequestId, Rng, millis};
 use crate::time::Timestamp;
 
-/// / The end of a request, as its client sees it.
+/// The end of a request, as its client sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     /// A server's response came, whole, with this status.
     Answered(u16),
-    /// / A local reply of the balancer.
+    /// A local reply of the balancer.
     Refused(String),
     /// The connection ended before there was a whole response.
     Broken,
@@ -23,7 +23,7 @@ pub(super) struct Caller {
     asked: usize,
     wire: Option<WireId>,
     heard: String,
-    /// / Time of its next request; `None` while it waits for a response.
+    /// Time of its next request; `None` while it waits for a response.
     asks_at: Option<Timestamp>,
 }
 
@@ -43,7 +43,7 @@ impl Caller {
         self.asks_at.unwrap_or(Timestamp::NEVER)
     }
 
-    /// / Sends a request, if one is due. Returns it, and whether it may be sent only once.
+    /// Sends a request, if one is due. Returns it, and whether it may be sent only once.
     pub(super) fn ask(&mut self, stage: &mut Stage, rng: &mut Rng) -> Option<(RequestId, bool)> {
         self.asks_at.take_if(|at| *at <= stage.now)?;
         self.asked += 1;

@@ -1,4 +1,4 @@
-//! ! The fate of each request, and whether it was justified.
+//! The fate of each request, and whether it was justified.
 //!
 //! A request may fail only if nothing could save it:
 //! * it reached a server that then failed it, and it may not be repeated, or its response had
@@ -8,7 +8,7 @@
 //! * its server kept it waiting for the whole first-byte timeout, and no check showed by then
 //!   that the server hangs.
 //!
-//! ! All of that is judged by the state of machines and wires, nothing by what the proxy reports.
+//! All of that is judged by the state of machines and wires, nothing by what the proxy reports.
 
 use super::caller::Ending;
 use super::machine::{Condition, Machine};
@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// / Time for which a response is waited for: longer than it takes to detect a hang.
+/// Time for which a response is waited for: longer than it takes to detect a hang.
 pub(super) const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(12);
 /// The end of a connection to a dead machine is known to the server after less than this.
 const NEWS: Duration = Duration::from_millis(5);
@@ -54,7 +54,7 @@ pub(super) struct Ledger {
     check: CheckKind,
     max_retries: u32,
     open: HashMap<RequestId, Request>,
-    /// / Number of requests each machine was sent.
+    /// Number of requests each machine was sent.
     pub(super) sent: [usize; MACHINES],
     served: usize,
     saved: usize,
@@ -140,7 +140,7 @@ impl Ledger {
         }
     }
 
-    /// / Returns why a request failed that could have been served.
+    /// Returns why a request failed that could have been served.
     fn excuse(
         &self,
         request: &Request,
@@ -178,7 +178,7 @@ impl Ledger {
         (attempts > self.max_retries as usize).then_some("retries used up")
     }
 
-    /// / Returns whether checks have shown that its server hangs, and another could have been
+    /// Returns whether checks have shown that its server hangs, and another could have been
     /// tried.
     fn was_to_be_rescued(&self, request: &Request, machines: &[Machine], now: Timestamp) -> bool {
         let since = earlier(now, CHECKED_WITHIN);

@@ -10,18 +10,18 @@ use super::{RequestId, Rng, millis};
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// / The condition of a machine.
+/// The condition of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
     Well,
-    /// / It responds to every request with an error, at once.
+    /// It responds to every request with an error, at once.
     Sick {
         /// True if that cannot be seen from a check.
         passes_checks: bool,
     },
-    /// / The system accepts connections and no process reads from them, as after `kill -STOP`.
+    /// The system accepts connections and no process reads from them, as after `kill -STOP`.
     Hung,
-    /// / Nothing gets through, in either direction, and nothing reports it.
+    /// Nothing gets through, in either direction, and nothing reports it.
     Unplugged,
     /// The process is gone, as after `kill -9`.
     Dead,
@@ -34,11 +34,11 @@ pub(super) struct Machine {
     /// True if the operator lets it take part.
     is_wanted: bool,
     connections: Vec<Connection>,
-    /// / Time of its last death.
+    /// Time of its last death.
     dead_at: Option<Timestamp>,
-    /// / Time at which it was last unplugged.
+    /// Time at which it was last unplugged.
     unplugged_at: Option<Timestamp>,
-    /// / Time at which it last was anything but well.
+    /// Time at which it last was anything but well.
     unwell_at: Option<Timestamp>,
     /// Since when it has been well, and the operator wanted it.
     steady_since: Timestamp,
@@ -46,7 +46,7 @@ pub(super) struct Machine {
 
 struct Connection {
     wire: WireId,
-    /// / Time at which its end reaches the proxy, if the machine has died.
+    /// Time at which its end reaches the proxy, if the machine has died.
     dies_at: Option<Timestamp>,
     unread: String,
     asked: Option<Asked>,
@@ -55,7 +55,7 @@ struct Connection {
 /// A request, or a check, that waits for its response.
 struct Asked {
     id: Option<RequestId>,
-    /// / Parts still to be sent, in reverse order.
+    /// Parts still to be sent, in reverse order.
     parts: Vec<String>,
     next_at: Timestamp,
 }
@@ -154,7 +154,7 @@ impl Machine {
     }
 }
 
-/// / Events that change it.
+/// Events that change it.
 impl Machine {
     pub(super) fn ordered(&mut self, order: AdminCommand, now: Timestamp) {
         match order {
@@ -200,7 +200,7 @@ impl Machine {
         }
     }
 
-    /// / Ends its connections: the proxy sees it now or soon.
+    /// Ends its connections: the proxy sees it now or soon.
     fn die(&mut self, stage: &Stage, rng: &mut Rng, now: Timestamp) {
         let mut world = stage.world.borrow_mut();
         for connection in &mut self.connections {
@@ -213,7 +213,7 @@ impl Machine {
         }
     }
 
-    /// / Requests that came in the meantime get their responses.
+    /// Requests that came in the meantime get their responses.
     fn go_on(&mut self, stage: &Stage, rng: &mut Rng, now: Timestamp) {
         self.open_all(stage);
         for connection in &mut self.connections {
@@ -234,7 +234,7 @@ impl Machine {
     }
 }
 
-/// / Its actions.
+/// Its actions.
 impl Machine {
     /// The server has connected to it.
     pub(super) fn accept(&mut self, wire: WireId) {

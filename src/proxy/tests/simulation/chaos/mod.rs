@@ -1,6 +1,6 @@
 //! Ten minutes in the life of a pool in which everything goes wrong, in a few seconds.
 //!
-//! ! [`Machine`]s are killed, hang, lose their network, fall ill and come back; the operator
+//! [`Machine`]s are killed, hang, lose their network, fall ill and come back; the operator
 //! drains, disables and weighs them; and [`Caller`]s send requests all the time. The [`Ledger`]
 //! knows the fate of each request and whether it was justified: one that fails although the rule
 //! for retries allowed to save it is a failure of the test. The [`Shadow`] knows what is in flight
@@ -34,14 +34,14 @@ use std::time::Duration;
 
 const MACHINES: usize = 4;
 const CALLERS: usize = 5;
-/// / Duration of the trouble.
+/// Duration of the trouble.
 const LENGTH: Duration = Duration::from_secs(600);
-/// / Duration of the calm afterwards: a cooldown of 30 s, its trial, the slow start.
+/// Duration of the calm afterwards: a cooldown of 30 s, its trial, the slow start.
 const CONVALESCENCE: Duration = Duration::from_secs(60);
 /// Of all backends, in percent, that may be ejected for their responses.
 const MAX_EJECTED: u8 = 50;
 
-/// / Names a request: its caller, and its number among that caller's.
+/// Names a request: its caller, and its number among that caller's.
 type RequestId = (usize, usize);
 
 #[test]
@@ -129,7 +129,7 @@ impl Chaos {
         }
     }
 
-    /// / Ends all trouble: every machine takes part again, and no request may fail.
+    /// Ends all trouble: every machine takes part again, and no request may fail.
     fn heal(&mut self) {
         self.next_mishap = Timestamp::NEVER;
         for number in 0..MACHINES {
@@ -150,7 +150,7 @@ impl Chaos {
         }
     }
 
-    /// / Moves time to the next event.
+    /// Moves time to the next event.
     fn pass(&mut self) {
         let machines = self.machines.iter().map(Machine::due);
         let callers = self.callers.iter().map(Caller::due);
@@ -168,7 +168,7 @@ impl Chaos {
         self.stage.now = self.stage.now.max(next);
     }
 
-    /// / Does all that is due, and all that follows from it at this moment.
+    /// Does all that is due, and all that follows from it at this moment.
     fn live(&mut self) {
         for machine in &mut self.machines {
             machine.act(&self.stage, &mut self.ledger);
@@ -189,7 +189,7 @@ impl Chaos {
         self.shadow.check(&mut self.stage, &self.machines);
     }
 
-    /// / Lets every peer look at what the proxy has done.
+    /// Lets every peer look at what the proxy has done.
     fn look(&mut self) {
         let dialled = self.stage.world.borrow().dialled_since(&mut self.known);
         for (wire, address) in dialled {
@@ -208,7 +208,7 @@ impl Chaos {
     }
 }
 
-/// / Kinds of trouble.
+/// Kinds of trouble.
 impl Chaos {
     fn mishap(&mut self) {
         let number = self.rng.below(MACHINES);

@@ -1,4 +1,4 @@
-//! ! Exchanges in flight and the state of each backend, from what can be seen from outside: the
+//! Exchanges in flight and the state of each backend, from what can be seen from outside: the
 //! wires, and the reported changes.
 
 use super::super::super::stage::{Stage, backend};
@@ -6,7 +6,7 @@ use super::machine::Machine;
 use super::{MACHINES, MAX_EJECTED, tell};
 use crate::pool::{Cause, State, StateChange};
 
-/// / State of each backend, by the changes reported so far.
+/// State of each backend, by the changes reported so far.
 pub(super) struct Shadow {
     states: Vec<State>,
 }
@@ -64,7 +64,7 @@ impl Shadow {
         self.states[number]
     }
 
-    /// / Checks that nothing is left behind.
+    /// Checks that nothing is left behind.
     pub(super) fn check_all_are_healthy(&self, spreads: bool) {
         for state in &self.states {
             let waits = matches!(state, State::Probation { .. } | State::Initial) && !spreads;

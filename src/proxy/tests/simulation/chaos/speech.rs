@@ -17,7 +17,7 @@ pub(super) fn request_id(request: &str) -> Option<RequestId> {
     Some((caller.parse().unwrap(), number.parse().unwrap()))
 }
 
-/// / The response of a machine in this condition, in parts, in reverse order.
+/// The response of a machine in this condition, in parts, in reverse order.
 pub(super) fn response(condition: Condition, id: Option<RequestId>, rng: &mut Rng) -> Vec<String> {
     let is_bad = match (condition, id) {
         (Condition::Sick { passes_checks }, None) => !passes_checks,

@@ -1,10 +1,10 @@
-//! ! One server goes bad and recovers: in time, without lost requests, for every ailment and every
+//! One server goes bad and recovers: in time, without lost requests, for every ailment and every
 //! strategy.
 
 use super::*;
 use crate::strategy::registry::ENTRIES;
 
-/// / Duration of slow start here.
+/// Duration of slow start here.
 const SLOW_START: Duration = Duration::from_secs(3);
 /// From one check to the next, by default.
 const INTERVAL: Duration = Duration::from_secs(2);
