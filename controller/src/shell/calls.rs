@@ -1,0 +1,219 @@
+//! What is read and asked from outside, over HTTP and gRPC.
+
+use super::{Shell, Stop};
+use crate::fleet::commit::Event;
+use crate::fleet::id::ServiceName;
+use crate::fleet::input::Input;
+use crate::fleet::operate::{Command, Refusal};
+use crate::fleet::time::Moment;
+use crate::spec::{self, Report, ServiceSpec};
+use crate::store::StoreError;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+/// What is asked of the shell from outside.
+#[derive(Debug)]
+pub(crate) enum Call {
+    Read(Read, oneshot::Sender<Result<Value, Failure>>),
+    Do(Command, String, oneshot::Sender<Result<Value, Failure>>),
+    /// Read the specification again.
+    Apply {
+        force: bool,
+        by: String,
+        answer: oneshot::Sender<Result<Value, Failure>>,
+    },
+}
+
+/// What can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    Fleet,
+    Services,
+    Servers,
+    Lbs,
+    Holds,
+    Events { after: u64, limit: u64 },
+    Decisions { service: ServiceName, limit: u64 },
+    Minutes { service: ServiceName, since: u64 },
+    Metrics,
+    Ready,
+}
+
+/// Why a call is not answered as hoped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    NotFound(String),
+    Conflict(String),
+    /// The specification is wrong, or would let too much go at once.
+    Invalid(String),
+    Unavailable(String),
+}
+
+impl Shell {
+    pub(super) fn answer(&mut self, call: Call) -> Option<Stop> {
+        match call {
+            Call::Read(read, answer) => {
+                let _ = answer.send(self.read(read));
+            }
+            Call::Do(command, by, answer) => {
+                let now = self.wires.clock.now();
+                let done = match &mut self.fleet {
+                    None => Err(database_away()),
+                    Some(fleet) => {
+                        fleet
+                            .command(now, command, &by)
+                            .map_err(|refusal| match refusal {
+                                Refusal::NotFound(text) => Failure::NotFound(text),
+                                Refusal::Conflict(text) => Failure::Conflict(text),
+                            })
+                    }
+                };
+                match done {
+                    Err(failure) => {
+                        let _ = answer.send(Err(failure));
+                    }
+                    Ok((commit, text)) => {
+                        let stop = self.commit(commit).err();
+                        let is_stored = self.fleet.is_some() && stop.is_none();
+                        let said = if is_stored {
+                            Ok(json!({ "done": text }))
+                        } else {
+                            Err(database_away())
+                        };
+                        let _ = answer.send(said);
+                        return stop;
+                    }
+                }
+            }
+            Call::Apply { force, by, answer } => {
+                let _ = answer.send(self.apply(force, &by));
+                self.pending.push(Input::Tick);
+                return self.step();
+            }
+        }
+        None
+    }
+
+    /// Reads the file again, and takes it if it is right and lets not too much go.
+    fn apply(&mut self, force: bool, by: &str) -> Result<Value, Failure> {
+        let new = spec::read(&self.spec_path)
+            .map_err(|report: Report| Failure::Invalid(report.to_string()))?;
+        let Some(fleet) = &mut self.fleet else {
+            return Err(database_away());
+        };
+        if new.controller != self.spec.controller {
+            let text = "[controller] has changed: that takes a restart, which cuts nothing";
+            return Err(Failure::Conflict(text.to_owned()));
+        }
+        let pools = |services: &[ServiceSpec]| {
+            let mut pools: Vec<_> = services.iter().filter_map(|it| it.pool.clone()).collect();
+            pools.sort();
+            pools.dedup();
+            pools
+        };
+        if pools(&new.services)
+            .iter()
+            .any(|pool| !pools(&self.spec.services).contains(pool))
+        {
+            let text = "a pool was added: that takes a restart, which cuts nothing";
+            return Err(Failure::Conflict(text.to_owned()));
+        }
+        if let (Some(objection), false) = (fleet.objection(&new.services), force) {
+            return Err(Failure::Invalid(format!(
+                "{objection}: apply it with force if that is meant"
+            )));
+        }
+        fleet.respecify(new.services.clone());
+        for provider in self.providers.values() {
+            provider.respecify(&new.services);
+        }
+        eprintln!("lb-controller: {} applied ({by})", self.spec_path.display());
+        self.spec = new;
+        Ok(json!({ "done": "applied" }))
+    }
+
+    fn read(&mut self, read: Read) -> Result<Value, Failure> {
+        let now = self.wires.clock.now();
+        let stored = |error: StoreError| Failure::Unavailable(error.to_string());
+        match read {
+            Read::Events { after, limit } => {
+                let events = self.store.events(after, limit).map_err(stored)?;
+                let list: Vec<Value> = events
+                    .iter()
+                    .map(|(seq, event)| event_json(*seq, event))
+                    .collect();
+                return Ok(json!({ "events": list }));
+            }
+            Read::Decisions { service, limit } => {
+                let decisions = self.store.decisions(&service, limit).map_err(stored)?;
+                let list: Vec<Value> = decisions
+                    .iter()
+                    .map(|(at, it)| json!({ "at": at, "want": it.want, "reasons": it.reasons }))
+                    .collect();
+                return Ok(json!({ "decisions": list }));
+            }
+            Read::Minutes { service, since } => {
+                let minutes = self
+                    .store
+                    .minutes(&service, Moment(since))
+                    .map_err(stored)?;
+                return Ok(json!({ "minutes": minutes }));
+            }
+            Read::Fleet
+            | Read::Services
+            | Read::Servers
+            | Read::Lbs
+            | Read::Holds
+            | Read::Metrics
+            | Read::Ready => {}
+        }
+        let Some(fleet) = &self.fleet else {
+            return Err(database_away());
+        };
+        let (services, servers) = (fleet.services_view(), fleet.servers_view(now));
+        Ok(match read {
+            Read::Services => json!({ "services": services }),
+            Read::Servers => json!({ "servers": servers }),
+            Read::Lbs => json!({ "lbs": fleet.lbs_view(now) }),
+            Read::Holds => json!({ "holds": fleet.holds_view() }),
+            Read::Ready => json!({ "leader": true, "term": fleet.term() }),
+            Read::Metrics => {
+                let counts = crate::api::metrics::Counts {
+                    term: fleet.term().0,
+                    agents: self.wires.sessions.count(),
+                    commits: self.commits,
+                    failed_commits: self.failed_commits,
+                };
+                let (lbs, holds) = (fleet.lbs_view(now), fleet.holds_view());
+                Value::String(crate::api::metrics::text(
+                    &services, &servers, &lbs, holds, &counts,
+                ))
+            }
+            Read::Fleet | Read::Events { .. } | Read::Decisions { .. } | Read::Minutes { .. } => {
+                json!({
+                    "fleet": fleet.id(),
+                    "term": fleet.term(),
+                    "now": now,
+                    "agents": self.wires.sessions.count(),
+                    "services": services,
+                    "servers": servers,
+                    "lbs": fleet.lbs_view(now),
+                    "holds": fleet.holds_view(),
+                })
+            }
+        })
+    }
+}
+
+fn database_away() -> Failure {
+    Failure::Unavailable("the database cannot be used now: nothing is done until it is back".into())
+}
+
+/// An event as the API shows it.
+pub(crate) fn event_json(seq: u64, event: &Event) -> Value {
+    let mut value = serde_json::to_value(event).unwrap_or_default();
+    if let Some(object) = value.as_object_mut() {
+        object.insert("seq".to_owned(), json!(seq));
+    }
+    value
+}
