@@ -296,7 +296,7 @@ impl Plan<'_> {
 
 /// Connections that may bring heartbeats at once.
 fn max_conns(config: &Config) -> usize {
-    Heartbeats::most_connections(config.backends().len())
+    Heartbeats::max_connections(config.backends().len())
 }
 
 /// Tells the pool how many exchanges each backend is given at once.

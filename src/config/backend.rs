@@ -14,7 +14,7 @@ use std::str::FromStr;
 /// One backend: where it is and its share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackendSpec {
-    /// Where it is.
+    /// Its address.
     pub address: BackendAddress,
     /// Its share relative to the others.
     pub weight: Weight,

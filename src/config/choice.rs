@@ -5,7 +5,7 @@
 use super::{ConfigError, ForwardedFor, ProxyVersion};
 use std::str::FromStr;
 
-/// What is balanced.
+/// The unit that is balanced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Each HTTP/1.1 request on its own; client and backend connections are kept alive.
@@ -73,7 +73,7 @@ impl FromStr for AccessLogFormat {
     }
 }
 
-/// How the client's address is told, as in `--x-forwarded-for WORD`.
+/// Ways of passing on the client's address, as in `--x-forwarded-for WORD`.
 const FORWARDED_FOR: [(ForwardedFor, &str); 3] = [
     (ForwardedFor::Append, "append"),
     (ForwardedFor::Replace, "replace"),
@@ -87,7 +87,7 @@ pub(super) fn forwarded_for_name(treatment: ForwardedFor) -> Option<String> {
     word.map(|(_, name)| (*name).to_owned())
 }
 
-/// Reads how the client's address is told to backends.
+/// Parses the way the client's address is passed on.
 ///
 /// # Errors
 /// Another word than `append`, `replace` or `leave`.

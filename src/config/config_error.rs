@@ -52,7 +52,7 @@ impl ConfigError {
         Self { kind, ..self }
     }
 
-    /// Returns what kind of error it is.
+    /// Returns the kind of error.
     #[must_use]
     pub const fn kind(&self) -> ConfigErrorKind {
         self.kind
@@ -83,7 +83,7 @@ impl ConfigError {
     }
 }
 
-/// Why a configuration cannot be used: it is wrong by itself, or the system refuses it.
+/// The kind of a [`ConfigError`]: wrong by itself, or refused by the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigErrorKind {
@@ -100,8 +100,8 @@ pub enum ConfigErrorKind {
 }
 
 impl ConfigErrorKind {
-    /// Returns whether the configuration is wrong by itself, wherever it is used; otherwise the
-    /// system refuses it, here and now.
+    /// Returns whether the configuration is wrong by itself, on every machine; otherwise the system
+    /// refuses it, here and now.
     #[must_use]
     pub const fn is_usage(self) -> bool {
         matches!(self, Self::Invalid | Self::Missing | Self::Conflict)

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_read_back() {
+    fn display_is_parsed_back() {
         for number in [
             0,
             1,
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_number_and_a_unit() {
+    fn refuses_anything_but_a_number_and_a_unit() {
         const REMEDY: &str = "write a whole number and ms, s, m or h, as in 500ms or 3s";
         for text in [
             "", "s", "-1s", "+1s", "1.5s", "1 s", "1S", "1d", "1m30s", "ä",

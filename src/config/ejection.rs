@@ -6,7 +6,7 @@ use super::{ConfigError, parse_number};
 use std::time::Duration;
 
 settings! {
-    /// When exchanges eject a backend, and how it returns.
+    /// The policy for ejecting backends by the outcomes of exchanges, and for their return.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct EjectionPolicy in draft.ejection, section SECTION;
 

@@ -1,4 +1,4 @@
-//! What backends are told of clients.
+//! Header fields that carry data of the client to backends.
 
 use super::settings::{Scope, Section};
 use super::{Config, ConfigError, ForwardOptions, ForwardedFor, ProxyVersion};
@@ -14,7 +14,7 @@ static PER_LISTENER: Section = Section {
 };
 
 settings! {
-    /// What backends are told of clients.
+    /// Header fields that carry data of the client to backends.
     #[derive(Clone, Debug)]
     pub(crate) struct ForwardSettings in draft.forward, section SECTION;
 

@@ -1,4 +1,4 @@
-//! Where heartbeats are received, and the key that signs them.
+//! The address heartbeats are received on, and the key that signs them.
 
 use super::settings::{Scope, Section};
 use super::{ConfigError, ListenerSpec, MAX_BACKENDS, secret};
@@ -7,7 +7,7 @@ use crate::heartbeat::HeartbeatKey;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Connections for heartbeats beside those of the backends: senders that reconnect, strangers.
+/// Connections for heartbeats beside those of the backends: senders that reconnect, unknown ones.
 const SPARE_CONNECTIONS: usize = 16;
 
 static SECTION: Section = Section {
@@ -16,7 +16,7 @@ static SECTION: Section = Section {
 };
 
 settings! {
-    /// How heartbeats are received.
+    /// Settings of the heartbeat receiver.
     #[derive(Clone, Debug)]
     pub(crate) struct HeartbeatSettings in draft.heartbeats, section SECTION;
 
@@ -46,12 +46,12 @@ impl HeartbeatSettings {
     }
 }
 
-/// How heartbeats are listened to.
+/// Settings of the heartbeat receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heartbeats {
-    /// Where, by UDP and TCP; port 0 asks the system for one that is free for both.
+    /// Its address, by UDP and TCP; port 0 asks the system for one that is free for both.
     pub address: SocketAddr,
-    /// What they must be signed with; `None`: whoever reaches the address is believed.
+    /// The key that signs heartbeats; `None`: every sender that reaches the address is trusted.
     pub key: Option<HeartbeatKey>,
 }
 
@@ -65,7 +65,7 @@ impl Heartbeats {
     /// The most connections that bring heartbeats, for so many backends: two each, as a sender
     /// that lost its connection may be back before the old one is given up.
     #[must_use]
-    pub(crate) fn most_connections(backends: usize) -> usize {
+    pub(crate) fn max_connections(backends: usize) -> usize {
         2 * backends.min(MAX_BACKENDS) + SPARE_CONNECTIONS
     }
 }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_are_whoever_is_on_another_machine_without_a_key() {
+    fn unsigned_heartbeats_of_other_machines_are_a_risk() {
         let of = |address: &str, key| Heartbeats {
             address: address.parse().unwrap(),
             key,

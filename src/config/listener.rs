@@ -1,4 +1,4 @@
-//! Where lb listens, as the user writes it.
+//! Listeners, in the user's notation.
 //!
 //! Owns the shorthands for this machine and for every address. A listener is bound at once, so
 //! unlike a backend it is an address, never a name, and its port may be 0.
@@ -10,20 +10,20 @@ use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
-/// What stands before the address of a listener that asks for PROXY headers.
+/// Prefix of the address of a listener that requires PROXY headers.
 const PROXY: &str = "proxy+";
 
-/// Where clients are accepted, and whether another proxy stands in front.
+/// The address of a listener, and whether another proxy stands in front.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ListenerSpec {
-    /// Where it listens.
+    /// Its address.
     pub address: Address,
-    /// True if each connection begins with a PROXY header, which says whose it is.
+    /// True if each connection begins with a PROXY header that names its client.
     pub accepts_proxy: bool,
 }
 
 impl From<SocketAddr> for ListenerSpec {
-    /// A listener whose clients connect themselves.
+    /// A listener for clients that connect directly.
     fn from(address: SocketAddr) -> Self {
         Self {
             address: address.into(),
@@ -38,9 +38,8 @@ impl FromStr for ListenerSpec {
     /// Reads `ADDRESS` or `proxy+ADDRESS`.
     ///
     /// `IP:PORT` and `[IPv6]:PORT` mean what they say; a bare `PORT` and `localhost:PORT` mean
-    /// 127.0.0.1, so that nobody opens a port to the world by leaving something out; `*:PORT`
-    /// means every IPv4 address. Port 0 asks the system for a free one. `unix:PATH` is a UNIX
-    /// socket.
+    /// 127.0.0.1, so that no omission opens a port to the world; `*:PORT` means every IPv4 address.
+    /// Port 0 asks the system for a free one. `unix:PATH` is a UNIX socket.
     fn from_str(text: &str) -> Result<Self, ConfigError> {
         let (address, accepts_proxy) = match text.strip_prefix(PROXY) {
             Some(address) => (address, true),
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_cannot_be_bound() {
+    fn refuses_unbindable_addresses() {
         assert_eq!(
             refusal(":8080"),
             "':8080': no address before the colon; \

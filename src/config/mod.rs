@@ -1,13 +1,13 @@
-//! What a balancer is told to do, checked: a [`Config`] that exists cannot be wrong.
+//! The settings of a balancer, checked: a [`Config`] that exists is valid.
 //!
 //! Owns the defaults, the ranges and the notation of every setting, and the words that refuse
 //! one ([`ConfigError`]). Knows nothing of the command line beyond the names of its flags, by which
 //! settings are called, and opens nothing: whether a name resolves or a port is free shows at
 //! start.
 //!
-//! What any value of its type suits is a public field; what could be wrong is private and goes
-//! through a setter that refuses it. A builder that is checked at its end was the other choice:
-//! it takes a second type and tells of a mistake far from where it was made.
+//! A setting that every value of its type suits is a public field; others are private and have a
+//! setter that checks. A builder that is checked at its end was the other choice: it takes a second
+//! type and reports a mistake far from where it was made.
 //!
 //! ```
 //! use lb::config::{Config, Limits};
@@ -76,7 +76,7 @@ use crate::http::is_authority;
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-/// Where lb listens unless told otherwise: this machine alone, port 8080.
+/// The default listener: this machine alone, port 8080.
 pub const DEFAULT_LISTENER: SocketAddr =
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080));
 
@@ -86,24 +86,24 @@ pub const MAX_BACKENDS: usize = 4096;
 /// Everything a balancer needs to know before it starts.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What is balanced: requests or connections. Default HTTP.
+    /// The unit that is balanced: requests or connections. Default HTTP.
     pub mode: Mode,
-    /// How backends are picked. Default by least response time.
+    /// The strategy. Default least response time.
     pub strategy: StrategySpec,
     /// On how many threads it works. Default one.
     pub workers: Workers,
-    /// Whether and how each exchange is logged. Default off.
+    /// Format of the access log. Default off.
     pub access_log: AccessLogFormat,
-    /// Whether and how backends are told of clients ahead of everything else, in both modes.
-    /// Their connections are then not shared. Default no.
+    /// Version of the PROXY header at the start of each backend connection, in both modes. These
+    /// connections are then not shared. Default none.
     pub send_proxy: Option<ProxyVersion>,
-    /// What backends are told of clients, in HTTP mode.
+    /// Header fields that carry data of the client to backends, in HTTP mode.
     pub forward: ForwardOptions,
     /// True if a request that comes without `X-Request-Id` is given one. Default yes.
     pub request_id: bool,
-    /// Whether and how heartbeats of backends are listened to. Default no.
+    /// Settings of the heartbeat receiver. Default none.
     pub heartbeats: Option<Heartbeats>,
-    /// Networks of proxies in front whose account of the client is believed. Default none.
+    /// Networks of proxies in front whose PROXY and forwarding fields are trusted. Default none.
     pub trusted_proxies: Vec<Network>,
     /// True if a request that waits in the queue is dropped when its client closes. Default yes.
     pub abort_on_close: bool,
@@ -163,7 +163,7 @@ impl Config {
         &self.listeners
     }
 
-    /// The `Host` that backends are asked for; `None`: the one the client asked.
+    /// The `Host` sent to backends; `None`: the client's own.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
@@ -175,7 +175,7 @@ impl Config {
         &self.timeouts
     }
 
-    /// Returns how much of what is allowed.
+    /// Returns the limits on connections, heads, queue, retries and bodies.
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits
@@ -238,7 +238,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// No address, or one twice; port 0 may be asked for any number of times.
+    /// No address, or one twice; port 0 may be given any number of times.
     pub fn set_listeners(
         &mut self,
         listeners: impl IntoIterator<Item = ListenerSpec>,
@@ -247,7 +247,7 @@ impl Config {
         Ok(())
     }
 
-    /// Asks backends for this `Host`, or for the one the client asked.
+    /// Sends this `Host` to backends, or the client's own.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What a monitor is told to do, checked: a [`MonitorConfig`] that exists cannot be wrong.
+//! The settings of a monitor, checked: a [`MonitorConfig`] that exists is valid.
 //!
 //! Owns the defaults and the ranges; settings are called by the flags of `lb ping` and
 //! `lb monitor`.
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// The most targets of one monitor.
 pub const MAX_TARGETS: usize = 4096;
 
-/// What is watched, and how.
+/// The targets, and the plan for checking them.
 #[derive(Clone, Debug)]
 pub struct MonitorConfig {
     targets: Vec<Target>,
@@ -20,21 +20,20 @@ pub struct MonitorConfig {
     pub addresses: AddressKind,
 }
 
-/// When targets are checked, and what their checks amount to.
+/// Times of checks, and the numbers of results that change the state of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// From one check of a target to the next. A quarter of it while checks fail or it
     /// is down. 10 ms to 1 h,
     /// default 1 s.
     pub interval: Duration,
-    /// How long a check may take. 1 ms to 1 h, default 1 s.
+    /// Time limit of a check. 1 ms to 1 h, default 1 s.
     pub timeout: Duration,
-    /// How many checks in a row must pass for a target that was down to be up. 1 to 100,
-    /// default 2.
+    /// Passing checks in a row after which a target that was down is up. 1 to 100, default 2.
     pub rise: u32,
-    /// How many checks in a row must fail for a target to be down. 1 to 100, default 3.
+    /// Failing checks in a row after which a target is down. 1 to 100, default 3.
     pub fall: u32,
-    /// How often each target is checked; `None`: until told to stop. At least 1.
+    /// Number of checks of each target; `None`: until stopped. At least 1.
     pub count: Option<u64>,
 }
 
@@ -86,7 +85,7 @@ impl MonitorConfig {
         })
     }
 
-    /// Returns what is watched: at least one.
+    /// Returns the targets: at least one.
     #[must_use]
     pub fn targets(&self) -> &[Target] {
         &self.targets
@@ -143,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_range_is_refused_by_name() {
+    fn out_of_range_value_is_refused_by_name() {
         let plan = Plan::default();
         let zero = Duration::ZERO;
         for (flag, plan) in [

@@ -1,4 +1,4 @@
-//! What is logged.
+//! The access log.
 
 use super::AccessLogFormat;
 use super::settings::{Scope, Section};

@@ -1,4 +1,4 @@
-//! What a sender of heartbeats is told.
+//! The settings of a sender of heartbeats, checked.
 
 use super::{BackendAddress, ConfigError, HostPort, check_range};
 use crate::heartbeat::{HeartbeatKey, INTERVALS, SenderName};
@@ -7,21 +7,22 @@ use std::time::Duration;
 /// The most balancers that one sender sends to.
 pub const MAX_BALANCERS: usize = 64;
 
-/// How often heartbeats are sent unless told otherwise.
+/// Default interval of heartbeats.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Whom to send heartbeats, in whose name, how often.
+/// Targets, name and interval of a sender of heartbeats.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SenderConfig {
-    /// What the sender calls itself.
+    /// The name of the sender.
     pub name: SenderName,
-    /// Which backend it speaks for, as the balancers were told; `None`: the one called as it is.
+    /// The backend it reports on, as configured at the balancers; `None`: the one with the sender's
+    /// name.
     pub address: Option<BackendAddress>,
-    /// What heartbeats are signed with, if with anything.
+    /// The key that signs heartbeats; `None`: they are not signed.
     pub key: Option<HeartbeatKey>,
     /// By TCP rather than UDP.
     pub by_tcp: bool,
-    /// How many, before it ends; `None`: until it is told to.
+    /// Number of heartbeats before it ends; `None`: until stopped.
     pub count: Option<u64>,
     targets: Vec<HostPort>,
     interval: Duration,

@@ -77,7 +77,7 @@ impl StickyCookie {
     }
 }
 
-/// What a browser is told of a cookie (RFC 6265, section 4.1.2).
+/// Attributes of a cookie (RFC 6265, section 4.1.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CookieAttributes {
     /// `Secure`.
@@ -88,7 +88,7 @@ pub struct CookieAttributes {
     pub max_age: Option<Duration>,
 }
 
-/// When a cookie is `Secure`: returned by https alone.
+/// Condition for the attribute `Secure`: return by https alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SecureAttribute {
     /// If the client came by https.
@@ -100,7 +100,7 @@ pub enum SecureAttribute {
     Off,
 }
 
-/// Whether requests that other sites cause carry a cookie (RFC 6265bis, section 4.1.2.7).
+/// Policy for requests that other sites cause (RFC 6265bis, section 4.1.2.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SameSite {
     /// Only when the user follows a link.
@@ -113,7 +113,8 @@ pub enum SameSite {
 }
 
 impl CookieAttributes {
-    /// Returns what follows the value in `Set-Cookie`, for a client that came by https or not.
+    /// Returns the attributes after the value in `Set-Cookie`, for a client that came by https or
+    /// not.
     #[must_use]
     pub fn text(&self, is_https: bool) -> String {
         let secure = match self.secure {
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_are_what_was_asked_for() {
+    fn attributes_follow_the_settings() {
         let defaults = CookieAttributes::default();
         assert_eq!(defaults.text(false), "Path=/; HttpOnly; SameSite=Lax");
         assert_eq!(

@@ -1,7 +1,6 @@
 //! Strategies as the user names them.
 //!
-//! What they are called and when to use which is the [`registry`]'s to know; only the words of
-//! the refusal are made here.
+//! Names and purposes are in the [`registry`]; only the text of the refusal is made here.
 
 use super::{ConfigError, StrategySpec, nearest};
 use crate::strategy::registry::ENTRIES;
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_a_remedy() {
+    fn bad_strategy_is_refused_with_a_remedy() {
         let said = |text: &str| parse_strategy(text).unwrap_err().to_string();
         let unknown = said("fastest");
         assert!(

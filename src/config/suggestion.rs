@@ -2,7 +2,7 @@
 //!
 //! Suggests only what was probably meant: a far guess misleads more than none.
 
-/// How a word resembles a name; the smaller, the closer.
+/// Resemblance of a word to a name; the smaller, the closer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Likeness {
     /// The same but for `-`, `_` and the case of letters.
@@ -93,7 +93,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_was_probably_meant_is_suggested() {
+    fn likely_name_is_suggested() {
         for (word, name) in [
             ("leastconn", "least-conn"),
             ("least_conn", "least-conn"),

@@ -1,6 +1,6 @@
-//! What `lb ping` and `lb monitor` watch, as the user writes it.
+//! Targets of `lb ping` and `lb monitor`, in the user's notation.
 //!
-//! Owns the notation of machines and services, and what is asked of each. Resolves nothing.
+//! Owns the notation of machines and services, and the kind of check of each. Resolves nothing.
 
 use super::health::is_target;
 use super::{BackendAddress, ConfigError, Host, HttpCheckSettings};
@@ -14,7 +14,7 @@ pub struct Target {
     question: Question,
 }
 
-/// What is asked, and where.
+/// A kind of check, and its destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// An echo of a machine.
@@ -35,7 +35,7 @@ pub struct ServiceSpec {
 }
 
 impl Target {
-    /// A machine, to be asked for an echo.
+    /// A machine, for echo requests.
     #[must_use]
     pub fn machine(host: Host) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl Target {
         }
     }
 
-    /// A service, to be connected to, or to be asked for a page: the one in its URL, else that of
+    /// A service, for connections or for requests of a page: the one in its URL, else that of
     /// `http`.
     #[must_use]
     pub fn service(service: ServiceSpec, http: Option<HttpCheckSettings>) -> Self {
@@ -67,13 +67,13 @@ impl Target {
         }
     }
 
-    /// Returns what the user calls it.
+    /// Returns the name in the user's notation.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns what is asked, and where.
+    /// Returns the kind of check and its destination.
     #[must_use]
     pub const fn question(&self) -> &Question {
         &self.question
@@ -113,7 +113,7 @@ impl Display for ServiceSpec {
     }
 }
 
-/// Returns what follows `http://`.
+/// Parses the part after `http://`.
 fn url(rest: &str) -> Result<(BackendAddress, String), ConfigError> {
     // A fragment is for the client alone (RFC 9110, section 4.2.5); a query needs no path.
     let rest = rest.split('#').next().unwrap_or(rest);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_is_refused_with_what_would_be_right() {
+    fn invalid_target_is_refused_with_a_remedy() {
         assert_eq!(
             refused("https://a.example/"),
             "'https://a.example/': only http:// is known; \

@@ -65,7 +65,7 @@ fn backends_are_counted() {
 }
 
 #[test]
-fn listeners_are_at_least_one_and_none_twice() {
+fn listeners_are_one_or_more_and_distinct() {
     let mut config = config();
     let listener: ListenerSpec = "127.0.0.1:80".parse().unwrap();
     let proxied: ListenerSpec = "proxy+127.0.0.1:80".parse().unwrap();
@@ -93,7 +93,7 @@ fn listeners_are_at_least_one_and_none_twice() {
 }
 
 #[test]
-fn a_host_is_what_a_request_could_ask_for() {
+fn host_is_an_authority() {
     let mut config = config();
     for host in [
         None,
@@ -236,7 +236,7 @@ fn every_limit_is_checked_at_both_ends() {
 }
 
 #[test]
-fn what_is_set_is_what_is_had() {
+fn setters_and_getters_agree() {
     let mut config = config();
     let timeouts = Timeouts {
         connect: Duration::from_millis(7),

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::thread;
 
-/// How many workers share the load: 1, the default, to 256.
+/// Number of workers: 1, the default, to 256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workers(usize);
 

@@ -1,4 +1,4 @@
-//! The heartbeats of one backend: whether one is news, how long it may stay silent, what it says.
+//! The heartbeats of one backend: whether one is new, how long it may stay silent, its report.
 //!
 //! ```text
 //!            silence          more silence            heartbeat
@@ -6,15 +6,16 @@
 //!     any -- process dead --> dead -- process alive --> present
 //! ```
 //!
-//! A suspect is looked at more closely, no more; whoever is missing or dead is out. Two thresholds
-//! on [`Phi`] decide, found by simulation (see `tests`): no false alarm in 10,000 times ten minutes
-//! at 30 % jitter and 5 % loss, while whoever falls silent is out within four intervals. Below
-//! three intervals nobody is missing, however quiet the network is; after ten everybody is.
+//! A suspect backend is only checked more closely; one that is missing or dead is out. Two
+//! thresholds on [`Phi`] decide, found by simulation (see `tests`): no false alarm in 10,000 times
+//! ten minutes at 30 % jitter and 5 % loss, while a backend that falls silent is out within four
+//! intervals. Below three intervals no backend is missing, however quiet the network is; after ten
+//! every silent one is.
 //!
 //! Each message is newer than the one before, by the sender's wall clock, and with a key no more
 //! than a minute off ours: a recording is of no use once the next message has come, nor a minute
-//! later to a balancer that was started anew. Without a key nothing is safe from forgers, and one
-//! that is much older comes from a sender whose clock was set back.
+//! later to a balancer that was restarted. Without a key nothing is safe from forgers, and a
+//! message that is much older comes from a sender whose clock was set back.
 
 use super::message::{Heartbeat, Load, ProcessState, SenderName};
 use super::phi::{Accrual, Phi};
@@ -31,19 +32,19 @@ const FIRST_LOOK_EIGHTHS: u32 = 12;
 const MIN_SILENCE_EIGHTHS: u32 = 24;
 /// Silence longer than this always is.
 const MAX_SILENCE_EIGHTHS: u32 = 80;
-/// How far the clocks of sender and balancer may be apart.
+/// Greatest difference between the clocks of sender and balancer.
 const MAX_CLOCK_OFFSET: Duration = Duration::from_secs(60);
 /// More intervals than this between two messages are a pause, and no measure of the network.
 const MAX_STEPS: u32 = 10;
 
-/// What is found out about a backend.
+/// A finding about a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeartbeatFinding {
     /// It may be gone.
     Suspect,
     /// It has been silent for too long.
     Missing {
-        /// How sure that is.
+        /// Its certainty.
         phi: Phi,
         /// Since its last heartbeat.
         silence: Duration,
@@ -56,7 +57,7 @@ pub enum HeartbeatFinding {
     ProcessAlive,
 }
 
-/// How a message compares with those before.
+/// A message compared with those before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
     /// It is the first of its backend.
@@ -72,7 +73,7 @@ pub(super) fn is_fresh(heartbeat: &Heartbeat, wall: Duration) -> bool {
     wall.abs_diff(heartbeat.sent_at) <= MAX_CLOCK_OFFSET
 }
 
-/// Where the heartbeats of a backend stand.
+/// State of the heartbeats of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Present,
@@ -81,7 +82,7 @@ enum Standing {
     Dead,
 }
 
-/// What is known of one backend by its heartbeats.
+/// The facts about one backend from its heartbeats.
 #[derive(Clone, Debug)]
 pub(super) struct BackendHeartbeats {
     name: SenderName,
@@ -128,7 +129,7 @@ impl BackendHeartbeats {
         (Heard::Taken, self.judge())
     }
 
-    /// What the gap before this message says of the network, if anything.
+    /// Takes the gap before this message as a sample of the network, if it is one.
     fn learn(&mut self, heartbeat: &Heartbeat, now: Timestamp) {
         if heartbeat.interval != self.accrual.interval() {
             self.accrual = Accrual::new(heartbeat.interval);
@@ -143,7 +144,7 @@ impl BackendHeartbeats {
         }
     }
 
-    /// Returns what follows from the heartbeat that has just come.
+    /// Returns the finding that follows from the heartbeat that has just come.
     pub(super) fn judge(&mut self) -> Option<HeartbeatFinding> {
         let before = self.standing;
         self.standing = match self.process {
@@ -191,7 +192,7 @@ impl BackendHeartbeats {
     }
 }
 
-/// What can be asked of it.
+/// Queries.
 impl BackendHeartbeats {
     pub(super) fn name(&self) -> &SenderName {
         &self.name

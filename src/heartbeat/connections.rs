@@ -62,7 +62,7 @@ struct HeartbeatConn<T> {
     is_proven: bool,
 }
 
-/// What one read has brought.
+/// The result of one read.
 #[derive(Debug)]
 pub(super) struct ConnRead {
     pub(super) from: ClientAddress,

@@ -31,24 +31,24 @@ struct Watched {
     deadline: Deadline,
 }
 
-/// What is known of a backend by its heartbeats, at one moment.
+/// The facts about a backend from its heartbeats, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeartbeatReport {
-    /// What the sender calls itself.
+    /// The name of the sender.
     pub name: String,
     /// Since the last heartbeat.
     pub silence: Duration,
-    /// How sure it is that no other comes.
+    /// Certainty that no other comes.
     pub phi: Phi,
-    /// How busy its host is, if that is known.
+    /// Load of its host, if known.
     pub load: Option<Load>,
-    /// How its process is, if one is watched.
+    /// State of its process, if one is watched.
     pub process: Option<ProcessState>,
 }
 
 impl Detector {
-    /// Nobody was heard of.
+    /// A detector without backends.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl Detector {
         self.wheel.next_wakeup()
     }
 
-    /// Looks at those who are silent. Returns whom it finds something out about.
+    /// Looks at silent backends. Returns the new findings.
     pub fn look(&mut self, now: Timestamp) -> Vec<(BackendId, HeartbeatFinding)> {
         let mut found = Vec::new();
         let mut due = mem::take(&mut self.due);
@@ -139,7 +139,7 @@ impl Detector {
         watched.is_some_and(|watched| watched.heartbeats.is_suspect())
     }
 
-    /// Returns what is known of a backend; `None` if it was never heard of.
+    /// Returns the facts about a backend; `None` if it never sent one.
     #[must_use]
     pub fn report(&self, backend: BackendId, now: Timestamp) -> Option<HeartbeatReport> {
         let heartbeats = &self.watched.get(&backend)?.heartbeats;

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn known_answer() {
+    fn known_tag() {
         // RFC 4231, section 4.2.
         let tag = HeartbeatKey::new(&[0x0b; 20]).unwrap().tag(b"Hi There");
         assert_eq!(tag[..4], [0xb0, 0x34, 0x4c, 0x61]);

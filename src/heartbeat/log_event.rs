@@ -1,8 +1,8 @@
-//! What people are told of heartbeats, besides what becomes of backends, and how seldom.
+//! Log lines about heartbeats, besides state changes of backends, and their rate.
 //!
-//! Whatever comes in from outside, the lines are few: a backend's first heartbeat is one; a reason
-//! to refuse is told once a minute, with how often it was met since; an unknown backend is told
-//! once for each name, for the first [`MAX_UNKNOWN`] names. [`HeartbeatCounts`] has everything.
+//! However much comes in, the lines are few: a backend's first heartbeat is one; a reason to refuse
+//! is one a minute, with its count since; an unknown backend is one for each name, for the first
+//! [`MAX_UNKNOWN`] names. [`HeartbeatCounts`] has everything.
 
 use super::refusal::{HeartbeatCounts, HeartbeatRefusal};
 use crate::address::ClientAddress;
@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
-/// Unknown backends that are told of.
+/// Unknown backends that are logged.
 pub const MAX_UNKNOWN: usize = 32;
 /// From one line about a reason to refuse to the next.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -21,20 +21,20 @@ const PAUSE: Duration = Duration::from_secs(60);
 pub enum HeartbeatEvent {
     /// A backend is watched by its heartbeats from now on.
     First {
-        /// What the balancer calls it.
+        /// The configured name of the backend.
         backend: String,
-        /// What the sender calls itself.
+        /// The name of the sender.
         name: String,
         /// From one heartbeat to the next.
         interval: Duration,
     },
     /// Heartbeats were refused.
     Refused {
-        /// Why.
+        /// The reason.
         refusal: HeartbeatRefusal,
-        /// How many for that reason, since it was last told.
+        /// Number of refusals for that reason since the last event.
         count: u64,
-        /// Where the last one came from.
+        /// Source of the last one.
         from: ClientAddress,
         /// Which backend it was for, if that is what is wrong with it.
         backend: Option<String>,
@@ -74,7 +74,7 @@ impl Display for HeartbeatEvent {
     }
 }
 
-/// What was refused, and what of it was told.
+/// Counts of refusals, and the part that was logged.
 #[derive(Debug, Default)]
 pub struct RefusalLog {
     /// By the order of [`HeartbeatRefusal::ALL`].

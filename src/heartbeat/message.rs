@@ -1,35 +1,35 @@
-//! What a heartbeat says. Values that exist are sound; how they are written is `wire`'s.
+//! The content of a heartbeat. Values that exist are sound; `wire` has their format.
 
 use crate::address::BackendAddress;
 use std::fmt::{self, Display, Formatter};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// How often heartbeats may come, in whole milliseconds.
+/// Range of intervals, in whole milliseconds.
 pub const INTERVALS: RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(60);
 
 /// One heartbeat.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heartbeat {
-    /// What the sender calls itself.
+    /// The name of the sender.
     pub name: SenderName,
-    /// Which backend it speaks for, as the balancer was told its address; `None`: the one that is
-    /// called as the sender is.
+    /// The backend it reports on, by its address as configured at the balancer; `None`: the one
+    /// with the sender's name.
     pub address: Option<BackendAddress>,
-    /// When the next one can be expected; within [`INTERVALS`].
+    /// Time until the next one; within [`INTERVALS`].
     pub interval: Duration,
-    /// How busy the sender's host is, if that is known.
+    /// Load of the sender's host, if known.
     pub load: Option<Load>,
-    /// How the process is that the sender watches, if it watches one.
+    /// State of the process that the sender watches, if it watches one.
     pub process: Option<ProcessState>,
-    /// When it was sent, since the Unix epoch, in whole microseconds. Each is sent later than the
-    /// one before.
+    /// Time of sending since the Unix epoch, in whole microseconds. Each is sent later than the one
+    /// before.
     pub sent_at: Duration,
 }
 
 impl Heartbeat {
-    /// Returns what names the backend it speaks for.
+    /// Returns the name of the backend it reports on.
     #[must_use]
     pub fn backend(&self) -> String {
         match &self.address {
@@ -39,7 +39,7 @@ impl Heartbeat {
     }
 }
 
-/// What a sender calls itself: 1 to 64 bytes of visible ASCII, so that it can stand in any line.
+/// The name of a sender: 1 to 64 bytes of visible ASCII, so that it can stand in any line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SenderName(String);
 
@@ -68,7 +68,7 @@ impl Display for SenderName {
     }
 }
 
-/// How busy a host is: 0 not at all, 1 as much as it can be. In ten-thousandths.
+/// Load of a host: 0 idle, 1 fully used. In ten-thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Load(u16);
 
@@ -107,7 +107,7 @@ impl Display for Load {
     }
 }
 
-/// How a process is.
+/// State of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProcessState {
     /// It is there.

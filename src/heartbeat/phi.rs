@@ -1,4 +1,4 @@
-//! How sure it is that somebody has fallen silent, as a number that grows with the silence.
+//! Certainty that a sender has fallen silent, as a number that grows with the silence.
 //!
 //! The accrual failure detector of Hayashibara, Défago, Yared and Katayama ("The φ Accrual Failure
 //! Detector", SRDS 2004): φ is minus the decimal logarithm of the probability that a heartbeat is
@@ -24,17 +24,17 @@ use std::time::Duration;
 
 /// Gaps remembered.
 const WINDOW: usize = 100;
-/// What is known beforehand counts as so many gaps: of one interval, with this deviation.
+/// Prior gaps: this number, of one interval, with this deviation.
 const PRIOR_GAPS: f64 = 8.0;
 const PRIOR_DEVIATION: f64 = 0.25;
-/// The least deviation, in intervals: on a quiet network a hiccup of a process must not be news.
+/// The least deviation, in intervals: on a quiet network a hiccup of a process is no finding.
 const MIN_DEVIATION: f64 = 0.1;
 /// The longest gap that is learned from, in intervals: what is longer is a pause of our own or of
 /// the sender, not the network's jitter.
 const LONGEST_GAP: f64 = 4.0;
-/// Of the messages counted for the share of losses, this part is forgotten with each.
+/// Part of the messages counted for the share of losses that is forgotten with each.
 const FORGETTING: f64 = 1.0 / 500.0;
-/// What is known of losses beforehand: so many of so many.
+/// Prior losses: so many of so many.
 const PRIOR_LOST: f64 = 0.2;
 const PRIOR_SENT: f64 = 100.0;
 /// Losses in a row that are thought of; more are too unlikely to matter.
@@ -68,7 +68,7 @@ impl Display for Phi {
     }
 }
 
-/// What is known of the gaps between one sender's messages. All in announced intervals.
+/// Statistics of the gaps between one sender's messages. All in announced intervals.
 #[derive(Clone, Debug)]
 pub struct Accrual {
     interval: Duration,

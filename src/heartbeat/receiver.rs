@@ -53,7 +53,7 @@ pub struct Receiver<T> {
     is_caught_up: bool,
 }
 
-/// What becomes of messages, however they came.
+/// Processing of messages, over either transport.
 #[derive(Debug)]
 struct Messages {
     is_signed: bool,
@@ -220,7 +220,7 @@ impl<T: Transport> Receiver<T> {
         self.messages.detector.is_suspect(backend)
     }
 
-    /// Returns what the heartbeats of a backend say; `None` if there were none.
+    /// Returns the report of a backend; `None` without heartbeats.
     #[must_use]
     pub fn report(&self, backend: BackendId, now: Timestamp) -> Option<HeartbeatReport> {
         self.messages.detector.report(backend, now)

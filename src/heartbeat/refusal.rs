@@ -1,10 +1,10 @@
-//! Why a heartbeat is not taken, and how often.
+//! Reasons for refusing a heartbeat, and their counts.
 //!
 //! Everything that comes in and is not used is counted under exactly one of these words.
 
 use std::fmt::{self, Display, Formatter};
 
-/// What is wrong with a heartbeat.
+/// The reason for refusing a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum HeartbeatRefusal {
@@ -37,7 +37,7 @@ impl HeartbeatRefusal {
         Self::Connections,
     ];
 
-    /// Returns what is wrong, in one word.
+    /// Returns the reason in one word.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl HeartbeatRefusal {
         }
     }
 
-    /// Returns what is wrong, in a few words.
+    /// Returns the reason in a few words.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -72,7 +72,7 @@ impl Display for HeartbeatRefusal {
     }
 }
 
-/// How many heartbeats came in, and what became of them.
+/// Counts of heartbeats by their fate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeartbeatCounts {

@@ -1,9 +1,10 @@
-//! When a sender sends: a heartbeat each interval, and over UDP its repetitions in between.
+//! Times of sending: a heartbeat each interval, and over UDP its repetitions in between.
 //!
-//! The times are the multiples of a third of the interval since the start, so that a busy host
-//! does not make the rhythm drift. Who was held up for longer sends once and goes on from there:
-//! what is late is not made up for. Invariant: heartbeats are sent at ever later wall-clock times,
-//! as the balancer asks, unless the clock was set back by so much that it would be refused.
+//! The times are the multiples of a third of the interval since the start, so that a busy host does
+//! not make the rhythm drift. A sender that was held up for longer sends once and goes on from
+//! there; missed heartbeats are not made up for. Invariant: heartbeats are sent at ever later
+//! wall-clock times, as the balancer requires, unless the clock was set back by so much that it
+//! would be refused.
 
 use super::wire::REPEATS;
 use crate::time::Timestamp;
@@ -12,7 +13,7 @@ use std::time::Duration;
 /// A wall clock that was set back by less than this is waited for.
 const MAX_SET_BACK: Duration = Duration::from_secs(60);
 
-/// What is to be sent now.
+/// The message that is due now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendDue {
     /// A new heartbeat, sent at this time since the Unix epoch.
@@ -21,7 +22,7 @@ pub enum SendDue {
     Repetition,
 }
 
-/// When to send what.
+/// Times of sending.
 #[derive(Clone, Debug)]
 pub struct SendSchedule {
     interval: Duration,
@@ -49,7 +50,7 @@ impl SendSchedule {
         self.next
     }
 
-    /// Returns what is due at `now`, when the wall clock shows `wall`.
+    /// Returns the message due at `now`, when the wall clock shows `wall`.
     pub fn due(&mut self, wall: Duration, now: Timestamp) -> Option<SendDue> {
         let late = now.since(self.next);
         if now < self.next {

@@ -10,13 +10,12 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 const START: Timestamp = Timestamp::from_nanos(1_000_000_000);
 
-/// What a network does to datagrams.
+/// Effects of a network on datagrams.
 #[derive(Clone, Copy)]
 struct Network {
     /// The share that is lost.
     loss: f64,
-    /// What arrives is late by up to twice this part of the interval: by this part, give or take
-    /// as much.
+    /// Delay of arrivals, as a part of the interval: this much, give or take as much.
     jitter: f64,
     /// The time from one heartbeat to the next varies by this part.
     irregularity: f64,
@@ -48,7 +47,7 @@ fn heartbeat(sent_at: Duration) -> Heartbeat {
     }
 }
 
-/// Returns what arrives of a sender that lives until `death`, in order: when, and which heartbeat.
+/// Returns the arrivals from a sender that lives until `death`, in order: time and heartbeat.
 fn arrivals(network: Network, death: Timestamp, rng: &mut Rng) -> Vec<(Timestamp, Duration)> {
     let mut rhythm = SendSchedule::new(INTERVAL, START);
     let (mut arrivals, mut last) = (Vec::new(), None);

@@ -1,4 +1,4 @@
-//! How a heartbeat is written: one datagram over UDP, one frame over TCP (see [`FrameReader`]).
+//! The wire format of a heartbeat: one datagram over UDP, one frame over TCP (see [`FrameReader`]).
 //!
 //! Version 1, numbers with the most significant byte first:
 //!
@@ -30,7 +30,7 @@ use super::message::{Heartbeat, INTERVALS, Load, ProcessState, SenderName};
 use super::{HeartbeatKey, HeartbeatRefusal};
 use std::time::Duration;
 
-/// How often each datagram is sent.
+/// Number of copies of each datagram.
 pub const REPEATS: u32 = 3;
 /// The longest message, its tag included.
 pub const MAX_BYTES: usize = 23 + SenderName::MAX_BYTES + MAX_ADDRESS_BYTES + TAG_BYTES;
@@ -104,7 +104,7 @@ fn verified<'a>(bytes: &'a [u8], key: &HeartbeatKey) -> Result<&'a [u8], Heartbe
     }
 }
 
-/// Returns what is between the version and the tag, which `may_follow`.
+/// Returns the part between the version and the tag, which `may_follow`.
 fn body(bytes: &[u8], may_follow: bool) -> Option<Heartbeat> {
     let mut rest = Rest(bytes.get(MAGIC.len() + 1..)?);
     let process = process_of(rest.number::<1>()? as u8)?;
@@ -132,7 +132,7 @@ fn body(bytes: &[u8], may_follow: bool) -> Option<Heartbeat> {
     })
 }
 
-/// What is still to be read.
+/// The part still to be read.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {

@@ -31,7 +31,7 @@ pub struct Backends {
     pub(super) detection: Detection,
     /// The backends that come back.
     pub(super) ramps: Ramps,
-    /// When time alone next changes a state.
+    /// Time at which time alone next changes a state.
     pub(super) next_change: Timestamp,
     pub(super) change_log: ChangeLog,
     /// The part of this worker in a pool shared by several; `None` if it is alone.
@@ -41,11 +41,11 @@ pub struct Backends {
 impl Backends {
     /// Picks a backend for one exchange, or `None` if there is none to pick.
     ///
-    /// `key` is the hash of what the strategy's key source names, 0 if nothing. The backends in
-    /// `attempted` are left out, so that a retry goes elsewhere. When nobody may be picked, those
-    /// that are ejected or on probation are picked all the same, first those that at least answer:
-    /// a request that may fail is better than one that must. But where somebody is only
-    /// [full](Self::is_full), waiting for it is better still.
+    /// `key` is the hash of the part that the strategy's key source names, 0 without one. The
+    /// backends in `attempted` are left out, so that a retry goes elsewhere. If no backend may be
+    /// picked, ejected ones and those on probation are picked all the same, first those that at
+    /// least respond: a request that may fail is better than one that must. But if a backend is
+    /// only [full](Self::is_full), waiting for it is better still.
     pub fn pick(&mut self, key: u64, attempted: &[BackendId], now: Timestamp) -> Option<Lease> {
         self.pass_time(now);
         let exchange = PickFor {
@@ -65,8 +65,8 @@ impl Backends {
         self.picker.choose(members, ramps, exchange)
     }
 
-    /// Picks this backend, to which a client is bound, if it may be picked. The strategy has no
-    /// say, and is told of the exchange all the same when it is settled.
+    /// Picks this backend, to which a client is bound, if it may be picked. The strategy does not
+    /// choose, but learns from the settled exchange all the same.
     pub fn pick_by_affinity(&mut self, backend: BackendId, now: Timestamp) -> Option<Lease> {
         self.pass_time(now);
         self.refresh(backend.slot());
@@ -141,18 +141,17 @@ impl Backends {
         self.members.is_full(attempted)
     }
 
-    /// Returns whether a backend other than `this`, and not in `attempted`, answers, as far as is
-    /// known.
+    /// Returns whether a backend other than `this`, and not in `attempted`, is known to respond.
     #[must_use]
     pub fn has_another(&self, this: BackendId, attempted: &[BackendId]) -> bool {
         let mut pool = self.members.candidates.iter().zip(&self.members.backends);
         pool.any(|(candidate, backend)| {
             let id = candidate.id;
-            backend.state.answers() && id != this && !attempted.contains(&id)
+            backend.state.responds() && id != this && !attempted.contains(&id)
         })
     }
 
-    /// Returns what the strategy sees, by slot; the slots of removed backends are not `live`.
+    /// Returns the candidates, by slot; those of removed backends are not `live`.
     #[must_use]
     pub fn candidates(&self) -> &[Candidate] {
         &self.members.candidates
@@ -164,7 +163,7 @@ impl Backends {
         self.in_flight.len()
     }
 
-    /// Returns how often somebody was picked who may not be, because nobody may.
+    /// Returns the number of picks of ineligible backends, for want of eligible ones.
     #[must_use]
     pub const fn panic_picks(&self) -> u64 {
         self.picker.panic_picks
@@ -176,8 +175,8 @@ impl Backends {
         self.picker.strategy.as_ref()
     }
 
-    /// Returns what the strategy makes of each backend at this moment: whom [`pick`](Self::pick)
-    /// would pick, and why. For people; changes nothing.
+    /// Returns the strategy's rating of each backend at this moment: the one that
+    /// [`pick`](Self::pick) would pick, and why. For people; changes nothing.
     #[must_use]
     pub fn explain(&self, key: u64, now: Timestamp) -> Vec<Rating> {
         self.picker
@@ -185,7 +184,7 @@ impl Backends {
             .explain(&self.members.candidates, key, now)
     }
 
-    /// Returns what a backend is called.
+    /// Returns the configured name of a backend.
     #[must_use]
     pub fn name(&self, backend: BackendId) -> Option<&str> {
         Some(&self.members.backend(backend)?.name)
@@ -197,8 +196,8 @@ impl Backends {
         Some(self.members.backend(backend)?.state)
     }
 
-    /// Returns whether the strategy has named a backend that does not exist or may not be picked
-    /// since this was last asked.
+    /// Returns whether the strategy has returned the id of an unknown or ineligible backend since
+    /// the last call.
     pub(crate) fn take_invalid_pick(&mut self) -> bool {
         mem::take(&mut self.picker.has_invalid_pick)
     }
@@ -241,7 +240,7 @@ impl Backends {
         backend.is_barred |= is_trial && self.sharing.is_some();
         backend.judge(candidate);
         if is_trial && self.sharing.is_none() {
-            self.advance(slot, Event::Picked, Cause::Answered, now);
+            self.advance(slot, Event::Picked, Cause::Responded, now);
         }
         self.ramps.spend(slot);
         Some(lease)
@@ -351,8 +350,7 @@ impl Backends {
         here
     }
 
-    /// Gives a backend nothing new, whatever is in flight there. Returns whether there is such a
-    /// backend.
+    /// Disables a backend, even with exchanges in flight. Returns whether it exists.
     pub fn disable(&mut self, backend: BackendId, now: Timestamp) -> bool {
         self.command(backend, Event::Disable, now)
     }

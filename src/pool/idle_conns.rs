@@ -24,7 +24,7 @@ impl IdleConns {
         self.stacks.get(backend.slot()).map_or(0, Vec::len)
     }
 
-    /// Returns who is at `place`.
+    /// Returns the connection at `place`.
     #[cfg(test)]
     pub(crate) fn at(&self, backend: BackendId, place: u32) -> Option<BackendConnId> {
         let stack = self.stacks.get(backend.slot())?;

@@ -1,15 +1,15 @@
-//! Backends that response far too slowly, compared with the others.
+//! Backends that respond far too slowly, compared with the others.
 //!
-//! A server can fail without an error: its disk dies, it swaps, it waits for a lock. Rules that
-//! look at response times give such a one less by themselves; the others go on sending to it.
-//! This ejects it, and is meant to be wrong never rather than right early:
-//! * what is compared is the *median* of 20 answers in a row, so that few slow pages do not matter;
-//! * where answers come in the order of the requests, each is divided by the queue it met, so that
-//!   a long queue does not look like a slow server;
-//! * it has to be many times the median of the others, and half a second more besides: servers
-//!   that are merely older, or further away, stay, and so do all when all are slow;
-//! * rules that go by the request, and clients that are bound, bring each backend requests of
-//!   its own kind. They tell nothing of the backend, and nobody is ejected for them.
+//! A server can fail without an error: its disk dies, it swaps, it waits for a lock. Strategies
+//! that look at response times give such a backend less by themselves; the others go on sending to
+//! it. This ejects it, and is meant never to be wrong rather than to be right early:
+//! * the *median* of 20 responses in a row is compared, so that few slow pages do not matter;
+//! * where responses come in the order of the requests, each is divided by the queue it met, so
+//!   that a long queue does not look like a slow server;
+//! * it has to be many times the median of the others, and half a second more besides: servers that
+//!   are merely older, or further away, stay, and so do all when all are slow;
+//! * keyed strategies and affinity bring each backend requests of its own kind. Their times are no
+//!   evidence, and eject no backend.
 //!
 //! Refused: comparing means, which one long response moves; comparing a backend with its own past,
 //! which a nightly job looks worse than.
@@ -17,41 +17,41 @@
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// Answers that make a median.
+/// Responses that make a median.
 const SAMPLES: usize = 20;
 /// They have to come within this, and a median this old is none.
 const RECENT: Duration = Duration::from_secs(30);
-/// Nobody is ejected who takes less than this longer than the others.
+/// The least excess over the others' median for an ejection.
 pub(super) const MIN_EXCESS: Duration = Duration::from_millis(500);
 
 /// So many of them that overtook an older request show that requests do not stand in line.
 const OUT_OF_ORDER: u32 = 3;
 
-/// What is known of one response.
+/// The facts of one response.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Answer {
+pub(super) struct Response {
     pub(super) time: Duration,
     /// Exchanges that were in flight there before it.
     pub(super) ahead: u32,
     pub(super) overtook: bool,
 }
 
-/// How long one backend takes. What each response needs stands together, and so do the two numbers
-/// that are kept of it.
+/// The latency of one backend. The fields each response needs stand together, and so do the two
+/// numbers that are kept of it.
 #[derive(Clone, Debug, Default)]
 #[repr(C)]
 pub(super) struct LatencyOutlier {
     count: u32,
-    /// How many of them overtook an older request.
+    /// Number of them that overtook an older request.
     overtaking: u32,
     began_at: Timestamp,
-    /// The answers since the last median.
+    /// Responses since the last median.
     samples: [Sample; SAMPLES],
     /// The last median, and when it was found.
     median: Option<(Duration, Timestamp)>,
 }
 
-/// What is kept of one response.
+/// The figures kept of one response.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sample {
     time_us: u32,
@@ -61,16 +61,16 @@ struct Sample {
 
 impl LatencyOutlier {
     /// A response came. Returns the median if that makes one.
-    pub(super) fn add(&mut self, answer: Answer, now: Timestamp) -> Option<Duration> {
+    pub(super) fn add(&mut self, response: Response, now: Timestamp) -> Option<Duration> {
         if self.count == 0 || now.since(self.began_at) > RECENT {
             (self.count, self.overtaking, self.began_at) = (0, 0, now);
         }
-        let time_us = u32::try_from(answer.time.as_micros()).unwrap_or(u32::MAX);
+        let time_us = u32::try_from(response.time.as_micros()).unwrap_or(u32::MAX);
         *self.samples.get_mut(self.count as usize)? = Sample {
             time_us,
-            share_us: time_us / answer.ahead.saturating_add(1),
+            share_us: time_us / response.ahead.saturating_add(1),
         };
-        self.overtaking += u32::from(answer.overtook);
+        self.overtaking += u32::from(response.overtook);
         self.count += 1;
         if self.count < SAMPLES as u32 {
             return None;
@@ -101,8 +101,8 @@ mod tests {
         Timestamp::ZERO + Duration::from_millis(millis)
     }
 
-    fn answer(millis: u64) -> Answer {
-        Answer {
+    fn response(millis: u64) -> Response {
+        Response {
             time: Duration::from_millis(millis),
             ahead: 0,
             overtook: false,
@@ -110,11 +110,11 @@ mod tests {
     }
 
     #[test]
-    fn twenty_answers_make_a_median_that_few_slow_ones_do_not_move() {
+    fn twenty_responses_make_a_median_that_few_slow_ones_do_not_move() {
         let mut latency_outlier = LatencyOutlier::default();
         let times = (0..20).map(|n| if n % 3 == 0 { 9_000 } else { n });
         let found: Vec<_> = times
-            .filter_map(|n| latency_outlier.add(answer(n), at(0)))
+            .filter_map(|n| latency_outlier.add(response(n), at(0)))
             .collect();
         assert_eq!(found, [Duration::from_millis(16)]);
         assert_eq!(latency_outlier.typical(at(30_000)), Some(found[0]));
@@ -122,10 +122,10 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_come_seldom_make_none() {
+    fn rare_responses_make_no_median() {
         let mut latency_outlier = LatencyOutlier::default();
         for n in 0..100 {
-            assert_eq!(latency_outlier.add(answer(9_000), at(n * 2_000)), None);
+            assert_eq!(latency_outlier.add(response(9_000), at(n * 2_000)), None);
         }
     }
 
@@ -134,12 +134,12 @@ mod tests {
         for (overtaking, median) in [(0, 100), (2, 100), (3, 1_000)] {
             let mut latency_outlier = LatencyOutlier::default();
             let found = (0..20).filter_map(|n| {
-                let answer = Answer {
+                let response = Response {
                     ahead: 9,
                     overtook: n < overtaking,
-                    ..answer(1_000)
+                    ..response(1_000)
                 };
-                latency_outlier.add(answer, at(0))
+                latency_outlier.add(response, at(0))
             });
             assert_eq!(found.last(), Some(Duration::from_millis(median)));
         }

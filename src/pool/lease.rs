@@ -19,7 +19,7 @@ pub struct Lease {
     pub(super) key: u64,
     /// True if the exchange decides about the return of its backend.
     pub(super) trial: bool,
-    /// True if the client is bound to the backend, so that nobody else was considered.
+    /// True if the client is bound to the backend, so that no other was considered.
     pub(super) by_affinity: bool,
 }
 

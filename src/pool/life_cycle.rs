@@ -1,18 +1,18 @@
-//! The life cycle of one backend: the only place that decides who may be picked.
+//! The life cycle of one backend: alone decides whether it may be picked.
 //!
 //! ```text
 //!  initial -> healthy <-> ejected -> probation -> slow-start -> healthy
 //!     any -> draining -> disabled -> probation        any -> gone
 //! ```
 //!
-//! Whatever the signal (real exchanges, checks, heartbeats, the operator's word), it is an
-//! [`Event`] here, and whoever comes back comes back the same way: one trial exchange at a time,
-//! and when one was answered well, a share that grows over the slow start. Only those a balancer
-//! starts with skip it: there is nothing to protect them from.
+//! Every signal (real exchanges, checks, heartbeats, the operator's word) is an [`Event`] here, and
+//! every backend comes back the same way: one trial exchange at a time and, after a good response,
+//! a share that grows over the slow start. Only the backends a balancer starts with skip it: there
+//! is nothing to protect them from.
 //!
-//! How an ejection begins and ends depends on its [grounds](Grounds): see [`ejection`].
+//! The start and end of an ejection depend on its [grounds](Grounds): see [`ejection`].
 //!
-//! Everything is a value in, a value out; who calls and when is not known here.
+//! Everything is a value in, a value out; callers and times are not known here.
 
 mod ejection;
 mod queries;
@@ -24,26 +24,26 @@ pub use ejection::Grounds;
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// How long the first ejection lasts.
+/// Duration of the first ejection.
 pub(super) const FIRST_COOLDOWN: Duration = Duration::from_secs(1);
-/// What the doubling of the cooldown stops at.
+/// Limit of the doubling of the cooldown.
 const LONGEST_COOLDOWN: Duration = Duration::from_secs(30);
 
-/// Where in its life a backend is.
+/// The state of a backend in its life cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
     /// Here from the start: nothing is known, nothing is held against it.
     Initial,
-    /// It answers.
+    /// It responds.
     Healthy,
     /// It does not, and is left alone for a while.
     Ejected {
-        /// What that rests on.
+        /// The grounds of the ejection.
         grounds: Grounds,
-        /// When it is attempted again; never if checks or heartbeats have to be well first.
+        /// Time of the next attempt; never if checks or heartbeats have to recover first.
         until: Timestamp,
-        /// How long it is left alone this time.
+        /// Duration of this ejection.
         cooldown: Duration,
     },
     /// New or back: one exchange at a time is risked on it.
@@ -53,9 +53,9 @@ pub enum State {
         /// The cooldown it comes from, to double should it fail again.
         cooldown: Duration,
     },
-    /// It answered the trial, and its share grows.
+    /// The trial succeeded, and its share grows.
     SlowStart {
-        /// When it has its whole share.
+        /// Time at which it has its whole share.
         until: Timestamp,
         /// As on probation.
         cooldown: Duration,
@@ -68,13 +68,13 @@ pub enum State {
     Removed,
 }
 
-/// What can happen to a backend. `trial`: to the exchange that was risked on it.
+/// An event in the life of a backend. `trial`: of the exchange that was risked on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     /// An exchange was dispatched to it.
     Picked,
     /// An exchange there ended well.
-    Answered { trial: bool },
+    Responded { trial: bool },
     /// No connection to it could be made.
     Unreachable { trial: bool },
     /// An exchange ended in a way that says neither.
@@ -123,7 +123,7 @@ impl State {
             Event::Remove => Self::Removed,
             Event::Emptied => self.emptied(),
             Event::Picked
-            | Event::Answered { .. }
+            | Event::Responded { .. }
             | Event::Unreachable { .. }
             | Event::Inconclusive { .. }
             | Event::TrialFailed
@@ -192,15 +192,15 @@ impl State {
     /// It takes part in full. Failing now would cost it `cooldown`.
     fn in_service(self, event: Event, cooldown: Duration, now: Timestamp) -> Self {
         match event {
-            Event::Answered { .. } if self == Self::Initial => Self::Healthy,
+            Event::Responded { .. } if self == Self::Initial => Self::Healthy,
             Event::Unreachable { .. } => Self::ejected(Grounds::Unreachable, cooldown, now),
             Event::Outlier(grounds) => Self::ejected(grounds, cooldown, now),
             Event::ChecksFell { responds } => {
                 Self::ejected_until_well(Grounds::Checks { responds }, cooldown)
             }
             Event::HeartbeatsFell => Self::ejected_until_well(Grounds::Heartbeats, cooldown),
-            // A trial that ends after a probe or another exchange has decided tells of the past.
-            Event::Answered { .. }
+            // A trial that ends after a check or another exchange has decided is about the past.
+            Event::Responded { .. }
             | Event::Inconclusive { .. }
             | Event::TrialFailed
             | Event::Picked
@@ -225,7 +225,7 @@ impl State {
                 trial: true,
                 cooldown,
             },
-            Event::Answered { trial: true } => Self::back(cooldown, slow_start, now),
+            Event::Responded { trial: true } => Self::back(cooldown, slow_start, now),
             Event::Unreachable { trial: true } => Self::ejected(Grounds::Unreachable, longer, now),
             Event::TrialFailed => Self::ejected(Grounds::Answers, longer, now),
             Event::Outlier(grounds) => Self::ejected(grounds, longer, now),
@@ -234,8 +234,8 @@ impl State {
             }
             Event::HeartbeatsFell => Self::ejected_until_well(Grounds::Heartbeats, longer),
             Event::Inconclusive { trial: true } => Self::on_probation(cooldown),
-            // An exchange from before the ejection tells of the past.
-            Event::Answered { trial: false }
+            // An exchange from before the ejection is about the past.
+            Event::Responded { trial: false }
             | Event::Unreachable { trial: false }
             | Event::Inconclusive { trial: false }
             | Event::CheckPassed

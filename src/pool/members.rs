@@ -24,7 +24,7 @@ pub(super) struct Members {
     pub(super) backends: Vec<Backend>,
     /// Slots that wait for a backend to be added.
     vacant: Vec<u32>,
-    /// How many backends were ever added, which orders those that were never picked.
+    /// Number of backends ever added, which orders those that were never picked.
     joined: u64,
 }
 
@@ -36,15 +36,15 @@ pub(super) struct Backend {
     pub(super) max_in_flight: u32,
     pub(super) unreachable_in_a_row: u32,
     pub(super) state: State,
-    /// Exchanges dispatched before tell of an earlier time, and are no evidence.
+    /// Outcomes of exchanges dispatched before are about the past, and no evidence.
     pub(super) judged_from: Timestamp,
     /// True if it was said that it is not ejected because too many are.
     pub(super) is_spared: bool,
-    /// True if the other workers keep it from being picked here: its trial is under way there,
-    /// or news of its state are.
+    /// True if the other workers keep it from being picked here: its trial is under way there, or a
+    /// change of its state is on the way.
     pub(super) is_barred: bool,
     pub(super) evidence: OutlierDetector,
-    /// The key of the last failure, where the strategy goes by keys.
+    /// The key of the last failure, if the strategy is keyed.
     pub(super) last_failed_key: Option<u64>,
     pub(super) latency_outlier: LatencyOutlier,
     pub(super) name: String,

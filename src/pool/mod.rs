@@ -43,7 +43,7 @@ use crate::strategy::{BackendId, KeySource, Sticky};
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// How many may wait, be kept or be retried, and for how long.
+/// Limits on waiting, kept and retried exchanges, in number and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolLimits {
     /// Exchanges that wait for a backend, over all workers.
@@ -54,9 +54,9 @@ pub struct PoolLimits {
     pub max_retries: u32,
     /// Retries in percent of the requests.
     pub retry_budget_percent: u32,
-    /// For a connection to be established.
+    /// Time limit for a connection to be established.
     pub connect_timeout: Duration,
-    /// For an idle connection to be used.
+    /// Time limit for an idle connection to be used.
     pub idle_timeout: Duration,
 }
 
@@ -87,14 +87,14 @@ pub struct Pool {
     pub(crate) limits: PoolLimits,
 }
 
-/// How connections to the backends of a pool are opened, and what is said on them first.
+/// The way connections to the backends of a pool are opened, and the first bytes on them.
 #[derive(Debug, Default)]
 pub struct ConnectSpec {
     /// The addresses of each backend, by slot. All addresses of a name are tried.
     pub addresses: Vec<Vec<Address>>,
     /// The address of each backend that was last connected to, by slot.
     pub preferred: Vec<u16>,
-    /// The `Host` that backends are asked for; `None`: the one the client asked for.
+    /// The `Host` sent to backends; `None`: the client's own.
     pub host: Option<String>,
     /// The PROXY header sent ahead of everything else, if one is. Connections then serve one
     /// client each.

@@ -1,15 +1,15 @@
-//! What real exchanges say against a backend, and when that is enough.
+//! Outlier detection by outcomes: failures of real exchanges, and when they suffice.
 //!
-//! Two rules, both relative to the rest of the pool, so that an error every backend returns (a
-//! bad release, a database that is gone) ejects nobody:
+//! Two rules, both relative to the rest of the pool, so that an error every backend returns (a bad
+//! release, a database that is gone) ejects none:
 //! * **in a row**: 5 failures without a success between them, while the others fail at most one
 //!   time in ten. It finds a backend that broke, after a handful of requests;
 //! * **share**: at least half of at least 20 outcomes of the last two seconds, and at least twice
 //!   the share of the others. It finds a backend that fails now and then.
 //!
-//! What a failure is, is decided where the exchange ends; slow responses are none. A backend that
-//! is slow but alive is left to the strategy: `least-rt` gives it less as it gets slower, which is
-//! gentler than all or nothing. Only who is far too slow is ejected, for its
+//! The end of an exchange decides what a failure is; slow responses are none. A backend that is
+//! slow but alive is left to the strategy: `least-rt` gives it less as it gets slower, which is
+//! gentler than all or nothing. Only one that is far too slow is ejected, as a
 //! [latency_outlier](super::latency_outlier).
 
 use super::state_change::Cause;
@@ -18,22 +18,22 @@ use crate::time::Timestamp;
 
 /// Failures in a row that eject.
 const IN_A_ROW: u32 = 5;
-/// How much the others may fail for a row to mean anything.
+/// Greatest failure rate of the others at which a row of failures counts.
 const OTHERS_FAIL_SELDOM: f64 = 0.1;
 /// Outcomes that make a share meaningful.
 const ENOUGH_OUTCOMES: u32 = 20;
 /// The share of failures that ejects.
 const FAILS_OFTEN: f64 = 0.5;
-/// How much worse than the others a backend must be.
+/// Least factor of a backend's failure share over the others'.
 const CLEARLY_WORSE: f64 = 2.0;
 
-/// What is held against one backend.
+/// The evidence against one backend.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OutlierDetector {
-    /// Of the last two seconds.
+    /// Outcomes of the last two seconds.
     recent: Window<4>,
     in_a_row: u32,
-    /// When the present row began.
+    /// Time at which the present row of failures began.
     row_began_at: Timestamp,
 }
 
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_all_return_convicts_nobody() {
+    fn error_of_all_backends_ejects_none() {
         let mut all = evidence([true; 40]);
         assert_eq!(all.is_outlier(pool(0, 160), NOW), None);
         assert!(all.is_outlier(pool(120, 40), NOW).is_some());

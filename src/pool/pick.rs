@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 /// The strategy, and the counters of its picks.
 pub(super) struct Picker {
     pub(super) strategy: Box<dyn Strategy>,
-    /// True if the strategy goes by something in the request.
+    /// True if the strategy is keyed by a part of the request.
     pub(super) is_keyed: bool,
     /// True if that is the target.
     pub(super) is_keyed_by_target: bool,
@@ -58,9 +58,9 @@ impl Picker {
         if chosen.is_some() || members.is_full(exchange.attempted) {
             return chosen;
         }
-        let answers = |_, backend: &Backend| backend.state.answers();
+        let responds = |_, backend: &Backend| backend.state.responds();
         let member = |_, backend: &Backend| backend.state.is_member();
-        let backend = match self.pick_where(members, exchange, answers) {
+        let backend = match self.pick_where(members, exchange, responds) {
             Some(backend) => backend,
             None => self.pick_where(members, exchange, member)?,
         };
@@ -135,8 +135,8 @@ impl Picker {
         self.pick_where(members, exchange, may).or(chosen)
     }
 
-    /// The backend whose trial is the next pick, if there is one. Under a strategy that goes by the
-    /// request the trial is the next exchange that belongs to the backend.
+    /// The backend whose trial is the next pick, if there is one. Under a keyed strategy the trial
+    /// is the next exchange that belongs to the backend.
     fn due_for_trial(
         &self,
         members: &Members,

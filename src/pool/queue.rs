@@ -1,10 +1,10 @@
 //! Exchanges that wait because every backend is at its limit.
 //!
-//! Late binding: a request that waits here goes to whichever backend has room first, instead of
-//! waiting behind others at one that was chosen too early. First come, first served, whatever the
-//! client. An exchange that is over before its turn (its client left, its time was up) stays in
-//! line as an id that finds nothing and is passed over; such ids never outnumber those that wait
-//! by much.
+//! Late binding: a request that waits here goes to the backend that first has room, instead of
+//! waiting behind others at one that was chosen too early. First come, first served, for all
+//! clients alike. An exchange that ends before its turn (its client left, its time was up) stays in
+//! line as an id that finds nothing and is passed over; such ids never outnumber those that wait by
+//! much.
 //!
 //! With several workers each has a queue of its own, and free places are shared out by a
 //! [`QueueMember`].
@@ -46,8 +46,8 @@ impl WaitQueue {
         self.shared.as_ref().is_some_and(QueueMember::others_wait)
     }
 
-    /// Returns whether there is nothing to see to: nothing waits, nothing has left, and there are
-    /// no other workers.
+    /// Returns whether there is nothing to do: nothing waits, nothing has left, and there are no
+    /// other workers.
     pub(crate) fn is_unused(&self) -> bool {
         self.line.is_empty() && self.shared.is_none()
     }
@@ -91,7 +91,7 @@ impl WaitQueue {
     }
 
     /// The worker looks for free places now: it need not be called for those there are.
-    pub(crate) fn answer_call(&self) {
+    pub(crate) fn accept_call(&self) {
         if let Some(shared) = &self.shared {
             shared.answer();
         }

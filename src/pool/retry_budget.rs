@@ -1,21 +1,21 @@
-//! How many requests may be repeated: a share of those of the last ten seconds, and a few.
+//! Limits retries: a share of the requests of the last ten seconds, and a few.
 //!
-//! When a pool is overloaded, repeating what failed makes the load larger, which makes more fail.
-//! A budget keeps what lb adds to the load within bounds whatever happens. The few that are
-//! always allowed let a quiet balancer repeat at all.
+//! When a pool is overloaded, retries make the load larger, which makes more requests fail. A
+//! budget bounds the load that lb adds. The few that are always allowed let a quiet balancer retry
+//! at all.
 
 use super::window::Window;
 use crate::time::Timestamp;
 
-/// Repeated in ten seconds whatever the share: ten a second.
+/// Retries in ten seconds whatever the share: ten a second.
 const ALWAYS: u32 = 100;
 
-/// What has been asked and repeated lately.
+/// Requests and retries of late.
 #[derive(Debug)]
 pub(crate) struct RetryBudget {
     /// Requests as good, repetitions as bad, of ten seconds.
     recent: Window<20>,
-    /// Of those that are always repeated, this worker's part.
+    /// This worker's part of the retries that are always allowed.
     always: u32,
 }
 

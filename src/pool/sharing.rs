@@ -25,7 +25,7 @@ use crate::time::Timestamp;
 use std::mem;
 use std::sync::Arc;
 
-/// What one worker noticed of a backend, for the first to judge.
+/// A worker's observation of a backend, for the first worker to judge.
 #[derive(Clone, Copy, Debug)]
 pub struct Signal {
     backend: BackendId,
@@ -41,7 +41,7 @@ pub(super) struct Sharing {
     /// True if this is the first worker.
     pub(super) decides: bool,
     signals: Vec<Signal>,
-    /// Where it looks next, in a pool that is too large to look at all of it.
+    /// The slot it looks at next, in a pool that is too large to look at all of it.
     pub(super) next_look: usize,
 }
 
@@ -70,7 +70,7 @@ impl Backends {
         self.sharing.as_ref().is_none_or(|sharing| sharing.decides)
     }
 
-    /// Takes what the first worker is to be told.
+    /// Takes the observations for the first worker.
     pub fn take_signals(&mut self) -> Vec<Signal> {
         let signals = self.sharing.as_mut().map(|s| &mut s.signals);
         signals.map(mem::take).unwrap_or_default()
@@ -112,7 +112,7 @@ impl Backends {
     }
 }
 
-/// Who decides.
+/// The worker that decides.
 impl Backends {
     /// Returns whether this worker may move the backend in `slot` from one state to another; if
     /// not, it tells the first what it noticed. If so, the others see it on the shared_load from
@@ -142,8 +142,7 @@ impl Backends {
         true
     }
 
-    /// Returns whether it is for the first worker to say if a backend is ejected, which it is then
-    /// asked.
+    /// Returns whether the first worker decides about an ejection, and reports the event to it.
     pub(super) fn leaves_judgement(&mut self, slot: usize, event: Event, cause: Cause) -> bool {
         let leaves = !self.decides();
         if leaves {
@@ -165,10 +164,10 @@ impl Backends {
     }
 }
 
-/// Rows looked at before a pick. Those that nobody has written since cost next to nothing.
+/// Rows looked at before a pick. An unchanged one costs next to nothing.
 const LOOKED_AT: usize = 64;
 
-/// What was got with a place.
+/// The result of taking a place.
 pub(super) struct Place {
     /// Exchanges in flight there before.
     pub(super) ahead: u32,
@@ -241,7 +240,7 @@ impl Backends {
         })
     }
 
-    /// Returns whether somebody may be picked at this moment.
+    /// Returns whether any backend may be picked at this moment.
     pub fn has_room(&mut self) -> bool {
         self.refresh_all();
         self.members
@@ -327,7 +326,7 @@ impl Event {
     /// Returns whether it says how the one exchange ended that was risked on a backend.
     const fn ends_trial(self) -> bool {
         match self {
-            Self::Answered { trial } | Self::Unreachable { trial } => trial,
+            Self::Responded { trial } | Self::Unreachable { trial } => trial,
             Self::Inconclusive { trial } => trial,
             Self::TrialFailed => true,
             Self::Picked
@@ -348,7 +347,7 @@ impl Event {
 }
 
 impl State {
-    /// Returns what it is to the other workers.
+    /// Returns its admission state for the other workers.
     pub(super) fn admission(self) -> Admission {
         match self {
             Self::Initial | Self::Healthy | Self::SlowStart { .. } => Admission::Open,

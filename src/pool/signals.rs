@@ -1,5 +1,5 @@
-//! What the pool makes of signals: each becomes an event in the life of its backend, if the
-//! policy lets it.
+//! The pool's reaction to signals: each becomes an event in the life of its backend, if the policy
+//! allows it.
 //!
 //! One method for each signal: a settled exchange, an active check, silence, the clock. They
 //! gather evidence, and keep the number of ejected backends within the policy. What an event does
@@ -12,7 +12,7 @@
 //! unwell. When all are ejected, [`pick`](Backends::pick) takes one all the same, and the change
 //! says so.
 
-use super::latency_outlier::{Answer, MIN_EXCESS};
+use super::latency_outlier::{MIN_EXCESS, Response};
 use super::life_cycle::Event;
 use super::window::Window;
 use super::{Backends, Cause, EjectionPolicy, Grounds, Lease, State, StateChange};
@@ -23,15 +23,15 @@ use crate::time::Timestamp;
 use std::mem;
 use std::time::Duration;
 
-/// Of the longest response time, this part is forgotten with each response.
+/// Part of the longest response time that is forgotten with each response.
 const FORGETTING: u64 = 512;
 
-/// What detects outliers: the policy, and what is known of the whole pool.
+/// Outlier detection: the policy, and the facts about the whole pool.
 pub(super) struct Detection {
     pub(super) policy: EjectionPolicy,
     /// The outcomes of all backends.
     pub(super) recent: Window<4>,
-    /// How long slow responses take, over all backends: the longest, forgotten bit by bit.
+    /// Duration of slow responses over all backends: the longest, forgotten bit by bit.
     pub(super) slow_response_nanos: u64,
 }
 
@@ -51,8 +51,8 @@ impl Backends {
     /// trial need not last as long as a tunnel or a large body.
     pub fn proved(&mut self, lease: &mut Lease, now: Timestamp) {
         if mem::take(&mut lease.trial) {
-            let event = Event::Answered { trial: true };
-            self.advance(lease.backend.slot(), event, Cause::Answered, now);
+            let event = Event::Responded { trial: true };
+            self.advance(lease.backend.slot(), event, Cause::Responded, now);
         }
     }
 
@@ -64,14 +64,14 @@ impl Backends {
         };
         let is_evidence = lease.dispatched_at >= backend.judged_from;
         // Where the target or a cookie decides on the backend, failures follow the request: one
-        // page that always fails would eject one healthy backend after another. Those of different
-        // pages tell of the backend all the same.
+        // page that always fails would eject one healthy backend after another. Failures of
+        // different pages are evidence all the same.
         let repeats = self.picker.is_keyed_by_target && backend.last_failed_key == Some(lease.key);
         let follows_request = repeats || lease.by_affinity;
         match outcome {
             Outcome::Inconclusive => {
                 let event = Event::Inconclusive { trial };
-                self.advance(slot, event, Cause::Answered, now);
+                self.advance(slot, event, Cause::Responded, now);
             }
             Outcome::Success { .. } | Outcome::ClientError => {
                 if let Some(response_time) = outcome.response_time() {
@@ -82,9 +82,9 @@ impl Backends {
                 backend.unreachable_in_a_row = 0;
                 backend.evidence.good(now);
                 self.detection.recent.add(false, now);
-                // It nearly always is, and is none the better for one more good answer.
+                // It nearly always is, and one more good response changes nothing.
                 if backend.state != State::Healthy || trial {
-                    self.advance(slot, Event::Answered { trial }, Cause::Answered, now);
+                    self.advance(slot, Event::Responded { trial }, Cause::Responded, now);
                 }
             }
             Outcome::Failure => {
@@ -95,7 +95,7 @@ impl Backends {
                     self.weigh(slot, trial, now);
                 } else {
                     let event = Event::Inconclusive { trial };
-                    self.advance(slot, event, Cause::Answered, now);
+                    self.advance(slot, event, Cause::Responded, now);
                 }
             }
             Outcome::Unreachable => {
@@ -119,7 +119,7 @@ impl Backends {
         };
         if !self.detection.policy.passive {
             let event = Event::Inconclusive { trial };
-            return self.advance(slot, event, Cause::Answered, now);
+            return self.advance(slot, event, Cause::Responded, now);
         }
         if trial {
             return self.advance(slot, Event::TrialFailed, Cause::TrialFailed, now);
@@ -223,12 +223,12 @@ impl Backends {
         let Some(backend) = backend.filter(|it| lease.dispatched_at >= it.judged_from) else {
             return;
         };
-        let answer = Answer {
+        let response = Response {
             time,
             ahead: lease.ahead,
             overtook,
         };
-        let median = backend.latency_outlier.add(answer, now);
+        let median = backend.latency_outlier.add(response, now);
         // Looking at all the others is for the rare case.
         let Some(median) = median.filter(|median| *median > MIN_EXCESS) else {
             return;

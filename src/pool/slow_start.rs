@@ -1,7 +1,7 @@
 //! The trial and the growing share of backends that have just come back.
 //!
 //! A backend on probation is due for a trial, and the next pick is it. Refused: waiting until the
-//! strategy takes to it. A rule that prefers whoever was fastest would leave it on probation for
+//! strategy picks it. A strategy that prefers the fastest backend would leave it on probation for
 //! as long as the others can carry the load.
 //!
 //! While a backend warms up, every pick in the pool earns it credit: its ordinary share of one
@@ -11,7 +11,7 @@
 //! with a probability that grows. `least-connections` would choose the idle newcomer for nearly
 //! every request, and so give it its full share after a quarter of the time.
 //!
-//! When nobody comes back this costs one look at empty lists.
+//! When no backend is coming back this costs one look at empty lists.
 
 use crate::time::Timestamp;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A change in the life of a backend, as told to people and programs.
+//! A change in the life of a backend, for people and programs.
 //!
 //! One value for each change, with why it came about and what it rests on; [`Display`] makes the
 //! line for the log of it. What follows from a change is not known here.
@@ -16,18 +16,18 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StateChange {
-    /// When, on the clock of the balancer.
+    /// Time of the change, on the clock of the balancer.
     pub at: Timestamp,
     /// Which backend.
     pub backend: BackendId,
-    /// What the user calls it.
+    /// The configured name of the backend.
     pub name: String,
-    /// Where it was.
+    /// The state before.
     pub from: State,
-    /// Where it is now. The same as `from`: it was to be ejected, but too many are already, and
+    /// The state now. The same as `from`: it was to be ejected, but too many are already, and
     /// serving goes first.
     pub to: State,
-    /// Why.
+    /// The cause.
     pub cause: Cause,
     /// True if no backend is left that may be picked. Requests then go to ejected ones.
     pub leaves_none: bool,
@@ -35,60 +35,60 @@ pub struct StateChange {
     pub missed: u64,
 }
 
-/// Why a backend went from one state to another, and the evidence.
+/// The cause of a change of state, and the evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
     /// An exchange there ended well.
-    Answered,
+    Responded,
     /// No connection to it could be made, so many times in a row.
     Unreachable {
-        /// How many times.
+        /// Attempts in a row.
         count: u32,
     },
     /// Exchanges failed one after another.
     Failures {
-        /// How many.
+        /// Failures in a row.
         count: u32,
         /// From the first of them to the last.
         within: Duration,
     },
     /// Too large a share of its recent exchanges failed, compared with the others'.
     FailureShare {
-        /// How many failed.
+        /// Failed exchanges.
         failures: u32,
-        /// Of so many.
+        /// All exchanges of the window.
         outcomes: u32,
     },
-    /// It answers far more slowly than the others.
+    /// It responds far more slowly than the others.
     Slow {
-        /// How long its responses take, typically.
+        /// Its median response time.
         median: Duration,
-        /// How long the others' take.
+        /// The median response time of the others.
         others: Duration,
     },
     /// The one exchange that was risked on it failed.
     TrialFailed,
     /// It accepts and does not respond, and an active check confirmed it.
     Silent {
-        /// How long the oldest exchange there has waited.
+        /// Time the oldest exchange there has waited.
         waited: Duration,
     },
     /// Active checks failed, so many in a row.
     ChecksFailed {
-        /// How many.
+        /// Checks in a row.
         count: u32,
-        /// What was wrong with the last.
+        /// Failure of the last check.
         reason: CheckFailure,
     },
     /// Active checks passed, so many in a row.
     ChecksPassed {
-        /// How many.
+        /// Checks in a row.
         count: u32,
     },
     /// Its heartbeats do not come any more.
     HeartbeatsMissing {
-        /// How sure it is that none comes.
+        /// Certainty that no other comes.
         phi: Phi,
         /// Since the last one.
         silence: Duration,
@@ -110,7 +110,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Returns whether it is known from more than one exchange that clients are not answered.
+    /// Returns whether more than one exchange shows that clients get no response.
     #[must_use]
     pub const fn is_silence(self) -> bool {
         match self {
@@ -120,7 +120,7 @@ impl Cause {
             Self::ChecksFailed { reason, .. } => reason.is_silence(),
             Self::Unreachable { .. } | Self::Failures { .. } | Self::FailureShare { .. } => false,
             Self::Slow { .. } => false,
-            Self::TrialFailed | Self::Answered | Self::ChecksPassed { .. } => false,
+            Self::TrialFailed | Self::Responded | Self::ChecksPassed { .. } => false,
             Self::CooledDown | Self::SlowStartEnded | Self::Emptied | Self::Operator => false,
         }
     }
@@ -133,12 +133,12 @@ const MAX_CHANGES: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct ChangeLog {
     changes: Vec<StateChange>,
-    /// How many were dropped since the last that was kept.
+    /// Changes dropped since the last that was kept.
     missed: u64,
 }
 
 impl ChangeLog {
-    /// Keeps a change, which is told how many before it were dropped.
+    /// Keeps a change, with the number of those dropped before it.
     pub(super) fn push(&mut self, change: impl FnOnce(u64) -> StateChange) {
         if self.changes.len() >= MAX_CHANGES {
             self.missed += 1;
@@ -208,7 +208,7 @@ impl Display for StateChange {
 impl Display for Cause {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Answered => write!(f, "it answered"),
+            Self::Responded => write!(f, "it responded"),
             Self::Unreachable { count } => write!(f, "no connection ({count} in a row)"),
             Self::Failures { count, within } => {
                 let seconds = within.as_secs_f64();

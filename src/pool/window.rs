@@ -1,4 +1,4 @@
-//! What happened lately, good and bad, as two sums.
+//! Outcomes of late, good and bad, as two sums.
 //!
 //! Time is cut into slices of half a second; the slice under way and those before it that the
 //! window has room for are summed, and a slice that has grown too old is overwritten when its
@@ -7,23 +7,23 @@
 
 use crate::time::Timestamp;
 
-/// How long one slice is.
+/// Duration of one slice.
 const SLICE_NANOS: u64 = 500_000_000;
 
-/// How many outcomes of each kind.
+/// Outcomes of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) good: u32,
     pub(crate) bad: u32,
 }
 
-/// What happened in the last `SLICES` half seconds.
+/// Outcomes of the last `SLICES` half seconds.
 #[derive(Clone, Debug)]
 pub(crate) struct Window<const SLICES: usize> {
     slices: [Tally; SLICES],
     /// The number of the slice under way.
     current: u64,
-    /// When it ends.
+    /// Time at which the slice ends.
     ends_at: Timestamp,
 }
 
@@ -37,7 +37,7 @@ impl Tally {
         f64::from(self.bad) / f64::from(self.total().max(1))
     }
 
-    /// Returns what is left without `part`, which is counted in it.
+    /// Returns the sums without `part`, which is counted in them.
     pub(crate) const fn without(self, part: Self) -> Self {
         Self {
             good: self.good.saturating_sub(part.good),
@@ -68,7 +68,7 @@ impl<const SLICES: usize> Window<SLICES> {
         }
     }
 
-    /// Returns what was counted lately.
+    /// Returns the sums of late.
     pub(crate) fn sum(&mut self, now: Timestamp) -> Tally {
         self.move_on(now);
         self.slices
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_two_seconds_old_counts_no_more() {
+    fn outcomes_older_than_two_seconds_do_not_count() {
         let mut window = Window::<4>::default();
         window.add(true, at(10_100));
         window.add(false, at(10_600));

@@ -181,7 +181,7 @@ impl<N: Network> Proxy<N> {
         if queue.is_unused() {
             return false;
         }
-        queue.answer_call();
+        queue.accept_call();
         let has_waited = !queue.is_empty();
         loop {
             let exchanges = &self.conns.exchanges;

@@ -112,7 +112,7 @@ mod tests {
         for round in 0..20_000_u16 {
             let slot = round % 8;
             outbox.push(change(slot, ejected(), Cause::TrialFailed));
-            outbox.push(change(slot, State::Healthy, Cause::Answered));
+            outbox.push(change(slot, State::Healthy, Cause::Responded));
             outbox.push(Message::Silent(PoolId::FIRST, BackendId::new(slot, 0)));
             outbox.push(Message::Weighed(
                 PoolId::FIRST,
@@ -149,7 +149,7 @@ mod tests {
             waited: Duration::ZERO,
         };
         outbox.push(change(1, ejected(), silent));
-        outbox.push(change(1, State::Healthy, Cause::Answered));
+        outbox.push(change(1, State::Healthy, Cause::Responded));
         outbox.push(change(1, ejected(), Cause::TrialFailed));
         outbox.push(change(1, ejected(), Cause::TrialFailed));
         assert_eq!(outbox.waiting.len(), 3);

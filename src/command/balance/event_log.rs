@@ -157,7 +157,7 @@ mod tests {
             Timestamp::from_nanos(millis * 1_000_000),
             BackendId::new(0, 0),
         );
-        StateChange::new(at, id, from, State::Healthy, Cause::Answered).with_name("a:1")
+        StateChange::new(at, id, from, State::Healthy, Cause::Responded).with_name("a:1")
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
             .flat_map(|n| pace.lines(&change(n, State::Draining)))
             .collect();
         assert_eq!(said.len(), 20);
-        assert_eq!(said[0], "a:1 draining -> healthy: it answered");
+        assert_eq!(said[0], "a:1 draining -> healthy: it responded");
         let later = pace.lines(&change(1_000, State::Draining));
         assert_eq!(later[0], "10 more changes of state");
         assert_eq!(later.len(), 2);

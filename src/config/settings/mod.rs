@@ -47,11 +47,11 @@ pub struct Setting {
 pub struct Section {
     /// The heading.
     pub title: &'static str,
-    /// What a setting of this section holds for.
+    /// Returns the scope of the settings of this section.
     pub scope: Scope,
 }
 
-/// What a setting holds for, and so where a configuration file may have it.
+/// The scope of a setting, and so its places in a configuration file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// The whole process.
@@ -88,7 +88,7 @@ pub fn setting(name: &str) -> Option<&'static Setting> {
 }
 
 impl Setting {
-    /// Returns what it does: one line, or paragraphs with an empty line between them, the first of
+    /// Returns the help: one line, or paragraphs with an empty line between them, the first of
     /// which is that line.
     #[must_use]
     pub fn doc(&self) -> Cow<'static, str> {

@@ -1,4 +1,4 @@
-//! How the values of settings are read and shown, by type.
+//! Parsing and display of the values of settings, by type.
 
 use crate::address::Network;
 use crate::config::{
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// The type of a setting.
 pub trait Value: Sized {
-    /// Whether each text adds a value.
+    /// True if each text adds a value.
     const IS_LIST: bool = false;
 
     /// Reads a value.

@@ -36,7 +36,7 @@ fn watch() -> BackendHeartbeats {
     watch
 }
 
-/// Returns what is found out while nothing comes, and how long after the last heartbeat.
+/// Returns the findings while nothing comes, each with the time since the last heartbeat.
 fn findings(watch: &mut BackendHeartbeats) -> Vec<(HeartbeatFinding, Duration)> {
     let (mut now, mut found) = (at(10_000), Vec::new());
     loop {
@@ -112,7 +112,7 @@ fn a_dead_process_is_told_once_and_its_return_too() {
 }
 
 #[test]
-fn what_is_not_newer_is_stale_and_buys_no_time() {
+fn stale_heartbeat_does_not_extend_the_deadline() {
     let mut watch = watch();
     for old in [10_000, 9_999, 0] {
         let heard = watch.hear(&with_process(old, ProcessState::Dead), true, at(12_000));

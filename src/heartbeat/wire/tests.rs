@@ -33,7 +33,7 @@ fn the_layout_is_that_of_the_table() {
 }
 
 #[test]
-fn what_was_written_is_read() {
+fn encoded_message_is_decoded() {
     for key in [None, Some(&key(1))] {
         for process in [None, Some(ProcessState::Alive), Some(ProcessState::Dead)] {
             for load in [None, Load::new(0.0), Load::new(1.0)] {
@@ -112,7 +112,7 @@ fn with_a_key_no_byte_can_be_changed() {
 }
 
 #[test]
-fn who_has_no_key_or_another_is_told_apart() {
+fn missing_key_and_wrong_key_are_distinguished() {
     let bytes = heartbeat().encode(None);
     let ours = key(1);
     assert_eq!(

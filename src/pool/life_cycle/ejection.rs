@@ -1,15 +1,15 @@
-//! How an ejection begins, what it rests on and what ends it.
+//! An ejection: its start, its grounds and its end.
 //!
-//! It lasts for a cooldown, twice as long each time the backend fails again before it is healthy.
-//! A passing check ends it earlier, but only if a check can see the [grounds](Grounds): a backend
+//! It lasts for a cooldown, twice as long each time the backend fails again before it is healthy. A
+//! passing check ends it earlier, but only if a check can see the [grounds](Grounds): a backend
 //! that passes checks and fails requests sits its cooldown out, and one whose heartbeats are
-//! missing is out until they are back, whatever checks say.
+//! missing is out until they are back, whatever its checks say.
 
 use super::{Event, State};
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// What an ejection rests on.
+/// The grounds of an ejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Grounds {
@@ -57,18 +57,18 @@ impl State {
     ) -> Self {
         match event {
             // It was picked because there was no other, and did well.
-            Event::Answered { trial: true } => Self::back(cooldown, slow_start, now),
+            Event::Responded { trial: true } => Self::back(cooldown, slow_start, now),
             Event::HeartbeatsFell => Self::ejected_until_well(Grounds::Heartbeats, cooldown),
             Event::HeartbeatsRose if self.is_missed() => Self::on_probation(cooldown),
-            // Whose heartbeats are missing is out for good reason already.
+            // A backend with missing heartbeats is out for good reason already.
             Event::ChecksFell { responds } if !self.is_missed() => {
                 Self::ejected_until_well(Grounds::Checks { responds }, cooldown)
             }
             Event::CheckPassed if self.is_seen_by(1) => Self::on_probation(cooldown),
             Event::ChecksRose if self.is_seen_by(2) => Self::on_probation(cooldown),
             Event::TimePassed if self.ends_at() <= now => Self::on_probation(cooldown),
-            // Many exchanges fail at once; the first one told all there is to know.
-            Event::Answered { trial: false }
+            // Many exchanges fail at once; the first one was evidence enough.
+            Event::Responded { trial: false }
             | Event::Unreachable { .. }
             | Event::Inconclusive { .. }
             | Event::TrialFailed

@@ -1,4 +1,4 @@
-//! What can be asked of a [`State`], and what each state is to those who ask.
+//! Queries of a [`State`], and what each state means to pool, strategy and log.
 
 use super::{Grounds, State};
 use crate::time::Timestamp;
@@ -29,8 +29,8 @@ impl State {
     }
 
     /// Returns whether it is known to respond, well or badly. Such a backend is picked in need
-    /// before who does not.
-    pub(in crate::pool) const fn answers(self) -> bool {
+    /// before one that does not.
+    pub(in crate::pool) const fn responds(self) -> bool {
         match self {
             Self::Initial | Self::Healthy | Self::SlowStart { .. } | Self::Probation { .. } => true,
             Self::Ejected { grounds, .. } => match grounds {
@@ -42,8 +42,8 @@ impl State {
         }
     }
 
-    /// Returns whether the operator wants it to take part. Who does is picked rather than nobody:
-    /// it is out because of what was measured.
+    /// Returns whether the operator wants it to take part. If no backend may be picked, such a one
+    /// is: it is out because of measurements.
     pub(in crate::pool) const fn is_member(self) -> bool {
         match self {
             Self::Initial | Self::Healthy | Self::SlowStart { .. } => true,
@@ -52,7 +52,7 @@ impl State {
         }
     }
 
-    /// Returns whether it is ejected, or was and has not answered since.
+    /// Returns whether it is ejected, or was and has not responded since.
     #[must_use]
     pub const fn is_out(self) -> bool {
         matches!(self, Self::Ejected { .. } | Self::Probation { .. })

@@ -17,7 +17,7 @@ fn unreachable(cooldown: Duration, now: Timestamp) -> State {
 
 const LOST: Event = Event::Unreachable { trial: false };
 const LOST_TRIAL: Event = Event::Unreachable { trial: true };
-const WON_TRIAL: Event = Event::Answered { trial: true };
+const WON_TRIAL: Event = Event::Responded { trial: true };
 
 #[test]
 fn cooldowns_double_up_to_the_longest_and_success_resets_them() {
@@ -40,7 +40,7 @@ fn cooldowns_double_up_to_the_longest_and_success_resets_them() {
 }
 
 #[test]
-fn who_fails_while_its_share_grows_waits_longer() {
+fn failure_during_slow_start_doubles_the_cooldown() {
     let trial = State::on_probation(FIRST_COOLDOWN).after(Event::Picked, RAMP, at(0));
     let warming = trial.after(WON_TRIAL, RAMP, at(1));
     let until = at(11);
@@ -65,7 +65,7 @@ fn time_ends_a_cooldown_not_before_its_end() {
 }
 
 #[test]
-fn a_passing_check_ends_what_a_check_can_see() {
+fn passing_check_ends_only_ejections_that_a_check_can_see() {
     let passes = |grounds, event| {
         let ejected = State::ejected(grounds, FIRST_COOLDOWN, at(0));
         after(ejected, event, at(0)).pickable()
@@ -98,7 +98,7 @@ fn failing_checks_eject_until_they_pass() {
 }
 
 #[test]
-fn whose_heartbeats_are_missing_is_out_until_they_are_back_whatever_checks_say() {
+fn missing_heartbeats_eject_until_they_are_back_whatever_checks_say() {
     let now = at(0);
     for state in [
         State::Initial,
@@ -134,8 +134,8 @@ fn a_burst_of_failures_ejects_once() {
 }
 
 #[test]
-fn what_was_sent_before_an_ejection_ends_it_as_little_as_it_begins_another() {
-    let old = Event::Answered { trial: false };
+fn outcomes_from_before_an_ejection_neither_end_nor_begin_one() {
+    let old = Event::Responded { trial: false };
     let ejected = unreachable(FIRST_COOLDOWN, at(0));
     assert_eq!(after(ejected, old, at(0)), ejected);
     assert_eq!(after(ejected, WON_TRIAL, at(0)), State::Healthy);
@@ -151,7 +151,7 @@ fn what_was_sent_before_an_ejection_ends_it_as_little_as_it_begins_another() {
 }
 
 #[test]
-fn what_the_operator_took_out_no_answer_brings_back() {
+fn no_response_brings_back_a_backend_that_the_operator_took_out() {
     for out in [State::Draining, State::Disabled, State::Removed] {
         for event in [
             WON_TRIAL,
@@ -165,7 +165,7 @@ fn what_the_operator_took_out_no_answer_brings_back() {
         ] {
             assert_eq!(after(out, event, at(9)), out);
         }
-        assert!(!out.pickable() && !out.answers() && !out.is_member());
+        assert!(!out.pickable() && !out.responds() && !out.is_member());
     }
     assert_eq!(
         after(State::Draining, Event::Emptied, at(9)),

@@ -80,17 +80,17 @@ fn places_are_shared_out_among_workers() {
         Some(second),
         "then its own again"
     );
-    right.answer_call();
+    right.accept_call();
     assert_eq!(right.first(waits), Some(third));
     right.served();
     assert_eq!(right.first(waits), None);
     assert_eq!(right.call(|| true), Some(0), "the call is passed on");
-    left.answer_call();
+    left.accept_call();
     assert_eq!(left.first(|id| id != first), Some(second));
 }
 
 #[test]
-fn a_worker_is_not_called_for_what_has_left_or_when_it_has_ended() {
+fn worker_is_not_called_for_exchanges_that_left_or_when_it_has_ended() {
     for has_ended in [false, true] {
         let mut ids = Table::<ExchangeTag, ()>::new();
         let [mut left, mut right] = shared(2).try_into().unwrap();
@@ -126,7 +126,7 @@ fn a_busy_worker_does_not_starve_the_others() {
         let (mut worker, mut calls) = (0, 0);
         loop {
             let queue = &mut queues[worker];
-            queue.answer_call();
+            queue.accept_call();
             if queue.first(|_| true).is_some() {
                 queue.line.pop_front();
                 queue.served();
@@ -155,7 +155,7 @@ struct Sleeper {
 
 /// Exchanges of each worker.
 const EXCHANGES: usize = 3_000;
-/// Nobody sleeps longer if nothing is forgotten.
+/// No worker sleeps longer if nothing is forgotten.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Sleeper {
@@ -178,7 +178,7 @@ impl Sleeper {
                 self.pool.settle(lease, Outcome::Inconclusive, now);
                 served += 1;
             }
-            self.queue.answer_call();
+            self.queue.accept_call();
             while let Some(id) = self.queue.first(|id| ids.get(id).is_some()) {
                 let now = self.now();
                 let Some(lease) = self.pool.pick(0, &[], now) else {
@@ -189,7 +189,7 @@ impl Sleeper {
                 self.queue.served();
             }
             if let Some(other) = self.queue.call(|| self.pool.has_room()) {
-                // Who has nothing to do any more may be gone.
+                // A worker that has nothing left to do may be gone.
                 let _ = self.others[other].send(());
             }
             if held.is_empty() && to_come == 0 && served < EXCHANGES {

@@ -1,4 +1,4 @@
-//! Who is ejected for answering slowly, and who is not.
+//! Ejection of latency outliers, and its limits.
 
 use super::*;
 use crate::strategy::Outcome;
@@ -14,8 +14,8 @@ fn watching(kind: &StrategySpec) -> Backends {
     pool
 }
 
-/// One exchange every 10 ms for so many seconds; `takes` tells how many milliseconds the `nth`
-/// takes at a slot. Returns who was ejected or spared.
+/// One exchange every 10 ms for so many seconds; `takes` gives the milliseconds of the `nth` at a
+/// slot. Returns the backends that were ejected or spared.
 fn live(pool: &mut Backends, seconds: u64, takes: impl Fn(usize, u64) -> u64) -> Vec<StateChange> {
     for nth in 0..seconds * 100 {
         let (now, key) = (at(nth * 10), nth.wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -30,7 +30,7 @@ fn live(pool: &mut Backends, seconds: u64, takes: impl Fn(usize, u64) -> u64) ->
         .collect()
 }
 
-/// The same for ten seconds, told.
+/// The same for ten seconds, as text.
 fn serve(pool: &mut Backends, takes: impl Fn(usize, u64) -> u64) -> Vec<String> {
     let changes = live(pool, 10, takes);
     changes.iter().map(StateChange::to_string).collect()
@@ -41,7 +41,7 @@ fn second_is_slow(slot: usize, _: u64) -> u64 {
 }
 
 #[test]
-fn who_is_far_slower_than_the_others_is_ejected() {
+fn slow_outlier_is_ejected() {
     for kind in [
         RoundRobin::ENTRY.spec(),
         LeastConnections::ENTRY.spec(),
@@ -57,7 +57,7 @@ fn who_is_far_slower_than_the_others_is_ejected() {
 }
 
 #[test]
-fn who_stays_slow_is_left_alone_for_longer_each_time() {
+fn outlier_that_stays_slow_is_ejected_for_longer_each_time() {
     let mut pool = watching(&RoundRobin::ENTRY.spec());
     pool.detection.policy.slow_start = Duration::from_secs(10);
     let changes = live(&mut pool, 60, second_is_slow);

@@ -70,7 +70,7 @@ fn an_unreachable_backend_is_left_alone_then_tried_once_then_healthy() {
 }
 
 #[test]
-fn when_all_are_ejected_somebody_is_picked_but_never_the_tried_or_drained() {
+fn when_all_are_ejected_one_is_picked_but_none_attempted_or_drained() {
     let mut pool = pool(3, &RoundRobin::ENTRY.spec(), 0);
     let ids: Vec<BackendId> = pool.candidates().iter().map(|c| c.id).collect();
     for _ in 0..3 {
@@ -136,7 +136,7 @@ fn large_pools_start_where_the_seed_says() {
 
 /// Steps an pool at random and checks it against the leases held after each step.
 #[test]
-fn in_flight_is_what_is_held_after_every_step() {
+fn in_flight_equals_leases_held_after_every_step() {
     let outcomes = [
         SUCCESS,
         Outcome::Failure,
@@ -184,8 +184,8 @@ fn in_flight_is_what_is_held_after_every_step() {
     }
 }
 
-/// No more are ejected for their responses than the policy allows, as of each change. (Who
-/// is drained or removed afterwards leaves a smaller pool.)
+/// No more are ejected for their responses than the policy allows, as of each change. (One that is
+/// drained or removed afterwards leaves a smaller pool.)
 fn check_changes(pool: &mut Backends) {
     let changes = pool.take_changes();
     let members = pool.members.backends.iter().filter(|b| b.state.is_member());

@@ -1,4 +1,4 @@
-//! How backends leave and come back, by what real exchanges and checks say.
+//! Ejection and recovery of backends, by real exchanges and checks.
 
 use super::*;
 use crate::health::CheckFailure;
@@ -10,7 +10,7 @@ use crate::strategy::{
 
 const RAMP: Duration = Duration::from_secs(10);
 
-/// Round robin, so that every backend is asked in turn.
+/// Round robin, so that every backend is picked in turn.
 fn watched(count: usize, slow_start: Duration) -> Backends {
     let mut pool = pool(count, &RoundRobin::ENTRY.spec(), 0);
     pool.set_policy(EjectionPolicy {
@@ -52,7 +52,7 @@ fn fails(these: &'static [usize]) -> impl Fn(usize) -> Outcome {
 }
 
 #[test]
-fn who_fails_five_times_is_ejected_and_each_failed_trial_doubles_its_cooldown() {
+fn five_failures_eject_and_each_failed_trial_doubles_the_cooldown() {
     let mut pool = watched(4, RAMP);
     let served = serve(&mut pool, [0, 10_000], fails(&[2]));
     assert_eq!(served[2], 5 + 3, "five, then trials after 1, 3 and 7 s");
@@ -67,7 +67,7 @@ fn who_fails_five_times_is_ejected_and_each_failed_trial_doubles_its_cooldown() 
 }
 
 #[test]
-fn what_clients_do_wrong_ejects_nobody() {
+fn client_errors_eject_no_backend() {
     let mut pool = watched(4, RAMP);
     serve(&mut pool, [0, 1_000], |slot| match slot {
         2 => Outcome::ClientError,
@@ -77,7 +77,7 @@ fn what_clients_do_wrong_ejects_nobody() {
 }
 
 #[test]
-fn an_error_of_all_ejects_nobody_and_of_most_no_more_than_allowed() {
+fn error_of_all_ejects_none_and_error_of_the_majority_no_more_than_allowed() {
     let mut pool = watched(4, RAMP);
     serve(&mut pool, [0, 3_000], fails(&[0, 1, 2, 3]));
     let out = |pool: &Backends| {
@@ -242,14 +242,14 @@ fn missing_heartbeats_eject_however_many_are_ejected_and_their_return_is_a_trial
              no backend is left, so ejected ones are tried",
             "s0 ejected -> probation: its heartbeats are back",
             "s1 ejected -> probation: its process is alive, say its heartbeats",
-            "s0 probation -> healthy: it answered",
-            "s1 probation -> healthy: it answered",
+            "s0 probation -> healthy: it responded",
+            "s1 probation -> healthy: it responded",
         ]
     );
 }
 
 #[test]
-fn heartbeats_do_not_bring_back_whom_the_operator_took_out() {
+fn heartbeats_do_not_enable_a_backend_that_the_operator_disabled() {
     let mut pool = watched(2, RAMP);
     let id = pool.candidates()[0].id;
     assert!(pool.disable(id, at(0)));
@@ -292,7 +292,7 @@ fn draining_ends_when_nothing_is_in_flight() {
 }
 
 #[test]
-fn in_need_whoever_answers_at_all_is_picked_before_who_does_not() {
+fn in_need_a_responding_backend_is_picked_before_a_silent_one() {
     let mut pool = watched(4, RAMP);
     pool.set_policy(EjectionPolicy {
         max_ejected_percent: 100,
@@ -310,7 +310,7 @@ fn in_need_whoever_answers_at_all_is_picked_before_who_does_not() {
 }
 
 #[test]
-fn what_a_strategy_holds_against_a_backend_does_not_put_its_trial_off() {
+fn failures_known_to_the_strategy_do_not_delay_a_trial() {
     let mut pool = pool(4, &LeastResponseTime::ENTRY.spec(), 0);
     pool.set_policy(EjectionPolicy::FAILURES_ONLY);
     let served = serve(&mut pool, [0, 1_000], |slot| match slot {

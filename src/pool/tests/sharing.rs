@@ -41,7 +41,7 @@ fn state(pool: &Backends, slot: usize) -> &'static str {
 }
 
 #[test]
-fn what_another_worker_has_in_flight_counts() {
+fn in_flight_of_another_worker_counts() {
     for kind in [
         LeastConnections::ENTRY.spec(),
         LeastResponseTime::ENTRY.spec(),
@@ -83,7 +83,7 @@ fn a_limit_holds_over_all_and_a_lost_race_goes_to_the_next_best() {
 }
 
 #[test]
-fn what_one_notices_all_act_on_and_it_is_told_once() {
+fn observation_of_one_worker_reaches_all_and_is_reported_once() {
     let mut workers = workers(3, 2, &NToOne::ENTRY.spec());
     for worker in [1, 2, 0] {
         let lease = workers[worker].pick(0, &[], at(0)).unwrap();
@@ -126,13 +126,13 @@ fn one_trial_at_a_time_over_all_workers() {
 }
 
 #[test]
-fn drained_is_told_when_nobody_has_anything_in_flight_there() {
+fn drained_is_reported_when_no_worker_has_anything_in_flight() {
     let mut workers = workers(2, 2, &NToOne::ENTRY.spec());
     let backend = workers[0].candidates()[0].id;
     let here = workers[0].pick(0, &[], at(0)).unwrap();
     let there = workers[1].pick(0, &[], at(0)).unwrap();
     assert!(workers[0].drain(backend, at(1)));
-    // Before the news arrive, the shared_load keeps the other worker from picking it.
+    // Before the message arrives, the shared load keeps the other worker from picking it.
     let elsewhere = workers[1].pick(0, &[], at(1)).unwrap();
     assert_eq!(slot(&elsewhere), 1);
     let told = deliver(&mut workers, at(1));
@@ -150,9 +150,9 @@ fn drained_is_told_when_nobody_has_anything_in_flight_there() {
     workers[1].settle(back, SUCCESS, at(7));
 }
 
-/// Every row is looked at within a bounded number of picks, and before nobody is found.
+/// Every row is looked at within a bounded number of picks, and before a pick fails.
 #[test]
-fn in_a_large_pool_what_others_do_is_seen_in_time() {
+fn large_pool_follows_other_workers_in_time() {
     let mut workers = workers(2, 200, &LeastConnections::ENTRY.spec());
     for pool in &mut workers {
         let ids: Vec<_> = pool.candidates().iter().map(|c| c.id).collect();
@@ -175,7 +175,7 @@ fn in_a_large_pool_what_others_do_is_seen_in_time() {
     assert!(workers[1].candidates().iter().all(|c| c.in_flight == 0));
 }
 
-/// Upstreams on threads of their own, with limits: nobody ever exceeds one, all comes back.
+/// Pools on threads of their own, with limits: no limit is ever exceeded, and all comes back.
 #[test]
 fn workers_at_once_keep_the_books() {
     for kind in [
@@ -215,7 +215,7 @@ fn workers_at_once_keep_the_books() {
     }
 }
 
-/// What came of simulated traffic: picks of each backend, and the mean response time.
+/// Result of simulated traffic: picks of each backend, and the mean response time.
 #[derive(Debug)]
 struct Traffic {
     picks: Vec<usize>,

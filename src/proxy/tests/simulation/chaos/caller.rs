@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     /// A server's response came, whole, with this status.
-    Answered(u16),
+    Responded(u16),
     /// A local reply of the balancer.
     Refused(String),
     /// The connection ended before there was a whole response.
@@ -89,7 +89,7 @@ impl Caller {
         let ending = match field(head, "x-id") {
             Some(id) => {
                 assert_eq!(id, format!("{}/{}", self.number, self.asked));
-                Ending::Answered(status)
+                Ending::Responded(status)
             }
             None => Ending::Refused(body),
         };

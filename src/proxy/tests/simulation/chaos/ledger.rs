@@ -129,7 +129,7 @@ impl Ledger {
             let took = now.since(request.asked_at);
             assert!(took <= NEWS, "{id:?} was refused only after {took:?}");
         }
-        if let Ending::Answered(_) = ending {
+        if let Ending::Responded(_) = ending {
             self.served += 1;
             self.saved += usize::from(request.sent_to.len() > 1);
             return;

@@ -85,7 +85,7 @@ fn is_for_responses(cause: Cause) -> bool {
         // Active checks eject however many are ejected.
         Cause::ChecksFailed { .. } => false,
         Cause::Unreachable { .. } | Cause::Silent { .. } | Cause::TrialFailed => false,
-        Cause::Answered | Cause::ChecksPassed { .. } | Cause::CooledDown => false,
+        Cause::Responded | Cause::ChecksPassed { .. } | Cause::CooledDown => false,
         Cause::SlowStartEnded | Cause::Emptied | Cause::Operator => false,
         Cause::HeartbeatsMissing { .. } | Cause::ProcessDead => false,
         Cause::HeartbeatsBack | Cause::ProcessAlive => false,
