@@ -11,7 +11,7 @@ use lb::config::{AccessLogFormat, Health, Limits, Mode, Timeouts};
 use lb::internal::address::Address;
 use lb::internal::http::{ForwardOptions, ForwardPolicy, HeadParser};
 use lb::internal::pool::{Backends, ConnectSpec, Pool, PoolId, PoolLimits};
-use lb::internal::proxy::{Listener, Network, Parts, Proxy, RequestIds, Token};
+use lb::internal::proxy::{Listener, MemberRules, Network, Parts, Proxy, RequestIds, Token};
 use lb::internal::telemetry::{AccessLog, Metrics};
 use lb::internal::transport::{Pipes, Readiness, Transport};
 use lb::strategy::LeastResponseTime;
@@ -175,6 +175,7 @@ impl<'a> Session<'a> {
             pool: Pool::new(backends, None, connect, pool_limits),
             parser: HeadParser::new(limits.head()),
             request_ids: Some(RequestIds::new(1)),
+            rules: MemberRules::default(),
             health: Health {
                 check: None,
                 ..Health::default()

@@ -118,6 +118,7 @@ mod worker;
 
 pub use balancer::{AdminError, Balancer, Ended, Handle, Running};
 pub use net::{BindError, BindErrorKind, HeartbeatSender, Reachability, SenderHandle, Vitals};
+pub use pool::{Entrance, NotAdded};
 pub use proxy::BackendRef;
 
 pub mod life_cycle {

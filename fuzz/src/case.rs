@@ -8,7 +8,7 @@ use crate::{corpus, mutate};
 use lb::config::{AccessLogFormat, ForwardOptions, Health, Limits, Mode, Timeouts};
 use lb::internal::http::{ForwardPolicy, HeadParser};
 use lb::internal::pool::{Backends, ConnectSpec, Pool, PoolId, PoolLimits};
-use lb::internal::proxy::{Listener, Parts, Proxy};
+use lb::internal::proxy::{Listener, MemberRules, Parts, Proxy};
 use lb::internal::telemetry::{AccessLog, Metrics};
 use lb::strategy::RoundRobin;
 use lb::time::Timestamp;
@@ -74,6 +74,7 @@ impl Case {
             pool: Pool::new(backends, None, connect, pool_limits),
             parser: HeadParser::new(limits.head()),
             request_ids: None,
+            rules: MemberRules::default(),
             health: Health {
                 check: None,
                 ..Health::default()

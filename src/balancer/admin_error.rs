@@ -1,5 +1,6 @@
 //! Why an admin command did not take effect.
 
+use crate::pool::NotAdded;
 use crate::proxy::BackendRef;
 use crate::worker::Untaken;
 use std::fmt::{self, Display, Formatter};
@@ -12,6 +13,10 @@ pub enum AdminError {
     UnknownBackend(BackendRef),
     /// The weight is not from 1 to 256.
     WeightOutOfRange(u32),
+    /// The backend may not be added.
+    NotAdded(NotAdded),
+    /// The name of the backend cannot be resolved.
+    Unresolved(String),
     /// Too many commands wait for the balancer already; try again later.
     Busy,
     /// The balancer has ended.
@@ -34,6 +39,8 @@ impl Display for AdminError {
             Self::WeightOutOfRange(weight) => {
                 write!(f, "a weight is from 1 to 256, not {weight}")
             }
+            Self::NotAdded(reason) => reason.fmt(f),
+            Self::Unresolved(error) => f.write_str(error),
             Self::Busy => write!(f, "too many commands wait for the balancer already"),
             Self::Ended => write!(f, "the balancer has ended"),
         }

@@ -6,13 +6,14 @@ use super::{Balancer, Handle};
 use crate::address::Address;
 use crate::clock::Clock;
 use crate::config::{AccessLogFormat, Config, Heartbeats, ListenerSpec, Mode, StickyCookie};
+use crate::health::CheckTransport;
 use crate::http::{ForwardPolicy, HeadParser, LoopToken};
 use crate::net::{
     self, BindError, HeartbeatListener, Listener, Log, SystemNetwork, SystemPipes, events,
     no_events, seed,
 };
 use crate::pool::{Backends, ConnectSpec, EjectionPolicy, Pool, PoolId, PoolLimits};
-use crate::proxy::{self, Parts, Proxy, RequestIds};
+use crate::proxy::{self, MemberRules, Parts, Proxy, RequestIds};
 use crate::shared::{ConnectionLimit, QueueMember, SharedLoad, SharedQueue};
 use crate::strategy::{Sticky, Strategy};
 use crate::telemetry::{AccessLog, Metrics};
@@ -262,6 +263,7 @@ impl Plan<'_> {
             pool,
             parser: HeadParser::new(config.limits().head()),
             request_ids: config.request_id.then(|| RequestIds::new(seed())),
+            rules: self.member_rules(),
             health: config.health().clone(),
             seed: seed(),
             metrics: Metrics::new(now),
@@ -270,6 +272,14 @@ impl Plan<'_> {
         let mut proxy = Proxy::new(parts, now);
         proxy.set_wall_clock(self.clock.wall(), now);
         proxy
+    }
+
+    fn member_rules(&self) -> MemberRules {
+        let check = self.config.health().check;
+        MemberRules {
+            listeners: self.bound.clone(),
+            are_pinged: check.is_some_and(|it| it.transport() == CheckTransport::Echo),
+        }
     }
 
     /// A UNIX socket has no port to tell of.

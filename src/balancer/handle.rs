@@ -4,16 +4,19 @@
 //! knows the states of the backends and executes the admin commands; the others follow.
 
 use super::AdminError;
+use crate::config::BackendSpec;
 use crate::heartbeat::HeartbeatEvent;
-use crate::net::LogStatus;
-use crate::pool::StateChange;
+use crate::net::{LogStatus, resolve};
+use crate::pool::{Entrance, NewBackend, StateChange};
 use crate::proxy::{AdminCommand, BackendRef};
 use crate::strategy::BackendId;
 use crate::telemetry::{AccessLogEvent, Snapshot, Stall};
 use crate::worker::{Command, Mailbox, Untaken};
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::time::Duration;
 
 /// Changes of state that wait for a subscriber.
 const WAITING_CHANGES: usize = 4096;
@@ -150,6 +153,64 @@ impl Handle {
             return Err(AdminError::WeightOutOfRange(weight));
         }
         self.admin(backend.into(), AdminCommand::Weight(weight))
+    }
+
+    /// Limits the exchanges that a backend is given at once; `None`: as all backends are limited.
+    /// Returns the id of the backend.
+    ///
+    /// # Errors
+    /// As [`drain`](Self::drain).
+    pub fn set_max_connections(
+        &self,
+        backend: impl Into<BackendRef>,
+        max: Option<NonZeroU32>,
+    ) -> Result<BackendId, AdminError> {
+        self.admin(backend.into(), AdminCommand::MaxConnections(max))
+    }
+
+    /// Adds a backend. It gets one exchange at a time first, then a growing share; one that is
+    /// added [warm](Entrance::Warm) gets its whole share at once. Without a `name` it is called by
+    /// its address. A name to resolve is resolved here, which may take a while. Returns the id of
+    /// the backend.
+    ///
+    /// # Errors
+    /// Another backend has the name, there are too many, lb listens at the address itself, or the
+    /// address cannot be resolved; otherwise as [`drain`](Self::drain).
+    pub fn add(
+        &self,
+        backend: &BackendSpec,
+        name: Option<&str>,
+        entrance: Entrance,
+    ) -> Result<BackendId, AdminError> {
+        let address = backend.address.to_string();
+        let backend = NewBackend {
+            name: name.unwrap_or(&address).to_owned(),
+            addresses: resolve(&backend.address)
+                .map_err(|error| AdminError::Unresolved(error.to_string()))?,
+            address,
+            weight: backend.weight.get().into(),
+            max_in_flight: backend.max_connections.map(NonZeroU32::get),
+            entrance,
+        };
+        let first = self.mailboxes.first().ok_or(AdminError::Ended)?;
+        let reply = request(first, |reply| Command::Add(Box::new(backend), reply))?;
+        let added = reply.recv().map_err(|_| AdminError::Ended)?;
+        added.map_err(AdminError::NotAdded)
+    }
+
+    /// Removes a backend: it gets nothing new, and is removed when it has finished what is in
+    /// flight, or after `drain`. What is in flight then is repeated elsewhere where that is allowed,
+    /// and cut off where it is not. [`undrain`](Self::undrain) keeps it, as long as it drains.
+    /// Returns its id at once; [`events`](Self::events) tells when it is gone.
+    ///
+    /// # Errors
+    /// As [`drain`](Self::drain).
+    pub fn remove(
+        &self,
+        backend: impl Into<BackendRef>,
+        drain: Duration,
+    ) -> Result<BackendId, AdminError> {
+        self.admin(backend.into(), AdminCommand::Remove(drain))
     }
 
     fn admin(&self, backend: BackendRef, command: AdminCommand) -> Result<BackendId, AdminError> {

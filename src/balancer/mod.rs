@@ -185,7 +185,7 @@ fn finished<T>(thread: JoinHandle<io::Result<T>>) -> io::Result<T> {
 /// Returns what all workers leave together.
 fn ended(mut first: Finished, others: &[Finished], log: Option<AccessLogStats>) -> Ended {
     let report = |other: &Finished| WorkerReport {
-        proxy: other.proxy.report(),
+        proxy: other.proxy.report(other.at),
         loop_stats: other.stats.clone(),
     };
     let reports: Vec<_> = others.iter().map(report).collect();

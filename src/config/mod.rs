@@ -127,7 +127,19 @@ impl Config {
     ///
     /// No backend, more than [`MAX_BACKENDS`], or one address twice.
     pub fn new(backends: impl IntoIterator<Item = BackendSpec>) -> Result<Self, ConfigError> {
+        let backends = checked_backends(backends.into_iter().collect())?;
         Ok(Self {
+            backends,
+            ..Self::empty()
+        })
+    }
+
+    /// A configuration without backends, which are added to the balancer as it runs: by
+    /// [`Handle::add`](crate::Handle::add). Until then requests wait in the queue. The rest is the
+    /// default.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
             mode: Mode::default(),
             strategy: StrategySpec::default(),
             workers: Workers::default(),
@@ -142,15 +154,15 @@ impl Config {
             host: None,
             sticky: None,
             listeners: vec![DEFAULT_LISTENER.into()],
-            backends: checked_backends(backends.into_iter().collect())?,
+            backends: Vec::new(),
             timeouts: Timeouts::default(),
             limits: Limits::default(),
             health: Health::default(),
             ejection: EjectionPolicy::default(),
-        })
+        }
     }
 
-    /// The backends, in the order in which ties are broken: at least one, none twice.
+    /// The backends, in the order in which ties are broken: none twice.
     #[must_use]
     pub fn backends(&self) -> &[BackendSpec] {
         &self.backends

@@ -192,6 +192,13 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
         self.targets.remove(&id);
     }
 
+    /// Ends the checks of the target with this name, if it is checked.
+    pub fn forget(&mut self, key: K) {
+        if let Some(id) = self.find(key) {
+            self.remove(id);
+        }
+    }
+
     /// Ends the checks of all targets.
     pub fn clear(&mut self) {
         self.targets.clear();

@@ -99,6 +99,7 @@ mod tests {
                     checks: 1_000,
                     passed: 995,
                     times: Some(ResponseTimes {
+                        sum: Duration::from_millis(4),
                         samples: 995,
                         min: Duration::from_micros(87),
                         p50: ms(1),

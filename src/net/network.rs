@@ -1,6 +1,7 @@
 //! Connections to backends, and registration of all connections, by mio.
 
 use super::echo::EchoSocket;
+use super::own_address::reaches;
 use super::pipe::{Pipe, SystemPipes};
 use super::stream::Stream;
 use crate::address::Address;
@@ -43,6 +44,10 @@ impl Network for SystemNetwork {
             }
             Address::Unix(path) => UnixStream::connect(path.as_path()).map(Stream::Unix),
         }
+    }
+
+    fn reaches(&self, backend: &Address, listener: &Address) -> bool {
+        reaches(backend, listener)
     }
 
     fn open_echo(&mut self, host: SocketAddr) -> io::Result<Stream> {

@@ -33,7 +33,7 @@ pub(crate) fn refuse_own_address(
 }
 
 /// Returns whether a connection to `backend` reaches what listens on `listener`.
-fn reaches(backend: &Address, listener: &Address) -> bool {
+pub(super) fn reaches(backend: &Address, listener: &Address) -> bool {
     match (backend, listener) {
         (Address::Tcp(backend), Address::Tcp(listener)) => tcp_reaches(*backend, *listener),
         (Address::Unix(backend), Address::Unix(listener)) => is_same_file(backend, listener),

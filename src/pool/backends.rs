@@ -9,8 +9,9 @@
 //! Nothing is recomputed at a pick; an event that changes a backend changes its candidate.
 
 use super::in_flight::InFlight;
-use super::life_cycle::{Event, FIRST_COOLDOWN};
-use super::members::Members;
+use super::life_cycle::Event;
+use super::members::{Members, Seat};
+use super::membership::Departures;
 use super::pick::{PickFor, Picker};
 use super::sharing::{Place, Sharing};
 use super::signals::Detection;
@@ -31,6 +32,7 @@ pub struct Backends {
     pub(super) detection: Detection,
     /// The backends that come back.
     pub(super) ramps: Ramps,
+    pub(super) departures: Departures,
     /// Time at which time alone next changes a state.
     pub(super) next_change: Timestamp,
     pub(super) change_log: ChangeLog,
@@ -97,11 +99,15 @@ impl Backends {
         match row {
             None => {
                 candidate.in_flight = candidate.in_flight.saturating_sub(1);
+                if candidate.in_flight == 0 {
+                    let busy = now.as_nanos().saturating_sub(backend.busy_since.as_nanos());
+                    backend.busy_nanos += busy;
+                }
                 candidate.oldest_dispatched_at = self.in_flight.oldest(&backend.queue);
             }
             Some(row) => {
                 row.show(candidate);
-                candidate.in_flight = row.leave();
+                candidate.in_flight = row.leave(now);
                 candidate.oldest_dispatched_at = row.oldest(candidate.in_flight);
             }
         }
@@ -129,9 +135,6 @@ impl Backends {
             .strategy
             .settled(&self.members.candidates, &settlement, now);
         self.note_if_emptied(slot, now);
-        if settlement.remaining == 0 {
-            self.members.vacate_if_removed(slot);
-        }
     }
 
     /// Returns whether a backend that may be picked, and is not in `attempted`, is at its limit: an
@@ -190,6 +193,18 @@ impl Backends {
         Some(&self.members.backend(backend)?.name)
     }
 
+    /// Where a backend is, as people write it.
+    #[must_use]
+    pub fn address(&self, backend: BackendId) -> Option<&str> {
+        Some(&self.members.backend(backend)?.address)
+    }
+
+    /// The backend at this address, if there is just one.
+    #[must_use]
+    pub fn find_by_address(&self, address: &str) -> Option<BackendId> {
+        self.members.find_by_address(address)
+    }
+
     /// Returns where in its life a backend is.
     #[must_use]
     pub fn state(&self, backend: BackendId) -> Option<State> {
@@ -232,6 +247,9 @@ impl Backends {
             trial: is_trial,
             by_affinity: false,
         };
+        if ahead == 0 {
+            backend.busy_since = now;
+        }
         candidate.in_flight = ahead + 1;
         candidate.last_pick = pick;
         candidate.last_picked_at = now;
@@ -281,12 +299,21 @@ impl Backends {
             },
             detection: Detection::default(),
             ramps: Ramps::default(),
+            departures: Departures::default(),
             next_change: Timestamp::NEVER,
             change_log: ChangeLog::default(),
             sharing: None,
         };
         for (name, weight) in backends {
-            pool.members.seat(name, weight, State::Initial);
+            let id = pool.members.next_id();
+            let seat = Seat {
+                address: name.clone(),
+                name,
+                weight,
+                state: State::Initial,
+                at: Timestamp::ZERO,
+            };
+            pool.members.seat(id, seat);
         }
         pool.members.rotate(seed);
         pool.picker
@@ -300,16 +327,6 @@ impl Backends {
         self.detection.policy = policy;
     }
 
-    /// Adds a backend, on probation.
-    pub fn add(&mut self, name: String, weight: u32, now: Timestamp) -> BackendId {
-        let id = self
-            .members
-            .seat(name, weight, State::on_probation(FIRST_COOLDOWN));
-        self.ramps.try_out(id.slot());
-        self.picker.strategy.changed(&self.members.candidates, now);
-        id
-    }
-
     /// The backend called `name`.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<BackendId> {
@@ -320,26 +337,6 @@ impl Backends {
     #[must_use]
     pub fn find_only_of_host(&self, host: &str) -> Option<BackendId> {
         self.members.find_only_of_host(host)
-    }
-
-    /// Removes a backend. What is in flight there is finished and settled as ever. Returns
-    /// whether there was such a backend.
-    pub fn remove(&mut self, backend: BackendId, now: Timestamp) -> bool {
-        if !self.command(backend, Event::Remove, now) {
-            return false;
-        }
-        if let Some(candidate) = self.members.candidates.get_mut(backend.slot()) {
-            candidate.live = false;
-        }
-        self.picker.strategy.changed(&self.members.candidates, now);
-        if self
-            .members
-            .candidate(backend)
-            .is_some_and(|c| c.in_flight == 0)
-        {
-            self.members.vacate(backend.slot());
-        }
-        true
     }
 
     /// Lets a backend finish what it has and gives it nothing new; when it has finished, it is
@@ -358,6 +355,7 @@ impl Backends {
     /// Takes a drained or disabled backend back, on probation. Returns whether there is such a
     /// backend.
     pub fn undrain(&mut self, backend: BackendId, now: Timestamp) -> bool {
+        self.cancel_departure(backend);
         self.command(backend, Event::Restore, now)
     }
 
@@ -369,13 +367,13 @@ impl Backends {
     }
 
     /// Gives a backend another share, 1 to 256. Returns whether there is such a backend.
-    pub fn set_weight(&mut self, backend: BackendId, weight: u32, now: Timestamp) -> bool {
+    pub fn set_weight(&mut self, backend: BackendId, weight: u32) -> bool {
         let candidate = self.members.candidates.get_mut(backend.slot());
         let Some(candidate) = candidate.filter(|c| c.live && c.id == backend) else {
             return false;
         };
         candidate.weight = weight.clamp(1, 256);
-        self.picker.strategy.changed(&self.members.candidates, now);
+        self.announce_later();
         true
     }
 
@@ -396,28 +394,11 @@ impl Backends {
         }
     }
 
-    fn command(&mut self, backend: BackendId, event: Event, now: Timestamp) -> bool {
-        let here = self.members.candidate(backend).is_some_and(|c| c.live);
+    pub(super) fn command(&mut self, backend: BackendId, event: Event, now: Timestamp) -> bool {
+        let here = self.is_live(backend);
         if here {
             self.advance(backend.slot(), event, Cause::Operator, now);
         }
         here
-    }
-
-    /// Ends draining when nothing is in flight any more.
-    pub(super) fn note_if_emptied(&mut self, slot: usize, now: Timestamp) {
-        let state = self.members.backends.get(slot).map(|backend| backend.state);
-        if state != Some(State::Draining) {
-            return;
-        }
-        self.refresh(slot);
-        if self
-            .members
-            .candidates
-            .get(slot)
-            .is_some_and(|c| c.in_flight == 0)
-        {
-            self.advance(slot, Event::Emptied, Cause::Emptied, now);
-        }
     }
 }

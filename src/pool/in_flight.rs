@@ -39,6 +39,13 @@ pub(super) struct Queue {
     newest: Option<NodeId>,
 }
 
+impl Queue {
+    /// Whether nothing is in flight there.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.oldest.is_none()
+    }
+}
+
 /// The nodes of all lists.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {

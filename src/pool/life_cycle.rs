@@ -100,6 +100,8 @@ pub(super) enum Event {
     TimePassed,
     /// The operator drains it.
     Drain,
+    /// It is to be removed when it has drained.
+    Depart,
     /// Nothing is in flight there any more.
     Emptied,
     /// The operator takes it out.
@@ -118,6 +120,7 @@ impl State {
         match event {
             // The operator's word goes before everything that was measured.
             Event::Drain => self.drained(),
+            Event::Depart => self.departing(),
             Event::Disable => self.disabled(),
             Event::Restore => self.restored(),
             Event::Remove => Self::Removed,
@@ -142,6 +145,16 @@ impl State {
             Self::Initial | Self::Healthy | Self::SlowStart { .. } => Self::Draining,
             Self::Ejected { .. } | Self::Probation { .. } => Self::Draining,
             Self::Draining | Self::Disabled | Self::Removed => self,
+        }
+    }
+
+    /// One that is disabled may still have something in flight.
+    fn departing(self) -> Self {
+        match self {
+            Self::Removed => Self::Removed,
+            Self::Initial | Self::Healthy | Self::SlowStart { .. } => Self::Draining,
+            Self::Ejected { .. } | Self::Probation { .. } => Self::Draining,
+            Self::Draining | Self::Disabled => Self::Draining,
         }
     }
 
@@ -208,7 +221,8 @@ impl State {
             | Event::ChecksRose
             | Event::HeartbeatsRose
             | Event::TimePassed => self,
-            Event::Drain | Event::Emptied | Event::Disable | Event::Restore | Event::Remove => self,
+            Event::Drain | Event::Depart | Event::Emptied => self,
+            Event::Disable | Event::Restore | Event::Remove => self,
         }
     }
 
@@ -242,7 +256,8 @@ impl State {
             | Event::ChecksRose
             | Event::HeartbeatsRose
             | Event::TimePassed => self,
-            Event::Drain | Event::Emptied | Event::Disable | Event::Restore | Event::Remove => self,
+            Event::Drain | Event::Depart | Event::Emptied => self,
+            Event::Disable | Event::Restore | Event::Remove => self,
         }
     }
 

@@ -3,10 +3,10 @@
 //! A slot is given to another backend, under a new generation, only after the last lease at the
 //! old one was settled; so a lease always finds its own list.
 
-use super::State;
 use super::in_flight::Queue;
 use super::latency_outlier::LatencyOutlier;
 use super::outlier::OutlierDetector;
+use super::{Cause, State};
 use crate::ids::PoolId;
 use crate::strategy::{BackendId, Candidate, Rng, key};
 use crate::time::Timestamp;
@@ -38,6 +38,10 @@ pub(super) struct Backend {
     pub(super) state: State,
     /// Outcomes of exchanges dispatched before are about the past, and no evidence.
     pub(super) judged_from: Timestamp,
+    /// When it last went from idle to busy. Of one worker; several see it in the shared row.
+    pub(super) busy_since: Timestamp,
+    /// How long it was busy before.
+    pub(super) busy_nanos: u64,
     /// True if it was said that it is not ejected because too many are.
     pub(super) is_spared: bool,
     /// True if the other workers keep it from being picked here: its trial is under way there, or a
@@ -48,6 +52,20 @@ pub(super) struct Backend {
     pub(super) last_failed_key: Option<u64>,
     pub(super) latency_outlier: LatencyOutlier,
     pub(super) name: String,
+    pub(super) address: String,
+    /// When it came to its state, and why.
+    pub(super) changed: Option<(Timestamp, Cause)>,
+    pub(super) seated_at: Timestamp,
+    pub(super) ejections: u64,
+}
+
+/// What a backend begins with.
+pub(super) struct Seat {
+    pub(super) name: String,
+    pub(super) address: String,
+    pub(super) weight: u32,
+    pub(super) state: State,
+    pub(super) at: Timestamp,
 }
 
 impl Backend {
@@ -113,8 +131,8 @@ impl Members {
     pub(super) fn find_only_of_host(&self, host: &str) -> Option<BackendId> {
         let mut pool = self.candidates.iter().zip(&self.backends);
         let mut next = || {
-            let is_there = |name: &str| name.rsplit_once(':').is_some_and(|(h, _)| h == host);
-            pool.find(|(candidate, backend)| candidate.live && is_there(&backend.name))
+            let is_there = |at: &str| at.rsplit_once(':').is_some_and(|(h, _)| h == host);
+            pool.find(|(candidate, backend)| candidate.live && is_there(&backend.address))
         };
         match (next(), next()) {
             (Some((candidate, _)), None) => Some(candidate.id),
@@ -122,20 +140,35 @@ impl Members {
         }
     }
 
-    /// The last exchange at a backend is settled: gives its slot away if it was removed.
-    pub(super) fn vacate_if_removed(&mut self, slot: usize) {
-        if self.candidates.get(slot).is_some_and(|c| !c.live) {
-            self.vacant.push(slot as u32);
+    /// The backend at this address, if there is just one.
+    pub(super) fn find_by_address(&self, address: &str) -> Option<BackendId> {
+        let pool = self.candidates.iter().zip(&self.backends);
+        let mut found = pool.filter(|(candidate, it)| candidate.live && it.address == address);
+        match (found.next(), found.next()) {
+            (Some((candidate, _)), None) => Some(candidate.id),
+            (Some(_), Some(_)) | (None, _) => None,
         }
     }
 
-    /// Puts a backend into a vacant slot, or a new one.
-    pub(super) fn seat(&mut self, name: String, weight: u32, state: State) -> BackendId {
+    /// The id of the next backend: in a vacant slot, or in a new one.
+    pub(super) fn next_id(&mut self) -> BackendId {
         let vacant = self.vacant.pop();
         let slot = vacant.unwrap_or(self.candidates.len() as u32);
         let before = self.candidates.get(slot as usize);
         let generation = before.map_or(0, |c| c.id.generation().wrapping_add(1));
-        let id = BackendId::new(slot as u16, generation).of_pool(self.pool);
+        BackendId::new(slot as u16, generation).of_pool(self.pool)
+    }
+
+    /// Puts a backend into the slot of its id.
+    pub(super) fn seat(&mut self, id: BackendId, seat: Seat) {
+        let Seat {
+            name,
+            address,
+            weight,
+            state,
+            at,
+        } = seat;
+        let slot = id.slot();
         let candidate = Candidate {
             id,
             identity: key::key_of(name.as_bytes()),
@@ -154,18 +187,21 @@ impl Members {
             unreachable_in_a_row: 0,
             state,
             judged_from: Timestamp::ZERO,
+            busy_since: Timestamp::ZERO,
+            busy_nanos: 0,
             is_spared: false,
             is_barred: false,
             evidence: OutlierDetector::default(),
             last_failed_key: None,
             latency_outlier: LatencyOutlier::default(),
             name,
+            address,
+            changed: None,
+            seated_at: at,
+            ejections: 0,
         };
         self.joined += 1;
-        match (
-            self.candidates.get_mut(slot as usize),
-            self.backends.get_mut(slot as usize),
-        ) {
+        match (self.candidates.get_mut(slot), self.backends.get_mut(slot)) {
             (Some(old_candidate), Some(old_backend)) => {
                 *old_candidate = candidate;
                 *old_backend = backend;
@@ -175,7 +211,6 @@ impl Members {
                 self.backends.push(backend);
             }
         }
-        id
     }
 
     /// Moves the start of the never-picked order to a backend that `seed` decides.
@@ -215,6 +250,11 @@ impl Members {
                 && candidate.in_flight >= backend.max_in_flight
                 && !attempted.contains(&candidate.id)
         })
+    }
+
+    #[cfg(test)]
+    pub(super) fn vacant_slots(&self) -> usize {
+        self.vacant.len()
     }
 
     /// Gives the slot of a removed backend away.

@@ -11,6 +11,7 @@ mod latency_outlier;
 mod lease;
 mod life_cycle;
 mod members;
+mod membership;
 mod outlier;
 mod pick;
 mod queue;
@@ -29,6 +30,7 @@ pub use backends::Backends;
 pub(crate) use idle_conns::IdleConns;
 pub use lease::Lease;
 pub use life_cycle::{Grounds, State};
+pub use membership::{Admitted, Entrance, NewBackend, NotAdded};
 pub(crate) use queue::WaitQueue;
 pub(crate) use retry_budget::RetryBudget;
 pub use sharing::Signal;
@@ -48,6 +50,8 @@ use std::time::Duration;
 pub struct PoolLimits {
     /// Exchanges that wait for a backend, over all workers.
     pub queue_limit: usize,
+    /// Exchanges a backend is given at once unless it has a limit of its own; `None`: no limit.
+    pub backend_max_in_flight: Option<u32>,
     /// Idle connections kept to each backend by this worker.
     pub max_idle_per_backend: usize,
     /// Retries of one request.
@@ -66,6 +70,7 @@ impl PoolLimits {
     pub const fn new(limits: &Limits, timeouts: &Timeouts) -> Self {
         Self {
             queue_limit: limits.queue_limit,
+            backend_max_in_flight: limits.backend_max_connections,
             max_idle_per_backend: limits.max_idle_per_backend,
             max_retries: limits.max_retries,
             retry_budget_percent: limits.retry_budget_percent,

@@ -49,6 +49,7 @@ pub(super) struct Sharing {
 impl Backends {
     /// Shares its backends with other workers from now on. The first is number 0.
     pub fn share(&mut self, shared_load: Arc<SharedLoad>, worker: usize) {
+        shared_load.join();
         self.sharing = Some(Sharing {
             shared_load,
             decides: worker == 0,
@@ -106,6 +107,7 @@ impl Backends {
             }
             return;
         }
+        self.note_departure(change);
         self.enter(slot, change.to, change.at);
         self.refresh(slot);
         self.note_if_emptied(slot, now);
@@ -221,7 +223,7 @@ impl Backends {
         let is_trial = !is_closed && backend.state.awaits_trial() && row.begin_trial();
         let is_late = backend.state.is_on_probation() && !is_trial && !backend.is_barred;
         if is_closed || is_late {
-            row.leave();
+            row.leave(now);
             backend.is_barred = true;
             backend.judge(candidate);
             if is_closed {
@@ -338,6 +340,7 @@ impl Event {
             | Self::HeartbeatsRose
             | Self::TimePassed
             | Self::Drain
+            | Self::Depart
             | Self::Emptied
             | Self::Disable
             | Self::Restore

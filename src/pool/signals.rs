@@ -248,6 +248,8 @@ impl Backends {
         if now < self.next_change {
             return;
         }
+        self.announce(now);
+        self.end_departures(now);
         for slot in 0..self.members.backends.len() {
             let state = self.members.backends.get(slot).map(|backend| backend.state);
             let cause = match state {
@@ -261,7 +263,8 @@ impl Backends {
             .backends
             .iter()
             .map(|backend| backend.state.ends_at());
-        self.next_change = ends.min().unwrap_or(Timestamp::NEVER);
+        let first = ends.min().unwrap_or(Timestamp::NEVER);
+        self.next_change = first.min(self.departures.next());
     }
 
     /// Returns when [`pass_time`](Self::pass_time) has something to do.
@@ -332,6 +335,10 @@ impl Backends {
         self.enter(slot, to, now);
         self.next_change = self.next_change.min(to.ends_at());
         if mem::discriminant(&from) != mem::discriminant(&to) {
+            if let Some(backend) = self.members.backends.get_mut(slot) {
+                backend.changed = Some((now, cause));
+                backend.ejections += u64::from(matches!(to, State::Ejected { .. }));
+            }
             self.tell(slot, from, to, cause, now);
         }
     }
@@ -359,7 +366,11 @@ impl Backends {
             }
             State::SlowStart { .. } => self.ramps.begin(slot, at, self.detection.policy.slow_start),
             State::Initial | State::Healthy | State::Ejected { .. } => self.ramps.end(slot),
-            State::Draining | State::Disabled | State::Removed => self.ramps.end(slot),
+            State::Draining | State::Disabled => self.ramps.end(slot),
+            State::Removed => {
+                self.ramps.end(slot);
+                self.unseat(slot);
+            }
         }
     }
 

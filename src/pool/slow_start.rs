@@ -35,6 +35,9 @@ pub(super) struct Ramps {
     trials: Vec<usize>,
     /// Those that warm up.
     ramps: Vec<Ramp>,
+    /// One more than the place of each slot in `ramps`; 0 for none. A large pool may all warm up at
+    /// once, and is asked about at each pick.
+    places: Vec<u32>,
 }
 
 impl Ramp {
@@ -69,11 +72,35 @@ impl Ramps {
             length,
             credit: 0.0,
         });
+        if slot >= self.places.len() {
+            self.places.resize(slot + 1, 0);
+        }
+        self.note_place(self.ramps.len() - 1);
+    }
+
+    /// Notes where the ramp at `place` is.
+    fn note_place(&mut self, place: usize) {
+        if let Some(ramp) = self.ramps.get(place)
+            && let Some(known) = self.places.get_mut(ramp.slot)
+        {
+            *known = place as u32 + 1;
+        }
+    }
+
+    fn place(&self, slot: usize) -> Option<usize> {
+        let place = self.places.get(slot)?.checked_sub(1)?;
+        Some(place as usize)
     }
 
     pub(super) fn end(&mut self, slot: usize) {
         self.trials.retain(|trial| *trial != slot);
-        self.ramps.retain(|ramp| ramp.slot != slot);
+        if let Some(place) = self.place(slot) {
+            self.ramps.swap_remove(place);
+            if let Some(known) = self.places.get_mut(slot) {
+                *known = 0;
+            }
+            self.note_place(place);
+        }
     }
 
     /// A pick is made in the pool. `share_of` tells which share of the picks a slot ordinarily
@@ -87,13 +114,15 @@ impl Ramps {
 
     /// Returns whether the backend in `slot` may be picked now, as far as its ramp goes.
     pub(super) fn admits(&self, slot: usize) -> bool {
-        let mut ramps = self.ramps.iter();
-        ramps.all(|ramp| ramp.slot != slot || ramp.credit >= 1.0)
+        let ramp = self.place(slot).and_then(|place| self.ramps.get(place));
+        ramp.is_none_or(|ramp| ramp.credit >= 1.0)
     }
 
     /// The backend in `slot` was picked.
     pub(super) fn spend(&mut self, slot: usize) {
-        if let Some(ramp) = self.ramps.iter_mut().find(|ramp| ramp.slot == slot) {
+        if let Some(place) = self.place(slot)
+            && let Some(ramp) = self.ramps.get_mut(place)
+        {
             ramp.credit = (ramp.credit - 1.0).max(0.0);
         }
     }
@@ -124,6 +153,26 @@ mod tests {
                 "{second}: {picked}"
             );
         }
+    }
+
+    #[test]
+    fn each_ramp_is_found_whichever_end() {
+        let mut ramps = Ramps::default();
+        let end = Timestamp::ZERO + Duration::from_secs(1);
+        for slot in [7, 2, 9, 4] {
+            ramps.begin(slot, Timestamp::ZERO, Duration::from_secs(1));
+        }
+        ramps.end(7);
+        ramps.begin(2, Timestamp::ZERO, Duration::from_secs(1));
+        ramps.earn(|slot| if slot == 4 { 1.0 } else { 0.1 }, end);
+        let admitted: Vec<_> = (0..12).filter(|slot| !ramps.admits(*slot)).collect();
+        assert_eq!(admitted, [2, 9]);
+        ramps.spend(4);
+        assert!(!ramps.admits(4));
+        for slot in [4, 9, 2] {
+            ramps.end(slot);
+        }
+        assert!(ramps.is_empty() && ramps.admits(2));
     }
 
     #[test]

@@ -103,8 +103,15 @@ pub enum Cause {
     CooledDown,
     /// It has had its growing share for long enough.
     SlowStartEnded,
+    /// It is to be removed when it has drained.
+    Departs,
     /// Nothing is in flight there any more.
     Emptied,
+    /// It was to be removed, and its time to drain is over.
+    DrainTimeout {
+        /// Exchanges that are cut off.
+        in_flight: u32,
+    },
     /// The operator said so.
     Operator,
 }
@@ -122,12 +129,13 @@ impl Cause {
             Self::Slow { .. } => false,
             Self::TrialFailed | Self::Responded | Self::ChecksPassed { .. } => false,
             Self::CooledDown | Self::SlowStartEnded | Self::Emptied | Self::Operator => false,
+            Self::Departs | Self::DrainTimeout { .. } => false,
         }
     }
 }
 
-/// Changes kept until they are taken.
-const MAX_CHANGES: usize = 4096;
+/// Changes kept until they are taken, once a turn: four of each backend, as when all are replaced.
+const MAX_CHANGES: usize = 4 * crate::config::MAX_BACKENDS;
 
 /// The changes that were not taken yet, in order.
 #[derive(Debug, Default)]
@@ -242,7 +250,11 @@ impl Display for Cause {
             Self::ProcessAlive => write!(f, "its process is alive, say its heartbeats"),
             Self::CooledDown => write!(f, "cooldown over"),
             Self::SlowStartEnded => write!(f, "slow start over"),
+            Self::Departs => write!(f, "it is to be removed"),
             Self::Emptied => write!(f, "nothing in flight any more"),
+            Self::DrainTimeout { in_flight } => {
+                write!(f, "drain timeout, {in_flight} exchanges are cut off")
+            }
             Self::Operator => write!(f, "by the operator"),
         }
     }

@@ -3,6 +3,8 @@
 use crate::address::BackendAddress;
 use crate::strategy::BackendId;
 use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 /// A command of the operator for one backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,10 @@ pub enum AdminCommand {
     Enable,
     /// Sets its weight, 1 to 256.
     Weight(u32),
+    /// Limits its exchanges at once; `None`: as the pool does.
+    MaxConnections(Option<NonZeroU32>),
+    /// Removes it when it has drained, or this time is over.
+    Remove(Duration),
 }
 
 /// Names a backend: by its id, or by its address in any spelling that the configuration takes

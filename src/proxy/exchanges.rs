@@ -219,7 +219,8 @@ impl<N: Network> Proxy<N> {
             let attempted = exchange.attempted.as_slice();
             let picked = pool.pick(exchange.key, exchange.affinity, attempted, now);
             let Some(lease) = picked else {
-                if pool.backends.is_full(attempted) {
+                let waits = pool.backends.is_full(attempted) || pool.backends.is_vacant();
+                if waits {
                     return Ok(Dispatched::Queued);
                 }
                 if pool.backends.take_invalid_pick() {
@@ -235,7 +236,7 @@ impl<N: Network> Proxy<N> {
             if let Some((failed_at, fault)) = exchange.stats.begin_attempt(backend) {
                 self.log.metrics.retried(failed_at, fault);
             }
-            exchange.name_backend(pool.backends.name(backend));
+            exchange.name_backend(pool.backends.address(backend));
             let pool = exchange.pool;
             if let Some(conn) = self.take_idle(id, backend) {
                 self.attach(id, lease, conn, true);

@@ -27,6 +27,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct HealthChecks<T> {
     settings: Health,
+    /// Spreads the checks in time.
+    seed: u64,
     checker: Checker<BackendId, T>,
     /// Time for which a suspect backend has kept an exchange waiting, until its next check is
     /// over.
@@ -36,7 +38,7 @@ pub(super) struct HealthChecks<T> {
 }
 
 impl<T: Transport> HealthChecks<T> {
-    pub(super) fn new(settings: Health, now: Timestamp) -> Self {
+    pub(super) fn new(settings: Health, seed: u64, now: Timestamp) -> Self {
         let timing = CheckTiming {
             interval: settings.interval,
             timeout: settings.timeout,
@@ -46,6 +48,7 @@ impl<T: Transport> HealthChecks<T> {
         };
         Self {
             settings,
+            seed,
             checker: Checker::new(timing, now),
             suspects: HashMap::new(),
             deadline: Deadline::new(),
@@ -55,6 +58,18 @@ impl<T: Transport> HealthChecks<T> {
     /// Moves the deadlines of all checks later by `by`.
     pub(super) fn postpone(&mut self, by: Duration) {
         self.checker.postpone_all(by);
+    }
+
+    /// Ends the checks of a backend that was removed.
+    pub(super) fn forget(&mut self, backend: BackendId) {
+        self.checker.forget(backend);
+        self.suspects.remove(&backend);
+    }
+
+    /// Whether a backend is checked.
+    #[cfg(test)]
+    pub(super) fn knows(&self, backend: BackendId) -> bool {
+        self.checker.contains(backend)
     }
 
     /// Ends all checks, for good.
@@ -72,26 +87,35 @@ pub(super) fn see_hangs(health: &Health, listeners: &[Arc<Listener>]) -> bool {
 }
 
 impl<N: Network> Proxy<N> {
-    /// Begins to check every backend, if they are to be checked. `seed` spreads the checks in time.
-    pub(super) fn start_health_checks(&mut self, seed: u64, now: Timestamp) {
-        let pool = self.pools.first();
+    /// Begins to check every backend, if they are to be checked.
+    pub(super) fn start_health_checks(&mut self, now: Timestamp) {
+        let candidates = self.pools.first().backends.candidates().iter();
+        for backend in candidates.map(|c| c.id).collect::<Vec<_>>() {
+            self.start_health_check(PoolId::FIRST, backend, now);
+        }
+    }
+
+    /// Begins to check a backend, if backends are checked.
+    pub(super) fn start_health_check(&mut self, pool: PoolId, backend: BackendId, now: Timestamp) {
+        let pool = self.pools.get(pool);
         let limits = self.listeners.first().map(|l| l.limits.head());
-        let health = &self.health_checks.settings;
-        let settings = check_settings(health, &pool.connect, limits.unwrap_or_default());
-        let Some(settings) = settings.map(Arc::new) else {
+        let checks = &mut self.health_checks;
+        let settings = check_settings(&checks.settings, &pool.connect, limits.unwrap_or_default());
+        let (false, Some(settings)) = (self.is_stopping, settings) else {
             return;
         };
-        for candidate in pool.backends.candidates() {
-            let name = pool.backends.name(candidate.id).unwrap_or_default();
-            let target = CheckTarget {
-                name: name.to_owned(),
-                addresses: pool.connect.addresses(candidate.id).to_vec(),
-                settings: Arc::clone(&settings),
-            };
-            let seed = seed ^ candidate.identity;
-            let checker = &mut self.health_checks.checker;
-            checker.add(candidate.id, target, seed, now);
-        }
+        let target = CheckTarget {
+            name: pool
+                .backends
+                .address(backend)
+                .unwrap_or_default()
+                .to_owned(),
+            addresses: pool.connect.addresses(backend).to_vec(),
+            settings: Arc::new(settings),
+        };
+        let candidate = pool.backends.candidates().get(backend.slot());
+        let seed = checks.seed ^ candidate.map_or(0, |candidate| candidate.identity);
+        checks.checker.add(backend, target, seed, now);
         self.arm_health_checks();
     }
 

@@ -56,6 +56,13 @@ impl<T: Transport> Heartbeats<T> {
         }
     }
 
+    /// Forgets a backend that was removed.
+    pub(super) fn forget(&mut self, backend: BackendId) {
+        if let Some(receiver) = &mut self.receiver {
+            receiver.forget(backend);
+        }
+    }
+
     /// Returns whether there are events to take.
     pub(super) fn has_events(&self) -> bool {
         self.receiver.as_ref().is_some_and(Receiver::has_events)
@@ -219,7 +226,9 @@ impl<N: Network> Proxy<N> {
 
 impl BackendNames for Backends {
     fn find(&self, name: &str) -> Option<BackendId> {
-        self.find(name).or_else(|| self.find_only_of_host(name))
+        self.find(name)
+            .or_else(|| self.find_by_address(name))
+            .or_else(|| self.find_only_of_host(name))
     }
 
     fn name(&self, backend: BackendId) -> Option<&str> {

@@ -17,8 +17,11 @@
 //! | `exchange/` | the automaton of one exchange |
 //! | `connections` | the tables of connections and exchanges, and closing |
 //! | `timers`, `run_queue`, `outbox`, `exchange_log`, `codec` | one concern each, lent for a call |
+//! | `activity` | what is under way, for a snapshot |
+//! | `membership` | backends that come and go |
 //! | `health_checks`, `hang_detection`, `heartbeats` | what tells of backends besides exchanges |
 
+mod activity;
 mod admin_command;
 mod backend_conn;
 mod client_conn;
@@ -33,6 +36,7 @@ mod hang_detection;
 mod health_checks;
 mod heartbeats;
 mod listener;
+mod membership;
 mod network;
 mod outbox;
 mod report;
@@ -46,6 +50,7 @@ mod tests;
 
 pub use admin_command::{AdminCommand, BackendRef};
 pub use listener::Listener;
+pub use membership::MemberRules;
 pub use network::{Network, Token};
 pub use report::Report;
 pub use request_id::RequestIds;
@@ -58,6 +63,7 @@ use crate::strategy::BackendId;
 use crate::telemetry::{AccessLog, BackendView, Metrics, Snapshot};
 use crate::time::Timestamp;
 use crate::transport::{IoContext, Readiness};
+use activity::UnderWay;
 use codec::Codec;
 use connections::{Connections, Lent};
 use eviction::Evictions;
@@ -67,6 +73,7 @@ use health_checks::HealthChecks;
 use heartbeats::Heartbeats;
 use outbox::Outbox;
 use run_queue::{RunQueue, Runnable};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use timers::{Timer, Timers};
@@ -81,6 +88,7 @@ pub struct Proxy<N: Network> {
     io: IoContext<N::Pipes>,
     timers: Timers,
     run_queue: RunQueue,
+    rules: MemberRules,
     health_checks: HealthChecks<N::Stream>,
     hangs: HangDetector,
     heartbeats: Heartbeats<N::Stream>,
@@ -105,6 +113,8 @@ pub struct Parts<N: Network> {
     pub parser: HeadParser,
     /// Names requests that come without an id, if they are to be named.
     pub request_ids: Option<RequestIds>,
+    /// Which backends may not be added.
+    pub rules: MemberRules,
     /// Settings of the health checks.
     pub health: Health,
     /// Spreads the checks in time; different in every process.
@@ -125,7 +135,8 @@ impl<N: Network> Proxy<N> {
                 parts.health.interval,
                 now,
             ),
-            health_checks: HealthChecks::new(parts.health, now),
+            rules: parts.rules,
+            health_checks: HealthChecks::new(parts.health, parts.seed, now),
             listeners,
             pools: Pools::new(parts.pool),
             conns: Connections::new(),
@@ -146,7 +157,7 @@ impl<N: Network> Proxy<N> {
             network: parts.network,
         };
         if proxy.pools.first().backends.decides() {
-            proxy.start_health_checks(parts.seed, now);
+            proxy.start_health_checks(now);
         }
         proxy
     }
@@ -314,10 +325,17 @@ impl<N: Network> Proxy<N> {
             AdminCommand::Disable => backends.disable(backend, now),
             AdminCommand::Enable => backends.undrain(backend, now),
             AdminCommand::Weight(weight) => {
-                let is_here = backends.set_weight(backend, weight, now);
+                let is_here = backends.set_weight(backend, weight);
                 self.tell_others(pool, Message::Weighed(pool, backend, weight));
                 is_here
             }
+            AdminCommand::MaxConnections(max) => {
+                let max = max.map(NonZeroU32::get);
+                let is_here = self.pools.get_mut(pool).limit(backend, max);
+                self.tell_others(pool, Message::Limited(pool, backend, max));
+                is_here
+            }
+            AdminCommand::Remove(drain) => backends.depart(backend, now + drain, now),
         };
         is_here.then_some(backend)
     }
@@ -326,6 +344,7 @@ impl<N: Network> Proxy<N> {
     fn follow_changes(&mut self, pool: PoolId, now: Timestamp) -> bool {
         let changes = self.pools.get_mut(pool).backends.take_changes();
         if changes.is_empty() {
+            self.reclaim(pool);
             return false;
         }
         for change in &changes {
@@ -333,6 +352,7 @@ impl<N: Network> Proxy<N> {
             self.tell_others(pool, Message::Changed(pool, change.clone()));
         }
         self.outbox.state_changes(changes);
+        self.reclaim(pool);
         true
     }
 
@@ -343,7 +363,8 @@ impl<N: Network> Proxy<N> {
             self.redispatch_waiting(pool, change.backend, now);
         }
         match change.to {
-            State::Ejected { .. } | State::Draining | State::Disabled | State::Removed => {
+            State::Removed => self.removed(pool, change.backend, now),
+            State::Ejected { .. } | State::Draining | State::Disabled => {
                 for conn in self.pools.get(pool).idle.of(change.backend) {
                     self.close_backend(conn);
                 }
@@ -367,7 +388,16 @@ impl<N: Network> Proxy<N> {
             }
             Message::Weighed(pool, backend, weight) => {
                 let backends = &mut self.pools.get_mut(pool).backends;
-                backends.set_weight(backend, weight, now);
+                backends.set_weight(backend, weight);
+            }
+            Message::Limited(pool, backend, max) => {
+                self.pools.get_mut(pool).limit(backend, max);
+            }
+            Message::Added(pool, admitted) => {
+                self.pools.get_mut(pool).follow_admission(&admitted, now)
+            }
+            Message::LetGo(pool, backend) => {
+                self.pools.get_mut(pool).backends.let_go_elsewhere(backend);
             }
         }
     }
@@ -434,8 +464,9 @@ impl<N: Network> Proxy<N> {
 
     /// Returns its counters, for the first worker to add up.
     #[must_use]
-    pub fn report(&self) -> Report {
+    pub fn report(&self, now: Timestamp) -> Report {
         Report {
+            under_way: self.under_way(now),
             metrics: self.log.metrics.clone(),
             connections_open: self.open_clients() as u64,
         }
@@ -444,7 +475,13 @@ impl<N: Network> Proxy<N> {
     /// A snapshot as of `now`.
     #[must_use]
     pub fn snapshot(&self, now: Timestamp) -> Snapshot {
-        self.show(&self.log.metrics, self.open_clients() as u64, now)
+        let under_way = self.under_way(now);
+        self.show(
+            &self.log.metrics,
+            self.open_clients() as u64,
+            &under_way,
+            now,
+        )
     }
 
     /// A snapshot of all workers as one, as of `now`; this is the first, `others` are the reports
@@ -457,7 +494,7 @@ impl<N: Network> Proxy<N> {
         for pool in self.pools.ids() {
             self.pools.get_mut(pool).backends.refresh_all();
         }
-        let own = self.report();
+        let own = self.report(now);
         let mut all = own.clone();
         for other in others {
             all.add(other);
@@ -465,11 +502,11 @@ impl<N: Network> Proxy<N> {
         let workers = std::iter::once(&own).chain(others.iter().copied());
         Snapshot {
             workers: workers.map(Report::summary).collect(),
-            ..self.show(&all.metrics, all.connections_open, now)
+            ..self.show(&all.metrics, all.connections_open, &all.under_way, now)
         }
     }
 
-    fn show(&self, metrics: &Metrics, open: u64, now: Timestamp) -> Snapshot {
+    fn show(&self, metrics: &Metrics, open: u64, under_way: &UnderWay, now: Timestamp) -> Snapshot {
         let backends = &self.pools.first().backends;
         let live = backends.candidates().iter().filter(|c| c.live);
         let views = live.map(|candidate| BackendView {
@@ -479,6 +516,7 @@ impl<N: Network> Proxy<N> {
             in_flight: candidate.in_flight,
         });
         let mut snapshot = metrics.snapshot(now, open, views);
+        self.show_standing(&mut snapshot, under_way, now);
         self.report_heartbeats(&mut snapshot, now);
         snapshot
     }

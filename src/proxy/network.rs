@@ -73,6 +73,11 @@ pub trait Network {
     /// The connection failed at once, or no descriptor is left.
     fn connect(&mut self, address: &Address) -> io::Result<Self::Stream>;
 
+    /// Whether a connection to `backend` reaches what listens at `listener`.
+    fn reaches(&self, backend: &Address, listener: &Address) -> bool {
+        backend == listener
+    }
+
     /// Opens a socket for echo messages to a host and back. Each read returns one ICMP message
     /// from that host, of any kind; a write sends one.
     ///

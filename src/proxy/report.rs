@@ -1,5 +1,6 @@
 //! The counters of one of several workers, to be added up by the first.
 
+use super::activity::UnderWay;
 use crate::telemetry::{Metrics, WorkerSnapshot};
 
 /// The counters of one worker.
@@ -7,6 +8,7 @@ use crate::telemetry::{Metrics, WorkerSnapshot};
 pub struct Report {
     pub(super) metrics: Metrics,
     pub(super) connections_open: u64,
+    pub(super) under_way: UnderWay,
 }
 
 impl Report {
@@ -14,6 +16,7 @@ impl Report {
     pub(super) fn add(&mut self, other: &Self) {
         self.metrics.add(&other.metrics);
         self.connections_open += other.connections_open;
+        self.under_way.add(&other.under_way);
     }
 
     pub(super) fn summary(&self) -> WorkerSnapshot {

@@ -3,7 +3,7 @@
 //! The first worker decides about backends and checks them. Its decisions go to all others; what
 //! the others notice goes to the first. How a message travels is the worker's matter.
 
-use crate::pool::{PoolId, Signal, StateChange};
+use crate::pool::{Admitted, PoolId, Signal, StateChange};
 use crate::strategy::BackendId;
 use std::mem;
 use std::time::Duration;
@@ -21,6 +21,12 @@ pub enum Message {
     Changed(PoolId, StateChange),
     /// To the others: the weight of a backend has changed.
     Weighed(PoolId, BackendId, u32),
+    /// To the others: a backend has another limit of exchanges at once; `None`: that of the pool.
+    Limited(PoolId, BackendId, Option<u32>),
+    /// To the others: a backend was added.
+    Added(PoolId, Admitted),
+    /// To the first: a worker has let go of a backend that was removed.
+    LetGo(PoolId, BackendId),
 }
 
 impl Message {
@@ -36,6 +42,7 @@ impl Message {
             }
             (Self::Silent(pool, new), Self::Silent(of, old)) => pool == of && new == old,
             (Self::Weighed(pool, new, _), Self::Weighed(of, old, _)) => pool == of && new == old,
+            (Self::Limited(pool, new, _), Self::Limited(of, old, _)) => pool == of && new == old,
             (Self::Changed(pool, new), Self::Changed(of, old)) => {
                 pool == of
                     && new.backend == old.backend
@@ -48,6 +55,9 @@ impl Message {
                 | Self::Suspected(..)
                 | Self::Silent(..)
                 | Self::Weighed(..)
+                | Self::Limited(..)
+                | Self::Added(..)
+                | Self::LetGo(..)
                 | Self::Changed(..),
                 _,
             ) => false,

@@ -13,7 +13,7 @@
 use crate::strategy::Candidate;
 use crate::time::Timestamp;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 
 /// Picks are numbered from here, so that the numbers below order those never picked.
 pub(crate) const FIRST_PICK: u64 = 1 << 32;
@@ -25,6 +25,8 @@ pub(crate) const MAX_ROWS: usize = 4096;
 #[derive(Debug)]
 pub struct SharedLoad {
     rows: Box<[BackendLoad]>,
+    /// Workers that share it.
+    workers: AtomicUsize,
     picks: Picks,
 }
 
@@ -61,6 +63,8 @@ pub(crate) struct BackendLoad {
     last_completed_at: AtomicU64,
     /// When it last went from idle to busy.
     busy_since: AtomicU64,
+    /// How long it was busy before, in nanoseconds.
+    busy_nanos: AtomicU64,
 }
 
 impl Default for SharedLoad {
@@ -75,8 +79,19 @@ impl SharedLoad {
     pub fn new() -> Self {
         Self {
             rows: (0..MAX_ROWS).map(|_| BackendLoad::default()).collect(),
+            workers: AtomicUsize::new(0),
             picks: Picks(AtomicU64::new(FIRST_PICK)),
         }
+    }
+
+    /// One more worker shares it.
+    pub(crate) fn join(&self) {
+        self.workers.fetch_add(1, SeqCst);
+    }
+
+    /// Workers that share it.
+    pub(crate) fn workers(&self) -> usize {
+        self.workers.load(SeqCst)
     }
 
     /// The row of a slot; `None` if it is [`MAX_ROWS`] or above.
@@ -105,8 +120,20 @@ impl BackendLoad {
     }
 
     /// Gives a place back. Returns how many are still taken.
-    pub(crate) fn leave(&self) -> u32 {
-        self.in_flight.fetch_sub(1, SeqCst).saturating_sub(1)
+    pub(crate) fn leave(&self, now: Timestamp) -> u32 {
+        let since = self.busy_since.load(Relaxed);
+        let left = self.in_flight.fetch_sub(1, SeqCst).saturating_sub(1);
+        if left == 0 {
+            let busy = now.as_nanos().saturating_sub(since);
+            self.busy_nanos.fetch_add(busy, Relaxed);
+        }
+        left
+    }
+
+    /// How long it was busy until `now`, and since when it is, if it is.
+    pub(crate) fn busy(&self) -> (u64, Timestamp) {
+        let since = Timestamp::from_nanos(self.busy_since.load(Relaxed));
+        (self.busy_nanos.load(Relaxed), since)
     }
 
     /// Returns how many places are taken.
@@ -153,6 +180,17 @@ impl BackendLoad {
 
 /// Whether a backend may be picked.
 impl BackendLoad {
+    /// Makes the row that of a new backend. For the first worker, when nothing in any worker refers
+    /// to the last one.
+    pub(crate) fn renew(&self) {
+        self.trial.store(false, SeqCst);
+        self.last_pick.store(0, Relaxed);
+        self.last_picked_at.store(0, Relaxed);
+        self.last_completed_at.store(0, Relaxed);
+        self.busy_nanos.store(0, Relaxed);
+        self.admit(Admission::Open);
+    }
+
     /// The admission, as the first worker set it.
     pub(crate) fn admission(&self) -> Admission {
         match self.admission.load(SeqCst) {

@@ -17,6 +17,9 @@ const VALUE_BYTES: usize = 16;
 #[derive(Debug)]
 pub struct Sticky {
     cookie: String,
+    attributes: String,
+    /// Keyed with the secret, which it does not show.
+    mac: Option<Hmac<Sha256>>,
     values: Vec<Binding>,
 }
 
@@ -28,6 +31,9 @@ struct Binding {
     line: Vec<u8>,
 }
 
+/// For the whole site, out of reach of scripts, and not sent along from other sites.
+const DEFAULT_ATTRIBUTES: &str = "Path=/; HttpOnly; SameSite=Lax";
+
 impl Sticky {
     /// Binds each backend, named by its name, to a value of `cookie`.
     pub fn new<'a>(
@@ -35,30 +41,44 @@ impl Sticky {
         secret: &[u8],
         backends: impl IntoIterator<Item = (BackendId, &'a str)>,
     ) -> Self {
-        let bind = |(backend, name): (BackendId, &str)| {
-            let value = keyed_hash(secret, name);
-            // For the whole site, out of reach of scripts, and not sent along from other sites.
-            let line = format!("Set-Cookie: {cookie}={value}; Path=/; HttpOnly; SameSite=Lax\r\n");
-            Binding {
-                backend,
-                value,
-                line: line.into_bytes(),
-            }
-        };
-        Self {
+        let mut sticky = Self {
             cookie: cookie.to_owned(),
-            values: backends.into_iter().map(bind).collect(),
+            attributes: DEFAULT_ATTRIBUTES.to_owned(),
+            // A key of any length is taken; there is nothing to fail.
+            mac: Hmac::new_from_slice(secret).ok(),
+            values: Vec::new(),
+        };
+        for (backend, name) in backends {
+            sticky.bind(backend, name);
         }
+        sticky
     }
 
     /// The same with other attributes of the cookie.
     #[must_use]
     pub fn with_attributes(mut self, attributes: &str) -> Self {
+        attributes.clone_into(&mut self.attributes);
         for binding in &mut self.values {
-            let (cookie, value) = (&self.cookie, &binding.value);
-            binding.line = format!("Set-Cookie: {cookie}={value}; {attributes}\r\n").into_bytes();
+            binding.line = cookie_line(&self.cookie, &binding.value, attributes);
         }
         self
+    }
+
+    /// Binds a backend that was added to the value of its name.
+    pub fn bind(&mut self, backend: BackendId, name: &str) {
+        let value = self.mac.as_ref().map(|mac| keyed_hash(mac, name));
+        let value = value.unwrap_or_default();
+        let line = cookie_line(&self.cookie, &value, &self.attributes);
+        self.values.push(Binding {
+            backend,
+            value,
+            line,
+        });
+    }
+
+    /// Forgets a backend that was removed.
+    pub fn unbind(&mut self, backend: BackendId) {
+        self.values.retain(|binding| binding.backend != backend);
     }
 
     /// The name of the cookie.
@@ -82,11 +102,12 @@ impl Sticky {
     }
 }
 
-fn keyed_hash(secret: &[u8], name: &str) -> String {
-    // A key of any length is taken; there is nothing to fail.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else {
-        return String::new();
-    };
+fn cookie_line(cookie: &str, value: &str, attributes: &str) -> Vec<u8> {
+    format!("Set-Cookie: {cookie}={value}; {attributes}\r\n").into_bytes()
+}
+
+fn keyed_hash(mac: &Hmac<Sha256>, name: &str) -> String {
+    let mut mac = mac.clone();
     mac.update(name.as_bytes());
     let mut text = String::new();
     for byte in mac.finalize().into_bytes().iter().take(VALUE_BYTES) {
@@ -119,6 +140,19 @@ mod tests {
     }
 
     #[test]
+    fn a_backend_that_comes_has_a_value_and_one_that_goes_has_none() {
+        let whole = Sticky::new("lb", b"secret", [(A, "a:1"), (B, "b:1")]);
+        let mut changed = Sticky::new("lb", b"secret", [(A, "a:1")]).with_attributes("Path=/x");
+        changed.bind(B, "b:1");
+        assert_eq!(value(&changed, B), value(&whole, B));
+        assert!(changed.line(B).ends_with(b"; Path=/x\r\n"));
+        changed.unbind(A);
+        assert_eq!(changed.backend(&value(&whole, A)), None);
+        assert_eq!(changed.line(A), b"");
+        assert!(!format!("{changed:?}").contains("secret"));
+    }
+
+    #[test]
     fn a_value_names_nothing_and_cannot_be_made_up() {
         let ours = Sticky::new("lb", b"secret", [(A, "10.0.0.7:80")]);
         let theirs = Sticky::new("lb", b"guess", [(A, "10.0.0.7:80")]);
@@ -133,7 +167,10 @@ mod tests {
     fn known_answer() {
         // HMAC-SHA-256, key "Jefe" (RFC 4231, section 4.3), cut to 16 bytes.
         assert_eq!(
-            keyed_hash(b"Jefe", "what do ya want for nothing?"),
+            keyed_hash(
+                &Hmac::new_from_slice(b"Jefe").unwrap(),
+                "what do ya want for nothing?"
+            ),
             "5bdcc146bf60754e6a042426089575c7"
         );
     }

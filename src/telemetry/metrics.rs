@@ -8,7 +8,9 @@
 
 use super::backend_stats::BackendStats;
 use super::response_times::ResponseTimeHistogram;
-use super::{BackendSnapshot, BackendView, Counters, FaultCounts, Record, Snapshot};
+use super::{
+    Activity, BackendSnapshot, BackendView, Counters, FaultCounts, Record, Snapshot, Standing,
+};
 use crate::error::Fault;
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
@@ -117,6 +119,7 @@ impl Metrics {
             connections_open,
             totals: self.totals,
             faults: self.faults.clone(),
+            activity: Activity::default(),
             response_times: all_response_times.quantiles(),
             turn_times: None,
             backends: views.into_iter().map(|view| self.row(&view)).collect(),
@@ -134,6 +137,7 @@ impl Metrics {
         BackendSnapshot {
             name: view.name.to_owned(),
             state: view.state,
+            standing: Standing::default(),
             in_flight: view.in_flight,
             picks: stats.map_or(0, |stats| stats.picks),
             counters: stats.map(|stats| stats.counters).unwrap_or_default(),

@@ -54,6 +54,7 @@ impl ResponseTimeHistogram {
         };
         Some(ResponseTimes {
             samples: histogram.len(),
+            sum: Duration::from_secs_f64(histogram.mean() * histogram.len() as f64 / 1e6),
             min,
             p50: at(0.50),
             p90: at(0.90),
@@ -78,6 +79,8 @@ impl ResponseTimeHistogram {
 pub struct ResponseTimes {
     /// Number of samples.
     pub samples: u64,
+    /// All together, to three digits.
+    pub sum: Duration,
     /// The shortest.
     pub min: Duration,
     /// Median.

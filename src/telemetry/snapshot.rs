@@ -5,6 +5,7 @@
 
 use super::{AccessLogStats, Counters, FaultCounts, ResponseTimes, TurnTimes};
 use crate::heartbeat;
+use crate::pool::Cause;
 use crate::strategy::BackendId;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub struct Snapshot {
     /// Why exchanges did not end well. An attempt that was repeated is not an end: those are
     /// with their backends.
     pub faults: FaultCounts,
+    /// What is under way.
+    pub activity: Activity,
     /// Response times over all backends; `None` before the first response.
     pub response_times: Option<ResponseTimes>,
     /// How long the turns of all loops took; `None` where no loop turns.
@@ -35,6 +38,42 @@ pub struct Snapshot {
     pub heartbeats: Option<heartbeat::HeartbeatCounts>,
     /// What of it is whose, if there are several workers; empty with one.
     pub workers: Vec<WorkerSnapshot>,
+}
+
+/// What is under way in a pool at one moment, over all workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// Exchanges that are not over.
+    pub exchanges: u64,
+    /// Exchanges that wait in the queue.
+    pub queued: u64,
+    /// How long the oldest of them has waited.
+    pub oldest_wait: Duration,
+    /// How long slow responses take in this pool, as it has learned; zero before the first.
+    pub slow_response_time: Duration,
+}
+
+/// Where a backend stands in its pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Where it is, as people write it.
+    pub address: String,
+    /// Its share relative to the others.
+    pub weight: u32,
+    /// Exchanges it is given at once; `None`: no limit.
+    pub max_in_flight: Option<u32>,
+    /// Why it is in its state; `None`: it began so.
+    pub cause: Option<Cause>,
+    /// How long it has been in its state.
+    pub in_state: Duration,
+    /// How often it was ejected.
+    pub ejections: u64,
+    /// How long anything was in flight there, in all.
+    pub busy: Duration,
+    /// Connections in flight there that carry other protocols than HTTP, or any in TCP mode.
+    pub tunnels: u64,
+    /// Whether it is removed when it has drained.
+    pub is_departing: bool,
 }
 
 /// One of several workers at one moment.
@@ -55,6 +94,8 @@ pub struct BackendSnapshot {
     pub name: String,
     /// Where it is in its life cycle, in one word.
     pub state: &'static str,
+    /// Where it stands in its pool.
+    pub standing: Standing,
     /// Exchanges dispatched to it and not yet settled.
     pub in_flight: u32,
     /// How often it was picked.

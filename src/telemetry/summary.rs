@@ -239,6 +239,7 @@ fn sum(snapshot: &Snapshot) -> BackendSnapshot {
     BackendSnapshot {
         name: "total".to_owned(),
         state: "",
+        standing: super::Standing::default(),
         in_flight: backends.iter().map(|b| b.in_flight).sum(),
         picks: backends.iter().map(|b| b.picks).sum(),
         counters,

@@ -8,6 +8,7 @@ use super::mailbox::{Command, Inbox, WorkerMessage};
 use super::report::{WorkerReport, snapshot};
 use super::subscribers::Subscribers;
 use crate::net::LogWriter;
+use crate::pool::PoolId;
 use crate::telemetry::TurnPhase;
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -96,7 +97,7 @@ impl EventLoop {
         let subscribers = &mut self.control.subscribers;
         match command {
             Command::Report(reply) => {
-                let _ = reply.send(self.report());
+                let _ = reply.send(self.report(now));
             }
             Command::Snapshot(others, reply) => {
                 let log = self.log.as_ref().map(LogWriter::stats);
@@ -106,15 +107,18 @@ impl EventLoop {
             Command::SubscribeChanges(to) => subscribers.add(to),
             Command::SubscribeHeartbeats(to) => subscribers.add_for_notices(to),
             Command::SubscribeStalls(to) => subscribers.add_for_stalls(to),
+            Command::Add(backend, reply) => {
+                let _ = reply.send(self.proxy.add_backend(PoolId::FIRST, *backend, now));
+            }
             Command::Admin(backend, command, reply) => {
                 let _ = reply.send(self.proxy.execute(&backend, command, now));
             }
         }
     }
 
-    fn report(&self) -> WorkerReport {
+    pub(super) fn report(&self, now: Timestamp) -> WorkerReport {
         WorkerReport {
-            proxy: self.proxy.report(),
+            proxy: self.proxy.report(now),
             loop_stats: self.stats.clone(),
         }
     }

@@ -9,7 +9,7 @@
 use super::report::WorkerReport;
 use crate::heartbeat::HeartbeatEvent;
 use crate::net::Accepted;
-use crate::pool::StateChange;
+use crate::pool::{NewBackend, NotAdded, StateChange};
 use crate::proxy::{AdminCommand, BackendRef, Message};
 use crate::strategy::BackendId;
 use crate::telemetry::{Snapshot, Stall};
@@ -39,6 +39,8 @@ pub(crate) enum Command {
     /// Executes an admin command; replies with the id of the backend, if there is one. For the
     /// first.
     Admin(BackendRef, AdminCommand, Sender<Option<BackendId>>),
+    /// Adds a backend; replies with its id. For the first.
+    Add(Box<NewBackend>, Sender<Result<BackendId, NotAdded>>),
 }
 
 /// A message from one worker to another.

@@ -113,11 +113,15 @@ impl OtherWorkers {
         let mailboxes = self.mailboxes.get(to.clone()).unwrap_or_default();
         let outboxes = self.outboxes.get_mut(to).unwrap_or_default();
         for (mailbox, outbox) in mailboxes.iter().zip(outboxes) {
-            for message in &messages {
-                outbox.push(message.clone());
-            }
             if !outbox.is_empty() {
                 outbox.flush(mailbox);
+            }
+            let mut has_sent = false;
+            for message in &messages {
+                has_sent |= outbox.send(message.clone(), mailbox);
+            }
+            if has_sent {
+                mailbox.wake();
             }
         }
     }

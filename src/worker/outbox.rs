@@ -16,8 +16,26 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    /// Sends a message, or keeps it if `to` has no room. Returns whether it was sent: `to` is not
+    /// woken.
+    pub(super) fn send(&mut self, message: Message, to: &Mailbox) -> bool {
+        if !self.waiting.is_empty() {
+            self.push(message);
+            return false;
+        }
+        match to.try_send(WorkerMessage::Backend(Box::new(message))) {
+            Ok(()) => true,
+            Err(TrySendError::Full(WorkerMessage::Backend(message))) => {
+                self.waiting.push_back(message);
+                false
+            }
+            // It has ended, and all with it.
+            Err(TrySendError::Disconnected(_) | TrySendError::Full(_)) => false,
+        }
+    }
+
     /// Adds a message.
-    pub(super) fn push(&mut self, message: Message) {
+    fn push(&mut self, message: Message) {
         self.waiting.retain(|older| !message.supersedes(older));
         self.waiting.push_back(Box::new(message));
     }

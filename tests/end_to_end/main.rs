@@ -26,6 +26,7 @@ mod heartbeats;
 mod http_mode;
 mod identity;
 mod limits;
+mod membership;
 mod pauses;
 mod proxy_protocol;
 mod readme;

@@ -79,7 +79,8 @@ impl State {
             | Event::ChecksFell { .. }
             | Event::HeartbeatsRose
             | Event::TimePassed => self,
-            Event::Drain | Event::Emptied | Event::Disable | Event::Restore | Event::Remove => self,
+            Event::Drain | Event::Depart | Event::Emptied => self,
+            Event::Disable | Event::Restore | Event::Remove => self,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The pool against scripts, and against a shadow that counts everything the slow way.
 
 mod latency_outlier;
+mod membership;
 mod recovery;
 mod sharing;
 
@@ -103,7 +104,7 @@ fn a_removed_backend_finishes_its_work_before_its_slot_is_given_away() {
     assert_eq!(third.generation(), old.generation() + 1);
     assert_eq!(pool.name(old), None, "the old id names nobody");
     assert_eq!(pool.name(third), Some("third"));
-    assert!(!pool.drain(old, at(5)) && !pool.set_weight(old, 2, at(5)));
+    assert!(!pool.drain(old, at(5)) && !pool.set_weight(old, 2));
 }
 
 #[test]

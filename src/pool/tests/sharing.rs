@@ -289,3 +289,89 @@ fn shares_and_response_times_are_as_with_one_worker() {
         }
     }
 }
+
+/// Carries admissions, changes and what others let go of, as their loops would.
+fn follow(workers: &mut [Backends], admitted: &[(BackendId, NewBackend)], now: Timestamp) {
+    for other in &mut workers[1..] {
+        for (id, backend) in admitted {
+            other.follow_admission(*id, backend, now);
+        }
+    }
+    deliver(workers, now);
+    // The others signal what became empty, and the first decides.
+    deliver(workers, now);
+    let [first, others @ ..] = workers else {
+        panic!("no worker");
+    };
+    for other in others {
+        for backend in other.reclaim() {
+            first.let_go_elsewhere(backend);
+        }
+    }
+    first.reclaim();
+}
+
+fn newcomer(name: &str) -> NewBackend {
+    NewBackend {
+        name: name.to_owned(),
+        address: name.to_owned(),
+        addresses: Vec::new(),
+        weight: 1,
+        max_in_flight: None,
+        entrance: Entrance::Warm,
+    }
+}
+
+#[test]
+fn a_slot_is_reused_only_when_every_worker_has_let_go_of_it() {
+    let mut workers = workers(3, 2, &RoundRobin::ENTRY.spec());
+    let lease = workers[2].pick(0, &[], at(0)).unwrap();
+    let old = lease.backend();
+    assert!(workers[0].depart(old, at(100), at(1)));
+    follow(&mut workers, &[], at(1));
+    assert_eq!(state(&workers[1], old.slot()), "draining");
+    assert!(workers[1].is_departing(old) && !workers[1].is_vacant());
+    workers[0].pass_time(at(100));
+    follow(&mut workers, &[], at(100));
+    assert!(
+        workers
+            .iter()
+            .all(|worker| !worker.candidates()[old.slot()].live)
+    );
+    let other = newcomer("other");
+    let id = workers[0].admit(&other, at(101)).unwrap();
+    assert_ne!(id.slot(), old.slot(), "an exchange is still at the old one");
+    follow(&mut workers, &[(id, other)], at(101));
+    workers[2].settle(lease, SUCCESS, at(102));
+    follow(&mut workers, &[], at(102));
+    let next = newcomer("next");
+    let id = workers[0].admit(&next, at(103)).unwrap();
+    assert_eq!((id.slot(), id.generation()), (old.slot(), 1));
+    follow(&mut workers, &[(id, next)], at(103));
+    for worker in &mut workers {
+        assert_eq!(worker.name(id), Some("next"));
+        assert_eq!(worker.name(old), None);
+        let leases: Vec<_> = (0..3)
+            .map(|_| worker.pick(0, &[], at(104)).unwrap())
+            .collect();
+        assert!(leases.iter().any(|lease| lease.backend() == id));
+        for lease in leases {
+            worker.settle(lease, SUCCESS, at(105));
+        }
+    }
+}
+
+#[test]
+fn a_departing_backend_goes_when_the_last_worker_has_finished() {
+    let mut workers = workers(2, 2, &RoundRobin::ENTRY.spec());
+    let lease = workers[1].pick(0, &[], at(0)).unwrap();
+    let leaving = lease.backend();
+    assert!(workers[0].depart(leaving, at(60_000), at(1)));
+    follow(&mut workers, &[], at(1));
+    assert_eq!(state(&workers[0], leaving.slot()), "draining");
+    workers[1].settle(lease, SUCCESS, at(20));
+    follow(&mut workers, &[], at(20));
+    assert_eq!(workers[0].state(leaving), Some(State::Removed));
+    assert_eq!(workers[1].state(leaving), Some(State::Removed));
+    assert_eq!(workers[0].vacant_slots(), 1);
+}

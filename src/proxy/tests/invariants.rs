@@ -41,6 +41,18 @@ pub(super) fn check_empty(server: &Sim) {
     assert_eq!(pool(server).backends.in_flight(), 0, "in flight");
 }
 
+/// Checks that nothing is left of backends that were all removed.
+pub(super) fn check_vacant(server: &Sim) {
+    let pool = pool(server);
+    let slots = pool.backends.candidates();
+    assert!(slots.iter().all(|c| !c.live && !c.pickable), "{slots:?}");
+    assert_eq!(pool.backends.vacant_slots(), slots.len(), "vacant slots");
+    for candidate in slots {
+        assert_eq!(pool.idle.len(candidate.id), 0, "idle connections");
+        assert!(!server.health_checks.knows(candidate.id), "checks");
+    }
+}
+
 /// Each lease has an exchange, each exchange at a backend a link of its own.
 fn leases_are_held_by_exchanges(server: &Sim) {
     let slots = &server.conns;

@@ -3,7 +3,7 @@
 //! Settings are the defaults but for health: without checks and slow start, unless a test sets
 //! them.
 
-use super::super::{Listener, Parts, Proxy};
+use super::super::{Listener, MemberRules, Parts, Proxy};
 use super::network::{Shared, SimNetwork, SimPipes};
 use super::stage::{Stage, backend};
 use super::world::World;
@@ -97,6 +97,7 @@ impl Setup {
             pool: Pool::new(backends, affinity, connect, limits),
             parser: HeadParser::new(self.limits.head()),
             request_ids: None,
+            rules: MemberRules::default(),
             health: self.health,
             seed: self.seed,
             metrics: Metrics::new(now),

@@ -25,10 +25,12 @@ fn hammer(most: u32, check: impl Fn(u32) + Sync) -> SharedLoad {
                         held.push(row);
                     }
                     if rng.below(3) == 0 {
-                        held.drain(..).for_each(|row| check(row.leave()));
+                        held.drain(..)
+                            .for_each(|row| check(row.leave(Timestamp::ZERO)));
                     }
                 }
-                held.drain(..).for_each(|row| check(row.leave()));
+                held.drain(..)
+                    .for_each(|row| check(row.leave(Timestamp::ZERO)));
             });
         }
     });

@@ -153,6 +153,10 @@ impl Ledger {
         let was_failed = last.is_some_and(|last| last.was_unwell_since(asked_at));
         let is_timeout =
             matches!(ending, Ending::Refused(page) if page.contains("backend_timeout"));
+        let was_cut_off = last.is_some_and(|last| last.was_cut_off(request.sent_at, now));
+        if was_cut_off && (request.is_post || request.has_begun) {
+            return Some("was cut off");
+        }
         if was_failed && request.is_post {
             return Some("may not be repeated");
         }
@@ -182,7 +186,12 @@ impl Ledger {
     /// tried.
     fn was_to_be_rescued(&self, request: &Request, machines: &[Machine], now: Timestamp) -> bool {
         let since = earlier(now, CHECKED_WITHIN);
-        let could = request.untried(machines).any(|m| m.is_steady_since(since));
+        // One that could not be connected to was tried in vain, though nothing was sent to it.
+        let was_missed = |m: &Machine| {
+            m.was_unplugged_since(request.asked_at) || m.was_dead_since(request.asked_at)
+        };
+        let mut untried = request.untried(machines);
+        let could = untried.any(|m| m.is_steady_since(since) && !was_missed(m));
         // To connect where nothing gets through is an attempt as well.
         let cut_off = |m: &&Machine| m.was_unplugged_since(request.asked_at);
         let cut_off = request.untried(machines).filter(cut_off).count();

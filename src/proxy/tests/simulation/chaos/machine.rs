@@ -33,6 +33,8 @@ pub(super) struct Machine {
     condition: Condition,
     /// True if the operator lets it take part.
     is_wanted: bool,
+    /// When the operator has what is in flight there cut off, if it is to be removed.
+    cut_off_at: Option<Timestamp>,
     connections: Vec<Connection>,
     /// Time of its last death.
     dead_at: Option<Timestamp>,
@@ -88,6 +90,7 @@ impl Machine {
             number,
             condition: Condition::Well,
             is_wanted: true,
+            cut_off_at: None,
             connections: Vec::new(),
             dead_at: None,
             unplugged_at: None,
@@ -102,6 +105,16 @@ impl Machine {
 
     pub(super) fn is_wanted(&self) -> bool {
         self.is_wanted
+    }
+
+    /// Whether it is removed, or to be.
+    pub(super) fn is_to_go(&self) -> bool {
+        self.cut_off_at.is_some()
+    }
+
+    /// Whether what was in flight there at `then` may have been cut off by `now`.
+    pub(super) fn was_cut_off(&self, then: Timestamp, now: Timestamp) -> bool {
+        self.cut_off_at.is_some_and(|at| at >= then && at <= now)
     }
 
     /// Returns whether it was dead at any time since `then`.
@@ -159,11 +172,16 @@ impl Machine {
     pub(super) fn ordered(&mut self, order: AdminCommand, now: Timestamp) {
         match order {
             AdminCommand::Drain | AdminCommand::Disable => self.is_wanted = false,
+            AdminCommand::Remove(drain) => {
+                self.is_wanted = false;
+                self.cut_off_at = Some(now + drain);
+            }
             AdminCommand::Enable if !self.is_wanted => {
                 self.is_wanted = true;
+                self.cut_off_at = None;
                 self.steady_since = now;
             }
-            AdminCommand::Enable | AdminCommand::Weight(_) => {}
+            AdminCommand::Enable | AdminCommand::Weight(_) | AdminCommand::MaxConnections(_) => {}
         }
     }
 

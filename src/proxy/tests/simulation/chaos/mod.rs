@@ -21,6 +21,7 @@ use super::super::stage::{Stage, backend};
 use super::invariants;
 use super::{Rng, for_seeds};
 use crate::config::{CheckKind, Mode};
+use crate::pool::{Entrance, NewBackend, PoolId};
 use crate::strategy::StrategySpec;
 use crate::strategy::{
     LeastConnections, LeastResponseTime, NToOne, Random, RoundRobin, TwoChoices,
@@ -134,7 +135,7 @@ impl Chaos {
         self.next_mishap = Timestamp::NEVER;
         for number in 0..MACHINES {
             self.become_of(number, Condition::Well);
-            self.order(number, AdminCommand::Enable);
+            self.take_back(number);
         }
         self.live_for(CONVALESCENCE);
         let spreads = self.stage.proxy.pools.first().backends.strategy().spreads();
@@ -254,26 +255,59 @@ impl Chaos {
             .iter()
             .position(|machine| !machine.is_wanted());
         let weight = 1 + self.rng.below(8) as u32;
-        match (self.rng.below(4), unwanted) {
+        let drain = millis(&mut self.rng, 0, 3_000);
+        match (self.rng.below(6), unwanted) {
+            (4.., None) => self.order(number, AdminCommand::Remove(drain)),
             (0, _) => self.order(number, AdminCommand::Weight(weight)),
             (1, None) => self.order(number, AdminCommand::Drain),
             (1, Some(_)) | (2, None) => self.order(number, AdminCommand::Disable),
-            (2.., Some(unwanted)) => self.order(unwanted, AdminCommand::Enable),
+            (2.., Some(unwanted)) => self.take_back(unwanted),
             (3.., None) => {}
         }
     }
 
+    /// A machine is wanted again, whether it drains, is disabled, or was removed.
+    fn take_back(&mut self, number: usize) {
+        let (now, address) = (self.stage.now, backend(number));
+        let name = address.to_string();
+        let pool = self.stage.proxy.pools.first();
+        if pool.backends.find(&name).is_some() {
+            return self.order(number, AdminCommand::Enable);
+        }
+        tell(now, &format!("machine {number} is added"));
+        let added = NewBackend {
+            address: name.clone(),
+            name,
+            addresses: vec![address.into()],
+            weight: 1,
+            max_in_flight: None,
+            entrance: Entrance::Trial,
+        };
+        let proxy = &mut self.stage.proxy;
+        let id = proxy.add_backend(PoolId::FIRST, added, now).unwrap();
+        let state = proxy.pools.first().backends.state(id).unwrap();
+        self.shadow.added(number, state);
+        self.machines[number].ordered(AdminCommand::Enable, now);
+    }
+
     fn order(&mut self, number: usize, order: AdminCommand) {
         let now = self.stage.now;
+        let name = backend(number).to_string();
+        if self
+            .stage
+            .proxy
+            .pools
+            .first()
+            .backends
+            .find(&name)
+            .is_none()
+        {
+            return assert!(self.machines[number].is_to_go(), "it was not removed");
+        }
         tell(now, &format!("machine {number}: {order:?}"));
         self.machines[number].ordered(order, now);
-        let name = backend(number).to_string();
-        assert!(
-            self.stage
-                .proxy
-                .execute(&name.as_str().into(), order, now)
-                .is_some()
-        );
+        let proxy = &mut self.stage.proxy;
+        assert!(proxy.execute(&name.as_str().into(), order, now).is_some());
     }
 
     /// The callers go, and hours pass. Nothing may be left of anything.
@@ -283,11 +317,13 @@ impl Chaos {
         }
         for number in 0..MACHINES {
             self.become_of(number, Condition::Dead);
+            self.order(number, AdminCommand::Remove(Duration::from_secs(1)));
         }
         for _ in 0..6 {
             self.stage.run();
             self.stage.seconds(600);
         }
         invariants::check_empty(&self.stage.proxy);
+        invariants::check_vacant(&self.stage.proxy);
     }
 }

@@ -22,27 +22,25 @@ impl Shadow {
         for change in stage.proxy.take_changes() {
             self.follow(&change);
         }
-        let candidates = stage.proxy.pools.first().backends.candidates();
-        for (machine, candidate) in machines.iter().zip(candidates) {
-            let in_flight = machine.in_flight(stage);
+        let backends = &stage.proxy.pools.first().backends;
+        for candidate in backends.candidates().iter().filter(|c| c.live) {
+            let number = number_of(backends.name(candidate.id).unwrap());
+            let in_flight = machines[number].in_flight(stage);
             assert_eq!(candidate.in_flight as usize, in_flight, "in flight");
-        }
-        for (candidate, told) in candidates.iter().zip(&self.states) {
-            let state = stage
-                .proxy
-                .pools
-                .first()
-                .backends
-                .state(candidate.id)
-                .unwrap();
+            let (state, told) = (backends.state(candidate.id).unwrap(), &self.states[number]);
             assert_eq!(state.word(), told.word(), "every change is told");
         }
     }
 
+    /// A backend was added, again.
+    pub(super) fn added(&mut self, number: usize, state: State) {
+        assert_eq!(self.states[number], State::Removed);
+        self.states[number] = state;
+    }
+
     fn follow(&mut self, change: &StateChange) {
         tell(change.at, &change.to_string());
-        let number = (0..MACHINES).find(|n| backend(*n).to_string() == change.name);
-        let number = number.expect("a backend");
+        let number = number_of(&change.name);
         let known = self.states[number];
         assert_eq!(change.from.word(), known.word(), "{change}");
         self.states[number] = change.to;
@@ -73,6 +71,12 @@ impl Shadow {
     }
 }
 
+fn number_of(name: &str) -> usize {
+    let mut numbers = 0..MACHINES;
+    let found = numbers.find(|n| backend(*n).to_string() == name);
+    found.expect("a backend")
+}
+
 /// Returns whether the operator wants it to take part.
 fn is_member(state: State) -> bool {
     !matches!(state, State::Draining | State::Disabled | State::Removed)
@@ -87,6 +91,7 @@ fn is_for_responses(cause: Cause) -> bool {
         Cause::Unreachable { .. } | Cause::Silent { .. } | Cause::TrialFailed => false,
         Cause::Responded | Cause::ChecksPassed { .. } | Cause::CooledDown => false,
         Cause::SlowStartEnded | Cause::Emptied | Cause::Operator => false,
+        Cause::Departs | Cause::DrainTimeout { .. } => false,
         Cause::HeartbeatsMissing { .. } | Cause::ProcessDead => false,
         Cause::HeartbeatsBack | Cause::ProcessAlive => false,
     }

@@ -1,0 +1,96 @@
+//! Backends that come and go: what the proxy does when the membership of a pool changes.
+//!
+//! The pool decides who belongs to it and when a slot is vacant. Here follows what concerns
+//! connections, exchanges, health checks and heartbeats, and what the other workers are told. The
+//! order matters: a slot is reclaimed only after the idle connections of its last backend are
+//! closed and its exchanges are cut off.
+
+use super::network::Network;
+use super::{Message, Proxy};
+use crate::address::Address;
+use crate::error::Fault;
+use crate::pool::{Admitted, NewBackend, NotAdded, PoolId};
+use crate::strategy::BackendId;
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// Which backends may not be added, whatever the pool.
+#[derive(Clone, Debug, Default)]
+pub struct MemberRules {
+    /// Where lb itself listens: a backend there would send requests round in circles.
+    pub listeners: Vec<Address>,
+    /// Whether backends are pinged, which UNIX sockets cannot be.
+    pub are_pinged: bool,
+}
+
+impl<N: Network> Proxy<N> {
+    /// Adds a backend, and says under which id. For the first worker.
+    ///
+    /// # Errors
+    /// It may not be added, its name is taken, or there are too many backends.
+    pub fn add_backend(
+        &mut self,
+        pool: PoolId,
+        backend: NewBackend,
+        now: Timestamp,
+    ) -> Result<BackendId, NotAdded> {
+        self.check_rules(&backend)?;
+        let id = self.pools.get_mut(pool).admit(&backend, now)?;
+        self.start_health_check(pool, id, now);
+        let backend = Arc::new(backend);
+        self.tell_others(pool, Message::Added(pool, Admitted { id, backend }));
+        Ok(id)
+    }
+
+    fn check_rules(&self, backend: &NewBackend) -> Result<(), NotAdded> {
+        let address = || backend.address.clone();
+        let is_own = |to: &Address| {
+            let mut listeners = self.rules.listeners.iter();
+            listeners.any(|listener| self.network.reaches(to, listener))
+        };
+        if backend.addresses.iter().any(is_own) {
+            return Err(NotAdded::OwnAddress(address()));
+        }
+        let is_unix = |to: &Address| matches!(to, Address::Unix(_));
+        if self.rules.are_pinged && backend.addresses.iter().any(is_unix) {
+            return Err(NotAdded::CannotBePinged(address()));
+        }
+        Ok(())
+    }
+
+    /// Does what follows in every worker from the removal of a backend.
+    pub(super) fn removed(&mut self, pool: PoolId, backend: BackendId, now: Timestamp) {
+        for conn in self.pools.get_mut(pool).forget(backend) {
+            self.close_backend(conn);
+        }
+        self.cut_off(pool, backend, now);
+        self.health_checks.forget(backend);
+        self.heartbeats.forget(backend);
+    }
+
+    /// Ends the exchanges at a backend that was removed before they were over. Those that may be
+    /// repeated go elsewhere.
+    fn cut_off(&mut self, pool: PoolId, backend: BackendId, now: Timestamp) {
+        if !self.pools.get(pool).backends.has_in_flight(backend) {
+            return;
+        }
+        for id in self.conns.exchanges.ids() {
+            let exchange = self.conns.exchanges.get(id);
+            if exchange.is_some_and(|it| it.pool == pool && it.backend() == Some(backend)) {
+                self.fail(id, Fault::BackendGone, now);
+            }
+        }
+    }
+
+    /// Vacates the slots of removed backends, or tells the first worker that this one has let go
+    /// of them.
+    pub(super) fn reclaim(&mut self, pool: PoolId) {
+        let backends = &mut self.pools.get_mut(pool).backends;
+        let is_first = backends.decides();
+        for backend in backends.reclaim() {
+            if !is_first {
+                self.tell_others(pool, Message::LetGo(pool, backend));
+            }
+        }
+    }
+}
