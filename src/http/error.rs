@@ -80,7 +80,7 @@ impl BadChunk {
     }
 }
 
-/// Why a backend's response cannot be trusted. Sections are of RFC 9112.
+/// The reason why a backend's response cannot be trusted. Sections are of RFC 9112.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BadResponse {

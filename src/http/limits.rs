@@ -1,9 +1,9 @@
-//! How large a head may be.
+//! Limits on the size of a head.
 
-/// The most fields a head can have, whatever the limits say: the table on the stack ends here.
+/// The most fields a head can have under any limits: the table on the stack ends here.
 pub const MAX_FIELDS: usize = 128;
 
-/// The most bytes a head can have, whatever the limits say: offsets are 32 bits wide.
+/// The most bytes a head can have under any limits: offsets are 32 bits wide.
 const MAX_BYTES: usize = 1 << 24;
 
 /// Bounds of one head. They hold for what has arrived of an unfinished head as well, so that an

@@ -5,7 +5,7 @@
 pub enum Method {
     /// `GET`
     Get,
-    /// `HEAD`: the response has no body, whatever its fields say.
+    /// `HEAD`: the response has no body, even if its fields announce one.
     Head,
     /// `POST`
     Post,
@@ -13,7 +13,7 @@ pub enum Method {
     Put,
     /// `DELETE`
     Delete,
-    /// `OPTIONS`: the only one that may be asked of `*`.
+    /// `OPTIONS`: the only one that is allowed with `*`.
     Options,
     /// `TRACE`
     Trace,

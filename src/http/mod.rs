@@ -16,8 +16,8 @@
 //! h1         the wire format: parse, scan, repair, body, chunked, write
 //! ```
 //!
-//! Each line knows those above it alone. Everything but `h1` works on bytes and spans, whatever
-//! version of HTTP they came in.
+//! Each line knows those above it alone. Everything but `h1` works on bytes and spans, in all
+//! versions of HTTP alike.
 //!
 //! # Requests are strict, responses are generous
 //!
@@ -38,8 +38,8 @@
 //! | trailers that RFC 9110, section 6.5.1, forbids | without them |
 //! | blanks between the name and the colon of a trailer | none |
 //!
-//! What stays refused, because recipients differ on it or because it says that the two ends are out
-//! of step:
+//! These stay refused, because recipients differ on them or because they show that the two ends are
+//! out of step:
 //!
 //! | a response with | why |
 //! |---|---|
@@ -48,7 +48,7 @@
 //! | a bare CR, or NUL in a head | recipients end the line or the value there, or do not |
 //! | a field line without a colon or a name, or a name that is no token, blanks before the colon included | it may be a framing field to another recipient; HAProxy refuses it as well |
 //! | several lengths, or one that is no number | the end of the body is a guess, also where chunks say it |
-//! | any other coding than one `chunked` | nobody asked for it, and its end or its content is unknown |
+//! | any other coding than one `chunked` | it was not requested, and its end or its content is unknown |
 //! | a chunk size with a sign, `0x`, a leading blank or a word behind it, or beyond 63 bits | the end of the chunk is a guess |
 //! | a chunk that does not end where its size says | the two ends are out of step |
 //! | a trailer line without a colon or a name | the end of the section is a guess |

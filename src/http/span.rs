@@ -1,4 +1,4 @@
-//! Where a part of a head lies.
+//! The position of a part of a head.
 //!
 //! A head keeps offsets instead of slices, so that it is `Copy` and outlives no borrow of the
 //! buffer it came from. A span read against a shorter buffer gives nothing rather than a panic.

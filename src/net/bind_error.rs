@@ -38,7 +38,7 @@ pub struct BindError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BindErrorKind {
-    /// A name cannot be resolved, or has no address of the kind asked for.
+    /// A name cannot be resolved, or has no address of the wanted kind.
     Unresolved,
     /// Another socket listens on the address.
     AddressInUse,

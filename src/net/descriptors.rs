@@ -10,13 +10,12 @@ const OTHERS_PER_WORKER: u64 = 32;
 /// Descriptors beside those of checks: events, standard streams.
 const OTHERS_OF_CHECKS: u64 = 16;
 
-/// Client connections where nothing is asked for.
+/// Client connections by default.
 pub(crate) const DEFAULT_CONNECTIONS: usize = 8_000;
 
 /// Raises the limit of open files so that `max_connections` clients, and as many connections to
 /// backends, can be open at once over all workers, and `conns` connections for heartbeats. Returns
-/// how many clients there may be: where no number is asked for, fewer than the default if no more
-/// fit.
+/// the number of clients that fit: without a number given, fewer than the default if no more fit.
 ///
 /// # Errors
 /// The system does not allow that many; says how many it needs.

@@ -1,10 +1,10 @@
 //! Sockets for echo messages: ICMP on a datagram socket, or on a raw one.
 //!
-//! One socket for each check, connected to the host it asks. A check by echo then is like any
-//! other: it has a socket, a token and a deadline, a late response finds nobody, and messages of
-//! other hosts cannot fill its queue. One socket for all checks was the other way. It saves four
-//! system calls a check, and has to sort the responses out; and a flood from anywhere would drown
-//! them, so that anybody could have backends taken for dead.
+//! One socket for each check, connected to its host. A check by echo then is like any other: it has
+//! a socket, a token and a deadline, a late reply is ignored, and messages of other hosts cannot
+//! fill its queue. One socket for all checks was the other way. It saves four system calls a check,
+//! but has to sort the replies; and a flood from anywhere would drown them, so that any host could
+//! have backends ejected.
 //!
 //! A datagram socket needs no privilege where `net.ipv4.ping_group_range` has our group; else it
 //! is a raw one, for which it takes `CAP_NET_RAW`.
@@ -19,7 +19,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// Messages of strangers passed over in one read. What comes after them waits for an event.
+/// Messages of other hosts passed over in one read. Messages after them wait for an event.
 const MAX_STRANGERS: usize = 64;
 
 /// Exchanges messages with one host.
@@ -40,9 +40,9 @@ impl EchoSocket {
         Ok(Self(socket))
     }
 
-    /// The next message from the host. A datagram socket takes answers from anybody. Whom it is
-    /// connected to is asked of the system each time: connections of all kinds are one type, and
-    /// checks are few.
+    /// The next message from the host. A datagram socket takes replies from every host. The system
+    /// is asked each time for the connected one: connections of all kinds are one type, and checks
+    /// are few.
     pub(crate) fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let host = self.0.peer_addr()?.as_socket().map(|host| host.ip());
         for _ in 0..MAX_STRANGERS {
@@ -106,7 +106,7 @@ pub(crate) fn allow_echo(hosts: impl Iterator<Item = IpAddr> + Clone) -> Result<
     });
     let sockets = one_of_each.into_iter().flatten().map(open_either);
     let mut errors = sockets.filter_map(Result::err);
-    // What else is wrong, as where there is no IPv6, is told of each check.
+    // Other errors, as where there is no IPv6, are reported by each check.
     match errors.find(|error| error.kind() == io::ErrorKind::PermissionDenied) {
         Some(error) => Err(refusal(error)),
         None => Ok(()),

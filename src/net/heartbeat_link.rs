@@ -1,9 +1,9 @@
 //! A sender's way to one balancer: a UDP socket, or a TCP connection, opened again and again.
 //!
 //! Nothing comes back from a balancer, so success is the absence of failure: a balancer counts as
-//! reached when, by the time something else is sent, nothing was heard against what was sent
-//! before. Nobody is waited for: what fails, takes too long to connect or does not take a message
-//! at once is closed, and the next address of the balancer has its turn.
+//! reached when, by the time something else is sent, no error has come for the message before.
+//! There is no waiting: a connection that fails, takes too long or does not take a message at once
+//! is closed, and the next address of the balancer has its turn.
 
 use crate::config::HostPort;
 use crate::heartbeat::framed;
@@ -17,16 +17,16 @@ use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-/// For a connection to be made, and for what was sent on it to be acknowledged.
+/// Time limit for a connection, and for the acknowledgement of what was sent on it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// That a balancer can be reached, or not any more.
+/// A balancer can be reached, or not any more.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Reachability {
     /// Which balancer.
     pub target: HostPort,
-    /// Why not; `None`: it can.
+    /// The failure; `None`: it can be reached.
     pub failure: Option<io::Error>,
 }
 
@@ -35,7 +35,7 @@ pub struct Reachability {
 pub(super) struct HeartbeatLink {
     target: HostPort,
     addresses: Vec<SocketAddr>,
-    /// How many of them have had their turn.
+    /// Number of them that have had their turn.
     turns: usize,
     /// The one that was used last.
     current: Option<SocketAddr>,
@@ -57,7 +57,7 @@ enum Line {
     Connected(TcpStream),
 }
 
-/// What happens to it.
+/// An event of the link.
 impl HeartbeatLink {
     /// A way that was not used yet. `by_tcp` or by UDP.
     pub(super) fn new(
@@ -200,7 +200,7 @@ impl HeartbeatLink {
                 SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
             };
             let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
-            // So that the system tells of datagrams nobody wants.
+            // So that the system reports datagrams that find no receiver.
             socket.connect(address)?;
             Line::Datagrams(socket)
         };
@@ -218,7 +218,8 @@ impl HeartbeatLink {
             },
             Line::Connected(stream) => {
                 let message = framed(&self.message);
-                // Whoever does not take one message is far behind; part of one would be garbage.
+                // A receiver that does not take one message is far behind; part of one would be
+                // garbage.
                 if stream.write(&message)? < message.len() {
                     return Err(io::ErrorKind::WriteZero.into());
                 }
@@ -235,7 +236,7 @@ impl HeartbeatLink {
         self.note(Some(error))
     }
 
-    /// Notes whether the balancer can be reached. Returns whether that is news.
+    /// Notes whether the balancer can be reached. Returns whether that has changed.
     fn note(&mut self, failure: Option<io::Error>) -> Option<Reachability> {
         let is_reached = failure.is_none();
         let before = self.is_reached.replace(is_reached);

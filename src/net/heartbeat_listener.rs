@@ -1,4 +1,4 @@
-//! Where heartbeats come in: a UDP socket and a TCP listener on one address.
+//! The heartbeat listener: a UDP socket and a TCP listener on one address.
 //!
 //! Edge-triggered like any socket: what an event tells is remembered until would-block. A turn
 //! takes at most [`DATAGRAMS_PER_TURN`] and [`ACCEPTS_PER_TURN`], so that a flood delays clients by
@@ -17,8 +17,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 
-/// Datagrams taken in one turn: about as many as the system keeps for us unless told otherwise,
-/// so that after a pause all that waits is taken before anybody is missed.
+/// Datagrams taken in one turn: about as many as the system keeps by default, so that after a pause
+/// all of them are taken before a backend is found missing.
 const DATAGRAMS_PER_TURN: usize = 256;
 /// Connections accepted in one turn.
 const ACCEPTS_PER_TURN: usize = 16;

@@ -1,8 +1,8 @@
 //! The loop that sends heartbeats: waits until one is due, samples the vitals, sends to every
 //! balancer.
 //!
-//! When something is due is up to [`SendSchedule`], the message to [`Heartbeat`], the way to each
-//! balancer to its link. Names are resolved again on another thread. The loop sleeps in between.
+//! [`SendSchedule`] decides when something is due, [`Heartbeat`] is the message, a link per
+//! balancer sends it. Names are resolved again on another thread. The loop sleeps in between.
 
 use super::heartbeat_link::{HeartbeatLink, Reachability};
 use super::heartbeat_resolver::Resolver;
@@ -23,15 +23,15 @@ use std::time::Duration;
 
 /// Events taken from the system in one turn.
 const EVENTS_PER_TURN: usize = 64;
-/// How often names are resolved again. A balancer that moved hears twice within ten seconds.
+/// Interval of resolving names again. A balancer that moved is reached twice within ten seconds.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(4);
 
-/// How things are with a server, at one moment.
+/// The condition of a server, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Vitals {
-    /// How busy its host is, if that is known.
+    /// Load of its host, if known.
     pub load: Option<Load>,
-    /// How the process is that is watched, if one is.
+    /// State of the watched process, if one is.
     pub process: Option<ProcessState>,
 }
 
@@ -118,8 +118,8 @@ impl HeartbeatSender {
         self.handle.clone()
     }
 
-    /// Sends until all heartbeats are sent or it is told to stop. `vitals` is asked before each
-    /// heartbeat; `tell` is told when a balancer cannot be reached any more, or is again. Returns
+    /// Sends until all heartbeats are sent or it is stopped. `vitals` is called before each
+    /// heartbeat, and `tell` when a balancer cannot be reached any more, or can be again. Returns
     /// whether all of them were reached at the end.
     ///
     /// # Errors

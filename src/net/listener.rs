@@ -12,8 +12,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 
-/// Connections the kernel holds for us while we are busy or at our limit. It takes no more than
-/// `net.core.somaxconn` whatever is asked.
+/// Connections the kernel holds for us while we are busy or at our limit. It takes at most
+/// `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
 /// Asks without waiting.
@@ -22,7 +22,7 @@ const AT_ONCE: Timespec = Timespec {
     tv_nsec: 0,
 };
 
-/// A connection as it was accepted, known to nobody yet.
+/// A connection as it was accepted, not registered yet.
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) stream: Stream,
@@ -34,7 +34,7 @@ pub(crate) struct Accepted {
 /// A bound address, and whether connections may be waiting there.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    /// Its place among the addresses that were asked for.
+    /// Its place among the configured addresses.
     number: u16,
     socket: ListeningSocket,
     address: Address,
@@ -110,7 +110,7 @@ impl Listener {
 }
 
 impl ListeningSocket {
-    /// Returns whether somebody waits to be accepted. Whoever comes later is announced by an event.
+    /// Returns whether a connection waits to be accepted. Later ones are announced by an event.
     fn has_arrivals(&self) -> bool {
         let waiting = match self {
             Self::Tcp(socket) => PollFd::new(socket, PollFlags::IN),
@@ -247,7 +247,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(5);
 
     #[test]
-    fn the_last_who_waits_is_known_to_be_the_last_and_the_next_is_announced() {
+    fn last_waiting_connection_is_recognised_and_the_next_is_announced() {
         let any_port = "127.0.0.1:0".parse::<SocketAddr>().unwrap();
         let mut listener = bind(0, &any_port.into(), 1, None).unwrap().pop().unwrap();
         let address = listener.address().tcp().unwrap();

@@ -23,7 +23,7 @@ use std::time::Duration;
 const QUEUE_BATCHES: usize = 64;
 /// Bytes held by a loop while the queue is full.
 const HELD_BYTES: usize = 4 * 1024 * 1024;
-/// How long the end of the process waits for the last lines to be written.
+/// Time the end of the process waits for the last lines to be written.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A loop's end of the log.
@@ -43,7 +43,7 @@ pub(crate) struct Log {
     status: Arc<LogStatus>,
 }
 
-/// How the writing goes, for all threads to see.
+/// The state of the writer, for all threads to see.
 #[derive(Debug, Default)]
 pub(crate) struct LogStatus {
     /// Lines handed over and neither written nor dropped yet.

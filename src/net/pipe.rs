@@ -7,12 +7,12 @@ use crate::transport::Pipes;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// Bytes a pipe is asked to hold: as much as the relay fills at once. The system may grant less.
+/// Requested capacity of a pipe: as much as the relay fills at once. The system may grant less.
 const PIPE_BYTES: usize = 256 * 1024;
 /// Pipes lent at once over all workers. Beyond, bytes are copied: two descriptors each, and the
 /// system bounds the memory of all pipes of a user.
 const MAX_LENT: usize = 256;
-/// What a worker may lend at least, however many there are.
+/// Pipes a worker may lend at least, with any number of workers.
 const MIN_LENT: usize = 8;
 /// Pipes kept for reuse.
 const MAX_KEPT: usize = 32;

@@ -1,4 +1,4 @@
-//! What every loop takes from the system before it runs: a way to wait for events, and chance.
+//! Event polls, and seeds: every loop takes both from the system before it runs.
 
 use super::{BindError, BindErrorKind};
 use crate::transport::Readiness;
@@ -23,7 +23,7 @@ pub(crate) fn no_events(error: io::Error) -> BindError {
     BindError::new(BindErrorKind::System, problem, remedy).with_source(error)
 }
 
-/// Returns what an event says of a socket.
+/// Returns the readiness of a socket after an event.
 pub(crate) fn readiness(event: &Event) -> Readiness {
     Readiness {
         readable: event.is_readable(),

@@ -1,9 +1,9 @@
 //! The file of a UNIX socket that is listened on.
 //!
 //! A process that dies leaves its file behind, and a file in the way cannot be bound. So a socket
-//! that nobody listens on is replaced; any other file, and a socket somebody serves, is left alone.
-//! The file is removed after its listener, unless another process has taken its place by then.
-//! Comparing inodes was the other way to tell: they are used again at once.
+//! without a listener is replaced; any other file, and a served socket, is left alone. The file is
+//! removed after its listener, unless another process has taken its place by then. Comparing inodes
+//! was the other way to tell: they are used again at once.
 
 use crate::config::FileMode;
 use mio::net::{UnixListener, UnixStream};

@@ -128,7 +128,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream as Blocking};
     use std::time::Instant;
 
-    /// What the system waits for more at most.
+    /// The event that the system waits for at most.
     const HELD_BACK: Duration = Duration::from_millis(200);
     const DEADLINE: Duration = Duration::from_secs(5);
 

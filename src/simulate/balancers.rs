@@ -1,4 +1,5 @@
-//! Who chooses: one or several balancers with the product's strategies, or the oracle.
+//! The rules under comparison: one or several balancers with the product's strategies, or the
+//! oracle.
 //!
 //! Owns the upstreams and the names of servers in them. A choice is a [`Ticket`], which holds the
 //! lease and is settled exactly once, as in the server.
@@ -13,14 +14,14 @@ use crate::time::Timestamp;
 /// By what servers are chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// Where the request will be done first, by what nobody can know.
+    /// The server that will finish the request first, which no real balancer can know.
     Oracle,
     /// By a strategy.
     Strategy(StrategySpec),
 }
 
 impl Rule {
-    /// Returns what it is called.
+    /// Returns its name.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -37,11 +38,11 @@ pub(super) struct Ticket {
     lease: Option<Lease>,
 }
 
-/// All who choose.
+/// All balancers of a run.
 pub(super) struct Balancers {
     /// None: the oracle chooses.
     upstreams: Vec<Backends>,
-    /// When the oracle chose each server last, counted in choices.
+    /// Number of the oracle's last choice of each server, counted in choices.
     last_choices: Vec<u64>,
     choices: u64,
 }
@@ -82,7 +83,7 @@ impl Balancers {
     pub(super) fn join(&mut self, group: &ServerGroup, now: Timestamp) {
         let nth = self.last_choices.len();
         for pool in &mut self.upstreams {
-            // Nobody is ever removed, so slots are given out in order.
+            // No backend is ever removed, so slots are given out in order.
             let backend = pool.add(name(nth), group.weight, now);
             limit(pool, backend, group);
         }
@@ -130,20 +131,20 @@ impl Balancers {
         Some(backend)
     }
 
-    /// Returns whether a request should wait at its balancer because all who could serve it are at
-    /// their limits. The oracle has none: it knows what waiting at each server comes to.
+    /// Returns whether a request should wait at its balancer because all eligible servers are at
+    /// their limits. Under the oracle none does: it knows the cost of waiting at each server.
     pub(super) fn is_full(&self, balancer: usize, tried: &[BackendId]) -> bool {
         let pool = self.upstreams.get(balancer);
         pool.is_some_and(|pool| pool.is_full(tried))
     }
 
-    /// Returns how often somebody was chosen so far.
+    /// Returns the number of choices so far.
     pub(super) const fn picks(&self) -> u64 {
         self.choices
     }
 
-    /// Returns what the balancer that a request comes to makes of each server; the oracle does not
-    /// say.
+    /// Returns the ratings of each server by the balancer that a request comes to; the oracle has
+    /// none.
     pub(super) fn explain(&self, demand: &Demand, now: Timestamp) -> Option<Vec<Rating>> {
         let pool = self.upstreams.get(demand.balancer)?;
         Some(pool.explain(demand.key, now))
@@ -170,8 +171,8 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// Returns what the oracle goes by: the time until the request would be done; for ever where it
-    /// fails.
+    /// Returns the time until the request would be done, by which the oracle chooses; for ever
+    /// where it fails.
     fn cost_s(&self, demand: &Demand, now: Timestamp) -> f64 {
         match demand.luck <= self.condition.fail_rate || self.condition.refuses {
             true => f64::INFINITY,

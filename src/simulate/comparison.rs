@@ -10,22 +10,22 @@ use super::scenario::Scenario;
 use serde::Serialize;
 use std::time::Duration;
 
-/// What rules made of a scenario.
+/// The results of a scenario under several rules.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
     /// The name of the scenario.
     pub scenario: String,
-    /// What it shows.
+    /// The purpose of the scenario.
     pub about: String,
     /// Requests of each run.
     pub requests: u64,
-    /// How many runs each rule had.
+    /// Runs of each rule.
     pub seeds: usize,
     /// One for each rule, in the order in which they were given; the first is the oracle.
     pub rows: Vec<Row>,
 }
 
-/// What one rule made of a scenario.
+/// The result of a scenario under one rule.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     /// The rule.
@@ -44,7 +44,7 @@ pub struct Row {
     pub failed: f64,
     /// The share of all picks that each server got, in the order of the pool.
     pub shares: Vec<f64>,
-    /// Times within which a share of requests was answered: `(share, milliseconds)`, with as many
+    /// Times within which a share of requests was served: `(share, milliseconds)`, with as many
     /// points for the last thousandth as for the first nine tenths.
     pub curve: Vec<(f64, f64)>,
 }

@@ -1,9 +1,9 @@
 //! The loop of a run: the next thing that happens, and what follows from it.
 //!
-//! Owns the virtual clock, which moves from event to event and never back. What happens at one
-//! instant happens in the order in which it was decided. Every request ends exactly once: it is
-//! answered, it fails, or it is given up; a server goes on with what was given up, as it would.
-//! How a request finds a server, or waits for one, is in [`dispatch`].
+//! Owns the virtual clock, which moves from event to event and never back. Events at one instant
+//! happen in the order in which they were decided. Every request ends exactly once: it is served,
+//! it fails, or it is given up; a server goes on with an abandoned request, as it would.
+//! [`dispatch`] finds a server for a request, or lets it wait for one.
 
 mod dispatch;
 
@@ -22,7 +22,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
-/// What can happen.
+/// An event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     /// Requests come.
@@ -56,14 +56,14 @@ pub(super) struct Engine<'a> {
     balancers: Balancers,
     /// Those that belong to the pool. The others follow when they join.
     servers: Vec<Watched>,
-    /// What happens, by time, then by the number of the decision.
+    /// Events, by time, then by the number of the decision.
     events: BinaryHeap<Reverse<(Timestamp, u64, Event)>>,
     decisions: u64,
-    /// When each request is given up, in the order in which they were sent.
+    /// Time at which each request is given up, in the order in which they were sent.
     deadlines: VecDeque<(Timestamp, JobId)>,
     open: Slab<Open>,
     next_serial: u64,
-    /// Who waits for room, by balancer.
+    /// Requests that wait for room, by balancer.
     lines: Vec<Line>,
     now: Timestamp,
     tally: Tally,
@@ -235,7 +235,7 @@ impl<'a> Engine<'a> {
         let open = self.open.remove(job.slot);
         let time = self.now.since(open.request.came_at);
         match outcome {
-            Outcome::Success { .. } => self.tally.answered(time),
+            Outcome::Success { .. } => self.tally.served(time),
             Outcome::ClientError
             | Outcome::Failure
             | Outcome::Unreachable
@@ -248,7 +248,7 @@ impl<'a> Engine<'a> {
         self.serve_line(balancer);
     }
 
-    /// The client whose request has ended thinks, then asks again.
+    /// The client whose request has ended thinks, then sends another.
     fn ask_again(&mut self) {
         if self.traffic.clients() > 0 && !self.traffic.is_over() {
             let next = self.traffic.next_arrival(self.now);

@@ -1,4 +1,4 @@
-//! Why one pick of a run went where it went.
+//! The explanation of one pick of a run.
 
 use super::balancers::Rule;
 use super::engine::Engine;
@@ -9,13 +9,13 @@ use crate::time::Timestamp;
 /// One pick and what was known when it was made.
 #[derive(Clone, Debug)]
 pub struct Explanation {
-    /// When it was made, on the clock of the run.
+    /// Time of the pick, on the clock of the run.
     pub at: Timestamp,
     /// By which balancer, counted from 0.
     pub balancer: usize,
     /// Which server was picked, in the order of the pool.
     pub chosen: usize,
-    /// What the strategy made of each server of the pool, in its order.
+    /// The strategy's rating of each server of the pool, in its order.
     pub ratings: Vec<Rating>,
 }
 

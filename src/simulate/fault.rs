@@ -1,4 +1,4 @@
-//! What goes wrong with a server, and when.
+//! Faults of a server, and their times.
 //!
 //! A [`Fault`] is a kind of misbehaviour over a span of time, perhaps again and again. What all
 //! faults of a server make of it at one instant is its [`Condition`]; the engine asks for the
@@ -11,34 +11,34 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Notation")]
 pub struct Fault {
-    /// What goes wrong.
+    /// The kind of fault.
     pub kind: FaultKind,
-    /// When it begins. Seconds.
+    /// Its beginning. Seconds.
     pub from_s: f64,
-    /// When it is healed; infinity is never. Seconds.
+    /// Its end; infinity is never. Seconds.
     pub until_s: f64,
     /// If given, it comes again after so long. Seconds.
     pub every_s: Option<f64>,
-    /// How long it lasts each time it comes. Seconds.
+    /// Duration each time it comes. Seconds.
     pub for_s: f64,
 }
 
-/// What can go wrong.
+/// Kinds of fault.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum FaultKind {
     /// Everything takes `factor` times as long.
     Slow {
-        /// How much longer.
+        /// Factor on the service time.
         factor: f64,
     },
     /// As slow at first, then steadily less until it is healed: cold caches.
     Warming {
-        /// How much longer at first.
+        /// Factor on the service time at first.
         factor: f64,
     },
     /// Requests are taken and not worked on: a hang, or with `every_s` a stall.
     Hang,
-    /// Requests are answered with an error at once.
+    /// Requests get an error at once.
     Fail {
         /// Their share, 0 to 1.
         rate: f64,
@@ -95,10 +95,10 @@ impl TryFrom<Notation> for Fault {
 /// Steps in which a server warms up.
 const WARMING_STEPS: f64 = 16.0;
 
-/// How a server is at one instant.
+/// The condition of a server at one instant.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Condition {
-    /// What is left of its speed, 0 to 1.
+    /// The rest of its speed, 0 to 1.
     pub(super) pace: f64,
     /// The share of requests to which it responds with an error, and after how long. Seconds.
     pub(super) fail_rate: f64,
@@ -115,7 +115,7 @@ impl Condition {
         refuses: false,
     };
 
-    /// Returns what `faults` make of a server at `now`.
+    /// Returns the condition of a server with these `faults` at `now`.
     pub(super) fn at(faults: &[Fault], now: Timestamp) -> Self {
         let now_s = seconds(now);
         let active = faults.iter().filter(|fault| fault.is_active(now_s));

@@ -1,5 +1,5 @@
-//! Requests that wait at a balancer because every server is at its limit: first come, first
-//! served, and nobody for longer than the scenario says.
+//! Requests that wait at a balancer because every server is at its limit: first come, first served,
+//! and none for longer than the scenario allows.
 
 use super::scenario::Scenario;
 use super::traffic::Demand;
@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(super) struct Request {
     pub(super) demand: Demand,
     pub(super) came_at: Timestamp,
-    /// Who refused it.
+    /// The servers that refused it.
     pub(super) tried: Vec<BackendId>,
 }
 
@@ -61,14 +61,14 @@ impl Line {
         Ok((self.first + self.waiting.len() as u64 - 1, self.patience))
     }
 
-    /// Takes out who has waited longest.
+    /// Takes out the request that has waited longest.
     pub(super) fn first(&mut self) -> Option<Request> {
         let request = self.waiting.pop_front()?;
         self.first += 1;
         Some(request)
     }
 
-    /// Puts back who was taken out last.
+    /// Puts back the request taken out last.
     pub(super) fn put_back(&mut self, request: Request) {
         self.first -= 1;
         self.waiting.push_front(request);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_name_who_waits_and_nobody_else() {
+    fn numbers_name_waiting_requests_only() {
         let mut line = Line::new(&written(
             "arrivals = { kind = \"steady\", load = 0.5 }\nservers = [{}]\nqueue_limit = 2\n\
              service = { kind = \"constant\", ms = 1.0 }\nqueue_timeout_s = 3.0",

@@ -44,7 +44,7 @@ pub use service::Service;
 
 use engine::Engine;
 
-/// Runs a scenario to its end: until every request is answered or given up.
+/// Runs a scenario to its end: until every request is served or given up.
 #[must_use]
 pub fn run(scenario: &Scenario, rule: &Rule, seed: u64) -> Report {
     let mut engine = Engine::new(scenario, rule, seed);

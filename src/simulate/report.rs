@@ -1,4 +1,4 @@
-//! What came out of a run.
+//! The result of a run.
 //!
 //! Times are kept exactly, one a request, and sorted once at the end; choices are counted for
 //! each server and second.
@@ -6,7 +6,7 @@
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// What came out of a run.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// From arrival to response, sorted. Nanoseconds.
@@ -36,7 +36,7 @@ impl Report {
         self.failures as f64 / self.times.len().max(1) as f64
     }
 
-    /// The time within which this share of requests (0 to 1) was answered.
+    /// The time within which this share of requests (0 to 1) was served.
     #[must_use]
     pub fn percentile(&self, share: f64) -> Duration {
         let rank = (share * self.times.len() as f64).ceil() as usize;
@@ -113,14 +113,14 @@ impl Tally {
         }
     }
 
-    pub(super) fn answered(&mut self, time: Duration) {
+    pub(super) fn served(&mut self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.report.times.push(nanos);
     }
 
     pub(super) fn failed(&mut self, time: Duration) {
         self.report.failures += 1;
-        self.answered(time.max(Duration::from_nanos(self.timeout)));
+        self.served(time.max(Duration::from_nanos(self.timeout)));
     }
 
     pub(super) fn into_report(mut self) -> Report {
@@ -138,7 +138,7 @@ mod tests {
         let mut tally = Tally::new(1, 100, Duration::from_secs(1));
         (1..=100)
             .rev()
-            .for_each(|n| tally.answered(Duration::from_millis(n)));
+            .for_each(|n| tally.served(Duration::from_millis(n)));
         let report = tally.into_report();
         let millis = |share: f64| report.percentile(share).as_millis();
         assert_eq!([0.0, 0.5, 0.99, 1.0].map(millis), [1, 50, 99, 100]);
@@ -146,9 +146,9 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_counts_as_the_whole_timeout() {
+    fn failure_counts_as_the_whole_timeout() {
         let mut tally = Tally::new(1, 2, Duration::from_secs(30));
-        tally.answered(Duration::from_millis(1));
+        tally.served(Duration::from_millis(1));
         tally.failed(Duration::from_millis(1));
         let report = tally.into_report();
         assert_eq!(report.percentile(1.0), Duration::from_secs(30));

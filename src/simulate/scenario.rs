@@ -1,4 +1,4 @@
-//! What is simulated: the traffic, the servers, what goes wrong with them, and when.
+//! The scenario of a simulation: traffic, servers and faults.
 //!
 //! Owns the notation of a scenario and its defaults. A [`Scenario`] that was parsed is complete and
 //! in range; it knows neither strategies nor seeds, so that every strategy meets the same one.
@@ -14,33 +14,33 @@ use std::time::Duration;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// What it shows, in one line.
+    /// Its purpose, in one line.
     #[serde(default)]
     pub about: String,
-    /// How many requests clients send.
+    /// Number of requests that clients send.
     #[serde(default = "default_requests")]
     pub requests: u64,
-    /// When requests come.
+    /// Arrivals of requests.
     pub arrivals: Arrivals,
-    /// How much work they are.
+    /// Work of the requests.
     pub service: Service,
-    /// Who serves them.
+    /// Groups of servers.
     pub servers: Vec<ServerGroup>,
-    /// How many balancers share the traffic, each knowing only its own part of it.
+    /// Balancers that share the traffic, each knowing only its own part of it.
     #[serde(default = "one")]
     pub balancers: usize,
     /// After how long a request without a response is given up. Seconds.
     #[serde(default = "default_timeout_s")]
     pub timeout_s: f64,
-    /// How often a request whose connection was refused is sent elsewhere.
+    /// Attempts elsewhere of a request whose connection was refused.
     #[serde(default = "default_retries")]
     pub retries: u32,
-    /// How many requests wait at each balancer while all servers are at their limits; more fail.
+    /// Requests that wait at each balancer while all servers are at their limits; more fail.
     #[serde(default = "default_queue_limit")]
     pub queue_limit: usize,
-    /// How long each waits. Seconds.
+    /// Time limit of the wait. Seconds.
     #[serde(default = "default_queue_timeout_s")]
     pub queue_timeout_s: f64,
     /// Requests that were recorded, in the order of their arrival; they take the place of
@@ -52,13 +52,13 @@ pub struct Scenario {
 /// One request of a recording.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Recorded {
-    /// When it came, counted from the beginning of the recording.
+    /// Time of arrival since the beginning of the recording.
     pub at: Duration,
-    /// How long a server of speed 1 works on it.
+    /// Service time at a server of speed 1.
     pub work: Duration,
 }
 
-/// When requests come.
+/// Arrivals of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Arrivals {
@@ -75,14 +75,14 @@ pub enum Arrivals {
     },
     /// From so many clients, each of which waits for its response, thinks and asks again.
     Clients {
-        /// How many.
+        /// Number of clients.
         count: u32,
-        /// How long each thinks on average, exponentially distributed. Milliseconds.
+        /// Mean time between response and next request, exponentially distributed. Milliseconds.
         think_ms: f64,
     },
 }
 
-/// How many requests come, in one of two ways.
+/// The rate of requests, in one of two ways.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rate {
@@ -96,25 +96,25 @@ pub enum Rate {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerGroup {
-    /// How many there are.
+    /// Number of servers.
     pub count: usize,
     /// Seconds of work that one of their workers does in a second.
     pub speed: f64,
-    /// How many workers each has.
+    /// Workers of each.
     pub workers: usize,
-    /// The weight the balancer is told, 1 to 256.
+    /// The weight at the balancer, 1 to 256.
     pub weight: u32,
-    /// How many requests each balancer gives one at once; any number unless given.
+    /// Requests each balancer gives one server at once; any number unless given.
     pub max_connections: Option<u32>,
-    /// How workers are given to requests.
+    /// Assignment of workers to requests.
     pub discipline: Discipline,
-    /// When they are added to the pool; 0 is from the start. Seconds.
+    /// Time of joining the pool; 0 is from the start. Seconds.
     pub join_s: f64,
-    /// What goes wrong with them.
+    /// Faults of the servers.
     pub faults: Vec<Fault>,
 }
 
-/// How the workers of a server are given to its requests.
+/// Assignment of the workers of a server to its requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Discipline {
@@ -164,7 +164,7 @@ fn default_queue_timeout_s() -> f64 {
     Timeouts::default().queue.as_secs_f64()
 }
 
-/// What a file of scenarios holds.
+/// The content of a file of scenarios.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub(super) struct JobId {
     /// Different for every request.
     pub(super) serial: u64,
-    /// Where it is kept while it is open.
+    /// Its place while it is open.
     pub(super) slot: usize,
 }
 
@@ -114,8 +114,8 @@ impl Server {
     }
 
     /// Seconds until a job of this size would be done if it came now and nothing came after it.
-    /// Only somebody who knows all sizes can tell. It is exact for one worker; for several it
-    /// spreads the work evenly over them.
+    /// Takes the sizes of all jobs to know. It is exact for one worker; for several it spreads the
+    /// work evenly over them.
     pub(super) fn would_take_s(&self, work: f64, now: Timestamp) -> f64 {
         let given = self.given_at(now);
         let left = self.serving.iter().map(|Reverse((done_at, _))| {

@@ -1,4 +1,4 @@
-//! How much work a request is.
+//! The work of a request.
 //!
 //! Work is in seconds of a worker of speed 1. Each kind is a distribution with a mean, by which
 //! loads are reckoned.
@@ -13,7 +13,7 @@ use serde::Deserialize;
 pub enum Service {
     /// Always the same. Milliseconds.
     Constant {
-        /// How long.
+        /// The service time.
         ms: f64,
     },
     /// Memoryless. Milliseconds.
@@ -23,9 +23,9 @@ pub enum Service {
     },
     /// Many short ones and a few long ones. Milliseconds.
     Bimodal {
-        /// What most take.
+        /// Service time of most requests.
         short_ms: f64,
-        /// What the others take.
+        /// Service time of the others.
         long_ms: f64,
         /// The share of the others, 0 to 1.
         long_share: f64,
@@ -41,7 +41,7 @@ pub enum Service {
     Pi {
         /// The largest number of terms.
         terms: u32,
-        /// What each term takes. Milliseconds.
+        /// Service time of each term. Milliseconds.
         term_ms: f64,
     },
 }

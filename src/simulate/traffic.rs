@@ -9,17 +9,17 @@ use crate::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many different keys requests have, for strategies that hash them.
+/// Number of different keys of requests, for strategies that hash them.
 const KEYS: usize = 1_000;
 
-/// What is decided about a request before anybody picks.
+/// The properties of a request, decided before any pick.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Demand {
-    /// How long a server of speed 1 works on it. Seconds.
+    /// Service time at a server of speed 1. Seconds.
     pub(super) work: f64,
     /// Which balancer it comes to.
     pub(super) balancer: usize,
-    /// What hashing strategies go by.
+    /// The key for hashing strategies.
     pub(super) key: u64,
     /// Above 0, at most 1: it fails where the rate of failures is higher.
     pub(super) luck: f64,

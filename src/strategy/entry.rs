@@ -1,4 +1,4 @@
-//! What the registry knows of a strategy: its names, its help, and how to build it.
+//! The registry's entry of a strategy: its names, its help, and its constructor.
 //!
 //! Each strategy defines its [`Entry`] beside its code; nothing else lists its properties.
 
@@ -13,9 +13,9 @@ pub struct Entry {
     pub aliases: &'static [&'static str],
     /// The part of a request it keys on.
     pub key: KeyKind,
-    /// When to use it, in one line.
+    /// Its purpose, in one line.
     pub help: &'static str,
-    /// How the cost of a pick grows with a pool of `n` backends.
+    /// Cost of a pick from a pool of `n` backends.
     pub cost: &'static str,
     /// Cost of a pick and its settlement at 4 and at 1,024 backends: bench `pick`, one core at
     /// 2.5 GHz. Nanoseconds.
@@ -44,9 +44,9 @@ pub enum KeyKind {
 pub struct BuildArgs {
     /// The entry's name, for [`Strategy::name`].
     pub name: &'static str,
-    /// Where the key comes from.
+    /// Source of the key.
     pub key: KeySource,
-    /// How much of the load one backend may get, for strategies that hash.
+    /// Limit on the load of one backend, for strategies that hash.
     pub load_bound: LoadBound,
     /// Decides all random choices.
     pub seed: u64,
@@ -62,7 +62,7 @@ impl Entry {
         }
     }
 
-    /// Returns what must follow the name and a colon, if anything: `header-hash:FIELD`.
+    /// Returns the argument after the name and a colon, if there is one: `header-hash:FIELD`.
     #[must_use]
     pub const fn argument(&self) -> Option<&'static str> {
         match self.key {

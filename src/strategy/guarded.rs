@@ -1,9 +1,9 @@
 //! Keeps a strategy of the user's own from ending the balancer when it panics.
 //!
 //! Owns the strategy. A panic while picking becomes a pick of no backend, which the pool reports as
-//! an invalid pick; a panic while learning loses what there was to learn. The strategy is called
-//! again afterwards, with whatever state the panic left it in. Where panics abort the process,
-//! there is nothing to catch.
+//! an invalid pick; a panic while learning loses one lesson. The strategy is called again
+//! afterwards, with the state the panic left it in. Where panics abort the process, there is
+//! nothing to catch.
 
 use super::{BackendId, Candidate, KeySource, Rating, Settlement, Strategy, rating};
 use crate::time::Timestamp;

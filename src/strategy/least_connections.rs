@@ -20,7 +20,7 @@ pub struct LeastConnections {
 }
 
 impl LeastConnections {
-    /// How the registry lists it.
+    /// Its entry in the registry.
     pub const ENTRY: Entry = Entry {
         name: "least-conn",
         aliases: &["LeastConnections"],
@@ -95,7 +95,7 @@ fn compare(a: &Candidate, b: &Candidate) -> Ordering {
         .cmp(&load(b, a))
         .then_with(|| match a.in_flight {
             0 => Ordering::Equal,
-            // `None` sorts before every instant, so never having answered comes last.
+            // `None` sorts before every instant, so a backend that never responded comes last.
             _ => b.last_completed_at.cmp(&a.last_completed_at),
         })
         .then_with(|| a.last_pick.cmp(&b.last_pick))

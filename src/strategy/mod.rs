@@ -118,10 +118,10 @@ pub struct Candidate {
     pub last_pick: u64,
     /// Time of its last pick; [`Timestamp::ZERO`] before the first.
     pub last_picked_at: Timestamp,
-    /// When it last completed an exchange, well or badly; `None` before the first. An exchange
-    /// that never reached it, or was abandoned, does not count.
+    /// Time at which it last completed an exchange, well or badly; `None` before the first. An
+    /// exchange that never reached it, or was abandoned, does not count.
     pub last_completed_at: Option<Timestamp>,
-    /// When the oldest exchange in flight there was dispatched; `None` when idle.
+    /// Time of dispatch of the oldest exchange in flight there; `None` when idle.
     pub oldest_dispatched_at: Option<Timestamp>,
 }
 
@@ -130,9 +130,9 @@ pub struct Candidate {
 pub struct Settlement {
     /// The backend of the exchange.
     pub backend: BackendId,
-    /// How it ended.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// When it was dispatched.
+    /// Time of its dispatch.
     pub dispatched_at: Timestamp,
     /// Exchanges in flight at that backend when it was dispatched, itself not counted.
     pub ahead_at_dispatch: u32,
@@ -142,7 +142,7 @@ pub struct Settlement {
     pub remaining: u32,
 }
 
-/// How an exchange ended, as far as its backend is concerned.
+/// The end of an exchange, as far as its backend is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The backend responded as it should.
@@ -175,7 +175,7 @@ impl Outcome {
     }
 }
 
-/// Where the key comes from by which a hashing strategy keeps clients at one backend.
+/// The part of a request whose hash keeps clients at one backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
     /// The strategy does not look at the request.

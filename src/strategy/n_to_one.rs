@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 pub struct NToOne;
 
 impl NToOne {
-    /// How the registry lists it.
+    /// Its entry in the registry.
     pub const ENTRY: Entry = Entry {
         name: "n-to-1",
         aliases: &["N2One"],

@@ -18,7 +18,7 @@ pub struct TwoChoices {
 }
 
 impl TwoChoices {
-    /// How the registry lists it.
+    /// Its entry in the registry.
     pub const ENTRY: Entry = Entry {
         name: "p2c",
         aliases: &["TwoChoices"],

@@ -17,7 +17,7 @@ pub struct Random {
 }
 
 impl Random {
-    /// How the registry lists it.
+    /// Its entry in the registry.
     pub const ENTRY: Entry = Entry {
         name: "random",
         aliases: &[],

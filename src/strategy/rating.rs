@@ -1,9 +1,9 @@
-//! How a strategy rates a candidate, in numbers and in words: for people who ask why a backend
+//! A strategy's rating of a candidate, in numbers and in words: explains to people why a backend
 //! was picked. No pick depends on it, and none pays for it.
 
 use super::{BackendId, Candidate};
 
-/// How a strategy rates one candidate at one moment.
+/// A strategy's rating of one candidate at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rating {
     /// The candidate.
@@ -13,7 +13,7 @@ pub struct Rating {
     /// The quantity the strategy compares, in its own unit: the least is picked. `None` if it
     /// does not compare candidates.
     pub cost: Option<f64>,
-    /// Where the cost comes from, in a few words.
+    /// The origin of the cost, in a few words.
     pub reason: String,
 }
 

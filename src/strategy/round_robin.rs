@@ -39,7 +39,7 @@ struct Account {
     members: Vec<usize>,
     /// Index of the member whose turn is next.
     next: usize,
-    /// How often all of them had their turn.
+    /// Number of full rounds.
     rounds: i64,
 }
 
@@ -60,7 +60,7 @@ impl Account {
 }
 
 impl RoundRobin {
-    /// How the registry lists it.
+    /// Its entry in the registry.
     pub const ENTRY: Entry = Entry {
         name: "round-robin",
         aliases: &["RoundRobin"],

@@ -16,7 +16,7 @@ pub(super) const SAMPLED_ABOVE: usize = 500;
 /// Neighbours that are drawn together.
 pub(super) const BLOCK: usize = 4;
 
-/// How many blocks are drawn, with repetition.
+/// Blocks that are drawn, with repetition.
 const BLOCKS: usize = 16;
 
 /// Draws blocks of a pool of `count`, by number.

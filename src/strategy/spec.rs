@@ -14,7 +14,7 @@ use std::str::FromStr;
 #[derive(Clone)]
 pub struct StrategySpec {
     entry: &'static Entry,
-    /// What followed the name and a colon; empty without.
+    /// The part after the name and a colon; empty without.
     argument: String,
     load_bound: LoadBound,
 }
@@ -116,8 +116,8 @@ impl FromStr for StrategySpec {
     }
 }
 
-/// Why a strategy cannot be found by its name. Displays as the end of a sentence that began with
-/// the name.
+/// The reason why a strategy cannot be found by its name. Displays as the end of a sentence that
+/// began with the name.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum BadStrategy {

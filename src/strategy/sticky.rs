@@ -2,8 +2,8 @@
 //! any strategy.
 //!
 //! The value is a keyed hash (HMAC-SHA-256, RFC 2104) of the backend's name: it names no address,
-//! cannot be made up without the secret, and stays good as long as name and secret do, whatever
-//! else changes. Values are computed once; a request costs one comparison a backend.
+//! cannot be made up without the secret, and stays good as long as name and secret do. Values are
+//! computed once; a request costs one comparison a backend.
 
 use super::BackendId;
 use hmac::{Hmac, KeyInit, Mac};
@@ -87,7 +87,7 @@ impl Sticky {
         &self.cookie
     }
 
-    /// The backend a value stands for; `None` if nobody here made it.
+    /// The backend a value stands for; `None` if the value is not ours.
     #[must_use]
     pub fn backend(&self, value: &[u8]) -> Option<BackendId> {
         let found = self.values.iter().find(|b| b.value.as_bytes() == value);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn known_answer() {
+    fn known_value() {
         // HMAC-SHA-256, key "Jefe" (RFC 4231, section 4.3), cut to 16 bytes.
         assert_eq!(
             keyed_hash(

@@ -1,8 +1,8 @@
 //! The access log: one line for each exchange, as text or as JSON.
 //!
-//! It owns how values are written, the same fields in both formats; the fields are those of
-//! [`LOG_FIELDS`]. It does not know where lines go. Invariant: one record is one line, whatever
-//! bytes a client sent: nothing in a target can end the line, add a field or break the JSON.
+//! Owns the notation of values, the same fields in both formats; the fields are those of
+//! [`LOG_FIELDS`]. Does not know where lines go. Invariant: one record is one line for every input
+//! of a client: nothing in a target can end the line, add a field or break the JSON.
 //!
 //! A line is written straight into the caller's buffer and allocates nothing else. A serializer
 //! was refused: it would bring a trait of its own for two formats of one flat list.

@@ -1,4 +1,4 @@
-//! What is counted of one backend.
+//! The counters of one backend.
 //!
 //! It does not know its name, its state or what is in flight there: those are the upstream's.
 
@@ -16,7 +16,7 @@ pub(super) struct BackendStats {
 }
 
 impl BackendStats {
-    /// An exchange that this backend responded to, or was asked last for, is over.
+    /// An exchange that this backend responded to, or was tried last for, is over.
     pub(super) fn observe(&mut self, record: &Record) {
         self.counters.observe(record);
         if let Some(response_time) = record.first_byte_time {

@@ -105,7 +105,7 @@ impl StatusCounts {
     }
 }
 
-/// How often each fault occurred.
+/// Counts of each fault.
 ///
 /// A list that is searched: there are two dozen faults, and only exchanges that end badly look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -18,7 +18,7 @@ pub struct LogField {
     pub(super) source: LogSource,
 }
 
-/// Where the value of a field comes from.
+/// The source of the value of a field.
 #[derive(Debug)]
 pub(super) enum LogSource {
     /// A finished exchange.
@@ -27,7 +27,7 @@ pub(super) enum LogSource {
     Header(&'static str),
 }
 
-/// Everything a line can tell of.
+/// The sources of the fields of a line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LogContext<'a> {
     /// The present time, formatted.

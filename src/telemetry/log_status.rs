@@ -1,4 +1,4 @@
-//! How the writing of the access log goes: counts, and the events that users are told of.
+//! The state of the access log's writer: counts, and the events that users see.
 
 use std::fmt;
 

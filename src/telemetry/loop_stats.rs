@@ -110,7 +110,7 @@ pub struct TurnTimes {
 #[derive(Clone, Debug, Default)]
 pub struct LoopStats {
     turn_began_at: Timestamp,
-    /// When the last phase ended.
+    /// End of the last phase.
     phase_ended_at: Timestamp,
     /// The longest phase of this turn so far, and its nanoseconds.
     slowest: (TurnPhase, u64),

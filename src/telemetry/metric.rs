@@ -14,18 +14,18 @@ pub struct Metric<T: 'static> {
     pub name: &'static str,
     /// Its meaning.
     pub help: &'static str,
-    /// Whether it only grows.
+    /// Counter or gauge.
     pub kind: MetricKind,
     /// The unit of the numbers that `get` returns.
     pub unit: MetricUnit,
-    /// Where the summary shows it: the title of a line and the label behind the number, or the
-    /// head of a column.
+    /// Its place in the summary: the title of a line and the label behind the number, or the head
+    /// of a column.
     pub(super) place: Place,
     /// Its present number; `None` before there is one.
     pub get: fn(&T) -> Option<u64>,
 }
 
-/// How a metric changes.
+/// The way a metric changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MetricKind {
@@ -47,7 +47,7 @@ pub enum MetricUnit {
     Nanos,
 }
 
-/// Where the summary shows a metric.
+/// The place of a metric in the summary.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     /// The title of a line, and the label behind the number.

@@ -1,10 +1,9 @@
 //! The counters of one balancer: of the whole, and of each backend.
 //!
-//! It learns from records and from the two moments that no record tells of: a pick, and an
-//! attempt that failed and is repeated. What is true right now (connections open, exchanges in
-//! flight, states) is kept elsewhere, once, and handed in for a [`Snapshot`].
-//! Invariant: a slot's counters belong to the newest backend that was heard of there; what is
-//! still told of an earlier one counts for the whole only.
+//! Learns from records and from the two moments without a record: a pick, and an attempt that
+//! failed and is repeated. Present values (connections open, exchanges in flight, states) are kept
+//! elsewhere, once, and handed in for a [`Snapshot`]. Invariant: a slot's counters belong to the
+//! newest backend seen there; later events of an earlier one count for the whole only.
 
 use super::backend_stats::BackendStats;
 use super::response_times::ResponseTimeHistogram;

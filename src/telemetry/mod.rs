@@ -1,4 +1,4 @@
-//! What can be seen of the balancer: records, access log, counters, summary.
+//! The view of a balancer from outside: records, access log, counters, summary.
 //!
 //! Everything here learns from the [`Record`] of a finished exchange and is pure: the wall clock,
 //! the names of backends and where the bytes go are the caller's.

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// One finished exchange: one request and its response, or one TCP connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Record {
-    /// When its first byte was read.
+    /// Time at which its first byte was read.
     pub started_at: Timestamp,
     /// The client's address.
     pub client: ClientAddress,

@@ -13,7 +13,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// How long it has been running.
+    /// Time since the start.
     pub uptime: Duration,
     /// Client connections accepted so far.
     pub connections_accepted: u64,
@@ -21,22 +21,22 @@ pub struct Snapshot {
     pub connections_open: u64,
     /// Sums over all exchanges, those included that reached no backend.
     pub totals: Counters,
-    /// Why exchanges did not end well. An attempt that was repeated is not an end: those are
-    /// with their backends.
+    /// Counts of exchanges that did not end well, by fault. A repeated attempt is not an end: those
+    /// are with their backends.
     pub faults: FaultCounts,
     /// What is under way.
     pub activity: Activity,
     /// Response times over all backends; `None` before the first response.
     pub response_times: Option<ResponseTimes>,
-    /// How long the turns of all loops took; `None` where no loop turns.
+    /// Durations of the turns of all loops; `None` where no loop turns.
     pub turn_times: Option<TurnTimes>,
     /// The backends of the upstream, in its order.
     pub backends: Vec<BackendSnapshot>,
-    /// How writing the access log goes; `None` if there is none.
+    /// The state of the access log's writer; `None` without an access log.
     pub access_log: Option<AccessLogStats>,
-    /// What became of heartbeats, if they are listened to.
+    /// Counts of heartbeats, if they are received.
     pub heartbeats: Option<heartbeat::HeartbeatCounts>,
-    /// What of it is whose, if there are several workers; empty with one.
+    /// Shares of the workers, if there are several; empty with one.
     pub workers: Vec<WorkerSnapshot>,
 }
 
@@ -90,35 +90,35 @@ pub struct WorkerSnapshot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackendSnapshot {
-    /// What the user calls it.
+    /// The configured name.
     pub name: String,
-    /// Where it is in its life cycle, in one word.
+    /// The state in its life cycle, in one word.
     pub state: &'static str,
     /// Where it stands in its pool.
     pub standing: Standing,
     /// Exchanges dispatched to it and not yet settled.
     pub in_flight: u32,
-    /// How often it was picked.
+    /// Number of picks.
     pub picks: u64,
-    /// Sums over the exchanges that it responded to, or was asked last for; as errors and retries
+    /// Sums over the exchanges that it responded to, or was tried last for; as errors and retries
     /// also the attempts that failed here and were repeated.
     pub counters: Counters,
-    /// What went wrong at this backend, attempts included that were repeated.
+    /// Faults at this backend, those of repeated attempts included.
     pub faults: FaultCounts,
-    /// How long it took to respond; `None` before its first response.
+    /// Response times; `None` before its first response.
     pub response_times: Option<ResponseTimes>,
-    /// What it says of itself by heartbeats; `None` if it never did.
+    /// Its own report by heartbeats; `None` if it never sent any.
     pub heartbeat: Option<heartbeat::HeartbeatReport>,
 }
 
-/// What the upstream knows of a backend, and lends for a snapshot.
+/// The pool's view of a backend, lent for a snapshot.
 #[derive(Clone, Copy, Debug)]
 pub struct BackendView<'a> {
     /// Which backend.
     pub id: BackendId,
-    /// What the user calls it.
+    /// The configured name.
     pub name: &'a str,
-    /// Where it is in its life cycle, in one word.
+    /// The state in its life cycle, in one word.
     pub state: &'static str,
     /// Exchanges dispatched to it and not yet settled.
     pub in_flight: u32,

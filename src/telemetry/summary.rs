@@ -1,9 +1,9 @@
 //! A snapshot as a table for people.
 //!
 //! Lines and columns come from the tables of metrics; this file owns their layout and the lines
-//! that are more than numbers, `units` how numbers are written. It reads a [`Snapshot`] and nothing
-//! else. Invariant: every line of the table has the same columns at the same places, whatever the
-//! numbers are.
+//! that are more than numbers, `units` the notation of numbers. It reads a [`Snapshot`] and nothing
+//! else. Invariant: every line of the table has the same columns at the same places, for all
+//! numbers.
 
 mod heartbeats;
 mod table;

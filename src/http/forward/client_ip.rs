@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 /// The longest text of an address: IPv6 with an IPv4 tail.
 const MAX_TEXT: usize = 45;
-/// What stands for a client without an IP address, one of a UNIX socket: no address reads so.
+/// Stands for a client without an IP address, one of a UNIX socket: no address reads so.
 pub(in crate::http) const NO_ADDRESS: &[u8] = b"unix:";
 
 /// An IP address as text, held in place.

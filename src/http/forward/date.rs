@@ -1,7 +1,7 @@
 //! The `Date` field of responses that come without (RFC 9110, section 6.6.1).
 //!
-//! It is told the time and never asks. The line is formatted once a second, and a response that
-//! needs it costs one comparison and a copy.
+//! The time comes in as an argument. The line is formatted once a second, and a response that needs
+//! it costs one comparison and a copy.
 
 use crate::time::{Timestamp, civil_date};
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub struct DateLine {
     text: [u8; 37],
     /// The wall-clock time at [`Timestamp::ZERO`], since the Unix epoch.
     wall_at_zero: Duration,
-    /// When the line is out of date.
+    /// Time at which the line is out of date.
     until: Timestamp,
 }
 

@@ -23,7 +23,7 @@ use crate::http::fields::write::write_field;
 use crate::http::fields::{FieldKind, KindSet};
 use crate::http::syntax::{members, trim};
 
-/// How the client's address is told to the backend in `X-Forwarded-For`.
+/// Ways of passing on the client's address to the backend in `X-Forwarded-For`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ForwardedFor {
     /// Appended to the list that came: for a balancer behind another proxy.
@@ -40,7 +40,7 @@ pub enum ForwardedFor {
 pub struct ForwardOptions {
     /// `X-Forwarded-For`.
     pub x_forwarded_for: ForwardedFor,
-    /// True if `X-Forwarded-Host` is replaced by the host the client asked.
+    /// True if `X-Forwarded-Host` is replaced by the host of the client's request.
     pub x_forwarded_host: bool,
     /// True if `X-Forwarded-Proto` is replaced by the protocol the client spoke.
     pub x_forwarded_proto: bool,
@@ -207,10 +207,10 @@ fn dropped(options: ForwardOptions) -> KindSet {
         .with_if(options.x_forwarded_port, FieldKind::XForwardedPort)
 }
 
-/// How one request is to be forwarded. Nothing in it is checked: it comes from the balancer.
+/// The way one request is forwarded. Nothing in it is checked: it comes from the balancer.
 #[derive(Clone, Copy, Debug)]
 pub struct Forward<'a> {
-    /// What the listener does to every request.
+    /// The listener's policy for every request.
     pub policy: &'a ForwardPolicy,
     /// The client's address as text: see [`ClientIp`](super::ClientIp).
     pub client_ip: &'a [u8],
@@ -219,6 +219,6 @@ pub struct Forward<'a> {
     /// True if the request came from a trusted proxy: what it says of its client is kept, and said
     /// only where it is missing.
     pub is_trusted: bool,
-    /// The `Host` the backend is asked for, instead of the one the client asked.
+    /// The `Host` for the backend, instead of the client's.
     pub host: Option<&'a [u8]>,
 }

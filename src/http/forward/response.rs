@@ -1,9 +1,9 @@
-//! How a response is changed on its way to the client.
+//! The changes to a response on its way to the client.
 
 use crate::http::fields::{FieldKind, KindSet};
 use crate::http::forward::ConnectionOption;
 
-/// Whether the body travels as it came.
+/// The framing of the body for the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Reframe {
     /// As it came.
@@ -17,12 +17,12 @@ pub enum Reframe {
     Identity,
 }
 
-/// How a response is changed on its way to the client.
+/// The changes to a response on its way to the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ResponseRewrite<'a> {
     /// The `Connection` field for the client.
     pub connection: ConnectionOption,
-    /// Whether the body travels as it came.
+    /// The framing of the body for the client.
     pub reframe: Reframe,
     /// A field line to add, its CRLF included; nothing if empty.
     pub line: &'a [u8],

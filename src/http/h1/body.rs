@@ -17,7 +17,7 @@ pub enum Body {
     Length(u64),
     /// Chunks.
     Chunked(ChunkedDecoder),
-    /// Whatever comes until the connection is closed.
+    /// All bytes until the connection is closed.
     UntilClose,
 }
 
@@ -75,8 +75,8 @@ impl Body {
         }
     }
 
-    /// Returns what has to be passed on where [`next`](Self::next) says [`Piece::Insert`]. It is to
-    /// be called once each time.
+    /// Returns the bytes to pass on where [`next`](Self::next) returns [`Piece::Insert`]. To be
+    /// called once each time.
     pub fn insert(&mut self) -> &[u8] {
         match self {
             Self::Chunked(decoder) => decoder.insert(),

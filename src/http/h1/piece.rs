@@ -1,4 +1,4 @@
-//! How a body is passed on: piece by piece, from where its bytes lie.
+//! The pieces in which a body is passed on, from where its bytes lie.
 
 /// The treatment of the bytes at the front of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,11 +12,11 @@
 //!   they are read as 1.1 (RFC 9110, section 2.5);
 //! - a `Transfer-Encoding` that lists nothing.
 //!
-//! Invariant: the strict reader has the last word. Whatever is written here is read again by it.
+//! Invariant: the strict reader has the last word. It reads everything that is written here.
 
 use crate::http::syntax::{is_token, is_value, trim};
 
-/// How a repair ended.
+/// The end of a repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repair {
     /// The head is `len` bytes long, and its clean form has been written.

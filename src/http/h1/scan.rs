@@ -12,7 +12,7 @@ use crate::http::syntax::{is_target, is_token, is_value};
 /// Empty lines tolerated before a request line (RFC 9112, section 2.2).
 const MAX_EMPTY_LINES: usize = 4;
 
-/// How a head begins.
+/// The start line of a head.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) enum StartLine {
     /// `method SP target SP version`, perhaps after empty lines.
@@ -41,7 +41,7 @@ pub(in crate::http) fn first_flaw(
     }
 }
 
-/// Why a scan did not reach the end of the head.
+/// The reason why a scan did not reach the end of the head.
 enum Stop {
     InputEnded,
     ParseError(ParseError),
@@ -121,7 +121,7 @@ impl<'a> Scan<'a> {
                     }
                 }
                 b' ' if length > 0 => return Ok(()),
-                // A line that ends after the target is how HTTP/0.9 asked.
+                // A line that ends after the target is a request of HTTP/0.9.
                 b'\r' | b'\n' if length > 0 => return Err(ParseError::NotHttp1.into()),
                 _ => return Err(ParseError::Syntax.into()),
             }

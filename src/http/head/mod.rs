@@ -1,4 +1,4 @@
-//! What a message head says, whatever version of HTTP carried it.
+//! The facts of a message head, in a form that all versions of HTTP share.
 //!
 //! Owns [`RequestHead`] and [`ResponseHead`]: a method or status, spans of the bytes they came in,
 //! the length of the body, and whether the connection persists. Refuses to know how a head is

@@ -31,12 +31,12 @@ pub struct RequestHead {
     pub method_span: Span,
     /// The target as it came.
     pub target: Span,
-    /// The host that is asked: from the target if it is a whole URI, else from `Host`. May be
+    /// The host of the request: from the target if it is a whole URI, else from `Host`. May be
     /// empty.
     pub host: Span,
     /// The version the client speaks.
     pub version: Version,
-    /// How the end of the body is found; never [`BodyLength::UntilClose`].
+    /// The framing of the body; never [`BodyLength::UntilClose`].
     pub body: BodyLength,
     /// True if the client connection may carry another request (RFC 9112, section 9.3).
     pub persistent: bool,

@@ -39,13 +39,13 @@ pub struct ResponseHead {
     pub status: u16,
     /// The version the backend speaks.
     pub version: Version,
-    /// How the end of the body is found.
+    /// The framing of the body.
     pub body: BodyLength,
     /// True if the backend connection may be reused after the body.
     pub persistent: bool,
     /// True if this is a well-formed `101 Switching Protocols`.
     pub upgrade: bool,
-    /// How the client is told the length.
+    /// The framing of the body for the client.
     pub(in crate::http) length_field: LengthField,
     /// True if it was read from the clean form that the parser wrote.
     pub(in crate::http) is_repaired: bool,

@@ -21,8 +21,8 @@ pub(in crate::http) enum TargetForm {
 }
 
 impl TargetForm {
-    /// The form of the target that lies at `at` in `input`, or `None` if it has none that may be
-    /// asked with `method`.
+    /// The form of the target that lies at `at` in `input`, or `None` if it has none that is
+    /// allowed with `method`.
     pub(in crate::http) fn of(method: Method, at: Span, input: &[u8]) -> Option<Self> {
         let target = at.of(input);
         match target {

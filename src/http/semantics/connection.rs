@@ -15,7 +15,7 @@ pub(in crate::http) struct ConnectionOptions {
     pub(in crate::http) close: bool,
     pub(in crate::http) keep_alive: bool,
     pub(in crate::http) upgrade: bool,
-    /// How many options name other fields.
+    /// Number of options that name other fields.
     pub(in crate::http) nominations: usize,
 }
 

@@ -5,7 +5,7 @@ use crate::http::method::Method;
 use crate::http::syntax::members;
 use crate::http::version::Version;
 
-/// How the end of a body is found.
+/// The framing of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BodyLength {
     /// There is no body.
@@ -30,7 +30,7 @@ pub(in crate::http) enum Message {
 }
 
 impl Message {
-    /// Returns whether there is no body, whatever the fields say.
+    /// Returns whether there is no body, even if fields announce one.
     pub(in crate::http) const fn is_bodyless(self) -> bool {
         match self {
             Self::Request => false,
@@ -79,7 +79,7 @@ pub(in crate::http) const fn body_length(
     })
 }
 
-/// Whether the chunks of a response override what else it says of its framing.
+/// Returns whether the chunks of a response override its other framing fields.
 pub(in crate::http) const fn is_overridden(
     version: Version,
     length: ContentLength,

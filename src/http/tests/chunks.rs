@@ -4,7 +4,7 @@ use super::super::h1::chunked::MAX_EXTENSION_BYTES;
 use super::super::h1::chunked::MAX_TRAILER_BYTES;
 use super::super::{BadChunk, Body, BodyLength, Piece};
 
-/// Returns what is passed on of `input` when it arrives in `parts`, and how many bytes were used.
+/// Returns the output for `input` when it arrives in `parts`, and the number of bytes used.
 pub(super) fn relay<'a>(
     mut body: Body,
     parts: impl Iterator<Item = &'a [u8]>,
@@ -279,7 +279,7 @@ pub(super) const CLEANED: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-/// What stays refused of a response: a recipient could find another end.
+/// Refused responses: a recipient could find another end.
 pub(super) const BAD_OF_RESPONSE: &[(&str, &str, BadChunk)] = &[
     ("no size", "\r\nhello", BadChunk::Size),
     ("no size and bare LF", "\nhello", BadChunk::LineEnd),

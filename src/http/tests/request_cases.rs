@@ -5,7 +5,7 @@ use crate::error::Refusal;
 /// Rule, where it is written (RFC 9112 unless said), input.
 type Case = (&'static str, &'static str, &'static str);
 
-/// What is refused for one reason.
+/// Inputs that are refused for one reason.
 struct Refused {
     verdict: Refusal,
     /// Whole inputs.

@@ -182,8 +182,8 @@ fn tokenised(input: &[u8], start: StartLine) -> httparse::Result<usize> {
     }
 }
 
-/// What the tokeniser refuses, the scanner can name; and where the scanner minds what the tokeniser
-/// tolerates, the cheap check has seen it.
+/// The scanner can name every refusal of the tokeniser; and where the scanner refuses what the
+/// tokeniser tolerates, the cheap check has seen it.
 #[test]
 fn fast_path_is_as_strict_as_the_scanner() {
     let limits = HeadLimits::default();

@@ -185,7 +185,7 @@ fn client_is_named_to_the_backend() {
 }
 
 #[test]
-fn replace_ignores_what_clients_say() {
+fn replace_ignores_fields_of_clients() {
     let input = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.0.0.1\r\n\
         Forwarded: for=10.0.0.1\r\n\r\n";
     let options = ForwardOptions {
@@ -255,7 +255,7 @@ fn via_names_the_received_version() {
     );
 }
 
-fn answered(input: &str, rewrite: ResponseRewrite<'_>) -> String {
+fn rewritten(input: &str, rewrite: ResponseRewrite<'_>) -> String {
     let mut parser = HeadParser::new(HeadLimits::default());
     let Ok(Parsed::Complete(head)) = parser.response(input.as_bytes(), Method::Get) else {
         panic!("not trusted: {input:?}");
@@ -270,7 +270,7 @@ fn response_is_copied_without_hop_by_hop_fields() {
     let input = "HTTP/1.1 200 Fine, \u{fc}\r\nConnection: close, X-Mine\r\nA: b\r\nX-Mine: 1\r\n\
         Keep-Alive: 5\r\nProxy-Authenticate: x\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nhi";
     let output = "HTTP/1.1 200 Fine, \u{fc}\r\nA: b\r\nContent-Length: 2\r\n\r\n";
-    assert_eq!(answered(input, ResponseRewrite::default()), output);
+    assert_eq!(rewritten(input, ResponseRewrite::default()), output);
 }
 
 #[test]
@@ -284,10 +284,10 @@ fn status_line_has_our_version() {
     for (came, line) in cases {
         let rewrite = ResponseRewrite::default();
         assert_eq!(
-            answered(&format!("{came}\r\n\r\n"), rewrite),
+            rewritten(&format!("{came}\r\n\r\n"), rewrite),
             format!("{line}\r\n\r\n")
         );
-        let with_field = answered(&format!("{came}\r\nA: b\r\n\r\n"), rewrite);
+        let with_field = rewritten(&format!("{came}\r\nA: b\r\n\r\n"), rewrite);
         assert_eq!(with_field, format!("{line}\r\nA: b\r\n\r\n"));
     }
 }
@@ -300,22 +300,22 @@ fn response_is_reframed() {
         reframe,
         ..ResponseRewrite::default()
     };
-    assert_eq!(answered(plain, reframe(Reframe::Chunked)), chunked);
-    assert_eq!(answered(chunked, reframe(Reframe::Chunked)), chunked);
-    assert_eq!(answered(chunked, reframe(Reframe::Keep)), chunked);
-    assert_eq!(answered(chunked, reframe(Reframe::Identity)), plain);
+    assert_eq!(rewritten(plain, reframe(Reframe::Chunked)), chunked);
+    assert_eq!(rewritten(chunked, reframe(Reframe::Chunked)), chunked);
+    assert_eq!(rewritten(chunked, reframe(Reframe::Keep)), chunked);
+    assert_eq!(rewritten(chunked, reframe(Reframe::Identity)), plain);
 }
 
 #[test]
 fn framing_fields_are_dropped_from_1xx_and_204() {
     let input = "HTTP/1.1 204 X\r\nContent-Length: 0, 0\r\n\r\n";
     assert_eq!(
-        answered(input, ResponseRewrite::default()),
+        rewritten(input, ResponseRewrite::default()),
         "HTTP/1.1 204 X\r\n\r\n"
     );
     let input = "HTTP/1.1 204 X\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert_eq!(
-        answered(input, ResponseRewrite::default()),
+        rewritten(input, ResponseRewrite::default()),
         "HTTP/1.1 204 X\r\n\r\n"
     );
 }
@@ -338,7 +338,7 @@ fn connection_field_matches_the_option() {
             ..ResponseRewrite::default()
         };
         assert_eq!(
-            answered(input, rewrite),
+            rewritten(input, rewrite),
             format!("HTTP/1.1 101 X\r\n{lines}\r\n")
         );
     }
@@ -372,7 +372,7 @@ fn response_without_date_gets_one() {
     }
 }
 
-/// The lines that tell of the client, of a request with `lines` from a trusted proxy.
+/// The lines about the client in a request with `lines` from a trusted proxy.
 fn sent_by_trusted(lines: &str) -> Vec<String> {
     let input = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
     let sent = sent_with(&input, ForwardOptions::default(), |forward| {

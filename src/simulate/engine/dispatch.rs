@@ -1,5 +1,5 @@
-//! From a request to a server, as in the balancer: whoever comes while others wait waits behind
-//! them, and whenever there may be room again, the first in line goes first.
+//! From a request to a server, as in the balancer: a request that comes while others wait waits
+//! behind them, and whenever there may be room again, the first in line goes first.
 
 use super::{Engine, Event, Open};
 use crate::simulate::balancers::Ticket;
@@ -9,11 +9,11 @@ use crate::simulate::server::JobId;
 use crate::strategy::Outcome;
 use std::time::Duration;
 
-/// What came of trying to find a server.
+/// The result of looking for a server.
 enum Sent {
-    /// It was sent, or there is nobody to send it to and it has failed.
+    /// It was sent, or no server is left and it has failed.
     Settled,
-    /// Those who could serve it are at their limits.
+    /// The eligible servers are at their limits.
     AllFull(Request),
 }
 
@@ -32,7 +32,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Gives those who wait at a balancer what has become free there.
+    /// Gives free places at a balancer to its waiting requests.
     pub(super) fn serve_line(&mut self, balancer: usize) {
         while let Some(request) = self.lines.get_mut(balancer).and_then(|line| line.first()) {
             if let Sent::AllFull(request) = self.send(request) {

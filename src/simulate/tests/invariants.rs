@@ -1,4 +1,4 @@
-//! What holds in every run.
+//! Invariants of every run.
 
 use super::{LEAST_RT, named, written};
 use crate::simulate::{Rule, Scenario, built_in, explain, run};
@@ -42,7 +42,7 @@ fn the_same_seed_gives_the_same_run() {
 }
 
 #[test]
-fn what_hangs_is_given_up_and_what_is_refused_is_tried_elsewhere() {
+fn hanging_request_is_given_up_and_refused_one_is_retried() {
     let scenario = |faults: &str| {
         written(&format!(
             "arrivals = {{ kind = \"steady\", per_second = 10.0 }}\nrequests = 100\n\
@@ -65,7 +65,7 @@ fn what_hangs_is_given_up_and_what_is_refused_is_tried_elsewhere() {
 }
 
 #[test]
-fn what_finds_no_room_waits_and_not_for_ever() {
+fn request_without_a_free_place_waits_but_not_for_ever() {
     // 200 requests of 0.1 s, all at once: a server that takes two and works on two is done with
     // the last after 10 s.
     let scenario = |rest: &str| {
@@ -84,7 +84,7 @@ fn what_finds_no_room_waits_and_not_for_ever() {
         let report = run(&scenario("queue_limit = 8"), &rule, 1);
         assert_eq!(report.failures(), 190);
         assert_eq!(report.percentile(0.05), Duration::from_millis(500));
-        // Every 0.1 s two are sent; who was not after 0.95 s gives up.
+        // Every 0.1 s two are sent; one that was not sent after 0.95 s gives up.
         let report = run(&scenario("queue_timeout_s = 0.95"), &rule, 1);
         assert_eq!(report.failures(), 180);
     }
@@ -106,7 +106,7 @@ fn a_refusal_leads_to_the_next_and_then_into_the_line() {
 }
 
 #[test]
-fn a_server_works_on_what_was_given_up() {
+fn server_works_on_abandoned_requests() {
     // It hangs for three seconds while 30 requests come and 10 of them are given up; then it
     // works off all 30 of them, and those that come meanwhile wait behind.
     let scenario = written(
@@ -139,7 +139,7 @@ fn a_server_gets_nothing_before_it_joins() {
 }
 
 #[test]
-fn nobody_beats_the_oracle_on_average() {
+fn no_strategy_beats_the_oracle_on_average() {
     for name in ["equal-90", "unequal", "stalling", "pi", "workers"] {
         let scenario = named(name, 10_000);
         let mean = |rule: &Rule| run(&scenario, rule, 1).mean().as_secs_f64();

@@ -1,4 +1,4 @@
-//! What least-rt is to achieve, measured on the scenarios that come with `lb`.
+//! Targets of least-rt, measured on the scenarios that come with `lb`.
 //!
 //! The limits are the strategy's promises; the figures of `lb simulate --seeds 4` are well
 //! within them. Fewer requests, for a test's patience, make them noisier, not easier.

@@ -30,7 +30,7 @@ struct Turn {
     entry: u32,
     step: u32,
     weight: u32,
-    /// What it has saved up for its next turn, which costs the greatest weight.
+    /// Credit towards its next turn, which costs the greatest weight.
     credit: u32,
 }
 

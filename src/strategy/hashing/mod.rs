@@ -66,7 +66,7 @@ fn build<P: Placement + 'static>(args: BuildArgs) -> Box<dyn Strategy> {
 
 /// Assigns keys to backends.
 pub trait Placement: Default + Send {
-    /// How the cost of a pick grows with a pool of `n` backends.
+    /// Cost of a pick from a pool of `n` backends.
     const COST: &'static str;
     /// See [`Entry::nanos`].
     const NANOS: (u32, u32);

@@ -102,13 +102,13 @@ fn a_drained_backend_is_skipped_and_gets_its_keys_back() {
 fn one_key_fills_no_backend_beyond_the_bound() {
     for table in BOTH {
         let mut pool = pool(table, &[1; 4]);
-        let most = most_of_400(&mut pool);
+        let most = fullest_of_400(&mut pool);
         assert_eq!(most, 125, "{}: 1.25 times 400 / 4", table.name);
     }
 }
 
-/// Returns what the fullest backend is given of 400 exchanges with one key.
-fn most_of_400(pool: &mut Backends) -> u32 {
+/// Returns the share of the fullest backend in 400 exchanges with one key.
+fn fullest_of_400(pool: &mut Backends) -> u32 {
     let held: Vec<Lease> = (0..400)
         .filter_map(|_| pool.pick(key(7), &[], NOW))
         .collect();
@@ -122,7 +122,7 @@ fn most_of_400(pool: &mut Backends) -> u32 {
 #[test]
 fn the_bound_can_be_another_or_none() {
     for table in BOTH {
-        let of = |bound| most_of_400(&mut bounded(table, &[1; 4], bound));
+        let of = |bound| fullest_of_400(&mut bounded(table, &[1; 4], bound));
         assert_eq!(of(LoadBound::percent(200).unwrap()), 200, "{}", table.name);
         assert_eq!(of(LoadBound::percent(101).unwrap()), 101, "{}", table.name);
         assert_eq!(of(LoadBound::OFF), 400, "{}", table.name);
@@ -140,7 +140,7 @@ fn without_a_bound_a_key_still_leaves_a_drained_backend() {
 }
 
 #[test]
-fn a_request_without_a_key_goes_to_the_least_loaded() {
+fn request_without_a_key_goes_to_the_least_loaded() {
     let mut pool = pool(RING, &[1; 3]);
     let held: Vec<Lease> = (0..6).filter_map(|_| pool.pick(0, &[], NOW)).collect();
     assert!(pool.candidates().iter().all(|c| c.in_flight == 2));

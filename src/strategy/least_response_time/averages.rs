@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_means_are_of_what_was_learned() {
+    fn means_are_of_the_samples() {
         let mut pool = pool();
         for _ in 0..50 {
             pool.learn(nanos(0.1));

@@ -9,17 +9,17 @@ use super::tuning::{IDLE_CUT, IDLE_FULL_S, seconds};
 use crate::strategy::Candidate;
 use crate::time::Timestamp;
 
-/// How much better a backend on trial is shown to be than any other. Service times.
+/// Advantage of a backend on trial over every other. Service times.
 const TRIAL_CREDIT: f64 = 1_000.0;
 
-/// What a pick reads of one backend.
+/// The figures of one backend that a pick reads.
 #[derive(Clone, Debug)]
 pub(super) struct Score {
     /// Expected service time, in mean service times of the pool.
     pub(super) slowness: f32,
     /// Cost of its failures, in mean service times of the pool.
     pub(super) penalty: f32,
-    /// How far it seems to serve in order of arrival, 0.3 to 1.
+    /// Degree to which it seems to serve in order of arrival, 0.3 to 1.
     pub(super) in_order: f32,
     /// While busy: since when its oldest request can have been in service. While idle: its last
     /// pick.

@@ -101,7 +101,7 @@ impl History {
         ((self.log_sum + self.prior) / (self.samples + PRIOR_SAMPLES)).exp2()
     }
 
-    /// Learns whether a response overtook an older request; asked only when others remain.
+    /// Learns whether a response overtook an older request; called only when others remain.
     pub(super) fn learn_order(&mut self, overtook: bool) {
         let overtook = f32::from(u8::from(overtook));
         let change = OVERTAKING_STEP * (overtook - self.overtaking);

@@ -48,9 +48,9 @@ use tuning::{nanos, seconds};
 pub struct LeastResponseTime {
     pool: PoolAverages,
     residual: Residual,
-    /// What a pick reads, by slot.
+    /// The figures that a pick reads, by slot.
     scores: Vec<Score>,
-    /// What the scores are derived from, by slot.
+    /// The figures from which the scores are derived, by slot.
     histories: Vec<History>,
     /// The slot to age next, and the time before which aging makes no difference.
     next_aged: usize,
@@ -60,7 +60,7 @@ pub struct LeastResponseTime {
 }
 
 impl LeastResponseTime {
-    /// How the registry lists it.
+    /// Its entry in the registry.
     pub const ENTRY: Entry = Entry {
         name: "least-rt",
         aliases: &["LeastResponseTime"],

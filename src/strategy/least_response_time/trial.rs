@@ -8,7 +8,7 @@ use super::tuning::{COLD_BUDGET, COLD_BUDGET_AT_START, START_RESPONSES};
 use crate::strategy::sample::SAMPLED_ABOVE;
 use crate::strategy::{Candidate, Rng};
 
-/// How many of them a pick looks at where they are very many.
+/// Number of them that a pick looks at where they are very many.
 const LOOKED_AT: usize = 64;
 
 /// The backends on trial, and how many requests each may have at once.
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_loaded_goes_first_up_to_the_budget() {
+    fn least_loaded_goes_first_up_to_the_budget() {
         let (mut trial, mut pool) = (Trial::new(), candidates(3));
         trial.change(3, 1..3);
         let mut order = Vec::new();

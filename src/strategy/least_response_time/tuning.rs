@@ -26,7 +26,7 @@ pub(super) const MEAN_MIN: f32 = 1_000.0;
 
 /// The cost of failing always, where others never do. Service times.
 pub(super) const PENALTY: f32 = 100.0;
-/// How many standard deviations above the pool's rate of failures are put down to chance.
+/// Standard deviations above the pool's rate of failures that are put down to chance.
 pub(super) const PENALTY_DEVIATIONS: f32 = 2.0;
 /// Half-life of the failures of a backend. Seconds.
 pub(super) const FAILURE_HALF_LIFE_S: f32 = 7.0;
@@ -61,8 +61,8 @@ pub(super) const IDLE_CUT: f32 = 0.2;
 /// After how long without a pick the whole cut is given. Seconds.
 pub(super) const IDLE_FULL_S: f32 = 60.0;
 
-/// What is known is aged only when it is older than this, which spares a busy pool the
-/// exponentials. What came in meanwhile is taken for so much older than it is: at the half-lives
+/// Statistics are aged only when they are older than this, which spares a busy pool the
+/// exponentials. Later samples are then taken for so much older than they are: at the half-lives
 /// above, that is 0.2 % of a response time and 1 % of a failure too little.
 pub(super) const REFRESH_AFTER: Duration = Duration::from_millis(100);
 
@@ -104,7 +104,7 @@ pub(super) fn is_due(aged_at: Timestamp, now: Timestamp) -> bool {
     now.as_nanos().saturating_sub(aged_at.as_nanos()) > REFRESH_AFTER.as_nanos() as u64
 }
 
-/// Returns what is left after `elapsed_s` of a quantity that halves every `half_life_s`.
+/// Returns the rest, after `elapsed_s`, of a quantity that halves every `half_life_s`.
 pub(super) fn decay(elapsed_s: f32, half_life_s: f32) -> f32 {
     (-elapsed_s / half_life_s).exp2()
 }

@@ -1,4 +1,4 @@
-//! What holds for every strategy there is.
+//! The contract of every strategy.
 
 use super::traffic::Traffic;
 use crate::pool::Backends;
@@ -15,7 +15,7 @@ fn every(check: impl Fn(&StrategySpec)) {
 }
 
 #[test]
-fn who_may_not_be_picked_never_is() {
+fn ineligible_backend_is_never_picked() {
     every(|kind| {
         for seed in 0..4 {
             let mut traffic = Traffic::new(kind, &[1; 12], seed);
@@ -69,7 +69,7 @@ fn one_backend_gets_everything() {
 }
 
 #[test]
-fn an_empty_pool_picks_nobody_and_can_be_filled() {
+fn empty_pool_gives_no_pick_and_can_be_filled() {
     every(|kind| {
         let mut pool = Backends::new([], kind.build(1), 1);
         assert!(pool.pick(1, &[], Timestamp::ZERO).is_none());
@@ -83,7 +83,7 @@ fn an_empty_pool_picks_nobody_and_can_be_filled() {
 }
 
 #[test]
-fn when_all_are_ejected_somebody_is_picked() {
+fn when_all_are_ejected_one_is_picked() {
     every(|kind| {
         let mut pool = Backends::new([("a".into(), 1), ("b".into(), 1)], kind.build(1), 1);
         for key in 0..1_000 {

@@ -1,4 +1,4 @@
-//! What the strategies do, seen from outside: through an pool, as they are used.
+//! The strategies seen from outside: through a pool, as they are used.
 
 mod contract;
 mod sequences;

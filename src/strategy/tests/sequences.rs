@@ -86,7 +86,7 @@ fn n_to_one_is_always_the_first() {
 }
 
 #[test]
-fn least_conn_prefers_the_idle_then_the_last_to_answer() {
+fn least_conn_prefers_the_idle_then_the_last_to_respond() {
     let picked = picks(&LeastConnections::ENTRY.spec(), FOUR, 8, COMPLETIONS);
     assert_eq!(picked, [0, 1, 2, 3, 0, 0, 3, 2]);
 }
@@ -104,7 +104,7 @@ fn weighted_round_robin_interleaves() {
 }
 
 #[test]
-fn round_robin_skips_who_may_not_be_picked_and_goes_on() {
+fn round_robin_skips_ineligible_backends_and_goes_on() {
     let mut pool = pool(&RoundRobin::ENTRY.spec(), FOUR);
     let second = pool.candidates()[1].id;
     pool.drain(second, at(0));

@@ -1,7 +1,7 @@
 //! A line for programs: one JSON object (RFC 8259).
 //!
-//! Invariant: the object is valid whatever the bytes are. Valid UTF-8 stays as it is; each other
-//! byte becomes the code point of its value, `\u0080` to `\u00FF`.
+//! Invariant: the object is valid for all bytes. Valid UTF-8 stays as it is; each other byte
+//! becomes the code point of its value, `\u0080` to `\u00FF`.
 
 use super::line_format::{LineFormat, hex};
 
@@ -75,7 +75,7 @@ impl LineFormat for Json<'_> {
     }
 }
 
-/// Returns whether a byte stands for itself, whatever stands beside it.
+/// Returns whether a byte stands for itself, in every context.
 const fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }

@@ -1,7 +1,7 @@
 //! The wall clock as RFC 3339 writes it, in UTC with milliseconds: `2026-11-21T09:00:00.125Z`.
 //!
-//! It is told the time and never asks. Formatted once a second; within a second only the
-//! milliseconds are written again.
+//! The time comes in as an argument. Formatted once a second; within a second only the milliseconds
+//! are written again.
 
 use super::line_format::{digit, three_digits};
 use crate::time::civil_date;
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_of_the_last_second_is_never_shown_for_another() {
+    fn cached_second_is_never_shown_for_another() {
         let mut time = WallTime::default();
         for millis in [1_000, 1_999, 2_001, 500, 86_400_000, 0] {
             let wall = Duration::from_millis(millis);

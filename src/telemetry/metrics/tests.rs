@@ -1,4 +1,4 @@
-//! What each event adds to the counters, and to whose.
+//! The effect of each event on the counters.
 
 use super::*;
 use crate::error::Refusal;
@@ -41,7 +41,7 @@ fn row(metrics: &Metrics, id: BackendId) -> BackendSnapshot {
 }
 
 #[test]
-fn an_exchange_counts_for_the_whole_and_for_its_backend() {
+fn exchange_counts_in_the_totals_and_for_its_backend() {
     let mut metrics = Metrics::new(Timestamp::ZERO);
     metrics.picked(SECOND);
     metrics.record(&record(Some(SECOND), None));
@@ -81,7 +81,7 @@ fn an_attempt_that_is_repeated_is_held_against_the_backend_that_failed_it() {
 }
 
 #[test]
-fn only_what_a_backend_did_is_an_error_of_a_backend() {
+fn only_faults_of_a_backend_are_errors_of_a_backend() {
     let mut metrics = Metrics::new(Timestamp::ZERO);
     let bad_host = Fault::Refused(Refusal::BadHost);
     metrics.record(&record(None, Some(bad_host)));

@@ -1,4 +1,4 @@
-//! What heartbeats say, as a table: one row for each backend that sends them.
+//! Heartbeats as a table: one row for each backend that sends them.
 
 use super::table::Table;
 use super::units::{count, span};
@@ -28,7 +28,7 @@ pub(super) fn totals(counts: &HeartbeatCounts) -> String {
     }
 }
 
-/// The table; `None` if nobody sends any.
+/// The table; `None` if no backend sends any.
 pub(super) fn table(snapshot: &Snapshot) -> Option<Table> {
     let mut table = Table::new(COLUMNS, WORD_COLUMNS);
     let senders = snapshot.backends.iter();

@@ -10,7 +10,7 @@ const GAP: &str = "  ";
 /// A table whose first row is its head.
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
-    /// How many columns, from the first, hold words.
+    /// Number of columns, from the first, that hold words.
     word_columns: usize,
 }
 

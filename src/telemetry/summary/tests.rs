@@ -26,7 +26,7 @@ fn shown(snapshot: &Snapshot) -> String {
     Summary(snapshot).to_string()
 }
 
-fn answered(backend: BackendId, response_time: Duration) -> Record {
+fn served(backend: BackendId, response_time: Duration) -> Record {
     Record {
         started_at: Timestamp::ZERO,
         client: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)).into(),
@@ -50,7 +50,7 @@ fn busy() -> Snapshot {
     let dispatches = std::iter::repeat_n(first, 1_200).chain(std::iter::repeat_n(second, 400));
     for (i, backend) in (1..).zip(dispatches) {
         metrics.picked(backend);
-        metrics.record(&answered(backend, Duration::from_micros(i * 10)));
+        metrics.record(&served(backend, Duration::from_micros(i * 10)));
     }
     metrics.retried(second, Fault::ConnectFailed);
     for fault in [
@@ -63,7 +63,7 @@ fn busy() -> Snapshot {
             fault: Some(fault),
             first_byte_time: None,
             backend: (fault == Fault::BackendTimeout).then_some(second),
-            ..answered(second, Duration::ZERO)
+            ..served(second, Duration::ZERO)
         });
     }
     metrics.accepted();

@@ -1,6 +1,6 @@
 //! Numbers as people read them: grouped counts, sizes, spans of time.
 //!
-//! Three significant digits or so; whoever needs more reads the snapshot.
+//! Three significant digits or so; the snapshot has the exact numbers.
 
 use std::time::Duration;
 

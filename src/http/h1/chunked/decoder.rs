@@ -7,7 +7,7 @@
 //! smuggled. Of a **response** all is read that has one meaning, and passed on in its clean form:
 //! see the list in [`http`](crate::http). Extensions are dropped from both.
 //!
-//! Invariant: what is passed on is strict, whatever came in.
+//! Invariant: the output is strict for every input.
 
 use super::trailer::{Trailer, TrailerStep};
 use crate::http::error::BadChunk;
@@ -30,7 +30,7 @@ pub struct ChunkedDecoder {
     reading: Reading,
 }
 
-/// How strictly a body is read.
+/// The strictness with which a body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum Reading {
     /// As a request: nothing doubtful passes.

@@ -38,7 +38,7 @@ const END_TO_END_IN_HEAD: [&[u8]; 14] = [
     b"www-authenticate",
 ];
 
-/// Where in the trailer section the next byte is.
+/// Position of the next byte in the trailer section.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) struct Trailer {
     seen: u16,
@@ -83,7 +83,7 @@ struct Name {
     len: u8,
 }
 
-/// What follows a byte.
+/// The consequence of a byte.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) enum TrailerStep {
     More(Trailer),
@@ -140,7 +140,7 @@ impl Trailer {
         Self { place, ..self }
     }
 
-    /// Returns what has just been passed on in place of bytes that were skipped or did not come.
+    /// Returns the bytes just passed on in place of skipped or missing ones.
     pub(in crate::http) fn held(&self) -> &[u8] {
         match &self.place {
             Place::Colon(name) => name.as_bytes(),

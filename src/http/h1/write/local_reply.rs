@@ -43,7 +43,7 @@ pub fn write_local_reply(answer: &LocalReply<'_>, out: &mut Vec<u8>) {
     write_length(page.iter().map(|part| part.len() as u64).sum(), out);
     write_field(b"Cache-Control: ", b"no-store", out);
     if status == 405 {
-        // The methods known to be served; others are asked of the backends all the same.
+        // The methods known to be served; others are sent to the backends all the same.
         write_field(
             b"Allow: ",
             b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",

@@ -225,7 +225,7 @@ fn write_missing_lines(
 /// One element of `Forwarded` (RFC 7239, section 4). What holds colons must be quoted; a host
 /// that was found well-formed holds neither quotes nor backslashes.
 fn write_forwarded(proto: &str, host: &[u8], client_ip: &[u8], out: &mut Vec<u8>) {
-    // Section 6.2: who has no address is unknown.
+    // Section 6.2: a client without an address is unknown.
     let client_ip = if client_ip == NO_ADDRESS {
         b"unknown"
     } else {
