@@ -1,13 +1,14 @@
 //! The rules under comparison: one or several balancers with the product's strategies, or the
 //! oracle.
 //!
-//! Owns the upstreams and the names of servers in them. A choice is a [`Ticket`], which holds the
+//! Owns the balancers and the oracle's memory. A choice is a [`Ticket`], which holds the
 //! lease and is settled exactly once, as in the server.
 
-use super::scenario::ServerGroup;
+use super::balancer::Balancer;
+use super::scenario::{Scenario, ServerGroup};
 use super::server::Server;
 use super::traffic::Demand;
-use crate::pool::{Backends, EjectionPolicy, Lease};
+use crate::pool::Lease;
 use crate::strategy::{BackendId, Outcome, Rating, StrategySpec};
 use crate::time::Timestamp;
 
@@ -41,39 +42,32 @@ pub(super) struct Ticket {
 /// All balancers of a run.
 pub(super) struct Balancers {
     /// None: the oracle chooses.
-    upstreams: Vec<Backends>,
+    balancers: Vec<Balancer>,
     /// Number of the oracle's last choice of each server, counted in choices.
     last_choices: Vec<u64>,
     choices: u64,
 }
 
 impl Balancers {
-    /// `present` are the servers that belong to the pool from the start; the first slots are
-    /// theirs.
-    pub(super) fn new(rule: &Rule, count: usize, present: &[&ServerGroup], seed: u64) -> Self {
-        let upstreams = match rule {
+    /// `present` are the servers that belong to the pool from the start; the first slots are theirs.
+    pub(super) fn new(
+        rule: &Rule,
+        scenario: &Scenario,
+        present: &[&ServerGroup],
+        seed: u64,
+    ) -> Self {
+        let balancers = match rule {
             Rule::Oracle => Vec::new(),
-            Rule::Strategy(kind) => (0..count as u64)
+            Rule::Strategy(kind) => (0..scenario.balancers as u64)
                 .map(|nth| {
                     // Every process has a seed of its own.
                     let seed = seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(nth);
-                    let names = present.iter().enumerate();
-                    let backends = names.map(|(n, group)| (name(n), group.weight));
-                    let mut pool = Backends::new(backends, kind.build(seed), seed);
-                    // Errors are left to the strategies: what they make of them is the question.
-                    pool.set_policy(EjectionPolicy {
-                        max_ejected_percent: 0,
-                        ..EjectionPolicy::FAILURES_ONLY
-                    });
-                    for (slot, group) in present.iter().enumerate() {
-                        limit(&mut pool, BackendId::new(slot as u16, 0), group);
-                    }
-                    pool
+                    Balancer::new(kind, scenario, present, seed)
                 })
                 .collect(),
         };
         Self {
-            upstreams,
+            balancers,
             last_choices: vec![0; present.len()],
             choices: 0,
         }
@@ -82,10 +76,8 @@ impl Balancers {
     /// Another server belongs to the pool.
     pub(super) fn join(&mut self, group: &ServerGroup, now: Timestamp) {
         let nth = self.last_choices.len();
-        for pool in &mut self.upstreams {
-            // No backend is ever removed, so slots are given out in order.
-            let backend = pool.add(name(nth), group.weight, now);
-            limit(pool, backend, group);
+        for balancer in &mut self.balancers {
+            balancer.join(nth, group, now);
         }
         self.last_choices.push(0);
     }
@@ -99,8 +91,8 @@ impl Balancers {
         now: Timestamp,
     ) -> Option<Ticket> {
         self.choices += 1;
-        if let Some(pool) = self.upstreams.get_mut(demand.balancer) {
-            let lease = pool.pick(demand.key, tried, now)?;
+        if let Some(balancer) = self.balancers.get_mut(demand.balancer) {
+            let lease = balancer.pick(demand, tried, now)?;
             return Some(Ticket {
                 server: lease.backend().slot(),
                 lease: Some(lease),
@@ -120,22 +112,22 @@ impl Balancers {
     /// Ends what a choice began. Returns which backend it was, unless the oracle chose it.
     pub(super) fn settle(
         &mut self,
-        balancer: usize,
+        demand: &Demand,
         ticket: Ticket,
         outcome: Outcome,
         now: Timestamp,
     ) -> Option<BackendId> {
-        let (lease, pool) = (ticket.lease?, self.upstreams.get_mut(balancer)?);
+        let (lease, balancer) = (ticket.lease?, self.balancers.get_mut(demand.balancer)?);
         let backend = lease.backend();
-        pool.settle(lease, outcome, now);
+        balancer.settle(demand.worker, lease, outcome, now);
         Some(backend)
     }
 
     /// Returns whether a request should wait at its balancer because all eligible servers are at
     /// their limits. Under the oracle none does: it knows the cost of waiting at each server.
-    pub(super) fn is_full(&self, balancer: usize, tried: &[BackendId]) -> bool {
-        let pool = self.upstreams.get(balancer);
-        pool.is_some_and(|pool| pool.is_full(tried))
+    pub(super) fn is_full(&self, demand: &Demand, tried: &[BackendId]) -> bool {
+        let balancer = self.balancers.get(demand.balancer);
+        balancer.is_some_and(|balancer| balancer.is_full(demand.worker, tried))
     }
 
     /// Returns the number of choices so far.
@@ -146,21 +138,8 @@ impl Balancers {
     /// Returns the ratings of each server by the balancer that a request comes to; the oracle has
     /// none.
     pub(super) fn explain(&self, demand: &Demand, now: Timestamp) -> Option<Vec<Rating>> {
-        let pool = self.upstreams.get(demand.balancer)?;
-        Some(pool.explain(demand.key, now))
+        self.balancers.get(demand.balancer)?.explain(demand, now)
     }
-}
-
-/// Gives a server at most so many requests at once as its group says.
-fn limit(pool: &mut Backends, backend: BackendId, group: &ServerGroup) {
-    if let Some(max) = group.max_connections {
-        let is_here = pool.set_max_in_flight(backend, max);
-        debug_assert!(is_here, "a server that was just added");
-    }
-}
-
-fn name(nth: usize) -> String {
-    format!("s{nth}")
 }
 
 /// A server and how it is at present.

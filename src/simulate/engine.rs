@@ -82,7 +82,7 @@ impl<'a> Engine<'a> {
         let (present, _) = groups.split_at(at_start);
         let timeout = Duration::from_secs_f64(scenario.timeout_s);
         let mut engine = Self {
-            balancers: Balancers::new(rule, scenario.balancers, present, seed),
+            balancers: Balancers::new(rule, scenario, present, seed),
             retries: scenario.retries,
             timeout,
             traffic: Traffic::new(scenario, seed),
@@ -241,11 +241,11 @@ impl<'a> Engine<'a> {
             | Outcome::Unreachable
             | Outcome::Inconclusive => self.tally.failed(time),
         }
-        let balancer = open.request.demand.balancer;
+        let demand = &open.request.demand;
         self.balancers
-            .settle(balancer, open.ticket, outcome, self.now);
+            .settle(demand, open.ticket, outcome, self.now);
         self.ask_again();
-        self.serve_line(balancer);
+        self.serve_line(demand.balancer);
     }
 
     /// The client whose request has ended thinks, then sends another.

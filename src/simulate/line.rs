@@ -94,6 +94,7 @@ mod tests {
         let demand = Demand {
             work: 1.0,
             balancer: 0,
+            worker: 0,
             key,
             luck: 1.0,
         };

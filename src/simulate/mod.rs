@@ -15,6 +15,7 @@
 //! Every request counts, the first ones too; one that fails counts as if it had taken the whole
 //! timeout, so that failing fast is never an advantage.
 
+mod balancer;
 mod balancers;
 mod catalog;
 mod chance;

@@ -31,6 +31,13 @@ pub struct Scenario {
     /// Balancers that share the traffic, each knowing only its own part of it.
     #[serde(default = "one")]
     pub balancers: usize,
+    /// How many workers each balancer has. They see what all of them have in flight.
+    #[serde(default = "one")]
+    pub balancer_workers: usize,
+    /// Whether balancers eject for what servers answer, as the product does unless told otherwise.
+    /// A server that refuses connections is ejected in any case.
+    #[serde(default)]
+    pub ejects: bool,
     /// After how long a request without a response is given up. Seconds.
     #[serde(default = "default_timeout_s")]
     pub timeout_s: f64,
@@ -174,6 +181,7 @@ struct File {
 /// The most servers and balancers of one scenario.
 const MAX_SERVERS: usize = 4_096;
 const MAX_BALANCERS: usize = 64;
+const MAX_BALANCER_WORKERS: usize = 64;
 
 impl Scenario {
     /// Reads the scenarios of a TOML text, each a table `[[scenario]]`.
@@ -207,6 +215,8 @@ impl Scenario {
                 ..ServerGroup::default()
             }],
             balancers: 1,
+            balancer_workers: 1,
+            ejects: false,
             timeout_s: default_timeout_s(),
             retries: default_retries(),
             queue_limit: default_queue_limit(),
@@ -242,6 +252,10 @@ impl Scenario {
         self.require(
             (1..=MAX_BALANCERS).contains(&self.balancers),
             "balancers are not 1 to 64",
+        )?;
+        self.require(
+            (1..=MAX_BALANCER_WORKERS).contains(&self.balancer_workers),
+            "balancer_workers are not 1 to 64",
         )?;
         self.require(self.requests > 0, "no requests")?;
         self.require(positive(self.timeout_s), "timeout_s is not above 0")?;

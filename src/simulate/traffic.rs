@@ -17,8 +17,9 @@ const KEYS: usize = 1_000;
 pub(super) struct Demand {
     /// Service time at a server of speed 1. Seconds.
     pub(super) work: f64,
-    /// Which balancer it comes to.
+    /// Which balancer it comes to, and to which of its workers.
     pub(super) balancer: usize,
+    pub(super) worker: usize,
     /// The key for hashing strategies.
     pub(super) key: u64,
     /// Above 0, at most 1: it fails where the rate of failures is higher.
@@ -33,6 +34,7 @@ pub(super) struct Traffic {
     /// Mean time from one arrival to the next. Seconds.
     gap_s: f64,
     balancers: usize,
+    balancer_workers: usize,
     recorded: Option<Arc<[Recorded]>>,
     /// Requests that still come, and that came.
     left: u64,
@@ -56,6 +58,7 @@ impl Traffic {
             service: scenario.service,
             gap_s,
             balancers: scenario.balancers,
+            balancer_workers: scenario.balancer_workers,
             recorded: scenario.recorded.clone(),
             left: scenario.requests,
             come: 0,
@@ -101,9 +104,12 @@ impl Traffic {
             Some(request) => request.work.as_secs_f64(),
             None => self.service.draw_s(&mut self.chance),
         };
+        // One draw for both, so that workers change nothing for a balancer that has one.
+        let entry = self.chance.below(self.balancers * self.balancer_workers);
         Some(Demand {
             work,
-            balancer: self.chance.below(self.balancers),
+            balancer: entry / self.balancer_workers,
+            worker: entry % self.balancer_workers,
             key: crate::strategy::key::key_of(&self.chance.below(KEYS).to_le_bytes()),
             luck: self.chance.unit(),
         })

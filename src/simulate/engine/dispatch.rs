@@ -73,10 +73,9 @@ impl Engine<'_> {
 
     /// Sends a request to a server that accepts it, if one can be found.
     fn send(&mut self, mut request: Request) -> Sent {
-        let balancer = request.demand.balancer;
         while request.tried.len() <= self.retries as usize {
             let Some(ticket) = self.choose(&request) else {
-                if self.balancers.is_full(balancer, &request.tried) {
+                if self.balancers.is_full(&request.demand, &request.tried) {
                     return Sent::AllFull(request);
                 }
                 break;
@@ -87,7 +86,9 @@ impl Engine<'_> {
                 return Sent::Settled;
             }
             let outcome = Outcome::Unreachable;
-            let refused = self.balancers.settle(balancer, ticket, outcome, self.now);
+            let refused = self
+                .balancers
+                .settle(&request.demand, ticket, outcome, self.now);
             match refused {
                 Some(refused) => request.tried.push(refused),
                 None => break, // the oracle knows that all refuse
