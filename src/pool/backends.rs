@@ -23,6 +23,10 @@ use crate::shared::FIRST_PICK;
 use crate::strategy::{BackendId, Candidate, KeySource, Outcome, Rating, Settlement, Strategy};
 use crate::time::Timestamp;
 use std::mem;
+use std::time::Duration;
+
+/// After how long an exchange that was held back is looked at again, if nothing happens before.
+const HELD_FOR: Duration = Duration::from_millis(10);
 
 /// All backends of a pool, and the strategy that chooses among them.
 pub struct Backends {
@@ -36,6 +40,9 @@ pub struct Backends {
     /// Time at which time alone next changes a state.
     pub(super) next_change: Timestamp,
     pub(super) change_log: ChangeLog,
+    /// In flight at a picked backend from which on those ejected for their responses are tried
+    /// again; the maximum while there are none.
+    pub(super) crowded_from: u32,
     /// The part of this worker in a pool shared by several; `None` if it is alone.
     pub(super) sharing: Option<Sharing>,
 }
@@ -49,10 +56,25 @@ impl Backends {
     /// least respond: a request that may fail is better than one that must. But if a backend is
     /// only [full](Self::is_full), waiting for it is better still.
     pub fn pick(&mut self, key: u64, attempted: &[BackendId], now: Timestamp) -> Option<Lease> {
+        self.pick_or_hold(key, attempted, None, now)
+    }
+
+    /// As [`pick`](Self::pick), for an exchange that can wait where `waiting` do, itself counted if
+    /// it is one of them. It is held back (`None`, and [`is_full`](Self::is_full)) also where a
+    /// backend has room, if the strategy expects that waiting for a full one is much better. Worth
+    /// another look after [`next_change`](Self::next_change), if nothing happens before.
+    pub fn pick_or_hold(
+        &mut self,
+        key: u64,
+        attempted: &[BackendId],
+        waiting: Option<usize>,
+        now: Timestamp,
+    ) -> Option<Lease> {
         self.pass_time(now);
         let exchange = PickFor {
             key,
             attempted,
+            waiting,
             now,
         };
         if self.sharing.is_some() {
@@ -64,7 +86,25 @@ impl Backends {
 
     pub(super) fn choose(&mut self, exchange: PickFor<'_>) -> Option<BackendId> {
         let (members, ramps) = (&mut self.members, &mut self.ramps);
-        self.picker.choose(members, ramps, exchange)
+        let chosen = self.picker.choose(members, ramps, exchange)?;
+        if self.members.is_limited && self.holds(chosen, exchange) {
+            self.next_change = self.next_change.min(exchange.now + HELD_FOR);
+            return None;
+        }
+        Some(chosen)
+    }
+
+    /// Returns whether the exchange should rather wait for a full backend than go to the chosen
+    /// one. One that has failed elsewhere goes where it can, and so does a trial.
+    fn holds(&self, chosen: BackendId, exchange: PickFor<'_>) -> bool {
+        let Some(waiting) = exchange.waiting.filter(|_| exchange.attempted.is_empty()) else {
+            return false;
+        };
+        let backend = self.members.backends.get(chosen.slot());
+        let candidates = &self.members.candidates;
+        let strategy = &self.picker.strategy;
+        !backend.is_some_and(|backend| backend.state.is_out())
+            && strategy.holds(candidates, chosen, waiting, exchange.now)
     }
 
     /// Picks this backend, to which a client is bound, if it may be picked. The strategy does not
@@ -135,6 +175,12 @@ impl Backends {
             .strategy
             .settled(&self.members.candidates, &settlement, now);
         self.note_if_emptied(slot, now);
+    }
+
+    /// Returns whether a backend is given a limited number of exchanges at once, or was.
+    #[must_use]
+    pub const fn has_limits(&self) -> bool {
+        self.members.is_limited
     }
 
     /// Returns whether a backend that may be picked, and is not in `attempted`, is at its limit: an
@@ -261,6 +307,9 @@ impl Backends {
             self.advance(slot, Event::Picked, Cause::Responded, now);
         }
         self.ramps.spend(slot);
+        if ahead >= self.crowded_from {
+            self.relieve(now);
+        }
         Some(lease)
     }
 }
@@ -302,6 +351,7 @@ impl Backends {
             departures: Departures::default(),
             next_change: Timestamp::NEVER,
             change_log: ChangeLog::default(),
+            crowded_from: u32::MAX,
             sharing: None,
         };
         for (name, weight) in backends {
@@ -387,6 +437,7 @@ impl Backends {
         ) {
             (Some(candidate), Some(known)) if candidate.live && candidate.id == backend => {
                 known.max_in_flight = max.max(1);
+                self.members.is_limited |= max != u32::MAX;
                 known.judge(candidate);
                 true
             }

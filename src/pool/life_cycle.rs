@@ -98,6 +98,8 @@ pub(super) enum Event {
     HeartbeatsRose,
     /// The clock has moved on; the end of a state may have passed.
     TimePassed,
+    /// The others have queues that show no room for its share.
+    Crowded,
     /// The operator drains it.
     Drain,
     /// It is to be removed when it has drained.
@@ -136,6 +138,7 @@ impl State {
             | Event::ChecksFell { .. }
             | Event::HeartbeatsFell
             | Event::HeartbeatsRose
+            | Event::Crowded
             | Event::TimePassed => self.measured(event, slow_start, now),
         }
     }
@@ -220,6 +223,7 @@ impl State {
             | Event::CheckPassed
             | Event::ChecksRose
             | Event::HeartbeatsRose
+            | Event::Crowded
             | Event::TimePassed => self,
             Event::Drain | Event::Depart | Event::Emptied => self,
             Event::Disable | Event::Restore | Event::Remove => self,
@@ -255,6 +259,7 @@ impl State {
             | Event::CheckPassed
             | Event::ChecksRose
             | Event::HeartbeatsRose
+            | Event::Crowded
             | Event::TimePassed => self,
             Event::Drain | Event::Depart | Event::Emptied => self,
             Event::Disable | Event::Restore | Event::Remove => self,

@@ -24,6 +24,8 @@ pub(super) struct Members {
     pub(super) backends: Vec<Backend>,
     /// Slots that wait for a backend to be added.
     vacant: Vec<u32>,
+    /// True once a backend has had a limit.
+    pub(super) is_limited: bool,
     /// Number of backends ever added, which orders those that were never picked.
     joined: u64,
 }
@@ -76,7 +78,9 @@ impl Backend {
 
     /// Says in its candidate whether it may be picked.
     pub(super) fn judge(&self, candidate: &mut Candidate) {
-        candidate.pickable = self.is_open() && candidate.in_flight < self.max_in_flight;
+        let (is_open, has_room) = (self.is_open(), candidate.in_flight < self.max_in_flight);
+        candidate.pickable = is_open && has_room;
+        candidate.full = is_open && !has_room;
     }
 }
 
@@ -98,6 +102,7 @@ impl Members {
     /// No members of this pool yet.
     pub(super) const fn of(pool: PoolId) -> Self {
         Self {
+            is_limited: false,
             pool,
             candidates: Vec::new(),
             backends: Vec::new(),
@@ -174,6 +179,7 @@ impl Members {
             identity: key::key_of(name.as_bytes()),
             live: true,
             pickable: state.pickable(),
+            full: false,
             weight: weight.clamp(1, 256),
             in_flight: 0,
             last_pick: self.joined,
@@ -244,12 +250,8 @@ impl Members {
     /// Returns whether a backend that may be picked, and is not in `attempted`, has all the
     /// exchanges it is given at once: one that comes now should wait.
     pub(super) fn is_full(&self, attempted: &[BackendId]) -> bool {
-        let mut pool = self.candidates.iter().zip(&self.backends);
-        pool.any(|(candidate, backend)| {
-            backend.is_open()
-                && candidate.in_flight >= backend.max_in_flight
-                && !attempted.contains(&candidate.id)
-        })
+        let mut candidates = self.candidates.iter();
+        candidates.any(|candidate| candidate.full && !attempted.contains(&candidate.id))
     }
 
     #[cfg(test)]

@@ -5,6 +5,7 @@
 //! the clock.
 
 mod backends;
+mod crowding;
 mod idle_conns;
 mod in_flight;
 mod latency_outlier;
@@ -173,7 +174,9 @@ impl Pool {
         {
             return Some(lease);
         }
-        self.backends.pick(key, attempted, now)
+        let has_limits = self.backends.has_limits();
+        let waiting = has_limits.then(|| self.queue.waiting());
+        self.backends.pick_or_hold(key, attempted, waiting, now)
     }
 
     /// The exchange to serve next, unless none waits here or the next place is another worker's.
@@ -230,6 +233,12 @@ impl Pools {
             None => &mut self.first,
             Some(other) => other,
         }
+    }
+
+    /// When time alone changes something in a pool.
+    pub(crate) fn next_change(&self) -> Timestamp {
+        let others = self.others.iter().map(|pool| pool.backends.next_change());
+        others.fold(self.first.backends.next_change(), Timestamp::min)
     }
 
     /// The first pool.

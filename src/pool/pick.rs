@@ -8,7 +8,7 @@
 
 use super::members::{Backend, Members};
 use super::slow_start::Ramps;
-use crate::strategy::{BackendId, Strategy};
+use crate::strategy::{BackendId, Candidate, Strategy};
 use crate::time::Timestamp;
 
 /// The strategy, and the counters of its picks.
@@ -33,6 +33,8 @@ pub(super) struct PickFor<'a> {
     pub(super) key: u64,
     /// Backends at which it has failed.
     pub(super) attempted: &'a [BackendId],
+    /// How many wait, if it can wait too.
+    pub(super) waiting: Option<usize>,
     pub(super) now: Timestamp,
 }
 
@@ -50,7 +52,7 @@ impl Picker {
                 let chosen = self.strategy.pick(candidates, exchange.key, exchange.now);
                 self.validated(chosen, members)
             }
-            false => self.pick_where(members, exchange, |_, backend| backend.is_open()),
+            false => self.pick_where(members, exchange, |_, backend, _| backend.is_open()),
         };
         if !ramps.is_empty() {
             chosen = self.readmit(chosen, members, ramps, exchange);
@@ -58,8 +60,8 @@ impl Picker {
         if chosen.is_some() || members.is_full(exchange.attempted) {
             return chosen;
         }
-        let responds = |_, backend: &Backend| backend.state.responds();
-        let member = |_, backend: &Backend| backend.state.is_member();
+        let responds = |_, backend: &Backend, _: &Candidate| backend.state.responds();
+        let member = |_, backend: &Backend, _: &Candidate| backend.state.is_member();
         let backend = match self.pick_where(members, exchange, responds) {
             Some(backend) => backend,
             None => self.pick_where(members, exchange, member)?,
@@ -74,13 +76,15 @@ impl Picker {
         &mut self,
         members: &mut Members,
         exchange: PickFor<'_>,
-        may: impl Fn(usize, &Backend) -> bool,
+        may: impl Fn(usize, &Backend, &Candidate) -> bool,
     ) -> Option<BackendId> {
         for (slot, candidate) in members.candidates.iter_mut().enumerate() {
             let backend = members.backends.get(slot);
             candidate.pickable = backend.is_some_and(|backend| {
                 let has_room = candidate.in_flight < backend.max_in_flight;
-                may(slot, backend) && has_room && !exchange.attempted.contains(&candidate.id)
+                may(slot, backend, candidate)
+                    && has_room
+                    && !exchange.attempted.contains(&candidate.id)
             });
         }
         let candidates = &members.candidates;
@@ -106,7 +110,8 @@ impl Picker {
     }
 
     /// Lets backends come back: one that is due for its trial is picked, and a chosen one whose
-    /// share has not grown far enough is passed over, if there is another.
+    /// share has not grown far enough is passed over, if there is another without a much longer
+    /// queue.
     fn readmit(
         &mut self,
         chosen: Option<BackendId>,
@@ -131,7 +136,15 @@ impl Picker {
         if ramps.admits(first.slot()) {
             return chosen;
         }
-        let may = |slot, backend: &Backend| backend.is_open() && ramps.admits(slot);
+        // The queues as they would be, per weight.
+        let queue = |candidate: &Candidate| {
+            (f64::from(candidate.in_flight) + 1.0) / f64::from(candidate.weight)
+        };
+        let own = members.candidates.get(first.slot()).map_or(0.0, queue);
+        let longest = own / ramps.height(first.slot(), exchange.now);
+        let may = |slot, backend: &Backend, candidate: &Candidate| {
+            backend.is_open() && ramps.admits(slot) && queue(candidate) <= longest
+        };
         self.pick_where(members, exchange, may).or(chosen)
     }
 

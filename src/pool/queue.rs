@@ -37,6 +37,12 @@ impl WaitQueue {
         self.waiting
     }
 
+    /// Returns how many exchanges wait, here and at other workers.
+    pub(crate) fn waiting(&self) -> usize {
+        let shared = self.shared.as_ref();
+        shared.map_or(self.waiting, QueueMember::waiting_everywhere)
+    }
+
     /// Returns whether nothing waits, here or at another worker.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting == 0 && !self.others_wait()

@@ -59,6 +59,7 @@ impl Backends {
     /// An exchange is over.
     pub(super) fn judge(&mut self, lease: &Lease, outcome: Outcome, now: Timestamp) {
         let (slot, trial) = (lease.backend.slot(), lease.trial);
+        let is_late = outcome == Outcome::TimedOut && self.is_late(lease, now);
         let Some(backend) = self.members.backends.get_mut(slot) else {
             return;
         };
@@ -68,6 +69,11 @@ impl Backends {
         // different pages are evidence all the same.
         let repeats = self.picker.is_keyed_by_target && backend.last_failed_key == Some(lease.key);
         let follows_request = repeats || lease.by_affinity;
+        let outcome = if is_late {
+            Outcome::Inconclusive
+        } else {
+            outcome
+        };
         match outcome {
             Outcome::Inconclusive => {
                 let event = Event::Inconclusive { trial };
@@ -87,7 +93,7 @@ impl Backends {
                     self.advance(slot, Event::Responded { trial }, Cause::Responded, now);
                 }
             }
-            Outcome::Failure => {
+            Outcome::Failure | Outcome::TimedOut => {
                 self.detection.recent.add(true, now);
                 backend.last_failed_key = Some(lease.key);
                 if is_evidence && !follows_request {
@@ -109,6 +115,26 @@ impl Backends {
                 self.advance(slot, event, Cause::Unreachable { count }, now);
             }
         }
+    }
+
+    /// Returns whether the time of an exchange was up because queues are long, and not because its
+    /// backend is broken: that has completed others since, or all other backends keep exchanges
+    /// waiting for half as long, so that ejecting it would have more of them time out.
+    #[cold]
+    fn is_late(&self, lease: &Lease, now: Timestamp) -> bool {
+        let slot = lease.backend.slot();
+        let candidate = self.members.candidates.get(slot);
+        let completed_at = candidate.and_then(|candidate| candidate.last_completed_at);
+        if completed_at > Some(lease.dispatched_at) {
+            return true;
+        }
+        let half = now.since(lease.dispatched_at) / 2;
+        let others = self.members.backends.iter().enumerate();
+        let mut others = others.filter(|(other, it)| *other != slot && it.is_open());
+        !others.any(|(_, other)| {
+            let oldest = self.in_flight.oldest(&other.queue);
+            oldest.is_none_or(|dispatched_at| now.since(dispatched_at) < half)
+        })
     }
 
     /// A failure was added to the evidence against a backend: decides whether it is enough.
@@ -371,6 +397,9 @@ impl Backends {
                 self.ramps.end(slot);
                 self.unseat(slot);
             }
+        }
+        if from.is_out_for_answers() || state.is_out_for_answers() {
+            self.measure_crowd();
         }
     }
 

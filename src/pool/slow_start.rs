@@ -7,7 +7,9 @@
 //! While a backend warms up, every pick in the pool earns it credit: its ordinary share of one
 //! pick, times how far the ramp has come. A pick costs one credit, and a backend without it is
 //! passed over. So its share grows linearly to the ordinary one, smoothly and under every
-//! strategy, also those that would prefer a backend with nothing to do. Refused: admitting it
+//! strategy, also those that would prefer a backend with nothing to do. It is passed over only for
+//! a backend whose queue is not much longer than its own, though: under load, requests that wait
+//! for the others would time out, and these be ejected next. Refused: admitting it
 //! with a probability that grows. `least-connections` would choose the idle newcomer for nearly
 //! every request, and so give it its full share after a quarter of the time.
 //!
@@ -18,6 +20,9 @@ use std::time::Duration;
 
 /// Credit that can be saved up: more would make a burst after a pause.
 const MAX_CREDIT: f64 = 2.0;
+
+/// The height from which a ramp begins, as far as queues are compared.
+const FIRST_STEP: f64 = 0.1;
 
 /// One backend's growing share.
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +121,12 @@ impl Ramps {
     pub(super) fn admits(&self, slot: usize) -> bool {
         let ramp = self.place(slot).and_then(|place| self.ramps.get(place));
         ramp.is_none_or(|ramp| ramp.credit >= 1.0)
+    }
+
+    /// Returns how far the ramp of the backend in `slot` has come, above 0; 1 if it has none.
+    pub(super) fn height(&self, slot: usize, now: Timestamp) -> f64 {
+        let ramp = self.ramps.iter().find(|ramp| ramp.slot == slot);
+        ramp.map_or(1.0, |ramp| ramp.height(now).max(FIRST_STEP))
     }
 
     /// The backend in `slot` was picked.

@@ -101,6 +101,8 @@ pub enum Cause {
     ProcessAlive,
     /// It was left alone for long enough.
     CooledDown,
+    /// The queues of the others show no room for its share.
+    Crowded,
     /// It has had its growing share for long enough.
     SlowStartEnded,
     /// It is to be removed when it has drained.
@@ -129,7 +131,7 @@ impl Cause {
             Self::Slow { .. } => false,
             Self::TrialFailed | Self::Responded | Self::ChecksPassed { .. } => false,
             Self::CooledDown | Self::SlowStartEnded | Self::Emptied | Self::Operator => false,
-            Self::Departs | Self::DrainTimeout { .. } => false,
+            Self::Crowded | Self::Departs | Self::DrainTimeout { .. } => false,
         }
     }
 }
@@ -249,6 +251,7 @@ impl Display for Cause {
             Self::HeartbeatsBack => write!(f, "its heartbeats are back"),
             Self::ProcessAlive => write!(f, "its process is alive, say its heartbeats"),
             Self::CooledDown => write!(f, "cooldown over"),
+            Self::Crowded => write!(f, "the others have no room for its share"),
             Self::SlowStartEnded => write!(f, "slow start over"),
             Self::Departs => write!(f, "it is to be removed"),
             Self::Emptied => write!(f, "nothing in flight any more"),

@@ -183,7 +183,7 @@ impl<N: Network> Proxy<N> {
         let backends = &self.pools.first().backends;
         let wheel = self.timers.next_wakeup().unwrap_or(Timestamp::NEVER);
         let look = self.hangs.due(backends).unwrap_or(Timestamp::NEVER);
-        let first = wheel.min(look).min(backends.next_change());
+        let first = wheel.min(look).min(self.pools.next_change());
         (first != Timestamp::NEVER).then_some(first)
     }
 }

@@ -76,6 +76,11 @@ impl QueueMember {
         self.shared.waiting.load(SeqCst) > self.waiting
     }
 
+    /// Exchanges that wait, over all workers.
+    pub(crate) fn waiting_everywhere(&self) -> usize {
+        self.shared.waiting.load(SeqCst)
+    }
+
     /// Adds an exchange, if fewer than `limit` wait over all. Returns whether it did.
     pub(crate) fn join(&mut self, limit: usize) -> bool {
         let one_more = |waiting: usize| (waiting < limit).then_some(waiting + 1);

@@ -64,17 +64,16 @@ impl Balancer {
         }
     }
 
-    /// Picks a server for a request that `tried` refused before.
+    /// Picks a server for a request that `tried` refused before, while so many wait in its line.
     pub(super) fn pick(
         &mut self,
         demand: &Demand,
         tried: &[BackendId],
+        waiting: usize,
         now: Timestamp,
     ) -> Option<Lease> {
-        let lease = self
-            .workers
-            .get_mut(demand.worker)?
-            .pick(demand.key, tried, now);
+        let pool = self.workers.get_mut(demand.worker)?;
+        let lease = pool.pick_or_hold(demand.key, tried, Some(waiting), now);
         self.confer(now);
         lease
     }

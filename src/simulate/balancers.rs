@@ -49,7 +49,8 @@ pub(super) struct Balancers {
 }
 
 impl Balancers {
-    /// `present` are the servers that belong to the pool from the start; the first slots are theirs.
+    /// `present` are the servers that belong to the pool from the start; the first slots are
+    /// theirs.
     pub(super) fn new(
         rule: &Rule,
         scenario: &Scenario,
@@ -82,17 +83,19 @@ impl Balancers {
         self.last_choices.push(0);
     }
 
-    /// Chooses one of the servers that belong to the pool. `tried` refused this request before.
+    /// Chooses one of the servers that belong to the pool. `tried` refused this request before;
+    /// so many wait in its line.
     pub(super) fn choose(
         &mut self,
         demand: &Demand,
         tried: &[BackendId],
+        waiting: usize,
         servers: &[Watched],
         now: Timestamp,
     ) -> Option<Ticket> {
         self.choices += 1;
         if let Some(balancer) = self.balancers.get_mut(demand.balancer) {
-            let lease = balancer.pick(demand, tried, now)?;
+            let lease = balancer.pick(demand, tried, waiting, now)?;
             return Some(Ticket {
                 server: lease.backend().slot(),
                 lease: Some(lease),

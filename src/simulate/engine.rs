@@ -217,7 +217,7 @@ impl<'a> Engine<'a> {
             && self.find(job).is_some()
         {
             self.now = at;
-            self.conclude(job, Outcome::Failure);
+            self.conclude(job, Outcome::TimedOut);
         }
     }
 
@@ -238,6 +238,7 @@ impl<'a> Engine<'a> {
             Outcome::Success { .. } => self.tally.served(time),
             Outcome::ClientError
             | Outcome::Failure
+            | Outcome::TimedOut
             | Outcome::Unreachable
             | Outcome::Inconclusive => self.tally.failed(time),
         }

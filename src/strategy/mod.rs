@@ -109,6 +109,8 @@ pub struct Candidate {
     pub live: bool,
     /// True if it may be picked now. A strategy never returns a candidate that may not.
     pub pickable: bool,
+    /// Whether it might be picked if it were not at its limit.
+    pub full: bool,
     /// Its configured share relative to the others, 1 to 256.
     pub weight: u32,
     /// Exchanges dispatched to it and not yet settled.
@@ -119,7 +121,7 @@ pub struct Candidate {
     /// Time of its last pick; [`Timestamp::ZERO`] before the first.
     pub last_picked_at: Timestamp,
     /// Time at which it last completed an exchange, well or badly; `None` before the first. An
-    /// exchange that never reached it, or was abandoned, does not count.
+    /// exchange that never reached it, timed out or was abandoned, does not count.
     pub last_completed_at: Option<Timestamp>,
     /// Time of dispatch of the oldest exchange in flight there; `None` when idle.
     pub oldest_dispatched_at: Option<Timestamp>,
@@ -155,8 +157,11 @@ pub enum Outcome {
     /// It refused the request (4xx, 501, 505). A strategy may count that as a failure, if it
     /// compares with the pool; the life cycle does not: the client caused it.
     ClientError,
-    /// It was reached, but broke off, timed out, or responded with an error of its own (5xx).
+    /// It was reached, but broke off, or responded with an error of its own (5xx).
     Failure,
+    /// It was reached, and did not respond in time. That is a failure, unless the backend has
+    /// completed other exchanges since this one was dispatched: then it is late, not broken.
+    TimedOut,
     /// No connection to it could be made. To a strategy this is a failure like any other; the
     /// life cycle of the backend turns on the difference.
     Unreachable,
@@ -170,7 +175,8 @@ impl Outcome {
     pub const fn response_time(self) -> Option<Duration> {
         match self {
             Self::Success { response_time } => response_time,
-            Self::ClientError | Self::Failure | Self::Unreachable | Self::Inconclusive => None,
+            Self::ClientError | Self::Failure | Self::TimedOut => None,
+            Self::Unreachable | Self::Inconclusive => None,
         }
     }
 }
@@ -215,6 +221,19 @@ pub trait Strategy: Send {
     /// caught: the request gets a 503 with the fault `invalid_pick`, and the balancer goes on.
     /// Where panics abort, as in the release profile of this package, a panic ends the process.
     fn pick(&mut self, candidates: &[Candidate], key: u64, now: Timestamp) -> Option<BackendId>;
+
+    /// Returns whether a request should rather wait until one of the candidates that are `full` has
+    /// room than go to `free`, which [`pick`](Self::pick) has just returned. `waiting` wait, this
+    /// one counted if it is one of them. Asked only where backends have limits.
+    fn holds(
+        &self,
+        _candidates: &[Candidate],
+        _free: BackendId,
+        _waiting: usize,
+        _now: Timestamp,
+    ) -> bool {
+        false
+    }
 
     /// The exchange that a pick led to is over. `candidates` are as they are afterwards.
     fn settled(&mut self, _candidates: &[Candidate], _settlement: &Settlement, _now: Timestamp) {}

@@ -2,10 +2,11 @@
 //!
 //! It lasts for a cooldown, twice as long each time the backend fails again before it is healthy. A
 //! passing check ends it earlier, but only if a check can see the [grounds](Grounds): a backend
-//! that passes checks and fails requests sits its cooldown out, and one whose heartbeats are
-//! missing is out until they are back, whatever its checks say.
+//! that passes checks and fails requests sits its cooldown out, unless the queues of the others
+//! show after a second that they have no room for its share: it then has its trial. One whose
+//! heartbeats are missing is out until they are back, whatever its checks say.
 
-use super::{Event, State};
+use super::{Event, FIRST_COOLDOWN, State};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ impl State {
             Event::CheckPassed if self.is_seen_by(1) => Self::on_probation(cooldown),
             Event::ChecksRose if self.is_seen_by(2) => Self::on_probation(cooldown),
             Event::TimePassed if self.ends_at() <= now => Self::on_probation(cooldown),
+            Event::Crowded if self.yields_to_load(now) => Self::on_probation(cooldown),
             // Many exchanges fail at once; the first one was evidence enough.
             Event::Responded { trial: false }
             | Event::Unreachable { .. }
@@ -78,6 +80,7 @@ impl State {
             | Event::ChecksRose
             | Event::ChecksFell { .. }
             | Event::HeartbeatsRose
+            | Event::Crowded
             | Event::TimePassed => self,
             Event::Drain | Event::Depart | Event::Emptied => self,
             Event::Disable | Event::Restore | Event::Remove => self,
@@ -90,6 +93,31 @@ impl State {
             self,
             Self::Ejected {
                 grounds: Grounds::Heartbeats,
+                ..
+            }
+        )
+    }
+
+    /// Returns whether it is ejected for its responses and has been for as long as a first time.
+    /// Longer is for as long as the others can do its work.
+    fn yields_to_load(self, now: Timestamp) -> bool {
+        match self {
+            Self::Ejected {
+                grounds: Grounds::Answers,
+                until,
+                cooldown,
+            } => until.since(now) + FIRST_COOLDOWN <= cooldown,
+            Self::Ejected { .. } | Self::Initial | Self::Healthy | Self::SlowStart { .. } => false,
+            Self::Probation { .. } | Self::Draining | Self::Disabled | Self::Removed => false,
+        }
+    }
+
+    /// Returns whether it is ejected for its responses, be it for how long.
+    pub(in crate::pool) const fn is_out_for_answers(self) -> bool {
+        matches!(
+            self,
+            Self::Ejected {
+                grounds: Grounds::Answers,
                 ..
             }
         )

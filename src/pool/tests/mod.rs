@@ -1,6 +1,7 @@
 //! The pool against scripts, and against a shadow that counts everything the slow way.
 
 mod latency_outlier;
+mod load;
 mod membership;
 mod recovery;
 mod sharing;

@@ -101,11 +101,13 @@ impl Engine<'_> {
     fn choose(&mut self, request: &Request) -> Option<Ticket> {
         let (balancers, now) = (&mut self.balancers, self.now);
         let demand = &request.demand;
+        let line = self.lines.get(demand.balancer);
+        let waiting = line.map_or(0, |line| line.len() + 1);
         let ratings = match self.explain {
             Some(pick) if pick == balancers.picks() + 1 => balancers.explain(demand, now),
             _ => None,
         };
-        let ticket = balancers.choose(demand, &request.tried, &self.servers, now)?;
+        let ticket = balancers.choose(demand, &request.tried, waiting, &self.servers, now)?;
         self.tally.chosen(ticket.server, now);
         if let Some(ratings) = ratings {
             self.explanation = Some(Explanation {

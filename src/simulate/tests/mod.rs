@@ -1,6 +1,7 @@
 //! Whole runs: what queueing theory says of them, what may never happen in one, and what the
 //! strategies are to achieve.
 
+mod ejection;
 mod invariants;
 mod targets;
 mod theory;

@@ -128,6 +128,39 @@ fn several_balancers_do_not_herd() {
     }
 }
 
+/// Where each server is given one request at a time, the one that has room under load is the one
+/// that fails or is slow. A request rather waits for another, but not for ever: one that was slow
+/// for a second is asked again.
+#[test]
+fn late_binding_does_not_favour_bad_servers() {
+    for (early, late, requests) in [
+        ("flaky", "flaky-late", 20_000),
+        ("slow-80", "slow-late", 20_000),
+        ("antagonists", "antagonists-late", 25_000),
+    ] {
+        let [early, late] = [early, late].map(|name| least_rt(name, requests));
+        println!(
+            "{:.1} ms early, {:.1} ms late; failed {:.5}, {:.5}",
+            early.p99_ms, late.p99_ms, early.failed, late.failed
+        );
+        assert!(late.p99_ms < 1.03 * early.p99_ms, "{late:?}");
+        assert!(late.failed < early.failed + 0.000_1, "{late:?}");
+    }
+}
+
+/// With more servers than a worker looks at before each pick, what it knows of some is a few picks
+/// old; it looks again at the one it chose.
+#[test]
+fn many_workers_do_not_pick_what_another_has_just_picked() {
+    let rules = [LEAST_RT, Rule::Strategy(LeastConnections::ENTRY.spec())];
+    let scenario = named("workers-16", 15_000);
+    let comparison = compare(&scenario, &rules, 1..2, &mut |_, _| {});
+    for row in &comparison.rows[1..] {
+        println!("{}: {:.3}", row.strategy, row.p99_to_oracle);
+        assert!(row.p99_to_oracle < 1.22, "{row:?}");
+    }
+}
+
 /// On equal servers that work on one request at a time, waiting in the balancer is as good as
 /// knowing how long each request takes.
 #[test]

@@ -38,7 +38,7 @@ impl Score {
 impl LeastResponseTime {
     /// Returns when `candidate` would finish the next request, in mean service times of the pool.
     #[inline]
-    fn cost(&self, in_flight: u32, score: &Score, now: Timestamp) -> f32 {
+    pub(super) fn cost(&self, in_flight: u32, score: &Score, now: Timestamp) -> f32 {
         let elapsed_s = seconds(score.since, now);
         let services = if in_flight == 0 {
             1.0 - IDLE_CUT.min(elapsed_s * (IDLE_CUT / IDLE_FULL_S))
@@ -131,6 +131,7 @@ mod tests {
             identity: 0,
             live: true,
             pickable: slot > 0,
+            full: false,
             weight: 1,
             in_flight: 0,
             last_pick,

@@ -28,6 +28,7 @@
 mod averages;
 mod cost;
 mod history;
+mod late_binding;
 mod residual;
 mod trial;
 mod tuning;
@@ -105,6 +106,20 @@ impl LeastResponseTime {
         self.aged_until = next.map_or(Timestamp::NEVER, History::fresh_until);
     }
 
+    /// An exchange timed out while others were completed: its backend is late, not broken. That it
+    /// would have taken as long as it waited, at least, is a sample like any other.
+    #[cold]
+    fn learn_late(&mut self, settlement: &Settlement, now: Timestamp) {
+        let slot = settlement.backend.slot();
+        let (history, score) = (self.histories.get_mut(slot), self.scores.get_mut(slot));
+        if let (Some(history), Some(score)) = (history, score) {
+            let waited = now.since(settlement.dispatched_at);
+            let queue = settlement.ahead_at_dispatch as f32 + 1.0;
+            history.learn(self.pool.learn(nanos(waited) / queue));
+            score.slowness = history.slowness();
+        }
+    }
+
     /// Gives a backend that is new in its slot an empty history.
     fn ensure_history(&mut self, candidate: &Candidate, now: Timestamp) {
         let slot = candidate.id.slot();
@@ -173,6 +188,10 @@ impl Strategy for LeastResponseTime {
         Some(chosen.id)
     }
 
+    fn holds(&self, all: &[Candidate], free: BackendId, waiting: usize, now: Timestamp) -> bool {
+        self.expects_room(all, free, waiting, now)
+    }
+
     fn settled(&mut self, candidates: &[Candidate], settlement: &Settlement, now: Timestamp) {
         let slot = settlement.backend.slot();
         let (Some(candidate), Some(score)) = (candidates.get(slot), self.scores.get_mut(slot))
@@ -181,9 +200,15 @@ impl Strategy for LeastResponseTime {
         };
         let in_service_s = seconds(score.since, now);
         score.since = cost::since(candidate);
+        if settlement.outcome == Outcome::TimedOut
+            && candidate.last_completed_at > Some(settlement.dispatched_at)
+        {
+            return self.learn_late(settlement, now);
+        }
         let (failed, response_time) = match settlement.outcome {
             Outcome::Success { response_time } => (false, response_time),
-            Outcome::ClientError | Outcome::Failure | Outcome::Unreachable => (true, None),
+            Outcome::ClientError | Outcome::Failure => (true, None),
+            Outcome::TimedOut | Outcome::Unreachable => (true, None),
             Outcome::Inconclusive => return,
         };
         self.pool.count(failed);

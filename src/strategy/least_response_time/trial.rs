@@ -102,6 +102,7 @@ mod tests {
             identity: 0,
             live: true,
             pickable: true,
+            full: false,
             weight: 1,
             in_flight: 0,
             last_pick: u64::from(slot),

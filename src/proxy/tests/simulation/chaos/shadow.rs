@@ -89,7 +89,8 @@ fn is_for_responses(cause: Cause) -> bool {
         // Active checks eject however many are ejected.
         Cause::ChecksFailed { .. } => false,
         Cause::Unreachable { .. } | Cause::Silent { .. } | Cause::TrialFailed => false,
-        Cause::Responded | Cause::ChecksPassed { .. } | Cause::CooledDown => false,
+        Cause::Responded | Cause::ChecksPassed { .. } => false,
+        Cause::CooledDown | Cause::Crowded => false,
         Cause::SlowStartEnded | Cause::Emptied | Cause::Operator => false,
         Cause::Departs | Cause::DrainTimeout { .. } => false,
         Cause::HeartbeatsMissing { .. } | Cause::ProcessDead => false,

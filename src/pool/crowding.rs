@@ -1,0 +1,56 @@
+//! Panic by load: ejecting must not cost more than it saves.
+//!
+//! A backend that is ejected for its responses leaves its share to the others. If their queues then
+//! grow far beyond what they were, requests time out there that it might have answered: so it has
+//! its trial early. Queues are compared with what they were when it was ejected, not with a
+//! number: fifty in flight are much for a server that does one thing at a time and nothing for
+//! one that does a hundred. Refused: a limit on how long an ejection lasts. Where the others do
+//! have room, a backend that fails again and again is best left alone for long.
+//!
+//! A pick compares one number; all else is done when a backend is ejected or brought back.
+
+use super::life_cycle::Event;
+use super::members::Backend;
+use super::{Backends, Cause};
+use crate::strategy::Candidate;
+use crate::time::Timestamp;
+
+/// How many times as many in flight as before show that there is no room.
+const TIMES: u32 = 2;
+/// ...and so many more besides.
+const MORE: u32 = 4;
+
+impl Backends {
+    /// A backend was ejected or has come back: from how many in flight on the others are crowded.
+    pub(super) fn measure_crowd(&mut self) {
+        let members = &self.members;
+        let mut pool = members.backends.iter().zip(&members.candidates);
+        if !pool.clone().any(|(it, _)| it.state.is_out_for_answers()) {
+            self.crowded_from = u32::MAX;
+            return;
+        }
+        let in_service = |(backend, candidate): (&Backend, &Candidate)| {
+            backend.is_open().then_some(u64::from(candidate.in_flight))
+        };
+        let (mut count, mut sum) = (0, 0);
+        for in_flight in pool.by_ref().filter_map(in_service) {
+            count += 1;
+            sum += in_flight;
+        }
+        let mean = (sum / count.max(1)) as u32;
+        let crowded_from = mean.saturating_mul(TIMES).saturating_add(MORE);
+        // A second one that is ejected is no reason to bear longer queues than the first.
+        self.crowded_from = self.crowded_from.min(crowded_from);
+    }
+
+    /// A backend was picked where so many are in flight: the others are tried again.
+    #[cold]
+    pub(super) fn relieve(&mut self, now: Timestamp) {
+        for slot in 0..self.members.backends.len() {
+            let backend = self.members.backends.get(slot);
+            if backend.is_some_and(|backend| backend.state.is_out_for_answers()) {
+                self.advance(slot, Event::Crowded, Cause::Crowded, now);
+            }
+        }
+    }
+}
