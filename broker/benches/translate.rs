@@ -2,8 +2,9 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lb_broker::codec::{
-    Body, Children, Format, Message, Payload, read_request, read_value, write_message,
+    Body, Children, Format, Message, Payload, read_message, read_request, read_value, write_message,
 };
+use lb_broker::value::Value;
 use std::hint::black_box;
 
 const VALUE: &str =
@@ -18,6 +19,17 @@ fn request(format: Format) -> Vec<u8> {
         assert!(write_message(format, &message, &mut bytes).is_ok());
     }
     bytes
+}
+
+/// Reports a delivery with the value that was published.
+fn carries_the_value(format: Format, delivery: &[u8]) -> bool {
+    let Ok(Value::Dict(fields)) = read_message(format, delivery) else {
+        return false;
+    };
+    let value = fields
+        .into_iter()
+        .find(|(name, _)| *name == Value::text("value"));
+    value.map(|(_, value)| value) == read_value(Format::Json, VALUE.as_bytes(), usize::MAX).ok()
 }
 
 fn translate(criterion: &mut Criterion) {
@@ -41,6 +53,7 @@ fn translate(criterion: &mut Criterion) {
                 });
             });
             group.finish();
+            assert!(carries_the_value(to, &out), "{from} to {to}");
         }
     }
 }

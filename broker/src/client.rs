@@ -305,7 +305,11 @@ fn announcement(options: &Options) -> String {
 
 fn open(address: &str, timeout: Duration) -> Result<TcpStream, ClientError> {
     let refuse = |error: &io::Error| {
-        ClientError::Connection(format!("cannot connect to {address}: {error}"))
+        let hint = match error.kind() {
+            ErrorKind::ConnectionRefused => "; no broker listens there",
+            _ => "",
+        };
+        ClientError::Connection(format!("cannot connect to {address}: {error}{hint}"))
     };
     let mut last = io::Error::other("the name has no address");
     for resolved in address.to_socket_addrs().map_err(|e| refuse(&e))? {

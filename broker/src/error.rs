@@ -25,7 +25,8 @@ pub enum Code {
     NotSubscribed,
     /// The topic has no last value.
     NoValue,
-    /// A limit on connections, subscriptions, topics or retained bytes is reached.
+    /// A limit is reached: connections, subscriptions, topics, retained bytes, a reply longer than
+    /// the queue, publications that wait to be stored.
     Limit,
     /// The last value could not be written to the data directory.
     Storage,

@@ -189,6 +189,23 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_readme_is_read() {
+        let readme = include_str!("../README.md");
+        let example = readme
+            .split("```toml")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next());
+        let rules = AccessRules::parse(example.unwrap()).unwrap();
+        assert!(
+            rules
+                .rights_of(Some("s3cr3t"))
+                .unwrap()
+                .may_publish("weather/wind")
+        );
+        assert!(rules.rights_of(None).unwrap().may_subscribe("weather"));
+    }
+
+    #[test]
     fn mistakes_are_named_and_secrets_are_not() {
         for text in [
             "[[token]]\nsecret = \"s3cr3t\"\npublsh = []",

@@ -283,10 +283,12 @@ fn translate(payload: &Payload) {
         };
         let got = fields.iter().find(|(key, _)| *key == Value::text("value"));
         let got = &got.expect("a value").1;
-        assert!(
-            same(got, &expected(&value, format)),
-            "{format}: {got:?} is not {value:?}"
-        );
+        let carried = match payload {
+            // Copied as it was written: numbers too large for a float, too.
+            Payload::Json(_) => value.clone(),
+            Payload::Pickle(_) => expected(&value, format),
+        };
+        assert!(same(got, &carried), "{format}: {got:?} is not {value:?}");
         // A value alone is the same.
         let mut alone = Vec::new();
         write_value(format, &value, &mut alone);

@@ -76,7 +76,7 @@ class Connection:
         # Sent after the announcement.
         self._frames = 0
         self._stopped = threading.Event()
-        self._socket = socket.create_connection(address, timeout)
+        self._socket = _connected(address, timeout)
         try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             words = [PROTOCOL, codec.name] + [f"{name}={word}" for name, word in options.items()]
@@ -190,6 +190,16 @@ class Connection:
         # By hand, as the encoders are counted by tests.
         pong = {"json": b'{"method":"pong"}', "xml": b"<pong/>"}
         self._send_quietly(pong.get(self._codec.name, b"\x80\x04}\x8c\x06method\x8c\x04pongs."), 1)
+
+
+def _connected(address: tuple[str, int], timeout: Optional[float]) -> socket.socket:
+    """A socket that is connected; an error names the address."""
+    try:
+        return socket.create_connection(address, timeout)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        text = f"cannot connect to a broker at {address[0]}:{address[1]}: {reason}"
+        raise type(error)(error.errno, text) from error
 
 
 def _beat(reference: "weakref.ref[Connection]", stopped: threading.Event, pause: float) -> None:

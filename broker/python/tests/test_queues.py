@@ -178,7 +178,7 @@ def test_a_busy_consumer_stays_connected(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_no_broker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LB_BROKER", "127.0.0.1:1")
-    with pytest.raises(ConnectionRefusedError):
+    with pytest.raises(ConnectionRefusedError, match="127.0.0.1:1: "):
         JSONQueue("/t")
     monkeypatch.setenv("LB_BROKER", "nonsense")
     with pytest.raises(ValueError):

@@ -7,6 +7,10 @@ use crate::connection_id::ConnectionId;
 use crate::error::{Code, Refusal};
 use std::collections::HashMap;
 
+/// Publishers that may wait at a time: a disk that hangs must not fill the memory. A disk that takes
+/// a tenth of a second keeps a tenth of this waiting at a hundred thousand publications a second.
+const MAX_WAITING: usize = 100_000;
+
 /// A topic's last value under its spelling, or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -57,6 +61,12 @@ impl Changes {
         self.next_waiting.push(waiting);
     }
 
+    /// Reports no room for another publisher that waits.
+    pub(super) fn is_full(&self) -> bool {
+        let on_its_way = self.on_its_way.as_ref();
+        self.next_waiting.len() + on_its_way.map_or(0, |(_, waiting)| waiting.len()) >= MAX_WAITING
+    }
+
     /// The next batch, if none is on its way.
     pub(super) fn take(&mut self) -> Option<Batch> {
         if self.on_its_way.is_some() || (self.next.is_empty() && self.next_waiting.is_empty()) {
@@ -91,4 +101,33 @@ impl Changes {
 pub(super) fn not_stored(reason: &str) -> Refusal {
     let text = format!("delivered and kept in memory, but not stored: {reason}");
     Refusal::new(Code::Storage, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn publishers_that_wait_are_bounded() {
+        let mut changes = Changes::default();
+        let wait = |changes: &mut Changes| {
+            changes.wait(Waiting {
+                connection: ConnectionId::new(0, 0),
+                request: 1,
+                topic: "a".into(),
+                is_kept: true,
+            });
+        };
+        for nth in 0..MAX_WAITING {
+            assert!(!changes.is_full());
+            wait(&mut changes);
+            if nth == MAX_WAITING / 2 {
+                // Those whose batch is on its way wait all the same.
+                assert!(changes.take().is_some());
+            }
+        }
+        assert!(changes.is_full());
+        assert_eq!(changes.stored(false).len(), MAX_WAITING / 2 + 1);
+        assert!(!changes.is_full());
+    }
 }

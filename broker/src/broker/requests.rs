@@ -123,6 +123,12 @@ impl Broker {
         {
             self.retained.check(topic, value)?;
         }
+        if request.is_some() && self.keep == Keep::Stored && self.changes.is_full() {
+            return Err(Refusal::new(
+                Code::Limit,
+                "too many publications are waiting to be stored already",
+            ));
+        }
         self.stats.messages_in += 1;
         self.deliver(&mut Publication::new(topic, value.as_ref()), now);
         if retain {
