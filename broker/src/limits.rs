@@ -27,6 +27,8 @@ pub struct Limits {
     pub queue_bytes: usize,
     /// Bytes that wait for all consumers, a frame that waits for many counted once.
     pub queue_total_bytes: u64,
+    /// Bytes of frames that are not all there, of all connections.
+    pub unfinished_total_bytes: usize,
     /// Time without a sign of life after which a connection is asked for one. After twice this time
     /// it is closed.
     pub ping_interval: Duration,
@@ -49,6 +51,7 @@ impl Default for Limits {
             queue_messages: 10_000,
             queue_bytes: 8 << 20,
             queue_total_bytes: 1 << 30,
+            unfinished_total_bytes: 256 << 20,
             ping_interval: Duration::from_secs(30),
             announce_timeout: Duration::from_secs(10),
             stats_interval: Duration::from_secs(10),

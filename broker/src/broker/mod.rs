@@ -142,6 +142,12 @@ impl Broker {
         }
     }
 
+    /// The most bytes that frames which are not all there may take, of all connections.
+    #[must_use]
+    pub const fn max_unfinished_bytes(&self) -> usize {
+        self.limits.unfinished_total_bytes
+    }
+
     /// A whole frame has arrived.
     pub fn frame(&mut self, id: ConnectionId, frame: &[u8], now: Timestamp) {
         let Some(session) = self.sessions.get_mut(id) else {

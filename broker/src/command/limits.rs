@@ -44,6 +44,11 @@ struct SizeFlags {
           value_parser = count(0, 1 << 40))]
     max_retained: usize,
 
+    /// Bytes of frames of which only the beginning has come, of all connections
+    #[arg(long, value_name = "BYTES", default_value_t = 256 << 20,
+          value_parser = count(1 << 20, 1 << 40))]
+    unfinished_total_bytes: usize,
+
     /// Subscriptions of one connection
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = count(1, 1_000_000))]
     max_subscriptions: usize,
@@ -122,6 +127,7 @@ impl LimitFlags {
             queue_messages: queues.queue_messages,
             queue_bytes: queues.queue_bytes,
             queue_total_bytes: queues.queue_total_bytes as u64,
+            unfinished_total_bytes: sizes.unfinished_total_bytes,
             ping_interval: intervals.ping_interval,
             announce_timeout: intervals.announce_timeout,
             stats_interval: intervals.stats_interval,

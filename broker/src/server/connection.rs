@@ -6,6 +6,7 @@
 
 use crate::broker::Broker;
 use crate::connection_id::ConnectionId;
+use crate::error::Refusal;
 use crate::framing::FrameReader;
 use crate::time::Timestamp;
 use bytes::BytesMut;
@@ -126,6 +127,18 @@ impl Connection {
 
     pub(super) const fn id(&self) -> ConnectionId {
         self.id
+    }
+
+    /// Bytes of the frame that is not all there.
+    pub(super) fn unfinished_bytes(&self) -> usize {
+        self.partial.len()
+    }
+
+    /// Gives up the frame that is not all there, and tells why.
+    pub(super) fn give_up(&mut self, broker: &mut Broker, refusal: &Refusal, now: Timestamp) {
+        broker.broken_stream(self.id, refusal, now);
+        self.is_lingering = true;
+        self.partial = BytesMut::new();
     }
 
     /// Takes the event that the socket has bytes. Reports that it is to be listed for reading.

@@ -26,6 +26,7 @@ pub use store::{Fsync, Store, StoreError};
 
 use crate::broker::{Action, Broker, Keep};
 use crate::connection_id::ConnectionId;
+use crate::error::{Code, Refusal};
 use crate::limits::Limits;
 use crate::rights::AccessRules;
 use crate::time::Timestamp;
@@ -85,6 +86,8 @@ pub struct Server {
     next_tick: Timestamp,
     started: Instant,
     scratch: Scratch,
+    /// Bytes of frames that are not all there, of all connections.
+    unfinished_bytes: usize,
     stopping_since: Option<Timestamp>,
 }
 
@@ -123,6 +126,7 @@ impl Server {
             next_tick: Timestamp::default(),
             started: Instant::now(),
             scratch: Scratch::new(READ_BYTES),
+            unfinished_bytes: 0,
             stopping_since: None,
         })
     }
@@ -286,7 +290,17 @@ impl Server {
             if connection.id() != id {
                 continue;
             }
-            match connection.read(&mut self.broker, &mut self.scratch, now) {
+            let before = connection.unfinished_bytes();
+            let progress = connection.read(&mut self.broker, &mut self.scratch, now);
+            self.unfinished_bytes += connection.unfinished_bytes();
+            self.unfinished_bytes -= before;
+            let most = self.broker.max_unfinished_bytes();
+            // Most frames come whole: the one that is cut short is one of those that fill the room.
+            if self.unfinished_bytes > most && connection.unfinished_bytes() > 0 {
+                self.unfinished_bytes -= connection.unfinished_bytes();
+                connection.give_up(&mut self.broker, &too_many_unfinished(most), now);
+            }
+            match progress {
                 Progress::More => self.readable.push_back(id),
                 Progress::Blocked => {}
                 Progress::Ended => {
@@ -345,11 +359,17 @@ impl Server {
             && place
                 .as_ref()
                 .is_some_and(|connection| connection.id() == id)
+            && let Some(gone) = place.take()
         {
-            *place = None;
+            self.unfinished_bytes -= gone.unfinished_bytes();
             self.broker.disconnected(id);
         }
     }
+}
+
+fn too_many_unfinished(most: usize) -> Refusal {
+    let text = format!("unfinished frames of all connections take more than {most} bytes");
+    Refusal::new(Code::Limit, text)
 }
 
 /// Restores last values and starts the thread that keeps them.

@@ -1,14 +1,16 @@
 //! Garbage, hostile frames, half frames and floods, and how the broker is afterwards.
 
-use crate::kit::{Running, Shortcuts as _, allow_descriptors, eventually};
+use crate::kit::{PATIENCE, Running, Shortcuts as _, allow_descriptors, eventually};
 use crate::process::Broker;
 use lb_broker::client::Client;
 use lb_broker::codec::{Format, Message, read_message};
 use lb_broker::framing::{FrameReader, prefixed};
+use lb_broker::limits::Limits;
 use lb_broker::value::Value;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
+use std::time::Duration;
 
 fn corpus(format: Format) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -258,6 +260,56 @@ fn half_frames_and_slow_writers_by_the_thousand() {
     println!("{CROWD} connections: {crowded} KiB of resident memory, {left} KiB afterwards");
     assert!(crowded < MAX_CROWD_KIB, "{crowded} KiB");
     assert!(left < MAX_CROWD_KIB / 2, "{left} KiB");
+}
+
+/// Connections that each keep half of a long frame back do not fill the memory.
+#[test]
+fn unfinished_frames_are_bounded_together() {
+    const HALF: usize = 512 << 10;
+    let running = Running::limited(Limits {
+        unfinished_total_bytes: 4 << 20,
+        ..Limits::default()
+    });
+    let mut client = running.client(Format::Json);
+    let mut hoarders: Vec<_> = (0..20)
+        .map(|_| {
+            let mut stream = announced(&running, Format::Json);
+            stream.write_all(&(1_u32 << 20).to_be_bytes()).unwrap();
+            // It may be given up before it has sent everything.
+            let _ = stream.write_all(&vec![b' '; HALF]);
+            stream
+        })
+        .collect();
+    let errors = Message::new("get").text("topic", "$broker/clients");
+    eventually("no more than there is room for", || {
+        let reply = client.request(errors.clone(), "value", |_| {}).unwrap();
+        reply.number("value").unwrap() <= 1 + (4 << 20) / HALF as u64
+    });
+    client.publish("/small", &Value::Int(1));
+    let told = hoarders.iter_mut().filter_map(|stream| {
+        stream
+            .set_read_timeout(Some(Duration::from_millis(1)))
+            .unwrap();
+        let mut prefix = [0; 4];
+        stream.read_exact(&mut prefix).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut reply = vec![0; u32::from_be_bytes(prefix) as usize];
+        stream.read_exact(&mut reply).unwrap();
+        Some(String::from_utf8(reply).unwrap())
+    });
+    let told: Vec<_> = told.collect();
+    assert!(!told.is_empty(), "none is told why");
+    assert!(
+        told.iter().all(|reply| reply.contains("\"limit\"")),
+        "{told:?}"
+    );
+    drop(hoarders);
+    eventually("the hoarders are gone", || {
+        let reply = client.request(errors.clone(), "value", |_| {}).unwrap();
+        reply.number("value") == Some(1)
+    });
+    // Given back: a long frame that comes in parts has room again.
+    client.publish("/large", &Value::Text("x".repeat(1_000_000)));
 }
 
 /// Memory, descriptors and processor time after thousands of connections that misbehave.
