@@ -10,7 +10,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lb::config::{AccessLogFormat, Health, Limits, Mode, Timeouts};
 use lb::internal::address::Address;
 use lb::internal::http::{ForwardOptions, ForwardPolicy, HeadParser};
-use lb::internal::pool::{Backends, ConnectSpec, Pool, PoolId, PoolLimits};
+use lb::internal::pool::{Backends, ConnectSpec, Pool, PoolId, PoolLimits, Pools};
 use lb::internal::proxy::{Listener, MemberRules, Network, Parts, Proxy, RequestIds, Token};
 use lb::internal::telemetry::{AccessLog, Metrics};
 use lb::internal::transport::{Pipes, Readiness, Transport};
@@ -166,20 +166,21 @@ impl<'a> Session<'a> {
             timeouts,
             limits,
             abort_on_close: true,
+            gives_request_ids: true,
             pool: PoolId::FIRST,
         };
         let parts = Parts {
             network: Wired(backend.clone()),
             pipes: Copying,
             listeners: vec![listener],
-            pool: Pool::new(backends, None, connect, pool_limits),
+            pools: Pools::new(Pool::new(backends, None, connect, pool_limits)),
             parser: HeadParser::new(limits.head()),
             request_ids: Some(RequestIds::new(1)),
             rules: MemberRules::default(),
-            health: Health {
+            health: vec![Health {
                 check: None,
                 ..Health::default()
-            },
+            }],
             seed: 0,
             metrics: Metrics::new(now),
             access_log: AccessLog::new(AccessLogFormat::Off),

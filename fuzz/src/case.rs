@@ -7,7 +7,7 @@ use crate::strict::Message;
 use crate::{corpus, mutate};
 use lb::config::{AccessLogFormat, ForwardOptions, Health, Limits, Mode, Timeouts};
 use lb::internal::http::{ForwardPolicy, HeadParser};
-use lb::internal::pool::{Backends, ConnectSpec, Pool, PoolId, PoolLimits};
+use lb::internal::pool::{Backends, ConnectSpec, Pool, PoolId, PoolLimits, Pools};
 use lb::internal::proxy::{Listener, MemberRules, Parts, Proxy};
 use lb::internal::telemetry::{AccessLog, Metrics};
 use lb::strategy::RoundRobin;
@@ -65,20 +65,21 @@ impl Case {
             timeouts,
             limits,
             abort_on_close: true,
+            gives_request_ids: true,
             pool: PoolId::FIRST,
         };
         let parts = Parts {
             network: Memory(world.clone()),
             pipes: PipeStore(world.clone()),
             listeners: vec![listener],
-            pool: Pool::new(backends, None, connect, pool_limits),
+            pools: Pools::new(Pool::new(backends, None, connect, pool_limits)),
             parser: HeadParser::new(limits.head()),
             request_ids: None,
             rules: MemberRules::default(),
-            health: Health {
+            health: vec![Health {
                 check: None,
                 ..Health::default()
-            },
+            }],
             seed: 0,
             metrics: Metrics::new(now),
             access_log: AccessLog::new(AccessLogFormat::Text),

@@ -5,14 +5,16 @@
 use super::{Balancer, Handle};
 use crate::address::Address;
 use crate::clock::Clock;
-use crate::config::{AccessLogFormat, Config, Heartbeats, ListenerSpec, Mode, StickyCookie};
-use crate::health::CheckTransport;
-use crate::http::{ForwardPolicy, HeadParser, LoopToken};
+use crate::config::{
+    AccessLogFormat, Config, Heartbeats, ListenerConfig, ListenerSpec, Mode, PoolConfig,
+    StickyCookie, Timeouts,
+};
+use crate::http::{ForwardOptions, ForwardPolicy, HeadParser, LoopToken};
 use crate::net::{
     self, BindError, HeartbeatListener, Listener, Log, SystemNetwork, SystemPipes, events,
     no_events, seed,
 };
-use crate::pool::{Backends, ConnectSpec, EjectionPolicy, Pool, PoolId, PoolLimits};
+use crate::pool::{Backends, ConnectSpec, EjectionPolicy, Pool, PoolId, PoolLimits, Pools};
 use crate::proxy::{self, MemberRules, Parts, Proxy, RequestIds};
 use crate::shared::{ConnectionLimit, QueueMember, SharedLoad, SharedQueue};
 use crate::strategy::{Sticky, Strategy};
@@ -29,8 +31,8 @@ struct Plan<'a> {
     /// Of clients, over all workers.
     max_connections: usize,
     workers: usize,
-    /// Of each backend.
-    addresses: Vec<Vec<Address>>,
+    /// Of each backend of each pool.
+    addresses: Vec<Vec<Vec<Address>>>,
     /// Of each listener.
     bound: Vec<Address>,
     clock: Clock,
@@ -51,27 +53,46 @@ struct Worker {
     listeners: Vec<Listener>,
     /// Of the first alone.
     heartbeats: Option<HeartbeatListener>,
-    strategy: Box<dyn Strategy>,
+    /// Of each pool.
+    strategies: Vec<Box<dyn Strategy>>,
     /// `None` if it is alone.
-    other_workers: Option<(OtherWorkers, QueueMember, Arc<SharedLoad>)>,
+    party: Option<Party>,
+}
+
+/// What a worker has in common with the others.
+struct Party {
+    other_workers: OtherWorkers,
+    /// Of each pool.
+    pools: Vec<(QueueMember, Arc<SharedLoad>)>,
 }
 
 /// Binds, resolves, and makes a loop for each worker.
 pub(super) fn build(
     config: &Config,
-    mut strategy: impl FnMut(usize) -> Box<dyn Strategy>,
+    mut strategies: impl FnMut(usize) -> Vec<Box<dyn Strategy>>,
 ) -> Result<Balancer, BindError> {
     let workers = config.workers.get();
     let heartbeat_conns = config.heartbeats.as_ref().map_or(0, |_| max_conns(config));
     let max_connections =
         net::allow_connections(config.limits().max_connections, heartbeat_conns, workers)?;
-    let addresses = config.backends().iter();
-    let addresses = addresses
-        .map(|backend| net::resolve(&backend.address))
-        .collect::<Result<Vec<_>, _>>()?;
-    net::allow_check(config.health().check, &addresses)?;
+    let resolved = |pool: &PoolConfig| -> Result<_, BindError> {
+        let addresses = pool
+            .backends()
+            .iter()
+            .map(|spec| net::resolve(&spec.address));
+        let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+        net::allow_check(pool.health().check, &addresses)?;
+        Ok(addresses)
+    };
+    let addresses: Vec<_> = config
+        .pools()
+        .iter()
+        .map(resolved)
+        .collect::<Result<_, _>>()?;
     let (bound, mut listeners) = bind(config, workers)?;
-    net::refuse_own_address(config, &addresses, &bound)?;
+    for (pool, addresses) in config.pools().iter().zip(&addresses) {
+        net::refuse_own_address(pool, addresses, &bound)?;
+    }
     let heartbeats = config.heartbeats.as_ref();
     let mut heartbeats = heartbeats
         .map(|settings| HeartbeatListener::bind(settings.address))
@@ -107,8 +128,8 @@ pub(super) fn build(
                 .map(std::mem::take)
                 .unwrap_or_default(),
             heartbeats: heartbeats.take(),
-            strategy: strategy(number),
-            other_workers: parties.next(),
+            strategies: strategies(number),
+            party: parties.next(),
         };
         let event_loop = plan.event_loop(worker, log.as_ref());
         loops.push(event_loop.map_err(no_events)?);
@@ -133,8 +154,14 @@ pub(super) fn build(
 fn bind(config: &Config, workers: usize) -> Result<(Vec<Address>, Vec<Vec<Listener>>), BindError> {
     let mut bound = Vec::new();
     let mut sorted: Vec<Vec<Listener>> = (0..workers).map(|_| Vec::new()).collect();
-    for (number, spec) in (0..).zip(config.listeners()) {
-        let listeners = net::bind(number, &spec.address, workers, config.listen_mode)?;
+    let specs = config.listeners().iter();
+    let specs = specs.flat_map(|of| {
+        of.addresses()
+            .iter()
+            .map(move |spec| (spec, of.listen_mode))
+    });
+    for (number, (spec, mode)) in (0..).zip(specs) {
+        let listeners = net::bind(number, &spec.address, workers, mode)?;
         bound.extend(listeners.first().map(|first| first.address().clone()));
         for (listener, of_worker) in listeners.into_iter().zip(&mut sorted) {
             of_worker.push(listener);
@@ -151,46 +178,52 @@ fn ends() -> io::Result<(Mailbox, (Poll, Inbox))> {
 }
 
 /// Returns what several workers have in common, for each of them; nothing if there is but one.
-fn parties(
-    plan: &Plan,
-    mailboxes: &Arc<[Mailbox]>,
-) -> impl Iterator<Item = (OtherWorkers, QueueMember, Arc<SharedLoad>)> + use<> {
+fn parties(plan: &Plan, mailboxes: &Arc<[Mailbox]>) -> impl Iterator<Item = Party> + use<> {
     let workers = if plan.workers > 1 { plan.workers } else { 0 };
-    let max_connections = plan.max_connections;
-    let connection_limit = Arc::new(ConnectionLimit::new(max_connections, workers));
-    let shared_load = Arc::new(SharedLoad::new());
+    let connection_limit = Arc::new(ConnectionLimit::new(plan.max_connections, workers));
     let mailboxes = Arc::clone(mailboxes);
-    SharedQueue::of(workers)
-        .enumerate()
-        .map(move |(number, line)| {
-            let other_workers = OtherWorkers::of(
-                number,
-                Arc::clone(&mailboxes),
-                Arc::clone(&connection_limit),
-            );
-            (other_workers, line, Arc::clone(&shared_load))
-        })
+    let mut pools: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+    // Nothing is shared by a worker that is alone.
+    let shared = plan.config.pools().iter().take_while(|_| workers > 0);
+    for load in shared.map(|_| Arc::new(SharedLoad::new())) {
+        for (of_worker, member) in pools.iter_mut().zip(SharedQueue::of(workers)) {
+            of_worker.push((member, Arc::clone(&load)));
+        }
+    }
+    pools.into_iter().enumerate().map(move |(number, pools)| {
+        let (mailboxes, limit) = (Arc::clone(&mailboxes), Arc::clone(&connection_limit));
+        let other_workers = OtherWorkers::of(number, mailboxes, limit);
+        Party {
+            other_workers,
+            pools,
+        }
+    })
 }
 
 impl Plan<'_> {
     fn event_loop(&self, worker: Worker, log: Option<&Log>) -> io::Result<EventLoop> {
         let network = SystemNetwork::new(&worker.poll)?;
-        let (other_workers, common) = match worker.other_workers {
-            Some((other_workers, line, shared_load)) => {
-                (Some(other_workers), Some((line, shared_load)))
-            }
-            None => (None, None),
+        let (other_workers, shared) = match worker.party {
+            Some(party) => (Some(party.other_workers), party.pools),
+            None => (None, Vec::new()),
         };
-        let mut backends = self.backends(worker.strategy);
-        let member = common.map(|(member, shared_load)| {
-            backends.share(shared_load, worker.number);
-            member
+        let mut shared = shared.into_iter();
+        let mut strategies = worker.strategies.into_iter();
+        let specs = self.config.pool_ids().zip(&self.addresses);
+        let mut pools = specs.filter_map(|((id, config), addresses)| {
+            let of = PoolPlan {
+                plan: self,
+                id,
+                config,
+                addresses,
+            };
+            Some(of.pool(strategies.next()?, shared.next(), worker.number))
         });
-        let mut pool = self.pool(backends);
-        if let Some(member) = member {
-            pool.share_queue(member);
-        }
-        let mut proxy = self.proxy(pool, network);
+        // There is at least one.
+        let first = pools.next().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut all = Pools::new(first);
+        pools.for_each(|pool| all.push(pool));
+        let mut proxy = self.proxy(all, network);
         if let (Some(_), Some(settings)) = (&worker.heartbeats, &self.config.heartbeats) {
             let (key, max_conns) = (settings.key.clone(), max_conns(self.config));
             proxy.receive_heartbeats(key, max_conns, self.clock.now());
@@ -209,62 +242,33 @@ impl Plan<'_> {
         })
     }
 
-    fn backends(&self, strategy: Box<dyn Strategy>) -> Backends {
-        let specs = self.config.backends().iter();
-        let members = specs.map(|spec| (spec.address.to_string(), spec.weight.get().into()));
-        let mut backends = Backends::new(members, strategy, self.pool_seed);
-        let ejection = *self.config.ejection();
-        backends.set_policy(EjectionPolicy {
-            // In TCP mode the duration of an exchange is the client's doing.
-            slow_outlier: ejection
-                .slow_outlier
-                .filter(|_| self.config.mode == Mode::Http),
-            ..ejection
-        });
-        limit_backends(&mut backends, self.config);
-        backends
-    }
-
-    fn pool(&self, backends: Backends) -> Pool {
-        let config = self.config;
-        let mut limits = PoolLimits::new(config.limits(), config.timeouts());
-        // All workers together keep what one would; rounded up, so that none keeps nothing.
-        limits.max_idle_per_backend = limits.max_idle_per_backend.div_ceil(self.workers);
-        let affinity = config
-            .sticky()
-            .map(|cookie| self.affinity(cookie, &backends));
-        let connect = ConnectSpec {
-            addresses: self.addresses.clone(),
-            host: config.host().map(str::to_owned),
-            send_proxy: config.send_proxy,
-            ..ConnectSpec::default()
-        };
-        Pool::new(backends, affinity, connect, limits)
-    }
-
-    fn proxy(&self, pool: Pool, network: SystemNetwork) -> Proxy<SystemNetwork> {
+    fn proxy(&self, pools: Pools, network: SystemNetwork) -> Proxy<SystemNetwork> {
         let config = self.config;
         let now = self.clock.now();
-        let specs = config.listeners().iter().zip(&self.bound);
-        let listener = |(spec, bound): (&ListenerSpec, &Address)| proxy::Listener {
-            mode: config.mode,
-            accepts_proxy: spec.accepts_proxy,
-            trusted_proxies: config.trusted_proxies.clone(),
-            forward: self.forward_policy(bound),
-            timeouts: *config.timeouts(),
-            limits: *config.limits(),
-            abort_on_close: config.abort_on_close,
-            pool: PoolId::FIRST,
-        };
+        let specs = config.listeners().iter();
+        let specs = specs.flat_map(|of| of.addresses().iter().map(move |spec| (of, spec)));
+        let listeners = specs.zip(&self.bound);
+        let gives_ids = config
+            .listeners()
+            .iter()
+            .any(|listener| listener.request_id);
         let parts = Parts {
             network,
             pipes: SystemPipes::among(self.workers),
-            listeners: specs.map(listener).collect(),
-            pool,
+            listeners: listeners
+                .map(|((of, spec), bound)| self.listener(of, spec, bound))
+                .collect(),
+            pools,
             parser: HeadParser::new(config.limits().head()),
-            request_ids: config.request_id.then(|| RequestIds::new(seed())),
-            rules: self.member_rules(),
-            health: config.health().clone(),
+            request_ids: gives_ids.then(|| RequestIds::new(seed())),
+            rules: MemberRules {
+                listeners: self.bound.clone(),
+            },
+            health: config
+                .pools()
+                .iter()
+                .map(|pool| pool.health().clone())
+                .collect(),
             seed: seed(),
             metrics: Metrics::new(now),
             access_log: AccessLog::new(config.access_log),
@@ -274,17 +278,41 @@ impl Plan<'_> {
         proxy
     }
 
-    fn member_rules(&self) -> MemberRules {
-        let check = self.config.health().check;
-        MemberRules {
-            listeners: self.bound.clone(),
-            are_pinged: check.is_some_and(|it| it.transport() == CheckTransport::Echo),
+    fn listener(
+        &self,
+        config: &ListenerConfig,
+        spec: &ListenerSpec,
+        bound: &Address,
+    ) -> proxy::Listener {
+        proxy::Listener {
+            mode: config.mode,
+            accepts_proxy: spec.accepts_proxy,
+            trusted_proxies: config.trusted_proxies.clone(),
+            forward: self.forward_policy(config.forward, bound),
+            timeouts: self.timeouts(config),
+            limits: *config.limits(),
+            abort_on_close: config.abort_on_close,
+            gives_request_ids: config.request_id,
+            pool: config.pool,
+        }
+    }
+
+    /// The timeouts of a listener's exchanges: each of the scope that it belongs to.
+    fn timeouts(&self, listener: &ListenerConfig) -> Timeouts {
+        let pool = self.config.pools().get(usize::from(listener.pool.number()));
+        let pool = pool.map_or(*self.config.timeouts(), |pool| *pool.timeouts());
+        let process = self.config.timeouts();
+        Timeouts {
+            server: pool.server,
+            first_byte: pool.first_byte,
+            queue: pool.queue,
+            tunnel: process.tunnel,
+            ..*listener.timeouts()
         }
     }
 
     /// A UNIX socket has no port to tell of.
-    fn forward_policy(&self, bound: &Address) -> ForwardPolicy {
-        let mut options = self.config.forward;
+    fn forward_policy(&self, mut options: ForwardOptions, bound: &Address) -> ForwardPolicy {
         options.x_forwarded_port &= bound.tcp().is_some();
         let port = bound.tcp().map_or(0, |address| address.port());
         let policy = ForwardPolicy::new(options, "http", port);
@@ -293,12 +321,71 @@ impl Plan<'_> {
             false => policy,
         }
     }
+}
+
+/// One pool of the plan.
+struct PoolPlan<'a> {
+    plan: &'a Plan<'a>,
+    id: PoolId,
+    config: &'a PoolConfig,
+    /// Of each backend.
+    addresses: &'a [Vec<Address>],
+}
+
+impl PoolPlan<'_> {
+    /// The pool of a worker; `shared` with the others, if there are any.
+    fn pool(
+        &self,
+        strategy: Box<dyn Strategy>,
+        shared: Option<(QueueMember, Arc<SharedLoad>)>,
+        worker: usize,
+    ) -> Pool {
+        let mut backends = self.backends(strategy);
+        let member = shared.map(|(member, load)| {
+            backends.share(load, worker);
+            member
+        });
+        let config = self.config;
+        let mut limits = PoolLimits::new(config.limits(), config.timeouts());
+        // All workers together keep what one would; rounded up, so that none keeps nothing.
+        limits.max_idle_per_backend = limits.max_idle_per_backend.div_ceil(self.plan.workers);
+        let affinity = config
+            .sticky()
+            .map(|cookie| self.affinity(cookie, &backends));
+        let connect = ConnectSpec {
+            addresses: self.addresses.to_vec(),
+            host: config.host().map(str::to_owned),
+            send_proxy: config.send_proxy,
+            ..ConnectSpec::default()
+        };
+        let mut pool = Pool::new(backends, affinity, connect, limits).named(config.name());
+        if let Some(member) = member {
+            pool.share_queue(member);
+        }
+        pool
+    }
+
+    fn backends(&self, strategy: Box<dyn Strategy>) -> Backends {
+        let specs = self.config.backends().iter();
+        let members = specs.map(|spec| (spec.address.to_string(), spec.weight.get().into()));
+        let mut backends = Backends::of_pool(self.id, members, strategy, self.plan.pool_seed);
+        let ejection = *self.config.ejection();
+        let mut listeners = self.plan.config.listeners().iter();
+        let has_tcp = listeners.any(|it| it.pool == self.id && it.mode == Mode::Tcp);
+        backends.set_policy(EjectionPolicy {
+            // In TCP mode the duration of an exchange is the client's doing.
+            slow_outlier: ejection.slow_outlier.filter(|_| !has_tcp),
+            ..ejection
+        });
+        limit_backends(&mut backends, self.config);
+        backends
+    }
 
     /// Gives each backend its value of the sticky cookie.
     fn affinity(&self, cookie: &StickyCookie, pool: &Backends) -> Sticky {
         let ids = pool.candidates().iter().map(|c| c.id);
         let named = ids.map(|id| (id, pool.name(id).unwrap_or_default()));
-        let secret = cookie.secret().unwrap_or(&self.secret);
+        let secret = cookie.secret().unwrap_or(&self.plan.secret);
         // Clients come by plain HTTP.
         Sticky::new(cookie.name(), secret, named).with_attributes(&cookie.attributes().text(false))
     }
@@ -306,11 +393,12 @@ impl Plan<'_> {
 
 /// Connections that may bring heartbeats at once.
 fn max_conns(config: &Config) -> usize {
-    Heartbeats::max_connections(config.backends().len())
+    let backends = config.pools().iter().map(|pool| pool.backends().len());
+    Heartbeats::max_connections(backends.sum())
 }
 
 /// Tells the pool how many exchanges each backend is given at once.
-fn limit_backends(pool: &mut Backends, config: &Config) {
+fn limit_backends(pool: &mut Backends, config: &PoolConfig) {
     let ids: Vec<_> = pool.candidates().iter().map(|c| c.id).collect();
     for (id, spec) in ids.into_iter().zip(config.backends()) {
         let own = spec.max_connections.map(NonZeroU32::get);

@@ -63,11 +63,14 @@ impl Balancer {
     /// # Errors
     /// One of these is refused by the system; says which setting, why, and what to do.
     pub fn bind(config: &Config) -> Result<Self, BindError> {
-        build(config, |_| config.strategy.build(seed()))
+        build(config, |_| {
+            let pools = config.pools().iter();
+            pools.map(|pool| pool.strategy.build(seed())).collect()
+        })
     }
 
-    /// The same with a strategy of your own in place of `config.strategy`. Each worker has one of
-    /// its own, which `strategy` makes; it is told the number of the worker, from 0 up.
+    /// The same with a strategy of your own in place of that of each pool. Each pool has one in
+    /// each worker, which `strategy` makes; it is told the number of the worker, from 0 up.
     ///
     /// # Errors
     /// As [`bind`](Self::bind).
@@ -75,7 +78,11 @@ impl Balancer {
         config: &Config,
         mut strategy: impl FnMut(usize) -> Box<dyn Strategy>,
     ) -> Result<Self, BindError> {
-        build(config, |worker| Box::new(Guarded::new(strategy(worker))))
+        build(config, |worker| {
+            let pools = config.pools().iter();
+            let guarded = |_| -> Box<dyn Strategy> { Box::new(Guarded::new(strategy(worker))) };
+            pools.map(guarded).collect()
+        })
     }
 
     /// The TCP addresses clients connect to, with the ports the system chose for port 0. UNIX

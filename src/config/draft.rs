@@ -13,7 +13,9 @@ use super::pool::PoolSettings;
 use super::settings::{Setting, setting};
 use super::timeouts::Timeouts;
 use super::traffic::TrafficSettings;
-use super::{Config, ConfigError, ConfigErrorKind, DEFAULT_LISTENER, Mode, StrategySpec};
+use super::{Config, ConfigError, ConfigErrorKind, DEFAULT_LISTENER, DEFAULT_POOL, Mode};
+use super::{ListenerConfig, PoolConfig, StrategySpec};
+use crate::ids::PoolId;
 use crate::strategy::KeySource;
 
 /// Every group of settings.
@@ -96,8 +98,10 @@ impl Given {
 
     /// Refuses settings that have no effect in TCP mode.
     fn check_mode(&self, draft: &Draft) -> Result<(), ConfigError> {
-        let mode = draft.traffic.mode;
-        if mode == Mode::Tcp && goes_by_requests(&draft.pool.strategy) {
+        if draft.traffic.mode == Mode::Http {
+            return Ok(());
+        }
+        if goes_by_requests(&draft.pool.strategy) {
             let value = self.value("strategy").unwrap_or_default();
             let problem = "goes by requests, which tcp mode does not read";
             let remedy = "use ip-hash, ip-maglev or a strategy without a key";
@@ -107,7 +111,7 @@ impl Given {
                 .with_value(value));
         }
         let mut given = self.0.iter().map(|(setting, _)| setting);
-        match given.find(|setting| mode == Mode::Tcp && setting.http_only) {
+        match given.find(|setting| setting.http_only) {
             Some(setting) => {
                 let remedy = "leave it out, or balance requests with --mode http";
                 Err(ConfigError::new("has no effect in tcp mode", remedy)
@@ -128,29 +132,59 @@ fn goes_by_requests(strategy: &StrategySpec) -> bool {
 }
 
 impl Draft {
-    fn config(self) -> Result<Config, ConfigError> {
-        let strategy = self.pool.strategy()?;
-        let sticky = self.pool.sticky()?;
-        let mut config = Config::new(self.pool.backends)?;
-        config.strategy = strategy;
-        config.mode = self.traffic.mode;
+    /// One listener and one pool with these settings.
+    fn config(&self) -> Result<Config, ConfigError> {
+        let pool = self.pool(DEFAULT_POOL)?;
+        self.process(vec![self.listener(PoolId::FIRST)?], vec![pool])
+    }
+
+    /// A balancer of these listeners and pools, with the settings of the process.
+    pub(super) fn process(
+        &self,
+        listeners: Vec<ListenerConfig>,
+        pools: Vec<PoolConfig>,
+    ) -> Result<Config, ConfigError> {
+        let mut config = Config::of(listeners, pools)?;
         config.workers = self.traffic.workers;
-        config.abort_on_close = self.traffic.abort_on_close;
-        config.listen_mode = self.traffic.listen_mode;
         config.access_log = self.output.access_log;
-        config.set_listeners(match self.traffic.listen {
-            listen if listen.is_empty() => vec![DEFAULT_LISTENER.into()],
-            listen => listen,
-        })?;
-        if let Some(cookie) = sticky {
-            config.set_sticky(cookie);
-        }
-        config.set_health(self.health)?;
-        config.set_ejection(self.ejection)?;
         config.heartbeats = self.heartbeats.heartbeats()?;
-        config.set_timeouts(self.timeouts)?;
-        config.set_limits(self.limits)?;
-        self.forward.apply(&mut config)?;
+        config.timeouts = self.timeouts.checked()?;
+        config.limits = self.limits.checked()?;
         Ok(config)
+    }
+
+    /// A listener of `pool` with these settings.
+    pub(super) fn listener(&self, pool: PoolId) -> Result<ListenerConfig, ConfigError> {
+        let addresses = match self.traffic.listen.as_slice() {
+            [] => vec![DEFAULT_LISTENER.into()],
+            addresses => addresses.to_vec(),
+        };
+        let mut listener = ListenerConfig::new(addresses)?;
+        listener.mode = self.traffic.mode;
+        listener.forward = self.forward.options();
+        listener.request_id = self.forward.request_id;
+        listener
+            .trusted_proxies
+            .clone_from(&self.forward.trusted_proxies);
+        listener.abort_on_close = self.traffic.abort_on_close;
+        listener.listen_mode = self.traffic.listen_mode;
+        listener.pool = pool;
+        listener.timeouts = self.timeouts.checked()?;
+        listener.limits = self.limits.checked()?;
+        Ok(listener)
+    }
+
+    /// A pool with these settings.
+    pub(super) fn pool(&self, name: &str) -> Result<PoolConfig, ConfigError> {
+        let mut pool = PoolConfig::new(name, self.pool.backends.iter().cloned())?;
+        pool.strategy = self.pool.strategy()?;
+        pool.send_proxy = self.forward.send_proxy;
+        pool.set_host(self.forward.host.clone())?;
+        pool.set_sticky(self.pool.sticky()?);
+        pool.set_health(self.health.clone())?;
+        pool.set_ejection(self.ejection)?;
+        pool.timeouts = self.timeouts.checked()?;
+        pool.limits = self.limits.checked()?;
+        Ok(pool)
     }
 }

@@ -1,7 +1,7 @@
 //! Header fields that carry data of the client to backends.
 
 use super::settings::{Scope, Section};
-use super::{Config, ConfigError, ForwardOptions, ForwardedFor, ProxyVersion};
+use super::{ForwardOptions, ForwardedFor, ProxyVersion};
 use crate::address::Network;
 
 static SECTION: Section = Section {
@@ -63,9 +63,9 @@ settings! {
 }
 
 impl ForwardSettings {
-    /// Hands the settings to `config`.
-    pub(super) fn apply(self, config: &mut Config) -> Result<(), ConfigError> {
-        config.forward = ForwardOptions {
+    /// The header fields that tell backends of clients.
+    pub(super) const fn options(&self) -> ForwardOptions {
+        ForwardOptions {
             x_forwarded_for: self.x_forwarded_for,
             x_forwarded_host: self.x_forwarded,
             x_forwarded_proto: self.x_forwarded,
@@ -74,10 +74,6 @@ impl ForwardSettings {
             via: self.via,
             date: self.date,
             loop_token: self.loop_detection,
-        };
-        config.send_proxy = self.send_proxy;
-        config.request_id = self.request_id;
-        config.trusted_proxies = self.trusted_proxies;
-        config.set_host(self.host)
+        }
     }
 }

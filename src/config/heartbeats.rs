@@ -36,12 +36,12 @@ settings! {
 
 impl HeartbeatSettings {
     /// The receiver, with its key read; `None` if there is none.
-    pub(super) fn heartbeats(self) -> Result<Option<Heartbeats>, ConfigError> {
+    pub(super) fn heartbeats(&self) -> Result<Option<Heartbeats>, ConfigError> {
         let Some(address) = self.listen else {
             return Ok(None);
         };
-        let read = |path: PathBuf| secret::read("--heartbeat-key", &path, HeartbeatKey::new);
-        let key = self.key.map(read).transpose()?;
+        let read = |path: &PathBuf| secret::read("--heartbeat-key", path, HeartbeatKey::new);
+        let key = self.key.as_ref().map(read).transpose()?;
         Ok(Some(Heartbeats { address, key }))
     }
 }

@@ -14,7 +14,7 @@
 //! use lb::strategy::RoundRobin;
 //!
 //! let mut config = Config::new(["127.0.0.1:5000".parse()?, "127.0.0.1:5001=2".parse()?])?;
-//! config.strategy = RoundRobin::ENTRY.spec();
+//! config.set_strategy(&RoundRobin::ENTRY.spec());
 //! config.set_limits(Limits { max_retries: 0, ..Limits::default() })?;
 //! # Ok::<(), lb::config::ConfigError>(())
 //! ```
@@ -33,10 +33,12 @@ mod health;
 mod heartbeats;
 mod limits;
 mod listener;
+mod listener_config;
 mod monitor;
 mod number;
 mod output;
 mod pool;
+mod pool_config;
 mod secret;
 mod sender;
 mod sticky;
@@ -52,6 +54,7 @@ pub use crate::address::{
 };
 pub use crate::health::{CheckKind, HttpCheckSettings};
 pub use crate::http::{ForwardOptions, ForwardedFor};
+pub use crate::ids::PoolId;
 pub use crate::proxy_protocol::ProxyVersion;
 pub use crate::strategy::{LoadBound, StrategySpec};
 pub use backend::{BackendSpec, Weight};
@@ -64,7 +67,9 @@ pub use heartbeats::Heartbeats;
 pub(crate) use internal::*;
 pub use limits::Limits;
 pub use listener::ListenerSpec;
+pub use listener_config::ListenerConfig;
 pub use monitor::{AddressKind, MAX_TARGETS, MonitorConfig, Plan};
+pub use pool_config::{DEFAULT_POOL, PoolConfig};
 pub use sender::{MAX_BALANCERS, SenderConfig};
 pub use sticky::{CookieAttributes, SameSite, SecureAttribute, StickyCookie};
 pub use target::{Question, ServiceSpec, Target};
@@ -72,7 +77,7 @@ pub use timeouts::Timeouts;
 pub use traffic::FileMode;
 pub use workers::Workers;
 
-use crate::http::is_authority;
+use listener_config::check_unique;
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
@@ -80,173 +85,118 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 pub const DEFAULT_LISTENER: SocketAddr =
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080));
 
-/// The most backends of one balancer.
+/// The most backends of one pool.
 pub const MAX_BACKENDS: usize = 4096;
+
+/// The most pools of one balancer.
+pub const MAX_POOLS: usize = 1024;
 
 /// Everything a balancer needs to know before it starts.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The unit that is balanced: requests or connections. Default HTTP.
-    pub mode: Mode,
-    /// The strategy. Default least response time.
-    pub strategy: StrategySpec,
     /// On how many threads it works. Default one.
     pub workers: Workers,
     /// Format of the access log. Default off.
     pub access_log: AccessLogFormat,
-    /// Version of the PROXY header at the start of each backend connection, in both modes. These
-    /// connections are then not shared. Default none.
-    pub send_proxy: Option<ProxyVersion>,
-    /// Header fields that carry data of the client to backends, in HTTP mode.
-    pub forward: ForwardOptions,
-    /// True if a request that comes without `X-Request-Id` is given one. Default yes.
-    pub request_id: bool,
     /// Settings of the heartbeat receiver. Default none.
     pub heartbeats: Option<Heartbeats>,
-    /// Networks of proxies in front whose PROXY and forwarding fields are trusted. Default none.
-    pub trusted_proxies: Vec<Network>,
-    /// True if a request that waits in the queue is dropped when its client closes. Default yes.
-    pub abort_on_close: bool,
-    /// Permissions of the UNIX sockets listened on; `None`: those the umask leaves. Default `None`.
-    pub listen_mode: Option<FileMode>,
-    host: Option<String>,
-    sticky: Option<StickyCookie>,
-    listeners: Vec<ListenerSpec>,
-    backends: Vec<BackendSpec>,
-    timeouts: Timeouts,
     limits: Limits,
-    health: Health,
-    ejection: EjectionPolicy,
+    timeouts: Timeouts,
+    listeners: Vec<ListenerConfig>,
+    pools: Vec<PoolConfig>,
 }
 
 impl Config {
-    /// A configuration with these backends, in the order in which ties are broken, and the
+    /// One pool of these backends, in the order in which ties are broken, one listener, and the
     /// default of everything else.
     ///
     /// # Errors
     ///
     /// No backend, more than [`MAX_BACKENDS`], or one address twice.
     pub fn new(backends: impl IntoIterator<Item = BackendSpec>) -> Result<Self, ConfigError> {
-        let backends = checked_backends(backends.into_iter().collect())?;
-        Ok(Self {
-            backends,
-            ..Self::empty()
-        })
+        let pool = PoolConfig::new(DEFAULT_POOL, backends)?;
+        Ok(Self::one_of_each(pool))
     }
 
-    /// A configuration without backends, which are added to the balancer as it runs: by
+    /// One pool without backends, which are added to the balancer as it runs: by
     /// [`Handle::add`](crate::Handle::add). Until then requests wait in the queue. The rest is the
     /// default.
     #[must_use]
     pub fn empty() -> Self {
+        Self::one_of_each(PoolConfig::empty())
+    }
+
+    fn one_of_each(pool: PoolConfig) -> Self {
+        Self::of_parts(vec![ListenerConfig::default()], vec![pool])
+    }
+
+    /// These listeners and pools, and the default of everything else.
+    ///
+    /// # Errors
+    ///
+    /// No listener or no pool, more than [`MAX_POOLS`], an address or a name twice, or a listener
+    /// of a pool that is not there.
+    pub fn of(listeners: Vec<ListenerConfig>, pools: Vec<PoolConfig>) -> Result<Self, ConfigError> {
+        check_pools(&pools)?;
+        check_listeners(&listeners, pools.len())?;
+        Ok(Self::of_parts(listeners, pools))
+    }
+
+    fn of_parts(listeners: Vec<ListenerConfig>, pools: Vec<PoolConfig>) -> Self {
         Self {
-            mode: Mode::default(),
-            strategy: StrategySpec::default(),
             workers: Workers::default(),
             access_log: AccessLogFormat::default(),
-            send_proxy: None,
-            forward: ForwardOptions::default(),
-            request_id: true,
             heartbeats: None,
-            trusted_proxies: Vec::new(),
-            abort_on_close: true,
-            listen_mode: None,
-            host: None,
-            sticky: None,
-            listeners: vec![DEFAULT_LISTENER.into()],
-            backends: Vec::new(),
-            timeouts: Timeouts::default(),
             limits: Limits::default(),
-            health: Health::default(),
-            ejection: EjectionPolicy::default(),
+            timeouts: Timeouts::default(),
+            listeners,
+            pools,
         }
     }
 
-    /// The backends, in the order in which ties are broken: none twice.
+    /// The listeners: at least one.
     #[must_use]
-    pub fn backends(&self) -> &[BackendSpec] {
-        &self.backends
-    }
-
-    /// The addresses to accept clients on: at least one, none twice. Port 0 asks the system for
-    /// a free port.
-    #[must_use]
-    pub fn listeners(&self) -> &[ListenerSpec] {
+    pub fn listeners(&self) -> &[ListenerConfig] {
         &self.listeners
     }
 
-    /// The `Host` sent to backends; `None`: the client's own.
-    #[must_use]
-    pub fn host(&self) -> Option<&str> {
-        self.host.as_deref()
+    /// The same, to change their settings.
+    pub fn listeners_mut(&mut self) -> &mut [ListenerConfig] {
+        &mut self.listeners
     }
 
-    /// Returns how long lb waits for what.
+    /// The pools: at least one. Each is known by its place, as [`PoolId`].
     #[must_use]
-    pub const fn timeouts(&self) -> &Timeouts {
-        &self.timeouts
+    pub fn pools(&self) -> &[PoolConfig] {
+        &self.pools
     }
 
-    /// Returns the limits on connections, heads, queue, retries and bodies.
+    /// The same, to change their settings.
+    pub fn pools_mut(&mut self) -> &mut [PoolConfig] {
+        &mut self.pools
+    }
+
+    /// The pools with their ids.
+    pub fn pool_ids(&self) -> impl Iterator<Item = (PoolId, &PoolConfig)> {
+        (0..).map(PoolId::new).zip(&self.pools)
+    }
+
+    /// Limits of the whole process.
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// The health checks of backends.
+    /// Timeouts of the whole process.
     #[must_use]
-    pub const fn health(&self) -> &Health {
-        &self.health
+    pub const fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
     }
+}
 
-    /// Returns when exchanges eject a backend, and how it returns.
-    #[must_use]
-    pub const fn ejection(&self) -> &EjectionPolicy {
-        &self.ejection
-    }
-
-    /// Ejects backends by this policy instead.
-    ///
-    /// # Errors
-    ///
-    /// A value outside the range that [`EjectionPolicy`] gives for it.
-    pub fn set_ejection(&mut self, ejection: EjectionPolicy) -> Result<(), ConfigError> {
-        self.ejection = ejection.checked()?;
-        Ok(())
-    }
-
-    /// Checks the health of backends like this instead.
-    ///
-    /// # Errors
-    ///
-    /// A value outside the range that [`Health`] gives for it; a UNIX socket that is to be pinged.
-    pub fn set_health(&mut self, health: Health) -> Result<(), ConfigError> {
-        let is_unix = |spec: &&BackendSpec| matches!(spec.address, BackendAddress::Unix(_));
-        if let Some(check) = health.check
-            && check.transport() == crate::health::CheckTransport::Echo
-            && let Some(spec) = self.backends.iter().find(is_unix)
-        {
-            let problem = format!("{} is a UNIX socket, which cannot be pinged", spec.address);
-            return Err(ConfigError::new(problem, "check by tcp or http instead")
-                .with_flag("--health")
-                .with_value(check.name()));
-        }
-        self.health = health.checked()?;
-        Ok(())
-    }
-
-    /// The cookie that binds clients to backends, if any does.
-    #[must_use]
-    pub const fn sticky(&self) -> Option<&StickyCookie> {
-        self.sticky.as_ref()
-    }
-
-    /// Binds clients to backends by a cookie.
-    pub fn set_sticky(&mut self, cookie: StickyCookie) {
-        self.sticky = Some(cookie);
-    }
-
-    /// Listens on these addresses instead.
+/// Settings of all listeners and pools at once.
+impl Config {
+    /// Has one listener on each of these addresses instead, with the settings of the first.
     ///
     /// # Errors
     ///
@@ -255,24 +205,63 @@ impl Config {
         &mut self,
         listeners: impl IntoIterator<Item = ListenerSpec>,
     ) -> Result<(), ConfigError> {
-        self.listeners = checked_listeners(listeners.into_iter().collect())?;
+        let addresses = ListenerConfig::new(listeners)?.addresses;
+        self.listeners.truncate(1);
+        for listener in &mut self.listeners {
+            listener.addresses.clone_from(&addresses);
+        }
         Ok(())
+    }
+
+    /// Balances requests or connections.
+    pub fn set_mode(&mut self, mode: Mode) {
+        for listener in &mut self.listeners {
+            listener.mode = mode;
+        }
+    }
+
+    /// Picks backends by this strategy.
+    pub fn set_strategy(&mut self, strategy: &StrategySpec) {
+        for pool in &mut self.pools {
+            pool.strategy = strategy.clone();
+        }
+    }
+
+    /// Binds clients to backends by a cookie.
+    pub fn set_sticky(&mut self, cookie: &StickyCookie) {
+        for pool in &mut self.pools {
+            pool.set_sticky(Some(cookie.clone()));
+        }
     }
 
     /// Sends this `Host` to backends, or the client's own.
     ///
     /// # Errors
     ///
-    /// Not a host, or one with a malformed port.
-    pub fn set_host(&mut self, host: Option<String>) -> Result<(), ConfigError> {
-        if let Some(host) = host.as_ref().filter(|host| !is_authority(host.as_bytes())) {
-            let remedy = "write a name or an address, with :PORT or without";
-            return Err(ConfigError::new("not a host", remedy)
-                .with_flag("--host")
-                .with_value(host));
-        }
-        self.host = host;
-        Ok(())
+    /// As [`PoolConfig::set_host`].
+    pub fn set_host(&mut self, host: Option<&str>) -> Result<(), ConfigError> {
+        let mut pools = self.pools.iter_mut();
+        pools.try_for_each(|pool| pool.set_host(host.map(str::to_owned)))
+    }
+
+    /// Checks the health of backends like this instead.
+    ///
+    /// # Errors
+    ///
+    /// As [`PoolConfig::set_health`].
+    pub fn set_health(&mut self, health: &Health) -> Result<(), ConfigError> {
+        let mut pools = self.pools.iter_mut();
+        pools.try_for_each(|pool| pool.set_health(health.clone()))
+    }
+
+    /// Ejects backends by this policy instead.
+    ///
+    /// # Errors
+    ///
+    /// As [`PoolConfig::set_ejection`].
+    pub fn set_ejection(&mut self, ejection: EjectionPolicy) -> Result<(), ConfigError> {
+        let mut pools = self.pools.iter_mut();
+        pools.try_for_each(|pool| pool.set_ejection(ejection))
     }
 
     /// Waits this long instead.
@@ -282,6 +271,12 @@ impl Config {
     /// A timeout that is zero or longer than 30 days.
     pub fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), ConfigError> {
         self.timeouts = timeouts.checked()?;
+        for listener in &mut self.listeners {
+            listener.timeouts = timeouts;
+        }
+        for pool in &mut self.pools {
+            pool.timeouts = timeouts;
+        }
         Ok(())
     }
 
@@ -292,50 +287,55 @@ impl Config {
     /// A limit outside the range that [`Limits`] gives for it.
     pub fn set_limits(&mut self, limits: Limits) -> Result<(), ConfigError> {
         self.limits = limits.checked()?;
+        for listener in &mut self.listeners {
+            listener.limits = limits;
+        }
+        for pool in &mut self.pools {
+            pool.limits = limits;
+        }
         Ok(())
     }
 }
 
-fn checked_backends(backends: Vec<BackendSpec>) -> Result<Vec<BackendSpec>, ConfigError> {
-    const FLAG: &str = "--backends";
-    if backends.is_empty() {
-        let remedy = "name at least one, as in --backends 127.0.0.1:5000";
-        return Err(ConfigError::new("no backend given", remedy).with_flag(FLAG));
+fn check_pools(pools: &[PoolConfig]) -> Result<(), ConfigError> {
+    if pools.is_empty() {
+        let remedy = "add one, as in [pool.web] with backends = [\"127.0.0.1:5000\"]";
+        return Err(
+            ConfigError::new("there is no pool", remedy).with_kind(ConfigErrorKind::Missing)
+        );
     }
-    if backends.len() > MAX_BACKENDS {
-        let problem = format!("{} backends are too many", backends.len());
-        let remedy = format!("give at most {MAX_BACKENDS}");
-        return Err(ConfigError::new(problem, remedy).with_flag(FLAG));
+    if pools.len() > MAX_POOLS {
+        let problem = format!("{} pools are too many", pools.len());
+        return Err(ConfigError::new(
+            problem,
+            format!("give at most {MAX_POOLS}"),
+        ));
     }
     let mut seen = HashSet::new();
-    match backends.iter().find(|spec| !seen.insert(&spec.address)) {
-        Some(twice) => Err(ConfigError::new(
-            "this backend is given twice",
-            "name it once, with =WEIGHT for a larger share",
-        )
-        .with_flag(FLAG)
-        .with_value(&twice.address)),
-        None => Ok(backends),
+    match pools.iter().find(|pool| !seen.insert(pool.name())) {
+        Some(twice) => {
+            Err(ConfigError::new("two pools have this name", "rename one").with_value(twice.name()))
+        }
+        None => Ok(()),
     }
 }
 
-fn checked_listeners(listeners: Vec<ListenerSpec>) -> Result<Vec<ListenerSpec>, ConfigError> {
-    const FLAG: &str = "--listen";
+fn check_listeners(listeners: &[ListenerConfig], pools: usize) -> Result<(), ConfigError> {
     if listeners.is_empty() {
-        let remedy = format!("name at least one, as in {FLAG} {DEFAULT_LISTENER}");
-        return Err(ConfigError::new("no address given", remedy).with_flag(FLAG));
+        let remedy = format!("add one, as in [[listener]] with listen = \"{DEFAULT_LISTENER}\"");
+        return Err(
+            ConfigError::new("there is no listener", remedy).with_kind(ConfigErrorKind::Missing)
+        );
     }
-    let mut seen = HashSet::new();
-    let is_any_port = |address: &Address| address.tcp().is_some_and(|tcp| tcp.port() == 0);
-    let mut addresses = listeners.iter().map(|spec| &spec.address);
-    match addresses.find(|address| !is_any_port(address) && !seen.insert(*address)) {
-        Some(twice) => Err(
-            ConfigError::new("this address is given twice", "name it once")
-                .with_flag(FLAG)
-                .with_value(twice),
-        ),
-        None => Ok(listeners),
+    let is_known = |pool: PoolId| usize::from(pool.number()) < pools;
+    if listeners.iter().any(|listener| !is_known(listener.pool)) {
+        let remedy = "name one of the pools";
+        return Err(ConfigError::new(
+            "a listener has a pool that is not there",
+            remedy,
+        ));
     }
+    check_unique(listeners.iter().flat_map(|listener| &listener.addresses))
 }
 
 /// Items for the command, the benches and the tests: the notation of settings and their table.

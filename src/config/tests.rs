@@ -13,10 +13,14 @@ fn backends(texts: &[&str]) -> Vec<BackendSpec> {
 #[test]
 fn backends_alone_make_a_config() {
     let config = config();
-    assert_eq!(config.backends(), backends(&["127.0.0.1:5000"]));
-    assert_eq!(config.listeners(), [DEFAULT_LISTENER.into()]);
-    assert_eq!(config.mode, Mode::Http);
-    assert_eq!(config.strategy, LeastResponseTime::ENTRY.spec());
+    let ([pool], [listener]) = (config.pools(), config.listeners()) else {
+        panic!("one pool and one listener");
+    };
+    assert_eq!(pool.name(), DEFAULT_POOL);
+    assert_eq!(pool.backends(), backends(&["127.0.0.1:5000"]));
+    assert_eq!(pool.strategy, LeastResponseTime::ENTRY.spec());
+    assert_eq!(listener.addresses(), [DEFAULT_LISTENER.into()]);
+    assert_eq!((listener.mode, listener.pool), (Mode::Http, PoolId::FIRST));
     assert_eq!(config.access_log, AccessLogFormat::Off);
     assert_eq!(config.timeouts(), &Timeouts::default());
     assert_eq!(config.limits(), &Limits::default());
@@ -81,7 +85,7 @@ fn listeners_are_one_or_more_and_distinct() {
         "--listen '127.0.0.1:80': this address is given twice; name it once"
     );
     assert_eq!(
-        config.listeners(),
+        config.listeners()[0].addresses(),
         [DEFAULT_LISTENER.into()],
         "a refusal changes nothing"
     );
@@ -89,28 +93,22 @@ fn listeners_are_one_or_more_and_distinct() {
     let any: ListenerSpec = "127.0.0.1:0".parse().unwrap();
     let all = [any.clone(), any, listener];
     config.set_listeners(all.clone()).unwrap();
-    assert_eq!(config.listeners(), all);
+    assert_eq!(config.listeners()[0].addresses(), all);
 }
 
 #[test]
 fn host_is_an_authority() {
     let mut config = config();
-    for host in [
-        None,
-        Some("a.example".to_owned()),
-        Some("[::1]:80".to_owned()),
-    ] {
-        config.set_host(host.clone()).unwrap();
-        assert_eq!(config.host(), host.as_deref());
+    for host in [None, Some("a.example"), Some("[::1]:80")] {
+        config.set_host(host).unwrap();
+        assert_eq!(config.pools()[0].host(), host);
     }
     assert_eq!(
-        config
-            .set_host(Some("a\r\nb".to_owned()))
-            .unwrap_err()
-            .to_string(),
+        config.set_host(Some("a\r\nb")).unwrap_err().to_string(),
         "--host 'a\\r\\nb': not a host; write a name or an address, with :PORT or without"
     );
-    assert_eq!(config.host(), Some("[::1]:80"), "a refusal changes nothing");
+    let host = config.pools()[0].host();
+    assert_eq!(host, Some("[::1]:80"), "a refusal changes nothing");
 }
 
 /// Sets one timeout of `Timeouts::default()`.
@@ -250,6 +248,49 @@ fn setters_and_getters_agree() {
     config.set_limits(limits).unwrap();
     assert_eq!(config.timeouts(), &timeouts);
     assert_eq!(config.limits(), &limits);
+    assert_eq!(config.pools()[0].timeouts(), &timeouts);
+    assert_eq!(config.listeners()[0].limits(), &limits);
+}
+
+#[test]
+fn pools_have_names_of_their_own_and_listeners_a_pool() {
+    let pool = |name| PoolConfig::new(name, backends(&["1"])).unwrap();
+    let listener = |port: &str, number| ListenerConfig {
+        pool: PoolId::new(number),
+        ..ListenerConfig::new([port.parse().unwrap()]).unwrap()
+    };
+    let refused = |listeners, pools| Config::of(listeners, pools).unwrap_err().to_string();
+    let two = || vec![pool("a"), pool("b")];
+    assert!(Config::of(vec![listener("1", 1), listener("2", 1)], two()).is_ok());
+    assert_eq!(
+        refused(vec![listener("1", 0)], vec![pool("a"), pool("a")]),
+        "'a': two pools have this name; rename one"
+    );
+    assert_eq!(
+        refused(vec![listener("1", 2)], two()),
+        "a listener has a pool that is not there; name one of the pools"
+    );
+    assert_eq!(
+        refused(vec![listener("1", 0), listener("1", 1)], two()),
+        "--listen '127.0.0.1:1': this address is given twice; name it once"
+    );
+    assert_eq!(
+        refused(vec![listener("1", 0)], vec![]),
+        "there is no pool; add one, as in [pool.web] with backends = [\"127.0.0.1:5000\"]"
+    );
+    assert_eq!(
+        refused(vec![], two()),
+        "there is no listener; add one, as in [[listener]] with listen = \"127.0.0.1:8080\""
+    );
+    for name in ["", "a b", "a/b", "\u{e9}", &"x".repeat(65)] {
+        let error = PoolConfig::new(name, backends(&["1"]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.ends_with("use up to 64 letters, digits, -, _ and ."),
+            "{error}"
+        );
+    }
 }
 
 #[test]
@@ -260,7 +301,7 @@ fn a_unix_socket_cannot_be_pinged() {
         ..Health::default()
     };
     assert_eq!(
-        config.set_health(health).unwrap_err().to_string(),
+        config.set_health(&health).unwrap_err().to_string(),
         "--health 'ping': unix:/a is a UNIX socket, which cannot be pinged; \
          check by tcp or http instead"
     );

@@ -12,7 +12,7 @@ use super::address_order::AddressOrder;
 use super::check_attempt::CheckAttempt;
 use super::kind::CheckRequest;
 use super::schedule::{CheckSchedule, NextCheck};
-use super::{CheckFailure, CheckResult, CheckStreak, CheckTarget, CheckTiming, CheckTransport};
+use super::{CheckFailure, CheckResult, CheckStreak, CheckTarget, CheckTransport};
 use crate::address::Address;
 use crate::error::is_local_shortage;
 use crate::strategy::Rng;
@@ -82,7 +82,6 @@ pub struct CheckFinished<K> {
 /// The checks of many targets. `K` is what the owner calls a target, `T` a socket.
 #[derive(Debug)]
 pub struct Checker<K, T> {
-    timing: CheckTiming,
     targets: HashMap<CheckId, Target<K, T>>,
     wheel: Wheel<CheckId>,
     fired: Vec<CheckId>,
@@ -130,9 +129,8 @@ struct Progress {
 impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
     /// A checker without targets.
     #[must_use]
-    pub fn new(timing: CheckTiming, now: Timestamp) -> Self {
+    pub fn new(now: Timestamp) -> Self {
         Self {
-            timing,
             targets: HashMap::new(),
             wheel: Wheel::new(now),
             fired: Vec::new(),
@@ -146,7 +144,7 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
     /// `seed` decides.
     pub fn add(&mut self, key: K, spec: CheckTarget, seed: u64, now: Timestamp) -> CheckId {
         let mut schedule = CheckSchedule::new(seed);
-        let first = schedule.first(&self.timing, now);
+        let first = schedule.first(&spec.timing, now);
         self.insert(key, spec, schedule, seed, first)
     }
 
@@ -280,7 +278,7 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
             Phase::Open(progress, attempt) => (*progress, attempt.is_connected()),
         };
         let count = target.spec.addresses.len();
-        let is_over = now >= progress.started_at + self.timing.timeout;
+        let is_over = now >= progress.started_at + target.spec.timing.timeout;
         if !is_over && !is_connected && progress.tried + 1 < count {
             return self.try_next_address(id, now);
         }
@@ -340,7 +338,7 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
             address: address.clone(),
             transport: target.spec.settings.kind.transport(),
         };
-        let left = (progress.started_at + self.timing.timeout).since(now);
+        let left = (progress.started_at + target.spec.timing.timeout).since(now);
         let share = target.order.share(tried, count, left);
         self.set_deadline(id, now + share);
         Some(open)
@@ -396,7 +394,8 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
                 target.order.connected(place);
             }
             // The connection is there; what remains of the time is for the response.
-            self.set_deadline(id, progress.started_at + self.timing.timeout);
+            let until = progress.started_at + target.spec.timing.timeout;
+            self.set_deadline(id, until);
         }
         self.advanced(id, result, now);
     }
@@ -441,8 +440,9 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
             target.phase = phase;
             return;
         };
-        let is_late = now.since(progress.started_at) > self.timing.timeout;
-        let result = match is_late && self.timing.fails_late_responses {
+        let timing = &target.spec.timing;
+        let is_late = now.since(progress.started_at) > timing.timeout;
+        let result = match is_late && timing.fails_late_responses {
             true => Err(CheckFailure::Timeout),
             false => result,
         };
@@ -450,7 +450,7 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
             id,
             key: target.key,
             result,
-            streak: target.schedule.count(result, &self.timing),
+            streak: target.schedule.count(result, timing),
             started_at: progress.started_at,
             ended_at: now,
         });
@@ -459,7 +459,7 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
 
     fn plan_next(&mut self, id: CheckId, now: Timestamp) {
         if let Some(target) = self.targets.get_mut(&id) {
-            let next = target.schedule.next(&self.timing, now);
+            let next = target.schedule.next(&target.spec.timing, now);
             target.soonest = next.soonest;
             self.set_deadline(id, next.planned);
         }

@@ -84,4 +84,6 @@ pub struct CheckTarget {
     pub addresses: Vec<Address>,
     /// How it is checked.
     pub settings: Arc<CheckSettings>,
+    /// How often, and how many results in a row matter.
+    pub timing: CheckTiming,
 }

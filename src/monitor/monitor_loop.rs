@@ -63,7 +63,7 @@ impl MonitorLoop {
         let (mut first, seed) = (clock.now(), seed());
         let names = targets.iter().map(|target| target.name.as_str());
         let health = Targets::new(names, plan);
-        let mut checker = Checker::new(timing(plan), first);
+        let mut checker = Checker::new(first);
         let pause = plan.interval / u32::try_from(targets.len().max(1)).unwrap_or(u32::MAX);
         for (nth, target) in targets.into_iter().enumerate() {
             checker.add_at(TargetId(nth), target.spec, seed ^ nth as u64, first);

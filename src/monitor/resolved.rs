@@ -3,6 +3,7 @@
 //! Names are resolved once, and checks that the system does not allow are refused before anything
 //! begins.
 
+use super::monitor_loop::timing;
 use crate::address::Address;
 use crate::config::{MonitorConfig, Question, Target};
 use crate::health::{CheckKind, CheckSettings, CheckTarget, CheckTransport};
@@ -52,6 +53,7 @@ fn resolve(target: &Target, config: &MonitorConfig) -> Result<ResolvedTarget, Bi
             name,
             addresses,
             settings: Arc::new(settings),
+            timing: timing(config.plan()),
         },
     })
 }

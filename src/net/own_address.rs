@@ -6,20 +6,20 @@
 
 use super::{BindError, BindErrorKind};
 use crate::address::{Address, SocketPath};
-use crate::config::Config;
+use crate::config::PoolConfig;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-/// Refuses a configuration in which a connection to a backend reaches a listener.
+/// Refuses a pool where a connection to a backend reaches a listener.
 ///
 /// # Errors
 /// It does; names the backend.
 pub(crate) fn refuse_own_address(
-    config: &Config,
+    pool: &PoolConfig,
     backends: &[Vec<Address>],
     listeners: &[Address],
 ) -> Result<(), BindError> {
-    for (spec, addresses) in config.backends().iter().zip(backends) {
+    for (spec, addresses) in pool.backends().iter().zip(backends) {
         let mut ends = addresses.iter();
         if ends.any(|backend| listeners.iter().any(|own| reaches(backend, own))) {
             let remedy = "name another server, or listen elsewhere";

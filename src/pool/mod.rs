@@ -38,12 +38,13 @@ pub use sharing::Signal;
 pub use state_change::{Cause, StateChange};
 
 use crate::address::Address;
-use crate::config::{Limits, Timeouts};
+use crate::config::{DEFAULT_POOL, Limits, Timeouts};
 use crate::ids::ExchangeId;
 use crate::proxy_protocol;
 use crate::shared::QueueMember;
 use crate::strategy::{BackendId, KeySource, Sticky};
 use crate::time::Timestamp;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Limits on waiting, kept and retried exchanges, in number and time.
@@ -83,6 +84,7 @@ impl PoolLimits {
 
 /// Backends with one strategy, and what a request needs of them.
 pub struct Pool {
+    pub(crate) name: String,
     pub(crate) backends: Backends,
     pub(crate) idle: IdleConns,
     pub(crate) queue: WaitQueue,
@@ -142,6 +144,7 @@ impl Pool {
         limits: PoolLimits,
     ) -> Self {
         Self {
+            name: DEFAULT_POOL.to_owned(),
             idle: IdleConns::new(backends.candidates().len()),
             queue: WaitQueue::default(),
             retry_budget: RetryBudget::among(1),
@@ -150,6 +153,15 @@ impl Pool {
             connect,
             limits,
             backends,
+        }
+    }
+
+    /// The same pool with a name of its own.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..self
         }
     }
 
@@ -208,6 +220,41 @@ impl Pools {
             first,
             others: Vec::new(),
         }
+    }
+
+    /// Adds a pool, with the next id.
+    pub fn push(&mut self, pool: Pool) {
+        self.others.push(pool);
+    }
+
+    /// All pools, in the order of their ids.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Pool> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// The name of a backend behind that of its pool, where there are several pools.
+    pub(crate) fn qualified<'a>(&self, pool: PoolId, backend: &'a str) -> Cow<'a, str> {
+        match self.others.is_empty() {
+            true => backend.into(),
+            false => format!("{}/{backend}", self.get(pool).name).into(),
+        }
+    }
+
+    /// The name of a pool, where there are several.
+    pub(crate) fn name(&self, pool: PoolId) -> Option<&str> {
+        (!self.others.is_empty()).then(|| self.get(pool).name.as_str())
+    }
+
+    /// The backend of this name, or of this name behind that of its pool, as in `web/10.0.0.1:80`.
+    /// `None` if there is none, or one in several pools.
+    pub(crate) fn find(&self, name: &str) -> Option<BackendId> {
+        if let Some((pool, backend)) = name.split_once('/')
+            && let Some(pool) = self.iter().find(|one| one.name == pool)
+        {
+            return pool.backends.find(backend);
+        }
+        let mut found = self.iter().filter_map(|pool| pool.backends.find(name));
+        found.next().filter(|_| found.next().is_none())
     }
 
     /// All ids.

@@ -46,7 +46,11 @@ impl<N: Network> Proxy<N> {
                 *all.tunnels.entry(backend).or_default() += 1;
             }
         }
-        all.activity.slow_response_time = self.pools.first().backends.slow_response_time();
+        let slow = self
+            .pools
+            .iter()
+            .map(|pool| pool.backends.slow_response_time());
+        all.activity.slow_response_time = slow.max().unwrap_or_default();
         all
     }
 
@@ -58,9 +62,8 @@ impl<N: Network> Proxy<N> {
         now: Timestamp,
     ) {
         snapshot.activity = under_way.activity;
-        let backends = &self.pools.first().backends;
-        let live = backends.candidates().iter().filter(|c| c.live);
-        for (row, candidate) in snapshot.backends.iter_mut().zip(live) {
+        for (row, (candidate, _)) in snapshot.backends.iter_mut().zip(self.live_backends()) {
+            let backends = &self.pools.get(candidate.id.pool()).backends;
             row.standing = backends.standing(candidate.id, now);
             let tunnels = under_way.tunnels.get(&candidate.id);
             row.standing.tunnels = tunnels.copied().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Records finished exchanges: metrics and access log learn from the record alone.
 
-use crate::telemetry::{AccessLog, Metrics, Record, RequestTexts};
+use crate::telemetry::{AccessLog, Metrics, Record, RequestTexts, ServedBy};
 use crate::time::Timestamp;
 use std::mem;
 use std::time::Duration;
@@ -30,20 +30,20 @@ impl ExchangeLog {
         self.access_log.is_on()
     }
 
-    /// Counts a finished exchange and writes its line. Texts and the name of the backend are made
-    /// only if there is a log.
+    /// Counts a finished exchange and writes its line. Texts and names are made only if there is a
+    /// log.
     pub(super) fn record<'a>(
         &mut self,
         record: &Record,
         request: impl FnOnce() -> RequestTexts<'a>,
-        backend_name: impl FnOnce() -> Option<&'a str>,
+        served_by: impl FnOnce() -> ServedBy<'a>,
         now: Timestamp,
     ) {
         self.metrics.record(record);
         if self.access_log.is_on() {
             let wall = self.wall_clock(now);
             self.access_log
-                .append(&mut self.lines, wall, record, &request(), backend_name());
+                .append(&mut self.lines, wall, record, &request(), served_by());
         }
     }
 

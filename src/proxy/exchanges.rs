@@ -15,6 +15,7 @@ use crate::error::{Fault, is_local_shortage};
 use crate::ids::{BackendConnId, ExchangeId};
 use crate::pool::{Lease, PoolId};
 use crate::strategy::{BackendId, Outcome};
+use crate::telemetry::ServedBy;
 use crate::time::Timestamp;
 use crate::transport::{IoContext, Readiness};
 use std::io;
@@ -468,10 +469,14 @@ impl<N: Network> Proxy<N> {
         let client = exchange.client;
         if let Some(conn) = self.conns.clients.get(client) {
             let record = exchange.record(conn.address, now);
-            let backends = &self.pools.get(exchange.pool).backends;
-            let name = || record.backend.and_then(|id| backends.name(id));
+            let (pool, pools) = (exchange.pool, &self.pools);
+            let name = |id| pools.get(pool).backends.name(id);
+            let served_by = || ServedBy {
+                pool: pools.name(pool),
+                backend: record.backend.and_then(name),
+            };
             self.log
-                .record(&record, || exchange.request_texts(), name, now);
+                .record(&record, || exchange.request_texts(), served_by, now);
         }
         let close_mode = exchange.close_mode();
         exchange.release(&mut self.io);

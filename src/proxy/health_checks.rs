@@ -10,7 +10,7 @@ use super::{Message, Proxy};
 use crate::config::{Health, Mode};
 use crate::health::{
     CheckAction, CheckFailure, CheckFinished, CheckId, CheckKind, CheckSettings, CheckStreak,
-    CheckTarget, CheckTiming, Checker, OpenSocket,
+    CheckTarget, CheckTiming, CheckTransport, Checker, OpenSocket,
 };
 use crate::http::HeadLimits;
 use crate::pool::{ConnectSpec, PoolId, State};
@@ -26,7 +26,8 @@ use std::time::Duration;
 /// The checks of all backends; without targets if backends are not checked.
 #[derive(Debug)]
 pub(super) struct HealthChecks<T> {
-    settings: Health,
+    /// Of each pool.
+    settings: Vec<Health>,
     /// Spreads the checks in time.
     seed: u64,
     checker: Checker<BackendId, T>,
@@ -38,18 +39,12 @@ pub(super) struct HealthChecks<T> {
 }
 
 impl<T: Transport> HealthChecks<T> {
-    pub(super) fn new(settings: Health, seed: u64, now: Timestamp) -> Self {
-        let timing = CheckTiming {
-            interval: settings.interval,
-            timeout: settings.timeout,
-            rise: settings.rise,
-            fall: settings.fall,
-            fails_late_responses: false,
-        };
+    /// `settings` of each pool.
+    pub(super) fn new(settings: Vec<Health>, seed: u64, now: Timestamp) -> Self {
         Self {
             settings,
             seed,
-            checker: Checker::new(timing, now),
+            checker: Checker::new(now),
             suspects: HashMap::new(),
             deadline: Deadline::new(),
         }
@@ -72,10 +67,32 @@ impl<T: Transport> HealthChecks<T> {
         self.checker.contains(backend)
     }
 
+    /// Whether the backends of a pool are pinged.
+    pub(super) fn pings(&self, pool: PoolId) -> bool {
+        let check = self.of(pool).and_then(|health| health.check);
+        check.is_some_and(|check| check.transport() == CheckTransport::Echo)
+    }
+
+    /// How the backends of a pool are checked.
+    fn of(&self, pool: PoolId) -> Option<&Health> {
+        self.settings.get(usize::from(pool.number()))
+    }
+
     /// Ends all checks, for good.
     pub(super) fn stop(&mut self) {
         self.checker.clear();
         self.suspects.clear();
+    }
+}
+
+/// The rhythm of checks by these settings.
+const fn timing(settings: &Health) -> CheckTiming {
+    CheckTiming {
+        interval: settings.interval,
+        timeout: settings.timeout,
+        rise: settings.rise,
+        fall: settings.fall,
+        fails_late_responses: false,
     }
 }
 
@@ -89,19 +106,23 @@ pub(super) fn see_hangs(health: &Health, listeners: &[Arc<Listener>]) -> bool {
 impl<N: Network> Proxy<N> {
     /// Begins to check every backend, if they are to be checked.
     pub(super) fn start_health_checks(&mut self, now: Timestamp) {
-        let candidates = self.pools.first().backends.candidates().iter();
+        let pools = self.pools.iter();
+        let candidates = pools.flat_map(|pool| pool.backends.candidates());
         for backend in candidates.map(|c| c.id).collect::<Vec<_>>() {
-            self.start_health_check(PoolId::FIRST, backend, now);
+            self.start_health_check(backend, now);
         }
     }
 
     /// Begins to check a backend, if backends are checked.
-    pub(super) fn start_health_check(&mut self, pool: PoolId, backend: BackendId, now: Timestamp) {
-        let pool = self.pools.get(pool);
+    pub(super) fn start_health_check(&mut self, backend: BackendId, now: Timestamp) {
+        let pool = self.pools.get(backend.pool());
         let limits = self.listeners.first().map(|l| l.limits.head());
         let checks = &mut self.health_checks;
-        let settings = check_settings(&checks.settings, &pool.connect, limits.unwrap_or_default());
-        let (false, Some(settings)) = (self.is_stopping, settings) else {
+        let Some(health) = checks.of(backend.pool()).filter(|_| !self.is_stopping) else {
+            return;
+        };
+        let settings = check_settings(health, &pool.connect, limits.unwrap_or_default());
+        let (timing, Some(settings)) = (timing(health), settings) else {
             return;
         };
         let target = CheckTarget {
@@ -112,6 +133,7 @@ impl<N: Network> Proxy<N> {
                 .to_owned(),
             addresses: pool.connect.addresses(backend).to_vec(),
             settings: Arc::new(settings),
+            timing,
         };
         let candidate = pool.backends.candidates().get(backend.slot());
         let seed = checks.seed ^ candidate.map_or(0, |candidate| candidate.identity);
@@ -181,7 +203,7 @@ impl<N: Network> Proxy<N> {
     }
 
     fn open_check(&mut self, open: &OpenSocket<BackendId>, now: Timestamp) {
-        match self.pools.first().backends.state(open.key) {
+        match self.pools.get(open.key.pool()).backends.state(open.key) {
             None | Some(State::Removed) => return self.health_checks.checker.remove(open.id),
             Some(State::Disabled) if self.is_unused(open.key) => {
                 return self.health_checks.checker.postpone(open.id, now);
@@ -198,7 +220,7 @@ impl<N: Network> Proxy<N> {
 
     /// Returns whether nothing is in flight at a backend, in any worker.
     fn is_unused(&mut self, backend: BackendId) -> bool {
-        let backends = &mut self.pools.get_mut(PoolId::FIRST).backends;
+        let backends = &mut self.pools.get_mut(backend.pool()).backends;
         backends.refresh_all();
         let candidate = backends.candidates().get(backend.slot());
         candidate.is_none_or(|candidate| candidate.in_flight == 0)
@@ -206,7 +228,7 @@ impl<N: Network> Proxy<N> {
 
     /// Tells the pool of a result, and saves exchanges from a backend that is silent.
     fn check_finished(&mut self, finished: &CheckFinished<BackendId>, now: Timestamp) {
-        let (pool, backend) = (PoolId::FIRST, finished.key);
+        let (pool, backend) = (finished.key.pool(), finished.key);
         let suspected = self.health_checks.suspects.remove(&backend);
         let is_silent = finished.result.is_err_and(CheckFailure::is_silence);
         let backends = &mut self.pools.get_mut(pool).backends;
@@ -215,7 +237,7 @@ impl<N: Network> Proxy<N> {
         }
         match finished.streak {
             CheckStreak::Passed(count) => {
-                let rise = self.health_checks.settings.rise;
+                let rise = self.health_checks.of(pool).map_or(1, |health| health.rise);
                 backends.check_passed(backend, count, rise, now);
             }
             CheckStreak::Failing(_) => {}

@@ -12,7 +12,7 @@ use crate::heartbeat::{
     BackendFinding, BackendNames, Clocks, HeartbeatConnId, HeartbeatEvent, HeartbeatFinding,
     HeartbeatKey, Receiver,
 };
-use crate::pool::{Backends, PoolId, State};
+use crate::pool::{Backends, Pools, State};
 use crate::strategy::BackendId;
 use crate::telemetry::Snapshot;
 use crate::time::Timestamp;
@@ -92,7 +92,7 @@ impl<N: Network> Proxy<N> {
     pub fn heartbeat_datagram(&mut self, datagram: &[u8], from: ClientAddress, now: Timestamp) {
         let clocks = self.clocks(now);
         if let Some(receiver) = &mut self.heartbeats.receiver {
-            let backends = &self.pools.first().backends;
+            let backends = &self.pools;
             let found = receiver.datagram(datagram, from, backends, clocks);
             self.follow_findings(found, now);
         }
@@ -128,7 +128,7 @@ impl<N: Network> Proxy<N> {
     ) {
         let clocks = self.clocks(now);
         if let Some(receiver) = &mut self.heartbeats.receiver {
-            let backends = &self.pools.first().backends;
+            let backends = &self.pools;
             let scratch = &mut self.io.scratch;
             let found = receiver.ready(id, ready, scratch, backends, clocks);
             self.follow_findings(found, now);
@@ -149,7 +149,7 @@ impl<N: Network> Proxy<N> {
         let clocks = self.clocks(now);
         self.heartbeats.is_queued = false;
         if let Some(receiver) = &mut self.heartbeats.receiver {
-            let backends = &self.pools.first().backends;
+            let backends = &self.pools;
             let found = receiver.run(&mut self.io.scratch, backends, clocks);
             self.follow_findings(found, now);
         }
@@ -182,18 +182,35 @@ impl<N: Network> Proxy<N> {
         now: Timestamp,
     ) {
         for (backend, finding) in findings {
-            if self.pools.first().backends.state(backend).is_none()
+            let backends = &self.pools.get(backend.pool()).backends;
+            if backends.state(backend).is_none()
                 && let Some(receiver) = &mut self.heartbeats.receiver
             {
                 receiver.forget(backend);
             }
-            if finding == HeartbeatFinding::Suspect {
-                self.check_soon(backend, now);
+            for backend in self.namesakes(backend) {
+                if finding == HeartbeatFinding::Suspect {
+                    self.check_soon(backend, now);
+                }
+                let backends = &mut self.pools.get_mut(backend.pool()).backends;
+                backends.heartbeats_show(backend, finding, now);
             }
-            let backends = &mut self.pools.get_mut(PoolId::FIRST).backends;
-            backends.heartbeats_show(backend, finding, now);
         }
         self.arm_heartbeats(now);
+    }
+}
+
+impl<N: Network> Proxy<N> {
+    /// This backend, and those of the same name in other pools: they are one server, of which one
+    /// sender tells.
+    fn namesakes(&self, backend: BackendId) -> Vec<BackendId> {
+        let name = self.pools.get(backend.pool()).backends.name(backend);
+        let others = self.pools.ids().filter(|pool| *pool != backend.pool());
+        let find = |pool| self.pools.get(pool).backends.find(name?);
+        [backend]
+            .into_iter()
+            .chain(others.filter_map(find))
+            .collect()
     }
 }
 
@@ -211,16 +228,21 @@ impl<N: Network> Proxy<N> {
             return;
         };
         snapshot.heartbeats = Some(receiver.counts());
-        let live = self
-            .pools
-            .first()
-            .backends
-            .candidates()
-            .iter()
-            .filter(|c| c.live);
-        for (row, candidate) in snapshot.backends.iter_mut().zip(live) {
+        for (row, (candidate, _)) in snapshot.backends.iter_mut().zip(self.live_backends()) {
             row.heartbeat = receiver.report(candidate.id, now);
         }
+    }
+}
+
+impl BackendNames for Pools {
+    /// The first of that name, over all pools.
+    fn find(&self, name: &str) -> Option<BackendId> {
+        let mut ids = self.ids();
+        ids.find_map(|pool| BackendNames::find(&self.get(pool).backends, name))
+    }
+
+    fn name(&self, backend: BackendId) -> Option<&str> {
+        BackendNames::name(&self.get(backend.pool()).backends, backend)
     }
 }
 

@@ -19,8 +19,6 @@ use std::sync::Arc;
 pub struct MemberRules {
     /// Where lb itself listens: a backend there would send requests round in circles.
     pub listeners: Vec<Address>,
-    /// Whether backends are pinged, which UNIX sockets cannot be.
-    pub are_pinged: bool,
 }
 
 impl<N: Network> Proxy<N> {
@@ -34,15 +32,15 @@ impl<N: Network> Proxy<N> {
         backend: NewBackend,
         now: Timestamp,
     ) -> Result<BackendId, NotAdded> {
-        self.check_rules(&backend)?;
+        self.check_rules(pool, &backend)?;
         let id = self.pools.get_mut(pool).admit(&backend, now)?;
-        self.start_health_check(pool, id, now);
+        self.start_health_check(id, now);
         let backend = Arc::new(backend);
         self.tell_others(pool, Message::Added(pool, Admitted { id, backend }));
         Ok(id)
     }
 
-    fn check_rules(&self, backend: &NewBackend) -> Result<(), NotAdded> {
+    fn check_rules(&self, pool: PoolId, backend: &NewBackend) -> Result<(), NotAdded> {
         let address = || backend.address.clone();
         let is_own = |to: &Address| {
             let mut listeners = self.rules.listeners.iter();
@@ -52,7 +50,7 @@ impl<N: Network> Proxy<N> {
             return Err(NotAdded::OwnAddress(address()));
         }
         let is_unix = |to: &Address| matches!(to, Address::Unix(_));
-        if self.rules.are_pinged && backend.addresses.iter().any(is_unix) {
+        if self.health_checks.pings(pool) && backend.addresses.iter().any(is_unix) {
             return Err(NotAdded::CannotBePinged(address()));
         }
         Ok(())

@@ -58,8 +58,8 @@ pub use worker_message::Message;
 
 use crate::config::Health;
 use crate::http::{DateLine, HeadParser};
-use crate::pool::{Pool, PoolId, Pools, State, StateChange};
-use crate::strategy::BackendId;
+use crate::pool::{PoolId, Pools, State, StateChange};
+use crate::strategy::{BackendId, Candidate};
 use crate::telemetry::{AccessLog, BackendView, Metrics, Snapshot};
 use crate::time::Timestamp;
 use crate::transport::{IoContext, Readiness};
@@ -73,6 +73,7 @@ use health_checks::HealthChecks;
 use heartbeats::Heartbeats;
 use outbox::Outbox;
 use run_queue::{RunQueue, Runnable};
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,7 +91,8 @@ pub struct Proxy<N: Network> {
     run_queue: RunQueue,
     rules: MemberRules,
     health_checks: HealthChecks<N::Stream>,
-    hangs: HangDetector,
+    /// Of each pool.
+    hangs: Vec<HangDetector>,
     heartbeats: Heartbeats<N::Stream>,
     log: ExchangeLog,
     outbox: Outbox,
@@ -107,16 +109,16 @@ pub struct Parts<N: Network> {
     pub pipes: N::Pipes,
     /// The listeners, in the order of the worker's.
     pub listeners: Vec<Listener>,
-    /// The pool of backends.
-    pub pool: Pool,
+    /// The pools, of which there is at least one: each in the place that its id says.
+    pub pools: Pools,
     /// Reads request and response heads.
     pub parser: HeadParser,
     /// Names requests that come without an id, if they are to be named.
     pub request_ids: Option<RequestIds>,
     /// Which backends may not be added.
     pub rules: MemberRules,
-    /// Settings of the health checks.
-    pub health: Health,
+    /// Settings of the health checks of each pool.
+    pub health: Vec<Health>,
     /// Spreads the checks in time; different in every process.
     pub seed: u64,
     /// Counters of records.
@@ -129,16 +131,16 @@ impl<N: Network> Proxy<N> {
     /// A proxy without connections.
     pub fn new(parts: Parts<N>, now: Timestamp) -> Self {
         let listeners: Vec<_> = parts.listeners.into_iter().map(Arc::new).collect();
+        let hangs = |health: &Health| {
+            let sees_hangs = health_checks::see_hangs(health, &listeners);
+            HangDetector::new(sees_hangs, health.interval, now)
+        };
         let mut proxy = Self {
-            hangs: HangDetector::new(
-                health_checks::see_hangs(&parts.health, &listeners),
-                parts.health.interval,
-                now,
-            ),
+            hangs: parts.health.iter().map(hangs).collect(),
             rules: parts.rules,
             health_checks: HealthChecks::new(parts.health, parts.seed, now),
             listeners,
-            pools: Pools::new(parts.pool),
+            pools: parts.pools,
             conns: Connections::new(),
             codec: Codec {
                 parser: parts.parser,
@@ -180,10 +182,11 @@ impl<N: Network> Proxy<N> {
         if !self.run_queue.is_empty() {
             return Some(Timestamp::ZERO);
         }
-        let backends = &self.pools.first().backends;
-        let wheel = self.timers.next_wakeup().unwrap_or(Timestamp::NEVER);
-        let look = self.hangs.due(backends).unwrap_or(Timestamp::NEVER);
-        let first = wheel.min(look).min(self.pools.next_change());
+        let mut first = self.timers.next_wakeup().unwrap_or(Timestamp::NEVER);
+        first = first.min(self.pools.next_change());
+        for (pool, hangs) in self.pools.iter().zip(&self.hangs) {
+            first = first.min(hangs.due(&pool.backends).unwrap_or(Timestamp::NEVER));
+        }
         (first != Timestamp::NEVER).then_some(first)
     }
 }
@@ -276,7 +279,8 @@ impl<N: Network> Proxy<N> {
         let mut has_looked = false;
         for pool in self.pools.ids() {
             let backends = &mut self.pools.get_mut(pool).backends;
-            if let Some(suspects) = self.hangs.look(backends, now) {
+            let hangs = self.hangs.get_mut(usize::from(pool.number()));
+            if let Some(suspects) = hangs.and_then(|hangs| hangs.look(backends, now)) {
                 has_looked = true;
                 for (backend, waited) in suspects {
                     self.suspect(pool, backend, waited, now);
@@ -314,12 +318,12 @@ impl<N: Network> Proxy<N> {
         command: AdminCommand,
         now: Timestamp,
     ) -> Option<BackendId> {
-        let pool = PoolId::FIRST;
-        let backends = &mut self.pools.get_mut(pool).backends;
         let backend = match backend {
             BackendRef::Id(id) => *id,
-            BackendRef::Name(name) => backends.find(name)?,
+            BackendRef::Name(name) => self.pools.find(name)?,
         };
+        let pool = backend.pool();
+        let backends = &mut self.pools.get_mut(pool).backends;
         let is_here = match command {
             AdminCommand::Drain => backends.drain(backend, now),
             AdminCommand::Disable => backends.disable(backend, now),
@@ -342,7 +346,7 @@ impl<N: Network> Proxy<N> {
 
     /// Follows the changes of a pool's backends. Returns whether there were any.
     fn follow_changes(&mut self, pool: PoolId, now: Timestamp) -> bool {
-        let changes = self.pools.get_mut(pool).backends.take_changes();
+        let mut changes = self.pools.get_mut(pool).backends.take_changes();
         if changes.is_empty() {
             self.reclaim(pool);
             return false;
@@ -350,6 +354,9 @@ impl<N: Network> Proxy<N> {
         for change in &changes {
             self.follow(pool, change, now);
             self.tell_others(pool, Message::Changed(pool, change.clone()));
+        }
+        for change in &mut changes {
+            change.name = self.pools.qualified(pool, &change.name).into_owned();
         }
         self.outbox.state_changes(changes);
         self.reclaim(pool);
@@ -507,18 +514,31 @@ impl<N: Network> Proxy<N> {
     }
 
     fn show(&self, metrics: &Metrics, open: u64, under_way: &UnderWay, now: Timestamp) -> Snapshot {
-        let backends = &self.pools.first().backends;
-        let live = backends.candidates().iter().filter(|c| c.live);
-        let views = live.map(|candidate| BackendView {
-            id: candidate.id,
-            name: backends.name(candidate.id).unwrap_or("?"),
-            state: backends.state(candidate.id).map_or("removed", |s| s.word()),
-            in_flight: candidate.in_flight,
+        let named: Vec<_> = self.live_backends().collect();
+        let views = named.iter().map(|(candidate, name)| {
+            let backends = &self.pools.get(candidate.id.pool()).backends;
+            BackendView {
+                id: candidate.id,
+                name,
+                state: backends.state(candidate.id).map_or("removed", |s| s.word()),
+                in_flight: candidate.in_flight,
+            }
         });
         let mut snapshot = metrics.snapshot(now, open, views);
         self.show_standing(&mut snapshot, under_way, now);
         self.report_heartbeats(&mut snapshot, now);
         snapshot
+    }
+
+    /// The backends of all pools, with the names by which people tell them apart.
+    fn live_backends(&self) -> impl Iterator<Item = (&Candidate, Cow<'_, str>)> {
+        self.pools.iter().flat_map(|pool| {
+            let candidates = pool.backends.candidates().iter().filter(|c| c.live);
+            candidates.map(|candidate| {
+                let name = pool.backends.name(candidate.id).unwrap_or("?");
+                (candidate, self.pools.qualified(candidate.id.pool(), name))
+            })
+        })
     }
 }
 

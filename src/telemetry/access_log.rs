@@ -16,7 +16,7 @@ use self::json::Json;
 use self::line_format::LineFormat;
 use self::text::Text;
 pub use self::wall_time::WallTime;
-use super::log_fields::{LOG_FIELDS, LogContext, LogSource, LogValue};
+use super::log_fields::{LOG_FIELDS, LogContext, LogSource, LogValue, ServedBy};
 use super::{Record, RequestTexts};
 use crate::config::AccessLogFormat;
 use std::time::Duration;
@@ -50,20 +50,21 @@ impl AccessLog {
 
     /// Appends the line of `record` to `out`, with its line feed; nothing if the log is off.
     ///
-    /// `wall` is the present time since the Unix epoch, `backend` the name of the record's backend.
-    pub fn append(
+    /// `wall` is the present time since the Unix epoch, `served_by` the names of the record's pool
+    /// and backend.
+    pub fn append<'a>(
         &mut self,
         out: &mut Vec<u8>,
         wall: Duration,
         record: &Record,
-        request: &RequestTexts<'_>,
-        backend: Option<&str>,
+        request: &RequestTexts<'a>,
+        served_by: impl Into<ServedBy<'a>>,
     ) {
         let context = LogContext {
             time: self.time.format(wall).as_bytes(),
             record,
             request,
-            backend,
+            served_by: served_by.into(),
         };
         match self.format {
             AccessLogFormat::Off => {}
@@ -76,11 +77,16 @@ impl AccessLog {
 fn write_fields(mut line: impl LineFormat, context: &LogContext<'_>) {
     let mut headers = context.request.headers.iter();
     for field in LOG_FIELDS {
-        line.key(field.name);
-        line.value(match field.source {
+        let value = match field.source {
             LogSource::Exchange(get) => get(context),
             LogSource::Header(_) => LogValue::text(headers.next().copied().unwrap_or_default()),
-        });
+            LogSource::Optional(get) => match get(context) {
+                Some(value) => value,
+                None => continue,
+            },
+        };
+        line.key(field.name);
+        line.value(value);
     }
     line.end();
 }

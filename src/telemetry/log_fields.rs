@@ -25,6 +25,26 @@ pub(super) enum LogSource {
     Exchange(for<'a> fn(&LogContext<'a>) -> LogValue<'a>),
     /// The request header field of this name.
     Header(&'static str),
+    /// The same, of a field that is left out where there is no value.
+    Optional(for<'a> fn(&LogContext<'a>) -> Option<LogValue<'a>>),
+}
+
+/// The names of what served an exchange, as they are logged.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServedBy<'a> {
+    /// The pool, where there are several.
+    pub pool: Option<&'a str>,
+    /// The backend, if there was one.
+    pub backend: Option<&'a str>,
+}
+
+impl<'a> From<Option<&'a str>> for ServedBy<'a> {
+    fn from(backend: Option<&'a str>) -> Self {
+        Self {
+            pool: None,
+            backend,
+        }
+    }
 }
 
 /// The sources of the fields of a line.
@@ -34,8 +54,8 @@ pub(super) struct LogContext<'a> {
     pub(super) time: &'a [u8],
     pub(super) record: &'a Record,
     pub(super) request: &'a RequestTexts<'a>,
-    /// The name of the record's backend.
-    pub(super) backend: Option<&'a str>,
+    /// The names of the pool and the backend.
+    pub(super) served_by: ServedBy<'a>,
 }
 
 /// The value of a field.
@@ -132,11 +152,20 @@ pub const LOG_FIELDS: &[LogField] = &[
         "bytes sent to the client, heads included",
         |line| LogValue::Number(line.record.bytes_out),
     ),
+    LogField {
+        name: "pool",
+        help: "the pool that served it; the field is there only if there are several pools",
+        source: LogSource::Optional(|line| {
+            let pool = line.served_by.pool?;
+            Some(LogValue::Word(pool.as_bytes()))
+        }),
+    },
     field(
         "backend",
         "the backend that responded, or was tried last; absent if none was",
         |line| {
-            line.backend
+            line.served_by
+                .backend
                 .map_or(LogValue::Absent, |name| LogValue::Word(name.as_bytes()))
         },
     ),
@@ -185,6 +214,6 @@ pub const LOGGED_HEADERS: usize = {
 pub fn logged_headers() -> impl Iterator<Item = &'static str> {
     LOG_FIELDS.iter().filter_map(|field| match field.source {
         LogSource::Header(name) => Some(name),
-        LogSource::Exchange(_) => None,
+        LogSource::Exchange(_) | LogSource::Optional(_) => None,
     })
 }

@@ -40,7 +40,7 @@ pub struct Snapshot {
     pub workers: Vec<WorkerSnapshot>,
 }
 
-/// What is under way in a pool at one moment, over all workers.
+/// What is under way at one moment, over all workers and pools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
     /// Exchanges that are not over.
@@ -49,7 +49,7 @@ pub struct Activity {
     pub queued: u64,
     /// How long the oldest of them has waited.
     pub oldest_wait: Duration,
-    /// How long slow responses take in this pool, as it has learned; zero before the first.
+    /// How long slow responses take in the slowest pool, as it has learned; zero before the first.
     pub slow_response_time: Duration,
 }
 

@@ -28,6 +28,7 @@ mod identity;
 mod limits;
 mod membership;
 mod pauses;
+mod pools;
 mod proxy_protocol;
 mod readme;
 mod real_peers;

@@ -25,7 +25,7 @@ fn start(backends: &[&Backend], strategy: StrategySpec, workers: usize) -> Runni
     config
         .set_listeners(["127.0.0.1:0".parse().unwrap()])
         .unwrap();
-    config.strategy = strategy;
+    config.set_strategy(&strategy);
     config.workers = workers.to_string().parse().unwrap();
     Balancer::bind(&config).unwrap().spawn().unwrap()
 }

@@ -38,16 +38,21 @@ fn every_flag_reaches_its_setting() {
          --abort-on-close off --listen-mode 660",
     );
     let config = &order.config;
-    let backends: Vec<String> = config.backends().iter().map(ToString::to_string).collect();
+    let (pool, listener) = (&config.pools()[0], &config.listeners()[0]);
+    let backends: Vec<String> = pool.backends().iter().map(ToString::to_string).collect();
     assert_eq!(backends, ["127.0.0.1:1=2", "[::1]:2", "c:3"]);
-    let listeners: Vec<String> = config.listeners().iter().map(ToString::to_string).collect();
+    let listeners: Vec<String> = listener
+        .addresses()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(listeners, ["127.0.0.1:80", "0.0.0.0:81", "proxy+[::1]:82"]);
-    assert_eq!(config.strategy, RoundRobin::ENTRY.spec());
-    assert_eq!(config.mode, Mode::Http);
+    assert_eq!(pool.strategy, RoundRobin::ENTRY.spec());
+    assert_eq!(listener.mode, Mode::Http);
     assert_eq!(config.access_log, AccessLogFormat::Json);
     assert!(order.quiet);
     assert_eq!(
-        config.forward,
+        listener.forward,
         ForwardOptions {
             x_forwarded_for: ForwardedFor::Leave,
             x_forwarded_host: false,
@@ -59,16 +64,16 @@ fn every_flag_reaches_its_setting() {
             loop_token: false,
         }
     );
-    assert!(!config.request_id && !config.abort_on_close);
-    assert_eq!(config.listen_mode.map(FileMode::bits), Some(0o660));
-    let trusted: Vec<String> = config
+    assert!(!listener.request_id && !listener.abort_on_close);
+    assert_eq!(listener.listen_mode.map(FileMode::bits), Some(0o660));
+    let trusted: Vec<String> = listener
         .trusted_proxies
         .iter()
         .map(ToString::to_string)
         .collect();
     assert_eq!(trusted, ["10.0.0.0/8", "::1/128"]);
-    assert_eq!(config.send_proxy, Some(ProxyVersion::V2));
-    assert_eq!(config.host(), Some("a:1"));
+    assert_eq!(pool.send_proxy, Some(ProxyVersion::V2));
+    assert_eq!(pool.host(), Some("a:1"));
     assert_eq!(
         config.timeouts(),
         &Timeouts {
@@ -104,7 +109,8 @@ fn every_flag_reaches_its_setting() {
 
 #[test]
 fn settings_without_effect_in_tcp_mode_are_refused() {
-    assert_eq!(ordered("lb --mode tcp --backends 1").config.mode, Mode::Tcp);
+    let order = ordered("lb --mode tcp --backends 1");
+    assert_eq!(order.config.listeners()[0].mode, Mode::Tcp);
     for flags in [
         "--send-proxy v1 --connect-timeout 1s --client-timeout 9s --queue-limit 1",
         "--strategy ip-hash --max-retries 1 --tunnel-timeout 1m --slow-start 1s",
@@ -179,7 +185,9 @@ fn loads_are_bounded_where_a_strategy_hashes() {
     let strategy = |flags: &str| {
         ordered(&format!("lb --backends 1 --strategy {flags}"))
             .config
+            .pools()[0]
             .strategy
+            .clone()
     };
     let mut expected: StrategySpec = "ip-hash".parse().unwrap();
     assert_eq!(strategy("ip-hash"), expected);

@@ -1,6 +1,6 @@
 //! The one line that says what was started.
 
-use lb::config::{Config, Heartbeats, Mode};
+use lb::config::{Config, Heartbeats, Mode, PoolConfig};
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -23,36 +23,77 @@ impl<'a> StartLine<'a> {
 
 impl fmt::Display for StartLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let backends = self.config.backends();
-        let names = backends
-            .iter()
-            .take(NAMED)
-            .map(|spec| spec.address.to_string());
-        let paths = self.config.listeners().iter().map(|spec| &spec.address);
+        let specs = self.config.listeners().iter();
+        let paths = specs
+            .flat_map(|of| of.addresses())
+            .map(|spec| &spec.address);
         let paths = paths.filter(|address| address.tcp().is_none());
         let addresses = self.addresses.iter().map(SocketAddr::to_string);
         let listeners = addresses.chain(paths.map(ToString::to_string));
-        let what = match self.config.mode {
-            Mode::Http => "http",
-            Mode::Tcp => "tcp",
-        };
         write!(
             f,
-            "lb listens on {} ({what}{}), {} over {} backend{}: {}",
+            "lb listens on {} ({}{}), ",
             join(listeners),
+            self.modes(),
             match self.config.workers.get() {
                 1 => String::new(),
                 workers => format!(", {workers} workers"),
             },
-            self.config.strategy.name(),
-            backends.len(),
-            if backends.len() == 1 { "" } else { "s" },
-            join(names),
         )?;
-        match backends.len().checked_sub(NAMED) {
-            None | Some(0) => Ok(()),
-            Some(more) => write!(f, " and {more} more"),
+        match self.config.pools() {
+            [pool] => write_backends(pool, f),
+            pools => {
+                let all: usize = pools.iter().map(|pool| pool.backends().len()).sum();
+                let (named, more) = pools.split_at(NAMED.min(pools.len()));
+                let names = named.iter().map(|pool| {
+                    let (backends, strategy) = (pool.backends().len(), pool.strategy.name());
+                    format!("{} ({strategy} over {backends})", pool.name())
+                });
+                write!(
+                    f,
+                    "{} pools of {all} backends: {}",
+                    pools.len(),
+                    join(names)
+                )?;
+                write_more(more.len(), f)
+            }
         }
+    }
+}
+
+impl StartLine<'_> {
+    /// What is balanced: http, tcp, or both.
+    fn modes(&self) -> &'static str {
+        let has = |mode| self.config.listeners().iter().any(|of| of.mode == mode);
+        match (has(Mode::Http), has(Mode::Tcp)) {
+            (true, true) => "http and tcp",
+            (false, true) => "tcp",
+            (_, false) => "http",
+        }
+    }
+}
+
+fn write_backends(pool: &PoolConfig, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let backends = pool.backends();
+    let names = backends
+        .iter()
+        .take(NAMED)
+        .map(|spec| spec.address.to_string());
+    write!(
+        f,
+        "{} over {} backend{}: {}",
+        pool.strategy.name(),
+        backends.len(),
+        if backends.len() == 1 { "" } else { "s" },
+        join(names),
+    )?;
+    write_more(backends.len().saturating_sub(NAMED), f)
+}
+
+fn write_more(more: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match more {
+        0 => Ok(()),
+        more => write!(f, " and {more} more"),
     }
 }
 

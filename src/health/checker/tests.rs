@@ -1,4 +1,5 @@
 use super::*;
+use crate::health::CheckTiming;
 use crate::health::script::{Host, START, Script};
 use crate::health::{CheckKind, CheckSettings};
 use std::net::SocketAddr;
@@ -25,12 +26,13 @@ fn target(ports: &[u16], kind: CheckKind) -> CheckTarget {
         name: "a.example:80".to_owned(),
         addresses: ports.iter().map(address).collect(),
         settings: Arc::new(CheckSettings::new(kind)),
+        timing: TIMING,
     }
 }
 
 /// A script with one target at these ports, which is checked at once.
 fn script(ports: &[u16], kind: CheckKind) -> Script<u32> {
-    let mut checker = Checker::new(TIMING, START);
+    let mut checker = Checker::new(START);
     checker.add_at(7, target(ports, kind), 1, START);
     Script::new(checker)
 }
@@ -157,8 +159,7 @@ fn hastening_brings_a_check_forward_but_not_to_right_after_the_last() {
 
 #[test]
 fn a_shortage_of_our_own_counts_for_nothing() {
-    let mut checker: Checker<u32, crate::health::script::ScriptedStream> =
-        Checker::new(TIMING, START);
+    let mut checker: Checker<u32, crate::health::script::ScriptedStream> = Checker::new(START);
     let id = checker.add_at(7, target(&[1], CheckKind::TCP), 1, START);
     let now = START + ms(20);
     checker.expire(now);
@@ -195,8 +196,12 @@ fn late_responses_fail_only_where_they_are_measured() {
             fails_late_responses,
             ..TIMING
         };
-        let mut checker = Checker::new(timing, START);
-        checker.add_at(7, target(&[1], CheckKind::TCP), 1, START);
+        let mut checker = Checker::new(START);
+        let target = CheckTarget {
+            timing,
+            ..target(&[1], CheckKind::TCP)
+        };
+        checker.add_at(7, target, 1, START);
         let mut script = Script::new(checker);
         // Deadlines come out once in a tick, so the response is read first.
         let finished = script.live(ms(40), |_| Host::Accepts(ms(3), ""));

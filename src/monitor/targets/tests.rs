@@ -38,7 +38,7 @@ fn counted(count: u64) -> Plan {
 impl Stage {
     /// Targets that are checked by page, each at a port of its number.
     fn new(names: &[&str], plan: Plan) -> Self {
-        let mut checker = Checker::new(timing(&plan), START);
+        let mut checker = Checker::new(START);
         let mut first = START;
         for (nth, name) in names.iter().enumerate() {
             let address = SocketAddr::from(([10, 0, 0, 1], nth as u16));
@@ -46,6 +46,7 @@ impl Stage {
                 name: (*name).to_owned(),
                 addresses: vec![address.into()],
                 settings: Arc::new(CheckSettings::new(CheckKind::HTTP)),
+                timing: timing(&plan),
             };
             checker.add_at(TargetId(nth), target, 7 ^ nth as u64, first);
             first = first + plan.interval / names.len() as u32;

@@ -137,7 +137,7 @@ impl RequestContext<'_> {
     ) -> Started {
         let sent_id = self.codec.parser.request_id(input);
         let made_id = match (&mut self.codec.request_ids, sent_id) {
-            (Some(ids), None) => Some(ids.take()),
+            (Some(ids), None) if client.listener.gives_request_ids => Some(ids.take()),
             _ => None,
         };
         let made_id = made_id.as_ref().map(|id| id.as_slice());

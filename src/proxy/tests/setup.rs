@@ -9,7 +9,7 @@ use super::stage::{Stage, backend};
 use super::world::World;
 use crate::config::{AccessLogFormat, Health, Limits, Mode, Timeouts};
 use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor, HeadParser};
-use crate::pool::{Backends, ConnectSpec, EjectionPolicy, Pool, PoolId, PoolLimits};
+use crate::pool::{Backends, ConnectSpec, EjectionPolicy, Pool, PoolId, PoolLimits, Pools};
 use crate::strategy::{RoundRobin, Sticky, StrategySpec};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::time::Timestamp;
@@ -88,17 +88,18 @@ impl Setup {
             timeouts: self.timeouts,
             limits: self.limits,
             abort_on_close: self.abort_on_close,
+            gives_request_ids: true,
             pool: PoolId::FIRST,
         };
         let parts = Parts {
             network: SimNetwork(Rc::clone(&world)),
             pipes: SimPipes::new(&world),
             listeners: vec![listener],
-            pool: Pool::new(backends, affinity, connect, limits),
+            pools: Pools::new(Pool::new(backends, affinity, connect, limits)),
             parser: HeadParser::new(self.limits.head()),
             request_ids: None,
             rules: MemberRules::default(),
-            health: self.health,
+            health: vec![self.health],
             seed: self.seed,
             metrics: Metrics::new(now),
             access_log: AccessLog::new(AccessLogFormat::Text),

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 /// 2026-11-21T09:00:00.125Z
 const WALL: Duration = Duration::from_millis(1_795_251_600_125);
-const FIELDS: usize = LOG_FIELDS.len();
+/// Of a balancer with one pool.
+const FIELDS: usize = LOG_FIELDS.len() - 1;
 
 fn finished() -> Record {
     Record {
@@ -142,6 +143,20 @@ fn a_client_of_a_unix_socket_is_shown_as_unix() {
         ..finished()
     };
     assert_eq!(parsed(&record, &REQUEST)["client"], "unix:");
+}
+
+#[test]
+fn the_pool_is_named_where_there_are_several() {
+    let mut out = Vec::new();
+    let served_by = ServedBy {
+        pool: Some("web"),
+        backend: None,
+    };
+    let mut log = AccessLog::new(AccessLogFormat::Text);
+    log.append(&mut out, WALL, &finished(), &REQUEST, served_by);
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.contains(" pool=web backend=- "), "{text}");
+    assert_eq!(text.split(' ').count(), LOG_FIELDS.len());
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn a_backend_is_drained_when_no_worker_has_anything_there() {
     let gate = Gate::default();
     let (first, second) = (held(&gate), Backend::echo());
     let config = two_workers(&[first.address, second.address], |config| {
-        config.strategy = NToOne::ENTRY.spec();
+        config.set_strategy(&NToOne::ENTRY.spec());
     });
     let running = Balancer::bind(&config).unwrap().spawn().unwrap();
     let events = running.events();
@@ -61,7 +61,7 @@ fn a_backend_is_drained_when_no_worker_has_anything_there() {
 fn weights_and_orders_hold_for_all_workers() {
     let [first, second] = [Backend::echo(), Backend::echo()];
     let config = two_workers(&[first.address, second.address], |config| {
-        config.strategy = RoundRobin::ENTRY.spec();
+        config.set_strategy(&RoundRobin::ENTRY.spec());
     });
     let running = Balancer::bind(&config).unwrap().spawn().unwrap();
     let weighed = running.handle().set_weight(&first.address.to_string(), 3);
