@@ -7,8 +7,7 @@
 //! `Rc`.
 //!
 //! Owns listener, connections and turns. Knows nothing of messages: frames go to the [`Broker`],
-//! which says what to write. Invariant: a connection is registered for as long as it exists, and a
-//! socket that may have more to read is in `readable` until it was read dry.
+//! which says what to write. Invariant: a connection is registered for as long as it exists.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -16,6 +15,7 @@
 )]
 
 mod connection;
+mod connections;
 mod listener;
 mod notice;
 mod port_owner;
@@ -26,15 +26,14 @@ pub use store::{Fsync, Store, StoreError};
 
 use crate::broker::{Action, Broker, Keep};
 use crate::connection_id::ConnectionId;
-use crate::error::{Code, Refusal};
 use crate::limits::Limits;
 use crate::rights::AccessRules;
 use crate::time::Timestamp;
 use connection::{Connection, Progress, Scratch, Transport};
+use connections::Connections;
 use listener::{Accepted, Listener};
 use mio::{Events, Interest, Poll, Token};
 use notice::Notices;
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -77,17 +76,13 @@ pub struct Server {
     poll: Poll,
     listener: Listener,
     broker: Broker,
-    connections: Vec<Option<Connection>>,
-    /// Connections that may have more to read.
-    readable: VecDeque<ConnectionId>,
+    connections: Connections,
     notices: Notices,
     store: Option<StoreThread>,
     store_again_at: Option<Timestamp>,
     next_tick: Timestamp,
     started: Instant,
     scratch: Scratch,
-    /// Bytes of frames that are not all there, of all connections.
-    unfinished_bytes: usize,
     stopping_since: Option<Timestamp>,
 }
 
@@ -118,15 +113,13 @@ impl Server {
             poll,
             listener,
             broker,
-            connections: Vec::new(),
-            readable: VecDeque::new(),
+            connections: Connections::default(),
             notices,
             store,
             store_again_at: None,
             next_tick: Timestamp::default(),
             started: Instant::now(),
             scratch: Scratch::new(READ_BYTES),
-            unfinished_bytes: 0,
             stopping_since: None,
         })
     }
@@ -175,7 +168,7 @@ impl Server {
 
     /// How long to wait: not at all if there is more to read or to accept.
     fn timeout(&self, now: Timestamp) -> Option<Duration> {
-        if !self.readable.is_empty() || self.listener.may_accept(now) {
+        if self.connections.readable() > 0 || self.listener.may_accept(now) {
             return Some(Duration::ZERO);
         }
         let due = [
@@ -195,19 +188,13 @@ impl Server {
                 NOTICES => {}
                 Token(token) => {
                     let slot = token - FIRST_CONNECTION;
-                    let Some(Some(connection)) = self.connections.get_mut(slot) else {
-                        continue;
-                    };
-                    if event.is_writable() && connection.unblock() {
+                    let connection = self.connections.at(slot);
+                    if event.is_writable() && connection.is_some_and(Connection::unblock) {
                         self.write_to(slot);
                     }
-                    let Some(Some(connection)) = self.connections.get_mut(slot) else {
-                        continue;
-                    };
-                    if (event.is_readable() || event.is_read_closed() || event.is_error())
-                        && connection.set_readable(event.is_read_closed() || event.is_error())
-                    {
-                        self.readable.push_back(connection.id());
+                    let is_ending = event.is_read_closed() || event.is_error();
+                    if event.is_readable() || is_ending {
+                        self.connections.set_readable(slot, is_ending);
                     }
                 }
             }
@@ -266,48 +253,21 @@ impl Server {
             eprintln!("lb-broker: cannot watch {peer}: {error}");
             return self.broker.disconnected(id);
         }
-        if self.connections.len() <= id.slot() {
-            self.connections.resize_with(id.slot() + 1, || None);
-        }
-        if let Some(place) = self.connections.get_mut(id.slot()) {
-            *place = Some(Connection::new(
-                id,
-                transport,
-                self.broker.max_frame_bytes(id),
-            ));
-        }
+        let most = self.broker.max_frame_bytes(id);
+        self.connections.enter(Connection::new(id, transport, most));
     }
 
     /// Reads once from each connection that has something.
     fn read(&mut self, now: Timestamp) {
-        for _ in 0..self.readable.len() {
-            let Some(id) = self.readable.pop_front() else {
+        for _ in 0..self.connections.readable() {
+            let Some(id) = self.connections.next_readable() else {
                 return;
             };
-            let Some(Some(connection)) = self.connections.get_mut(id.slot()) else {
-                continue;
-            };
-            if connection.id() != id {
-                continue;
-            }
-            let before = connection.unfinished_bytes();
-            let progress = connection.read(&mut self.broker, &mut self.scratch, now);
-            self.unfinished_bytes += connection.unfinished_bytes();
-            self.unfinished_bytes -= before;
-            let most = self.broker.max_unfinished_bytes();
-            // Most frames come whole: the one that is cut short is one of those that fill the room.
-            if self.unfinished_bytes > most && connection.unfinished_bytes() > 0 {
-                self.unfinished_bytes -= connection.unfinished_bytes();
-                connection.give_up(&mut self.broker, &too_many_unfinished(most), now);
-            }
-            match progress {
-                Progress::More => self.readable.push_back(id),
-                Progress::Blocked => {}
-                Progress::Ended => {
-                    // What waits is tried once: the other side may only have stopped to send.
-                    self.write_to(id.slot());
-                    self.close(id);
-                }
+            let (broker, scratch) = (&mut self.broker, &mut self.scratch);
+            if self.connections.read(id, broker, scratch, now) == Progress::Ended {
+                // What waits is tried once: the other side may only have stopped to send.
+                self.write_to(id.slot());
+                self.close(id);
             }
             while let Some(pressed) = self.broker.poll_pressed() {
                 self.write_to(pressed.slot());
@@ -343,7 +303,7 @@ impl Server {
     }
 
     fn write_to(&mut self, slot: usize) {
-        let Some(Some(connection)) = self.connections.get_mut(slot) else {
+        let Some(connection) = self.connections.at(slot) else {
             return;
         };
         let id = connection.id();
@@ -353,23 +313,11 @@ impl Server {
         }
     }
 
-    /// Forgets a connection; dropping its socket closes it.
     fn close(&mut self, id: ConnectionId) {
-        if let Some(place) = self.connections.get_mut(id.slot())
-            && place
-                .as_ref()
-                .is_some_and(|connection| connection.id() == id)
-            && let Some(gone) = place.take()
-        {
-            self.unfinished_bytes -= gone.unfinished_bytes();
+        if self.connections.remove(id) {
             self.broker.disconnected(id);
         }
     }
-}
-
-fn too_many_unfinished(most: usize) -> Refusal {
-    let text = format!("unfinished frames of all connections take more than {most} bytes");
-    Refusal::new(Code::Limit, text)
 }
 
 /// Restores last values and starts the thread that keeps them.
