@@ -29,7 +29,8 @@ Examples:
   lb-chord node --listen localhost:4000 --join localhost:5000
   lb-chord lookup d --trace                       the nodes asked on the way to the owner
   lb-chord state --node localhost:4000            links, fingers and keys of a node
-  lb-chord leave --node localhost:4000            hands its keys over and ends it";
+  lb-chord leave --node localhost:4000            hands its keys over and ends it
+  lb-chord figures --out charts --quick           the charts of the paper, measured here";
 
 #[derive(Subcommand)]
 enum Command {
@@ -47,6 +48,8 @@ enum Command {
     State(command::state::Args),
     /// Have a node leave the ring
     Leave(command::leave::Args),
+    /// Measure the figures of the Chord paper in a simulator, as charts and JSON
+    Figures(command::figures::Args),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Lookup(args) => command::lookup::run(&args),
         Command::State(args) => command::state::run(&args),
         Command::Leave(args) => command::leave::run(&args),
+        Command::Figures(args) => command::figures::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

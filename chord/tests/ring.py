@@ -463,6 +463,16 @@ class Sender:
             return int(reader.read())
 
 
+def named_by(nodes):
+    """Ids that any of these nodes has among its links."""
+    named = set()
+    for node in nodes:
+        state = node.state()
+        if state is not None:
+            named |= {*state["successors"], *state["fingers"], state["predecessor"]} - {None}
+    return named
+
+
 def flood():
     """Forged datagrams at 10,000 a second."""
     ports = [7200 + nth for nth in range(5)]
@@ -475,19 +485,23 @@ def flood():
         cargo = [kind for seed in range(300) for kind in forged(seed)]
         random.Random(1).shuffle(cargo)
         before, start, wrong, slow = [rss(n) for n in nodes], time.monotonic(), [], 0.0
+        strangers = set()
         descriptors = [len(os.listdir(f"/proc/{n.process.pid}/fd")) for n in nodes]
         senders = [Sender(cargo[nth::4], ports, OPTIONS.seconds) for nth in range(4)]
         while any(sender.is_running() for sender in senders):
             looked = time.monotonic()
             got = Client(ports[1]).get("k7", tries=2)
+            strangers |= named_by(nodes) - {node.id for node in nodes}
             slow = max(slow, time.monotonic() - looked)
             if got != 7:
                 wrong.append(f"GET k7: {got!r}")
             time.sleep(0.2)
         sent = sum(sender.sent() for sender in senders)
         rate = sent / (time.monotonic() - start)
-        unsettled = settled(nodes)
-        check(unsettled is None, f"right after the flood: {unsettled}")
+        # A machine that cannot keep up drops honest datagrams too: a node may count as dead for a
+        # moment. No node may ever have taken a forged one for a neighbour.
+        check(not strangers, f"forged links: {strangers}")
+        took = wait_settled(nodes, 15)
         check(not wrong, f"during the flood: {wrong}")
         for nth in range(50):
             check(client.get(f"k{nth}", tries=2) == nth, f"k{nth} after the flood")
@@ -497,7 +511,8 @@ def flood():
         now = [len(os.listdir(f"/proc/{n.process.pid}/fd")) for n in nodes]
         check(now == descriptors, f"descriptors: {descriptors}, then {now}")
         print(
-            f"flood: {sent} datagrams at {rate:.0f}/s, ring right, slowest GET {slow:.2f} s, "
+            f"flood: {sent} datagrams at {rate:.0f}/s, no forged link, all links right {took:.1f} s "
+            f"after it, slowest GET {slow:.2f} s, "
             f"resident memory {max(before)} KiB before and {max(after)} KiB after"
         )
 

@@ -1,6 +1,7 @@
 //! The commands, and what their command lines have in common.
 
 pub(crate) mod demo;
+pub(crate) mod figures;
 pub(crate) mod get;
 pub(crate) mod leave;
 pub(crate) mod lookup;

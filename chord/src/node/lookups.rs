@@ -48,12 +48,17 @@ pub(crate) struct Lookup {
     pub(crate) timeouts: u32,
     /// Whether the peer asked now is said to own the target.
     pub(crate) asks_owner: bool,
+    /// The nearest peer at or behind the target that has answered, although it says that another is
+    /// before it. If that one does not answer, this one is the owner.
+    alive: Option<Peer>,
 }
 
 /// What to do next.
 pub(crate) enum Step {
     /// Ask this peer.
     Ask(Hop),
+    /// This one owns the target.
+    Found(Peer),
     /// There is nobody left to ask.
     Fail,
 }
@@ -68,7 +73,32 @@ impl Lookup {
             asked: Vec::new(),
             timeouts: 0,
             asks_owner: false,
+            alive: None,
         }
+    }
+
+    /// A peer that is said to own the target says that another does, and is alive.
+    pub(crate) fn note_alive(&mut self, space: Space, peer: &Peer) {
+        let distance = |peer: &Peer| space.distance(self.target, peer.id);
+        if self
+            .alive
+            .as_ref()
+            .is_none_or(|known| distance(peer) < distance(known))
+        {
+            self.alive = Some(peer.clone());
+        }
+    }
+
+    /// Adds peers that are said to own the target, or to follow the owner.
+    pub(crate) fn add_owners(&mut self, space: Space, hops: impl IntoIterator<Item = Hop>) {
+        for hop in hops {
+            let is_known = self.owners.iter().any(|known| known.peer == hop.peer);
+            if self.owners.len() < MAX_CANDIDATES && !is_known {
+                self.owners.push(hop);
+            }
+        }
+        self.owners
+            .sort_by_key(|hop| space.distance(self.target, hop.peer.id));
     }
 
     /// Whether peers that we hold for lost may be asked: the very purpose is to find them.
@@ -81,18 +111,33 @@ impl Lookup {
     }
 
     pub(crate) fn add_ahead(&mut self, hop: Hop) {
+        if self.ahead.len() >= MAX_CANDIDATES {
+            let asked = &self.asked;
+            self.ahead.retain(|hop| !asked.contains(&hop.peer));
+        }
         if self.ahead.len() < MAX_CANDIDATES && !self.ahead.contains(&hop) {
             self.ahead.push(hop);
         }
     }
 
+    /// Whether it has asked as many as a lookup may.
+    pub(crate) fn is_over(&self) -> bool {
+        self.asked.len() >= MAX_STEPS
+    }
+
     /// Takes the next step. Plain peers are asked last unless `plain_first`: peers of the course need
     /// their silence.
     pub(crate) fn step(&mut self, space: Space, plain_first: bool) -> Step {
-        if self.asked.len() >= MAX_STEPS {
+        if self.is_over() {
             return Step::Fail;
         }
         let owner = self.owners.iter().find(|hop| !self.has_asked(&hop.peer));
+        let distance = |peer: &Peer| space.distance(self.target, peer.id);
+        if let Some(alive) = &self.alive
+            && owner.is_none_or(|owner| distance(alive) < distance(&owner.peer))
+        {
+            return Step::Found(alive.clone());
+        }
         if let Some(owner) = owner.cloned() {
             self.asks_owner = true;
             self.asked.push(owner.peer.clone());

@@ -13,7 +13,9 @@ use super::lookups::{Lookup, Step};
 use super::{Ask, Kind, Node, Phase, Purpose, Why};
 
 /// Closer peers told in one reply.
-const MAX_CLOSER: usize = 3;
+const MAX_CLOSER: usize = 5;
+/// Closer peers taken from here once all that were told are silent.
+const MAX_REFILL: usize = 16;
 /// Owners told in one reply: the owner and as many that may have copies.
 const MAX_OWNERS: usize = 6;
 
@@ -96,7 +98,7 @@ impl Node {
                 self.lookup_done(lookup, way.owners, cx);
                 return;
             }
-            lookup.owners = way.owners;
+            lookup.add_owners(self.config.space, way.owners);
             lookup.ahead = way.closer;
         } else {
             lookup.ahead = seeds.iter().map(|peer| self.hop(peer)).collect();
@@ -121,16 +123,19 @@ impl Node {
             self.is_thorough(&why)
         };
         match step {
+            Step::Fail if self.refill(id, thorough) => self.advance(id, cx),
             Step::Fail => self.end_lookup(id, Vec::new(), cx),
+            Step::Found(owner) if owner == self.me => {
+                let owners = self.way(self.me.id, true, true).owners;
+                self.end_lookup(id, owners, cx);
+            }
+            Step::Found(owner) => {
+                let owners = self.owners_from(id, &owner);
+                self.end_lookup(id, owners, cx);
+            }
             Step::Ask(hop) if hop.peer == self.me => {
-                // Somebody says that it is ours; then so it is.
                 let way = self.way(target, true, thorough);
-                if way.is_owner || asks_owner {
-                    let owners = self.way(self.me.id, true, true).owners;
-                    self.end_lookup(id, owners, cx);
-                } else {
-                    self.told_way(id, &hop.peer, way, cx);
-                }
+                self.told_way(id, &hop.peer, way, cx);
             }
             Step::Ask(hop) if self.is_plain_hop(&hop) => {
                 if asks_owner {
@@ -152,6 +157,23 @@ impl Node {
                 self.call(&hop.peer, Ask::Own(request), Purpose::Step(id), cx);
             }
         }
+    }
+
+    /// All that a lookup was told of are silent: goes on with what is left in our own links, further
+    /// from the target. Whether there is any.
+    fn refill(&mut self, id: u64, thorough: bool) -> bool {
+        let Some(target) = self.lookups.get(id).map(|lookup| lookup.target) else {
+            return false;
+        };
+        let left = self.links.closest_preceding(target, thorough, MAX_REFILL);
+        let left: Vec<Hop> = left.iter().map(|peer| self.hop(peer)).collect();
+        self.lookups.get(id).is_some_and(|lookup| {
+            let is_new = |hop: &Hop| !lookup.has_asked(&hop.peer);
+            let left: Vec<Hop> = left.into_iter().filter(is_new).collect();
+            let has_any = !left.is_empty() && !lookup.is_over();
+            left.into_iter().for_each(|hop| lookup.add_ahead(hop));
+            has_any
+        })
     }
 
     fn is_plain_hop(&self, hop: &Hop) -> bool {
@@ -203,33 +225,23 @@ impl Node {
             return;
         };
         if way.is_owner {
-            let mut owners = vec![Hop {
+            let owner = Hop {
                 peer: from.clone(),
                 plain: false,
-            }];
-            owners.extend(way.owners.into_iter().filter(|hop| hop.peer != *from));
+            };
+            let behind = way.owners.into_iter().filter(|hop| hop.peer != *from);
+            let owners = [owner].into_iter().chain(behind).collect();
             self.end_lookup(id, owners, cx);
             return;
         }
         let (target, looks_for_lost) = (lookup.target, lookup.looks_for_lost());
-        let is_ours = lookup.asks_owner;
+        if lookup.asks_owner {
+            lookup.note_alive(space, from);
+        }
         let peers = &self.peers;
         let is_usable =
             |hop: &Hop| hop.peer.is_genuine(space) && (looks_for_lost || !peers.is_lost(&hop.peer));
-        let owners: Vec<Hop> = way.owners.into_iter().filter(is_usable).collect();
-        if is_ours && !owners.iter().any(|hop| !lookup.has_asked(&hop.peer)) {
-            // Said to own it, and between it and the target there is nobody who answers.
-            let behind = self.owners_from(id, from);
-            self.end_lookup(id, behind, cx);
-            return;
-        }
-        // The last word counts most.
-        let known = std::mem::replace(&mut lookup.owners, owners);
-        for hop in known {
-            if !lookup.owners.iter().any(|new| new.peer == hop.peer) {
-                lookup.owners.push(hop);
-            }
-        }
+        lookup.add_owners(space, way.owners.into_iter().filter(is_usable));
         for hop in way.closer {
             let is_progress = strictly_between(from.id, target, hop.peer.id);
             if is_progress && is_usable(&hop) {

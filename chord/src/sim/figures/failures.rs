@@ -1,0 +1,86 @@
+//! Lookups after a share of all nodes has died at once (section VI-D of the paper).
+//!
+//! The lookups start at the moment of the deaths. A node that is asked in vain twice counts as one
+//! timeout, and as dead from then on at the node that asked. Repair goes on as it always does, but
+//! rounds are 30 s apart and most lookups are over in a few seconds.
+
+use serde::Serialize;
+
+use super::{Rig, Scale, Spread};
+use crate::sim::check::Broken;
+
+/// Entries of the successor list: 2 log2 N for 1,000 nodes, as in the paper.
+const SUCCESSORS: usize = 20;
+/// Percents of nodes that die.
+const PERCENTS: [usize; 6] = [0, 10, 20, 30, 40, 50];
+
+/// One share.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Nodes before.
+    pub nodes: usize,
+    /// Percent of them that died.
+    pub dead_percent: usize,
+    /// Nodes asked that answered.
+    pub hops: Spread,
+    /// Nodes asked that did not.
+    pub timeouts: Spread,
+    /// Lookups.
+    pub lookups: usize,
+    /// Lookups that did not find the owner among the living.
+    pub failed: usize,
+}
+
+/// Measures a ring of its own for each share.
+///
+/// # Errors
+/// It does not settle.
+pub fn measure(scale: &Scale, progress: &mut impl FnMut(&str)) -> Result<Vec<Row>, Broken> {
+    let mut rows = Vec::new();
+    for dead_percent in PERCENTS {
+        progress(&format!("  {dead_percent} % of {} nodes", scale.nodes));
+        let seed = scale.seed.wrapping_add(dead_percent as u64);
+        let mut rig = Rig::new(seed, SUCCESSORS);
+        rig.grow(scale.nodes)?;
+        for _ in 0..scale.nodes * dead_percent / 100 {
+            let victim = rig.anyone();
+            rig.world.kill(victim);
+        }
+        let lookups = rig.lookups(scale.lookups);
+        rows.push(Row {
+            nodes: scale.nodes,
+            dead_percent,
+            hops: lookups.hops,
+            timeouts: lookups.timeouts,
+            lookups: scale.lookups,
+            failed: lookups.failed,
+        });
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_lookup_fails_however_many_nodes_die() {
+        for seed in 1..4 {
+            let mut rig = Rig::new(seed, SUCCESSORS);
+            rig.grow(64).unwrap();
+            for _ in 0..20 {
+                let victim = rig.anyone();
+                rig.world.kill(victim);
+            }
+            let owners = rig.ring();
+            for _ in 0..400 {
+                rig.lookup();
+            }
+            rig.world.run(super::super::INTERVAL * 2);
+            for looked in rig.world.looked() {
+                let right = owners.owner(looked.target);
+                assert_eq!(looked.owner.as_ref(), right, "seed {seed}: {looked:?}");
+            }
+        }
+    }
+}
