@@ -11,6 +11,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
 
+# A ring has 15 s to settle; on a machine that does other things besides, twice that. The times that
+# it took are printed.
+patience=2
 # Time for all scenarios together; they take about half of it on an idle machine of two cores.
 limit_s=85
 
@@ -54,6 +57,6 @@ else
 fi
 status=0
 timeout --kill-after=5 "$limit_s" "${alone[@]}" python3 chord/tests/ring.py "$LB_CHORD_BIN" \
-    --logs "$logs" --kills 1 mixed kill || status=$?
+    --logs "$logs" --patience "$patience" --kills 1 mixed kill || status=$?
 ((status != 124)) || fail "not done within $limit_s s"
 exit "$status"

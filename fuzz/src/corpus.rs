@@ -28,6 +28,12 @@ pub fn pickles() -> &'static [Vec<u8>] {
     READ.get_or_init(|| read("pickle"))
 }
 
+/// Datagrams of the Python course.
+pub fn course() -> &'static [Vec<u8>] {
+    static READ: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+    READ.get_or_init(|| read("course"))
+}
+
 /// The files of one kind, in the order of their names: a seed means the same everywhere.
 fn read(kind: &str) -> Vec<Vec<u8>> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -17,7 +17,8 @@
 //! * what is passed on is read by the reader in [`strict`], which shares no code with `lb` and
 //!   allows nothing that could be read in two ways, as the same request or the same answer;
 //! * when everybody has left, every connection, lease and buffer is back;
-//! * a pickle is read as another reader reads it, or refused, and comes back from the writer.
+//! * a pickle is read as another reader reads it, or refused, and comes back from the writer;
+//! * two nodes of a ring come to rest after anything, within their limits.
 
 #![allow(
     clippy::expect_used,
@@ -32,6 +33,7 @@ pub mod head;
 pub mod mutate;
 pub mod pickle;
 pub mod random;
+pub mod ring;
 pub mod session;
 pub mod strict;
 
@@ -50,11 +52,25 @@ pub enum Target {
     Session,
     /// The reader of pickles that the broker and the ring share.
     Pickle,
+    /// The datagrams of the Python course, as a node of the ring reads them.
+    Course,
+    /// The native datagrams and frames of the ring.
+    Native,
+    /// Two nodes of a ring among senders of anything.
+    Node,
 }
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Head, Self::Chunks, Self::Session, Self::Pickle];
+    pub const ALL: [Self; 7] = [
+        Self::Head,
+        Self::Chunks,
+        Self::Session,
+        Self::Pickle,
+        Self::Course,
+        Self::Native,
+        Self::Node,
+    ];
 
     /// What it is called on the command line.
     #[must_use]
@@ -64,6 +80,9 @@ impl Target {
             Self::Chunks => "chunks",
             Self::Session => "session",
             Self::Pickle => "pickle",
+            Self::Course => "course",
+            Self::Native => "native",
+            Self::Node => "node",
         }
     }
 
@@ -74,6 +93,9 @@ impl Target {
             Self::Chunks => chunks::attack(seed),
             Self::Session => session::attack(seed),
             Self::Pickle => pickle::attack(seed),
+            Self::Course => ring::attack_course(seed),
+            Self::Native => ring::attack_native(seed),
+            Self::Node => ring::attack_node(seed),
         }
     }
 }

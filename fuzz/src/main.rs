@@ -5,7 +5,8 @@ use std::panic;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const USAGE: &str = "lb-fuzz head|chunks|session|pickle [--seconds N | --seed N]";
+const USAGE: &str =
+    "lb-fuzz head|chunks|session|pickle|course|native|node [--seconds N | --seed N]";
 
 /// What is to be done.
 enum Run {

@@ -41,3 +41,18 @@ fn hostile_pickles() {
         assert_eq!(is_whole, is_call, "{read:?}");
     }
 }
+
+#[test]
+fn datagrams_of_the_course() {
+    run(Target::Course, 10_000);
+}
+
+#[test]
+fn native_datagrams() {
+    run(Target::Native, 10_000);
+}
+
+#[test]
+fn nodes_of_a_ring() {
+    run(Target::Node, 300);
+}

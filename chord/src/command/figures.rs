@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Scale::full(args.seed)
     };
     eprintln!("seed {}", args.seed);
-    let figures = measure(&scale, |step| eprintln!("{step}")).map_err(Failure::new)?;
+    let figures = measure(&scale, &|done| eprintln!("{done}")).map_err(Failure::new)?;
     let json = serde_json::to_string_pretty(&figures).map_err(Failure::new)?;
     let write = |name: &str, text: &str| {
         let path = args.out.join(name);

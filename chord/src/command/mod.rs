@@ -7,6 +7,7 @@ pub(crate) mod leave;
 pub(crate) mod lookup;
 pub(crate) mod node;
 pub(crate) mod put;
+mod screen;
 pub(crate) mod state;
 mod value;
 

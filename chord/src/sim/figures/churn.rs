@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Rig, Scale, Spread};
+use super::{Progress, Rig, Scale, Spread};
 use crate::id::Id;
 use crate::message::Phase;
 use crate::sim::check::Broken;
 
 const SUCCESSORS: usize = 8;
 /// Joins a second, and deaths a second.
-const RATES: [f64; 8] = [0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40];
+pub(super) const RATES: [f64; 8] = [0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40];
 const LOOKUPS_PER_SECOND: f64 = 10.0;
 /// The longest that a lookup takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,19 +39,16 @@ pub struct Row {
     pub failed: usize,
 }
 
-/// Measures one ring under ever more change.
+/// Measures a ring of its own for one rate.
 ///
 /// # Errors
 /// It does not settle at first.
-pub fn measure(scale: &Scale, progress: &mut impl FnMut(&str)) -> Result<Vec<Row>, Broken> {
-    let mut rig = Rig::new(scale.seed, SUCCESSORS);
-    let mut rows = Vec::new();
-    for rate in RATES {
-        progress(&format!("  {rate} joins and deaths a second"));
-        rig.grow(scale.nodes)?;
-        rows.push(Churn::of(&rig).run(&mut rig, rate, scale));
-    }
-    Ok(rows)
+pub fn measure(scale: &Scale, rate: f64, progress: &Progress<'_>) -> Result<Row, Broken> {
+    let mut rig = Rig::new(scale.seed.wrapping_add(rate.to_bits()), SUCCESSORS);
+    rig.grow(scale.nodes)?;
+    let row = Churn::of(&rig).run(&mut rig, rate, scale);
+    progress(&format!("lookups among {rate} joins and deaths a second"));
+    Ok(row)
 }
 
 /// The members of the ring, as they change.

@@ -6,13 +6,13 @@
 
 use serde::Serialize;
 
-use super::{Rig, Scale, Spread};
+use super::{Progress, Rig, Scale, Spread};
 use crate::sim::check::Broken;
 
 /// Entries of the successor list: 2 log2 N for 1,000 nodes, as in the paper.
 const SUCCESSORS: usize = 20;
 /// Percents of nodes that die.
-const PERCENTS: [usize; 6] = [0, 10, 20, 30, 40, 50];
+pub(super) const PERCENTS: [usize; 6] = [0, 10, 20, 30, 40, 50];
 
 /// One share.
 #[derive(Clone, Debug, Serialize)]
@@ -31,32 +31,31 @@ pub struct Row {
     pub failed: usize,
 }
 
-/// Measures a ring of its own for each share.
+/// Measures a ring of its own for one share.
 ///
 /// # Errors
 /// It does not settle.
-pub fn measure(scale: &Scale, progress: &mut impl FnMut(&str)) -> Result<Vec<Row>, Broken> {
-    let mut rows = Vec::new();
-    for dead_percent in PERCENTS {
-        progress(&format!("  {dead_percent} % of {} nodes", scale.nodes));
-        let seed = scale.seed.wrapping_add(dead_percent as u64);
-        let mut rig = Rig::new(seed, SUCCESSORS);
-        rig.grow(scale.nodes)?;
-        for _ in 0..scale.nodes * dead_percent / 100 {
-            let victim = rig.anyone();
-            rig.world.kill(victim);
-        }
-        let lookups = rig.lookups(scale.lookups);
-        rows.push(Row {
-            nodes: scale.nodes,
-            dead_percent,
-            hops: lookups.hops,
-            timeouts: lookups.timeouts,
-            lookups: scale.lookups,
-            failed: lookups.failed,
-        });
+pub fn measure(scale: &Scale, dead_percent: usize, progress: &Progress<'_>) -> Result<Row, Broken> {
+    let seed = scale.seed.wrapping_add(dead_percent as u64);
+    let mut rig = Rig::new(seed, SUCCESSORS);
+    rig.grow(scale.nodes)?;
+    for _ in 0..scale.nodes * dead_percent / 100 {
+        let victim = rig.anyone();
+        rig.world.kill(victim);
     }
-    Ok(rows)
+    let lookups = rig.lookups(scale.lookups);
+    progress(&format!(
+        "lookups after {dead_percent} % of {} nodes died",
+        scale.nodes
+    ));
+    Ok(Row {
+        nodes: scale.nodes,
+        dead_percent,
+        hops: lookups.hops,
+        timeouts: lookups.timeouts,
+        lookups: scale.lookups,
+        failed: lookups.failed,
+    })
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod statistics;
 pub use report::{charts, markdown};
 pub use statistics::Spread;
 
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -93,27 +94,36 @@ pub struct Figures {
     pub churn: Vec<churn::Row>,
 }
 
-/// Measures everything; `progress` is told what comes next.
+/// Measures everything, each ring on a thread of its own; `progress` is told what is done.
 ///
 /// # Errors
 /// A ring that does not settle.
-pub fn measure(scale: &Scale, mut progress: impl FnMut(&str)) -> Result<Figures, Broken> {
-    progress("keys per node");
-    let (keys, vnodes) = (keys::by_keys(scale), keys::by_vnodes(scale));
-    progress("path length");
-    let paths = paths::measure(scale, &mut progress)?;
-    progress("simultaneous failures");
-    let failures = failures::measure(scale, &mut progress)?;
-    progress("lookups during churn");
-    let churn = churn::measure(scale, &mut progress)?;
-    Ok(Figures {
-        scale: scale.clone(),
-        paths,
-        keys,
-        vnodes,
-        failures,
-        churn,
+pub fn measure(scale: &Scale, progress: &Progress<'_>) -> Result<Figures, Broken> {
+    thread::scope(|scope| {
+        let paths = scope.spawn(|| paths::measure(scale, progress));
+        let failures = failures::PERCENTS
+            .map(|percent| scope.spawn(move || failures::measure(scale, percent, progress)));
+        let churn =
+            churn::RATES.map(|rate| scope.spawn(move || churn::measure(scale, rate, progress)));
+        let (keys, vnodes) = (keys::by_keys(scale), keys::by_vnodes(scale));
+        progress("keys per node");
+        Ok(Figures {
+            scale: scale.clone(),
+            paths: finish(paths)?,
+            keys,
+            vnodes,
+            failures: failures.into_iter().map(finish).collect::<Result<_, _>>()?,
+            churn: churn.into_iter().map(finish).collect::<Result<_, _>>()?,
+        })
     })
+}
+
+/// Told what is done.
+pub type Progress<'a> = dyn Fn(&str) + Sync + 'a;
+
+fn finish<T>(measurement: ScopedJoinHandle<'_, Result<T, Broken>>) -> Result<T, Broken> {
+    let panicked = |_| Err(Broken("a measurement has panicked".to_owned()));
+    measurement.join().unwrap_or_else(panicked)
 }
 
 /// Time between stabilizations: that of the paper.

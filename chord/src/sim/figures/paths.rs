@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Rig, Scale, Spread};
+use super::{Progress, Rig, Scale, Spread};
 use crate::sim::check::Broken;
 
 /// Entries of the successor list, as a node has by default.
@@ -27,14 +27,14 @@ pub struct Row {
 ///
 /// # Errors
 /// It does not settle.
-pub fn measure(scale: &Scale, progress: &mut impl FnMut(&str)) -> Result<Vec<Row>, Broken> {
+pub fn measure(scale: &Scale, progress: &Progress<'_>) -> Result<Vec<Row>, Broken> {
     let mut rig = Rig::new(scale.seed, SUCCESSORS);
     let mut rows = Vec::new();
     for exponent in MIN_EXPONENT..=scale.max_exponent {
         let nodes = 1 << exponent;
-        progress(&format!("  {nodes} nodes"));
         rig.grow(nodes)?;
         let lookups = rig.lookups(scale.lookups);
+        progress(&format!("path length, {nodes} nodes"));
         rows.push(Row {
             nodes,
             hops: lookups.hops,
