@@ -32,7 +32,7 @@ impl Listener {
     /// Binds an address, or says which process has it and what to do.
     pub(super) fn bind(address: SocketAddr, send_buffer: Option<usize>) -> Result<Self, String> {
         let socket = listen(address, send_buffer).map_err(|error| match error.kind() {
-            ErrorKind::AddrInUse => taken(address),
+            ErrorKind::AddrInUse => taken(address, port_owner::find(address.port())),
             _ => format!("cannot listen on {address}: {error}"),
         })?;
         let address = socket.local_addr().map_err(|error| error.to_string())?;
@@ -114,10 +114,10 @@ fn listen(address: SocketAddr, send_buffer: Option<usize>) -> io::Result<TcpList
     Ok(TcpListener::from_std(socket.into()))
 }
 
-/// The message for a taken port.
-fn taken(address: SocketAddr) -> String {
+/// The message for a taken port; `owner` has it, if that could be found out.
+fn taken(address: SocketAddr, owner: Option<String>) -> String {
     let port = address.port();
-    let owner = match port_owner::find(port) {
+    let owner = match owner {
         Some(owner) => format!("by {owner}"),
         None if port == 5000 => {
             "already, probably by a Pi server of setup.sh, which uses 5000 too".to_owned()
@@ -126,7 +126,32 @@ fn taken(address: SocketAddr) -> String {
     };
     let other = port.checked_add(1).unwrap_or(5001);
     format!(
-        "{address} is taken {owner}; choose another port: --listen {}:{other}",
-        address.ip()
+        "{address} is taken {owner}; choose another port: --listen {}",
+        SocketAddr::new(address.ip(), other)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_for_a_taken_port_says_who_and_what_to_do() {
+        let message = |address: &str, owner: Option<&str>| {
+            taken(address.parse().unwrap(), owner.map(str::to_owned))
+        };
+        assert_eq!(
+            message("127.0.0.1:5000", Some("pi-backend (process 7)")),
+            "127.0.0.1:5000 is taken by pi-backend (process 7); choose another port: \
+             --listen 127.0.0.1:5001"
+        );
+        let unknown = message("0.0.0.0:5000", None);
+        assert!(unknown.contains("probably by a Pi server") && unknown.contains(":5001"));
+        let other = message("[::1]:65535", None);
+        assert!(
+            other.contains("already") && !other.contains("Pi server"),
+            "{other}"
+        );
+        assert!(other.ends_with("--listen [::1]:5001"), "{other}");
+    }
 }
