@@ -12,10 +12,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Nanoseconds in a second.
 const SECOND: u64 = 1_000_000_000;
 
-/// Where [`Timestamp`]s come from.
+/// Source of [`Timestamp`]s.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    /// What the system's monotonic clock showed at [`Timestamp::ZERO`], in nanoseconds.
+    /// Reading of the system's monotonic clock at [`Timestamp::ZERO`], in nanoseconds.
     start: u64,
 }
 

@@ -1,12 +1,11 @@
 //! Everything that can go wrong with one exchange, as one value.
 //!
-//! A [`Fault`] says what happened; from it follow which [`Side`] is to blame, whether another
-//! backend may be tried, what the client is answered, and the word in the log. Keeping these
-//! four answers in one place is what keeps them consistent.
+//! A [`Fault`] decides four things: the [`Side`] to blame, whether another backend may be tried,
+//! the status of the local reply, and the word in the log. One place keeps them consistent.
 
 use std::io;
 
-/// Whose doing a fault is.
+/// The side to blame for a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Side {
@@ -18,7 +17,8 @@ pub enum Side {
     Balancer,
 }
 
-/// Why an exchange did not end with the backend's complete response delivered to the client.
+/// The reason why an exchange did not end with a complete response of the backend delivered to the
+/// client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
@@ -48,11 +48,12 @@ pub enum Fault {
     BackendTimeout,
     /// The balancer is at its limit of connections or descriptors.
     Overloaded,
-    /// The balancer was told to stop before the exchange was over.
+    /// The balancer was stopped before the exchange was over.
     ShuttingDown,
 }
 
-/// Why a request is refused without asking a backend. The sections are of RFC 9112 unless said.
+/// The reason why a request is refused before a backend is picked. The sections are of RFC 9112 by
+/// default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -82,8 +83,8 @@ pub enum Refusal {
     HeadTimeout,
     /// An expectation other than `100-continue` (RFC 9110, section 10.1.1).
     ExpectationFailed,
-    /// The PROXY header that the listener asks for is missing, late or malformed
-    /// (`proxy-protocol.txt`, section 2). Nobody knows to whom a response would go: there is none.
+    /// The PROXY header that the listener requires is missing, late or malformed
+    /// (`proxy-protocol.txt`, section 2). The client is unknown, so there is no response.
     BadProxyHeader,
     /// The request has come through this balancer before (RFC 5842, section 7.2; RFC 8586).
     Loop,
@@ -140,7 +141,7 @@ impl Refusal {
 }
 
 impl Fault {
-    /// Whose doing it is.
+    /// The side to blame.
     #[must_use]
     pub const fn side(self) -> Side {
         match self {
@@ -159,8 +160,8 @@ impl Fault {
         }
     }
 
-    /// The status of the local answer, if nothing of a response has been sent yet.
-    /// `None`: no client is left to reply to.
+    /// The status of the local reply, if nothing of a response has been sent yet. `None`: no client
+    /// is left to reply to.
     #[must_use]
     pub const fn status(self) -> Option<u16> {
         match self {

@@ -64,19 +64,19 @@
 //! | [`config`] | settings, their ranges and their spelling | whether a port is free |
 //! | `worker` | the phases of an event loop, accepting, commands from other threads | requests |
 //! | `proxy` | every connection and exchange, from accept to record | system calls, the clock |
-//! | `pool` | the backends: life cycle, outliers, what is in flight | how one is chosen |
-//! | [`strategy`] | how one of several candidates is chosen | requests, addresses, sockets |
-//! | `health` | active checks: what is sent, what passes, when | sockets, the life cycle |
+//! | `pool` | the backends: life cycle, outliers, exchanges in flight | the choice among them |
+//! | [`strategy`] | the choice among candidates | requests, addresses, sockets |
+//! | `health` | active checks: requests, expectations, times | sockets, the life cycle |
 //! | [`heartbeat`] | heartbeats: wire format and failure detector | sockets, the life cycle |
 //! | [`monitor`] | `lb ping` and `lb monitor`: checks without balancing | balancing |
-//! | [`telemetry`] | records, metrics, access log, summary | where they are written |
+//! | [`telemetry`] | records, metrics, access log, summary | their destination |
 //! | `http` | the wire format of HTTP/1.1 | sockets, backends, time |
 //! | `transport` | sockets as state, flows, buffers: bytes with bounded memory | heads, backends |
 //! | `shared` | what workers share: load, queue, connection limit | sockets, requests |
 //! | `net` | all system calls: sockets, events, pipes, descriptors | what the bytes mean |
-//! | `timers` | deadlines on one coarse wheel | whose they are |
+//! | `timers` | deadlines on one coarse wheel | their owners |
 //! | `proxy_protocol` | PROXY v1 and v2 headers | connections |
-//! | [`error`] | faults: whose they are, which status they get | how they came about |
+//! | [`error`] | faults: side to blame, status, log word | their causes |
 //! | `address`, `syntax` | addresses and their notation; tokens, digits | settings |
 //! | [`time`], `clock` | instants as values; the only place that reads a clock | |
 //!

@@ -1,4 +1,5 @@
-//! Signals, on a thread of their own that never blocks: they work whatever the rest is doing.
+//! Signals, on a thread of their own that never blocks: they work even if other threads are held
+//! up.
 //!
 //! Stopping is done on that thread. What may take long, such as a report to a pipe that is not
 //! read, runs on another; a signal that comes meanwhile is dropped.
@@ -23,7 +24,7 @@ pub(crate) enum Request {
 }
 
 /// Begins to obey. SIGINT, SIGTERM and SIGQUIT call `stop`, which must not block, and a second one
-/// ends the process at once. SIGUSR1 asks `answer` for a report; so does a stop, for what is open.
+/// ends the process at once. SIGUSR1 calls `answer` for a report; so does a stop, for open work.
 /// SIGHUP and SIGUSR2 have no meaning and say so.
 ///
 /// # Errors
@@ -34,7 +35,7 @@ pub(crate) fn obey(
 ) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGHUP, SIGUSR2])?;
     let (ask, requests) = sync_channel(1);
-    spawn("lb-reports", move || answer_all(&requests, answer))?;
+    spawn("lb-reports", move || serve_all(&requests, answer))?;
     spawn("lb-signals", move || watch(&mut signals, &stop, &ask))
 }
 
@@ -57,7 +58,7 @@ fn watch(signals: &mut Signals, stop: &impl Fn(), ask: &SyncSender<Request>) {
     }
 }
 
-fn answer_all(requests: &Receiver<Request>, mut answer: impl FnMut(Request)) {
+fn serve_all(requests: &Receiver<Request>, mut answer: impl FnMut(Request)) {
     for request in requests {
         answer(request);
     }

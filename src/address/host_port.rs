@@ -1,8 +1,8 @@
 //! A host and a TCP port.
 //!
 //! Owns the syntax of `HOST:PORT`: IPv4, IPv6 in brackets, host names, and a bare port for this
-//! machine. Does not resolve names. A [`HostPort`] that exists is well-formed and in one
-//! spelling, so equal servers compare equal as far as that can be told without asking DNS.
+//! machine. Does not resolve names. A [`HostPort`] that exists is well-formed and in one spelling,
+//! so equal servers compare equal as far as possible without DNS.
 
 use super::AddressError;
 use crate::syntax::{digits, is_digits};

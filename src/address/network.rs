@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_refused() {
+    fn malformed_network_is_refused() {
         for (text, message) in [
             (
                 "10.0.0.1/8",

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_what_follows_unix_if_it_fits() {
+    fn text_after_unix_is_a_path_if_it_fits() {
         assert_eq!(SocketPath::parse("127.0.0.1:80"), None);
         let path = SocketPath::parse("unix:/run/a.sock").unwrap().unwrap();
         assert_eq!(path.as_path(), Path::new("/run/a.sock"));

@@ -1,11 +1,11 @@
-//! Why an admin command did not take effect.
+//! The reason why an admin command did not take effect.
 
 use crate::pool::NotAdded;
 use crate::proxy::BackendRef;
 use crate::worker::Untaken;
 use std::fmt::{self, Display, Formatter};
 
-/// Why an admin command did not take effect. Nothing has changed.
+/// The reason why an admin command did not take effect. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AdminError {

@@ -25,7 +25,7 @@ use std::io;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-/// What all workers go by.
+/// The parts that all workers share.
 struct Plan<'a> {
     config: &'a Config,
     /// Of clients, over all workers.
@@ -36,16 +36,16 @@ struct Plan<'a> {
     /// Of each listener.
     bound: Vec<Address>,
     clock: Clock,
-    /// Where a large pool starts.
+    /// Seed of the first picks of a large pool.
     pool_seed: u64,
-    /// Signs the sticky cookie unless the configuration has a secret. Nobody can guess it, and it
-    /// is forgotten at the end of the process.
+    /// Signs the sticky cookie unless the configuration has a secret. Random, and forgotten at the
+    /// end of the process.
     secret: Vec<u8>,
     /// Marks the requests of this process: the same in all workers.
     loop_token: LoopToken,
 }
 
-/// What one worker is made of, besides the plan.
+/// The parts of one worker, besides the plan.
 struct Worker {
     number: usize,
     poll: Poll,

@@ -54,7 +54,7 @@ impl Handle {
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
         let others = self.mailboxes.get(1..).unwrap_or_default();
-        // All are asked before the first reply is waited for.
+        // All requests are sent before the first reply is waited for.
         let replies: Vec<_> = others
             .iter()
             .map(|worker| request(worker, Command::Report))

@@ -1,7 +1,7 @@
 //! The balancer as users of the library see it: made from a [`Config`], run, watched, stopped.
 //!
 //! With several [workers](Config::workers) it is several loops, each on a thread of its own with
-//! listeners, connections and pools of its own. To whoever holds it, they are one.
+//! listeners, connections and pools of its own. To its user, they are one.
 
 mod admin_error;
 mod build;
@@ -47,7 +47,7 @@ pub struct Balancer {
     handle: Handle,
 }
 
-/// What a balancer leaves when it has ended.
+/// The figures of a balancer that has ended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Ended {
@@ -99,7 +99,7 @@ impl Balancer {
         self.heartbeat_address
     }
 
-    /// Client connections that may be open at once; fewer than 8,000 where no number was asked for
+    /// Client connections that may be open at once; fewer than 8,000 where no number is configured
     /// and the limit of file descriptors allows no more.
     #[must_use]
     pub const fn max_connections(&self) -> usize {
@@ -118,8 +118,8 @@ impl Balancer {
         self.handle.clone()
     }
 
-    /// Serves on this thread until told to stop, by [`Handle::stop`]. Further workers are on
-    /// threads of their own; when one of them fails, all stop.
+    /// Serves on this thread until stopped by [`Handle::stop`]. Further workers are on threads of
+    /// their own; when one of them fails, all stop.
     ///
     /// # Errors
     /// The system failed to report events, or to start a thread. Nothing that clients or backends
@@ -134,7 +134,7 @@ impl Balancer {
             }));
         }
         let stop = StopAll(self.handle);
-        // Those that were started are to end before an error is told.
+        // Workers that were started are to end before an error is returned.
         let first = match threads.iter().any(Result::is_err) {
             true => Err(io::Error::other("a worker's thread cannot be started")),
             false => self.first.run(),
@@ -164,7 +164,7 @@ impl Balancer {
     }
 }
 
-/// When a worker ends, by whatever it may be, all are told to.
+/// Stops all workers when one ends, for any reason.
 struct StopAll(Handle);
 
 impl Drop for StopAll {
@@ -189,7 +189,7 @@ fn finished<T>(thread: JoinHandle<io::Result<T>>) -> io::Result<T> {
     thread.join().unwrap_or_else(panicked)
 }
 
-/// Returns what all workers leave together.
+/// Returns the figures of all workers together.
 fn ended(mut first: Finished, others: &[Finished], log: Option<AccessLogStats>) -> Ended {
     let report = |other: &Finished| WorkerReport {
         proxy: other.proxy.report(other.at),

@@ -35,7 +35,7 @@ impl Running {
         self.handle.snapshot()
     }
 
-    /// Returns what changes in the lives of backends from now on, as [`Handle::events`].
+    /// Subscribes to changes of state of the backends, as [`Handle::events`].
     #[must_use]
     pub fn events(&self) -> Receiver<StateChange> {
         self.handle.events()

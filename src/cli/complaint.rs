@@ -1,4 +1,4 @@
-//! What clap finds wrong, in one line.
+//! Errors of clap, in one line.
 //!
 //! Owns the translation of clap's errors, which take a paragraph and name no remedy, to the
 //! form that all other complaints have: flag, value, problem, remedy.
@@ -49,7 +49,7 @@ fn is_command(word: &str) -> bool {
     Flags::command().find_subcommand(word).is_some()
 }
 
-/// Returns what a parser said of a value.
+/// Returns a parser's text about a value.
 fn bad_value(error: &Error) -> ConfigError {
     let source = error.source();
     if let Some(invalid) = source.and_then(|source| source.downcast_ref::<ConfigError>()) {

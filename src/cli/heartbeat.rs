@@ -54,7 +54,7 @@ pub(super) struct SenderFlags {
     #[arg(long, value_name = "HOST:PORT,...", value_delimiter = ',')]
     to: Vec<HostPort>,
 
-    /// What the sender calls itself
+    /// Name of the sender
     ///
     /// Without --address it also says which backend it speaks for: the one that the balancer was
     /// given under this address, or the only one on the host of this name.
@@ -98,18 +98,18 @@ pub(super) struct SenderFlags {
     count: Option<u64>,
 }
 
-/// What `lb heartbeat` is to do.
+/// The arguments of `lb heartbeat`.
 #[derive(Debug)]
 pub(crate) struct Sending {
-    /// To whom, in whose name, how often.
+    /// Targets, name and interval.
     pub(crate) config: SenderConfig,
-    /// What is watched besides.
+    /// The process to watch.
     pub(crate) process: Option<ProcessName>,
-    /// What is said of the load.
+    /// The source of the load.
     pub(crate) load: LoadSource,
 }
 
-/// What a process is called.
+/// The name of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ProcessName {
     /// Its number.
@@ -135,12 +135,12 @@ impl FromStr for ProcessName {
     }
 }
 
-/// Where the load comes from.
+/// Source of the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LoadSource {
-    /// What the system says.
+    /// The system.
     Auto,
-    /// What the user says.
+    /// The command line.
     Fixed(Load),
 }
 

@@ -51,12 +51,12 @@ const SECTIONS: [(&str, &str); 3] = [
     ),
 ];
 
-/// What ends `-h`: how to start, and where there is more.
+/// The end of `-h`: how to start, and where there is more.
 pub(super) const AFTER_SHORT: &str = "\
 Example: lb --backends 127.0.0.1:5000,127.0.0.1:5001
 --help tells more: strategies, examples, signals, exit codes.";
 
-/// Returns what ends `--help`.
+/// Returns the end of `--help`.
 pub(super) fn after_long() -> StyledStr {
     sections(&SECTIONS)
 }

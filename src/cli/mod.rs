@@ -24,7 +24,7 @@ use flags::{Command, Flags};
 use lb::config::{Config, ConfigError};
 use std::ffi::OsString;
 
-/// What the user wants.
+/// A command with its arguments.
 #[derive(Debug)]
 pub(crate) enum Invocation {
     /// A balancer.
@@ -45,7 +45,7 @@ pub(crate) enum Invocation {
 /// A balancer as it was ordered.
 #[derive(Debug)]
 pub(crate) struct Order {
-    /// What it is told to do.
+    /// The arguments of a balancer.
     pub(crate) config: Config,
     /// True if it keeps its start line and its summary to itself.
     pub(crate) quiet: bool,

@@ -14,7 +14,7 @@ use lb::internal::simulate::Rule;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-/// What is compared unless told otherwise.
+/// The strategies compared by default.
 const STRATEGIES: [&str; 5] = ["least-rt", "least-conn", "round-robin", "p2c", "random"];
 
 #[derive(Args, Debug)]
@@ -57,7 +57,7 @@ pub(super) struct SimulateFlags {
     )]
     replay: Option<PathBuf>,
 
-    /// Servers to replay an access log on: as many as answered in it unless given
+    /// Servers to replay an access log on: as many as responded in it unless given
     #[arg(long, value_name = "N", value_parser = parse_number::<usize>,
         help_heading = "Scenarios", requires = "replay")]
     backends: Option<usize>,
@@ -103,14 +103,14 @@ pub(super) struct SimulateFlags {
     plot: Option<PathBuf>,
 }
 
-/// What `lb simulate` is to do.
+/// The arguments of `lb simulate`.
 #[derive(Debug)]
 pub(crate) struct Experiment {
-    /// Where the scenarios come from.
+    /// Source of the scenarios.
     pub(crate) source: Source,
     /// Only these, if any are named.
     pub(crate) names: Vec<String>,
-    /// What to do with them.
+    /// The task.
     pub(crate) task: Task,
     /// By what servers are picked.
     pub(crate) rules: Vec<Rule>,
@@ -120,7 +120,7 @@ pub(crate) struct Experiment {
     pub(crate) seeds: RangeInclusive<u64>,
 }
 
-/// Where scenarios come from.
+/// Source of scenarios.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// From `lb` itself.
@@ -131,7 +131,7 @@ pub(crate) enum Source {
     Log(PathBuf, Option<usize>),
 }
 
-/// What to do with scenarios.
+/// A task for scenarios.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Task {
     /// Name them.
@@ -145,7 +145,7 @@ pub(crate) enum Task {
 }
 
 impl SimulateFlags {
-    /// Returns what these flags ask for.
+    /// Returns the task of these flags.
     pub(super) fn invocation(self) -> Result<Invocation, ConfigError> {
         let kinds = self.strategy.iter().cloned().map(StrategyChoice::kind);
         match kinds.collect() {

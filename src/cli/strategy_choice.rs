@@ -1,4 +1,4 @@
-//! What can follow `--strategy`: the name of one, or the wish to see them all.
+//! The value of `--strategy`: the name of one, or the wish to see them all.
 
 #[cfg(feature = "simulate")]
 use lb::config::{ConfigError, StrategySpec};
@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 pub(super) enum StrategyChoice {
     /// This one.
     Of(StrategySpec),
-    /// It is asked which there are.
+    /// All of them are to be listed.
     List,
 }
 

@@ -12,10 +12,10 @@ use lb::config::{
 };
 use lb::internal::config::parse_number;
 
-/// What is to be watched, and how much of it is told.
+/// The arguments of `lb ping` and `lb monitor`.
 #[derive(Debug)]
 pub(crate) struct Watching {
-    /// What is watched, and how.
+    /// Targets and plan.
     pub(crate) config: MonitorConfig,
     /// True if only changes and the table are told.
     pub(crate) quiet: bool,
@@ -47,7 +47,8 @@ pub(super) struct PingFlags {
 pub(super) struct MonitorFlags {
     /// Services to check: HOST:PORT, unix:PATH or http://HOST:PORT/PATH
     ///
-    /// A bare PORT is on this machine. A URL is asked for its page, the others are connected to.
+    /// A bare PORT is on this machine. A URL is checked by a request for its page, the others by a
+    /// connection.
     #[arg(value_name = "SERVICE")]
     services: Vec<ServiceSpec>,
 
@@ -78,11 +79,11 @@ struct PlanFlags {
     #[arg(long, value_name = "TIME", default_value_t = HumanDuration(Plan::default().interval))]
     interval: HumanDuration,
 
-    /// For a check to pass
+    /// Time limit for one check
     #[arg(long, value_name = "TIME", default_value_t = HumanDuration(Plan::default().timeout))]
     timeout: HumanDuration,
 
-    /// Checks of each target, then end [default: until told to stop]
+    /// Checks of each target, then end [default: until stopped]
     #[arg(long, value_name = "N", value_parser = parse_number::<u64>)]
     count: Option<u64>,
 
@@ -113,7 +114,7 @@ impl PingFlags {
     /// The order these flags give.
     pub(super) fn order(self) -> Result<Watching, ConfigError> {
         if self.hosts.is_empty() {
-            return Err(nobody("lb ping 10.0.0.1"));
+            return Err(no_target("lb ping 10.0.0.1"));
         }
         let targets = self.hosts.into_iter().map(Target::machine);
         self.plan.order(targets.collect())
@@ -124,7 +125,7 @@ impl MonitorFlags {
     /// The order these flags give.
     pub(super) fn order(self) -> Result<Watching, ConfigError> {
         if self.services.is_empty() {
-            return Err(nobody("lb monitor 10.0.0.1:80"));
+            return Err(no_target("lb monitor 10.0.0.1:80"));
         }
         let defaults = HttpCheckSettings::default();
         let expects = self.expect_status != defaults.expect_status || self.expect_body.is_some();
@@ -173,7 +174,7 @@ impl PlanFlags {
     }
 }
 
-fn nobody(example: &str) -> ConfigError {
+fn no_target(example: &str) -> ConfigError {
     let remedy = format!("name at least one, as in {example}");
     ConfigError::new("no target given", remedy)
 }

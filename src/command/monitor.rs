@@ -1,8 +1,8 @@
-//! What `lb ping` and `lb monitor` do once their flags are read: lines while targets are watched,
-//! a table at the end, and an exit code that tells whether all are up.
+//! `lb ping` and `lb monitor`: lines while targets are watched, a table at the end, and an exit
+//! code that is 0 if all are up.
 //!
-//! Lines and table go to stdout: they are what was asked for. If it is closed, as by `| head`,
-//! the watching ends.
+//! Lines and table are the output, and go to stdout. If it is closed, as by `| head`, the watching
+//! ends.
 
 use crate::cli::Watching;
 use crate::signals::{self, Request};
@@ -52,6 +52,6 @@ fn tell(event: &MonitorEvent, quiet: bool) -> io::Result<()> {
 }
 
 fn show(table: &impl Display) {
-    // If stdout is closed there is nobody to tell.
+    // If stdout is closed, the table has no reader.
     let _ = write!(io::stdout(), "\n{table}");
 }

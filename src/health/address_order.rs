@@ -14,7 +14,7 @@ use std::time::Duration;
 /// The order of one target's addresses.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct AddressOrder {
-    /// Where the next check begins.
+    /// The address at which the next check begins.
     first: usize,
     /// True if that address gets all the time.
     is_focused: bool,

@@ -1,9 +1,9 @@
 //! The scheduler of checks: many targets, each checked again and again.
 //!
-//! Events, opened sockets and `now` go in; [`CheckAction`]s come out. Whoever runs a checker calls
-//! [`next_action`](Checker::next_action) until there is none, after each event and whenever
-//! [`next_wakeup`](Checker::next_wakeup) has come, and opens the sockets it is asked for. Checks
-//! use sockets of their own, so that they neither wait for traffic nor disturb it.
+//! Events, opened sockets and `now` go in; [`CheckAction`]s come out. The owner calls
+//! [`next_action`](Checker::next_action) until there is none, after each event and at each
+//! [`next_wakeup`](Checker::next_wakeup), and opens the sockets it requests. Checks use sockets of
+//! their own, so that they neither wait for traffic nor disturb it.
 //!
 //! Invariant: each target has at most one check under way, and each check that began ends in
 //! exactly one [`CheckFinished`], unless it is postponed or its target removed.
@@ -38,7 +38,7 @@ impl CheckId {
     }
 }
 
-/// What the owner of a checker has to do.
+/// The next action for the owner of a checker.
 #[must_use]
 #[derive(Debug)]
 pub enum CheckAction<K> {
@@ -54,11 +54,11 @@ pub enum CheckAction<K> {
 pub struct OpenSocket<K> {
     /// Events for the socket go to this target.
     pub id: CheckId,
-    /// What the owner calls the target.
+    /// The owner's name of the target.
     pub key: K,
-    /// Where it leads.
+    /// The destination.
     pub address: Address,
-    /// What kind of socket it is.
+    /// The kind of socket.
     pub transport: CheckTransport,
 }
 
@@ -67,15 +67,15 @@ pub struct OpenSocket<K> {
 pub struct CheckFinished<K> {
     /// The target.
     pub id: CheckId,
-    /// What the owner calls the target.
+    /// The owner's name of the target.
     pub key: K,
     /// Whether it passed.
     pub result: CheckResult,
     /// The run of equal results that it ends or continues.
     pub streak: CheckStreak,
-    /// When it began.
+    /// Time of its beginning.
     pub started_at: Timestamp,
-    /// When it was over.
+    /// Time of its end.
     pub ended_at: Timestamp,
 }
 
@@ -117,7 +117,7 @@ enum Phase<T> {
     Open(Progress, CheckAttempt<T>),
 }
 
-/// How far a check has come.
+/// Progress of a check.
 #[derive(Clone, Copy, Debug)]
 struct Progress {
     started_at: Timestamp,
@@ -299,7 +299,7 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
 
 /// One check.
 impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
-    /// The next thing to do. A check whose first socket is asked for begins at `now`.
+    /// The next action. A check whose first socket is requested begins at `now`.
     pub fn next_action(&mut self, now: Timestamp) -> Option<CheckAction<K>> {
         loop {
             if let Some(finished) = self.finished.pop_front() {
@@ -344,7 +344,7 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
         Some(open)
     }
 
-    /// The socket that was asked for, or why there is none. A check for which our own side lacks
+    /// The requested socket, or the reason why there is none. A check for which our own side lacks
     /// the means is postponed.
     pub fn opened(&mut self, id: CheckId, io: io::Result<T>, scratch: &mut [u8], now: Timestamp) {
         let Some(target) = self.targets.get_mut(&id) else {

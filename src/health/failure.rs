@@ -1,4 +1,4 @@
-//! Why a check failed.
+//! The reason why a check failed.
 
 use crate::http::BadResponse;
 use std::fmt::{self, Display, Formatter};
@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 /// The result of one check.
 pub type CheckResult = Result<(), CheckFailure>;
 
-/// Why a check failed.
+/// The reason why a check failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CheckFailure {

@@ -33,7 +33,7 @@ struct HttpCheck {
     progress: Progress,
 }
 
-/// How far the response has come.
+/// Progress of the response.
 #[derive(Debug)]
 enum Progress {
     /// Bytes of a head that is not complete, after so many interim responses.

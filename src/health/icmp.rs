@@ -1,16 +1,16 @@
 //! The wire format of echo requests and their responses: ICMP (RFC 792) and ICMPv6 (RFC 4443).
 //!
-//! Owns the bytes of one request and the decision whether a message answers it. It refuses to
-//! know sockets and time. The identifier is written and not compared: on a datagram socket the
-//! kernel puts in its own and hands over only answers that bear it, and on a raw socket, which
-//! sees the responses to everybody, 64 random bits in the payload tell more than 16. Whatever the
-//! bytes of a message, the decision is made without reading past them.
+//! Owns the bytes of one request and the decision whether a message is its reply. Does not know
+//! sockets and time. The identifier is written and not compared: on a datagram socket the kernel
+//! puts in its own and hands over only replies that bear it, and on a raw socket, which sees the
+//! replies to every process, 64 random bits in the payload are a better proof than 16. The decision
+//! never reads past the bytes of a message.
 
 use std::net::IpAddr;
 
 /// Bytes of a request, and of its response.
 pub const MESSAGE_BYTES: usize = 24;
-/// Shows whoever captures packets where they come from.
+/// Shows the origin to people who capture packets.
 const MARK: [u8; 8] = *b"lb check";
 
 /// Type, code and the place of the fields behind them are those of both versions.
@@ -32,7 +32,7 @@ pub struct EchoRequest {
 }
 
 impl EchoRequest {
-    /// The `sequence`th request to `host`. Nobody who has not seen it can guess `nonce`.
+    /// The `sequence`th request to `host`. `nonce` cannot be guessed without having seen it.
     #[must_use]
     pub const fn new(host: IpAddr, sequence: u16, nonce: u64) -> Self {
         Self {
@@ -65,9 +65,9 @@ impl EchoRequest {
         message
     }
 
-    /// Returns whether `message`, which came from the host that was asked, is the response.
+    /// Returns whether `message`, which came from the checked host, is the reply.
     #[must_use]
-    pub fn is_answered_by(&self, message: &[u8]) -> bool {
+    pub fn is_reply(&self, message: &[u8]) -> bool {
         let [kind, code, ..] = message else {
             return false;
         };
@@ -83,8 +83,8 @@ impl EchoRequest {
     }
 }
 
-/// Returns what follows the IPv4 header, if there is one: raw sockets show it, and on some systems
-/// datagram sockets too. No type of ICMP looks like its first byte (4 and the length).
+/// Returns the part after the IPv4 header, if there is one: raw sockets show it, and on some
+/// systems datagram sockets too. No type of ICMP looks like its first byte (4 and the length).
 #[must_use]
 pub fn without_ipv4_header(packet: &[u8]) -> &[u8] {
     match packet.first() {
@@ -122,8 +122,8 @@ mod tests {
     const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
     const NONCE: u64 = 0x0123_4567_89ab_cdef;
 
-    /// Returns what a host makes of a request.
-    fn answer(request: &EchoRequest) -> Vec<u8> {
+    /// Returns the reply of a host to a request.
+    fn reply(request: &EchoRequest) -> Vec<u8> {
         let mut message = request.message().to_vec();
         message[0] = if request.is_v6 { 129 } else { 0 };
         mend(&mut message);
@@ -158,46 +158,46 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_is_known_whatever_its_identifier() {
+    fn reply_is_recognised_with_any_identifier() {
         for host in [V4, V6] {
             let request = EchoRequest::new(host, 7, NONCE);
-            let mut answer = answer(&request);
-            assert!(request.is_answered_by(&answer));
-            answer[4..6].copy_from_slice(&[0xbe, 0xef]);
-            mend(&mut answer);
-            assert!(request.is_answered_by(&answer));
+            let mut reply = reply(&request);
+            assert!(request.is_reply(&reply));
+            reply[4..6].copy_from_slice(&[0xbe, 0xef]);
+            mend(&mut reply);
+            assert!(request.is_reply(&reply));
         }
     }
 
     #[test]
-    fn nothing_else_is_the_answer() {
+    fn other_messages_are_no_reply() {
         let request = EchoRequest::new(V4, 7, NONCE);
-        let sound = answer(&request);
+        let sound = reply(&request);
         for other in [
             EchoRequest::new(V4, 8, NONCE),
             EchoRequest::new(V4, 7, NONCE + 1),
             EchoRequest::new(V6, 7, NONCE),
         ] {
-            assert!(!other.is_answered_by(&sound), "{other:?}");
+            assert!(!other.is_reply(&sound), "{other:?}");
         }
-        assert!(!request.is_answered_by(&request.message()), "itself");
+        assert!(!request.is_reply(&request.message()), "itself");
         for cut in 0..sound.len() {
-            assert!(!request.is_answered_by(&sound[..cut]), "{cut} bytes");
+            assert!(!request.is_reply(&sound[..cut]), "{cut} bytes");
         }
-        assert!(!request.is_answered_by(&[&sound[..], b"xx"].concat()));
+        assert!(!request.is_reply(&[&sound[..], b"xx"].concat()));
         for byte in 0..sound.len() {
             let mut broken = sound.clone();
             broken[byte] ^= 0x10;
-            assert!(!request.is_answered_by(&broken), "byte {byte}: checksum");
+            assert!(!request.is_reply(&broken), "byte {byte}: checksum");
             mend(&mut broken);
             let is_identifier_or_checksum = (2..6).contains(&byte);
-            assert_eq!(request.is_answered_by(&broken), is_identifier_or_checksum);
+            assert_eq!(request.is_reply(&broken), is_identifier_or_checksum);
         }
     }
 
     #[test]
     fn the_ipv4_header_is_skipped_with_its_options() {
-        let message = answer(&EchoRequest::new(V4, 7, NONCE));
+        let message = reply(&EchoRequest::new(V4, 7, NONCE));
         assert_eq!(without_ipv4_header(&message), message);
         for words in 5..=15_u8 {
             let mut packet = vec![0_u8; usize::from(words) * 4];
@@ -219,7 +219,7 @@ mod tests {
             for _ in 0..10_000 {
                 let mut garbage = vec![0; rng.below(64)];
                 garbage.fill_with(|| rng.next() as u8);
-                assert!(!request.is_answered_by(without_ipv4_header(&garbage)));
+                assert!(!request.is_reply(without_ipv4_header(&garbage)));
             }
         }
     }

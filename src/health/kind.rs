@@ -7,7 +7,7 @@ use super::{Check, CheckSettings, http, ping, tcp};
 use crate::address::Address;
 use std::fmt::{self, Debug, Formatter};
 
-/// What the bytes of a check go over.
+/// The transport of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckTransport {
     /// A connection of its own.
@@ -21,7 +21,7 @@ pub enum CheckTransport {
 pub(super) struct KindEntry {
     /// The word for it, as in `--health WORD`.
     pub(super) name: &'static str,
-    /// What it finds out, in one line.
+    /// Its finding, in one line.
     pub(super) about: &'static str,
     pub(super) transport: CheckTransport,
     /// True if it fails when a server accepts connections but does not respond.
@@ -64,13 +64,13 @@ impl CheckKind {
         self.0.name
     }
 
-    /// Returns what it finds out, in one line.
+    /// Returns its finding, in one line.
     #[must_use]
     pub const fn about(self) -> &'static str {
         self.0.about
     }
 
-    /// Returns what it goes over.
+    /// Returns its transport.
     #[must_use]
     pub const fn transport(self) -> CheckTransport {
         self.0.transport

@@ -51,7 +51,7 @@ impl Check for PingCheck {
 
     /// Any message but the reply means nothing.
     fn received(&mut self, message: &[u8]) -> Option<CheckResult> {
-        self.request.is_answered_by(message).then_some(Ok(()))
+        self.request.is_reply(message).then_some(Ok(()))
     }
 
     /// The network reports that there is no route.

@@ -1,4 +1,4 @@
-//! When one target is checked next, and how many checks in a row have passed or failed.
+//! Times of the checks of one target, and the number that have passed or failed in a row.
 //!
 //! Checks of different targets, and of several balancers, are spread in time: the first comes at
 //! a random moment of the interval, and each interval is up to a tenth longer or shorter. While
@@ -29,7 +29,7 @@ pub enum CheckStreak {
 /// Moments of the next check.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NextCheck {
-    /// When it is planned.
+    /// Time of the next check.
     pub(super) planned: Timestamp,
     /// The earliest moment if it is brought forward.
     pub(super) soonest: Timestamp,

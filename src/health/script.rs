@@ -1,4 +1,4 @@
-//! For tests: a checker, hosts that behave as they are told, and a clock moved by hand.
+//! For tests: a checker, hosts with scripted behaviour, and a clock moved by hand.
 
 use super::{CheckAction, CheckFinished, CheckId, Checker, OpenSocket};
 use crate::time::Timestamp;
@@ -11,7 +11,7 @@ use std::time::Duration;
 pub(crate) const START: Timestamp = Timestamp::from_nanos(1_000_000_000);
 const STEP: Duration = Duration::from_millis(1);
 
-/// How a host takes a connection.
+/// A host's reaction to a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Host {
     /// Accepts after so long, and sends this.

@@ -82,7 +82,7 @@ pub struct CheckTarget {
     pub name: String,
     /// Its addresses. Each is tried until one can be connected to.
     pub addresses: Vec<Address>,
-    /// How it is checked.
+    /// Settings of its checks.
     pub settings: Arc<CheckSettings>,
     /// How often, and how many results in a row matter.
     pub timing: CheckTiming,

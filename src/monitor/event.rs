@@ -12,11 +12,11 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MonitorEvent {
-    /// When, since the Unix epoch.
+    /// Time since the Unix epoch.
     pub wall: Duration,
     /// Which target, by the name the user gave it.
     pub target: Arc<str>,
-    /// What happened.
+    /// The event.
     pub kind: TargetEvent,
 }
 
@@ -35,16 +35,16 @@ pub enum TargetEvent {
     Failed {
         /// Which check of this target, from 1.
         check: u64,
-        /// Why.
+        /// The failure.
         reason: CheckFailure,
     },
     /// The target is up for the first time.
     Up,
     /// The target is down.
     Down {
-        /// Why the last check failed.
+        /// Failure of the last check.
         reason: CheckFailure,
-        /// How many failed in a row.
+        /// Failures in a row.
         count: u32,
         /// From the start of the first of them to the end of the last.
         within: Duration,

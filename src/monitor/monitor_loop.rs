@@ -1,9 +1,8 @@
 //! The loop of a monitor: waits for events, opens the sockets of checks, reports events.
 //!
-//! It owns the clock and when it is read; when what is checked is the [`Checker`]'s, what follows
-//! from it [`Targets`]'. A response time runs from just before a socket is opened to the event
-//! that tells of the response: few sockets are opened in one turn, so that none waits for the
-//! others.
+//! Owns the clock; the [`Checker`] decides which check is due, [`Targets`] what follows from its
+//! result. A response time runs from just before a socket is opened to the event of the response:
+//! few sockets are opened in one turn, so that none waits for the others.
 
 use super::resolved::ResolvedTarget;
 use super::targets::{TargetId, Targets};
@@ -134,7 +133,7 @@ impl MonitorLoop {
     fn act(&mut self) {
         let mut opens = 0;
         while opens < OPENS_PER_TURN {
-            // Read each time: a check begins when its socket is asked for.
+            // Read each time: a check begins when its socket is requested.
             let now = self.clock.now();
             match self.checker.next_action(now) {
                 None => return,

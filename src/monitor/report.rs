@@ -27,7 +27,7 @@ pub struct TargetReport {
     pub passed: u64,
     /// Response times; `None` if no check passed.
     pub times: Option<ResponseTimes>,
-    /// How often it went down.
+    /// Number of outages.
     pub outages: u64,
     /// Total time it was down, each time from the start of the first check that failed.
     pub down_time: Duration,

@@ -38,7 +38,7 @@ fn resolve(target: &Target, config: &MonitorConfig) -> Result<ResolvedTarget, Bi
     let mut addresses = resolve_target(target, config.addresses)?;
     let mut shown = target.name().to_owned();
     if let Question::Ping(host) = target.question() {
-        // One machine, and the user is told which.
+        // One machine, and its address is shown.
         addresses.truncate(1);
         let ip = addresses.first().and_then(Address::tcp);
         let ip = ip.map_or(String::new(), |address| address.ip().to_string());

@@ -16,7 +16,7 @@ pub(super) struct TargetHealth {
     rise: u32,
     checks: u64,
     times: ResponseTimeHistogram,
-    /// When the first of the failing checks began that passing ones have not ended yet.
+    /// Time of the first failing check since the target last was up.
     failing_since: Option<Timestamp>,
     outages: u64,
     down_time: Duration,

@@ -99,7 +99,7 @@ impl WaitQueue {
     /// The worker looks for free places now: it need not be called for those there are.
     pub(crate) fn accept_call(&self) {
         if let Some(shared) = &self.shared {
-            shared.answer();
+            shared.accept_call();
         }
     }
 

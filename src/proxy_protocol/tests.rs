@@ -21,8 +21,7 @@ fn v2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
     header
 }
 
-/// Returns what comes of `input` when it arrives byte by byte: the first response that is not
-/// "partial".
+/// Returns the result for `input` when it arrives byte by byte: the first that is not "partial".
 fn byte_by_byte(input: &[u8]) -> Result<ProxyHeader, BadProxyHeader> {
     let answers = (0..=input.len()).map(|len| parse(&input[..len]));
     let mut final_ones = answers.skip_while(|answer| *answer == Ok(ProxyHeader::Partial));

@@ -11,8 +11,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 const FIXED_BYTES: usize = 16;
-/// Of addresses and extensions, so much is accepted: a certificate's common name and the like
-/// fit, a flood does not.
+/// Most bytes of addresses and extensions that are accepted: a certificate's common name and the
+/// like fit, a flood does not.
 const MAX_REST_BYTES: usize = 4096;
 /// The longest header.
 pub(super) const MAX_BYTES: usize = FIXED_BYTES + MAX_REST_BYTES;

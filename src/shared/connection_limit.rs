@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn nearly_equal_workers_keep_what_they_accept() {
+    fn similarly_loaded_workers_keep_what_they_accept() {
         let connection_limit = ConnectionLimit::new(1_000, 2);
         for _ in 0..100 {
             for worker in [0, 1] {

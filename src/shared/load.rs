@@ -1,10 +1,10 @@
 //! The load of each backend over all workers: a row of atomics for each slot a backend can have.
 //!
-//! Every worker keeps candidates of its own, and chooses from them; here they learn
-//! what the others have in flight. There are rows for as many backends as a pool may have, so that
-//! one that is added later has its row. A row fills one cache line, so that workers at different
-//! backends do not disturb each other, and reading a row that nobody has written since costs no
-//! more than reading memory of one's own.
+//! Every worker keeps candidates of its own, and picks from them; here they learn what the others
+//! have in flight. There are rows for as many backends as a pool may have, so that one that is
+//! added later has its row. A row fills one cache line, so that workers at different backends do
+//! not disturb each other, and reading an unchanged row costs no more than reading memory of one's
+//! own.
 //!
 //! Invariant: a place is taken and given back by one atomic operation each, so a limit is never
 //! exceeded, not even for a moment. The rest of a row is for comparing backends: it may be read
@@ -61,9 +61,9 @@ pub(crate) struct BackendLoad {
     last_picked_at: AtomicU64,
     /// 0 before the first.
     last_completed_at: AtomicU64,
-    /// When it last went from idle to busy.
+    /// Time at which it last went from idle to busy.
     busy_since: AtomicU64,
-    /// How long it was busy before, in nanoseconds.
+    /// Time it was busy before, in nanoseconds.
     busy_nanos: AtomicU64,
 }
 
@@ -130,7 +130,7 @@ impl BackendLoad {
         left
     }
 
-    /// How long it was busy until `now`, and since when it is, if it is.
+    /// Time it was busy until `now`, and since when it is, if it is.
     pub(crate) fn busy(&self) -> (u64, Timestamp) {
         let since = Timestamp::from_nanos(self.busy_since.load(Relaxed));
         (self.busy_nanos.load(Relaxed), since)
@@ -150,7 +150,7 @@ impl BackendLoad {
         }
     }
 
-    /// Notes that an exchange was answered.
+    /// Notes that an exchange was completed.
     pub(crate) fn completed(&self, now: Timestamp) {
         self.last_completed_at.fetch_max(now.as_nanos(), Relaxed);
     }
@@ -168,8 +168,8 @@ impl BackendLoad {
         candidate.oldest_dispatched_at = self.oldest(candidate.in_flight);
     }
 
-    /// Returns when the oldest of `in_flight` exchanges was dispatched, as far as that can be told:
-    /// when the backend became busy. What matters is since when the oldest can have been in
+    /// Returns the dispatch time of the oldest of `in_flight` exchanges, as far as it is known: the
+    /// time at which the backend became busy. It matters since when the oldest can have been in
     /// service, the later of its dispatch and the last completion. That is the same from either: an
     /// exchange that was dispatched after the backend became busy is the oldest only once those
     /// before it are complete.
@@ -178,7 +178,7 @@ impl BackendLoad {
     }
 }
 
-/// Whether a backend may be picked.
+/// The eligibility of a backend.
 impl BackendLoad {
     /// Makes the row that of a new backend. For the first worker, when nothing in any worker refers
     /// to the last one.

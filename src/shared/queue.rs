@@ -10,9 +10,9 @@
 //! * a worker that frees a place looks after that whether others wait, and calls one of them.
 //!
 //! Both are sequentially consistent, so at least one of the two sees the other. A worker that is
-//! called looks again, and what it leaves free it passes on by a call of its own. A call that was
-//! not answered yet is not repeated: the look that follows the response comes after whatever the
-//! second call was to tell.
+//! called looks again, and passes a place it leaves free on by a call of its own. A call that was
+//! not accepted yet is not repeated: the look that follows the acceptance comes after the reason
+//! for the second call.
 //!
 //! Refused: one strict order over all queues. It takes the age of every queue's head in shared
 //! memory, and saves a request no more than one place in line.
@@ -111,7 +111,7 @@ impl QueueMember {
     }
 
     /// The worker is about to look for free places, called or not.
-    pub(crate) fn answer(&self) {
+    pub(crate) fn accept_call(&self) {
         if let Some(own) = self.shared.workers.get(self.worker)
             && own.is_called.load(SeqCst)
         {

@@ -8,7 +8,7 @@ use super::tick_after;
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// When something has to have happened. [`Timestamp::NEVER`] while nothing is awaited.
+/// Time by which something has to have happened. [`Timestamp::NEVER`] while nothing is awaited.
 ///
 /// Moving it later, which is what every event does, costs a store and a comparison. Only a
 /// deadline that is earlier, by a tick or more, than what is armed asks for the wheel again. The
@@ -16,11 +16,11 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     at: Timestamp,
-    /// What the entry counted on was armed for; `NEVER` if there is none.
+    /// Time of the entry in the wheel that serves it; `NEVER` if there is none.
     armed_for: Timestamp,
 }
 
-/// What it means for its owner that a key came out of the wheel.
+/// The consequence, for its owner, of a key that came out of the wheel.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fired {
@@ -73,8 +73,8 @@ impl Deadline {
         self.at = Timestamp::NEVER;
     }
 
-    /// The deadline of whoever takes the owner's place, and is handed out by the same key: what is
-    /// armed serves him as well, so that owners that come and go do not fill the wheel.
+    /// The deadline of the owner's successor, which has the same key: an armed entry serves it as
+    /// well, so that owners that come and go do not fill the wheel.
     #[must_use]
     pub const fn for_successor(&self) -> Self {
         Self {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_deadline_is_armed_and_what_it_overtook_is_idle() {
+    fn earlier_deadline_is_armed_and_the_overtaken_entry_is_idle() {
         let mut deadline = Deadline::new();
         assert_eq!(deadline.set(ms(5_000)), Some(ms(5_000)));
         assert_eq!(deadline.set(ms(1_000)), Some(ms(1_000)));
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_successor_is_served_by_what_is_armed() {
+    fn armed_entry_serves_a_successor() {
         let mut first = Deadline::new();
         assert_eq!(first.set(ms(1_000)), Some(ms(1_000)));
         let mut second = first.for_successor();

@@ -6,7 +6,7 @@
 /// Bits in a word, and words under the summary.
 const WORD_BITS: usize = u64::BITS as usize;
 
-/// How many slots can be told apart.
+/// Number of slots.
 pub(super) const SLOTS: usize = WORD_BITS * WORD_BITS;
 
 /// A set of slots, each below [`SLOTS`].

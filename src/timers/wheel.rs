@@ -50,7 +50,7 @@ impl<K: Copy> Wheel<K> {
         }
     }
 
-    /// Returns how many entries wait, those included whose owners have lost interest.
+    /// Returns the number of waiting entries, stale ones included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -82,7 +82,7 @@ impl<K: Copy> Wheel<K> {
 
     /// The instant until which nothing can come out; `None` while nothing waits.
     ///
-    /// What is armed more than a lap ahead may make it too early by whole laps: expiring then
+    /// An entry that is more than a lap ahead may make it too early by whole laps: expiring then
     /// hands nothing out and moves the wheel on. Constant time.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Timestamp> {

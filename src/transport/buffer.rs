@@ -5,14 +5,14 @@
 //! bytes that a slow peer did not take yet. It is taken from [`Buffers`] when that happens and
 //! given back as soon as it is drained, so that an idle connection holds none.
 
-/// Capacity of the buffers most waits need: a head. Every request has one until it is answered, so
+/// Capacity of the buffers most waits need: a head. Every request has one until its response, so
 /// this decides how many pages of memory thousands of them are spread over.
 const HEAD_BYTES: usize = 1024;
 /// Capacity of those that the others need: a long head, or one with a small body.
 const SMALL_BYTES: usize = 4 * 1024;
 /// Largest capacity that is kept for reuse: a full read and the head that went before it.
 const LARGE_BYTES: usize = 96 * 1024;
-/// Of these two, so many are kept for reuse, at most: 16 MiB each, if all heads have grown.
+/// Buffers of each of these two sizes kept for reuse: 16 MiB each, if all heads have grown.
 const SMALL_KEPT: usize = 4096;
 /// Large buffers kept for reuse, at most: 6 MiB.
 const LARGE_KEPT: usize = 64;

@@ -26,7 +26,7 @@ impl<T: Transport> BufferedConn<T> {
         }
     }
 
-    /// Keeps `bytes` until they are asked for. They follow what is there.
+    /// Keeps `bytes` until they are taken. They follow those kept before.
     pub fn keep(&mut self, bytes: &[u8], buffers: &mut Buffers) {
         if bytes.is_empty() {
             return;

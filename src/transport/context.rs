@@ -6,7 +6,7 @@ use super::pipe::Pipes;
 /// The scratch buffer, buffer pool and pipes of one event loop, lent for one call at a time.
 #[derive(Debug)]
 pub struct IoContext<P> {
-    /// Where reads land. Nothing stays in it between two calls.
+    /// Scratch buffer of reads. Nothing stays in it between two calls.
     pub scratch: Box<[u8]>,
     /// Buffers for bytes that have to wait.
     pub buffers: Buffers,

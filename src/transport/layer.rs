@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 /// A non-blocking byte stream. Errors are those of the system; [`io::ErrorKind::WouldBlock`] means
 /// that nothing was done and that an event will announce the next chance.
 pub trait Transport {
-    /// Where bulk bytes wait between two connections without visiting user space.
+    /// Stores bulk bytes between two connections without a visit to user space.
     type Pipe;
 
     /// Reads into `into`; 0 means the peer will send no more.

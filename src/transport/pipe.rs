@@ -1,6 +1,6 @@
 //! Kernel pipes, through which bulk bytes pass without visiting user space.
 
-/// Where pipes come from. `None` from [`take`](Self::take): bytes are copied instead.
+/// Source of pipes. `None` from [`take`](Self::take): bytes are copied instead.
 pub trait Pipes {
     /// The pipe that is lent.
     type Pipe;

@@ -142,10 +142,10 @@ impl Seeded {
     }
 }
 
-/// Whatever is read at all is shown in a form that is read as the same, and reading never
-/// panics: texts are made of the characters that mean something.
+/// Every text that parses is shown in a form that parses as the same, and parsing never panics:
+/// texts are made of the characters that mean something.
 #[test]
-fn what_is_read_is_shown_and_read_again() {
+fn parsed_text_is_shown_and_parsed_again() {
     const PIECES: [&str; 16] = [
         "[",
         "]",

@@ -33,7 +33,7 @@ const SECTIONS: [(&str, &str); 1] = [(
     lb simulate --replay access.log --backends 5",
 )];
 
-/// Returns what ends `simulate --help`.
+/// Returns the end of `simulate --help`.
 pub(super) fn after_long() -> StyledStr {
     sections(&SECTIONS)
 }

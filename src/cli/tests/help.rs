@@ -80,7 +80,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("retry-budget", "20"),
 ];
 
-/// Returns what `page` says of a flag, from its name to the next flag, wherever the lines are
+/// Returns the text about a flag in `page`, from its name to the next flag, wherever the lines are
 /// broken.
 fn section(page: &str, flag: &str) -> String {
     let start = page.find(&format!("\n      --{flag} ")).expect(flag) + 1;
@@ -101,7 +101,7 @@ fn help_tells_the_default_of_every_flag() {
 }
 
 #[test]
-fn only_what_can_be_left_out_has_no_default() {
+fn only_optional_flags_lack_a_default() {
     let command = Flags::command();
     let without: Vec<&str> = command
         .get_arguments()

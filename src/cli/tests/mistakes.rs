@@ -1,4 +1,4 @@
-//! Every mistake is answered with one line that says what would be right.
+//! Every mistake gives one line that says what would be right.
 
 use super::super::read;
 use super::complaint;

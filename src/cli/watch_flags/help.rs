@@ -37,7 +37,7 @@ const EXIT_CODES: &str = "
   1  One is not, or the watching could not go on
   2  The command line is wrong; one line on stderr says what would be right";
 
-/// Returns what ends the page: its examples, and what both commands have in common.
+/// Returns the end of the page: its examples, and what both commands have in common.
 pub(super) fn after_long(examples: &'static str) -> StyledStr {
     sections(&[
         ("Examples", examples),

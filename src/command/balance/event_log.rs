@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// Changes of state in a second that get a line; more are counted instead.
 const LINES_A_SECOND: u64 = 20;
-/// How long after a flood the number of lines left out is written at the latest.
+/// Time after a flood at which the number of lines left out is written at the latest.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// Starts the event log; it ends with the balancer.

@@ -24,7 +24,7 @@ pub(super) fn run(order: &Order) -> ExitCode {
     let answer = move |request| match request {
         Request::Report => report(&asked),
         Request::Stopping if quiet => {}
-        Request::Stopping => tell_what_is_open(&asked, shutdown),
+        Request::Stopping => report_open_work(&asked, shutdown),
     };
     if let Err(error) = signals::obey(move || stopped.stop(), answer) {
         return fail(&format!("signals cannot be watched: {error}"));
@@ -47,7 +47,7 @@ pub(super) fn run(order: &Order) -> ExitCode {
         false => event_log::start(&balancer.handle()).ok(),
     };
     if !order.quiet && order.config.heartbeats.is_some() {
-        // It ends with the balancer; what is not told is counted.
+        // It ends with the balancer; events it does not log are counted.
         let _ = event_log::start_heartbeats(balancer.handle().heartbeat_events());
     }
     let ended = balancer.run();
@@ -82,7 +82,7 @@ fn report(balancer: &Handle) {
 }
 
 /// Tells what a stop waits for, and how long at most.
-fn tell_what_is_open(balancer: &Handle, shutdown: HumanDuration) {
+fn report_open_work(balancer: &Handle, shutdown: HumanDuration) {
     if let Some(snapshot) = balancer.snapshot() {
         let in_flight: u32 = snapshot.backends.iter().map(|b| b.in_flight).sum();
         let open = snapshot.connections_open;

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 /// Backends named in the line; a longer list is cut.
 const NAMED: usize = 8;
 
-/// What listens (TCP first), with which strategy, over which backends.
+/// The listeners (TCP first), the strategy and the backends.
 pub(crate) struct StartLine<'a> {
     config: &'a Config,
     /// Of TCP; the others are where the configuration says.
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_listens_and_over_what() {
+    fn names_listeners_and_backends() {
         let expected = "lb listens on 127.0.0.1:8080 (http), least-rt over 2 backends: ";
         assert!(line(2).starts_with(expected), "{}", line(2));
         assert!(line(1).contains(" over 1 backend: "), "{}", line(1));

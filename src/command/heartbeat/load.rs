@@ -1,4 +1,4 @@
-//! How busy this machine is: the load average of the last minute for each core.
+//! The load of this machine: the load average of the last minute for each core.
 
 use lb::heartbeat::Load;
 use std::{fs, thread};

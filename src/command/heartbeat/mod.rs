@@ -1,7 +1,7 @@
-//! What `lb heartbeat` does once its flags are read: finds out how things are, and has it sent.
+//! `lb heartbeat`: samples the vitals of a server, and has them sent.
 //!
-//! Owns what is asked of the system (the process that is watched, the load) and what is told to
-//! people: a line on stderr for each thing that goes wrong, and one when that is over.
+//! Owns the samples from the system (the watched process, the load) and the text for people: a line
+//! on stderr for each thing that goes wrong, and one when that is over.
 
 mod load;
 mod process;
@@ -75,7 +75,7 @@ fn start_line(config: &SenderConfig) -> String {
     )
 }
 
-/// That it lives is no news at first.
+/// A living process is not reported at first.
 fn tell_process(process: &Process, before: Option<ProcessState>, now: Option<ProcessState>) {
     match now {
         Some(ProcessState::Alive) if before.is_none() => {}

@@ -1,4 +1,4 @@
-//! Whether a process lives, by its number or by the name of its program, as `/proc` tells.
+//! Finds out whether a process lives, by its number or by the name of its program, from `/proc`.
 //!
 //! A process is its number and when it was started: a number alone may be given to another one.
 //! The one that was found is looked at first; only when it is gone are all of them searched.
@@ -31,7 +31,7 @@ impl Process {
     /// Begins to watch it; it need not be there yet.
     ///
     /// # Errors
-    /// The system does not tell of processes.
+    /// The system has no list of processes.
     pub(super) fn watch(name: ProcessName) -> Result<Self, ConfigError> {
         if !Path::new(PROC).join("self/stat").exists() {
             let invalid =
@@ -47,7 +47,7 @@ impl Process {
     pub(super) fn state(&mut self) -> ProcessState {
         let known = self.found.filter(Found::is_alive);
         let found = known.or_else(|| match (&self.name, self.found) {
-            // Whoever has its number now is another one.
+            // The number may belong to another process now.
             (ProcessName::Pid(_), Some(_)) => None,
             (ProcessName::Pid(pid), None) => Stat::read(*pid)?.alive(*pid),
             (ProcessName::Program(name), _) => find(name),
@@ -78,7 +78,7 @@ impl Found {
     }
 }
 
-/// What proc_pid_stat(5) says that matters here.
+/// The fields of proc_pid_stat(5) that matter here.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     program: String,

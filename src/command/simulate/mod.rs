@@ -1,4 +1,4 @@
-//! What `lb simulate` does once its flags are read: scenarios in, tables, JSON or drawings out.
+//! `lb simulate`: scenarios in, tables, JSON or drawings out.
 //!
 //! Owns which files are opened and what is printed where: results on stdout, progress on stderr,
 //! and only on a terminal. How traffic is simulated is `lb::simulate`'s to know.
@@ -78,7 +78,7 @@ fn save(file: &Path, text: &str) -> Result<(), ConfigError> {
     })
 }
 
-/// Results go to stdout. If it is closed, as by `| head`, there is nobody to tell.
+/// Results go to stdout. If it is closed, as by `| head`, they have no reader.
 fn say(text: &impl Display) {
     let _ = write!(io::stdout(), "{text}");
 }

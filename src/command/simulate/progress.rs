@@ -1,4 +1,4 @@
-//! How far the runs are: one line on stderr that is written over, on a terminal alone.
+//! Progress of the runs: one line on stderr that is written over, on a terminal alone.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -23,7 +23,7 @@ impl Progress {
         self.done += 1;
         if self.shown {
             let (done, all) = (self.done, self.all);
-            // \x1b[K clears what a longer line left. If stderr is closed there is nobody to tell.
+            // \x1b[K clears the rest of a longer line. If stderr is closed, the line has no reader.
             let _ = write!(io::stderr(), "\r[{done}/{all}] {scenario} {strategy}\x1b[K");
         }
     }

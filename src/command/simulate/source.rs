@@ -1,4 +1,4 @@
-//! Where scenarios come from: `lb` itself, a file, or a recorded log.
+//! Sources of scenarios: `lb` itself, a file, or a recorded log.
 
 use crate::cli::{Experiment, Source};
 use lb::config::{ConfigError, ConfigErrorKind};
@@ -6,10 +6,10 @@ use lb::internal::simulate::{BUILT_IN, Scenario, built_in, read_log};
 use std::io;
 use std::path::Path;
 
-/// What each scenario in a text begins with.
+/// The first line of each scenario in a text.
 const HEADER: &str = "\n[[scenario]]";
 
-/// The scenarios that were asked for, with the number of requests that was asked for.
+/// The scenarios of the command line, with its number of requests.
 pub(super) fn scenarios(experiment: &Experiment) -> Result<Vec<Scenario>, ConfigError> {
     let mut all = match &experiment.source {
         Source::BuiltIn => built_in()?,
@@ -45,7 +45,7 @@ pub(super) fn scenarios(experiment: &Experiment) -> Result<Vec<Scenario>, Config
     Ok(all)
 }
 
-/// The text of the scenarios that were asked for; all of it, with its introduction, if none was.
+/// The text of the scenarios of the command line; without names all of it, with its introduction.
 pub(super) fn text(experiment: &Experiment) -> Result<String, ConfigError> {
     let text = match &experiment.source {
         Source::File(file) => read("--scenario", file)?,

@@ -83,7 +83,7 @@ fn an_admission_reads_as_it_was_written() {
 }
 
 #[test]
-fn a_row_takes_one_cache_line_and_shares_it_with_nobody() {
+fn row_takes_one_cache_line_of_its_own() {
     assert_eq!(
         (size_of::<BackendLoad>(), align_of::<BackendLoad>()),
         (64, 64)

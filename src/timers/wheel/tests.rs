@@ -76,7 +76,7 @@ fn an_instant_that_has_passed_comes_out_with_the_next_tick() {
 }
 
 #[test]
-fn what_is_laps_away_waits_for_its_own_lap() {
+fn entry_laps_away_waits_for_its_own_lap() {
     let mut wheel = Wheel::new(Timestamp::ZERO);
     let due = at(3 * LAP_NANOS + TICK_NANOS);
     wheel.arm((), due);
@@ -162,8 +162,8 @@ fn nothing_is_early_late_or_lost() {
     }
 }
 
-/// Woken exactly when the wheel asks to be, each owner's deadline ends within a tick of its
-/// instant, whatever was set and cleared before; and entries nobody waits for do not pile up.
+/// Woken exactly at the wheel's next time, each owner's deadline ends within a tick of its instant,
+/// whatever was set and cleared before; and stale entries do not pile up.
 #[test]
 fn lazily_armed_deadlines_end_on_time() {
     const OWNERS: usize = 8;

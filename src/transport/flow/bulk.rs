@@ -11,7 +11,7 @@ use crate::transport::socket::Received;
 /// A body with at least this much to come is spliced; below, copying is cheaper than the second
 /// system call.
 const SPLICE_MIN_BYTES: u64 = 64 * 1024;
-/// Bytes asked of the kernel for one fill of a pipe.
+/// Bytes requested of the kernel for one fill of a pipe.
 const SPLICE_MAX_BYTES: usize = 256 * 1024;
 
 impl<Pipe> Flow<Pipe> {

@@ -1,10 +1,10 @@
 //! One direction of a relay: the bytes of one message, or of a tunnel, from source to sink.
 //!
-//! A flow reads only when everything it read before has been written, so what it holds is
-//! bounded by one read (or one pipe), whatever the peers do: back-pressure needs no accounting.
-//! It follows the framing of the body and passes on what it has understood, so it knows where
-//! the message ends; bytes beyond stay with the source. It refuses to know what a head is: the
-//! head is simply the first thing to be written.
+//! A flow reads only when everything it read before has been written, so the bytes it holds are
+//! bounded by one read (or one pipe), however the peers behave: back-pressure needs no accounting.
+//! It follows the framing of the body and passes on only bytes it has understood, so it knows where
+//! the message ends; bytes beyond stay with the source. It does not know heads: the head is simply
+//! the first thing to be written.
 //!
 //! Bulk bytes go through a pipe (`splice(2)`) and never visit user space. A pipe is held only
 //! while there is something in it.
@@ -18,7 +18,7 @@ use super::context::IoContext;
 use super::pipe::Pipes;
 use crate::http::{Body, ChunkedEncoder, Piece};
 
-/// How far a call to [`Flow::pump`] came.
+/// Progress of a call to [`Flow::pump`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pumped {
     /// Nothing more can be done until an event.
@@ -31,7 +31,7 @@ pub enum Pumped {
     Broken(Break),
 }
 
-/// Why a message cannot be passed on.
+/// The reason why a message cannot be passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Break {
     /// The source ended in the middle of the message.

@@ -1,4 +1,4 @@
-//! One scenario: for each strategy, within what time which share of the requests was answered.
+//! One scenario: the distribution of response times under each strategy.
 //!
 //! The share is drawn by how many nines it has, so that the tail, which is what strategies differ
 //! in, takes as much room as the rest.

@@ -1,6 +1,6 @@
 //! Comparisons as a drawing.
 //!
-//! Of one scenario, the times of its requests; of several, how far each strategy is from the
+//! Of one scenario, the times of its requests; of several, the distance of each strategy from the
 //! oracle. SVG by hand: two charts do not earn a library.
 
 mod curves;

@@ -34,7 +34,7 @@ pub(super) fn of(comparisons: &[Comparison]) -> String {
         let y = TOP + ROW * (nth as f64 + 0.5);
         svg.text((LEFT - 10.0, y + 4.0), Anchor::End, &comparison.scenario);
         svg.line((LEFT, y), (RIGHT, y), "#eeeeee");
-        // The first that was asked for is drawn last, over the others. The oracle is the axis.
+        // The first strategy given is drawn last, over the others. The oracle is the axis.
         for (nth, row) in comparison.rows.iter().enumerate().skip(1).rev() {
             svg.dot((axis.at(row.p99_to_oracle), y), colour(nth));
         }

@@ -7,7 +7,7 @@ use std::fmt::{Display, Write as _};
 /// A drawing in the making. Lengths are in user units, y downwards.
 pub(super) struct Svg(String);
 
-/// Where a text is relative to its point.
+/// Position of a text relative to its point.
 #[derive(Clone, Copy)]
 pub(super) enum Anchor {
     Start,
