@@ -102,6 +102,7 @@ mod http;
 mod ids;
 pub mod monitor;
 mod net;
+mod plural;
 mod pool;
 mod proxy;
 mod proxy_protocol;
@@ -155,6 +156,9 @@ pub mod internal {
     }
     pub mod ids {
         pub use crate::ids::*;
+    }
+    pub mod plural {
+        pub use crate::plural::*;
     }
     pub mod pool {
         pub use crate::pool::*;

@@ -6,6 +6,7 @@
 //! that begins with `lb: `.
 
 use lb::config::ConfigError;
+use lb::internal::plural::Counted;
 use lb::{BindError, BindErrorKind};
 use std::fmt::Display;
 use std::io::Write as _;
@@ -99,7 +100,10 @@ impl Writer {
         };
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
-            text = format!("lb: {dropped} messages were dropped: stderr was not read\n{text}");
+            text = {
+                let messages = Counted(dropped, "message");
+                format!("lb: {messages} dropped: stderr was not read\n{text}")
+            };
         }
         if let Err(TrySendError::Full(_)) = queue.try_send(Message::Text(text)) {
             self.dropped.fetch_add(dropped + 1, Ordering::Relaxed);

@@ -6,6 +6,7 @@
 use super::State;
 use crate::health::CheckFailure;
 use crate::heartbeat::Phi;
+use crate::plural::Counted;
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
 use std::fmt::{self, Display, Formatter};
@@ -256,7 +257,8 @@ impl Display for Cause {
             Self::Departs => write!(f, "it is to be removed"),
             Self::Emptied => write!(f, "nothing in flight any more"),
             Self::DrainTimeout { in_flight } => {
-                write!(f, "drain timeout, {in_flight} exchanges are cut off")
+                let exchanges = Counted((*in_flight).into(), "exchange");
+                write!(f, "drain timeout, {exchanges} cut off")
             }
             Self::Operator => write!(f, "by the operator"),
         }

@@ -1,5 +1,6 @@
 //! The state of the access log's writer: counts, and the events that users see.
 
+use crate::plural::Counted;
 use std::fmt;
 
 /// Counts of the access log's writer, since the start.
@@ -36,15 +37,8 @@ impl fmt::Display for AccessLogEvent {
                 "access log cannot be written: {error}; dropping lines until it can"
             ),
             Self::Recovered { lines_dropped } => {
-                let lines = if *lines_dropped == 1 {
-                    "line was"
-                } else {
-                    "lines were"
-                };
-                write!(
-                    f,
-                    "access log is written again; {lines_dropped} {lines} dropped"
-                )
+                let lines = Counted(*lines_dropped, "line");
+                write!(f, "access log is written again; {lines} dropped")
             }
         }
     }

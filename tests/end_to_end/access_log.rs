@@ -255,7 +255,7 @@ fn a_log_that_was_closed_holds_nothing_up() {
     let ended = lb.terminate();
     assert_eq!(ended.code, Some(0));
     assert!(
-        ended.stderr.contains("log lines were dropped"),
+        ended.stderr.contains("log lines dropped"),
         "{}",
         ended.stderr
     );
@@ -276,7 +276,7 @@ fn a_full_disk_is_reported_once_and_stops_nothing() {
     assert_eq!(ended.code, Some(0));
     let reported = ended.stderr.matches("No space left on device").count();
     assert_eq!(reported, 1, "{}", ended.stderr);
-    let dropped = "100 log lines were dropped: stdout could not be written";
+    let dropped = "100 log lines dropped: stdout could not be written";
     assert!(ended.stderr.contains(dropped), "{}", ended.stderr);
     assert!(
         ended.stderr.contains("100 lines dropped"),

@@ -225,7 +225,7 @@ fn stopping_tells_what_is_open_and_how_long_it_waits() {
     lb.signal(Signal::TERM);
     until("it tells what is open", || {
         lb.stderr().contains(
-            "lb: stopping: 1 client connections open, 1 exchanges in flight; waits 20s at most",
+            "lb: stopping: 1 client connection open, 1 exchange in flight; waits 20s at most",
         )
     });
     gate.open();

@@ -8,6 +8,7 @@ use crate::stderr::say;
 use lb::Handle;
 use lb::heartbeat::HeartbeatEvent;
 use lb::internal::clock::Clock;
+use lb::internal::plural::Counted;
 use lb::internal::telemetry::WallTime;
 use lb::life_cycle::{State, StateChange};
 use lb::telemetry::Stall;
@@ -99,7 +100,7 @@ fn stalled(stalls: impl Iterator<Item = Stall>) -> Option<String> {
         .max_by_key(|stall| stall.turn_time)?;
     Some(match count {
         1 => longest.to_string(),
-        _ => format!("{longest}; {} more turns took long", count - 1),
+        _ => format!("{longest}; {} took long", Counted(count - 1, "more turn")),
     })
 }
 
@@ -135,7 +136,7 @@ impl Pace {
     /// The line for those left out since the last call, if any were.
     fn left_out(&mut self) -> Option<String> {
         let count = std::mem::take(&mut self.left_out);
-        (count > 0).then(|| format!("{count} more changes of state"))
+        (count > 0).then(|| format!("{} of state", Counted(count, "more change")))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::cli::Order;
 use crate::signals::{self, Request};
 use crate::stderr::{fail, refuse_start, say};
 use lb::config::HumanDuration;
+use lb::internal::plural::Counted;
 use lb::telemetry::Summary;
 use lb::{Balancer, Handle};
 use start_line::{HeartbeatLine, StartLine};
@@ -67,7 +68,10 @@ pub(super) fn run(order: &Order) -> ExitCode {
                     0 => "was not read fast enough",
                     _ => "could not be written",
                 };
-                say(&format!("{lines} log lines were dropped: stdout {reason}"));
+                say(&format!(
+                    "lb: {} dropped: stdout {reason}",
+                    Counted(lines, "log line")
+                ));
             }
             ExitCode::SUCCESS
         }
@@ -85,9 +89,10 @@ fn report(balancer: &Handle) {
 fn report_open_work(balancer: &Handle, shutdown: HumanDuration) {
     if let Some(snapshot) = balancer.snapshot() {
         let in_flight: u32 = snapshot.backends.iter().map(|b| b.in_flight).sum();
-        let open = snapshot.connections_open;
+        let open = Counted(snapshot.connections_open, "client connection");
+        let in_flight = Counted(in_flight.into(), "exchange");
         say(&format!(
-            "lb: stopping: {open} client connections open, {in_flight} exchanges in flight; \
+            "lb: stopping: {open} open, {in_flight} in flight; \
              waits {shutdown} at most, a second signal exits at once"
         ));
     }

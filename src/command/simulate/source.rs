@@ -2,6 +2,7 @@
 
 use crate::cli::{Experiment, Source};
 use lb::config::{ConfigError, ConfigErrorKind};
+use lb::internal::plural::Counted;
 use lb::internal::simulate::{BUILT_IN, Scenario, built_in, read_log};
 use std::io;
 use std::path::Path;
@@ -21,10 +22,10 @@ pub(super) fn scenarios(experiment: &Experiment) -> Result<Vec<Scenario>, Config
             let servers = servers.unwrap_or(recording.backends);
             vec![Scenario {
                 about: format!(
-                    "{} requests to {} backends, now to {servers}; {} lines left out",
-                    recording.requests.len(),
-                    recording.backends,
-                    recording.left_out
+                    "{} to {}, now to {servers}; {} left out",
+                    Counted(recording.requests.len() as u64, "request"),
+                    Counted(recording.backends as u64, "backend"),
+                    Counted(recording.left_out as u64, "line"),
                 ),
                 ..Scenario::replay(recording.requests, servers)
             }]

@@ -1,5 +1,6 @@
 //! Comparisons as tables for people.
 
+use lb::internal::plural::Counted;
 use lb::internal::simulate::{Comparison, Row, geometric_mean};
 use std::fmt::Write as _;
 
@@ -13,9 +14,12 @@ pub(super) fn of(comparison: &Comparison) -> String {
         rows,
     } = comparison;
     let mut out = format!("{scenario}: {about}\n");
-    let runs = if *seeds == 1 { "run" } else { "runs" };
+    let (runs, requests) = (
+        Counted(*seeds as u64, "run"),
+        Counted(*requests as u64, "request"),
+    );
     // Writing to a string cannot fail, here and below.
-    let _ = writeln!(out, "{seeds} {runs} of {requests} requests\n");
+    let _ = writeln!(out, "{runs} of {requests}\n");
     let _ = writeln!(
         out,
         "  {:<14} {:>9} {:>9} {:>9} {:>9}  {:<14} {:>12}",

@@ -92,7 +92,7 @@ fn a_full_disk_drops_lines_until_it_has_room() {
     stand.write("7\n");
     stand.write("8\n");
     assert_eq!(stand.disk.text(), "1\n2\n3\n7\n8\n");
-    let ended = "access log is written again; 3 lines were dropped";
+    let ended = "access log is written again; 3 lines dropped";
     assert_eq!(stand.told(), [ended]);
     let stats = stand.writer.status.stats();
     assert_eq!((stats.lines_dropped, stats.write_errors), (3, 2));
@@ -137,7 +137,7 @@ fn it_is_told_each_time_it_begins_and_ends() {
     }
     let told = stand.told();
     assert_eq!(told.len(), 6, "{told:?}");
-    assert_eq!(told[5], "access log is written again; 1 line was dropped");
+    assert_eq!(told[5], "access log is written again; 1 line dropped");
 }
 
 #[test]
