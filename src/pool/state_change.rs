@@ -238,7 +238,7 @@ impl Display for Cause {
             Self::TrialFailed => write!(f, "the trial failed"),
             Self::Silent { waited } => {
                 let seconds = waited.as_secs_f64();
-                write!(f, "it does not answer (oldest waits {seconds:.1} s)")
+                write!(f, "it does not respond (oldest waits {seconds:.1} s)")
             }
             Self::ChecksFailed { count, reason } => {
                 write!(f, "health check failed: {reason} ({count} in a row)")

@@ -16,7 +16,7 @@ pub(super) fn of(comparison: &Comparison) -> String {
     let mut out = format!("{scenario}: {about}\n");
     let (runs, requests) = (
         Counted(*seeds as u64, "run"),
-        Counted(*requests as u64, "request"),
+        Counted(*requests, "request"),
     );
     // Writing to a string cannot fail, here and below.
     let _ = writeln!(out, "{runs} of {requests}\n");

@@ -95,7 +95,7 @@ const fn text(status: u16) -> (&'static str, &'static str) {
         ),
         504 => (
             "Gateway Timeout",
-            "The server behind the balancer did not answer in time.",
+            "The server behind the balancer did not respond in time.",
         ),
         505 => (
             "HTTP Version Not Supported",

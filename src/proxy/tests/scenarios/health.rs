@@ -115,7 +115,7 @@ fn request_at_a_hanging_backend_is_redispatched() {
     live(&mut stage, Duration::from_secs(3), well);
     assert_eq!(state(&stage, silent), "ejected");
     let why = told(&mut stage).concat();
-    assert!(why.contains("it does not answer (oldest waits "), "{why}");
+    assert!(why.contains("it does not respond (oldest waits "), "{why}");
     let open = stage.backend_conns().into_iter();
     let mut others = open.filter(|(wire, number)| *number != silent && !stage.is_closed(*wire));
     let (other, _) = others.next().expect("another is asked");
