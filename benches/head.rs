@@ -1,4 +1,4 @@
-//! What a head costs: reading it, and writing the one to send in its place.
+//! The cost of a head: reading it, and writing the one to send in its place.
 
 #![allow(
     clippy::panic,
@@ -12,14 +12,14 @@ use lb::internal::http::{
 };
 use std::hint::black_box;
 
-/// What curl sends.
+/// The request of curl.
 const CURL: &[u8] = b"GET /100 HTTP/1.1\r\n\
     Host: 127.0.0.1:8080\r\n\
     User-Agent: curl/8.5.0\r\n\
     Accept: */*\r\n\
     \r\n";
 
-/// What a browser sends: 12 fields, 600 bytes.
+/// The request of a browser: 12 fields, 600 bytes.
 const BROWSER: &[u8] = b"GET /shop/articles?page=2&sort=price HTTP/1.1\r\n\
     Host: www.example.com\r\n\
     Connection: keep-alive\r\n\
@@ -36,7 +36,7 @@ const BROWSER: &[u8] = b"GET /shop/articles?page=2&sort=price HTTP/1.1\r\n\
     Cookie: session=0123456789abcdef; theme=dark\r\n\
     \r\n";
 
-/// What a small server answers.
+/// The response of a small server.
 const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
     Proxy: tiny-http (Rust)\r\n\
     Date: Tue, 02 Jun 2026 10:00:00 GMT\r\n\

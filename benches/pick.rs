@@ -1,11 +1,11 @@
-//! What it costs to pick a backend and to settle the exchange, at 4, 64, 512 and 1,024 backends
-//! with half as many exchanges in flight. Exchanges end in any order, so that response times vary
-//! and some overtake others, and one in 64 is declined.
+//! The cost of picking a backend and settling the exchange, at 4, 64, 512 and 1,024 backends with
+//! half as many exchanges in flight. Exchanges end in any order, so that response times vary and
+//! some overtake others, and one in 64 is declined.
 //!
 //! `NAME` is the whole pool, as it is used: leases, counters, life cycle and strategy, and the
-//! bench that decides who is settled next. `NAME, alone` is the strategy: what the pool asked
-//! and told it is recorded, and another strategy of the same kind and seed is asked and told the
-//! same; what is measured holds nothing else but bringing two candidates up to date a turn, which
+//! bench that decides which exchange is settled next. `NAME, alone` is the strategy: the pool's
+//! calls to it are recorded, and another strategy of the same kind and seed gets the same calls;
+//! the measured part holds nothing else but bringing two candidates up to date a turn, which
 //! `n-to-1, alone` shows the cost of.
 //!
 //! `cargo bench --bench pick -- least-rt/4` runs one of them, `least-rt` both kinds.
@@ -85,9 +85,9 @@ impl Traffic {
     }
 }
 
-/// What a strategy was asked and told in one turn, and what it answered.
+/// The calls to a strategy in one turn, and its picks.
 struct Turn {
-    /// Whom the pick of the turn before chose, as it was after that.
+    /// The candidate picked in the turn before, as it was after that.
     chosen_before: Option<Candidate>,
     settled: Option<(Candidate, Settlement)>,
     key: u64,
@@ -95,7 +95,7 @@ struct Turn {
     pick: Option<BackendId>,
 }
 
-/// A strategy that hands on what it is asked and told.
+/// A strategy that passes calls on and records them.
 struct Recorder {
     strategy: Box<dyn Strategy>,
     turns: Sender<Turn>,
@@ -134,7 +134,7 @@ impl Strategy for Recorder {
     }
 }
 
-/// A strategy that is asked and told what another was.
+/// A strategy that gets the calls to another.
 struct Replay {
     traffic: Traffic,
     turns: Receiver<Turn>,
@@ -165,7 +165,7 @@ impl Replay {
         replay
     }
 
-    /// How long the strategy takes for so many more turns.
+    /// Time of the strategy for so many more turns.
     fn time(&mut self, turns: u64) -> Duration {
         let rows = (0..turns).step_by(ROW as usize);
         rows.map(|done| {
@@ -176,7 +176,7 @@ impl Replay {
         .sum()
     }
 
-    /// How long the strategy takes for what was recorded.
+    /// Time of the strategy for the recording.
     fn catch_up(&mut self) -> Duration {
         let turns: Vec<Turn> = self.turns.try_iter().collect();
         let started = WallTime.start();
@@ -186,7 +186,7 @@ impl Replay {
         taken
     }
 
-    /// Whether all picks are those of the recording.
+    /// Returns whether all picks are those of the recording.
     fn play(&mut self, turns: &[Turn]) -> bool {
         turns.iter().fold(true, |is_same, turn| {
             if let Some(chosen) = &turn.chosen_before {

@@ -1,8 +1,8 @@
-//! What a whole request costs the balancer, system calls left out: the product's own proxy
+//! The cost of a whole request in the balancer, without system calls: the product's own proxy
 //! between a client and a backend that are buffers in memory.
 //!
-//! A turn is what the event loop makes of it: the client's bytes, the backend's answer, the end of
-//! the turn. Connections are warm: both were used before, and are used again.
+//! A turn is the work of the event loop: the client's bytes, the backend's response, the end of the
+//! turn. Connections are warm: both were used before, and are used again.
 //!
 //! `cargo bench --bench session -- keep_alive_get` runs one of them.
 
@@ -40,14 +40,14 @@ const BROWSER: &[u8] = b"GET /articles/2026/the-shape-of-a-request?page=2 HTTP/1
     Sec-Fetch-Site: same-origin\r\n\
     Priority: u=0, i\r\n\r\n";
 
-fn answer(body_bytes: usize) -> Vec<u8> {
-    let mut answer = format!(
+fn respond(body_bytes: usize) -> Vec<u8> {
+    let mut respond = format!(
         "HTTP/1.1 200 OK\r\nServer: pi\r\nContent-Type: text/plain\r\n\
          Content-Length: {body_bytes}\r\n\r\n"
     )
     .into_bytes();
-    answer.resize(answer.len() + body_bytes, b'3');
-    answer
+    respond.resize(respond.len() + body_bytes, b'3');
+    respond
 }
 
 /// One end of a connection: what the proxy can read of it, and what it has written to it.
@@ -196,25 +196,25 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// One request and its answer.
-    fn exchange(&mut self, request: &'a [u8], answer: &'a [u8]) {
+    /// One request and its response.
+    fn exchange(&mut self, request: &'a [u8], respond: &'a [u8]) {
         self.client.0.borrow_mut().received.clear();
         self.backend.0.borrow_mut().received.clear();
         self.now = self.now + Duration::from_micros(20);
         deliver(&mut self.proxy, &self.client, request, self.now);
-        deliver(&mut self.proxy, &self.backend, answer, self.now);
+        deliver(&mut self.proxy, &self.backend, respond, self.now);
         self.proxy.finish_turn(self.now);
     }
 
-    /// The backend was asked what the client asked, and the client was sent the answer unchanged.
-    fn check(&self, request: &[u8], answer: &[u8]) {
+    /// The backend got the client's request, and the client the response unchanged.
+    fn check(&self, request: &[u8], respond: &[u8]) {
         let asked = &self.backend.0.borrow().received;
         let line_end = request.iter().position(|byte| *byte == b'\n');
         assert!(asked.starts_with(request.split_at(line_end.unwrap_or(0)).0));
         assert!(asked.ends_with(b"\r\n\r\n"));
         assert!(
-            self.client.0.borrow().received == answer,
-            "the answer is unchanged"
+            self.client.0.borrow().received == respond,
+            "the respond is unchanged"
         );
     }
 }
@@ -236,26 +236,26 @@ fn deliver<'a>(proxy: &mut Proxy<Wired<'a>>, from: &Memory<'a>, bytes: &'a [u8],
 }
 
 fn requests(criterion: &mut Criterion) {
-    let (small, large) = (answer(128), answer(1_000_000));
+    let (small, large) = (respond(128), respond(1_000_000));
     let mut group = criterion.benchmark_group("session");
     let megabyte = Throughput::Bytes(large.len() as u64);
-    for (name, request, answer, throughput) in [
+    for (name, request, respond, throughput) in [
         ("keep_alive_get", SHORT, &small, Throughput::Elements(1)),
         ("browser_get", BROWSER, &small, Throughput::Elements(1)),
         ("copy_1_mb", SHORT, &large, megabyte),
     ] {
         let mut session = Session::new();
-        session.exchange(request, answer);
-        session.check(request, answer);
+        session.exchange(request, respond);
+        session.check(request, respond);
         group.throughput(throughput);
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                session.exchange(request, answer);
+                session.exchange(request, respond);
                 let received = session.client.0.borrow().received.len();
-                assert_eq!(received, answer.len(), "the client has the whole answer");
+                assert_eq!(received, respond.len(), "the client has the whole respond");
             });
         });
-        session.check(request, answer);
+        session.check(request, respond);
     }
     group.finish();
 }

@@ -1,4 +1,4 @@
-//! What a timeout costs: armed and ended, and moved on by every event.
+//! The cost of a timeout: armed and ended, and moved on by every event.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lb::internal::timers::{Deadline, Fired, Wheel};

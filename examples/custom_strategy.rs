@@ -26,7 +26,7 @@ impl Strategy for StayUntilBusy {
     }
 }
 
-/// Holds all four answers back until all four requests have come.
+/// Holds all four responses back until all four requests have come.
 static ALL_ASKED: Barrier = Barrier::new(5);
 
 fn serve(mut stream: TcpStream) {

@@ -1,7 +1,7 @@
 //! One server, its clients and its backends, and what must hold of them.
 
 use crate::memory::{Memory, PipeStore, Shared, Stream, World};
-use crate::peers::{Asked, Backend, Manners, answers, asked};
+use crate::peers::{Asked, Backend, Manners, asked, responses};
 use crate::random::Random;
 use crate::strict::Message;
 use crate::{corpus, mutate};
@@ -24,17 +24,17 @@ const MAX_CALLS_PER_TURN: usize = 20_000;
 /// More than anything is waited for.
 const FOR_EVER: Duration = Duration::from_secs(2 * 3600);
 
-/// One server and everybody around it.
+/// One proxy with its clients and backends.
 pub(crate) struct Case {
     proxy: Proxy<Memory>,
     pub(crate) world: Shared,
     now: Timestamp,
     manners: Manners,
-    /// Whether backends sometimes read a request and close without an answer.
+    /// True if backends sometimes read a request and close without a response.
     pub(crate) hangs_up: bool,
     random: Random,
     backends: HashMap<usize, Backend>,
-    /// What each client has sent.
+    /// Bytes each client has sent.
     sent: HashMap<usize, Vec<u8>>,
 }
 
@@ -151,10 +151,10 @@ impl Case {
         }
     }
 
-    /// Lets everybody do what they have to until nobody has anything to do.
+    /// Lets every peer act until none has anything to do.
     pub(crate) fn run(&mut self) {
         for _ in 0..MAX_TURNS {
-            let answered = self.backends_answer();
+            let answered = self.backends_respond();
             let events = self.world.borrow_mut().poll();
             let is_due = self.proxy.next_wakeup().is_some_and(|at| at <= self.now);
             let is_quiet = !answered && events.is_empty() && !is_due;
@@ -173,8 +173,8 @@ impl Case {
         panic!("the server finds no rest");
     }
 
-    /// Far ends take what is there; backends read it and answer. Whether any did.
-    fn backends_answer(&mut self) -> bool {
+    /// Far ends read; backends respond. Returns whether any did.
+    fn backends_respond(&mut self) -> bool {
         let mut answered = false;
         let count = self.world.borrow().wires.len();
         for nth in 0..count {
@@ -184,7 +184,7 @@ impl Case {
                 continue;
             }
             let backend = self.backends.entry(nth).or_default();
-            let answer = backend.answer(&world.wires[nth].taken, self.manners, &mut self.random);
+            let answer = backend.response(&world.wires[nth].taken, self.manners, &mut self.random);
             answered |= !answer.is_empty();
             if !answer.is_empty() && self.hangs_up && self.random.one_in(4) {
                 world.end(nth);
@@ -195,26 +195,29 @@ impl Case {
         answered
     }
 
-    /// The answers a client got.
-    pub(crate) fn answers(&self, client: usize) -> Vec<Message> {
+    /// The responses to a client.
+    pub(crate) fn responses(&self, client: usize) -> Vec<Message> {
         let world = self.world.borrow();
         let wire = &world.wires[client];
         let asked = asked(&self.sent[&client]);
-        let found = answers(&wire.taken, &asked, wire.is_ended() && !wire.is_broken());
+        let found = responses(&wire.taken, &asked, wire.is_ended() && !wire.is_broken());
         let is_forged = |answer: &Message| told(answer).1 == "FORGED /";
         assert!(!found.iter().any(is_forged), "a forged answer was believed");
         // One more: a refusal of what is not a request.
-        assert!(found.len() <= asked.len() + 1, "more answers than requests");
+        assert!(
+            found.len() <= asked.len() + 1,
+            "more responses than requests"
+        );
         found
     }
 
-    /// Everybody leaves, and everything must be back.
+    /// Ends all connections, and checks that everything is back.
     pub(crate) fn leave(mut self) {
         self.run();
         self.check_requests();
         let clients: Vec<usize> = self.sent.keys().copied().collect();
         for client in &clients {
-            self.answers(*client);
+            self.responses(*client);
         }
         let count = self.world.borrow().wires.len();
         (0..count).for_each(|nth| self.end(nth));
@@ -280,7 +283,7 @@ impl Case {
     }
 }
 
-/// What a client was told: the status, to which request, the content of a backend's answer.
+/// A response to a client: the status, its request, the content of a backend's response.
 pub(crate) fn told(answer: &Message) -> (u16, String, Vec<u8>) {
     let to = answer.values("x-asked").next().unwrap_or_default();
     let to = String::from_utf8_lossy(to).into_owned();

@@ -4,7 +4,7 @@ use crate::random::Random;
 use crate::{corpus, mutate, strict};
 use lb::internal::http::{BadChunk, Body, BodyLength, Piece};
 
-/// What is passed on, how many bytes were used, and whether the body came to its end.
+/// The output, the number of bytes used, and whether the body came to its end.
 #[derive(Debug, PartialEq, Eq)]
 struct Followed {
     passed: Vec<u8>,

@@ -10,7 +10,7 @@ pub fn requests() -> &'static [Vec<u8>] {
     READ.get_or_init(|| read("requests"))
 }
 
-/// Answers, as a backend sends them.
+/// Responses, as a backend sends them.
 pub fn responses() -> &'static [Vec<u8>] {
     static READ: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
     READ.get_or_init(|| read("responses"))

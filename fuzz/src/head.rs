@@ -61,7 +61,7 @@ fn trickled<T, E>(
     Ok(Parsed::Partial)
 }
 
-/// What a backend is sent is, to a strict reader, the request that was asked.
+/// The request to a backend is, to a strict reader, the client's request.
 fn rewrite_request(parser: &mut HeadParser, input: &[u8]) {
     let verdict: Result<Parsed<RequestHead>, Refusal> = parser.request(input);
     let Ok(Parsed::Complete(head)) = verdict else {
@@ -85,7 +85,7 @@ fn rewrite_request(parser: &mut HeadParser, input: &[u8]) {
     assert_eq!(out.len(), sent.len, "bytes after the head");
 }
 
-/// What a client is sent is, to a strict reader, framed as it was meant.
+/// The response to a client is, to a strict reader, framed as intended.
 fn rewrite_response(parser: &mut HeadParser, head: &ResponseHead, input: &[u8], method: Method) {
     let mut out = Vec::new();
     parser.write_response(head, input, &ResponseRewrite::default(), &mut out);

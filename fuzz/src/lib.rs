@@ -41,7 +41,7 @@ mod case;
 mod memory;
 mod peers;
 
-/// What is attacked.
+/// A target of the attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// The parser of heads, and what it writes in their place.
@@ -72,7 +72,7 @@ impl Target {
         Self::Node,
     ];
 
-    /// What it is called on the command line.
+    /// Its name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const USAGE: &str =
     "lb-fuzz head|chunks|session|pickle|course|native|node [--seconds N | --seed N]";
 
-/// What is to be done.
+/// The task.
 enum Run {
     One { seed: u64 },
     For { seconds: u64 },
@@ -74,7 +74,7 @@ fn attack_for(target: Target, seconds: u64) {
     println!("{}: {} cases, all well", target.name(), seed - first);
 }
 
-/// The seed that is tried, for whoever has to say which it was.
+/// The seed being tried, for a panic message.
 static CURRENT: AtomicU64 = AtomicU64::new(0);
 
 /// Says how to try a case again that ended in a panic. A hook, as a panic may end the process.

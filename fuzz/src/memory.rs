@@ -1,7 +1,7 @@
 //! A network in memory: what the server calls, and the far ends that a case moves.
 //!
-//! Readiness is told as epoll does it edge-triggered: a change makes a connection due for one
-//! event. Reads and writes do less than they could when chance has it, but never nothing.
+//! Readiness is reported as epoll does it edge-triggered: a change makes a connection due for one
+//! event. Reads and writes do less than they could by chance, but never nothing.
 
 use crate::random::Random;
 use lb::internal::address::Address;
@@ -12,13 +12,13 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
 
-/// What the server has not been taken from, at most, before it must wait.
+/// Unread bytes at which a writer must wait.
 const ROOM_BYTES: usize = 700;
 
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    /// Whether the server made it.
+    /// True if the proxy made it.
     pub(crate) is_link: bool,
     inbound: VecDeque<u8>,
     inbound_ended: bool,
@@ -31,7 +31,7 @@ pub(crate) struct Wire {
     starved: bool,
     changed: bool,
     token: Option<Token>,
-    /// Whether the server has dropped it.
+    /// True if the proxy has dropped it.
     pub(crate) is_closed: bool,
     breaks_on_close: bool,
 }
@@ -43,7 +43,7 @@ pub(crate) struct World {
     random: Random,
     /// One connection in so many is refused; 0: none.
     pub(crate) refuses_one_in: usize,
-    /// Whether reads and writes may do less than they could.
+    /// True if reads and writes may do less than they could.
     pub(crate) is_moody: bool,
     pub(crate) calls: usize,
     pub(crate) pipes_lent: usize,
@@ -144,12 +144,12 @@ impl Wire {
         }
     }
 
-    /// Whether the server has ended it in order and the far end has seen that.
+    /// Returns whether the proxy has ended it in order and the far end has seen that.
     pub(crate) fn is_ended(&self) -> bool {
         self.outbound.is_empty() && (self.outbound_ended || (self.is_closed && !self.is_broken()))
     }
 
-    /// Whether the server or the far end has torn it down.
+    /// Returns whether the proxy or the far end has torn it down.
     pub(crate) fn is_broken(&self) -> bool {
         self.is_reset || (self.is_closed && self.breaks_on_close)
     }
@@ -188,7 +188,7 @@ fn recv(world: &mut World, nth: usize, max: usize) -> io::Result<Vec<u8>> {
     let wire = &mut world.wires[nth];
     if !wire.inbound.is_empty() {
         let count = max.min(wire.inbound.len());
-        // A read that is not filled has drained the socket: what is cut short must be told.
+        // A read that is not filled has drained the socket: a shortened one must be reported.
         let bytes = wire.inbound.drain(..count).collect();
         wire.changed |= !wire.inbound.is_empty();
         return Ok(bytes);
@@ -269,7 +269,7 @@ impl Transport for Stream {
     }
 }
 
-/// Where pipes come from.
+/// Source of pipes.
 pub(crate) struct PipeStore(pub(crate) Shared);
 
 impl Pipes for PipeStore {

@@ -3,7 +3,7 @@
 use crate::random::Random;
 use std::ops::Range;
 
-/// What HTTP is made of, and what is easily taken for it.
+/// Fragments of HTTP, and look-alikes.
 pub const HTTP: &[&str] = &[
     "\r\n",
     "\r\n\r\n",

@@ -1,4 +1,4 @@
-//! The far ends: what clients ask, and how backends answer.
+//! The far ends: requests of clients, and responses of backends.
 
 use crate::random::Random;
 use crate::strict::{self, Framing, Message, Read};
@@ -61,17 +61,17 @@ fn content(length: BodyLength, input: &[u8]) -> Option<(Vec<u8>, usize)> {
 }
 
 impl Asked {
-    /// Whether `sent`, read by a strict reader, is this request.
+    /// Returns whether `sent`, read by a strict reader, is this request.
     pub(crate) fn is(&self, sent: &Message) -> bool {
         self.is_called(&sent.start[0], &sent.start[1])
     }
 
-    /// Whether a backend would know it by this method and target.
+    /// Returns whether a backend would know it by this method and target.
     pub(crate) fn is_called(&self, method: &[u8], target: &[u8]) -> bool {
         method == self.method && target == strict::origin_form(method, &self.target)
     }
 
-    /// Whether it may be sent again although a backend may have seen it.
+    /// Returns whether it may be sent again although a backend may have seen it.
     pub(crate) fn is_idempotent(&self) -> bool {
         // RFC 9110, section 9.2.2.
         let known = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
@@ -79,19 +79,19 @@ impl Asked {
     }
 }
 
-/// How a backend is.
+/// The behaviour of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manners {
-    /// It answers each request as it should, and says to which.
+    /// It responds to each request as it should, and names the request.
     Good,
-    /// It does, but sometimes sends another answer with it that nobody asked for.
+    /// It does, but sometimes sends another response unsolicited.
     Forging,
-    /// It answers with bytes of its own taste, at times of its own choice.
+    /// It sends random bytes at random times.
     Bad,
 }
 
-/// The answer that says which request it is to: always the same for the same request.
-pub(crate) fn good_answer(request: &Message) -> Vec<u8> {
+/// The response that names its request: always the same for the same request.
+pub(crate) fn good_response(request: &Message) -> Vec<u8> {
     let [method, target, _] = &request.start;
     let text = String::from_utf8_lossy;
     let name = format!("{} {}", text(method), text(target));
@@ -103,24 +103,26 @@ pub(crate) fn good_answer(request: &Message) -> Vec<u8> {
             body.len()
         ),
     };
-    let mut answer = format!("HTTP/1.1 200 OK\r\nX-Asked: {name}\r\n{framed}");
+    let mut response = format!("HTTP/1.1 200 OK\r\nX-Asked: {name}\r\n{framed}");
     if method == b"HEAD" {
-        let end = answer.find("\r\n\r\n").map_or(answer.len(), |end| end + 4);
-        answer.truncate(end);
+        let end = response
+            .find("\r\n\r\n")
+            .map_or(response.len(), |end| end + 4);
+        response.truncate(end);
     }
-    answer.into_bytes()
+    response.into_bytes()
 }
 
-/// What no client may ever see.
+/// Bytes no client may ever see.
 pub(crate) const FORGED: &[u8] =
     b"HTTP/1.1 200 OK\r\nX-Asked: FORGED /\r\nContent-Length: 6\r\n\r\nforged";
 
 /// A backend at the far end of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Backend {
-    /// How much of what it was sent has been read.
+    /// Number of received bytes that have been read.
     read: usize,
-    /// Whether what comes is no HTTP any more: it said so in a 101.
+    /// True if it has switched to another protocol by a 101.
     is_tunnel: bool,
     /// The requests it has read.
     pub(crate) requests: Vec<Message>,
@@ -129,26 +131,31 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    /// Reads what the server has sent so far; what to answer.
-    pub(crate) fn answer(&mut self, sent: &[u8], manners: Manners, random: &mut Random) -> Vec<u8> {
-        let mut answers = Vec::new();
+    /// Reads the bytes of the proxy so far; returns the bytes to send.
+    pub(crate) fn response(
+        &mut self,
+        sent: &[u8],
+        manners: Manners,
+        random: &mut Random,
+    ) -> Vec<u8> {
+        let mut responses = Vec::new();
         while !self.is_tunnel {
             match strict::request(&sent[self.read..]) {
                 Read::Whole(request) => {
                     self.read += request.len;
-                    let answer = match manners {
-                        Manners::Good => good_answer(&request),
+                    let response = match manners {
+                        Manners::Good => good_response(&request),
                         Manners::Forging if random.one_in(3) => {
-                            [&good_answer(&request), FORGED].concat()
+                            [&good_response(&request), FORGED].concat()
                         }
-                        Manners::Forging => good_answer(&request),
+                        Manners::Forging => good_response(&request),
                         Manners::Bad => mutate::mutated(random, corpus::responses(), mutate::HTTP),
                     };
                     let wants_tunnel = request.values("upgrade").next().is_some();
                     self.is_tunnel = wants_tunnel && manners == Manners::Bad;
                     self.partial = None;
                     self.requests.push(request);
-                    answers.extend(answer);
+                    responses.extend(response);
                 }
                 Read::Partial(head) => {
                     self.partial = head;
@@ -162,31 +169,31 @@ impl Backend {
                 }
             }
         }
-        answers
+        responses
     }
 }
 
-/// The final answers in what a client was sent, read strictly. `is_over`: the connection has been
+/// The final responses in the bytes for a client, read strictly. `is_over`: the connection has been
 /// ended, in order.
-pub(crate) fn answers(received: &[u8], asked: &[Asked], is_over: bool) -> Vec<Message> {
-    let mut answers: Vec<Message> = Vec::new();
+pub(crate) fn responses(received: &[u8], asked: &[Asked], is_over: bool) -> Vec<Message> {
+    let mut responses: Vec<Message> = Vec::new();
     let mut rest = received;
     while !rest.is_empty() {
         let is_to_head = asked
-            .get(answers.len())
+            .get(responses.len())
             .is_some_and(|a| a.method == b"HEAD");
         match strict::response(rest, is_to_head) {
-            Read::Whole(answer) if answer.status() == 101 => break,
-            Read::Whole(answer) => {
-                rest = &rest[answer.len..];
+            Read::Whole(response) if response.status() == 101 => break,
+            Read::Whole(response) => {
+                rest = &rest[response.len..];
                 assert!(
-                    answer.framing != Framing::UntilClose || says_close(&answer),
-                    "an answer ends by closing and does not say so"
+                    response.framing != Framing::UntilClose || says_close(&response),
+                    "an response ends by closing and does not say so"
                 );
                 // A refusal does not know of a method that had not arrived when it was made.
-                let is_refusal = answer.status() / 100 == 4 && says_close(&answer);
-                if answer.status() >= 200 {
-                    answers.push(answer);
+                let is_refusal = response.status() / 100 == 4 && says_close(&response);
+                if response.status() >= 200 {
+                    responses.push(response);
                 }
                 if is_refusal && is_to_head {
                     break;
@@ -194,8 +201,8 @@ pub(crate) fn answers(received: &[u8], asked: &[Asked], is_over: bool) -> Vec<Me
             }
             Read::Partial(_) => {
                 assert!(
-                    !is_over || !answers.is_empty() || !asked.is_empty(),
-                    "half an answer"
+                    !is_over || !responses.is_empty() || !asked.is_empty(),
+                    "half an response"
                 );
                 break;
             }
@@ -207,9 +214,9 @@ pub(crate) fn answers(received: &[u8], asked: &[Asked], is_over: bool) -> Vec<Me
             }
         }
     }
-    answers
+    responses
 }
 
-fn says_close(answer: &Message) -> bool {
-    answer.values("connection").any(|value| value == b"close")
+fn says_close(response: &Message) -> bool {
+    response.values("connection").any(|value| value == b"close")
 }

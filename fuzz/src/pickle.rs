@@ -4,7 +4,7 @@ use crate::random::Random;
 use crate::{corpus, mutate};
 use lb_pickle::{BigInt, Value, read, read_opcodes, to_opcodes, to_vec};
 
-/// What pickles are made of.
+/// Fragments of pickles.
 const WORDS: &[&[u8]] = &[
     b"(",
     b".",

@@ -15,7 +15,7 @@ pub fn attack(seed: u64) {
     }
 }
 
-/// One client, backends that behave: whole or in pieces, the same requests get the same answers.
+/// One client, backends that behave: whole or in pieces, the same requests get the same responses.
 fn well_served_however_cut(random: &mut Random) {
     let stream = mutate::mutated(random, corpus::requests(), mutate::HTTP);
     let mut expected = None;
@@ -29,7 +29,7 @@ fn well_served_however_cut(random: &mut Random) {
         case.end(client);
         case.run();
         let asked = asked(&stream);
-        let got: Vec<_> = case.answers(client).iter().map(told).collect();
+        let got: Vec<_> = case.responses(client).iter().map(told).collect();
         for ((status, name, _), asked) in got.iter().zip(&asked) {
             let (method, target) = name.split_once(' ').unwrap_or_default();
             let is_own = asked.is_called(method.as_bytes(), target.as_bytes());

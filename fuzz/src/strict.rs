@@ -1,10 +1,10 @@
 //! A reader of HTTP/1.1 that allows only what cannot be read in two ways.
 //!
 //! It shares no code with `lb`, and is as plain and as slow as can be. Where RFC 9112 leaves a
-//! recipient a choice, this one says [`Read::Doubtful`]; so whatever it reads, every recipient
-//! reads alike.
+//! recipient a choice, this one returns [`Read::Doubtful`]; so every recipient reads all else
+//! alike.
 
-/// What became of reading a message at the front of some bytes.
+/// The result of reading a message at the front of some bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Read {
     /// All of it is there.
@@ -22,7 +22,7 @@ pub struct Message {
     pub start: [Vec<u8>; 3],
     /// Names in lower case, values without blanks around them.
     pub fields: Vec<(Vec<u8>, Vec<u8>)>,
-    /// How its end is found.
+    /// The framing of its body.
     pub framing: Framing,
     /// The content, without chunk framing; empty if it is not whole.
     pub content: Vec<u8>,
@@ -30,7 +30,7 @@ pub struct Message {
     pub len: usize,
 }
 
-/// How the end of a message is found.
+/// The framing of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// It ends with its head.
@@ -106,7 +106,7 @@ pub fn response(input: &[u8], is_to_head: bool) -> Read {
     })
 }
 
-/// The target a server is asked for, when a proxy was asked for `target` (RFC 9112, section 3.2.1).
+/// The target for a server, when a proxy received `target` (RFC 9112, section 3.2.1).
 #[must_use]
 pub fn origin_form(method: &[u8], target: &[u8]) -> Vec<u8> {
     if target == b"*" || target.first() == Some(&b'/') {
@@ -246,7 +246,7 @@ fn field(line: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Doubt> {
     Ok((name.to_ascii_lowercase(), value.trim_ascii().to_vec()))
 }
 
-/// What the fields say of the end of a message.
+/// The framing by the fields.
 fn framing(head: &Message) -> Result<Option<Framing>, Doubt> {
     let lengths: Vec<&[u8]> = head.values("content-length").collect();
     let codings: Vec<&[u8]> = head.values("transfer-encoding").collect();

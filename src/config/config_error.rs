@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_as_much_as_it_was_told() {
+    fn message_has_the_parts_that_are_set() {
         let bare = ConfigError::new("no room", "make some");
         assert_eq!(bare.to_string(), "no room; make some");
         let value = bare.clone().with_value(7);

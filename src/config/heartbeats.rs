@@ -58,7 +58,7 @@ pub struct Heartbeats {
 impl Heartbeats {
     /// Returns whether other machines may reach the address, and none needs a key.
     #[must_use]
-    pub const fn is_open_to_strangers(&self) -> bool {
+    pub const fn is_open_and_unsigned(&self) -> bool {
         self.key.is_none() && !self.address.ip().is_loopback()
     }
 
@@ -119,9 +119,9 @@ mod tests {
             key,
         };
         let key = HeartbeatKey::new(&[7; 16]);
-        assert!(of("0.0.0.0:7000", None).is_open_to_strangers());
-        assert!(of("10.0.0.5:7000", None).is_open_to_strangers());
-        assert!(!of("127.0.0.1:7000", None).is_open_to_strangers());
-        assert!(!of("0.0.0.0:7000", key).is_open_to_strangers());
+        assert!(of("0.0.0.0:7000", None).is_open_and_unsigned());
+        assert!(of("10.0.0.5:7000", None).is_open_and_unsigned());
+        assert!(!of("127.0.0.1:7000", None).is_open_and_unsigned());
+        assert!(!of("0.0.0.0:7000", key).is_open_and_unsigned());
     }
 }

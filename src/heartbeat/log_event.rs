@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_is_told_once_a_minute_with_how_often_it_was_met() {
+    fn reason_is_logged_once_a_minute_with_its_count() {
         let (mut complaints, mut counts) = (RefusalLog::default(), HeartbeatCounts::default());
         let mut told = Vec::new();
         for second in 0..150 {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_backend_is_told_once_and_not_too_many_are() {
+    fn unknown_backend_is_logged_once_up_to_a_limit() {
         let (mut complaints, mut counts) = (RefusalLog::default(), HeartbeatCounts::default());
         let mut told = 0;
         for nth in 0..100 {

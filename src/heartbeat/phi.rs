@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_says_nothing_of_the_network() {
+    fn pause_is_no_sample_of_the_network() {
         let mut paused = steady(20);
         paused.arrived(seconds(60.0), 1);
         let expected = steady(20).mean_and_deviation();

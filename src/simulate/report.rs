@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_of_the_times_told() {
+    fn percentiles_are_of_the_given_times() {
         let mut tally = Tally::new(1, 100, Duration::from_secs(1));
         (1..=100)
             .rev()

@@ -1,4 +1,4 @@
-//! The access log as its reader sees it: one line for each exchange, whatever became of it.
+//! The access log as its reader sees it: one line for each exchange, however it ended.
 
 use crate::support::{Backend, Lb, Refusing, Stopwatch, until};
 use serde_json::Value;
@@ -52,7 +52,7 @@ impl Logging {
 }
 
 #[test]
-fn json_tells_what_happened() {
+fn json_has_every_field() {
     let backend = Backend::echo();
     let log = Logging::start(&[backend.address], &["--access-log", "json"]);
     let mut client = log.lb.connect();
@@ -115,7 +115,7 @@ fn text_has_the_same_fields_and_splits_at_its_spaces() {
 }
 
 #[test]
-fn what_did_not_go_well_is_told_too() {
+fn failed_exchanges_are_logged_with_their_reason() {
     let refusing = Refusing::new();
     let backend =
         Backend::start(
@@ -165,7 +165,7 @@ fn what_did_not_go_well_is_told_too() {
 }
 
 #[test]
-fn a_client_that_leaves_is_told_of() {
+fn client_that_leaves_is_logged() {
     let backend = Backend::start(|mut wire, _| {
         wire.read_to_end();
     });
@@ -225,7 +225,7 @@ fn no_line_is_missing_or_doubled() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_holds_nothing_up() {
+fn unread_log_does_not_block_traffic() {
     let backend = Backend::echo();
     let mut command = Lb::command(&[backend.address], &["--access-log", "json"]);
     let lb = Lb::spawn(command.stdout(Stdio::piped()));
@@ -324,7 +324,7 @@ fn a_log_that_could_not_be_written_is_written_again() {
 }
 
 #[test]
-fn time_in_the_queue_is_told() {
+fn queue_time_is_logged() {
     let backend = Backend::start(|mut wire, _| {
         while wire.read_request().is_some() {
             thread::park_timeout(Duration::from_millis(150));

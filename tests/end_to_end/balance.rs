@@ -1,4 +1,4 @@
-//! Who gets the requests: every strategy, through real servers.
+//! The distribution of requests: every strategy, through real servers.
 
 use crate::support::{Lb, Pi, ask_at_once, until};
 use lb::internal::strategy::ENTRIES;
@@ -9,14 +9,14 @@ const CLIENTS: usize = 8;
 const REQUESTS_EACH: usize = 25;
 const REQUESTS: usize = CLIENTS * REQUESTS_EACH;
 
-/// What each of four servers, alike in speed, must get of the requests, as bounds.
+/// Bounds on the share of each of four servers of equal speed.
 fn fair_share(strategy: &str) -> [usize; 2] {
     let even = REQUESTS / 4;
     match strategy {
         "round-robin" => [even, even],
         // Five standard deviations of chance on either side.
         "random" => [even - 30, even + 30],
-        // They learn while they go: nobody may starve, nobody may be buried.
+        // They learn while they go: no server may starve, and none may be buried.
         _ => [even / 5, even * 2],
     }
 }
@@ -84,7 +84,7 @@ fn weights_are_kept_to_exactly_in_turn() {
     assert_eq!(served["pi-1"], REQUESTS / 4 * 3, "{served:?}");
 }
 
-/// What bears the key differs, and nothing else does: the key decides.
+/// Only the bearer of the key differs: the key decides.
 #[test]
 fn a_key_keeps_to_its_server_and_keys_spread() {
     let pi = Pi::start_many(4);

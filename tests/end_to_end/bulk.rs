@@ -1,29 +1,29 @@
 //! Bodies far larger than the memory they may take, in both modes and both directions, also
 //! when one side is slow.
 //!
-//! The bytes are made on one side and checked on the other; nobody holds the whole.
+//! The bytes are made on one side and checked on the other; no process holds the whole.
 
 use crate::support::{
-    Backend, Content, End, Gate, Lb, Matcher, Progress, Wire, most_socket_buffers,
+    Backend, Content, End, Gate, Lb, Matcher, Progress, Wire, socket_buffer_bytes,
 };
 use std::io;
 use std::thread;
 
 /// The size of a body.
 const BYTES: usize = 100 * 1000 * 1000;
-/// What `lb` may take of memory, whatever passes through it.
+/// Memory that `lb` may take, however much passes through it.
 const MAX_KIB: u64 = 64 * 1024;
-/// What the kernel may hold for each end: fixed, or it would let their buffers grow.
+/// Kernel buffer of each end: fixed, or it would let their buffers grow.
 const END_BYTES: usize = 64 * 1024;
-/// What `lb` may hold itself of one body, pipes included.
+/// Bytes of one body that `lb` may hold itself, pipes included.
 const HELD_BYTES: u64 = 1024 * 1024;
-/// What a reader takes at once.
+/// Bytes a reader takes at once.
 const GULP_BYTES: usize = 64 * 1024;
 const SIP_BYTES: usize = 4 * 1024;
 /// A chunk: odd, so that chunks and reads never agree.
 const CHUNK_BYTES: usize = 10_007;
 
-/// How the size of a body is told.
+/// The framing of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
     Length,
@@ -108,7 +108,7 @@ fn check_bytes(wire: &mut Wire, count: usize, bytes: &mut [u8], matcher: &mut Ma
     }
 }
 
-/// Answers with a body of this framing.
+/// Responds with a body of this framing.
 fn sends_much(framing: Framing, sent: &Progress) -> Backend {
     let sent = sent.clone();
     Backend::start(move |mut wire, _| {
@@ -133,7 +133,7 @@ fn takes_much(framing: Framing, at_once: usize, gate: &Gate) -> Backend {
     })
 }
 
-/// Starts `lb` in the mode that the framing belongs to: what ends by closing goes by tunnel.
+/// Starts `lb` in the mode that the framing belongs to: bodies that end by closing go by tunnel.
 fn start_lb(framing: Framing, backend: &Backend) -> Lb {
     match framing {
         Length | Chunked => Lb::start(&[backend.address], &[]),
@@ -141,12 +141,12 @@ fn start_lb(framing: Framing, backend: &Backend) -> Lb {
     }
 }
 
-/// What may lie between two ends while one does not read: little of it in `lb`, but the kernel
-/// lets the buffers of its two sockets grow.
+/// Bytes that may lie between two ends while one does not read: little of it in `lb`, but the
+/// kernel lets the buffers of its two sockets grow.
 fn assert_held_back(lb: &Lb, underway: u64) {
     assert_modest(lb);
     let ends = 4 * END_BYTES as u64;
-    let most = most_socket_buffers() + ends + HELD_BYTES;
+    let most = socket_buffer_bytes() + ends + HELD_BYTES;
     assert!(underway < most, "{underway} of at most {most} bytes");
     assert!(underway < BYTES as u64, "nothing was held back");
 }
@@ -161,7 +161,7 @@ fn assert_modest(lb: &Lb) {
 }
 
 #[test]
-fn a_large_answer_reaches_the_client_whole() {
+fn large_response_reaches_the_client_whole() {
     for (framing, seen) in [(Length, Length), (Chunked, Chunked), (UntilClose, Chunked)] {
         let backend = sends_much(framing, &Progress::default());
         let lb = Lb::start(&[backend.address], &[]);
@@ -175,7 +175,7 @@ fn a_large_answer_reaches_the_client_whole() {
 }
 
 #[test]
-fn a_large_request_reaches_the_backend_whole() {
+fn large_request_reaches_the_backend_whole() {
     for framing in [Length, Chunked] {
         let gate = Gate::default();
         gate.open();

@@ -1,13 +1,12 @@
-//! Answers that do not come, or not whole, or not in a shape to be trusted, and what the client
-//! sees of it.
+//! Responses that are missing, truncated or malformed, and the view of the client.
 //!
-//! Where there are two backends the strategy is `n-to-1`, so that the faulty one is asked first.
+//! Where there are two backends the strategy is `n-to-1`, so that the faulty one is tried first.
 
 use crate::support::{Backend, End, IN_ORDER, Lb, Refusing, Stopwatch, Wire};
 use std::time::Duration;
 
 #[test]
-fn when_all_backends_close_the_client_is_told_so() {
+fn when_all_backends_close_the_client_gets_a_502() {
     let faulty = Backend::breaking_off("");
     let lb = Lb::start(&[faulty.address], &[]);
     let mut client = lb.connect();
@@ -52,7 +51,7 @@ fn a_body_without_a_length_that_breaks_off_is_not_ended_in_order() {
 }
 
 #[test]
-fn bytes_nobody_asked_for_spoil_a_pooled_connection() {
+fn unsolicited_bytes_spoil_a_pooled_connection() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     let forged = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
     let backend = Backend::start(move |mut wire, _| {
@@ -89,7 +88,7 @@ fn a_response_that_cannot_be_trusted_becomes_a_502() {
 }
 
 #[test]
-fn a_backend_that_does_not_answer_in_time_becomes_a_504() {
+fn backend_that_does_not_respond_in_time_becomes_a_504() {
     let silent = Backend::start(|mut wire: Wire, _| {
         wire.read_to_end();
     });
@@ -123,9 +122,9 @@ fn a_body_that_stops_coming_is_broken_off_in_time() {
 }
 
 #[test]
-fn when_nobody_can_be_reached_the_client_is_asked_to_come_back() {
-    let nobody = [Refusing::new(), Refusing::new()];
-    let lb = Lb::start(&[nobody[0].address, nobody[1].address], &[]);
+fn unreachable_backends_give_503_with_retry_after() {
+    let refusing = [Refusing::new(), Refusing::new()];
+    let lb = Lb::start(&[refusing[0].address, refusing[1].address], &[]);
     let mut client = lb.connect();
     for _ in 0..20 {
         let answer = client.get("/");

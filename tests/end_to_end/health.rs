@@ -21,8 +21,8 @@ const FAST: [&str; 10] = [
     "round-robin",
 ];
 
-/// Clients that ask all the time, on threads of their own, while `story` goes on. Every answer
-/// must be a 200. Returns how many there were.
+/// Clients that send requests all the time, on threads of their own, while `story` goes on. Every
+/// response must be a 200. Returns their number.
 fn under_load(lb: &Lb, target: &str, story: impl FnOnce(&AtomicUsize)) -> usize {
     const CLIENTS: usize = 8;
     let (over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -48,7 +48,7 @@ fn under_load(lb: &Lb, target: &str, story: impl FnOnce(&AtomicUsize)) -> usize 
     answered.into_inner()
 }
 
-/// Whether lb has said that `backend` went to this state.
+/// Returns whether lb has logged that `backend` went to this state.
 fn has_gone(lb: &Lb, backend: &str, to: &str) -> bool {
     let said = lb.stderr();
     let mut lines = said.lines().filter(|line| line.contains(backend));
@@ -107,7 +107,7 @@ fn a_server_that_has_become_far_too_slow_is_taken_out() {
 const INTERVAL: Duration = Duration::from_secs(2);
 
 #[test]
-fn a_server_that_hangs_is_taken_out_and_those_it_caught_are_answered_by_others() {
+fn hanging_server_is_ejected_and_its_requests_are_redispatched() {
     let pi = Pi::start_many(4);
     let lb = Lb::start(&Pi::addresses(&pi), &["--health", "http"]);
     under_load(&lb, "/20", |answered| {
@@ -128,7 +128,7 @@ fn a_server_that_hangs_is_taken_out_and_those_it_caught_are_answered_by_others()
 }
 
 #[test]
-fn when_all_are_down_that_is_said_at_once_and_costs_nothing_until_one_is_back() {
+fn when_all_are_down_the_503_is_immediate_and_costs_nothing() {
     let mut pi = Pi::start_many(4);
     let lb = Lb::start(&Pi::addresses(&pi), &["--health", "http"]);
     lb.assert_serves();
@@ -166,7 +166,7 @@ fn when_all_are_down_that_is_said_at_once_and_costs_nothing_until_one_is_back() 
 /// Requests that a test of failing fast looks at.
 const LOOKED_AT: usize = 100;
 
-/// A pool of four servers that take 10 ms, of which one can be told to fail in no time.
+/// A pool of four servers that take 10 ms, of which one can be made to fail in no time.
 struct Pool {
     servers: Vec<Backend>,
     asked: [Arc<AtomicUsize>; 4],
@@ -196,7 +196,7 @@ impl Pool {
         }
     }
 
-    /// Lets the one fail that was asked most.
+    /// Lets the busiest one fail.
     fn break_one(&self) {
         let asked = |number: &usize| self.asked[*number].load(Ordering::Relaxed);
         let most = (0..4).max_by_key(asked).expect("four servers");

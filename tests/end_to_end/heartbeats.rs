@@ -82,7 +82,7 @@ impl Drop for KeyFile {
 }
 
 #[test]
-fn who_falls_silent_is_out_within_four_intervals_and_comes_back() {
+fn silent_server_is_out_within_four_intervals_and_comes_back() {
     let backends = [Backend::echo(), Backend::echo()];
     let addresses = backends.each_ref().map(|backend| backend.address);
     let (lb, heartbeats) = listening(&addresses, &["--slow-start", "0s"]);
@@ -130,7 +130,7 @@ fn a_process_that_dies_takes_its_backend_out_at_once() {
 }
 
 #[test]
-fn with_a_key_only_those_who_have_it_are_heard() {
+fn with_a_key_only_signed_heartbeats_count() {
     let backends = [Backend::echo(), Backend::echo()];
     let addresses = backends.each_ref().map(|backend| backend.address);
     let ours = KeyFile::new("ours", "a key that is long enough\n");
@@ -182,7 +182,7 @@ fn senders_outlive_the_balancer() {
 }
 
 #[test]
-fn a_count_ends_it_and_the_exit_code_tells_whether_anybody_was_there() {
+fn count_ends_the_sender_and_the_exit_code_says_whether_a_balancer_was_reached() {
     let backend = Backend::echo();
     let (lb, heartbeats) = listening(&[backend.address], &[]);
     let fast = ["--interval", "100ms", "--count", "3", "--as"];
@@ -211,7 +211,7 @@ fn a_count_ends_it_and_the_exit_code_tells_whether_anybody_was_there() {
 }
 
 #[test]
-fn a_balancer_that_was_held_up_misses_nobody() {
+fn balancer_that_was_held_up_misses_no_sender() {
     let backends = [Backend::echo(), Backend::echo()];
     let addresses = backends.each_ref().map(|backend| backend.address);
     for workers in ["1", "2"] {
@@ -233,7 +233,7 @@ fn a_balancer_that_was_held_up_misses_nobody() {
 }
 
 #[test]
-fn who_is_unknown_is_said_once() {
+fn unknown_backend_is_logged_once() {
     let backend = Backend::echo();
     let (lb, heartbeats) = listening(&[backend.address], &[]);
     let args = ["--as", "stranger", "--interval", "100ms", "--count", "5"];
@@ -249,7 +249,7 @@ fn who_is_unknown_is_said_once() {
 }
 
 #[test]
-fn floods_of_garbage_hold_nobody_up() {
+fn floods_of_garbage_do_not_block_traffic() {
     let backend = Backend::echo();
     let (lb, heartbeats) = listening(&[backend.address], &[]);
     lb.assert_serves();
@@ -309,7 +309,7 @@ fn an_address_that_cannot_be_had_is_refused_at_the_start() {
 }
 
 #[test]
-fn strangers_are_warned_of() {
+fn unsigned_heartbeats_of_other_machines_give_a_warning() {
     let backend = Backend::echo();
     let (lb, _) = listening_on("*:0", &[backend.address], &[]);
     until("the warning", || {

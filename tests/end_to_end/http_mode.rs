@@ -1,4 +1,4 @@
-//! HTTP mode, when all goes well: every request gets its own answer.
+//! HTTP mode, when all goes well: every request gets its own response.
 
 use crate::support::{Backend, Client, Lb, Pi};
 use std::thread;
@@ -9,12 +9,12 @@ fn one_connection_carries_a_thousand_requests() {
     let lb = Lb::start(&Pi::addresses(&pi), &[]);
     let mut client = lb.connect();
     for nth in 0..1_000 {
-        get_own_answer(&mut client, "/1", &nth.to_string());
+        get_own_response(&mut client, "/1", &nth.to_string());
     }
 }
 
 #[test]
-fn sixty_four_clients_at_once_each_get_their_own_answers() {
+fn sixty_four_clients_at_once_each_get_their_own_responses() {
     let backends: Vec<_> = (0..4).map(|_| Backend::echo()).collect();
     let addresses: Vec<_> = backends.iter().map(|backend| backend.address).collect();
     let lb = Lb::start(&addresses, &[]);
@@ -25,7 +25,7 @@ fn sixty_four_clients_at_once_each_get_their_own_answers() {
                 for nth in 0..200 {
                     let id = format!("{who}-{nth}");
                     let target = format!("/of/{id}");
-                    let body = get_own_answer(&mut client, &target, &id);
+                    let body = get_own_response(&mut client, &target, &id);
                     assert_eq!(body, format!("GET {target}"));
                 }
             });
@@ -34,9 +34,9 @@ fn sixty_four_clients_at_once_each_get_their_own_answers() {
     lb.assert_serves();
 }
 
-/// Asks with an id and makes sure that the answer bears it. Returns the body.
+/// Sends a GET with an id and makes sure that the response bears it. Returns the body.
 #[track_caller]
-fn get_own_answer(client: &mut Client, target: &str, id: &str) -> String {
+fn get_own_response(client: &mut Client, target: &str, id: &str) -> String {
     let answer = client.get_with(target, &format!("X-Request-Id: {id}\r\n"));
     assert_eq!(answer.status, 200, "{id}: {answer:?}");
     assert_eq!(answer.field("x-request-id"), Some(id));
@@ -44,7 +44,7 @@ fn get_own_answer(client: &mut Client, target: &str, id: &str) -> String {
 }
 
 #[test]
-fn a_hundred_pipelined_requests_are_answered_in_order() {
+fn a_hundred_pipelined_requests_are_served_in_order() {
     let backends: Vec<_> = (0..3).map(|_| Backend::echo()).collect();
     let addresses: Vec<_> = backends.iter().map(|backend| backend.address).collect();
     let lb = Lb::start(&addresses, &["--strategy", "round-robin"]);
@@ -63,7 +63,7 @@ fn a_hundred_pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn an_answer_that_ends_by_closing_reaches_the_client_whole_and_leaves_it_connected() {
+fn response_that_ends_by_closing_reaches_the_client_whole_and_leaves_it_connected() {
     let backend = Backend::start(|mut wire, _| {
         if wire.read_request().is_some() {
             wire.send("HTTP/1.1 200 OK\r\n\r\nno length, ");

@@ -1,4 +1,4 @@
-//! What backends are told of clients, and what the log keeps of it.
+//! The client's data in requests to backends, and in the log.
 
 use crate::support::{Backend, Lb};
 use std::io::{BufRead, BufReader};
@@ -63,7 +63,7 @@ fn has(lines: &[String], start: &str) -> bool {
 }
 
 #[test]
-fn identity_is_told_as_the_flags_say() {
+fn identity_fields_follow_the_flags() {
     const CLAIM: &str = "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: https\r\n";
     let lines = forwarded(&[], CLAIM);
     assert!(
@@ -109,7 +109,7 @@ fn identity_is_told_as_the_flags_say() {
 }
 
 #[test]
-fn the_host_is_replaced_if_so_told() {
+fn host_is_replaced_if_configured() {
     let lines = forwarded(&["--host", "inner.example:81"], "");
     assert!(
         lines.contains(&"Host: inner.example:81".to_owned()),

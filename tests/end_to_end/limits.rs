@@ -104,7 +104,7 @@ fn no_more_idle_connections_are_kept_than_allowed() {
 }
 
 #[test]
-fn a_pooled_connection_is_closed_when_nobody_wants_it() {
+fn idle_pooled_connection_is_closed() {
     let backend = Backend::echo();
     let lb = Lb::start(&[backend.address], &["--pool-idle-timeout", "200ms"]);
     let before = lb.usage().open_fds();
@@ -116,7 +116,7 @@ fn a_pooled_connection_is_closed_when_nobody_wants_it() {
 }
 
 #[test]
-fn a_client_that_says_nothing_is_closed_in_time() {
+fn silent_client_is_closed_in_time() {
     let backend = Backend::echo();
     let lb = Lb::start(&[backend.address], &["--client-timeout", "300ms"]);
     let watch = Stopwatch::start();
@@ -141,7 +141,7 @@ fn a_head_that_drips_is_refused_in_time() {
         assert!(watch.elapsed() < SOON, "it goes on for ever");
         match client.try_receive() {
             Ok(answer) => break answer,
-            // Fails once the balancer has closed: its answer is then still to be read.
+            // Fails once the balancer has closed: its response is then still to be read.
             Err(_) => drop(client.try_send(b"d")),
         }
     };
@@ -161,8 +161,8 @@ fn a_body_that_stops_coming_is_refused_in_time() {
     client.assert_closed();
 }
 
-/// A thousand that idle, one that never reads and one that drips its head: nobody else is to
-/// notice them, and when everybody is still, so is the balancer.
+/// A thousand that idle, one that never reads and one that drips its head: no other client may
+/// notice, and when all are still, so is the balancer.
 #[test]
 fn idle_and_slow_clients_cost_the_others_nothing() {
     let backend = Backend::answering(|request| match request.word(1) {

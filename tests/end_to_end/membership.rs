@@ -41,7 +41,7 @@ fn picks(lb: &Running, name: &str) -> Option<u64> {
     found.map(|backend| backend.picks)
 }
 
-/// 500 backends come and go while clients ask without a pause: every request is answered.
+/// 500 backends come and go while clients send requests without a pause: every one is served.
 fn come_and_go(strategy: StrategySpec, workers: usize) {
     let servers: Vec<_> = (0..=PER_ROUND).map(|_| Backend::echo()).collect();
     let (stays, others) = servers.split_first().unwrap();
@@ -112,7 +112,7 @@ fn five_hundred_come_and_go_with_four_workers() {
 }
 
 #[test]
-fn an_empty_pool_holds_requests_until_somebody_comes() {
+fn empty_pool_queues_requests_until_a_backend_is_added() {
     let server = Backend::echo();
     for workers in [1, 2] {
         let lb = start(&[], "uri-hash".parse().unwrap(), workers);
@@ -136,7 +136,7 @@ fn an_empty_pool_holds_requests_until_somebody_comes() {
 }
 
 #[test]
-fn what_outlasts_the_drain_is_cut_off_or_goes_elsewhere() {
+fn exchange_over_the_drain_timeout_is_cut_off_or_redispatched() {
     let hanging = Backend::start(|mut wire, _| {
         wire.read_request();
         let _ = wire.read_to_end();
@@ -187,7 +187,7 @@ fn unknown<T>(name: &str) -> Result<T, AdminError> {
 }
 
 #[test]
-fn what_cannot_be_added_is_said() {
+fn invalid_addition_is_refused_with_its_reason() {
     let server = Backend::echo();
     let lb = start(&[&server], RoundRobin::ENTRY.spec(), 1);
     let handle = lb.handle();

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The timeout at stake, and how long the process is stopped.
 const TIMEOUT: &str = "1s";
 const STOPPED: Duration = Duration::from_millis(3_500);
-/// How long the backend works on a slow request.
+/// Time the backend works on a slow request.
 const WORK: Duration = Duration::from_millis(500);
 
 fn stop_while(lb: &Lb, meanwhile: impl FnOnce()) {
@@ -71,8 +71,8 @@ fn clients_have_the_rest_of_their_time_after_a_pause() {
     assert_eq!(silent.receive().status, 408);
 }
 
-/// What the backend sent during the pause lies in its socket; no other is tried, and it is not
-/// ejected, neither by its exchanges nor by the check that was under way.
+/// Bytes the backend sent during the pause lie in its socket; no other is tried, and it is not
+/// ejected, neither by its exchanges nor by the check in progress.
 #[test]
 fn a_backend_that_responded_during_a_pause_is_not_blamed() {
     let backend = Backend::answering(|request| {

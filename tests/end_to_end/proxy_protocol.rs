@@ -20,7 +20,7 @@ fn behind_a_proxy(backend: SocketAddr, args: &[&str]) -> Lb {
 }
 
 #[test]
-fn the_header_says_who_asks_whole_or_drop_by_drop() {
+fn header_names_the_client_in_one_piece_or_many() {
     for header in [V1, V2] {
         let backend = Backend::echo();
         let lb = behind_a_proxy(backend.address, &[]);
@@ -43,7 +43,7 @@ fn the_header_says_who_asks_whole_or_drop_by_drop() {
 }
 
 #[test]
-fn a_bare_client_is_closed_where_the_header_is_asked_for() {
+fn client_without_a_required_header_is_closed() {
     let backend = Backend::echo();
     let lb = behind_a_proxy(backend.address, &["--head-timeout", "200ms"]);
     let mut bare = lb.connect();
@@ -64,7 +64,7 @@ fn a_bare_client_is_closed_where_the_header_is_asked_for() {
 }
 
 #[test]
-fn the_header_is_refused_where_nobody_asks_for_it() {
+fn header_is_refused_where_none_is_configured() {
     let backend = Backend::echo();
     let lb = Lb::start(&[backend.address], &[]);
     for header in [V1, V2] {
@@ -76,7 +76,7 @@ fn the_header_is_refused_where_nobody_asks_for_it() {
 }
 
 #[test]
-fn backends_are_told_and_no_connection_is_shared() {
+fn backends_get_a_header_and_no_connection_is_shared() {
     let backend = Backend::start(|mut wire, _| {
         let Ok(line) = wire.read_through(b"\r\n") else {
             return;

@@ -62,7 +62,7 @@ fn no_link_within_the_project_is_dead() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the file is there, and the heading in it if one is named.
+/// Returns whether the file exists, with the heading in it if one is named.
 fn leads_somewhere(page: &Path, target: &str) -> io::Result<bool> {
     let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
     let file = match file {

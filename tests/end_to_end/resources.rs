@@ -1,5 +1,5 @@
-//! What is taken is given back: after every kind of load, descriptors and memory are what they
-//! were before.
+//! Resources are given back: after every kind of load, descriptors and memory are what they were
+//! before.
 
 use crate::support::{Backend, Client, Lb, Refusing, Stopwatch, until};
 use std::thread;
@@ -100,8 +100,8 @@ fn after_backends_that_fail() {
     });
 }
 
-/// Nothing can come any more from a client that has ended its sending side, so nothing is
-/// waited for after its last answer.
+/// Nothing can come any more from a client that has ended its sending side, so its connection ends
+/// with its last response.
 #[test]
 fn at_once_after_a_refused_client_that_has_finished() {
     let backend = Backend::echo();

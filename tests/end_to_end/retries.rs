@@ -1,6 +1,6 @@
 //! Requests that are sent again, and those that must not be.
 //!
-//! The strategy is `n-to-1` where it matters, so that the faulty backend is asked first.
+//! The strategy is `n-to-1` where it matters, so that the faulty backend is tried first.
 
 use crate::support::{Backend, Deaf, IN_ORDER, Lb, Pi, Refusing, Stopwatch, until};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ fn a_request_that_never_left_goes_to_the_next_backend_whatever_its_method() {
 }
 
 #[test]
-fn a_get_that_was_not_answered_is_sent_to_the_next_backend() {
+fn get_without_a_response_is_sent_to_the_next_backend() {
     for part in ["", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"] {
         for faulty in [Backend::breaking_off(part), Backend::resetting(part)] {
             let good = Backend::echo();
@@ -63,9 +63,9 @@ fn a_post_that_a_backend_has_seen_is_never_sent_twice() {
     }
 }
 
-/// Nobody can tell whether a backend that closes at once has seen the request.
+/// A backend that closes at once may have seen the request.
 #[test]
-fn a_post_to_a_backend_that_closes_at_once_is_seen_at_most_once() {
+fn post_to_a_backend_that_closes_at_once_is_sent_at_most_once() {
     for _ in 0..20 {
         let faulty = Backend::start(|_, _| {});
         let good = Backend::echo();
@@ -96,7 +96,7 @@ fn a_get_is_repeated_as_often_as_is_allowed() {
     }
 }
 
-/// The backend closes after each answer without saying so. The next request may meet the closed
+/// The backend closes after each response without saying so. The next request may meet the closed
 /// connection before the balancer knows, at any moment.
 #[test]
 fn a_get_never_fails_on_a_pooled_connection_that_was_closed() {

@@ -1,4 +1,4 @@
-//! At `--max-connections`, connections that serve nobody make room for newcomers.
+//! At `--max-connections`, unused connections make room for newcomers.
 
 use crate::support::{Backend, Client, Gate, Lb, stays, until};
 use std::time::Duration;

@@ -9,8 +9,8 @@ use std::time::Duration;
 /// Within this, what is to happen at once has happened.
 const SOON: Duration = Duration::from_secs(5);
 
-/// Answers each request when the gate opens, and each once only.
-fn answers_when_open(gate: &Gate) -> Backend {
+/// Responds to each request when the gate opens, and to each once only.
+fn responds_when_open(gate: &Gate) -> Backend {
     let gate = gate.clone();
     Backend::start(move |mut wire: Wire, _| {
         while wire.read_request().is_some() {
@@ -26,10 +26,10 @@ fn no_longer_listens(lb: &Lb) -> bool {
 }
 
 #[test]
-fn told_to_stop_it_finishes_what_it_began() {
+fn stopping_balancer_finishes_open_exchanges() {
     for signal in [Signal::TERM, Signal::INT, Signal::QUIT] {
         let gate = Gate::default();
-        let backend = answers_when_open(&gate);
+        let backend = responds_when_open(&gate);
         let lb = Lb::start(&[backend.address], &[]);
         let mut idle = lb.connect();
         let mut busy = lb.connect();
@@ -38,7 +38,7 @@ fn told_to_stop_it_finishes_what_it_began() {
             backend.times_received("/busy") == 1
         });
         lb.signal(signal);
-        until("nobody is accepted", || no_longer_listens(&lb));
+        until("connections are refused", || no_longer_listens(&lb));
         idle.assert_closed();
         gate.open();
         let answer = busy.receive();
@@ -56,7 +56,7 @@ fn told_to_stop_it_finishes_what_it_began() {
 }
 
 #[test]
-fn an_answer_that_is_on_its_way_is_delivered_to_its_end() {
+fn response_in_transit_is_delivered_to_its_end() {
     let gate = Gate::default();
     let backend = Backend::start({
         let gate = gate.clone();
@@ -75,7 +75,7 @@ fn an_answer_that_is_on_its_way_is_delivered_to_its_end() {
         .read_exact(5, &mut message.body)
         .expect("the first half");
     lb.signal(Signal::TERM);
-    until("nobody is accepted", || no_longer_listens(&lb));
+    until("connections are refused", || no_longer_listens(&lb));
     gate.open();
     client
         .read_exact(5, &mut message.body)
@@ -96,7 +96,7 @@ fn a_tunnel_that_is_open_goes_on_until_it_ends() {
     client.send("before, ");
     until("it arrives", || backend.times_received("before") == 1);
     lb.signal(Signal::TERM);
-    until("nobody is accepted", || no_longer_listens(&lb));
+    until("connections are refused", || no_longer_listens(&lb));
     client.send("after");
     client.finish();
     assert_eq!(client.read_to_end().0, b"before, after");
@@ -118,7 +118,7 @@ fn with_nothing_to_finish_it_stops_at_once() {
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let backend = answers_when_open(&Gate::default());
+    let backend = responds_when_open(&Gate::default());
     let mut lb = Lb::start(&[backend.address], &[]);
     let mut client = lb.connect();
     client.send("GET /busy HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -126,7 +126,7 @@ fn a_second_signal_ends_it_at_once() {
         backend.times_received("/busy") == 1
     });
     lb.signal(Signal::TERM);
-    until("nobody is accepted", || no_longer_listens(&lb));
+    until("connections are refused", || no_longer_listens(&lb));
     assert!(!lb.has_ended());
     let watch = Stopwatch::start();
     lb.signal(Signal::TERM);
@@ -141,7 +141,7 @@ fn a_second_signal_ends_it_at_once() {
 
 #[test]
 fn the_shutdown_timeout_bounds_how_long_it_waits() {
-    let backend = answers_when_open(&Gate::default());
+    let backend = responds_when_open(&Gate::default());
     let lb = Lb::start(&[backend.address], &["--shutdown-timeout", "300ms"]);
     let mut client = lb.connect();
     client.send("GET /busy HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -161,7 +161,7 @@ fn the_shutdown_timeout_bounds_how_long_it_waits() {
 }
 
 #[test]
-fn asked_how_it_is_it_prints_the_table_and_goes_on() {
+fn sigusr1_prints_the_table() {
     let backend = Backend::echo();
     let lb = Lb::start(&[backend.address], &[]);
     let before = lb.usage().open_fds();
@@ -194,7 +194,7 @@ fn asked_how_it_is_it_prints_the_table_and_goes_on() {
 }
 
 #[test]
-fn a_quiet_balancer_says_nothing() {
+fn quiet_balancer_prints_nothing() {
     let backend = Backend::echo();
     // Without a start line the address has to be known before.
     let free = Refusing::new().address;
@@ -213,9 +213,9 @@ fn a_quiet_balancer_says_nothing() {
 }
 
 #[test]
-fn stopping_tells_what_is_open_and_how_long_it_waits() {
+fn stop_logs_open_connections_and_its_timeout() {
     let gate = Gate::default();
-    let backend = answers_when_open(&gate);
+    let backend = responds_when_open(&gate);
     let lb = Lb::start(&[backend.address], &["--shutdown-timeout", "20s"]);
     let mut busy = lb.connect();
     busy.send("GET /busy HTTP/1.1\r\nHost: x\r\n\r\n");

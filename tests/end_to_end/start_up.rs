@@ -46,7 +46,7 @@ fn an_address_in_use() {
 
 #[test]
 fn an_address_this_machine_does_not_have() {
-    // TEST-NET-1 (RFC 5737): nobody has it.
+    // TEST-NET-1 (RFC 5737): no machine has it.
     let output = Lb::run(&["--listen", "192.0.2.1:8080", "--backends", "5000"]);
     assert_eq!(
         failure(&output),
@@ -96,7 +96,7 @@ fn every_spelling_of_its_own_address_is_refused() {
 }
 
 #[test]
-fn a_name_that_nobody_has() {
+fn unresolvable_name() {
     // No name below `invalid` ever exists (RFC 6761, section 6.4).
     let output = Lb::run(&["--listen", "0", "--backends", "nobody.invalid:80"]);
     let line = failure(&output);

@@ -1,10 +1,10 @@
-//! TCP mode: whole connections, whatever they carry, however they end.
+//! TCP mode: whole connections of any protocol, and their ends.
 
 use crate::support::{Backend, Deaf, End, Gate, IN_ORDER, Lb, Refusing, Stopwatch, until};
 use std::time::Duration;
 
 /// Sends back all that comes, when it has come to its end.
-fn answers_at_the_end() -> Backend {
+fn responds_at_the_end() -> Backend {
     Backend::start(|mut wire, _| {
         let (received, end) = wire.read_to_end();
         wire.send(format!(
@@ -36,7 +36,7 @@ fn bytes_pass_both_ways_as_they_are() {
 
 #[test]
 fn a_client_that_has_finished_sending_still_receives() {
-    let backend = answers_at_the_end();
+    let backend = responds_at_the_end();
     let lb = Lb::start_tcp(&[backend.address], &[]);
     let mut client = lb.connect();
     client.send("a question");
@@ -83,7 +83,7 @@ fn a_backend_that_speaks_first_is_heard() {
 
 #[test]
 fn a_connection_without_a_byte_ends_on_both_sides() {
-    let backend = answers_at_the_end();
+    let backend = responds_at_the_end();
     let lb = Lb::start_tcp(&[backend.address], &[]);
     let before = lb.usage().open_fds();
     drop(lb.connect());
@@ -141,7 +141,7 @@ fn a_reset_by_the_backend_resets_the_client() {
 #[test]
 fn a_connection_goes_to_the_first_backend_that_takes_it() {
     let (refusing, deaf) = (Refusing::new(), Deaf::new());
-    let backend = answers_at_the_end();
+    let backend = responds_at_the_end();
     let args = [&IN_ORDER[..], &["--connect-timeout", "200ms"]].concat();
     let lb = Lb::start_tcp(&[refusing.address, deaf.address, backend.address], &args);
     let mut client = lb.connect();
@@ -153,9 +153,9 @@ fn a_connection_goes_to_the_first_backend_that_takes_it() {
 }
 
 #[test]
-fn when_nobody_can_be_reached_the_client_is_closed_promptly() {
-    let nobody = Refusing::new();
-    let lb = Lb::start_tcp(&[nobody.address], &[]);
+fn client_is_closed_promptly_when_no_backend_can_be_reached() {
+    let refusing = Refusing::new();
+    let lb = Lb::start_tcp(&[refusing.address], &[]);
     let before = lb.usage().open_fds();
     for _ in 0..20 {
         let watch = Stopwatch::start();
@@ -169,7 +169,7 @@ fn when_nobody_can_be_reached_the_client_is_closed_promptly() {
 
 #[test]
 fn a_tunnel_in_which_nothing_happens_is_closed_in_time() {
-    let backend = answers_at_the_end();
+    let backend = responds_at_the_end();
     let lb = Lb::start_tcp(&[backend.address], &["--tunnel-timeout", "300ms"]);
     let mut client = lb.connect();
     client.send("a word");

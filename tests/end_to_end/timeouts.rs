@@ -1,4 +1,4 @@
-//! Timeouts: who is waited for too long is given up, and nobody else.
+//! Timeouts: a peer that takes too long is given up, and no other.
 
 use crate::support::{Backend, End, Gate, Lb, Stopwatch, until};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ fn lb(backend: &Backend, flag: &str) -> Lb {
 }
 
 #[test]
-fn a_client_that_drips_its_head_is_answered_408() {
+fn client_that_drips_its_head_gets_408() {
     let backend = Backend::echo();
     let lb = lb(&backend, "--head-timeout");
     let mut client = lb.connect();
@@ -37,7 +37,7 @@ fn a_client_that_drips_its_head_is_answered_408() {
 }
 
 #[test]
-fn a_client_that_asks_nothing_is_closed_without_a_word() {
+fn silent_client_is_closed_without_a_response() {
     let backend = Backend::echo();
     let lb = lb(&backend, "--keep-alive-timeout");
     lb.connect().assert_closed();
@@ -47,7 +47,7 @@ fn a_client_that_asks_nothing_is_closed_without_a_word() {
 }
 
 #[test]
-fn a_client_that_stops_in_its_body_is_answered_408() {
+fn client_that_stops_in_its_body_gets_408() {
     let backend = Backend::echo();
     let lb = lb(&backend, "--body-timeout");
     let mut client = lb.connect();
@@ -58,7 +58,7 @@ fn a_client_that_stops_in_its_body_is_answered_408() {
 }
 
 #[test]
-fn a_backend_that_does_not_begin_its_answer_is_given_up_whatever_the_client_sends() {
+fn backend_that_does_not_begin_its_response_times_out_whatever_the_client_sends() {
     let gate = Gate::default();
     let held = gate.clone();
     let backend = Backend::start(move |mut wire, _| {
@@ -83,7 +83,7 @@ fn a_backend_that_does_not_begin_its_answer_is_given_up_whatever_the_client_send
 }
 
 #[test]
-fn a_backend_that_stops_in_its_answer_is_cut_off() {
+fn backend_that_stops_in_its_response_is_cut_off() {
     let gate = Gate::default();
     let held = gate.clone();
     let backend = Backend::start(move |mut wire, _| {
@@ -120,7 +120,7 @@ fn a_client_that_does_not_read_is_cut_off_and_its_backend_let_go() {
 }
 
 #[test]
-fn a_client_below_the_least_rate_is_answered_408_though_it_never_stops() {
+fn client_below_the_min_body_rate_gets_408_though_it_never_stops() {
     let backend = Backend::echo();
     let lb = Lb::start(&[backend.address], &["--min-body-rate", "1000"]);
     let mut client = lb.connect();

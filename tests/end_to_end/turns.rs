@@ -8,9 +8,9 @@ use lb::telemetry::{Snapshot, Stall, Summary, TurnPhase};
 use lb::time::Timestamp;
 use std::time::Duration;
 
-/// How long a pick takes: clearly a stall.
+/// Time of a pick: clearly a stall.
 const PICK_TIME: Duration = Duration::from_millis(60);
-/// Within this it is told of.
+/// Time limit of its report.
 const SOON: Duration = Duration::from_secs(10);
 
 /// Picks the first, after having held the loop up.
@@ -31,7 +31,7 @@ impl Strategy for Slow {
 }
 
 #[test]
-fn what_holds_the_loop_up_has_a_name() {
+fn stall_is_reported_with_its_phase() {
     let backend = Backend::echo();
     let mut config = Config::new([backend.address.to_string().parse().unwrap()]).unwrap();
     config

@@ -158,7 +158,7 @@ fn a_backend_that_is_not_there_is_unreachable() {
     assert_eq!(lb.connect().get("/").status, 503);
 }
 
-/// One worker alone can listen at a path; all serve who comes there.
+/// One worker alone can listen at a path; all serve the connections there.
 #[test]
 fn clients_of_a_unix_socket_are_spread_over_workers() {
     let path = path("workers");

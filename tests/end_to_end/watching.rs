@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Often enough not to wait for.
 const FAST: [&str; 2] = ["--interval", "50ms"];
 
-/// What lb says where neither kind of socket is allowed.
+/// The message of lb where neither kind of socket is allowed.
 const NOT_ALLOWED: &str = "this user may not send echo requests; allow its group to \
     (sysctl -w net.ipv4.ping_group_range='0 2147483647'), \
     or give lb the capability CAP_NET_RAW (setcap cap_net_raw+ep FILE)\n";
@@ -102,14 +102,14 @@ fn row(said: &str, target: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether this machine lets us exchange echo messages.
+/// Returns whether this machine lets us exchange echo messages.
 fn may_ping() -> bool {
     let open = |kind| Socket::new(Domain::IPV4, kind, Some(Protocol::ICMPV4));
     open(Type::DGRAM).or_else(|_| open(Type::RAW)).is_ok()
 }
 
 #[test]
-fn a_machine_that_answers_is_up_or_it_is_said_what_is_not_allowed() {
+fn machine_is_up_by_echo_or_the_missing_right_is_named() {
     let hosts = ["127.0.0.1", "127.9.8.7"];
     let output = Lb::run(&[&["ping", "--count", "3"], &FAST[..], &hosts].concat());
     if !may_ping() {
@@ -127,7 +127,7 @@ fn a_machine_that_answers_is_up_or_it_is_said_what_is_not_allowed() {
 }
 
 #[test]
-fn backends_are_checked_by_echo_or_it_is_said_what_is_not_allowed() {
+fn backends_are_checked_by_echo_or_the_missing_right_is_named() {
     let service = Refusing::new();
     let args = ["--health", "ping", "--health-interval", "20ms"];
     if !may_ping() {
@@ -140,7 +140,7 @@ fn backends_are_checked_by_echo_or_it_is_said_what_is_not_allowed() {
         return;
     }
     let lb = Lb::start(&[service.address], &args);
-    // The machine answers; of the service it says nothing.
+    // The machine replies; that is no sign of the service.
     stays("no check fails", Duration::from_millis(300), || {
         !lb.stderr().contains("health check failed")
     });
@@ -241,7 +241,7 @@ fn a_signal_shows_the_table_and_another_ends_it() {
 }
 
 #[test]
-fn it_ends_when_nobody_reads_any_more() {
+fn monitor_ends_when_its_output_is_closed() {
     let up = Backend::echo();
     let mut watcher = Command::new(env!("CARGO_BIN_EXE_lb"))
         .args(["monitor", &up.address.to_string(), "--interval", "20ms"])
@@ -254,7 +254,7 @@ fn it_ends_when_nobody_reads_any_more() {
 }
 
 #[test]
-fn a_name_nobody_has_is_refused() {
+fn unresolvable_name_is_refused() {
     let output = Lb::run(&["monitor", "nobody.invalid:80"]);
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);

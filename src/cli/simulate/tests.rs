@@ -10,7 +10,7 @@ fn experiment(line: &str) -> Experiment {
 }
 
 #[test]
-fn nothing_need_be_said() {
+fn arguments_are_optional() {
     let experiment = experiment("lb simulate");
     let rules: Vec<&str> = experiment.rules.iter().map(Rule::name).collect();
     assert_eq!(rules, STRATEGIES);

@@ -148,7 +148,7 @@ fn settings_without_effect_in_tcp_mode_are_refused() {
 }
 
 #[test]
-fn heartbeats_are_listened_to_where_they_are_told() {
+fn heartbeat_listener_has_its_flags() {
     let config = ordered("lb --backends 1 --heartbeat-listen *:7000").config;
     let heartbeats = config.heartbeats.as_ref().expect("they are listened to");
     assert_eq!(heartbeats.address.to_string(), "0.0.0.0:7000");

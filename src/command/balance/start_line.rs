@@ -123,7 +123,7 @@ impl fmt::Display for HeartbeatLine<'_> {
             f,
             "lb listens to heartbeats on {address} (UDP and TCP), {signed}"
         )?;
-        if self.config.is_open_to_strangers() {
+        if self.config.is_open_and_unsigned() {
             write!(
                 f,
                 "\nlb: warning: whoever reaches {address} can make up heartbeats; \
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn warns_where_strangers_can_send_heartbeats() {
+    fn warns_where_other_machines_can_send_heartbeats_unsigned() {
         let line = |address: &str, key| {
             let address = address.parse().unwrap();
             let mut config = Config::new(["5000".parse().unwrap()]).unwrap();

@@ -14,10 +14,7 @@ pub(super) fn of(comparison: &Comparison) -> String {
         rows,
     } = comparison;
     let mut out = format!("{scenario}: {about}\n");
-    let (runs, requests) = (
-        Counted(*seeds as u64, "run"),
-        Counted(*requests, "request"),
-    );
+    let (runs, requests) = (Counted(*seeds as u64, "run"), Counted(*requests, "request"));
     // Writing to a string cannot fail, here and below.
     let _ = writeln!(out, "{runs} of {requests}\n");
     let _ = writeln!(

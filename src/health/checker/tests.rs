@@ -178,7 +178,7 @@ fn a_shortage_of_our_own_counts_for_nothing() {
 }
 
 #[test]
-fn a_removed_target_is_checked_no_more_and_its_socket_is_closed() {
+fn removed_target_is_not_checked_and_its_socket_is_closed() {
     let mut script = script(&[1], CheckKind::HTTP);
     script.live(ms(100), |_| Host::Drops);
     script.checker.remove(CheckId(0));

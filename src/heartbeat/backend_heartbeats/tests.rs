@@ -68,7 +68,7 @@ fn silence_makes_suspect_and_then_missing_and_a_heartbeat_ends_it() {
 }
 
 #[test]
-fn a_suspect_that_is_heard_again_is_no_news() {
+fn suspect_that_sends_again_is_not_reported() {
     let mut watch = watch();
     let mut now = at(10_000);
     while !watch.is_suspect() {
@@ -94,7 +94,7 @@ fn ten_intervals_are_too_long_on_the_worst_network() {
 }
 
 #[test]
-fn a_dead_process_is_told_once_and_its_return_too() {
+fn dead_process_and_its_return_are_reported_once() {
     let mut watch = watch();
     let mut hear = |ms, process| {
         let (Heard::Taken, finding) = watch.hear(&with_process(ms, process), true, at(ms)) else {

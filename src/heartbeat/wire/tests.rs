@@ -132,7 +132,7 @@ fn missing_key_and_wrong_key_are_distinguished() {
 }
 
 #[test]
-fn another_version_is_told_apart() {
+fn another_version_is_recognised() {
     let mut bytes = heartbeat().encode(None);
     bytes[4] = 2;
     assert_eq!(

@@ -128,7 +128,7 @@ fn room_for_the_line_feed_alone_does_not_tear_another() {
 }
 
 #[test]
-fn it_is_told_each_time_it_begins_and_ends() {
+fn each_failure_is_reported_at_its_beginning_and_end() {
     let mut stand = Stand::with_room(0);
     for _ in 0..3 {
         stand.write("lost\n");

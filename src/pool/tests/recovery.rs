@@ -98,7 +98,7 @@ fn error_of_all_ejects_none_and_error_of_the_majority_no_more_than_allowed() {
 }
 
 #[test]
-fn with_too_many_ejected_the_next_is_spared_and_that_is_said_once() {
+fn beyond_max_ejected_the_next_is_spared_and_reported_once() {
     let mut pool = watched(2, RAMP);
     pool.set_policy(EjectionPolicy {
         max_ejected_percent: 49,

@@ -99,7 +99,7 @@ fn bytes_left_by_a_failed_write_go_to_the_next_backend() {
 }
 
 #[test]
-fn the_next_backend_of_a_tunnel_is_told_of_an_end_as_well() {
+fn the_next_backend_of_a_tunnel_gets_an_end_as_well() {
     let mut stage = Stage::tcp(2);
     let client = stage.client();
     stage.end(client);

@@ -100,7 +100,7 @@ fn only_faults_of_a_backend_are_errors_of_a_backend() {
 }
 
 #[test]
-fn a_successor_in_a_slot_starts_at_zero_and_is_told_nothing_of_its_predecessor() {
+fn successor_in_a_slot_starts_at_zero() {
     let mut metrics = Metrics::new(Timestamp::ZERO);
     let successor = BackendId::new(0, 1);
     metrics.record(&record(Some(FIRST), None));

@@ -1,4 +1,4 @@
-//! `Expect: 100-continue`, and answers that come before the request is over.
+//! `Expect: 100-continue`, and responses that come before the request is complete.
 
 use super::stand::{PATIENCE, Stand, Then, sings, then};
 use crate::support::{Gate, Wire};
@@ -11,7 +11,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// RFC 9110, section 10.1.1: the client waits, the backend decides.
 #[test]
-fn a_client_that_waits_for_100_is_told_by_the_backend() {
+fn client_that_waits_for_100_gets_the_backends() {
     let mut stand = Stand::scripted(|wire| {
         let Ok(mut request) = wire.read_head() else {
             return Then::Closes;
@@ -66,10 +66,10 @@ fn a_client_that_does_not_wait_is_served() {
     stand.assert_sound(Some(client));
 }
 
-/// The backend answers finally without asking for the body. The client may send it or not, so
-/// its connection cannot go on (RFC 9112, section 9.3).
+/// The backend sends a final response without requesting the body. The client may send it or not,
+/// so its connection cannot go on (RFC 9112, section 9.3).
 #[test]
-fn a_backend_that_does_not_want_the_body_says_so_at_once() {
+fn backend_refuses_the_body_at_once() {
     for sends_body in [false, true] {
         let mut stand = Stand::scripted(|wire| {
             if wire.read_head().is_err() {
@@ -93,9 +93,9 @@ fn a_backend_that_does_not_want_the_body_says_so_at_once() {
     }
 }
 
-/// RFC 9112, section 9.6: the answer must survive that the rest of the body meets nobody.
+/// RFC 9112, section 9.6: the response must survive that the rest of the body is not read.
 #[test]
-fn an_early_answer_reaches_a_client_that_is_still_sending() {
+fn early_response_reaches_a_client_that_is_still_sending() {
     const BODY_BYTES: usize = 800_000;
     let mut stand = Stand::scripted(|wire| {
         if wire.read_head().is_err() {
@@ -111,7 +111,7 @@ fn an_early_answer_reaches_a_client_that_is_still_sending() {
     let part = vec![b'x'; 20_000];
     client.send(&part);
     client.peek(1);
-    // The answer is there, and the client does not look at it before it has sent all it has.
+    // The response is there, and the client does not look at it before it has sent all it has.
     for _ in 1..BODY_BYTES / part.len() {
         client.try_send(&part).expect("somebody listens");
     }
@@ -124,9 +124,9 @@ fn an_early_answer_reaches_a_client_that_is_still_sending() {
     stand.assert_sound(None);
 }
 
-/// The backend begins its answer early and goes on reading: nothing is cut short.
+/// The backend begins its response early and goes on reading: nothing is cut short.
 #[test]
-fn an_answer_and_a_request_body_can_be_under_way_at_once() {
+fn response_and_request_body_can_be_in_transit_at_once() {
     let asked = Gate::default();
     let mut stand = Stand::scripted({
         let asked = asked.clone();
@@ -154,10 +154,10 @@ fn an_answer_and_a_request_body_can_be_under_way_at_once() {
     stand.assert_sound(None);
 }
 
-/// A malformed chunk after a good one: the client is told, and the backend never sees the end of
-/// a request.
+/// A malformed chunk after a good one: the client gets an error, and the backend never sees the end
+/// of a request.
 #[test]
-fn a_request_that_turns_out_malformed_is_never_whole() {
+fn request_with_a_malformed_chunk_is_never_complete() {
     let mut stand = Stand::scripted(|wire| match wire.read_request() {
         Some(_) => panic!("a whole request"),
         None => Then::Closes,

@@ -1,4 +1,4 @@
-//! Where a body ends: told to both sides so that neither can be wrong about it.
+//! The end of a body, marked on both sides so that neither can be wrong about it.
 
 use super::stand::{Stand, Then};
 use super::table::{PLAIN, Relayed, assert_relayed, breaks, closes, stays};
@@ -165,7 +165,7 @@ fn response_bodies_end_where_they_end() {
             ..PLAIN
         },
         Relayed {
-            rule: "what follows an answer is nobody's",
+            rule: "bytes after a response are dropped",
             section: "9.2",
             answers: stays(
                 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok\
@@ -178,7 +178,7 @@ fn response_bodies_end_where_they_end() {
 }
 
 #[test]
-fn answers_without_a_body_have_none() {
+fn responses_without_a_body_have_none() {
     const TABLE: &[Relayed] = &[
         Relayed {
             rule: "HEAD with a length",
@@ -240,7 +240,7 @@ fn answers_without_a_body_have_none() {
 }
 
 #[test]
-fn interim_answers_pass_in_any_number() {
+fn interim_responses_pass_in_any_number() {
     const TABLE: &[Relayed] = &[
         Relayed {
             rule: "103",
@@ -254,7 +254,7 @@ fn interim_answers_pass_in_any_number() {
             ..PLAIN
         },
         Relayed {
-            rule: "100 that nobody asked for",
+            rule: "unsolicited 100",
             section: "9110 15.2.1",
             answers: stays(
                 "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
@@ -292,7 +292,7 @@ fn interim_answers_pass_in_any_number() {
 
 /// The client must not take a part for the whole.
 #[test]
-fn an_answer_that_breaks_off_does_not_end_in_order() {
+fn broken_off_response_does_not_end_in_order() {
     const TABLE: &[Relayed] = &[
         Relayed {
             rule: "less than the length that was said",

@@ -1,4 +1,4 @@
-//! What is meant for one hop goes no further, and nothing else is lost (RFC 9110, section 7.6.1).
+//! Hop-by-hop fields go no further, and nothing else is lost (RFC 9110, section 7.6.1).
 
 use super::stand::{Stand, Then};
 use super::table::{PLAIN, Relayed, assert_relayed, stays};
@@ -49,7 +49,7 @@ fn fields_for_one_hop_are_not_sent_on() {
 
 /// A client must not be able to take away what the backend frames, routes or decides by.
 #[test]
-fn connection_cannot_name_what_is_for_everybody() {
+fn connection_cannot_name_end_to_end_fields() {
     const TABLE: &[Relayed] = &[
         Relayed {
             rule: "Content-Length named by Connection",
@@ -96,7 +96,7 @@ fn connection_cannot_name_what_is_for_everybody() {
 }
 
 #[test]
-fn fields_of_an_answer_for_one_hop_are_not_sent_on() {
+fn hop_by_hop_fields_of_a_response_are_not_sent_on() {
     const TABLE: &[Relayed] = &[
         Relayed {
             rule: "Connection of an answer, and what it names",

@@ -1,10 +1,10 @@
-//! What a backend is told of the client, and which host it is asked for.
+//! The client's data in requests to backends, and the host of the request.
 
 use super::stand::Stand;
 use super::table::{PLAIN, Relayed, assert_relayed};
 
 #[test]
-fn the_client_is_named_and_its_target_said_as_a_server_wants_it() {
+fn client_is_named_and_target_is_in_origin_form() {
     const TABLE: &[Relayed] = &[
         Relayed {
             rule: "the client is added to X-Forwarded-For, in one line",

@@ -1,4 +1,5 @@
-//! What is too long, too many or too late is refused at its limit, and not one byte before.
+//! Messages that are too long, too many or too late are refused at the limit, and not one byte
+//! before.
 
 use super::refusals::refused;
 use super::stand::{Stand, Then, sings, then};
@@ -59,7 +60,7 @@ fn a_head_that_comes_too_slowly_is_refused() {
     client.set_patience(Duration::from_millis(20));
     let watch = Stopwatch::start();
     client.send("GET / HTTP/1.1\r\nHost: a\r\nX: ");
-    // Each look waits a little while for the answer.
+    // Each look waits a little while for the response.
     while client.peek(1).is_empty() && watch.elapsed() < 10 * LIMIT {
         let _ = client.try_send(b"b");
     }
@@ -77,7 +78,7 @@ fn a_head_that_comes_too_slowly_is_refused() {
     stand.assert_sound(None);
 }
 
-/// A client that never asked anything is let go without a word.
+/// A client that never sent a request is closed without a response.
 #[test]
 fn an_idle_connection_is_closed_in_time() {
     let mut stand = Stand::with(&["--keep-alive-timeout", "200ms"]);

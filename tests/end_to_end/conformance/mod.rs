@@ -1,9 +1,9 @@
-//! What RFC 9110 and RFC 9112 ask of an intermediary, rule by rule, of the real `lb`.
+//! The rules of RFC 9110 and RFC 9112 for an intermediary, one by one, on the real `lb`.
 //!
-//! Most rules are rows of a table: the exact bytes a client sends, those a backend is to get, those
-//! it answers, those the client is to get. What needs more than one round is a test of its own.
-//! After each case a request that has nothing to do with it must get its own answer, `lb` must
-//! come to rest, and every socket must be closed: see [`stand`].
+//! Most rules are rows of a table: the exact bytes a client sends, those a backend is to get, its
+//! response, those the client is to get. Cases of more than one round are tests of their own. After
+//! each case an unrelated request must get its own response, `lb` must come to rest, and every
+//! socket must be closed: see [`stand`].
 
 mod cleaned;
 mod expectations;

@@ -6,11 +6,11 @@ use crate::support::{Backend, Client, Lb};
 use std::thread;
 
 const PIPELINED: usize = 2_000;
-/// What a balancer may grow by: far less than requests and answers together.
+/// Growth allowed to a balancer: far less than requests and responses together.
 const MAX_GROWTH_KIB: u64 = 2 * 1024;
 
 #[test]
-fn two_thousand_pipelined_requests_are_answered_in_order_in_little_memory() {
+fn two_thousand_pipelined_requests_are_served_in_order_in_little_memory() {
     let mut stand = Stand::scripted(|wire| {
         let Some(request) = wire.read_request() else {
             return Then::Closes;
@@ -60,7 +60,7 @@ fn two_thousand_pipelined_requests_are_answered_in_order_in_little_memory() {
 
 /// A client that sends without end and reads nothing is held back, not buffered for.
 #[test]
-fn a_client_that_does_not_read_cannot_pile_up_answers() {
+fn client_that_does_not_read_cannot_pile_up_responses() {
     let mut stand = Stand::new();
     let mut client = stand.connect();
     let before = stand.lb.usage().peak_rss_kib();
@@ -70,16 +70,16 @@ fn a_client_that_does_not_read_cannot_pile_up_answers() {
     while sent < 2_000_000 && client.try_send(batch.as_bytes()).is_ok() {
         sent += 500;
     }
-    assert!(sent < 2_000_000, "nobody held the client back");
+    assert!(sent < 2_000_000, "the client was not held back");
     let grown = stand.lb.usage().peak_rss_kib() - before;
     assert!(grown <= MAX_GROWTH_KIB, "grown by {grown} KiB");
     stand.assert_sound(Some(client));
 }
 
-/// RFC 9112, section 9.6: ending the sending side says that no more is asked, not that nothing
-/// more is heard.
+/// RFC 9112, section 9.6: ending the sending side means that no request follows, not that nothing
+/// more is read.
 #[test]
-fn a_client_that_ends_after_its_requests_gets_every_answer() {
+fn client_that_half_closes_after_its_requests_gets_every_response() {
     let mut stand = Stand::scripted(|wire| {
         if wire.read_request().is_none() {
             return Then::Closes;
@@ -143,7 +143,7 @@ fn a_client_that_ends_within_a_request_is_not_served() {
 
 /// RFC 9112, section 2.2: however it is cut, a message is the same message.
 #[test]
-fn requests_that_trickle_in_are_answered_like_others() {
+fn requests_that_trickle_in_are_served_like_others() {
     let mut stand = Stand::new();
     let mut client = stand.connect();
     let request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
@@ -165,9 +165,9 @@ fn requests_that_trickle_in_are_answered_like_others() {
     assert_relayed(&mut stand, &[PLAIN]);
 }
 
-/// Answers to one client do not reach another, however their requests interleave.
+/// Responses to one client do not reach another, however their requests interleave.
 #[test]
-fn clients_that_take_turns_get_their_own_answers() {
+fn alternating_clients_get_their_own_responses() {
     let backend = Backend::echo();
     let lb = Lb::start(&[backend.address], &["--backend-max-connections", "2"]);
     let mut clients: Vec<Client> = (0..10).map(|_| lb.connect()).collect();

@@ -1,4 +1,4 @@
-//! What two recipients could read differently is refused, and nothing of it reaches a backend.
+//! Ambiguous requests are refused, and nothing of them reaches a backend.
 
 use super::stand::Stand;
 use super::table::{Refused, assert_refused};
@@ -121,7 +121,7 @@ fn a_request_has_one_well_formed_host() {
 }
 
 #[test]
-fn the_length_of_a_body_is_said_once() {
+fn body_length_is_given_once() {
     const TABLE: &[Refused] = refused! { 400 "bad_content_length":
         "a length and chunks" "6.3"
             with!("Content-Length: 5\r\nTransfer-Encoding: chunked");
@@ -172,8 +172,8 @@ fn a_transfer_coding_is_chunked_once_and_last() {
 }
 
 #[test]
-fn a_chunk_says_its_size_in_plain_digits() {
-    // All of it arrives at once, so it is refused before a backend is asked.
+fn chunk_size_is_plain_digits() {
+    // All of it arrives at once, so it is refused before a backend is picked.
     const TABLE: &[Refused] = refused! { 400 "bad_chunk":
         "a size with a sign" "7.1" chunks!("+5\r\nhello\r\n0\r\n\r\n");
         "a negative size" "7.1" chunks!("-5\r\nhello\r\n0\r\n\r\n");
@@ -204,7 +204,7 @@ fn a_chunk_says_its_size_in_plain_digits() {
 }
 
 #[test]
-fn other_protocols_are_told_that_this_is_http_1() {
+fn other_protocols_get_400_or_505() {
     const OTHERS: &[Refused] = refused! { 400 "not_http1":
         "HTTP/0.9" "2.3" "GET /\r\n";
         "the preface of HTTP/2" "9113 3.4" "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -220,7 +220,7 @@ fn other_protocols_are_told_that_this_is_http_1() {
 }
 
 #[test]
-fn what_is_not_served_is_said_so() {
+fn unsupported_request_is_refused_with_its_own_status() {
     const METHODS: &[Refused] = refused! { 405 "connect_method":
         "CONNECT" "9110 9.3.6" "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n";
     };
@@ -233,7 +233,7 @@ fn what_is_not_served_is_said_so() {
     assert_refused(&mut stand, EXPECTATIONS);
 }
 
-/// What follows a refusal on its connection is not read as a request.
+/// Bytes after a refusal on its connection are not read as a request.
 #[test]
 fn nothing_is_served_behind_a_refusal() {
     const TABLE: &[Refused] = refused! { 400 "bad_content_length":

@@ -1,4 +1,4 @@
-//! What may be sent again, and what never is (RFC 9110, section 9.2.2).
+//! Requests that may be retried, and those that never are (RFC 9110, section 9.2.2).
 
 use super::stand::{Stand, Then, sings};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ fn hangs_up_once(reads: bool) -> Stand {
 }
 
 #[test]
-fn what_is_safe_to_repeat_survives_the_end_of_a_pooled_connection() {
+fn idempotent_request_survives_the_end_of_a_pooled_connection() {
     for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"] {
         for reads in [false, true] {
             let mut stand = hangs_up_once(reads);

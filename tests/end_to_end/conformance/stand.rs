@@ -1,4 +1,4 @@
-//! Where a case is tried: one `lb` between a client and a backend that both deal in exact bytes.
+//! The stand for a case: one `lb` between a client and a backend that both deal in exact bytes.
 //!
 //! It is kept for all cases of a theme, so that what one of them breaks is met by the next. What
 //! must hold after each is checked here and nowhere else.
@@ -11,23 +11,23 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// The request that must always be answered.
+/// The request that must always be served.
 const CANARY: &str = "GET /canary HTTP/1.1\r\nHost: canary\r\n\r\n";
 const CANARY_START: &[u8] = b"GET /canary ";
-/// What the log has of it and of nothing else.
+/// Marks it in the log, and nothing else.
 const CANARY_LOGGED: &str = " target=\"/canary\" ";
 const CANARY_BODY: &str = "it sings";
-/// For an answer to come. A case that fails should not take long.
+/// Time limit of a response. A case that fails should not take long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a backend answers, and what it does then.
+/// The response of a backend, and its next action.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer {
     pub(crate) bytes: &'static str,
     pub(crate) then: Then,
 }
 
-/// What becomes of a connection.
+/// The fate of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
     /// It is good for another request.
@@ -41,12 +41,12 @@ pub(crate) enum Then {
 pub(crate) struct Stand {
     pub(crate) lb: Lb,
     pub(crate) backend: Backend,
-    answer: Arc<Mutex<Answer>>,
+    respond: Arc<Mutex<Answer>>,
     log: Receiver<String>,
     resting_sockets: usize,
 }
 
-/// How far the connections of the backend have been looked at.
+/// Position up to which the connections of the backend have been checked.
 pub(crate) struct Mark(Vec<usize>);
 
 impl Stand {
@@ -56,13 +56,13 @@ impl Stand {
 
     /// A stand with further arguments to `lb`.
     pub(crate) fn with(args: &[&str]) -> Self {
-        let answer = Arc::new(Mutex::new(OK));
-        let script = Arc::clone(&answer);
+        let respond = Arc::new(Mutex::new(OK));
+        let script = Arc::clone(&respond);
         let backend = Backend::start(move |wire, _| serve(wire, &script));
-        Self::over(backend, answer, args)
+        Self::over(backend, respond, args)
     }
 
-    /// A stand whose backend does as `script` says, but for canaries.
+    /// A stand whose backend follows `script`, except for canaries.
     pub(crate) fn scripted(script: impl Fn(&mut Wire) -> Then + Send + Sync + 'static) -> Self {
         let backend = Backend::start(move |mut wire, _| {
             loop {
@@ -82,7 +82,7 @@ impl Stand {
         Self::over(backend, Arc::new(Mutex::new(OK)), &[])
     }
 
-    fn over(backend: Backend, answer: Arc<Mutex<Answer>>, args: &[&str]) -> Self {
+    fn over(backend: Backend, respond: Arc<Mutex<Answer>>, args: &[&str]) -> Self {
         let args = [
             &[
                 "--access-log",
@@ -110,7 +110,7 @@ impl Stand {
         Self {
             lb,
             backend,
-            answer,
+            respond,
             log,
             resting_sockets,
         }
@@ -122,9 +122,9 @@ impl Stand {
         client
     }
 
-    /// Decides what the backend answers from now on.
-    pub(crate) fn answer(&self, answer: Answer) {
-        *self.answer.lock().unwrap() = answer;
+    /// Decides the response of the backend from now on.
+    pub(crate) fn respond(&self, respond: Answer) {
+        *self.respond.lock().unwrap() = respond;
     }
 
     /// The present end of what the backend was sent.
@@ -137,8 +137,8 @@ impl Stand {
         )
     }
 
-    /// What the backend was sent since `mark`, on whatever connection, but for the id of the
-    /// request, which nobody can foretell.
+    /// Bytes the backend was sent since `mark`, on all connections, but for the id of the request,
+    /// which cannot be foreseen.
     pub(crate) fn arrived_since(&self, mark: &Mark) -> String {
         let mut arrived = Vec::new();
         for nth in 0..self.backend.connections() {
@@ -152,7 +152,7 @@ impl Stand {
             .collect()
     }
 
-    /// What the log says was the matter with the exchange that ended last.
+    /// The log's reason of the exchange that ended last.
     pub(crate) fn reason(&self) -> String {
         let mut line = self.log.recv_timeout(PATIENCE).expect("a line in the log");
         while let Ok(later) = self.log.try_recv() {
@@ -168,9 +168,9 @@ impl Stand {
     }
 }
 
-/// What must hold after each case.
+/// Checks the invariants after a case.
 impl Stand {
-    /// A canary on a connection of its own gets its own answer; then, with `client` open or gone,
+    /// A canary on a connection of its own gets its own response; then, with `client` open or gone,
     /// `lb` is at rest, and all sockets but those of open connections are closed.
     pub(crate) fn assert_sound(&mut self, client: Option<Client>) {
         assert!(!self.lb.has_ended(), "lb has ended: {}", self.lb.stderr());
@@ -192,11 +192,11 @@ impl Stand {
     }
 }
 
-/// Sends a canary on an open connection and expects its answer.
+/// Sends a canary on an open connection and expects its response.
 pub(crate) fn sings(client: &mut Client) -> Result<(), String> {
     client.send(CANARY);
     match client.try_receive() {
-        Ok(answer) if answer.status == 200 && answer.text() == CANARY_BODY => Ok(()),
+        Ok(respond) if respond.status == 200 && respond.text() == CANARY_BODY => Ok(()),
         other => Err(format!("the canary got {other:?}")),
     }
 }
@@ -206,20 +206,20 @@ const OK: Answer = Answer {
     then: Then::Stays,
 };
 
-/// The backend: reads a whole request, answers as it was told.
-fn serve(mut wire: Wire, answer: &Mutex<Answer>) {
+/// The backend: reads a whole request, responds by the script.
+fn serve(mut wire: Wire, respond: &Mutex<Answer>) {
     while let Some(request) = wire.read_request() {
         if request.word(1) == "/canary" {
-            if wire.try_send(canary_answer().as_bytes()).is_err() {
+            if wire.try_send(canary_response().as_bytes()).is_err() {
                 return;
             }
             continue;
         }
-        let answer = *answer.lock().unwrap();
-        if wire.try_send(answer.bytes.as_bytes()).is_err() {
+        let respond = *respond.lock().unwrap();
+        if wire.try_send(respond.bytes.as_bytes()).is_err() {
             return;
         }
-        match answer.then {
+        match respond.then {
             Then::Stays => {}
             Then::Closes => return,
             Then::Breaks => return wire.reset(),
@@ -229,17 +229,17 @@ fn serve(mut wire: Wire, answer: &Mutex<Answer>) {
 
 fn sing(wire: &mut Wire) -> Then {
     match wire.read_request() {
-        Some(_) if wire.try_send(canary_answer().as_bytes()).is_ok() => Then::Stays,
+        Some(_) if wire.try_send(canary_response().as_bytes()).is_ok() => Then::Stays,
         _ => Then::Closes,
     }
 }
 
-fn canary_answer() -> String {
+fn canary_response() -> String {
     let length = CANARY_BODY.len();
     format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{CANARY_BODY}")
 }
 
-/// How a connection ended, in the words of the cases.
+/// The end of a connection, in the words of the cases.
 pub(crate) fn then(end: End) -> Then {
     match end {
         End::Silent => Then::Stays,

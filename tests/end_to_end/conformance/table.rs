@@ -5,7 +5,7 @@
 use super::stand::{Answer, Stand, Then, sings, then};
 use crate::support::Client;
 
-/// `{id}` in expected bytes: what a backend is told of a client that asked host `a`.
+/// `{id}` in expected bytes: the client's data in a request for host `a`.
 const IDENTITY: &str = "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Host: a\r\n\
                         X-Forwarded-Proto: http\r\nX-Forwarded-Port: {port}\r\n";
 
@@ -13,27 +13,27 @@ const IDENTITY: &str = "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Host: a\r\n\
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refused {
     pub(crate) rule: &'static str,
-    /// Where it is written: RFC 9112 unless said.
+    /// The rule's section: of RFC 9112 by default.
     pub(crate) section: &'static str,
     pub(crate) asks: &'static str,
     pub(crate) status: u16,
-    /// The reason in the access log and in the answer.
+    /// The reason in the access log and in the response.
     pub(crate) reason: &'static str,
 }
 
-/// A request and an answer that are passed on, byte by byte as said.
+/// A request and a response that are passed on, byte by byte as said.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Relayed {
     pub(crate) rule: &'static str,
-    /// Where it is written: RFC 9112 unless said.
+    /// The rule's section: of RFC 9112 by default.
     pub(crate) section: &'static str,
     pub(crate) asks: &'static str,
-    /// What the backend gets.
+    /// Bytes for the backend.
     pub(crate) arrives: &'static str,
     pub(crate) answers: Answer,
-    /// What the client gets.
+    /// Bytes for the client.
     pub(crate) receives: &'static str,
-    /// What becomes of the client connection.
+    /// The fate of the client connection.
     pub(crate) then: Then,
 }
 
@@ -48,19 +48,19 @@ pub(crate) const PLAIN: Relayed = Relayed {
     then: Then::Stays,
 };
 
-/// An answer after which the backend reads on.
+/// A response after which the backend reads on.
 pub(crate) const fn stays(bytes: &'static str) -> Answer {
     let then = Then::Stays;
     Answer { bytes, then }
 }
 
-/// An answer after which the backend ends the connection.
+/// A response after which the backend ends the connection.
 pub(crate) const fn closes(bytes: &'static str) -> Answer {
     let then = Then::Closes;
     Answer { bytes, then }
 }
 
-/// An answer after which the backend resets the connection.
+/// A response after which the backend resets the connection.
 pub(crate) const fn breaks(bytes: &'static str) -> Answer {
     let then = Then::Breaks;
     Answer { bytes, then }

@@ -1,10 +1,10 @@
-//! An answer that cannot be trusted is a 502, and its connection is never used again.
+//! A response that cannot be trusted is a 502, and its connection is never used again.
 
 use super::stand::{Answer, Stand, Then, sings};
 use super::table::{breaks, closes, stays};
 use crate::support::until;
 
-/// What is wrong, where it says so (RFC 9112 unless said), the answer.
+/// The fault, its section (of RFC 9112 by default), the response.
 const UNTRUSTED: &[(&str, &str, Answer)] = &[
     ("no HTTP at all", "4", stays("SSH-2.0-OpenSSH_9.6\r\n\r\n")),
     ("HTTP/0.9", "4", closes("<html>hello</html>")),
@@ -74,7 +74,7 @@ const UNTRUSTED: &[(&str, &str, Answer)] = &[
         stays("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
     ),
     (
-        "an upgrade nobody asked for",
+        "an unsolicited upgrade",
         "9110 15.2.2",
         stays("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
     ),
@@ -102,14 +102,14 @@ const UNTRUSTED: &[(&str, &str, Answer)] = &[
 ];
 
 #[test]
-fn an_untrustworthy_answer_is_a_502_and_its_connection_is_gone() {
+fn untrustworthy_response_is_a_502_and_its_connection_is_gone() {
     let mut stand = Stand::new();
     let mut broken = Vec::new();
     for (rule, section, answer) in UNTRUSTED {
         println!("{rule} ({section})");
         stand.answer(*answer);
         let mut client = stand.connect();
-        // A POST: it is not repeated, whatever the answer.
+        // A POST: it is not retried after any response.
         let response = client.post("/", b"body");
         let told = response.message.word(0) == "HTTP/1.1" && response.status == 502;
         let serves = sings(&mut client);
@@ -125,9 +125,9 @@ fn an_untrustworthy_answer_is_a_502_and_its_connection_is_gone() {
     assert!(broken.is_empty(), "not kept:\n{}", broken.join("\n"));
 }
 
-/// Requests that follow go elsewhere: what the backend still has to say answers none of them.
+/// Requests that follow go elsewhere: the rest of the backend's bytes is no response to them.
 #[test]
-fn the_rest_of_an_untrustworthy_answer_answers_nobody() {
+fn rest_of_an_untrustworthy_response_is_no_response_to_others() {
     let mut stand = Stand::new();
     stand.answer(stays(
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok\
@@ -141,8 +141,8 @@ fn the_rest_of_an_untrustworthy_answer_answers_nobody() {
     stand.assert_sound(Some(client));
 }
 
-/// Section 7.1: a chunk that turns out to be malformed later cannot be taken back, so the answer
-/// must not seem whole.
+/// Section 7.1: a chunk that turns out to be malformed later cannot be taken back, so the response
+/// must not seem complete.
 #[test]
 fn a_chunk_that_turns_out_malformed_does_not_end_in_order() {
     let mut stand = Stand::scripted(|wire| {

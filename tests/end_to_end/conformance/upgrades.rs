@@ -23,7 +23,7 @@ fn upgraded(stand: &Stand, early: &str) -> Client {
 }
 
 #[test]
-fn the_request_says_what_it_wants_and_the_tunnel_is_byte_exact() {
+fn request_names_its_protocol_and_the_tunnel_is_byte_exact() {
     let mut stand = Stand::scripted(|wire| {
         let Ok(head) = wire.read_head() else {
             return Then::Closes;
@@ -126,7 +126,7 @@ fn an_upgrade_that_is_declined_leaves_a_connection_of_http() {
 }
 
 #[test]
-fn what_is_no_upgrade_is_not_passed_on_as_one() {
+fn incomplete_upgrade_is_not_passed_on_as_one() {
     const TABLE: &[Relayed] = &[
         Relayed {
             rule: "Upgrade that Connection does not name",
@@ -153,7 +153,7 @@ fn what_is_no_upgrade_is_not_passed_on_as_one() {
     assert_relayed(&mut Stand::new(), TABLE);
 }
 
-/// A 101 that is not one: nobody knows what its connection speaks.
+/// A 101 without a protocol: its connection may speak anything.
 #[test]
 fn a_half_formed_101_is_a_502() {
     let mut stand = Stand::new();

@@ -1,4 +1,4 @@
-//! Every side is spoken to in HTTP/1.1, whatever it speaks, and never in what it cannot know.
+//! Every side gets HTTP/1.1 for any version it speaks, and never a feature its version lacks.
 
 use super::stand::{Stand, Then};
 use super::table::{PLAIN, Relayed, assert_relayed, closes, stays};

@@ -11,7 +11,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use tungstenite::{Message, accept, client};
 
-/// Answers each message with itself, until the client closes.
+/// Echoes each message, until the client closes.
 fn echo(stream: TcpStream) {
     let mut socket = accept(stream).expect("a handshake");
     while let Ok(message) = socket.read() {

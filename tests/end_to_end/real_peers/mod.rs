@@ -30,7 +30,7 @@ fn script(name: &str) -> PathBuf {
     root.join("tests/end_to_end/real_peers").join(name)
 }
 
-/// What a command printed. It must succeed.
+/// Output of a command. It must succeed.
 #[track_caller]
 fn printed(command: &mut Command) -> String {
     let output = command.output().expect("a tool that is installed");
@@ -92,7 +92,7 @@ fn curl() -> Command {
     command
 }
 
-/// What `server.py` says of a body.
+/// The digest of a body by `server.py`.
 fn said_of(method: &str, body: &[u8]) -> String {
     format!("{method} {} ", body.len())
 }
@@ -205,7 +205,7 @@ fn python_does_all_it_can_on_one_connection() {
     assert_eq!(printed(&mut client), "all is well\n");
 }
 
-/// `python3 -m http.server` speaks HTTP/1.0 and closes after each answer.
+/// `python3 -m http.server` speaks HTTP/1.0 and closes after each response.
 #[test]
 fn curl_stays_connected_to_a_server_that_speaks_http_1_0() {
     let (Some(_), Some(mut command)) = (tool("curl"), tool("python3")) else {

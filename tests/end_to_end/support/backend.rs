@@ -26,8 +26,8 @@ struct Connection {
 }
 
 impl Backend {
-    /// Runs `script` for each connection, on a thread of its own. It is told which connection it
-    /// is, from 0 up; when it returns, the connection is closed.
+    /// Runs `script` for each connection, on a thread of its own, with the number of the
+    /// connection, from 0 up; when it returns, the connection is closed.
     pub(crate) fn start(script: impl Fn(Wire, usize) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -43,7 +43,7 @@ impl Backend {
         }
     }
 
-    /// Answers each request with the bytes that `answer` makes of it.
+    /// Responds to each request with the bytes that `answer` makes of it.
     pub(crate) fn answering(answer: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self::start(move |mut wire, _| {
             while let Some(request) = wire.read_request() {
@@ -54,13 +54,13 @@ impl Backend {
         })
     }
 
-    /// Answers each request with `200`, its own method and target as the body, a space between
+    /// Responds to each request with `200`, its own method and target as the body, a space between
     /// them, and its `X-Request-Id`.
     pub(crate) fn echo() -> Self {
         Self::answering(echo)
     }
 
-    /// Reads a request on each connection, answers it with `part` and closes.
+    /// Reads a request on each connection, responds with `part` and closes.
     pub(crate) fn breaking_off(part: &'static str) -> Self {
         Self::start(move |mut wire, _| {
             if wire.read_request().is_some() {
@@ -69,7 +69,7 @@ impl Backend {
         })
     }
 
-    /// Reads a request on each connection, answers it with `part` and breaks the connection.
+    /// Reads a request on each connection, responds with `part` and breaks the connection.
     pub(crate) fn resetting(part: &'static str) -> Self {
         Self::start(move |mut wire, _| {
             if wire.read_request().is_some() {
@@ -91,25 +91,25 @@ impl Backend {
         open.count()
     }
 
-    /// What arrived so far on the connection of this number, exactly; the first MiB of it.
+    /// Bytes that arrived so far on the connection of this number, exactly; the first MiB of them.
     pub(crate) fn received(&self, nth: usize) -> Vec<u8> {
         let connections = self.shared.connections.lock().unwrap();
         connections[nth].received.lock().unwrap().clone()
     }
 
-    /// What arrived on all connections, as text, one after another.
+    /// Bytes that arrived on all connections, as text, one after another.
     pub(crate) fn received_text(&self) -> String {
         let all = (0..self.connections()).map(|nth| self.received(nth));
         String::from_utf8_lossy(&all.collect::<Vec<_>>().concat()).into_owned()
     }
 
-    /// How often `text` arrived, on all connections.
+    /// Number of times `text` arrived, on all connections.
     pub(crate) fn times_received(&self, text: &str) -> usize {
         self.received_text().matches(text).count()
     }
 }
 
-/// The answer of [`Backend::echo`].
+/// The response of [`Backend::echo`].
 pub(crate) fn echo(request: &Message) -> Vec<u8> {
     let body = format!("{} {}", request.word(0), request.word(1));
     let id = request.field("x-request-id").unwrap_or("-");

@@ -1,4 +1,4 @@
-//! A client that sends exactly what it is told.
+//! A client that sends exactly the bytes it is given.
 
 use super::message::{Broken, Response};
 use super::wire::{End, Wire};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// One connection, used for one request after another.
 pub(crate) struct Client(Wire);
 
-/// Whether connections to an address are taken.
+/// Returns whether connections to an address are accepted.
 pub(crate) fn listens(address: SocketAddr) -> bool {
     TcpStream::connect(address).is_ok()
 }
@@ -34,7 +34,7 @@ impl Client {
         self.receive()
     }
 
-    /// Sends a GET whose answer must break off.
+    /// Sends a GET whose response must break off.
     #[track_caller]
     pub(crate) fn get_broken(&mut self, target: &str) -> Broken {
         self.send(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"));

@@ -1,7 +1,7 @@
 //! Bulk content that can be made and checked piece by piece, at any size.
 //!
-//! Noise, in blocks that bear their number: a byte that is lost, doubled, changed or out of
-//! place is found, and nobody has to keep the whole.
+//! Noise, in blocks that bear their number: a byte that is lost, doubled, changed or out of place
+//! is found without a copy of the whole.
 
 /// Bytes of a block.
 const BLOCK_BYTES: usize = 64 * 1024;

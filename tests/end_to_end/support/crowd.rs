@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::thread;
 
-/// Several clients of Pi servers ask at once, each so many times. Returns who served how many.
+/// Several clients of Pi servers send so many requests each at once. Returns the requests served by
+/// each server.
 pub(crate) fn ask_at_once(
     address: SocketAddr,
     clients: usize,

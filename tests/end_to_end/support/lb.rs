@@ -11,21 +11,21 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-/// Backends are asked in the order they are given in, each only when those before it are out.
+/// Backends are tried in the order they are given in, each only when those before it are out.
 pub(crate) const IN_ORDER: [&str; 2] = ["--strategy", "n-to-1"];
 
 /// A balancer that listens; it is killed with the value.
 pub(crate) struct Lb {
     process: Child,
-    /// Where clients connect.
+    /// The address for clients.
     pub(crate) address: SocketAddr,
     said: Arc<Mutex<String>>,
     listener: Option<JoinHandle<()>>,
-    /// What it writes to, if the command was given a pipe: reading it or not is the test's.
+    /// Its output, if the command was given a pipe: reading it or not is the test's choice.
     pub(crate) stdout: Option<ChildStdout>,
 }
 
-/// How a balancer ended.
+/// The end of a balancer.
 #[derive(Debug)]
 pub(crate) struct Ended {
     /// `None` if a signal killed it.
@@ -94,7 +94,7 @@ impl Lb {
         Client::connect(self.address)
     }
 
-    /// What it has said on stderr so far.
+    /// Its stderr so far.
     pub(crate) fn stderr(&self) -> String {
         self.said.lock().unwrap().clone()
     }

@@ -24,7 +24,7 @@ pub(crate) struct Response {
 /// A message that did not come to its end.
 #[derive(Clone, Debug)]
 pub(crate) struct Broken {
-    /// How the bytes ended.
+    /// The end of the bytes.
     pub(crate) end: End,
     /// The head, and what came of the body; `None` if not even the head was whole.
     pub(crate) part: Option<Message>,

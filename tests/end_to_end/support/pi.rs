@@ -57,7 +57,7 @@ impl Pi {
     }
 
     /// Stops it, as its scheduler might. Returns when none of its threads runs any more: the signal
-    /// alone takes a moment, in which a thread may still answer a request.
+    /// alone takes a moment, in which a thread may still respond.
     pub(crate) fn freeze(&self) {
         self.signal(Signal::STOP);
         let pid = WaitId::Pid(Pid::from_child(&self.process));

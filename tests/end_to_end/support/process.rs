@@ -1,4 +1,4 @@
-//! What a process costs, as `/proc` tells it.
+//! The costs of a process, from `/proc`.
 
 use std::fs;
 use std::thread;
@@ -13,7 +13,7 @@ pub(crate) struct Usage(pub(super) u32);
 
 /// The most bytes the kernel lets a connection that is sent on and one that is received on hold
 /// together (`tcp(7)`, `tcp_wmem` and `tcp_rmem`).
-pub(crate) fn most_socket_buffers() -> u64 {
+pub(crate) fn socket_buffer_bytes() -> u64 {
     let most = |name| -> u64 {
         let text = fs::read_to_string(format!("/proc/sys/net/ipv4/{name}"));
         let text = text.expect("a setting");
@@ -47,8 +47,8 @@ impl Usage {
         TICK * (ticks(11) + ticks(12))
     }
 
-    /// Whether it does next to nothing for a moment. A process that spins uses up any time it is
-    /// given.
+    /// Returns whether it does next to nothing for a moment. A process that spins uses up any time
+    /// it is given.
     pub(crate) fn is_at_rest(self) -> bool {
         const MOMENT: Duration = Duration::from_millis(4);
         const NOTHING: Duration = Duration::from_micros(400);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(2);
-/// What has not grown for so long has stopped.
+/// A value that has not grown for so long has stopped.
 const STANDSTILL: Duration = Duration::from_millis(200);
 
 /// Waits until `condition` holds.

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
-/// Of what arrives on a connection, so many bytes are remembered.
+/// Bytes of a connection that are remembered.
 const RECORDED_BYTES: usize = 1024 * 1024;
 
-/// How the bytes of a peer came to their end.
+/// The end of the bytes of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// It ended its sending side.
@@ -47,7 +47,7 @@ impl Wire {
         Self::new(Arc::clone(&self.stream), Arc::default())
     }
 
-    /// How long a read or write may take.
+    /// Time limit of a read or write.
     pub(crate) fn set_patience(&self, patience: Duration) {
         self.stream
             .set_read_timeout(Some(patience))
@@ -174,7 +174,7 @@ impl Wire {
         &self.unread[..count.min(self.unread.len())]
     }
 
-    /// What has been read and not used.
+    /// Bytes that have been read and not used.
     pub(crate) fn unread(&self) -> &[u8] {
         &self.unread
     }

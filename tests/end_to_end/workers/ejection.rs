@@ -1,4 +1,4 @@
-//! What one worker finds out of a backend, all act upon.
+//! Findings of one worker about a backend apply in all.
 
 use super::CLIENTS;
 use crate::support::{Lb, Pi, until};
@@ -36,8 +36,8 @@ fn a_killed_backend_costs_no_request_and_is_ejected_once() {
     assert_eq!(said.matches(&ejected).count(), 1, "{said}");
 }
 
-/// Checks are the first worker's, and waiting is not: whoever waits has it checked, and what is
-/// found helps those who wait at any.
+/// Checks are the first worker's, and waiting is not: a worker with waiting exchanges requests a
+/// check, and its result helps the exchanges of all workers.
 #[test]
 fn a_backend_that_hangs_is_found_whichever_worker_waits_for_it() {
     let pi = Pi::start_many(2);

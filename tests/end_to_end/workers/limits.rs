@@ -67,7 +67,7 @@ fn more_than_the_queue_holds_are_refused_whichever_worker_they_are_at() {
     for client in &mut clients {
         client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     }
-    // One is at the backend and three wait; who is refused is told at once.
+    // One is at the backend and three wait; a refused one gets its response at once.
     let patience = |client: &mut Client, patience| client.set_patience(patience);
     let mut waiting = clients;
     let mut refused = 0;
@@ -93,7 +93,7 @@ fn more_than_the_queue_holds_are_refused_whichever_worker_they_are_at() {
     }
 }
 
-/// Whoever closes a connection may be another worker than the one that has one waiting.
+/// The worker that closes a connection may be another than the one that has one waiting.
 #[test]
 fn no_more_connections_than_allowed_over_all_and_the_next_comes_when_one_is_closed() {
     let backend = Backend::echo();

@@ -41,12 +41,13 @@ fn open_connections(running: &Running) -> Vec<u64> {
         .collect()
 }
 
-/// Several clients ask at once, each `REQUESTS_EACH` times. Returns who served how many.
+/// Several clients send requests at once, `REQUESTS_EACH` each. Returns the requests served by each
+/// server.
 fn ask_many(address: SocketAddr) -> BTreeMap<String, usize> {
     ask_at_once(address, CLIENTS, REQUESTS_EACH)
 }
 
-/// Answers each request when the gate is open.
+/// Responds to each request when the gate is open.
 fn held(gate: &Gate) -> Backend {
     let gate = gate.clone();
     Backend::answering(move |_| {

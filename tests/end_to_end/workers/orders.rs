@@ -1,4 +1,4 @@
-//! What the operator says once, all workers do: drain, weigh, stop.
+//! Commands of the operator reach all workers: drain, weigh, stop.
 
 use super::{PATIENCE, WHILE, held, open_connections, two_workers};
 use crate::support::{Backend, Client, Gate, Lb, stays, until};
@@ -69,7 +69,7 @@ fn weights_and_orders_hold_for_all_workers() {
     let mut clients: Vec<_> = (0..8)
         .map(|_| Client::connect(running.addresses()[0]))
         .collect();
-    // Those that are asked first may come before the news.
+    // Requests at once may come before the message to the other workers.
     until("both know", || {
         let before = picks(&running);
         for client in &mut clients {
@@ -91,7 +91,7 @@ fn picks(running: &Running) -> Vec<u64> {
 }
 
 #[test]
-fn told_to_stop_all_finish_what_they_began() {
+fn stop_finishes_open_exchanges_of_all_workers() {
     let gate = Gate::default();
     let backend = held(&gate);
     let lb = Lb::start(&[backend.address], &["--workers", "2"]);

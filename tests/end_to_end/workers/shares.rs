@@ -21,7 +21,7 @@ fn requests_spread_over_backends_as_with_one_worker() {
         // Each worker takes turns of its own, so each may be in the middle of one.
         ("round-robin", even - 2, even + 2),
         ("least-conn", even / 3, even * 2),
-        // It learns while it goes: nobody may starve, nobody may be buried.
+        // It learns while it goes: no server may starve, and none may be buried.
         ("least-rt", even / 5, even * 2),
     ] {
         let args = ["--strategy", strategy, "--workers", "2"];

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 #[test]
-fn the_access_log_has_whole_lines_from_all_workers() {
+fn access_log_has_whole_lines_from_all_workers() {
     let pi = Pi::start_many(2);
     let mut command = Lb::command(
         &Pi::addresses(&pi),
@@ -49,7 +49,7 @@ fn the_access_log_has_whole_lines_from_all_workers() {
     assert!(exchanges.iter().all(|count| *count > 0), "{workers}");
 }
 
-/// Does what it likes, and remembers whose it is.
+/// Picks at random, and remembers its worker.
 struct OfWorker(usize, RoundRobin, Arc<AtomicUsize>);
 
 impl Strategy for OfWorker {

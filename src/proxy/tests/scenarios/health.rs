@@ -149,7 +149,7 @@ fn a_slow_page_of_a_backend_that_is_well_is_waited_for() {
 }
 
 #[test]
-fn a_drained_backend_finishes_and_says_so() {
+fn drained_backend_finishes_and_is_reported() {
     let (mut stage, client, idle) = warmed_up(Stage::http(2));
     let name = "10.0.0.1:5000";
     stage.send(client, GET);

@@ -265,7 +265,7 @@ fn live_on_recordings(stage: &mut Stage, recording: &[u8]) {
 }
 
 #[test]
-fn garbage_is_counted_and_told_once_a_minute() {
+fn garbage_is_counted_and_logged_once_a_minute() {
     let mut stage = listening(Stage::http(1), None);
     for length in 0..600 {
         send(&mut stage, &vec![b'x'; length]);
@@ -331,7 +331,7 @@ fn connections_that_bring_nothing_are_closed_in_time() {
 }
 
 #[test]
-fn strangers_make_room_for_newcomers_and_good_senders_do_not() {
+fn unsigned_connections_make_room_and_signed_ones_do_not() {
     let mut stage = listening(Stage::http(2), None);
     let good = heartbeat_conn(&mut stage);
     let message = framed(&beat(&stage, 1).encode(None));

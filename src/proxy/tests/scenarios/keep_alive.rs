@@ -90,7 +90,7 @@ fn client_that_half_closes_after_its_request_gets_the_response() {
 }
 
 #[test]
-fn a_link_is_closed_when_told_so_or_when_it_says_too_much() {
+fn backend_connection_is_closed_on_request_and_after_unsolicited_bytes() {
     let last = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
     let too_much = format!("{OK}HTTP/1.1 200 OK\r\n");
     for answer in [last, &too_much] {
@@ -133,7 +133,7 @@ fn no_more_links_are_kept_than_allowed() {
 }
 
 #[test]
-fn an_http_1_0_client_keeps_its_connection_if_it_asks_to() {
+fn http_1_0_client_keeps_its_connection_on_request() {
     let mut stage = Stage::http(1);
     let client = stage.ask("GET /a HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\n");
     stage.send(stage.link(), OK);

@@ -77,7 +77,7 @@ fn refusing_backend_is_followed_by_the_next() {
 }
 
 #[test]
-fn when_all_refuse_the_client_is_told_so() {
+fn when_all_refuse_the_client_gets_a_503() {
     for at_once in [true, false] {
         let mut stage = Stage::http(2);
         let dial = if at_once { Dial::Refused } else { Dial::Later };
@@ -111,7 +111,7 @@ fn a_shortage_of_descriptors_is_no_fault_of_a_backend() {
 }
 
 #[test]
-fn backends_that_break_off_are_asked_a_bounded_number_of_times() {
+fn backends_that_break_off_are_tried_a_bounded_number_of_times() {
     let mut stage = Stage::http(9);
     let client = stage.ask(GET);
     for _ in 0..9 {

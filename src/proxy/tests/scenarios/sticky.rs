@@ -55,7 +55,7 @@ fn asked(stage: &Stage) -> (WireId, usize) {
 }
 
 #[test]
-fn a_client_stays_with_its_backend_and_is_told_once() {
+fn client_stays_with_its_backend_and_gets_one_cookie() {
     let mut stage = sticky(3);
     let (client, request, home) = bound(&mut stage);
     for _ in 0..4 {
@@ -70,7 +70,7 @@ fn a_client_stays_with_its_backend_and_is_told_once() {
 /// The response of a draining backend is complete and the last on its connection, in every
 /// framing and every client version; the next request is bound elsewhere.
 #[test]
-fn a_client_bound_to_a_backend_that_leaves_is_let_go() {
+fn client_bound_to_a_draining_backend_is_released() {
     const CHUNKED: &str =
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
     for leave in [AdminCommand::Drain, AdminCommand::Disable] {

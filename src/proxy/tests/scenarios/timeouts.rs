@@ -17,7 +17,7 @@ fn a_head_has_to_arrive_in_time_however_it_drips() {
 }
 
 #[test]
-fn a_client_that_asks_nothing_is_closed_without_a_word() {
+fn silent_client_is_closed_without_a_response() {
     let (mut stage, client, _) = warmed_up(Stage::http(1));
     stage.seconds(59);
     assert!(!stage.is_closed(client));

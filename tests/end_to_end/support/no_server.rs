@@ -1,10 +1,10 @@
-//! Addresses where nobody answers, each in its own way.
+//! Addresses without a server, each in its own way.
 
 use socket2::{Domain, Socket, Type};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// An address that refuses connections. The port is held, so nobody else can come to listen.
+/// An address that refuses connections. The port is held, so no other process can listen there.
 pub(crate) struct Refusing {
     _held: Socket,
     pub(crate) address: SocketAddr,
@@ -20,8 +20,8 @@ impl Refusing {
     }
 }
 
-/// An address that does not answer at all: its queue of connections is full, so the kernel
-/// drops what else comes.
+/// An address that never responds: its queue of connections is full, so the kernel drops further
+/// ones.
 pub(crate) struct Deaf {
     _held: Socket,
     _queue: Vec<Socket>,
