@@ -333,7 +333,7 @@ fn broken_off_response_does_not_end_in_order() {
     let mut stand = Stand::new();
     assert_relayed(&mut stand, TABLE);
     // A reset may overtake what was sent before it, so only the end is certain.
-    stand.answer(breaks("HTTP/1.1 200 OK\r\n\r\nhello"));
+    stand.respond(breaks("HTTP/1.1 200 OK\r\n\r\nhello"));
     let mut client = stand.connect();
     let broken = client.get_broken("/");
     assert_ne!(broken.end, crate::support::End::Silent);

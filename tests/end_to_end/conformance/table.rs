@@ -119,7 +119,7 @@ fn refuse(stand: &Stand, row: &Refused) -> Result<Option<Client>, String> {
 }
 
 fn relay(stand: &Stand, row: &Relayed) -> Result<Option<Client>, String> {
-    stand.answer(row.answers);
+    stand.respond(row.answers);
     let mark = stand.mark();
     let mut client = stand.connect();
     client.send(row.asks);

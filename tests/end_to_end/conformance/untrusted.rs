@@ -107,7 +107,7 @@ fn untrustworthy_response_is_a_502_and_its_connection_is_gone() {
     let mut broken = Vec::new();
     for (rule, section, answer) in UNTRUSTED {
         println!("{rule} ({section})");
-        stand.answer(*answer);
+        stand.respond(*answer);
         let mut client = stand.connect();
         // A POST: it is not retried after any response.
         let response = client.post("/", b"body");
@@ -129,7 +129,7 @@ fn untrustworthy_response_is_a_502_and_its_connection_is_gone() {
 #[test]
 fn rest_of_an_untrustworthy_response_is_no_response_to_others() {
     let mut stand = Stand::new();
-    stand.answer(stays(
+    stand.respond(stays(
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok\
          HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged",
     ));

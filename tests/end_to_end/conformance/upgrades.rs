@@ -162,7 +162,7 @@ fn a_half_formed_101_is_a_502() {
         "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\r\nraw bytes",
         "HTTP/1.1 101 Switching Protocols\r\n\r\nraw bytes",
     ] {
-        stand.answer(stays(answer));
+        stand.respond(stays(answer));
         let mut client = stand.connect();
         client.send(ASKS);
         assert_eq!(client.receive().status, 502, "{answer:?}");

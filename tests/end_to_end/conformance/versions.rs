@@ -140,7 +140,7 @@ fn the_connection_of_an_http_1_0_backend_is_used_again_only_if_it_says_so() {
     for (line, connections) in [("", 2), ("Connection: keep-alive\r\n", 1)] {
         let head = format!("HTTP/1.0 200 OK\r\n{line}Content-Length: 2\r\n\r\nok").leak();
         let mut stand = Stand::new();
-        stand.answer(stays(head));
+        stand.respond(stays(head));
         let mut client = stand.connect();
         for _ in 0..2 {
             assert_eq!(client.get("/").text(), "ok");
