@@ -7,8 +7,8 @@ use crate::connection_id::ConnectionId;
 use crate::error::{Code, Refusal};
 use std::collections::HashMap;
 
-/// Publishers that may wait at a time: a disk that hangs must not fill the memory. A disk that takes
-/// a tenth of a second keeps a tenth of this waiting at a hundred thousand publications a second.
+/// Publishers that may wait at a time: a disk that hangs must not fill the memory. With a disk that
+/// takes 0.1 s, a tenth of them wait at 100,000 publications a second.
 const MAX_WAITING: usize = 100_000;
 
 /// A topic's last value under its spelling, or none.

@@ -16,6 +16,7 @@ mod requests;
 mod session;
 mod sessions;
 mod stats;
+mod subscribe;
 mod tick;
 
 pub use actions::Action;

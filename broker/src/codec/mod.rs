@@ -89,8 +89,8 @@ pub fn read_request(
 /// Appends a message to `out`, without the length prefix.
 ///
 /// # Errors
-/// [`Code::Malformed`](crate::error::Code::Malformed) if the payload cannot be read back, which only
-/// a damaged data directory can lead to.
+/// [`Code::Malformed`](crate::error::Code::Malformed) if the payload cannot be read back, which
+/// only a damaged data directory can lead to.
 pub fn write_message(
     format: Format,
     message: &Message<'_>,

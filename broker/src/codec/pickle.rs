@@ -1,5 +1,5 @@
-//! Owns the messages of a connection that speaks pickle, as dictionaries. The pickles themselves are
-//! those of `lb_pickle`: data only, protocols 0 to 5 in, protocol 4 out.
+//! Owns the messages of a connection that speaks pickle, as dictionaries. The pickles themselves
+//! are those of `lb_pickle`: data only, protocols 0 to 5 in, protocol 4 out.
 
 use super::fields::{Field, Fields};
 use super::json::bad_id;

@@ -111,8 +111,8 @@ impl Serve {
     fn announce(&self, address: SocketAddr) {
         if !address.ip().is_loopback() && self.tokens.is_none() {
             eprintln!(
-                "lb-broker: {address} is open to the network, and any client may do everything: see \
-                 --tokens"
+                "lb-broker: {address} is open to the network, and any client may do everything: \
+                 see --tokens"
             );
         }
         let mut stdout = std::io::stdout().lock();

@@ -97,8 +97,8 @@ impl Connections {
         progress
     }
 
-    /// Gives up an unfinished frame. Most frames come whole: the connection whose frame is cut short
-    /// when there is no room is one of those that fill it.
+    /// Gives up an unfinished frame. Most frames come whole: the connection whose frame is cut
+    /// short when there is no room is one of those that fill it.
     fn give_up(&mut self, id: ConnectionId, broker: &mut Broker, most: usize, now: Timestamp) {
         let text = format!("unfinished frames of all connections take more than {most} bytes");
         if let Some(connection) = self.get(id) {

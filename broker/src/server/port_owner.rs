@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn the_inode_of_a_listening_port_is_found() {
-        let table = "sl local_address rem_address st tx_queue rx_queue tr retrnsmt uid timeout inode\n\
+        let table = "sl local_address rem_address st tx_queue rx_queue tr retr uid timeout inode\n\
             0: 0100007F:1388 00000000:0000 01 00000000:00000000 00:00000000 00000000 0 0 7 1\n\
             1: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 4242 1\n";
         assert_eq!(inode_of(table, 5000).as_deref(), Some("4242"));

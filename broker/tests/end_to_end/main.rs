@@ -14,6 +14,7 @@
 mod access;
 mod breaking;
 mod command_line;
+mod crowds;
 mod durability;
 mod formats;
 mod full_disk;

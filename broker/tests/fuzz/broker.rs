@@ -1,4 +1,5 @@
-//! A whole broker that is fed such frames: it keeps its limits, comes to rest, and gives everything back.
+//! A whole broker that is fed such frames: it keeps its limits, comes to rest, and gives
+//! everything back.
 
 use crate::corpus::{Corpus, mutated, words};
 use crate::random::Random;

@@ -1,4 +1,5 @@
-//! The inputs: files of `corpus/`, changed here and there with a taste for what each format is made of.
+//! The inputs: files of `corpus/`, changed here and there with a taste for what each format is
+//! made of.
 
 use crate::random::Random;
 use lb_broker::codec::Format;
