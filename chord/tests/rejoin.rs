@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lb_chord::Config;
+use lb_chord::id::Space;
 use lb_chord::message::Bytes;
+use lb_chord::sim::check::Ring;
 use lb_chord::sim::{Answer, Network, World};
 use lb_chord::wire::Codec;
 
@@ -110,6 +112,26 @@ fn a_node_that_comes_back_serves_no_old_value() {
                 client.get(seed, &format!("key {}", (nth * 11) % 40));
             }
             client.world.run(Duration::from_secs(10));
+        }
+    }
+}
+
+/// Nodes that take each other for dead because most of what they say is lost come apart into several
+/// rings, in which each node hears the others again one by one.
+#[test]
+fn a_ring_that_came_apart_by_loss_is_one_again() {
+    for seed in 1..=10 {
+        let mut client = Client::new(seed);
+        let world = &mut client.world;
+        for _ in 0..3 {
+            world.network.loss = 0.75;
+            world.run(Duration::from_secs(40));
+            world.network.loss = 0.0;
+            world.run(Duration::from_secs(90));
+            let ring = Ring::of(world, Space::COURSE);
+            if let Err(broken) = ring.links(8).and_then(|()| ring.fingers()) {
+                panic!("seed {seed}: {broken}");
+            }
         }
     }
 }

@@ -62,7 +62,7 @@ enum Purpose {
     CheckPredecessor,
     /// Whether the successor told to us as a newcomer is alive.
     Join,
-    /// Whether a lost peer is back.
+    /// Whether a lost peer is back; that it answers at all tells.
     Revive,
     /// The next step of a lookup.
     Step(u64),
@@ -249,6 +249,7 @@ impl Node {
     fn heard(&mut self, peer: &Peer, is_extended: bool, cx: &mut Cx<'_>) {
         if self.peers.heard(peer, is_extended, cx.now) {
             cx.event(Event::Back(peer.clone()));
+            self.revived(peer, cx);
         }
     }
 

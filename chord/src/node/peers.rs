@@ -158,6 +158,15 @@ impl Peers {
         lost.get(nth).map(|peer| (*peer).clone())
     }
 
+    /// One of the peers that have answered and are not lost, in turn.
+    pub(crate) fn heard_in_turn(&self, turn: usize) -> Option<Peer> {
+        let is_heard = |known: &Known| known.heard.is_some() && known.lost.is_none();
+        let heard = self.known.iter().filter(|(_, known)| is_heard(known));
+        let heard: Vec<&Peer> = heard.map(|(peer, _)| peer).collect();
+        let nth = turn.checked_rem(heard.len())?;
+        heard.get(nth).map(|peer| (*peer).clone())
+    }
+
     fn make_room(&mut self) {
         if self.known.len() < MAX_PEERS {
             return;

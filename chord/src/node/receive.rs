@@ -221,13 +221,13 @@ impl Node {
                 }
             }
             Purpose::Join => self.joined(peer, cx),
-            Purpose::Revive => self.revived(peer, cx),
             Purpose::Stabilize
             | Purpose::Beyond
             | Purpose::Step(_)
             | Purpose::Serve(_)
             | Purpose::Copy(_)
             | Purpose::Sync(_)
+            | Purpose::Revive
             | Purpose::Farewell => {}
         }
     }

@@ -12,8 +12,10 @@ use crate::message::{Course, Hop, Request};
 use crate::output::{Cx, Event, Source};
 use crate::time::Timestamp;
 
-use super::{Ask, Kind, Node, Purpose, Why};
+use super::{Ask, Kind, Node, Phase, Purpose, Why};
 
+/// Rounds between two looks for a ring that has come apart from ours.
+const MERGE_ROUNDS: u32 = 4;
 /// Fingers looked up in one round of the native mode; in the compatible mode all ten.
 const FINGERS_PER_ROUND: u32 = 3;
 
@@ -351,11 +353,24 @@ impl Node {
         {
             self.call(&lost, Ask::Probe, Purpose::Revive, cx);
         }
+        if self.rounds.count.is_multiple_of(MERGE_ROUNDS)
+            && let Some(peer) = self.peers.heard_in_turn(turn / MERGE_ROUNDS as usize)
+        {
+            self.look_for_successor_by(&peer, cx);
+        }
     }
 
-    /// One that was lost is back, perhaps with a ring of its own: who follows us there?
+    /// One that was lost is back, perhaps with a ring of its own.
     pub(super) fn revived(&mut self, peer: &Peer, cx: &mut Cx<'_>) {
-        self.consider_successor(peer, cx);
+        if self.phase == Phase::Member {
+            self.consider_successor(peer, cx);
+            self.look_for_successor_by(peer, cx);
+        }
+    }
+
+    /// Asks a peer which node follows us. In one ring that is our successor; of two rings that have
+    /// come apart, each node finds the one that follows it in the other.
+    fn look_for_successor_by(&mut self, peer: &Peer, cx: &mut Cx<'_>) {
         let next = self.config.space.further(self.me.id, 0);
         self.start_lookup(next, Why::Merge, vec![peer.clone()], cx);
     }

@@ -12,7 +12,7 @@ use crate::sim::check::Broken;
 /// Entries of the successor list: 2 log2 N for 1,000 nodes, as in the paper.
 const SUCCESSORS: usize = 20;
 /// Percents of nodes that die.
-pub(super) const PERCENTS: [usize; 6] = [0, 10, 20, 30, 40, 50];
+const PERCENTS: [usize; 6] = [0, 10, 20, 30, 40, 50];
 
 /// One share.
 #[derive(Clone, Debug, Serialize)]
@@ -31,31 +31,29 @@ pub struct Row {
     pub failed: usize,
 }
 
-/// Measures a ring of its own for one share.
+/// Measures one ring; the dead come back and the ring settles before more of them die.
 ///
 /// # Errors
 /// It does not settle.
-pub fn measure(scale: &Scale, dead_percent: usize, progress: &Progress<'_>) -> Result<Row, Broken> {
-    let seed = scale.seed.wrapping_add(dead_percent as u64);
-    let mut rig = Rig::new(seed, SUCCESSORS);
+pub fn measure(scale: &Scale, progress: &Progress<'_>) -> Result<Vec<Row>, Broken> {
+    let mut rig = Rig::new(scale.seed, SUCCESSORS);
     rig.grow(scale.nodes)?;
-    for _ in 0..scale.nodes * dead_percent / 100 {
-        let victim = rig.anyone();
-        rig.world.kill(victim);
+    let mut rows = Vec::new();
+    for dead_percent in PERCENTS {
+        let dead = rig.kill(scale.nodes * dead_percent / 100);
+        let lookups = rig.lookups(scale.lookups);
+        progress(&format!("{dead_percent} % of {} nodes dead", scale.nodes));
+        rows.push(Row {
+            nodes: scale.nodes,
+            dead_percent,
+            hops: lookups.hops,
+            timeouts: lookups.timeouts,
+            lookups: scale.lookups,
+            failed: lookups.failed,
+        });
+        rig.restart(&dead)?;
     }
-    let lookups = rig.lookups(scale.lookups);
-    progress(&format!(
-        "lookups after {dead_percent} % of {} nodes died",
-        scale.nodes
-    ));
-    Ok(Row {
-        nodes: scale.nodes,
-        dead_percent,
-        hops: lookups.hops,
-        timeouts: lookups.timeouts,
-        lookups: scale.lookups,
-        failed: lookups.failed,
-    })
+    Ok(rows)
 }
 
 #[cfg(test)]
@@ -67,10 +65,7 @@ mod tests {
         for seed in 1..4 {
             let mut rig = Rig::new(seed, SUCCESSORS);
             rig.grow(64).unwrap();
-            for _ in 0..20 {
-                let victim = rig.anyone();
-                rig.world.kill(victim);
-            }
+            rig.kill(20);
             let owners = rig.ring();
             for _ in 0..400 {
                 rig.lookup();

@@ -50,12 +50,12 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// The sizes of the paper, but for rings of 2^13 and 2^14 nodes.
+    /// The sizes of the paper, but for rings of more than 2^11 nodes.
     #[must_use]
     pub const fn full(seed: u64) -> Self {
         Self {
             seed,
-            max_exponent: 12,
+            max_exponent: 11,
             lookups: 10_000,
             nodes: 1000,
             hosts: 10_000,
@@ -101,10 +101,8 @@ pub struct Figures {
 pub fn measure(scale: &Scale, progress: &Progress<'_>) -> Result<Figures, Broken> {
     thread::scope(|scope| {
         let paths = scope.spawn(|| paths::measure(scale, progress));
-        let failures = failures::PERCENTS
-            .map(|percent| scope.spawn(move || failures::measure(scale, percent, progress)));
-        let churn =
-            churn::RATES.map(|rate| scope.spawn(move || churn::measure(scale, rate, progress)));
+        let failures = scope.spawn(|| failures::measure(scale, progress));
+        let churn = scope.spawn(|| churn::measure(scale, progress));
         let (keys, vnodes) = (keys::by_keys(scale), keys::by_vnodes(scale));
         progress("keys per node");
         Ok(Figures {
@@ -112,8 +110,8 @@ pub fn measure(scale: &Scale, progress: &Progress<'_>) -> Result<Figures, Broken
             paths: finish(paths)?,
             keys,
             vnodes,
-            failures: failures.into_iter().map(finish).collect::<Result<_, _>>()?,
-            churn: churn.into_iter().map(finish).collect::<Result<_, _>>()?,
+            failures: finish(failures)?,
+            churn: finish(churn)?,
         })
     })
 }
@@ -151,13 +149,29 @@ impl Rig {
 
     /// Adds a host, which joins by another unless it is the first.
     fn add(&mut self, by: Option<usize>) -> usize {
-        let (successors, join) = (self.successors, by.map(World::addr));
-        self.world.add(|config| Config {
-            successors,
-            stabilize_interval: INTERVAL,
-            join: join.into_iter().collect(),
-            ..config
-        })
+        self.world.add(adapt(self.successors, by))
+    }
+
+    /// Kills some hosts without a word.
+    fn kill(&mut self, count: usize) -> Vec<usize> {
+        let mut dead = Vec::new();
+        for _ in 0..count {
+            let victim = self.anyone();
+            self.world.kill(victim);
+            dead.push(victim);
+        }
+        dead
+    }
+
+    /// Starts hosts again that were killed, once the others have closed the ring.
+    fn restart(&mut self, dead: &[usize]) -> Result<(), Broken> {
+        self.settle()?;
+        for nth in dead {
+            let by = self.anyone();
+            self.world.start(*nth, adapt(self.successors, Some(by)));
+            self.world.run(Duration::from_millis(20));
+        }
+        self.settle()
     }
 
     fn anyone(&mut self) -> usize {
@@ -227,6 +241,16 @@ impl Rig {
             timeouts: Spread::of(looked.iter().map(|l| f64::from(l.timeouts)).collect()),
             failed: started.len() - right,
         }
+    }
+}
+
+/// The parameters of a host that joins by another, unless it is the first.
+fn adapt(successors: usize, by: Option<usize>) -> impl FnOnce(Config) -> Config {
+    move |config| Config {
+        successors,
+        stabilize_interval: INTERVAL,
+        join: by.map(World::addr).into_iter().collect(),
+        ..config
     }
 }
 

@@ -6,7 +6,7 @@ use super::Figures;
 use crate::sim::svg::{Chart, Line, Style};
 
 /// Failed lookups of 10,000 that the paper has for our rates of churn (its table III).
-const PAPER_CHURN_FAILED: [u32; 8] = [0, 0, 2, 5, 6, 8, 16, 15];
+const PAPER_CHURN_FAILED: [u32; 4] = [0, 0, 5, 15];
 /// Mean timeouts of a lookup that the paper has for our shares of dead nodes (its table II).
 const PAPER_TIMEOUTS: [f64; 6] = [0.0, 0.60, 1.17, 2.02, 3.23, 5.10];
 /// Mean path lengths for the same.
