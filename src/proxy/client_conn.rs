@@ -19,6 +19,8 @@ pub(super) struct ClientConn<T> {
     pub(super) state: ClientConnState,
     pub(super) listener: Arc<Listener>,
     pub(super) address: ClientAddress,
+    /// Whether it is in the run queue.
+    pub(super) is_runnable: bool,
     /// The destination address, if a PROXY header names one.
     pub(super) local: Option<SocketAddr>,
 }
@@ -54,6 +56,7 @@ impl<T: Transport> ClientConn<T> {
             state: ClientConnState::Idle,
             listener,
             address,
+            is_runnable: false,
             local: None,
         }
     }

@@ -14,6 +14,7 @@ use crate::proxy_protocol::{self, ProxyHeader};
 use crate::time::Timestamp;
 use crate::transport::{Buffers, Gathered, Readiness, Transport};
 use std::io;
+use std::mem;
 use std::sync::Arc;
 
 /// Progress of the PROXY header of a connection.
@@ -73,11 +74,42 @@ impl<N: Network> Proxy<N> {
         };
         client.conn.socket.note(ready);
         match client.state {
+            ClientConnState::Busy(exchange) => self.drive(exchange, now),
+            // Its turn comes.
+            _ if client.is_runnable => {}
             ClientConnState::ProxyHeader => self.read_proxy_header(id, now),
             ClientConnState::Idle | ClientConnState::Head => self.read_request(id, now),
-            ClientConnState::Busy(exchange) => self.drive(exchange, now),
             ClientConnState::Lingering { .. } => self.discard(id, now),
             ClientConnState::Closed => {}
+        }
+    }
+
+    /// An event for a client connection, when there is no time for it.
+    pub(super) fn client_ready_later(&mut self, id: ClientConnId, ready: Readiness) {
+        let Some(client) = self.conns.clients.get_mut(id) else {
+            return;
+        };
+        client.conn.socket.note(ready);
+        match client.state {
+            ClientConnState::Busy(exchange) => self.resume_soon(exchange),
+            ClientConnState::Closed => {}
+            ClientConnState::ProxyHeader
+            | ClientConnState::Idle
+            | ClientConnState::Head
+            | ClientConnState::Lingering { .. } => {
+                if !mem::replace(&mut client.is_runnable, true) {
+                    self.run_queue.push_new(Runnable::Client(id));
+                }
+            }
+        }
+    }
+
+    /// Puts a client into the run queue: once, however many reasons there are.
+    fn resume_client_later(&mut self, id: ClientConnId) {
+        if let Some(client) = self.conns.clients.get_mut(id)
+            && !mem::replace(&mut client.is_runnable, true)
+        {
+            self.run_queue.push_yielded(Runnable::Client(id));
         }
     }
 
@@ -96,9 +128,15 @@ impl<N: Network> Proxy<N> {
 
     /// The turn of a client in the run queue has come.
     pub(super) fn resume_client(&mut self, id: ClientConnId, now: Timestamp) {
-        let state = self.conns.clients.get(id).map(|client| client.state);
-        if state == Some(ClientConnState::Idle) {
-            self.read_request(id, now);
+        let Some(client) = self.conns.clients.get_mut(id) else {
+            return;
+        };
+        client.is_runnable = false;
+        match client.state {
+            ClientConnState::ProxyHeader => self.read_proxy_header(id, now),
+            ClientConnState::Idle | ClientConnState::Head => self.read_request(id, now),
+            ClientConnState::Lingering { .. } => self.discard(id, now),
+            ClientConnState::Busy(_) | ClientConnState::Closed => {}
         }
     }
 
@@ -114,7 +152,7 @@ impl<N: Network> Proxy<N> {
         let (scratch, buffers) = (&mut self.io.scratch, &mut self.io.buffers);
         let timers = &mut self.timers;
         if self.conns.discard(id, scratch, buffers, timers, now) {
-            self.run_queue.push(Runnable::Lingering(id));
+            self.resume_client_later(id);
         }
     }
 }
@@ -127,10 +165,10 @@ impl<N: Network> Proxy<N> {
             return;
         };
         client.state = ClientConnState::Idle;
-        if client.conn.unread.is_some() || client.conn.socket.may_read() {
-            self.run_queue.push(Runnable::Client(id));
-        }
         let keep_alive = client.listener.timeouts.keep_alive;
+        if client.conn.unread.is_some() || client.conn.socket.may_read() {
+            self.resume_client_later(id);
+        }
         self.timers.set(id, now + keep_alive);
     }
 

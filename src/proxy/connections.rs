@@ -1,8 +1,10 @@
 //! The tables of client connections, backend connections and exchanges, and how connections close.
 //!
-//! Closing is decided anywhere and done in one phase at the end of the turn, so an id that is valid
+//! Closing is decided anywhere and done in one phase at the end of the turn, or of a later one if
+//! there are many, so an id that is valid
 //! at the start of a phase is valid to its end.
 
+use super::Progress;
 use super::backend_conn::{AddressTry, BackendConn, BackendConnState};
 use super::client_conn::{ClientConn, ClientConnState};
 use super::exchange::{Attempt, Exchange};
@@ -41,8 +43,8 @@ pub(super) struct Connections<N: Network> {
     /// closed may still be among them.
     lingering: VecDeque<ClientConnId>,
     lingering_count: usize,
-    closing_clients: Vec<ClientConnId>,
-    closing_backends: Vec<BackendConnId>,
+    closing_clients: VecDeque<ClientConnId>,
+    closing_backends: VecDeque<BackendConnId>,
 }
 
 /// An exchange with its client and, if it is at a backend, the connection to that.
@@ -60,8 +62,8 @@ impl<N: Network> Connections<N> {
             exchanges: Table::new(),
             lingering: VecDeque::new(),
             lingering_count: 0,
-            closing_clients: Vec::new(),
-            closing_backends: Vec::new(),
+            closing_clients: VecDeque::new(),
+            closing_backends: VecDeque::new(),
         }
     }
 
@@ -154,7 +156,7 @@ impl<N: Network> Connections<N> {
             }
             client.state = ClientConnState::Closed;
             buffers.give_some(client.conn.unread.take());
-            self.closing_clients.push(id);
+            self.closing_clients.push_back(id);
         }
     }
 
@@ -181,7 +183,7 @@ impl<N: Network> Connections<N> {
             }
             BackendConnState::Connecting(_) | BackendConnState::Busy(_) => {}
         }
-        self.closing_backends.push(id);
+        self.closing_backends.push_back(id);
     }
 
     /// Client connections that serve no exchange and have sent nothing of one.
@@ -204,20 +206,26 @@ impl<N: Network> Connections<N> {
         idle.map(|(id, _)| id).collect()
     }
 
-    /// The closing phase. Returns whether anything was closed.
-    pub(super) fn close_all(&mut self, timers: &mut Timers) -> bool {
+    /// The closing phase: frees up to `limit` of the connections to the clients, and as many of those
+    /// to backends.
+    pub(super) fn close_some(&mut self, limit: usize, timers: &mut Timers) -> Progress {
         if self.closing_clients.is_empty() && self.closing_backends.is_empty() {
-            return false;
+            return Progress::Idle;
         }
-        for id in self.closing_clients.drain(..) {
+        let clients = limit.min(self.closing_clients.len());
+        for id in self.closing_clients.drain(..clients) {
             timers.clear(id);
             self.clients.remove(id);
         }
-        for id in self.closing_backends.drain(..) {
+        let backends = limit.min(self.closing_backends.len());
+        for id in self.closing_backends.drain(..backends) {
             timers.clear(id);
             self.backends.remove(id);
         }
-        true
+        match self.closing_clients.is_empty() && self.closing_backends.is_empty() {
+            true => Progress::Done,
+            false => Progress::More,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::exchange::{
 };
 use super::network::Network;
 use super::run_queue::Runnable;
-use super::{Lent, Proxy};
+use super::{Lent, Progress, Proxy};
 use crate::error::{Fault, is_local_shortage};
 use crate::ids::{BackendConnId, ExchangeId};
 use crate::pool::{Lease, PoolId};
@@ -94,7 +94,17 @@ impl<N: Network> Proxy<N> {
         if let Some(exchange) = self.conns.exchanges.get_mut(id)
             && !mem::replace(&mut exchange.is_runnable, true)
         {
-            self.run_queue.push(Runnable::Exchange(id));
+            self.run_queue.push_yielded(Runnable::Exchange(id));
+        }
+    }
+
+    /// Has what an event of an exchange announced done in its turn. If the exchange is in the run
+    /// queue, that turn comes.
+    pub(super) fn resume_soon(&mut self, id: ExchangeId) {
+        if let Some(exchange) = self.conns.exchanges.get_mut(id)
+            && !mem::replace(&mut exchange.is_runnable, true)
+        {
+            self.run_queue.push_new(Runnable::Exchange(id));
         }
     }
 
@@ -176,15 +186,26 @@ impl<N: Network> Proxy<N> {
         Step::Continue
     }
 
-    /// Serves the queue of a pool as far as there is room. Returns whether anything waited.
-    pub(super) fn serve_queue_of(&mut self, pool: PoolId, now: Timestamp) -> bool {
+    /// Serves the queue of a pool as far as there is room, up to `limit` exchanges.
+    pub(super) fn serve_queue_of(
+        &mut self,
+        pool: PoolId,
+        limit: usize,
+        now: Timestamp,
+    ) -> Progress {
         let queue = &mut self.pools.get_mut(pool).queue;
         if queue.is_unused() {
-            return false;
+            return Progress::Idle;
         }
         queue.accept_call();
-        let has_waited = !queue.is_empty();
+        let mut progress = Progress::all(!queue.is_empty());
+        let mut left = limit;
         loop {
+            if left == 0 {
+                progress = Progress::More;
+                break;
+            }
+            left -= 1;
             let exchanges = &self.conns.exchanges;
             let is_waiting = |id| exchanges.get(id).is_some_and(Exchange::is_queued);
             let Some(id) = self.pools.get_mut(pool).next_waiting(is_waiting) else {
@@ -204,7 +225,7 @@ impl<N: Network> Proxy<N> {
         }
         let worker = self.pools.get_mut(pool).worker_to_wake();
         self.outbox.wake(worker);
-        has_waited
+        progress
     }
 
     /// Picks a backend for an exchange and attaches a connection, which may still be opening.
@@ -359,6 +380,34 @@ impl<N: Network> Proxy<N> {
                 }
             }
             BackendConnState::Closed => {}
+        }
+    }
+
+    /// An event for a backend connection, when there is no time to move bytes.
+    pub(super) fn backend_ready_later(
+        &mut self,
+        id: BackendConnId,
+        ready: Readiness,
+        now: Timestamp,
+    ) {
+        let Some(backend) = self.conns.backends.get_mut(id) else {
+            return;
+        };
+        match backend.state {
+            BackendConnState::Busy(exchange) => {
+                backend.conn.socket.note(ready);
+                self.resume_soon(exchange);
+            }
+            BackendConnState::Connecting(exchange) if !ready.broken => {
+                backend.conn.socket.note(ready);
+                if ready.writable || ready.readable {
+                    self.connected(exchange, now);
+                }
+                self.resume_soon(exchange);
+            }
+            BackendConnState::Connecting(_)
+            | BackendConnState::Idle { .. }
+            | BackendConnState::Closed => self.backend_ready(id, ready, now),
         }
     }
 
@@ -556,16 +605,30 @@ impl<N: Network> Proxy<N> {
         Some(end)
     }
 
-    /// Gives the exchanges that wait for a response of this backend to another one, where that is
-    /// allowed and there is one. The others wait on: it may still respond.
+    /// Gives the exchanges that wait for a response of this backend to another one, each in its turn,
+    /// where that is allowed and there is one. The others wait on: it may still respond.
     pub(super) fn redispatch_waiting(&mut self, pool: PoolId, backend: BackendId, now: Timestamp) {
         for id in self.conns.exchanges.ids() {
             if self.may_redispatch(id, pool, backend, now) {
-                if let Some(exchange) = self.conns.exchanges.get_mut(id) {
-                    exchange.attempted.add(backend);
-                }
-                self.fail(id, Fault::BackendGone, now);
+                let runnable = Runnable::Redispatch(id, pool, backend);
+                self.run_queue.push_new(runnable);
             }
+        }
+    }
+
+    /// Gives an exchange to another backend, if it still waits for this one.
+    pub(super) fn redispatch(
+        &mut self,
+        id: ExchangeId,
+        pool: PoolId,
+        backend: BackendId,
+        now: Timestamp,
+    ) {
+        if self.may_redispatch(id, pool, backend, now) {
+            if let Some(exchange) = self.conns.exchanges.get_mut(id) {
+                exchange.attempted.add(backend);
+            }
+            self.fail(id, Fault::BackendGone, now);
         }
     }
 

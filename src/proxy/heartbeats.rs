@@ -172,7 +172,7 @@ impl<N: Network> Proxy<N> {
                 self.timers.arm(Timer::Heartbeats, at);
             }
         } else if !mem::replace(&mut self.heartbeats.is_queued, true) {
-            self.run_queue.push(Runnable::Heartbeats);
+            self.run_queue.push_yielded(Runnable::Heartbeats);
         }
     }
 

@@ -79,6 +79,32 @@ use std::sync::Arc;
 use std::time::Duration;
 use timers::{Timer, Timers};
 
+/// Deadlines, queued exchanges or closed connections dealt with in one call, after which the loop
+/// looks at its clock.
+const STEPS_AT_ONCE: usize = 16;
+
+/// How far a call of a phase came. A phase of which there is more is called again: in this turn if
+/// there is time, else in the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
+    /// There was nothing to do.
+    Idle,
+    /// All is done.
+    Done,
+    /// There may be more to do at once.
+    More,
+}
+
+impl Progress {
+    /// All is done; `was_busy`: there was anything to do.
+    const fn all(was_busy: bool) -> Self {
+        match was_busy {
+            true => Self::Done,
+            false => Self::Idle,
+        }
+    }
+}
+
 /// All connections and exchanges of one loop.
 pub struct Proxy<N: Network> {
     network: N,
@@ -175,6 +201,17 @@ impl<N: Network> Proxy<N> {
         }
     }
 
+    /// The same when there is no time left for events in this turn: notes what the event says, and
+    /// has the work done in its turn. What costs little is done at once, so that a connection whose
+    /// end is known is not used for a request.
+    pub fn ready_later(&mut self, token: Token, ready: Readiness, now: Timestamp) {
+        match token {
+            Token::ClientConn(id) => self.client_ready_later(id, ready),
+            Token::BackendConn(id) => self.backend_ready_later(id, ready, now),
+            Token::Check(_) | Token::HeartbeatConn(_) => self.ready(token, ready, now),
+        }
+    }
+
     /// Returns when the proxy must be called again at the latest, event or not. `None`: only on
     /// events.
     #[must_use]
@@ -193,47 +230,65 @@ impl<N: Network> Proxy<N> {
 
 /// The phases that end a turn.
 impl<N: Network> Proxy<N> {
-    /// Runs all phases that follow the events, at one instant: for a driver without a clock of its
-    /// own, as in a simulation. The event loop calls each phase itself, to time and bound it.
+    /// Runs all phases that follow the events to their ends, at one instant: for a driver without a
+    /// clock of its own, as in a simulation. The event loop calls each phase itself, to time and
+    /// bound it.
     pub fn finish_turn(&mut self, now: Timestamp) {
         for _ in 0..self.runnable() {
-            self.resume_next(now);
+            if !self.resume_new(now) {
+                self.resume_yielded(now);
+            }
         }
-        self.expire_deadlines(now);
+        while self.expire_deadlines(now) == Progress::More {}
         self.follow_backends(now);
-        self.serve_queue(now);
+        while self.serve_queue(now) == Progress::More {}
         self.close_all();
     }
 
-    /// Entries of the run queue. Work that yields again joins its end, so a resume phase takes as
-    /// many as there are when it begins.
+    /// Entries of the run queue. Work that yields again joins its end.
     #[must_use]
     pub fn runnable(&self) -> usize {
         self.run_queue.len()
     }
 
-    /// Resumes what has waited longest in the run queue.
-    pub fn resume_next(&mut self, now: Timestamp) {
-        match self.run_queue.pop() {
-            None => {}
-            Some(Runnable::Client(id)) => self.resume_client(id, now),
-            Some(Runnable::Exchange(id)) => self.resume_exchange(id, now),
-            Some(Runnable::Lingering(id)) => self.discard(id, now),
-            Some(Runnable::Heartbeats) => self.run_heartbeats(now),
-        }
+    /// Takes up what has waited longest since an event for which there was no time. Returns whether
+    /// there was anything.
+    pub fn resume_new(&mut self, now: Timestamp) -> bool {
+        let runnable = self.run_queue.pop_new();
+        self.resume(runnable, now)
     }
 
-    /// The deadline phase: ends the waits that are over. Returns whether there were any.
-    pub fn expire_deadlines(&mut self, now: Timestamp) -> bool {
-        let fired = self.timers.expire(now);
-        let is_any = !fired.is_empty();
-        for timer in fired.iter().copied() {
+    /// Goes on with what yielded first. Returns whether there was anything.
+    pub fn resume_yielded(&mut self, now: Timestamp) -> bool {
+        let runnable = self.run_queue.pop_yielded();
+        self.resume(runnable, now)
+    }
+
+    fn resume(&mut self, runnable: Option<Runnable>, now: Timestamp) -> bool {
+        match runnable {
+            None => return false,
+            Some(Runnable::Client(id)) => self.resume_client(id, now),
+            Some(Runnable::Exchange(id)) => self.resume_exchange(id, now),
+            Some(Runnable::Redispatch(id, pool, backend)) => {
+                self.redispatch(id, pool, backend, now);
+            }
+            Some(Runnable::Heartbeats) => self.run_heartbeats(now),
+        }
+        true
+    }
+
+    /// The deadline phase: ends some of the waits whose time is over.
+    pub fn expire_deadlines(&mut self, now: Timestamp) -> Progress {
+        self.timers.expire(now);
+        for count in 0..STEPS_AT_ONCE {
+            let Some(timer) = self.timers.next_fired() else {
+                return Progress::all(count > 0);
+            };
             if self.timers.is_due(timer, now) {
                 self.timer_due(timer, now);
             }
         }
-        self.timers.keep(fired);
-        is_any
+        Progress::More
     }
 
     /// The loop did not run for `pause` (the process was stopped, the machine frozen, a strategy
@@ -292,19 +347,24 @@ impl<N: Network> Proxy<N> {
         has_looked
     }
 
-    /// The queue phase: serves the queues as far as there is room. Comes after all that releases a
-    /// backend: nothing else would call those that wait for it. Returns whether anything waited.
-    pub fn serve_queue(&mut self, now: Timestamp) -> bool {
-        let mut has_waited = false;
+    /// The queue phase: serves the queues as far as there is room, some of each. Comes after all that
+    /// releases a backend: nothing else would call those that wait for it.
+    pub fn serve_queue(&mut self, now: Timestamp) -> Progress {
+        let mut progress = Progress::Idle;
         for pool in self.pools.ids() {
-            has_waited |= self.serve_queue_of(pool, now);
+            progress = progress.max(self.serve_queue_of(pool, STEPS_AT_ONCE, now));
         }
-        has_waited
+        progress
     }
 
-    /// The closing phase: frees what was closed in this turn. Returns whether there was anything.
-    pub fn close_all(&mut self) -> bool {
-        self.conns.close_all(&mut self.timers)
+    /// The closing phase: frees some of what was closed.
+    pub fn close_some(&mut self) -> Progress {
+        self.conns.close_some(STEPS_AT_ONCE, &mut self.timers)
+    }
+
+    /// Frees all that was closed.
+    fn close_all(&mut self) {
+        while self.close_some() == Progress::More {}
     }
 }
 
@@ -562,6 +622,9 @@ impl<N: Network> Proxy<N> {
     pub fn abandon(&mut self, now: Timestamp) {
         self.is_stopping = true;
         for id in self.conns.exchanges.ids() {
+            if let Some(exchange) = self.conns.exchanges.get_mut(id) {
+                exchange.is_runnable = false;
+            }
             // This tries once to deliver the reply that it makes.
             self.fail(id, crate::error::Fault::ShuttingDown, now);
             self.finish(id, now);

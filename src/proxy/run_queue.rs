@@ -1,44 +1,63 @@
-//! Work that yielded: it can go on at once, but others have their turn first.
+//! Work that can go on without an event: what an event announced when there was no time for it, and
+//! what yielded because others have their turn first.
+//!
+//! The two wait apart, and each gets a share of every turn: a newcomer does not stand behind those
+//! that could go on for ever, and a flood of newcomers does not stop what has begun.
 
 use crate::ids::{ClientConnId, ExchangeId};
+use crate::pool::PoolId;
+use crate::strategy::BackendId;
 use std::collections::VecDeque;
 
 /// Something that can go on without an event.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Runnable {
-    /// Look for the next request of a client.
+    /// Read what a client has sent outside an exchange.
     Client(ClientConnId),
     /// Go on with an exchange.
     Exchange(ExchangeId),
-    /// Discard more of the bytes a lingering client sends.
-    Lingering(ClientConnId),
+    /// Give an exchange that waits for a silent backend to another one.
+    Redispatch(ExchangeId, PoolId, BackendId),
     /// Read more heartbeats.
     Heartbeats,
 }
 
-/// The runnables of a loop, first come, first served.
+/// The runnables of a loop, first come, first served within each queue.
 #[derive(Debug, Default)]
-pub(super) struct RunQueue(VecDeque<Runnable>);
+pub(super) struct RunQueue {
+    new: VecDeque<Runnable>,
+    yielded: VecDeque<Runnable>,
+}
 
 impl RunQueue {
-    pub(super) fn push(&mut self, runnable: Runnable) {
-        self.0.push_back(runnable);
+    /// Adds what has not had its turn yet.
+    pub(super) fn push_new(&mut self, runnable: Runnable) {
+        self.new.push_back(runnable);
     }
 
-    pub(super) fn pop(&mut self) -> Option<Runnable> {
-        self.0.pop_front()
+    /// Adds what had its turn and could go on.
+    pub(super) fn push_yielded(&mut self, runnable: Runnable) {
+        self.yielded.push_back(runnable);
+    }
+
+    pub(super) fn pop_new(&mut self) -> Option<Runnable> {
+        self.new.pop_front()
+    }
+
+    pub(super) fn pop_yielded(&mut self) -> Option<Runnable> {
+        self.yielded.pop_front()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.new.len() + self.yielded.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.new.is_empty() && self.yielded.is_empty()
     }
 
     #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Runnable> {
-        self.0.iter()
+        self.new.iter().chain(&self.yielded)
     }
 }

@@ -7,7 +7,6 @@
 use crate::ids::{BackendConnId, ClientConnId, ExchangeId};
 use crate::time::Timestamp;
 use crate::timers::{Deadline, Fired, Wheel};
-use std::mem;
 use std::time::Duration;
 
 /// The purpose of an entry of the wheel.
@@ -50,8 +49,10 @@ pub(super) struct Timers {
     clients: Vec<Deadline>,
     backends: Vec<Deadline>,
     exchanges: Vec<Deadline>,
-    /// Kept between turns for its capacity.
+    /// Entries whose time has come and that have not been looked at. Mostly empty.
     fired: Vec<Timer>,
+    /// How many of them have been taken.
+    taken: usize,
 }
 
 impl Timers {
@@ -62,6 +63,7 @@ impl Timers {
             backends: Vec::new(),
             exchanges: Vec::new(),
             fired: Vec::new(),
+            taken: 0,
         }
     }
 
@@ -110,16 +112,22 @@ impl Timers {
         self.wheel.arm(timer, at);
     }
 
-    /// Takes the entries of the wheel that are due. To be returned to [`keep`](Self::keep).
-    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Timer> {
+    /// Gets the entries of the wheel whose time has come ready for [`next_fired`](Self::next_fired).
+    pub(super) fn expire(&mut self, now: Timestamp) {
         self.wheel.expire(now, &mut self.fired);
-        mem::take(&mut self.fired)
     }
 
-    /// Keeps the room of a list that [`expire`](Self::expire) returned.
-    pub(super) fn keep(&mut self, mut fired: Vec<Timer>) {
-        fired.clear();
-        self.fired = fired;
+    /// Takes the next entry whose time has come.
+    pub(super) fn next_fired(&mut self) -> Option<Timer> {
+        let next = self.fired.get(self.taken).copied();
+        match next {
+            Some(_) => self.taken += 1,
+            None => {
+                self.fired.clear();
+                self.taken = 0;
+            }
+        }
+        next
     }
 
     /// Returns whether the deadline behind an entry of the wheel is due; if it was moved, the

@@ -1,7 +1,7 @@
 //! The accept phase: client connections, within the limit of connections, so many in a turn, and
 //! not for a while after the system had no room for one.
 
-use super::event_loop::EventLoop;
+use super::event_loop::{EventLoop, PHASE_TIME};
 use super::other_workers::OtherWorkers;
 use crate::net::{Accepted, HeartbeatListener, Listener};
 use crate::telemetry::TurnPhase;
@@ -14,6 +14,8 @@ use std::time::Duration;
 pub(super) const ROOM_PAUSE: Duration = Duration::from_millis(50);
 /// Connections accepted on one listener in one turn.
 const ACCEPTS_PER_TURN: usize = 64;
+/// Connections accepted between two looks at the clock.
+const ACCEPTS_AT_ONCE: usize = 8;
 /// Time in which nothing is accepted after the system had no room for a connection.
 pub(super) const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 
@@ -117,8 +119,10 @@ impl EventLoop {
     /// # Errors
     /// The system has no room for one more.
     fn accept_on(&mut self, index: usize, now: Timestamp) -> io::Result<()> {
-        for _ in 0..ACCEPTS_PER_TURN {
-            if !self.can_accept() {
+        let until = now + PHASE_TIME;
+        for count in 0..ACCEPTS_PER_TURN {
+            let is_over = count > 0 && count % ACCEPTS_AT_ONCE == 0 && self.clock.now() >= until;
+            if is_over || !self.can_accept() {
                 break;
             }
             let listener = self.arrivals.listeners.get_mut(index);

@@ -1,9 +1,10 @@
 //! The event loop: waits for events and runs the phases of a turn.
 //!
 //! A turn is `control . accept . events . resume . expire . heartbeats . health . queue . close .
-//! log` ([`TurnPhase`]), each phase a call of its own and bounded, so that a flood of one kind
-//! delays the others by no more than a turn. New connections and events come before work that
-//! yielded. The loop alone reads the clock: once for each event, and behind each phase that had
+//! log` ([`TurnPhase`]), each phase a call of its own and bounded in time, so that a flood of one
+//! kind delays the others by no more than a turn of a few milliseconds. New connections and events
+//! come before work that yielded. A phase that has more to do goes on in the next turn, which then
+//! does not wait for events; an event for which there is no time joins the run queue. The loop alone reads the clock: once for each event, and behind each phase that had
 //! something to do, so that a turn that takes too long gets its name.
 
 use super::accept::{Arrivals, ROOM_PAUSE};
@@ -12,17 +13,21 @@ use super::mailbox::Inbox;
 use super::other_workers::OtherWorkers;
 use crate::clock::Clock;
 use crate::net::{HeartbeatListener, Listener, LogWriter, SystemNetwork, WAKER, readiness};
-use crate::proxy::{Proxy, Token};
+use crate::proxy::{Progress, Proxy, Token};
 use crate::telemetry::{LoopStats, TurnPhase};
 use crate::time::Timestamp;
+use mio::event::Event;
 use mio::{Events, Poll};
 use std::io;
 use std::time::Duration;
 
 /// Events taken from the system in one turn.
 const EVENTS_PER_TURN: usize = 1024;
-/// Time after which what yielded waits for the next turn, in which new events come first.
-const RESUME_TIME: Duration = Duration::from_millis(4);
+/// Time after which events are only noted, and what they announce joins the run queue.
+const EVENTS_TIME: Duration = Duration::from_millis(2);
+/// Time of every other phase, and of either run queue. One step may take it further: see
+/// [`Flow::pump`](crate::transport::Flow::pump) for how far.
+pub(super) const PHASE_TIME: Duration = Duration::from_millis(1);
 /// Time until messages are sent again that another worker had no room for.
 const RESEND_PAUSE: Duration = Duration::from_millis(5);
 
@@ -49,6 +54,8 @@ pub(crate) struct EventLoop {
     pub(super) stats: LoopStats,
     /// Time at which the loop comes to its deadlines again at the latest, unless it is paused.
     expected_at: Timestamp,
+    /// Whether a phase of this turn has more to do.
+    is_unfinished: bool,
 }
 
 /// The parts a loop is made of.
@@ -91,6 +98,7 @@ impl EventLoop {
             log: parts.log,
             stats: LoopStats::default(),
             expected_at: Timestamp::NEVER,
+            is_unfinished: false,
         })
     }
 
@@ -121,7 +129,7 @@ impl EventLoop {
     fn wait(&mut self, events: &mut Events, now: Timestamp) -> io::Result<Option<Timestamp>> {
         let wakeup = self.proxy.next_wakeup();
         let mut due = wakeup.unwrap_or(Timestamp::NEVER);
-        if self.control.is_called {
+        if self.control.is_called || self.is_unfinished {
             due = Timestamp::ZERO;
         }
         if self.arrivals.has_clients() {
@@ -171,12 +179,14 @@ impl EventLoop {
     fn turn(&mut self, events: &Events, due: Option<Timestamp>) -> Timestamp {
         let began = self.clock.now();
         self.stats.begin_turn(began);
+        self.is_unfinished = false;
         self.keep_wall_clock(began);
-        let (now, has_more) = self.dispatch_backends(events, began);
+        let events_end = began + EVENTS_TIME;
+        let (now, has_more) = self.dispatch_backends(events, began, events_end);
         let now = self.control(now);
         let now = self.accept(now);
         let now = match has_more {
-            true => self.dispatch_others(events, now),
+            true => self.dispatch_others(events, now, events_end.max(now + PHASE_TIME)),
             false => now,
         };
         // What is to be done at once has no time at which it was due.
@@ -202,14 +212,17 @@ impl EventLoop {
     /// whether there are events of other sockets.
     ///
     /// Reads the clock behind each event: response times are that exact.
-    fn dispatch_backends(&mut self, events: &Events, began: Timestamp) -> (Timestamp, bool) {
+    fn dispatch_backends(
+        &mut self,
+        events: &Events,
+        began: Timestamp,
+        until: Timestamp,
+    ) -> (Timestamp, bool) {
         let (mut now, mut has_more) = (began, false);
         for event in events {
             let token = event.token();
             if Token::is_backend_conn(token.0 as u64) {
-                self.proxy
-                    .ready(Token::from_bits(token.0 as u64), readiness(event), now);
-                now = self.clock.now();
+                now = self.dispatch(event, now, until);
             } else if token.0 & OWN_BIT != 0 {
                 self.note_own_event(token);
             } else {
@@ -229,33 +242,56 @@ impl EventLoop {
     }
 
     /// The second half of the events phase: clients, and the sockets of checks and heartbeats.
-    fn dispatch_others(&mut self, events: &Events, began: Timestamp) -> Timestamp {
+    fn dispatch_others(
+        &mut self,
+        events: &Events,
+        began: Timestamp,
+        until: Timestamp,
+    ) -> Timestamp {
         let mut now = began;
         for event in events {
             let bits = event.token().0 as u64;
             if !Token::is_backend_conn(bits) && bits & OWN_BIT as u64 == 0 {
-                self.proxy
-                    .ready(Token::from_bits(bits), readiness(event), now);
-                now = self.clock.now();
+                now = self.dispatch(event, now, until);
             }
         }
         self.stats.end_phase(TurnPhase::Events, now);
         now
     }
 
-    /// The resume phase: goes on with what yielded, in turn and for a limited time.
+    /// Passes an event on: to be dealt with at once until `until`, later in its turn. Returns the
+    /// time after it.
+    #[inline]
+    fn dispatch(&mut self, event: &Event, now: Timestamp, until: Timestamp) -> Timestamp {
+        let (token, ready) = (Token::from_bits(event.token().0 as u64), readiness(event));
+        match now < until {
+            true => self.proxy.ready(token, ready, now),
+            false => self.proxy.ready_later(token, ready, now),
+        }
+        self.clock.now()
+    }
+
+    /// The resume phase: takes up what events announced, then goes on with what yielded, each in its
+    /// turn and for a limited time.
     fn resume(&mut self, now: Timestamp) -> Timestamp {
-        let mut left = self.proxy.runnable();
-        if left == 0 {
+        if self.proxy.runnable() == 0 {
             return now;
         }
-        let (until, mut now) = (now + RESUME_TIME, now);
-        while left > 0 && now < until {
-            self.proxy.resume_next(now);
-            now = self.clock.now();
-            left -= 1;
-        }
+        let now = self.resume_with(Proxy::resume_new, now);
+        let now = self.resume_with(Proxy::resume_yielded, now);
         self.stats.end_phase(TurnPhase::Resume, now);
+        now
+    }
+
+    fn resume_with(
+        &mut self,
+        resume: fn(&mut Proxy<SystemNetwork>, Timestamp) -> bool,
+        now: Timestamp,
+    ) -> Timestamp {
+        let (until, mut now) = (now + PHASE_TIME, now);
+        while now < until && resume(&mut self.proxy, now) {
+            now = self.clock.now();
+        }
         now
     }
 
@@ -266,25 +302,46 @@ impl EventLoop {
             self.proxy.postpone_deadlines(now.since(self.expected_at));
             return self.mark(TurnPhase::Expire);
         }
-        let was_due = self.proxy.expire_deadlines(now);
-        self.mark_if(was_due, TurnPhase::Expire, now)
+        self.run_phase(TurnPhase::Expire, now, Proxy::expire_deadlines)
+    }
+
+    /// Runs a phase step by step until it is done or its time is over.
+    fn run_phase(
+        &mut self,
+        phase: TurnPhase,
+        began: Timestamp,
+        step: impl Fn(&mut Proxy<SystemNetwork>, Timestamp) -> Progress,
+    ) -> Timestamp {
+        let mut now = began;
+        loop {
+            match step(&mut self.proxy, now) {
+                Progress::Idle if now == began => return began,
+                Progress::Idle | Progress::Done => return self.mark(phase),
+                Progress::More => now = self.clock.now(),
+            }
+            if now >= began + PHASE_TIME {
+                self.is_unfinished = true;
+                return self.mark(phase);
+            }
+        }
     }
 
     fn follow_backends(&mut self, now: Timestamp) -> Timestamp {
         let has_changed = self.proxy.follow_backends(now);
-        self.mark_if(has_changed, TurnPhase::Health, now)
+        match has_changed {
+            true => self.mark(TurnPhase::Health),
+            false => now,
+        }
     }
 
     /// The queue phase, after everything that gives a place at a backend back: nothing else would
     /// dispatch the exchanges that wait for it.
     fn serve_queue(&mut self, now: Timestamp) -> Timestamp {
-        let has_waited = self.proxy.serve_queue(now);
-        self.mark_if(has_waited, TurnPhase::Queue, now)
+        self.run_phase(TurnPhase::Queue, now, Proxy::serve_queue)
     }
 
     fn close(&mut self, now: Timestamp) -> Timestamp {
-        let has_closed = self.proxy.close_all();
-        self.mark_if(has_closed, TurnPhase::Close, now)
+        self.run_phase(TurnPhase::Close, now, |proxy, _| proxy.close_some())
     }
 
     /// The log phase: tells subscribers, the other workers and the access log.
@@ -314,13 +371,6 @@ impl EventLoop {
             log.write(self.proxy.take_log_lines());
             self.proxy
                 .set_wall_clock(self.clock.wall(), self.clock.now());
-        }
-    }
-
-    fn mark_if(&mut self, is_busy: bool, phase: TurnPhase, now: Timestamp) -> Timestamp {
-        match is_busy {
-            true => self.mark(phase),
-            false => now,
         }
     }
 

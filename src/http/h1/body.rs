@@ -84,6 +84,15 @@ impl Body {
         }
     }
 
+    /// How many bytes of framing were looked at since this was last asked: each costs more than one
+    /// of content.
+    pub fn take_framing_bytes(&mut self) -> usize {
+        match self {
+            Self::Chunked(decoder) => decoder.take_framing_bytes(),
+            Self::Empty | Self::Length(_) | Self::UntilClose => 0,
+        }
+    }
+
     /// Returns whether the whole body has gone by. A body that ends with its connection is never
     /// complete.
     #[must_use]

@@ -58,6 +58,10 @@ impl<Pipe> Exchange<Pipe> {
         ctx: &mut IoContext<N::Pipes>,
         now: Timestamp,
     ) -> Step {
+        if self.is_runnable {
+            // It goes on in its turn, whatever has happened.
+            return Step::Wait;
+        }
         match (self.phase, &self.attempt) {
             (Phase::AwaitingHead | Phase::Tunnel { .. }, Attempt::None) => Step::Dispatch,
             (Phase::AwaitingHead | Phase::Tunnel { .. }, Attempt::Queued) => {

@@ -13,6 +13,7 @@ use super::trailer::{Trailer, TrailerStep};
 use crate::http::error::BadChunk;
 use crate::http::h1::piece::{Piece, clamp};
 use crate::http::syntax::is_value;
+use std::mem;
 
 /// Limit on the extensions of one chunk of a request, in bytes.
 pub(in crate::http) const MAX_EXTENSION_BYTES: u32 = 4096;
@@ -28,6 +29,8 @@ pub struct ChunkedDecoder {
     /// True if framing and trailers are passed on with the content.
     keeps_framing: bool,
     reading: Reading,
+    /// Bytes of framing looked at.
+    framing_bytes: u32,
 }
 
 /// The strictness with which a body is read.
@@ -92,7 +95,13 @@ impl ChunkedDecoder {
             state: State::Size { digits: 0, size: 0 },
             keeps_framing,
             reading,
+            framing_bytes: 0,
         }
+    }
+
+    /// See [`Body::take_framing_bytes`](crate::http::Body::take_framing_bytes).
+    pub(in crate::http) fn take_framing_bytes(&mut self) -> usize {
+        mem::take(&mut self.framing_bytes) as usize
     }
 
     /// See [`Body::is_complete`](crate::http::Body::is_complete).
@@ -146,6 +155,7 @@ impl ChunkedDecoder {
                 rest = rest.get(bytes..).unwrap_or_default();
             } else {
                 self.state = self.step(byte)?;
+                self.framing_bytes = self.framing_bytes.wrapping_add(1);
                 rest = after;
             }
         }
