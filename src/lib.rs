@@ -100,6 +100,8 @@ mod health;
 pub mod heartbeat;
 mod http;
 mod ids;
+#[cfg(test)]
+mod layers;
 pub mod monitor;
 mod net;
 mod plural;

@@ -2,7 +2,7 @@
 //!
 //! Owns how such a word is looked up and refused, so that all of them read the same way.
 
-use super::{ConfigError, ForwardedFor, ProxyVersion};
+use super::{AccessLogFormat, ConfigError, ForwardedFor, ProxyVersion};
 use std::str::FromStr;
 
 /// The unit that is balanced.
@@ -15,18 +15,6 @@ pub enum Mode {
     Tcp,
 }
 
-/// The format of the access log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AccessLogFormat {
-    /// None is written.
-    #[default]
-    Off,
-    /// One line of words, for people.
-    Text,
-    /// One JSON object a line, for programs.
-    Json,
-}
-
 impl Mode {
     /// Every mode.
     pub const ALL: [Self; 2] = [Self::Http, Self::Tcp];
@@ -37,21 +25,6 @@ impl Mode {
         match self {
             Self::Http => "http",
             Self::Tcp => "tcp",
-        }
-    }
-}
-
-impl AccessLogFormat {
-    /// Every format.
-    pub const ALL: [Self; 3] = [Self::Off, Self::Text, Self::Json];
-
-    /// The word for it, as in `--access-log WORD`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Text => "text",
-            Self::Json => "json",
         }
     }
 }

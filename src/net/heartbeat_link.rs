@@ -5,7 +5,7 @@
 //! There is no waiting: a connection that fails, takes too long or does not take a message at once
 //! is closed, and the next address of the balancer has its turn.
 
-use crate::config::HostPort;
+use crate::address::HostPort;
 use crate::heartbeat::framed;
 use crate::time::Timestamp;
 use mio::net::{TcpStream, UdpSocket};

@@ -1,27 +1,17 @@
 //! The heartbeat listener: a UDP socket and a TCP listener on one address.
 //!
-//! Edge-triggered like any socket: what an event tells is remembered until would-block. A turn
-//! takes at most [`DATAGRAMS_PER_TURN`] and [`ACCEPTS_PER_TURN`], so that a flood delays clients by
-//! no more than that.
+//! Edge-triggered like any socket: what an event tells is remembered until would-block.
 
 use super::BindError;
-use super::listener::{Listener, bind, refusal};
-use super::network::SystemNetwork;
+use super::listener::{Accepted, Listener, bind, refusal};
 use crate::address::Address;
 use crate::heartbeat::MAX_BYTES;
-use crate::proxy::Proxy;
-use crate::time::Timestamp;
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 
-/// Datagrams taken in one turn: about as many as the system keeps by default, so that after a pause
-/// all of them are taken before a backend is found missing.
-const DATAGRAMS_PER_TURN: usize = 256;
-/// Connections accepted in one turn.
-const ACCEPTS_PER_TURN: usize = 16;
 /// Ports tried that are free for TCP, until one is for UDP too.
 const PORT_ATTEMPTS: usize = 16;
 
@@ -106,44 +96,36 @@ impl HeartbeatListener {
         self.connections.ready
     }
 
-    /// Hands datagrams over.
-    pub(crate) fn take_datagrams(&mut self, proxy: &mut Proxy<SystemNetwork>, now: Timestamp) {
-        for _ in 0..DATAGRAMS_PER_TURN {
-            if !self.has_datagrams {
-                return;
+    /// Takes the next datagram, with the address it came from; `None` if none waits.
+    ///
+    /// # Errors
+    /// Those of one datagram; the next may be well.
+    pub(crate) fn datagram(&mut self) -> io::Result<Option<(&[u8], SocketAddr)>> {
+        if !self.has_datagrams {
+            return Ok(None);
+        }
+        match self.datagrams.recv_from(&mut self.buffer) {
+            Ok((count, from)) => {
+                let datagram = self.buffer.get(..count).unwrap_or_default();
+                Ok(Some((datagram, from)))
             }
-            match self.datagrams.recv_from(&mut self.buffer) {
-                Ok((count, from)) => {
-                    let datagram = self.buffer.get(..count).unwrap_or_default();
-                    proxy.heartbeat_datagram(datagram, from.into(), now);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.has_datagrams = false;
-                }
-                // An error of one datagram; the next may be well.
-                Err(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.has_datagrams = false;
+                Ok(None)
             }
+            Err(error) => Err(error),
         }
     }
 
-    /// Hands connections over.
+    /// Accepts the next connection; `None` if none waits.
     ///
     /// # Errors
-    /// The system could not accept or watch one.
-    pub(crate) fn take_connections(
-        &mut self,
-        proxy: &mut Proxy<SystemNetwork>,
-        now: Timestamp,
-    ) -> io::Result<()> {
-        for _ in 0..ACCEPTS_PER_TURN {
-            if !self.connections.ready {
-                break;
-            }
-            if let Some(accepted) = self.connections.accept()? {
-                proxy.heartbeat_conn_accepted(accepted.stream, accepted.address, now)?;
-            }
+    /// The system could not accept it.
+    pub(crate) fn connection(&mut self) -> io::Result<Option<Accepted>> {
+        match self.connections.ready {
+            true => self.connections.accept(),
+            false => Ok(None),
         }
-        Ok(())
     }
 }
 

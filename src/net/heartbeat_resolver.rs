@@ -4,7 +4,7 @@
 //! for now keeps its addresses. Addresses given as such are never looked up; without names there
 //! is no thread.
 
-use crate::config::{Host, HostPort};
+use crate::address::{Host, HostPort};
 use mio::Waker;
 use std::io;
 use std::net::SocketAddr;

@@ -18,8 +18,34 @@ use self::text::Text;
 pub use self::wall_time::WallTime;
 use super::log_fields::{LOG_FIELDS, LogContext, LogSource, LogValue, ServedBy};
 use super::{Record, RequestTexts};
-use crate::config::AccessLogFormat;
 use std::time::Duration;
+
+/// The format of the access log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccessLogFormat {
+    /// None is written.
+    #[default]
+    Off,
+    /// One line of words, for people.
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+impl AccessLogFormat {
+    /// Every format.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Text, Self::Json];
+
+    /// The word for it, as in `--access-log WORD`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
 
 /// Formats records as lines; `docs/access-log.md` shows both formats and the fields.
 ///

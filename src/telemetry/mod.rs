@@ -29,6 +29,7 @@ mod response_times;
 mod snapshot;
 mod summary;
 
+pub use access_log::AccessLogFormat;
 pub use counters::{Counters, FaultCounts, StatusCounts};
 pub(crate) use internal::*;
 pub use log_status::{AccessLogEvent, AccessLogStats};
