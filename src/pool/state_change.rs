@@ -158,6 +158,10 @@ impl ChangeLog {
         }
     }
 
+    pub(super) const fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
     /// Takes all.
     pub(super) fn take(&mut self) -> Vec<StateChange> {
         mem::take(&mut self.changes)

@@ -194,9 +194,6 @@ impl<N: Network> Proxy<N> {
         now: Timestamp,
     ) -> Progress {
         let queue = &mut self.pools.get_mut(pool).queue;
-        if queue.is_unused() {
-            return Progress::Idle;
-        }
         queue.accept_call();
         let mut progress = Progress::all(!queue.is_empty());
         let mut left = limit;

@@ -41,9 +41,12 @@ impl HangDetector {
         }
     }
 
-    /// Returns when [`look`](Self::look) has something to do.
-    pub(super) fn due(&self, backends: &Backends) -> Option<Timestamp> {
-        (self.is_on && backends.in_flight() > 0).then_some(self.next_look)
+    /// When [`look`](Self::look) has something to do.
+    pub(super) fn due(&self, backends: &Backends) -> Timestamp {
+        match self.is_on && backends.in_flight() > 0 {
+            true => self.next_look,
+            false => Timestamp::NEVER,
+        }
     }
 
     /// The suspect backends and how long their oldest exchange has waited; `None` if it is not time
@@ -53,7 +56,7 @@ impl HangDetector {
         backends: &mut Backends,
         now: Timestamp,
     ) -> Option<Vec<(BackendId, Duration)>> {
-        if self.due(backends).is_none_or(|due| now < due) {
+        if now < self.due(backends) {
             return None;
         }
         self.next_look = now + LOOK_INTERVAL;

@@ -204,6 +204,7 @@ impl<N: Network> Proxy<N> {
     /// The same when there is no time left for events in this turn: notes what the event says, and
     /// has the work done in its turn. What costs little is done at once, so that a connection whose
     /// end is known is not used for a request.
+    #[cold]
     pub fn ready_later(&mut self, token: Token, ready: Readiness, now: Timestamp) {
         match token {
             Token::ClientConn(id) => self.client_ready_later(id, ready),
@@ -212,19 +213,16 @@ impl<N: Network> Proxy<N> {
         }
     }
 
-    /// Returns when the proxy must be called again at the latest, event or not. `None`: only on
-    /// events.
+    /// Returns when the proxy must be called again at the latest, event or not.
     #[must_use]
-    pub fn next_wakeup(&self) -> Option<Timestamp> {
+    pub fn next_wakeup(&self) -> Timestamp {
         if !self.run_queue.is_empty() {
-            return Some(Timestamp::ZERO);
+            return Timestamp::ZERO;
         }
-        let mut first = self.timers.next_wakeup().unwrap_or(Timestamp::NEVER);
-        first = first.min(self.pools.next_change());
-        for (pool, hangs) in self.pools.iter().zip(&self.hangs) {
-            first = first.min(hangs.due(&pool.backends).unwrap_or(Timestamp::NEVER));
-        }
-        (first != Timestamp::NEVER).then_some(first)
+        let due = |(pool, hangs): (&Pool, &HangDetector)| hangs.due(&pool.backends);
+        let looks = self.pools.iter().zip(&self.hangs).map(due);
+        let first = self.timers.next_wakeup().min(self.pools.next_change());
+        looks.fold(first, Timestamp::min)
     }
 }
 
@@ -279,6 +277,9 @@ impl<N: Network> Proxy<N> {
 
     /// The deadline phase: ends some of the waits whose time is over.
     pub fn expire_deadlines(&mut self, now: Timestamp) -> Progress {
+        if !self.timers.is_any_due(now) {
+            return Progress::Idle;
+        }
         self.timers.expire(now);
         for count in 0..STEPS_AT_ONCE {
             let Some(timer) = self.timers.next_fired() else {
@@ -331,6 +332,12 @@ impl<N: Network> Proxy<N> {
     /// The health phase: looks for hanging backends, and follows changes of state. Returns whether
     /// there was anything to do.
     pub fn follow_backends(&mut self, now: Timestamp) -> bool {
+        let is_due = |(pool, hangs): (&Pool, &HangDetector)| {
+            hangs.due(&pool.backends) <= now || pool.backends.is_due(now)
+        };
+        if !self.pools.iter().zip(&self.hangs).any(is_due) {
+            return false;
+        }
         let mut has_looked = false;
         for pool in self.pools.ids() {
             let backends = &mut self.pools.get_mut(pool).backends;
@@ -350,6 +357,9 @@ impl<N: Network> Proxy<N> {
     /// The queue phase: serves the queues as far as there is room, some of each. Comes after all that
     /// releases a backend: nothing else would call those that wait for it.
     pub fn serve_queue(&mut self, now: Timestamp) -> Progress {
+        if self.pools.iter().all(|pool| pool.queue.is_unused()) {
+            return Progress::Idle;
+        }
         let mut progress = Progress::Idle;
         for pool in self.pools.ids() {
             progress = progress.max(self.serve_queue_of(pool, STEPS_AT_ONCE, now));

@@ -34,11 +34,6 @@ impl Token {
         }
     }
 
-    /// Returns whether packed bits name a connection made to a backend.
-    pub(crate) const fn is_backend_conn(bits: u64) -> bool {
-        bits >> KIND_SHIFT == BACKEND_CONN_BIT >> KIND_SHIFT
-    }
-
     /// Unpacks what [`to_bits`](Self::to_bits) packed.
     #[must_use]
     pub fn from_bits(bits: u64) -> Self {
@@ -53,9 +48,7 @@ impl Token {
 }
 
 const BACKEND_CONN_BIT: u64 = 1 << 62;
-const CHECK_BIT: u64 = 1 << KIND_SHIFT;
-/// The bits from here on tell what an id is of; the highest one is the loop's own.
-const KIND_SHIFT: u32 = 61;
+const CHECK_BIT: u64 = 1 << 61;
 
 /// The outside world as the server sees it. Dropping a stream closes it.
 pub trait Network {

@@ -146,9 +146,14 @@ impl Timers {
         }
     }
 
-    /// Returns when the next entry of the wheel comes out.
-    pub(super) fn next_wakeup(&self) -> Option<Timestamp> {
-        self.wheel.next_wakeup()
+    /// When the next entry of the wheel comes out.
+    pub(super) fn next_wakeup(&self) -> Timestamp {
+        self.wheel.next_wakeup().unwrap_or(Timestamp::NEVER)
+    }
+
+    /// Whether the time of any entry may have come.
+    pub(super) fn is_any_due(&self, now: Timestamp) -> bool {
+        self.taken < self.fired.len() || self.wheel.is_behind(now)
     }
 
     /// Entries on the wheel.

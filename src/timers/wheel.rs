@@ -96,10 +96,10 @@ impl<K: Copy> Wheel<K> {
     /// Costs the slots that hold anything among those passed, and their entries. A clock that
     /// jumps by hours costs one lap.
     pub fn expire(&mut self, now: Timestamp, due: &mut Vec<K>) {
-        let begun = tick_begun(now);
-        if begun <= self.expired {
+        if !self.is_behind(now) {
             return;
         }
+        let begun = tick_begun(now);
         let lap_end = self.expired + SLOTS as u64;
         let last = begun.min(lap_end);
         while let Some((tick, slot)) = self.next_occupied().filter(|(tick, _)| *tick <= last) {
@@ -107,6 +107,13 @@ impl<K: Copy> Wheel<K> {
             self.expired = tick;
         }
         self.expired = begun;
+    }
+
+    /// Whether a tick has begun since it last expired: [`expire`](Self::expire) has nothing to do
+    /// before.
+    #[must_use]
+    pub fn is_behind(&self, now: Timestamp) -> bool {
+        tick_begun(now) > self.expired
     }
 
     /// The first slot after the last expired tick that holds anything, and its tick in this lap.

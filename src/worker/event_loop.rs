@@ -16,6 +16,7 @@ use crate::net::{HeartbeatListener, Listener, LogWriter, SystemNetwork, WAKER, r
 use crate::proxy::{Progress, Proxy, Token};
 use crate::telemetry::{LoopStats, TurnPhase};
 use crate::time::Timestamp;
+use crate::transport::Readiness;
 use mio::event::Event;
 use mio::{Events, Poll};
 use std::io;
@@ -126,9 +127,9 @@ impl EventLoop {
 
     /// Waits for events, no longer than until something is due. Returns when that is for the
     /// proxy.
-    fn wait(&mut self, events: &mut Events, now: Timestamp) -> io::Result<Option<Timestamp>> {
+    fn wait(&mut self, events: &mut Events, now: Timestamp) -> io::Result<Timestamp> {
         let wakeup = self.proxy.next_wakeup();
-        let mut due = wakeup.unwrap_or(Timestamp::NEVER);
+        let mut due = wakeup;
         if self.control.is_called || self.is_unfinished {
             due = Timestamp::ZERO;
         }
@@ -151,8 +152,12 @@ impl EventLoop {
         {
             due = due.min(now + RESEND_PAUSE);
         }
-        let timeout = (due != Timestamp::NEVER).then(|| due.since(now).min(MAX_WAIT));
-        self.expected_at = timeout.map_or(Timestamp::NEVER, |timeout| now + timeout);
+        self.expected_at = match due {
+            Timestamp::NEVER => Timestamp::NEVER,
+            due => due.clamp(now, now + MAX_WAIT),
+        };
+        let has_limit = self.expected_at != Timestamp::NEVER;
+        let timeout = has_limit.then(|| self.expected_at.since(now));
         match self.poll.poll(events, timeout) {
             // A signal ended the wait, such as the one that continues a stopped process. Bytes that
             // have arrived are read all the same, before deadlines are judged.
@@ -176,7 +181,7 @@ impl EventLoop {
 
     /// Runs one turn, `due` being when the proxy was to be called at the latest. Returns when it
     /// ended.
-    fn turn(&mut self, events: &Events, due: Option<Timestamp>) -> Timestamp {
+    fn turn(&mut self, events: &Events, due: Timestamp) -> Timestamp {
         let began = self.clock.now();
         self.stats.begin_turn(began);
         self.is_unfinished = false;
@@ -190,7 +195,7 @@ impl EventLoop {
             false => now,
         };
         // What is to be done at once has no time at which it was due.
-        if let Some(due) = due.filter(|due| *due > Timestamp::ZERO && *due <= now) {
+        if due > Timestamp::ZERO && due <= now {
             self.stats.deadline(due, now);
         }
         let now = self.resume(now);
@@ -220,16 +225,17 @@ impl EventLoop {
     ) -> (Timestamp, bool) {
         let (mut now, mut has_more) = (began, false);
         for event in events {
-            let token = event.token();
-            if Token::is_backend_conn(token.0 as u64) {
-                now = self.dispatch(event, now, until);
-            } else if token.0 & OWN_BIT != 0 {
-                self.note_own_event(token);
-            } else {
-                has_more = true;
+            match proxy_token(event) {
+                None => self.note_own_event(event.token()),
+                Some(token @ Token::BackendConn(_)) => {
+                    now = self.dispatch(token, readiness(event), now, until);
+                }
+                Some(_) => has_more = true,
             }
         }
-        self.stats.end_phase(TurnPhase::Events, now);
+        if now != began {
+            self.stats.end_phase(TurnPhase::Events, now);
+        }
         (now, has_more)
     }
 
@@ -250,9 +256,9 @@ impl EventLoop {
     ) -> Timestamp {
         let mut now = began;
         for event in events {
-            let bits = event.token().0 as u64;
-            if !Token::is_backend_conn(bits) && bits & OWN_BIT as u64 == 0 {
-                now = self.dispatch(event, now, until);
+            match proxy_token(event) {
+                None | Some(Token::BackendConn(_)) => {}
+                Some(token) => now = self.dispatch(token, readiness(event), now, until),
             }
         }
         self.stats.end_phase(TurnPhase::Events, now);
@@ -262,8 +268,13 @@ impl EventLoop {
     /// Passes an event on: to be dealt with at once until `until`, later in its turn. Returns the
     /// time after it.
     #[inline]
-    fn dispatch(&mut self, event: &Event, now: Timestamp, until: Timestamp) -> Timestamp {
-        let (token, ready) = (Token::from_bits(event.token().0 as u64), readiness(event));
+    fn dispatch(
+        &mut self,
+        token: Token,
+        ready: Readiness,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Timestamp {
         match now < until {
             true => self.proxy.ready(token, ready, now),
             false => self.proxy.ready_later(token, ready, now),
@@ -298,7 +309,7 @@ impl EventLoop {
     /// The expire phase. After a pause nothing expires in this turn: what has arrived meanwhile is
     /// read first, and deadlines move by the pause.
     fn expire(&mut self, now: Timestamp) -> Timestamp {
-        if now.since(self.expected_at) > PAUSE {
+        if now > self.expected_at + PAUSE {
             self.proxy.postpone_deadlines(now.since(self.expected_at));
             return self.mark(TurnPhase::Expire);
         }
@@ -394,4 +405,10 @@ impl EventLoop {
             at: self.clock.now(),
         }
     }
+}
+
+/// The socket of the proxy that an event is for; `None` if it is for one of the loop's own.
+fn proxy_token(event: &Event) -> Option<Token> {
+    let bits = event.token().0;
+    (bits & OWN_BIT == 0).then(|| Token::from_bits(bits as u64))
 }

@@ -179,7 +179,7 @@ impl Stage {
     }
 
     fn is_due(&self) -> bool {
-        self.proxy.next_wakeup().is_some_and(|at| at <= self.now)
+        self.proxy.next_wakeup() <= self.now
     }
 
     fn has_events(&self) -> bool {

@@ -157,7 +157,7 @@ impl Chaos {
         let callers = self.callers.iter().map(Caller::due);
         let others = [
             Some(self.next_mishap),
-            self.stage.proxy.next_wakeup(),
+            Some(self.stage.proxy.next_wakeup()),
             machines.min(),
             callers.min(),
         ];
