@@ -35,7 +35,7 @@ impl<N: Network> Proxy<N> {
     /// What is under way as of `now`.
     pub(super) fn under_way(&self, now: Timestamp) -> UnderWay {
         let mut all = UnderWay::default();
-        for (_, exchange) in self.conns.exchanges.iter() {
+        for (_, exchange) in self.traffic.conns.exchanges.iter() {
             all.activity.exchanges += 1;
             if exchange.is_queued() {
                 let wait = exchange.stats.queue_time(now).unwrap_or_default();
@@ -47,6 +47,7 @@ impl<N: Network> Proxy<N> {
             }
         }
         let slow = self
+            .traffic
             .pools
             .iter()
             .map(|pool| pool.backends.slow_response_time());
@@ -63,7 +64,7 @@ impl<N: Network> Proxy<N> {
     ) {
         snapshot.activity = under_way.activity;
         for (row, (candidate, _)) in snapshot.backends.iter_mut().zip(self.live_backends()) {
-            let backends = &self.pools.get(candidate.id.pool()).backends;
+            let backends = &self.traffic.pools.get(candidate.id.pool()).backends;
             row.standing = backends.standing(candidate.id, now);
             let tunnels = under_way.tunnels.get(&candidate.id);
             row.standing.tunnels = tunnels.copied().unwrap_or_default();

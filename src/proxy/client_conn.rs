@@ -66,4 +66,11 @@ impl<T: Transport> ClientConn<T> {
         let io = self.conn.socket.io();
         self.local.or_else(|| io.local_address())
     }
+
+    /// Whether it waits for a request of which nothing has arrived.
+    pub(super) fn awaits_request(&self) -> bool {
+        self.state == ClientConnState::Idle
+            && self.conn.unread.is_none()
+            && !self.conn.socket.may_read()
+    }
 }

@@ -1,11 +1,11 @@
 //! Client connections between exchanges: accepting, PROXY header, reading requests, lingering.
 
-use super::Proxy;
 use super::client_conn::{ClientConn, ClientConnState};
 use super::exchange::{Exchange, RequestContext};
 use super::listener::Listener;
 use super::network::Network;
 use super::run_queue::Runnable;
+use super::traffic::Traffic;
 use crate::address::ClientAddress;
 use crate::config::Mode;
 use crate::error::{Fault, Refusal};
@@ -26,27 +26,23 @@ enum HeaderProgress {
     Left,
 }
 
-impl<N: Network> Proxy<N> {
-    /// Takes over a connection that was accepted from `address` by `listener` (an index). In TCP
-    /// mode a backend is picked at once: the server side may be the one that speaks first.
+impl<N: Network> Traffic<N> {
+    /// Takes over a connection that was accepted from `address` by `listener`. In TCP mode a backend
+    /// is picked at once: the server side may be the one that speaks first.
     ///
     /// # Errors
     /// The system has no room to watch the connection; it is closed.
-    pub fn accepted(
+    pub(super) fn accepted(
         &mut self,
         stream: N::Stream,
-        address: impl Into<ClientAddress>,
-        listener: u16,
+        address: ClientAddress,
+        listener: &Arc<Listener>,
         now: Timestamp,
     ) -> io::Result<()> {
-        let Some(listener) = self.listeners.get(usize::from(listener)) else {
-            return Ok(());
-        };
-        let accepts_proxy = listener.accepts_proxy;
-        let client = ClientConn::new(stream, address.into(), Arc::clone(listener));
+        let client = ClientConn::new(stream, address, Arc::clone(listener));
         let id = self.conns.accept(client, &mut self.network)?;
         self.log.metrics.accepted();
-        match accepts_proxy {
+        match listener.accepts_proxy {
             true => self.await_proxy_header(id, now),
             false => self.begin_service(id, now),
         }
@@ -158,7 +154,7 @@ impl<N: Network> Proxy<N> {
 }
 
 /// Requests.
-impl<N: Network> Proxy<N> {
+impl<N: Network> Traffic<N> {
     /// Waits for a request: on a new connection, or on one whose exchange is over.
     pub(super) fn await_request(&mut self, id: ClientConnId, now: Timestamp) {
         let Some(client) = self.conns.clients.get_mut(id) else {
@@ -269,7 +265,7 @@ impl<N: Network> Proxy<N> {
 
 /// The PROXY header. A listener either requires it on every connection or takes none: believing
 /// one that comes unasked would let any client choose its address.
-impl<N: Network> Proxy<N> {
+impl<N: Network> Traffic<N> {
     fn await_proxy_header(&mut self, id: ClientConnId, now: Timestamp) {
         if let Some(client) = self.conns.clients.get_mut(id) {
             client.state = ClientConnState::ProxyHeader;

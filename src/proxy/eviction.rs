@@ -7,9 +7,10 @@
 //! A search looks at every client, so it keeps the longest idle it finds for the next newcomers,
 //! and is not repeated at once when it finds none.
 
-use super::Proxy;
-use super::client_conn::ClientConnState;
+use super::client_conn::ClientConn;
+use super::connections::Connections;
 use super::network::Network;
+use super::timers::Timers;
 use crate::ids::ClientConnId;
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -30,66 +31,73 @@ pub(super) struct Evictions {
     next_search: Timestamp,
 }
 
-impl<N: Network> Proxy<N> {
-    /// Closes one client connection that serves no exchange, at the end of this turn, for one that
-    /// waits to be accepted. Returns whether there was one.
-    pub fn make_room(&mut self, now: Timestamp) -> bool {
-        let lingering = self.conns.longest_lingering();
-        let Some(id) = lingering.or_else(|| self.longest_idle(now)) else {
-            return false;
-        };
-        self.conns.close_client(id, &mut self.io.buffers);
-        true
+impl Evictions {
+    /// The client connection to close for one that waits to be accepted, if there is one that serves
+    /// no exchange.
+    pub(super) fn next<N: Network>(
+        &mut self,
+        conns: &mut Connections<N>,
+        timers: &Timers,
+        now: Timestamp,
+    ) -> Option<ClientConnId> {
+        let lingering = conns.longest_lingering();
+        lingering.or_else(|| self.longest_idle(conns, timers, now))
     }
 
-    fn longest_idle(&mut self, now: Timestamp) -> Option<ClientConnId> {
-        if let Some(id) = self.next_found() {
+    fn longest_idle<N: Network>(
+        &mut self,
+        conns: &Connections<N>,
+        timers: &Timers,
+        now: Timestamp,
+    ) -> Option<ClientConnId> {
+        if let Some(id) = self.next_found(conns, timers) {
             return Some(id);
         }
-        if now < self.evictions.next_search {
+        if now < self.next_search {
             return None;
         }
-        self.search(now);
-        self.next_found()
+        self.search(conns, timers, now);
+        self.next_found(conns, timers)
     }
 
     /// The next connection found that has been idle all the time since.
-    fn next_found(&mut self) -> Option<ClientConnId> {
-        while let Some((deadline, id)) = self.evictions.idle.pop() {
-            if self.awaits_request(id) && self.timers.at(id) == deadline {
+    fn next_found<N: Network>(
+        &mut self,
+        conns: &Connections<N>,
+        timers: &Timers,
+    ) -> Option<ClientConnId> {
+        while let Some((deadline, id)) = self.idle.pop() {
+            if conns
+                .clients
+                .get(id)
+                .is_some_and(ClientConn::awaits_request)
+                && timers.at(id) == deadline
+            {
                 return Some(id);
             }
         }
         None
     }
 
-    /// Returns whether a client connection waits for a request of which nothing has arrived.
-    fn awaits_request(&self, id: ClientConnId) -> bool {
-        self.conns.clients.get(id).is_some_and(|client| {
-            client.state == ClientConnState::Idle
-                && client.conn.unread.is_none()
-                && !client.conn.socket.may_read()
-        })
-    }
-
-    fn search(&mut self, now: Timestamp) {
-        let clients = self.conns.clients.iter();
-        let deadlines = clients.map(|(id, client)| {
+    fn search<N: Network>(&mut self, conns: &Connections<N>, timers: &Timers, now: Timestamp) {
+        let idle = conns
+            .clients
+            .iter()
+            .filter(|(_, client)| client.awaits_request());
+        let deadlines = idle.map(|(id, client)| {
             let limit = client.listener.timeouts.keep_alive;
-            (self.timers.at(id), limit, id)
+            (timers.at(id), limit, id)
         });
         let mut found: Vec<_> = deadlines
-            .filter(|(deadline, limit, id)| {
-                self.awaits_request(*id) && now + *limit >= *deadline + MIN_IDLE
-            })
+            .filter(|(deadline, limit, _)| now + *limit >= *deadline + MIN_IDLE)
             .map(|(deadline, _, id)| (deadline, id))
             .collect();
         found.sort_unstable_by_key(|(deadline, id)| (*deadline, id.slot()));
         found.truncate(FOUND_AT_ONCE);
         found.reverse();
         if found.len() < FOUND_AT_ONCE {
-            self.evictions.next_search = now + SEARCH_PAUSE;
+            self.next_search = now + SEARCH_PAUSE;
         }
-        self.evictions.idle = found;
+        self.idle = found;
     }
 }

@@ -106,7 +106,7 @@ pub(super) fn see_hangs(health: &Health, listeners: &[Arc<Listener>]) -> bool {
 impl<N: Network> Proxy<N> {
     /// Begins to check every backend, if they are to be checked.
     pub(super) fn start_health_checks(&mut self, now: Timestamp) {
-        let pools = self.pools.iter();
+        let pools = self.traffic.pools.iter();
         let candidates = pools.flat_map(|pool| pool.backends.candidates());
         for backend in candidates.map(|c| c.id).collect::<Vec<_>>() {
             self.start_health_check(backend, now);
@@ -115,10 +115,13 @@ impl<N: Network> Proxy<N> {
 
     /// Begins to check a backend, if backends are checked.
     pub(super) fn start_health_check(&mut self, backend: BackendId, now: Timestamp) {
-        let pool = self.pools.get(backend.pool());
+        let pool = self.traffic.pools.get(backend.pool());
         let limits = self.listeners.first().map(|l| l.limits.head());
         let checks = &mut self.health_checks;
-        let Some(health) = checks.of(backend.pool()).filter(|_| !self.is_stopping) else {
+        let Some(health) = checks
+            .of(backend.pool())
+            .filter(|_| !self.traffic.is_stopping)
+        else {
             return;
         };
         let settings = check_settings(health, &pool.connect, limits.unwrap_or_default());
@@ -150,8 +153,10 @@ impl<N: Network> Proxy<N> {
         waited: Duration,
         now: Timestamp,
     ) {
-        if !self.pools.first().backends.decides() {
-            return self.tell_others(pool, Message::Suspected(pool, backend, waited));
+        if !self.traffic.pools.first().backends.decides() {
+            return self
+                .traffic
+                .tell_others(pool, Message::Suspected(pool, backend, waited));
         }
         if self.health_checks.checker.contains(backend) {
             self.health_checks.suspects.insert(backend, waited);
@@ -169,7 +174,7 @@ impl<N: Network> Proxy<N> {
         let checks = &mut self.health_checks;
         let next = checks.checker.next_wakeup().unwrap_or(Timestamp::NEVER);
         if let Some(at) = checks.deadline.set(next) {
-            self.timers.arm(Timer::HealthChecks, at);
+            self.traffic.timers.arm(Timer::HealthChecks, at);
         }
     }
 
@@ -177,7 +182,7 @@ impl<N: Network> Proxy<N> {
     pub(super) fn health_checks_due(&mut self, now: Timestamp) {
         match self.health_checks.deadline.fired(now) {
             Fired::Idle => {}
-            Fired::Rearm(at) => self.timers.arm(Timer::HealthChecks, at),
+            Fired::Rearm(at) => self.traffic.timers.arm(Timer::HealthChecks, at),
             Fired::Due => {
                 self.health_checks.checker.expire(now);
                 self.carry_out_checks(now);
@@ -188,7 +193,7 @@ impl<N: Network> Proxy<N> {
     /// An event for the socket of a check.
     pub(super) fn check_ready(&mut self, id: CheckId, ready: Readiness, now: Timestamp) {
         let checker = &mut self.health_checks.checker;
-        checker.ready(id, ready, &mut self.io.scratch, now);
+        checker.ready(id, ready, &mut self.traffic.io.scratch, now);
         self.carry_out_checks(now);
     }
 
@@ -203,7 +208,13 @@ impl<N: Network> Proxy<N> {
     }
 
     fn open_check(&mut self, open: &OpenSocket<BackendId>, now: Timestamp) {
-        match self.pools.get(open.key.pool()).backends.state(open.key) {
+        match self
+            .traffic
+            .pools
+            .get(open.key.pool())
+            .backends
+            .state(open.key)
+        {
             None | Some(State::Removed) => return self.health_checks.checker.remove(open.id),
             Some(State::Disabled) if self.is_unused(open.key) => {
                 return self.health_checks.checker.postpone(open.id, now);
@@ -212,15 +223,16 @@ impl<N: Network> Proxy<N> {
         }
         let token = Token::Check(open.id);
         let io = self
+            .traffic
             .network
             .open_check(&open.address, open.transport, token);
         let checker = &mut self.health_checks.checker;
-        checker.opened(open.id, io, &mut self.io.scratch, now);
+        checker.opened(open.id, io, &mut self.traffic.io.scratch, now);
     }
 
     /// Returns whether nothing is in flight at a backend, in any worker.
     fn is_unused(&mut self, backend: BackendId) -> bool {
-        let backends = &mut self.pools.get_mut(backend.pool()).backends;
+        let backends = &mut self.traffic.pools.get_mut(backend.pool()).backends;
         backends.refresh_all();
         let candidate = backends.candidates().get(backend.slot());
         candidate.is_none_or(|candidate| candidate.in_flight == 0)
@@ -231,7 +243,7 @@ impl<N: Network> Proxy<N> {
         let (pool, backend) = (finished.key.pool(), finished.key);
         let suspected = self.health_checks.suspects.remove(&backend);
         let is_silent = finished.result.is_err_and(CheckFailure::is_silence);
-        let backends = &mut self.pools.get_mut(pool).backends;
+        let backends = &mut self.traffic.pools.get_mut(pool).backends;
         if let Some(waited) = suspected.filter(|_| is_silent) {
             backends.silent(backend, waited, now);
         }
@@ -249,8 +261,9 @@ impl<N: Network> Proxy<N> {
         let has_fallen = matches!(finished.streak, CheckStreak::Fallen(..));
         // Whether or not that changes its state: it may be out already, or draining.
         if is_silent && (suspected.is_some() || is_out || has_fallen) {
-            self.redispatch_waiting(pool, backend, now);
-            self.tell_others(pool, Message::Silent(pool, backend));
+            self.traffic.redispatch_waiting(pool, backend, now);
+            self.traffic
+                .tell_others(pool, Message::Silent(pool, backend));
         }
         if is_out || self.heartbeats.are_late(backend) {
             self.health_checks.checker.hasten(backend, now);

@@ -92,7 +92,7 @@ impl<N: Network> Proxy<N> {
     pub fn heartbeat_datagram(&mut self, datagram: &[u8], from: ClientAddress, now: Timestamp) {
         let clocks = self.clocks(now);
         if let Some(receiver) = &mut self.heartbeats.receiver {
-            let backends = &self.pools;
+            let backends = &self.traffic.pools;
             let found = receiver.datagram(datagram, from, backends, clocks);
             self.follow_findings(found, now);
         }
@@ -109,10 +109,12 @@ impl<N: Network> Proxy<N> {
         now: Timestamp,
     ) -> io::Result<()> {
         let receiver = self.heartbeats.receiver.as_mut();
-        if let Some(receiver) = receiver.filter(|_| !self.is_stopping)
+        if let Some(receiver) = receiver.filter(|_| !self.traffic.is_stopping)
             && let Some(id) = receiver.make_room(from, now)
         {
-            self.network.register(&mut io, Token::HeartbeatConn(id))?;
+            self.traffic
+                .network
+                .register(&mut io, Token::HeartbeatConn(id))?;
             receiver.accepted(id, io, from, now);
             self.arm_heartbeats(now);
         }
@@ -128,8 +130,8 @@ impl<N: Network> Proxy<N> {
     ) {
         let clocks = self.clocks(now);
         if let Some(receiver) = &mut self.heartbeats.receiver {
-            let backends = &self.pools;
-            let scratch = &mut self.io.scratch;
+            let backends = &self.traffic.pools;
+            let scratch = &mut self.traffic.io.scratch;
             let found = receiver.ready(id, ready, scratch, backends, clocks);
             self.follow_findings(found, now);
         }
@@ -139,7 +141,7 @@ impl<N: Network> Proxy<N> {
     pub(super) fn heartbeats_due(&mut self, now: Timestamp) {
         match self.heartbeats.deadline.fired(now) {
             Fired::Idle => {}
-            Fired::Rearm(at) => self.timers.arm(Timer::Heartbeats, at),
+            Fired::Rearm(at) => self.traffic.timers.arm(Timer::Heartbeats, at),
             Fired::Due => self.run_heartbeats(now),
         }
     }
@@ -149,8 +151,8 @@ impl<N: Network> Proxy<N> {
         let clocks = self.clocks(now);
         self.heartbeats.is_queued = false;
         if let Some(receiver) = &mut self.heartbeats.receiver {
-            let backends = &self.pools;
-            let found = receiver.run(&mut self.io.scratch, backends, clocks);
+            let backends = &self.traffic.pools;
+            let found = receiver.run(&mut self.traffic.io.scratch, backends, clocks);
             self.follow_findings(found, now);
         }
     }
@@ -158,7 +160,7 @@ impl<N: Network> Proxy<N> {
     fn clocks(&self, now: Timestamp) -> Clocks {
         Clocks {
             now,
-            wall: self.log.wall_clock(now),
+            wall: self.traffic.log.wall_clock(now),
         }
     }
 
@@ -169,10 +171,10 @@ impl<N: Network> Proxy<N> {
         let next = next.unwrap_or(Timestamp::NEVER);
         if next > now {
             if let Some(at) = self.heartbeats.deadline.set(next) {
-                self.timers.arm(Timer::Heartbeats, at);
+                self.traffic.timers.arm(Timer::Heartbeats, at);
             }
         } else if !mem::replace(&mut self.heartbeats.is_queued, true) {
-            self.run_queue.push_yielded(Runnable::Heartbeats);
+            self.traffic.run_queue.push_yielded(Runnable::Heartbeats);
         }
     }
 
@@ -182,7 +184,7 @@ impl<N: Network> Proxy<N> {
         now: Timestamp,
     ) {
         for (backend, finding) in findings {
-            let backends = &self.pools.get(backend.pool()).backends;
+            let backends = &self.traffic.pools.get(backend.pool()).backends;
             if backends.state(backend).is_none()
                 && let Some(receiver) = &mut self.heartbeats.receiver
             {
@@ -192,7 +194,7 @@ impl<N: Network> Proxy<N> {
                 if finding == HeartbeatFinding::Suspect {
                     self.check_soon(backend, now);
                 }
-                let backends = &mut self.pools.get_mut(backend.pool()).backends;
+                let backends = &mut self.traffic.pools.get_mut(backend.pool()).backends;
                 backends.heartbeats_show(backend, finding, now);
             }
         }
@@ -204,9 +206,18 @@ impl<N: Network> Proxy<N> {
     /// This backend, and those of the same name in other pools: they are one server, of which one
     /// sender tells.
     fn namesakes(&self, backend: BackendId) -> Vec<BackendId> {
-        let name = self.pools.get(backend.pool()).backends.name(backend);
-        let others = self.pools.ids().filter(|pool| *pool != backend.pool());
-        let find = |pool| self.pools.get(pool).backends.find(name?);
+        let name = self
+            .traffic
+            .pools
+            .get(backend.pool())
+            .backends
+            .name(backend);
+        let others = self
+            .traffic
+            .pools
+            .ids()
+            .filter(|pool| *pool != backend.pool());
+        let find = |pool| self.traffic.pools.get(pool).backends.find(name?);
         [backend]
             .into_iter()
             .chain(others.filter_map(find))

@@ -33,10 +33,11 @@ impl<N: Network> Proxy<N> {
         now: Timestamp,
     ) -> Result<BackendId, NotAdded> {
         self.check_rules(pool, &backend)?;
-        let id = self.pools.get_mut(pool).admit(&backend, now)?;
+        let id = self.traffic.pools.get_mut(pool).admit(&backend, now)?;
         self.start_health_check(id, now);
         let backend = Arc::new(backend);
-        self.tell_others(pool, Message::Added(pool, Admitted { id, backend }));
+        self.traffic
+            .tell_others(pool, Message::Added(pool, Admitted { id, backend }));
         Ok(id)
     }
 
@@ -44,7 +45,7 @@ impl<N: Network> Proxy<N> {
         let address = || backend.address.clone();
         let is_own = |to: &Address| {
             let mut listeners = self.rules.listeners.iter();
-            listeners.any(|listener| self.network.reaches(to, listener))
+            listeners.any(|listener| self.traffic.network.reaches(to, listener))
         };
         if backend.addresses.iter().any(is_own) {
             return Err(NotAdded::OwnAddress(address()));
@@ -58,8 +59,8 @@ impl<N: Network> Proxy<N> {
 
     /// Does what follows in every worker from the removal of a backend.
     pub(super) fn removed(&mut self, pool: PoolId, backend: BackendId, now: Timestamp) {
-        for conn in self.pools.get_mut(pool).forget(backend) {
-            self.close_backend(conn);
+        for conn in self.traffic.pools.get_mut(pool).forget(backend) {
+            self.traffic.close_backend(conn);
         }
         self.cut_off(pool, backend, now);
         self.health_checks.forget(backend);
@@ -69,13 +70,13 @@ impl<N: Network> Proxy<N> {
     /// Ends the exchanges at a backend that was removed before they were over. Those that may be
     /// repeated go elsewhere.
     fn cut_off(&mut self, pool: PoolId, backend: BackendId, now: Timestamp) {
-        if !self.pools.get(pool).backends.has_in_flight(backend) {
+        if !self.traffic.pools.get(pool).backends.has_in_flight(backend) {
             return;
         }
-        for id in self.conns.exchanges.ids() {
-            let exchange = self.conns.exchanges.get(id);
+        for id in self.traffic.conns.exchanges.ids() {
+            let exchange = self.traffic.conns.exchanges.get(id);
             if exchange.is_some_and(|it| it.pool == pool && it.backend() == Some(backend)) {
-                self.fail(id, Fault::BackendGone, now);
+                self.traffic.fail(id, Fault::BackendGone, now);
             }
         }
     }
@@ -83,11 +84,12 @@ impl<N: Network> Proxy<N> {
     /// Vacates the slots of removed backends, or tells the first worker that this one has let go
     /// of them.
     pub(super) fn reclaim(&mut self, pool: PoolId) {
-        let backends = &mut self.pools.get_mut(pool).backends;
+        let backends = &mut self.traffic.pools.get_mut(pool).backends;
         let is_first = backends.decides();
         for backend in backends.reclaim() {
             if !is_first {
-                self.tell_others(pool, Message::LetGo(pool, backend));
+                self.traffic
+                    .tell_others(pool, Message::LetGo(pool, backend));
             }
         }
     }

@@ -12,8 +12,9 @@
 //!
 //! | file | owns |
 //! |---|---|
+//! | `traffic` | connections and exchanges: what makes an exchange step, and how it ends |
 //! | `clients` | client connections between exchanges: PROXY header, reading requests, lingering |
-//! | `exchanges` | running exchanges: stepping, dispatch, failure, finish, backend connections |
+//! | `dispatch` | from a request to a connection: picking, the queue, backend connections |
 //! | `exchange/` | the automaton of one exchange |
 //! | `connections` | the tables of connections and exchanges, and closing |
 //! | `timers`, `run_queue`, `outbox`, `exchange_log`, `codec` | one concern each, lent for a call |
@@ -28,10 +29,10 @@ mod client_conn;
 mod clients;
 mod codec;
 mod connections;
+mod dispatch;
 mod eviction;
 mod exchange;
 mod exchange_log;
-mod exchanges;
 mod hang_detection;
 mod health_checks;
 mod heartbeats;
@@ -43,6 +44,7 @@ mod report;
 mod request_id;
 mod run_queue;
 mod timers;
+mod traffic;
 mod worker_message;
 
 #[cfg(test)]
@@ -56,6 +58,7 @@ pub use report::Report;
 pub use request_id::RequestIds;
 pub use worker_message::Message;
 
+use crate::address::ClientAddress;
 use crate::config::Health;
 use crate::http::{DateLine, HeadParser};
 use crate::pool::{PoolId, Pools, State, StateChange};
@@ -65,7 +68,7 @@ use crate::time::Timestamp;
 use crate::transport::{IoContext, Readiness};
 use activity::UnderWay;
 use codec::Codec;
-use connections::{Connections, Lent};
+use connections::Connections;
 use eviction::Evictions;
 use exchange_log::ExchangeLog;
 use hang_detection::HangDetector;
@@ -74,10 +77,12 @@ use heartbeats::Heartbeats;
 use outbox::Outbox;
 use run_queue::{RunQueue, Runnable};
 use std::borrow::Cow;
+use std::io;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use timers::{Timer, Timers};
+use traffic::Traffic;
 
 /// Deadlines, queued exchanges or closed connections dealt with in one call, after which the loop
 /// looks at its clock.
@@ -107,24 +112,15 @@ impl Progress {
 
 /// All connections and exchanges of one loop.
 pub struct Proxy<N: Network> {
-    network: N,
+    traffic: Traffic<N>,
     listeners: Vec<Arc<Listener>>,
-    pools: Pools,
-    conns: Connections<N>,
-    codec: Codec,
-    io: IoContext<N::Pipes>,
-    timers: Timers,
-    run_queue: RunQueue,
     rules: MemberRules,
     health_checks: HealthChecks<N::Stream>,
     /// Of each pool.
     hangs: Vec<HangDetector>,
     heartbeats: Heartbeats<N::Stream>,
-    log: ExchangeLog,
-    outbox: Outbox,
     /// Connections to close for newcomers.
     evictions: Evictions,
-    is_stopping: bool,
 }
 
 /// The parts of a proxy.
@@ -166,36 +162,69 @@ impl<N: Network> Proxy<N> {
             rules: parts.rules,
             health_checks: HealthChecks::new(parts.health, parts.seed, now),
             listeners,
-            pools: parts.pools,
-            conns: Connections::new(),
-            codec: Codec {
-                parser: parts.parser,
-                request_ids: parts.request_ids,
-                head_out: Vec::new(),
-                date: DateLine::default(),
-            },
-            io: IoContext::new(parts.pipes),
-            timers: Timers::new(now),
-            run_queue: RunQueue::default(),
             heartbeats: Heartbeats::new(),
-            log: ExchangeLog::new(parts.metrics, parts.access_log),
-            outbox: Outbox::default(),
             evictions: Evictions::default(),
-            is_stopping: false,
-            network: parts.network,
+            traffic: Traffic {
+                network: parts.network,
+                pools: parts.pools,
+                conns: Connections::new(),
+                codec: Codec {
+                    parser: parts.parser,
+                    request_ids: parts.request_ids,
+                    head_out: Vec::new(),
+                    date: DateLine::default(),
+                },
+                io: IoContext::new(parts.pipes),
+                timers: Timers::new(now),
+                run_queue: RunQueue::default(),
+                log: ExchangeLog::new(parts.metrics, parts.access_log),
+                outbox: Outbox::default(),
+                is_stopping: false,
+            },
         };
-        if proxy.pools.first().backends.decides() {
+        if proxy.traffic.pools.first().backends.decides() {
             proxy.start_health_checks(now);
         }
         proxy
+    }
+
+    /// Takes over a connection that was accepted from `address` by `listener` (an index).
+    ///
+    /// # Errors
+    /// The system has no room to watch the connection; it is closed.
+    pub fn accepted(
+        &mut self,
+        stream: N::Stream,
+        address: impl Into<ClientAddress>,
+        listener: u16,
+        now: Timestamp,
+    ) -> io::Result<()> {
+        match self.listeners.get(usize::from(listener)) {
+            Some(listener) => self.traffic.accepted(stream, address.into(), listener, now),
+            None => Ok(()),
+        }
+    }
+
+    /// Closes one client connection that serves no exchange, at the end of this turn, for one that
+    /// waits to be accepted. Returns whether there was one.
+    pub fn make_room(&mut self, now: Timestamp) -> bool {
+        let traffic = &mut self.traffic;
+        let Some(id) = self
+            .evictions
+            .next(&mut traffic.conns, &traffic.timers, now)
+        else {
+            return false;
+        };
+        traffic.conns.close_client(id, &mut traffic.io.buffers);
+        true
     }
 
     /// Passes on what an event says of a socket. Late events for a socket that is gone, or about
     /// to be, are ignored.
     pub fn ready(&mut self, token: Token, ready: Readiness, now: Timestamp) {
         match token {
-            Token::ClientConn(id) => self.client_ready(id, ready, now),
-            Token::BackendConn(id) => self.backend_ready(id, ready, now),
+            Token::ClientConn(id) => self.traffic.client_ready(id, ready, now),
+            Token::BackendConn(id) => self.traffic.backend_ready(id, ready, now),
             Token::Check(id) => self.check_ready(id, ready, now),
             Token::HeartbeatConn(id) => self.heartbeat_conn_ready(id, ready, now),
         }
@@ -207,8 +236,8 @@ impl<N: Network> Proxy<N> {
     #[cold]
     pub fn ready_later(&mut self, token: Token, ready: Readiness, now: Timestamp) {
         match token {
-            Token::ClientConn(id) => self.client_ready_later(id, ready),
-            Token::BackendConn(id) => self.backend_ready_later(id, ready, now),
+            Token::ClientConn(id) => self.traffic.client_ready_later(id, ready),
+            Token::BackendConn(id) => self.traffic.backend_ready_later(id, ready, now),
             Token::Check(_) | Token::HeartbeatConn(_) => self.ready(token, ready, now),
         }
     }
@@ -216,12 +245,16 @@ impl<N: Network> Proxy<N> {
     /// Returns when the proxy must be called again at the latest, event or not.
     #[must_use]
     pub fn next_wakeup(&self) -> Timestamp {
-        if !self.run_queue.is_empty() {
+        if !self.traffic.run_queue.is_empty() {
             return Timestamp::ZERO;
         }
         let due = |(pool, hangs): (&Pool, &HangDetector)| hangs.due(&pool.backends);
-        let looks = self.pools.iter().zip(&self.hangs).map(due);
-        let first = self.timers.next_wakeup().min(self.pools.next_change());
+        let looks = self.traffic.pools.iter().zip(&self.hangs).map(due);
+        let first = self
+            .traffic
+            .timers
+            .next_wakeup()
+            .min(self.traffic.pools.next_change());
         looks.fold(first, Timestamp::min)
     }
 }
@@ -246,29 +279,29 @@ impl<N: Network> Proxy<N> {
     /// Entries of the run queue. Work that yields again joins its end.
     #[must_use]
     pub fn runnable(&self) -> usize {
-        self.run_queue.len()
+        self.traffic.run_queue.len()
     }
 
     /// Takes up what has waited longest since an event for which there was no time. Returns whether
     /// there was anything.
     pub fn resume_new(&mut self, now: Timestamp) -> bool {
-        let runnable = self.run_queue.pop_new();
+        let runnable = self.traffic.run_queue.pop_new();
         self.resume(runnable, now)
     }
 
     /// Goes on with what yielded first. Returns whether there was anything.
     pub fn resume_yielded(&mut self, now: Timestamp) -> bool {
-        let runnable = self.run_queue.pop_yielded();
+        let runnable = self.traffic.run_queue.pop_yielded();
         self.resume(runnable, now)
     }
 
     fn resume(&mut self, runnable: Option<Runnable>, now: Timestamp) -> bool {
         match runnable {
             None => return false,
-            Some(Runnable::Client(id)) => self.resume_client(id, now),
-            Some(Runnable::Exchange(id)) => self.resume_exchange(id, now),
+            Some(Runnable::Client(id)) => self.traffic.resume_client(id, now),
+            Some(Runnable::Exchange(id)) => self.traffic.resume_exchange(id, now),
             Some(Runnable::Redispatch(id, pool, backend)) => {
-                self.redispatch(id, pool, backend, now);
+                self.traffic.redispatch(id, pool, backend, now);
             }
             Some(Runnable::Heartbeats) => self.run_heartbeats(now),
         }
@@ -277,15 +310,15 @@ impl<N: Network> Proxy<N> {
 
     /// The deadline phase: ends some of the waits whose time is over.
     pub fn expire_deadlines(&mut self, now: Timestamp) -> Progress {
-        if !self.timers.is_any_due(now) {
+        if !self.traffic.timers.is_any_due(now) {
             return Progress::Idle;
         }
-        self.timers.expire(now);
+        self.traffic.timers.expire(now);
         for count in 0..STEPS_AT_ONCE {
-            let Some(timer) = self.timers.next_fired() else {
+            let Some(timer) = self.traffic.timers.next_fired() else {
                 return Progress::all(count > 0);
             };
-            if self.timers.is_due(timer, now) {
+            if self.traffic.timers.is_due(timer, now) {
                 self.timer_due(timer, now);
             }
         }
@@ -296,9 +329,9 @@ impl<N: Network> Proxy<N> {
     /// slept): moves all deadlines later by that. Nothing that arrived meanwhile was read, so no
     /// peer is late for it.
     pub fn postpone_deadlines(&mut self, pause: Duration) {
-        self.timers.postpone(pause);
-        for id in self.conns.exchanges.ids() {
-            let exchange = self.conns.exchanges.get_mut(id);
+        self.traffic.timers.postpone(pause);
+        for id in self.traffic.conns.exchanges.ids() {
+            let exchange = self.traffic.conns.exchanges.get_mut(id);
             if let Some(timeout) = exchange.and_then(|exchange| exchange.timeout.as_mut()) {
                 timeout.postpone(pause);
             }
@@ -310,18 +343,18 @@ impl<N: Network> Proxy<N> {
     fn timer_due(&mut self, timer: Timer, now: Timestamp) {
         match timer {
             Timer::Client(slot) => {
-                if let Some(id) = self.conns.clients.occupant(slot as usize) {
-                    self.client_due(id, now);
+                if let Some(id) = self.traffic.conns.clients.occupant(slot as usize) {
+                    self.traffic.client_due(id, now);
                 }
             }
             Timer::Backend(slot) => {
-                if let Some(id) = self.conns.backends.occupant(slot as usize) {
-                    self.backend_due(id, now);
+                if let Some(id) = self.traffic.conns.backends.occupant(slot as usize) {
+                    self.traffic.backend_due(id, now);
                 }
             }
             Timer::Exchange(slot) => {
-                if let Some(id) = self.conns.exchanges.occupant(slot as usize) {
-                    self.exchange_due(id, now);
+                if let Some(id) = self.traffic.conns.exchanges.occupant(slot as usize) {
+                    self.traffic.exchange_due(id, now);
                 }
             }
             Timer::HealthChecks => self.health_checks_due(now),
@@ -335,12 +368,12 @@ impl<N: Network> Proxy<N> {
         let is_due = |(pool, hangs): (&Pool, &HangDetector)| {
             hangs.due(&pool.backends) <= now || pool.backends.is_due(now)
         };
-        if !self.pools.iter().zip(&self.hangs).any(is_due) {
+        if !self.traffic.pools.iter().zip(&self.hangs).any(is_due) {
             return false;
         }
         let mut has_looked = false;
-        for pool in self.pools.ids() {
-            let backends = &mut self.pools.get_mut(pool).backends;
+        for pool in self.traffic.pools.ids() {
+            let backends = &mut self.traffic.pools.get_mut(pool).backends;
             let hangs = self.hangs.get_mut(usize::from(pool.number()));
             if let Some(suspects) = hangs.and_then(|hangs| hangs.look(backends, now)) {
                 has_looked = true;
@@ -348,7 +381,7 @@ impl<N: Network> Proxy<N> {
                     self.suspect(pool, backend, waited, now);
                 }
             }
-            self.pools.get_mut(pool).backends.pass_time(now);
+            self.traffic.pools.get_mut(pool).backends.pass_time(now);
             has_looked |= self.follow_changes(pool, now);
         }
         has_looked
@@ -357,19 +390,21 @@ impl<N: Network> Proxy<N> {
     /// The queue phase: serves the queues as far as there is room, some of each. Comes after all that
     /// releases a backend: nothing else would call those that wait for it.
     pub fn serve_queue(&mut self, now: Timestamp) -> Progress {
-        if self.pools.iter().all(|pool| pool.queue.is_unused()) {
+        if self.traffic.pools.iter().all(|pool| pool.queue.is_unused()) {
             return Progress::Idle;
         }
         let mut progress = Progress::Idle;
-        for pool in self.pools.ids() {
-            progress = progress.max(self.serve_queue_of(pool, STEPS_AT_ONCE, now));
+        for pool in self.traffic.pools.ids() {
+            progress = progress.max(self.traffic.serve_queue_of(pool, STEPS_AT_ONCE, now));
         }
         progress
     }
 
     /// The closing phase: frees some of what was closed.
     pub fn close_some(&mut self) -> Progress {
-        self.conns.close_some(STEPS_AT_ONCE, &mut self.timers)
+        self.traffic
+            .conns
+            .close_some(STEPS_AT_ONCE, &mut self.traffic.timers)
     }
 
     /// Frees all that was closed.
@@ -390,23 +425,25 @@ impl<N: Network> Proxy<N> {
     ) -> Option<BackendId> {
         let backend = match backend {
             BackendRef::Id(id) => *id,
-            BackendRef::Name(name) => self.pools.find(name)?,
+            BackendRef::Name(name) => self.traffic.pools.find(name)?,
         };
         let pool = backend.pool();
-        let backends = &mut self.pools.get_mut(pool).backends;
+        let backends = &mut self.traffic.pools.get_mut(pool).backends;
         let is_here = match command {
             AdminCommand::Drain => backends.drain(backend, now),
             AdminCommand::Disable => backends.disable(backend, now),
             AdminCommand::Enable => backends.undrain(backend, now),
             AdminCommand::Weight(weight) => {
                 let is_here = backends.set_weight(backend, weight);
-                self.tell_others(pool, Message::Weighed(pool, backend, weight));
+                self.traffic
+                    .tell_others(pool, Message::Weighed(pool, backend, weight));
                 is_here
             }
             AdminCommand::MaxConnections(max) => {
                 let max = max.map(NonZeroU32::get);
-                let is_here = self.pools.get_mut(pool).limit(backend, max);
-                self.tell_others(pool, Message::Limited(pool, backend, max));
+                let is_here = self.traffic.pools.get_mut(pool).limit(backend, max);
+                self.traffic
+                    .tell_others(pool, Message::Limited(pool, backend, max));
                 is_here
             }
             AdminCommand::Remove(drain) => backends.depart(backend, now + drain, now),
@@ -416,19 +453,24 @@ impl<N: Network> Proxy<N> {
 
     /// Follows the changes of a pool's backends. Returns whether there were any.
     fn follow_changes(&mut self, pool: PoolId, now: Timestamp) -> bool {
-        let mut changes = self.pools.get_mut(pool).backends.take_changes();
+        let mut changes = self.traffic.pools.get_mut(pool).backends.take_changes();
         if changes.is_empty() {
             self.reclaim(pool);
             return false;
         }
         for change in &changes {
             self.follow(pool, change, now);
-            self.tell_others(pool, Message::Changed(pool, change.clone()));
+            self.traffic
+                .tell_others(pool, Message::Changed(pool, change.clone()));
         }
         for change in &mut changes {
-            change.name = self.pools.qualified(pool, &change.name).into_owned();
+            change.name = self
+                .traffic
+                .pools
+                .qualified(pool, &change.name)
+                .into_owned();
         }
-        self.outbox.state_changes(changes);
+        self.traffic.outbox.state_changes(changes);
         self.reclaim(pool);
         true
     }
@@ -437,13 +479,13 @@ impl<N: Network> Proxy<N> {
     /// that is silent the exchanges that wait for it.
     fn follow(&mut self, pool: PoolId, change: &StateChange, now: Timestamp) {
         if change.cause.is_silence() {
-            self.redispatch_waiting(pool, change.backend, now);
+            self.traffic.redispatch_waiting(pool, change.backend, now);
         }
         match change.to {
             State::Removed => self.removed(pool, change.backend, now),
             State::Ejected { .. } | State::Draining | State::Disabled => {
-                for conn in self.pools.get(pool).idle.of(change.backend) {
-                    self.close_backend(conn);
+                for conn in self.traffic.pools.get(pool).idle.of(change.backend) {
+                    self.traffic.close_backend(conn);
                 }
             }
             State::Initial | State::Healthy => {}
@@ -455,34 +497,41 @@ impl<N: Network> Proxy<N> {
     pub fn receive(&mut self, message: Message, now: Timestamp) {
         match message {
             Message::Noticed(pool, signal) => {
-                self.pools.get_mut(pool).backends.notice(signal, now);
+                self.traffic
+                    .pools
+                    .get_mut(pool)
+                    .backends
+                    .notice(signal, now);
             }
             Message::Suspected(pool, backend, waited) => self.suspect(pool, backend, waited, now),
-            Message::Silent(pool, backend) => self.redispatch_waiting(pool, backend, now),
+            Message::Silent(pool, backend) => self.traffic.redispatch_waiting(pool, backend, now),
             Message::Changed(pool, change) => {
-                self.pools.get_mut(pool).backends.adopt(&change, now);
+                self.traffic
+                    .pools
+                    .get_mut(pool)
+                    .backends
+                    .adopt(&change, now);
                 self.follow(pool, &change, now);
             }
             Message::Weighed(pool, backend, weight) => {
-                let backends = &mut self.pools.get_mut(pool).backends;
+                let backends = &mut self.traffic.pools.get_mut(pool).backends;
                 backends.set_weight(backend, weight);
             }
             Message::Limited(pool, backend, max) => {
-                self.pools.get_mut(pool).limit(backend, max);
+                self.traffic.pools.get_mut(pool).limit(backend, max);
             }
-            Message::Added(pool, admitted) => {
-                self.pools.get_mut(pool).follow_admission(&admitted, now)
-            }
+            Message::Added(pool, admitted) => self
+                .traffic
+                .pools
+                .get_mut(pool)
+                .follow_admission(&admitted, now),
             Message::LetGo(pool, backend) => {
-                self.pools.get_mut(pool).backends.let_go_elsewhere(backend);
+                self.traffic
+                    .pools
+                    .get_mut(pool)
+                    .backends
+                    .let_go_elsewhere(backend);
             }
-        }
-    }
-
-    /// Keeps a message for the other workers, if there are any.
-    fn tell_others(&mut self, pool: PoolId, message: Message) {
-        if self.pools.get(pool).backends.is_shared() {
-            self.outbox.message(message);
         }
     }
 }
@@ -492,51 +541,51 @@ impl<N: Network> Proxy<N> {
     /// Returns whether backends or heartbeats have events to report.
     #[must_use]
     pub fn has_news(&self) -> bool {
-        self.outbox.has_state_changes() || self.heartbeats.has_events()
+        self.traffic.outbox.has_state_changes() || self.heartbeats.has_events()
     }
 
     /// Takes the state changes since the last time.
     pub fn take_changes(&mut self) -> Vec<StateChange> {
-        self.outbox.take_state_changes()
+        self.traffic.outbox.take_state_changes()
     }
 
     /// Takes the messages for other workers: from the first to all others, from another to the
     /// first.
     pub fn take_messages(&mut self) -> Vec<Message> {
-        for pool in self.pools.ids() {
-            for signal in self.pools.get_mut(pool).backends.take_signals() {
-                self.outbox.message(Message::Noticed(pool, signal));
+        for pool in self.traffic.pools.ids() {
+            for signal in self.traffic.pools.get_mut(pool).backends.take_signals() {
+                self.traffic.outbox.message(Message::Noticed(pool, signal));
             }
         }
-        self.outbox.take_messages()
+        self.traffic.outbox.take_messages()
     }
 
     /// The worker to wake, because there is room for an exchange that waits there.
     pub fn take_call(&mut self) -> Option<usize> {
-        self.outbox.take_worker_to_wake()
+        self.traffic.outbox.take_worker_to_wake()
     }
 
     /// Takes the log lines written since the last time; empty if there is no access log.
     pub fn take_log_lines(&mut self) -> Vec<u8> {
-        self.log.take_lines()
+        self.traffic.log.take_lines()
     }
 
     /// Tells the proxy what the wall clock showed at `now`, for its log lines.
     pub fn set_wall_clock(&mut self, wall: Duration, now: Timestamp) {
-        self.log.set_wall_clock(wall, now);
-        self.codec.date.set_wall_clock(wall, now);
+        self.traffic.log.set_wall_clock(wall, now);
+        self.traffic.codec.date.set_wall_clock(wall, now);
     }
 
     /// Client connections open now.
     #[must_use]
     pub fn open_clients(&self) -> usize {
-        self.conns.clients.len()
+        self.traffic.conns.clients.len()
     }
 
     /// Buffers taken and not given back. Without connections there are none.
     #[must_use]
     pub fn buffers_lent(&self) -> usize {
-        self.io.buffers.lent()
+        self.traffic.io.buffers.lent()
     }
 
     /// Returns its counters, for the first worker to add up.
@@ -544,7 +593,7 @@ impl<N: Network> Proxy<N> {
     pub fn report(&self, now: Timestamp) -> Report {
         Report {
             under_way: self.under_way(now),
-            metrics: self.log.metrics.clone(),
+            metrics: self.traffic.log.metrics.clone(),
             connections_open: self.open_clients() as u64,
         }
     }
@@ -554,7 +603,7 @@ impl<N: Network> Proxy<N> {
     pub fn snapshot(&self, now: Timestamp) -> Snapshot {
         let under_way = self.under_way(now);
         self.show(
-            &self.log.metrics,
+            &self.traffic.log.metrics,
             self.open_clients() as u64,
             &under_way,
             now,
@@ -568,8 +617,8 @@ impl<N: Network> Proxy<N> {
         if others.is_empty() {
             return self.snapshot(now);
         }
-        for pool in self.pools.ids() {
-            self.pools.get_mut(pool).backends.refresh_all();
+        for pool in self.traffic.pools.ids() {
+            self.traffic.pools.get_mut(pool).backends.refresh_all();
         }
         let own = self.report(now);
         let mut all = own.clone();
@@ -586,7 +635,7 @@ impl<N: Network> Proxy<N> {
     fn show(&self, metrics: &Metrics, open: u64, under_way: &UnderWay, now: Timestamp) -> Snapshot {
         let named: Vec<_> = self.live_backends().collect();
         let views = named.iter().map(|(candidate, name)| {
-            let backends = &self.pools.get(candidate.id.pool()).backends;
+            let backends = &self.traffic.pools.get(candidate.id.pool()).backends;
             BackendView {
                 id: candidate.id,
                 name,
@@ -602,11 +651,14 @@ impl<N: Network> Proxy<N> {
 
     /// The backends of all pools, with the names by which people tell them apart.
     fn live_backends(&self) -> impl Iterator<Item = (&Candidate, Cow<'_, str>)> {
-        self.pools.iter().flat_map(|pool| {
+        self.traffic.pools.iter().flat_map(|pool| {
             let candidates = pool.backends.candidates().iter().filter(|c| c.live);
             candidates.map(|candidate| {
                 let name = pool.backends.name(candidate.id).unwrap_or("?");
-                (candidate, self.pools.qualified(candidate.id.pool(), name))
+                (
+                    candidate,
+                    self.traffic.pools.qualified(candidate.id.pool(), name),
+                )
             })
         })
     }
@@ -617,30 +669,35 @@ impl<N: Network> Proxy<N> {
     /// Begins to stop: idle connections are closed now, the others after the exchange they serve.
     /// No connection may be handed over from now on.
     pub fn stop(&mut self) {
-        self.is_stopping = true;
+        self.traffic.is_stopping = true;
         self.health_checks.stop();
         self.heartbeats.stop();
-        for id in self.conns.idle_clients() {
-            self.conns.close_client(id, &mut self.io.buffers);
+        for id in self.traffic.conns.idle_clients() {
+            self.traffic
+                .conns
+                .close_client(id, &mut self.traffic.io.buffers);
         }
-        for id in self.conns.idle_backends() {
-            self.close_backend(id);
+        for id in self.traffic.conns.idle_backends() {
+            self.traffic.close_backend(id);
         }
     }
 
     /// Cuts off what is still open. Every exchange gets its record.
     pub fn abandon(&mut self, now: Timestamp) {
-        self.is_stopping = true;
-        for id in self.conns.exchanges.ids() {
-            if let Some(exchange) = self.conns.exchanges.get_mut(id) {
+        self.traffic.is_stopping = true;
+        for id in self.traffic.conns.exchanges.ids() {
+            if let Some(exchange) = self.traffic.conns.exchanges.get_mut(id) {
                 exchange.is_runnable = false;
             }
             // This tries once to deliver the reply that it makes.
-            self.fail(id, crate::error::Fault::ShuttingDown, now);
-            self.finish(id, now);
+            self.traffic
+                .fail(id, crate::error::Fault::ShuttingDown, now);
+            self.traffic.finish(id, now);
         }
-        for id in self.conns.clients.ids() {
-            self.conns.close_client(id, &mut self.io.buffers);
+        for id in self.traffic.conns.clients.ids() {
+            self.traffic
+                .conns
+                .close_client(id, &mut self.traffic.io.buffers);
         }
         self.close_all();
     }
@@ -648,6 +705,6 @@ impl<N: Network> Proxy<N> {
     /// Returns whether a stopped proxy has nothing left to finish.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.conns.clients.len() == 0
+        self.traffic.conns.clients.len() == 0
     }
 }

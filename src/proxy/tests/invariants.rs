@@ -13,7 +13,7 @@ use std::collections::HashSet;
 type Sim = Proxy<SimNetwork>;
 
 fn pool(server: &Sim) -> &Pool {
-    server.pools.first()
+    server.traffic.pools.first()
 }
 
 /// Checks all of it.
@@ -29,15 +29,15 @@ pub(super) fn check(server: &Sim) {
 /// Checks that a proxy without connections holds nothing.
 pub(super) fn check_empty(server: &Sim) {
     check(server);
-    let slots = &server.conns;
+    let slots = &server.traffic.conns;
     let left = (
         slots.clients.len(),
         slots.backends.len(),
         slots.exchanges.len(),
     );
     assert_eq!(left, (0, 0, 0), "clients, links, exchanges left");
-    assert_eq!(server.io.buffers.lent(), 0, "buffers lent");
-    assert_eq!(server.io.pipes.lent(), 0, "pipes lent");
+    assert_eq!(server.traffic.io.buffers.lent(), 0, "buffers lent");
+    assert_eq!(server.traffic.io.pipes.lent(), 0, "pipes lent");
     assert_eq!(pool(server).backends.in_flight(), 0, "in flight");
 }
 
@@ -55,7 +55,7 @@ pub(super) fn check_vacant(server: &Sim) {
 
 /// Each lease has an exchange, each exchange at a backend a link of its own.
 fn leases_are_held_by_exchanges(server: &Sim) {
-    let slots = &server.conns;
+    let slots = &server.traffic.conns;
     let mut held = 0;
     for id in slots.exchanges.ids() {
         if let Attempt::At { conn, lease, .. } = &slots.exchanges.get(id).unwrap().attempt {
@@ -89,7 +89,7 @@ fn leases_are_held_by_exchanges(server: &Sim) {
 }
 
 fn clients_and_exchanges_belong_together(server: &Sim) {
-    let slots = &server.conns;
+    let slots = &server.traffic.conns;
     let mut busy = 0;
     for id in slots.clients.ids() {
         let client = slots.clients.get(id).unwrap();
@@ -111,8 +111,8 @@ fn clients_and_exchanges_belong_together(server: &Sim) {
 /// Each idle link is at its place in the stack of its backend, which has no other.
 fn idle_links_are_in_the_pool(server: &Sim) {
     let mut pooled = 0;
-    for id in server.conns.backends.ids() {
-        let link = server.conns.backends.get(id).unwrap();
+    for id in server.traffic.conns.backends.ids() {
+        let link = server.traffic.conns.backends.get(id).unwrap();
         if let BackendConnState::Idle { place } = link.state {
             pooled += 1;
             assert_eq!(pool(server).idle.at(link.backend, place), Some(id));
@@ -130,7 +130,7 @@ fn idle_links_are_in_the_pool(server: &Sim) {
 }
 
 fn queue_holds_exactly_the_waiting_exchanges(server: &Sim) {
-    let exchanges = &server.conns.exchanges;
+    let exchanges = &server.traffic.conns.exchanges;
     let ids = exchanges.ids().into_iter();
     let waiting = ids.filter(|id| matches!(exchanges.get(*id).unwrap().attempt, Attempt::Queued));
     assert_eq!(
@@ -143,7 +143,7 @@ fn queue_holds_exactly_the_waiting_exchanges(server: &Sim) {
 /// Work that yielded is taken up once a turn, however many reasons it had.
 fn nothing_is_resumed_twice(server: &Sim) {
     let mut seen = HashSet::new();
-    for again in server.run_queue.iter() {
+    for again in server.traffic.run_queue.iter() {
         if let Runnable::Exchange(id) = again {
             assert!(seen.insert(*id), "{id:?} waits for its turn twice");
         }
@@ -153,25 +153,28 @@ fn nothing_is_resumed_twice(server: &Sim) {
 /// A client or a link holds at most what is unread, an exchange at most a request, a response and
 /// a label for the log.
 fn buffers_have_owners(server: &Sim) {
-    let slots = &server.conns;
+    let slots = &server.traffic.conns;
     let clients = slots.clients.ids().into_iter();
     let unread = clients
         .filter(|id| slots.clients.get(*id).unwrap().conn.unread.is_some())
         .count();
     let links = backend_conns(server).filter(|(_, unread)| *unread).count();
     let exchanges = slots.exchanges.len();
-    let lent = server.io.buffers.lent();
+    let lent = server.traffic.io.buffers.lent();
     assert!(
         (unread + links..=unread + links + 3 * exchanges).contains(&lent),
         "{lent} buffers lent to {unread} clients, {links} links and {exchanges} exchanges"
     );
-    assert!(server.io.pipes.lent() <= 2 * exchanges, "pipes lent");
+    assert!(
+        server.traffic.io.pipes.lent() <= 2 * exchanges,
+        "pipes lent"
+    );
 }
 
 fn backend_conns(server: &Sim) -> impl Iterator<Item = (BackendConnState, bool)> {
-    let links = server.conns.backends.ids().into_iter();
+    let links = server.traffic.conns.backends.ids().into_iter();
     links.map(|id| {
-        let link = server.conns.backends.get(id).unwrap();
+        let link = server.traffic.conns.backends.get(id).unwrap();
         (link.state, link.conn.unread.is_some())
     })
 }

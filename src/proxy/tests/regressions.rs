@@ -124,7 +124,7 @@ fn a_flood_in_both_directions_lets_others_have_their_turn() {
     for _ in 0..3 {
         let events = stage.world.borrow_mut().poll();
         stage.turn(events);
-        assert!(stage.proxy.run_queue.len() <= 1);
+        assert!(stage.proxy.traffic.run_queue.len() <= 1);
     }
     assert!(
         stage.world.borrow().wire(client).unread() > 1 << 20,
@@ -156,7 +156,7 @@ fn large_upload_with_large_response_yields_to_other_connections() {
     for _ in 0..3 {
         let events = stage.world.borrow_mut().poll();
         stage.turn(events);
-        assert!(stage.proxy.run_queue.len() <= 1);
+        assert!(stage.proxy.traffic.run_queue.len() <= 1);
     }
     assert!(stage.world.borrow().wire(client).unread() > 1 << 20);
     stage.run();
@@ -214,7 +214,11 @@ fn flood_of_interim_responses_yields_to_other_connections() {
         .deliver(flood.as_bytes());
     let events = stage.world.borrow_mut().poll();
     stage.turn(events);
-    assert_eq!(stage.proxy.run_queue.len(), 1, "not all in one turn");
+    assert_eq!(
+        stage.proxy.traffic.run_queue.len(),
+        1,
+        "not all in one turn"
+    );
     stage.run();
     stage.send(link, OK);
     assert!(stage.heard(client).ends_with("ok"));

@@ -94,9 +94,17 @@ impl Stage {
 
     /// Backends are given at most so many exchanges at once.
     pub(super) fn limit_backends(&mut self, most: u32) {
-        let candidates = self.proxy.pools.first().backends.candidates().iter();
+        let candidates = self
+            .proxy
+            .traffic
+            .pools
+            .first()
+            .backends
+            .candidates()
+            .iter();
         for id in candidates.map(|c| c.id).collect::<Vec<_>>() {
             self.proxy
+                .traffic
                 .pools
                 .get_mut(crate::pool::PoolId::FIRST)
                 .backends

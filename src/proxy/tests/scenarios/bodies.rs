@@ -79,7 +79,7 @@ fn a_long_body_goes_through_a_pipe_and_around_it() {
             "{pipes} {room}"
         );
         assert!(!stage.is_closed(link), "the link is kept");
-        assert_eq!(stage.proxy.io.pipes.lent(), 0);
+        assert_eq!(stage.proxy.traffic.io.pipes.lent(), 0);
     }
 }
 

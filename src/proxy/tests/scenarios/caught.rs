@@ -105,7 +105,7 @@ fn hang_found_by_the_first_worker_redispatches_in_all_workers() {
     let mut stage = Stage::http(2);
     let client = stage.ask(GET);
     let (link, hung) = asked(&stage)[0];
-    let backend = stage.proxy.pools.first().backends.candidates()[hung].id;
+    let backend = stage.proxy.traffic.pools.first().backends.candidates()[hung].id;
     stage.proxy.receive(
         Message::Silent(crate::pool::PoolId::FIRST, backend),
         stage.now,

@@ -76,7 +76,7 @@ fn a_head_may_come_byte_by_byte() {
         stage.send(link, [byte]);
     }
     assert_eq!(stage.heard(client), OK);
-    assert_eq!(stage.proxy.io.buffers.lent(), 0);
+    assert_eq!(stage.proxy.traffic.io.buffers.lent(), 0);
 }
 
 #[test]

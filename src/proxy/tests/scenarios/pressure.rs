@@ -20,7 +20,7 @@ fn while_a_client_blocks_its_backend_is_not_read() {
         "one read at most is in memory"
     );
     // That read, the request as long as it could be repeated, and the label for the log.
-    assert_eq!(stage.proxy.io.buffers.lent(), 3);
+    assert_eq!(stage.proxy.traffic.io.buffers.lent(), 3);
     stage.resume(client);
     assert_eq!(stage.heard(client).len(), 43 + body.len());
 }

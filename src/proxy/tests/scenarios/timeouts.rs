@@ -205,7 +205,7 @@ fn connections_that_come_and_go_do_not_fill_the_wheel() {
     assert!(stage.is_closed(link) && !stage.is_closed(client));
     // Two clients at once and two links, each waiting to be idle for too long and before that for
     // something that comes sooner.
-    let armed = stage.proxy.timers.len();
+    let armed = stage.proxy.traffic.timers.len();
     assert!(armed <= 8, "{armed} entries");
 }
 

@@ -95,13 +95,13 @@ fn bulk_goes_through_pipes_that_are_given_back() {
     let bulk: Vec<u8> = (0..600_000u32).map(|i| (i % 251) as u8).collect();
     stage.stall(link, 50_000);
     stage.send(client, &bulk);
-    assert_eq!(stage.proxy.io.pipes.lent(), 1, "bytes wait in it");
+    assert_eq!(stage.proxy.traffic.io.pipes.lent(), 1, "bytes wait in it");
     stage.end(client);
     stage.resume(link);
     assert!(stage.heard_bytes(link) == bulk);
     assert_eq!(stage.fate(link), End::Finished);
     assert_eq!(
-        stage.proxy.io.pipes.lent(),
+        stage.proxy.traffic.io.pipes.lent(),
         0,
         "a tunnel at rest holds none"
     );

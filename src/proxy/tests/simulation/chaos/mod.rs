@@ -138,7 +138,15 @@ impl Chaos {
             self.take_back(number);
         }
         self.live_for(CONVALESCENCE);
-        let spreads = self.stage.proxy.pools.first().backends.strategy().spreads();
+        let spreads = self
+            .stage
+            .proxy
+            .traffic
+            .pools
+            .first()
+            .backends
+            .strategy()
+            .spreads();
         self.shadow.check_all_are_healthy(spreads);
         self.ledger.check_it_was_worth_it();
     }
@@ -270,7 +278,7 @@ impl Chaos {
     fn take_back(&mut self, number: usize) {
         let (now, address) = (self.stage.now, backend(number));
         let name = address.to_string();
-        let pool = self.stage.proxy.pools.first();
+        let pool = self.stage.proxy.traffic.pools.first();
         if pool.backends.find(&name).is_some() {
             return self.order(number, AdminCommand::Enable);
         }
@@ -285,7 +293,7 @@ impl Chaos {
         };
         let proxy = &mut self.stage.proxy;
         let id = proxy.add_backend(PoolId::FIRST, added, now).unwrap();
-        let state = proxy.pools.first().backends.state(id).unwrap();
+        let state = proxy.traffic.pools.first().backends.state(id).unwrap();
         self.shadow.added(number, state);
         self.machines[number].ordered(AdminCommand::Enable, now);
     }
@@ -296,6 +304,7 @@ impl Chaos {
         if self
             .stage
             .proxy
+            .traffic
             .pools
             .first()
             .backends

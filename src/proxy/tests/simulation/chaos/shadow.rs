@@ -22,7 +22,7 @@ impl Shadow {
         for change in stage.proxy.take_changes() {
             self.follow(&change);
         }
-        let backends = &stage.proxy.pools.first().backends;
+        let backends = &stage.proxy.traffic.pools.first().backends;
         for candidate in backends.candidates().iter().filter(|c| c.live) {
             let number = number_of(backends.name(candidate.id).unwrap());
             let in_flight = machines[number].in_flight(stage);
