@@ -8,76 +8,22 @@
 //! Invariant: each target has at most one check under way, and each check that began ends in
 //! exactly one [`CheckFinished`], unless it is postponed or its target removed.
 
-use super::address_order::AddressOrder;
-use super::check_attempt::CheckAttempt;
-use super::kind::CheckRequest;
+mod action;
+mod target;
+
+pub use action::{CheckAction, CheckFinished, CheckId, OpenSocket};
+
 use super::schedule::{CheckSchedule, NextCheck};
-use super::{CheckFailure, CheckResult, CheckStreak, CheckTarget, CheckTransport};
-use crate::address::Address;
+use super::{CheckFailure, CheckResult, CheckTarget};
 use crate::error::is_local_shortage;
-use crate::strategy::Rng;
 use crate::time::Timestamp;
-use crate::timers::{Deadline, Fired, Wheel};
+use crate::timers::{Fired, Wheel};
 use crate::transport::{Readiness, Transport};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::mem;
 use std::time::Duration;
-
-/// Names a target of a [`Checker`]; never used for another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CheckId(u32);
-
-impl CheckId {
-    pub(crate) const fn to_bits(self) -> u64 {
-        self.0 as u64
-    }
-
-    pub(crate) const fn from_bits(bits: u64) -> Self {
-        Self(bits as u32)
-    }
-}
-
-/// The next action for the owner of a checker.
-#[must_use]
-#[derive(Debug)]
-pub enum CheckAction<K> {
-    /// Open a socket, and hand it to [`Checker::opened`]; or [postpone](Checker::postpone) the
-    /// check.
-    Open(OpenSocket<K>),
-    /// Take note of a result.
-    Finished(CheckFinished<K>),
-}
-
-/// A socket to open for a check.
-#[derive(Debug)]
-pub struct OpenSocket<K> {
-    /// Events for the socket go to this target.
-    pub id: CheckId,
-    /// The owner's name of the target.
-    pub key: K,
-    /// The destination.
-    pub address: Address,
-    /// The kind of socket.
-    pub transport: CheckTransport,
-}
-
-/// A check that is over.
-#[derive(Clone, Copy, Debug)]
-pub struct CheckFinished<K> {
-    /// The target.
-    pub id: CheckId,
-    /// The owner's name of the target.
-    pub key: K,
-    /// Whether it passed.
-    pub result: CheckResult,
-    /// The run of equal results that it ends or continues.
-    pub streak: CheckStreak,
-    /// Time of its beginning.
-    pub started_at: Timestamp,
-    /// Time of its end.
-    pub ended_at: Timestamp,
-}
+use target::{Phase, Progress, Target};
 
 /// The checks of many targets. `K` is what the owner calls a target, `T` a socket.
 #[derive(Debug)]
@@ -89,40 +35,6 @@ pub struct Checker<K, T> {
     opens: VecDeque<CheckId>,
     finished: VecDeque<CheckFinished<K>>,
     next_id: u32,
-}
-
-#[derive(Debug)]
-struct Target<K, T> {
-    key: K,
-    spec: CheckTarget,
-    schedule: CheckSchedule,
-    order: AddressOrder,
-    nonces: Rng,
-    sequence: u16,
-    phase: Phase<T>,
-    deadline: Deadline,
-    /// The earliest moment of the next check.
-    soonest: Timestamp,
-}
-
-#[derive(Debug)]
-enum Phase<T> {
-    /// The next check begins at the deadline.
-    Resting,
-    /// A check is to begin.
-    Due,
-    /// A check waits for a socket.
-    Opening(Progress),
-    /// A check has one.
-    Open(Progress, CheckAttempt<T>),
-}
-
-/// Progress of a check.
-#[derive(Clone, Copy, Debug)]
-struct Progress {
-    started_at: Timestamp,
-    /// Addresses that were tried in vain.
-    tried: usize,
 }
 
 /// Targets.
@@ -167,20 +79,9 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
     ) -> CheckId {
         let id = CheckId(self.next_id);
         self.next_id = self.next_id.wrapping_add(1);
-        self.targets.insert(
-            id,
-            Target {
-                key,
-                spec,
-                schedule,
-                order: AddressOrder::default(),
-                nonces: Rng::new(!seed),
-                sequence: 0,
-                phase: Phase::Resting,
-                deadline: Deadline::new(),
-                soonest: first.soonest,
-            },
-        );
+        let mut target = Target::new(key, spec, schedule, seed);
+        target.soonest = first.soonest;
+        self.targets.insert(id, target);
         self.set_deadline(id, first.planned);
         id
     }
@@ -327,8 +228,7 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
         };
         target.phase = Phase::Opening(progress);
         let (tried, count) = (progress.tried, target.spec.addresses.len());
-        let place = target.order.place(tried, count);
-        let Some(address) = place.and_then(|place| target.spec.addresses.get(place)) else {
+        let Some((_, address)) = target.address(tried) else {
             self.finish(id, Err(CheckFailure::Unreachable), now);
             return None;
         };
@@ -358,20 +258,9 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
             Err(error) if is_local_shortage(&error) => return self.postpone(id, now),
             Err(_) => return self.try_next_address(id, now),
         };
-        let spec = &target.spec;
-        let place = target.order.place(progress.tried, spec.addresses.len());
-        let Some(address) = place.and_then(|place| spec.addresses.get(place)) else {
+        let Some(mut attempt) = target.attempt(progress, io) else {
             return;
         };
-        let kind = spec.settings.kind;
-        let check = kind.begin(&CheckRequest {
-            settings: &spec.settings,
-            name: &spec.name,
-            address,
-            sequence: target.sequence,
-            nonce: target.nonces.next(),
-        });
-        let mut attempt = CheckAttempt::new(io, check, kind.transport());
         let result = attempt.start(scratch);
         target.phase = Phase::Open(progress, attempt);
         self.advanced(id, result, now);
@@ -389,8 +278,7 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
         let result = attempt.ready(ready, scratch);
         let is_connected = attempt.is_connected() || result == Some(Ok(()));
         if is_connected && !was_connected {
-            let count = target.spec.addresses.len();
-            if let Some(place) = target.order.place(progress.tried, count) {
+            if let Some((place, _)) = target.address(progress.tried) {
                 target.order.connected(place);
             }
             // The connection is there; what remains of the time is for the response.
@@ -412,14 +300,14 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
         let Some(target) = self.targets.get_mut(&id) else {
             return;
         };
-        let (Phase::Opening(progress) | Phase::Open(progress, _)) = &target.phase else {
+        let Some(progress) = target.progress() else {
             return;
         };
         let tried = progress.tried + 1;
         if tried >= target.spec.addresses.len() {
             return self.finish(id, Err(CheckFailure::Unreachable), now);
         }
-        target.phase = Phase::Opening(Progress { tried, ..*progress });
+        target.phase = Phase::Opening(Progress { tried, ..progress });
         self.opens.push_back(id);
     }
 
@@ -435,11 +323,10 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
         let Some(target) = self.targets.get_mut(&id) else {
             return;
         };
-        let phase = mem::replace(&mut target.phase, Phase::Resting);
-        let (Phase::Opening(progress) | Phase::Open(progress, _)) = phase else {
-            target.phase = phase;
+        let Some(progress) = target.progress() else {
             return;
         };
+        target.phase = Phase::Resting;
         let timing = &target.spec.timing;
         let is_late = now.since(progress.started_at) > timing.timeout;
         let result = match is_late && timing.fails_late_responses {

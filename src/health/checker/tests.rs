@@ -1,7 +1,7 @@
 use super::*;
-use crate::health::CheckTiming;
 use crate::health::script::{Host, START, Script};
 use crate::health::{CheckKind, CheckSettings};
+use crate::health::{CheckStreak, CheckTiming};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

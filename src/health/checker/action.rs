@@ -1,0 +1,60 @@
+//! What a checker asks of its owner, and tells.
+
+use crate::address::Address;
+use crate::health::{CheckResult, CheckStreak, CheckTransport};
+use crate::time::Timestamp;
+
+/// Names a target of a [`Checker`](super::Checker); never used for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CheckId(pub(super) u32);
+
+impl CheckId {
+    pub(crate) const fn to_bits(self) -> u64 {
+        self.0 as u64
+    }
+
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits as u32)
+    }
+}
+
+/// What the owner of a checker has to do.
+#[must_use]
+#[derive(Debug)]
+pub enum CheckAction<K> {
+    /// Open a socket, and hand it to [`Checker::opened`](super::Checker::opened); or [postpone](super::Checker::postpone) the
+    /// check.
+    Open(OpenSocket<K>),
+    /// Take note of a result.
+    Finished(CheckFinished<K>),
+}
+
+/// A socket to open for a check.
+#[derive(Debug)]
+pub struct OpenSocket<K> {
+    /// Events for the socket go to this target.
+    pub id: CheckId,
+    /// What the owner calls the target.
+    pub key: K,
+    /// Where it leads.
+    pub address: Address,
+    /// What kind of socket it is.
+    pub transport: CheckTransport,
+}
+
+/// A check that is over.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckFinished<K> {
+    /// The target.
+    pub id: CheckId,
+    /// What the owner calls the target.
+    pub key: K,
+    /// Whether it passed.
+    pub result: CheckResult,
+    /// The run of equal results that it ends or continues.
+    pub streak: CheckStreak,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it was over.
+    pub ended_at: Timestamp,
+}
