@@ -33,13 +33,11 @@ fn is_port_part(text: &[u8]) -> bool {
     match text {
         [] => true,
         [b':', digits @ ..] => {
-            let port = digits.iter().try_fold(0u32, |port, byte| {
-                byte.is_ascii_digit().then(|| {
-                    port.saturating_mul(10)
-                        .saturating_add(u32::from(byte - b'0'))
-                })
+            let port = digits.iter().try_fold(0, |port, byte| {
+                let port = port * 10 + char::from(*byte).to_digit(10)?;
+                (port <= u32::from(u16::MAX)).then_some(port)
             });
-            port.is_some_and(|port| port <= u32::from(u16::MAX))
+            port.is_some()
         }
         _ => false,
     }

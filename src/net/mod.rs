@@ -33,6 +33,6 @@ pub(crate) use log_writer::{Log, LogStatus, LogWriter};
 pub(crate) use network::SystemNetwork;
 pub(crate) use own_address::refuse_own_address;
 pub(crate) use pipe::SystemPipes;
-pub(crate) use poll::{WAKER, events, readiness, seed};
+pub(crate) use poll::{WAKER, events, no_events, readiness, seed};
 pub(crate) use resolve::{resolve, resolve_target};
 pub(crate) use stream::Stream;

@@ -124,6 +124,11 @@ struct Removed {
 }
 
 impl Departures {
+    /// Whether slots of removed backends wait to be vacated.
+    pub(super) fn has_removed(&self) -> bool {
+        !self.removed.is_empty()
+    }
+
     fn deadline(&self, backend: BackendId) -> Option<Timestamp> {
         let mut all = self.draining.iter();
         all.find(|(id, _)| *id == backend).map(|(_, at)| *at)

@@ -296,9 +296,7 @@ impl Backends {
     /// Returns whether [`pass_time`](Self::pass_time) has something to do, changes are to be followed
     /// or slots may be [reclaimed](Self::reclaim).
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
-        now >= self.next_change
-            || !self.change_log.is_empty()
-            || !self.departures.removed.is_empty()
+        now >= self.next_change || !self.change_log.is_empty() || self.departures.has_removed()
     }
 
     /// Returns when [`pass_time`](Self::pass_time) has something to do.

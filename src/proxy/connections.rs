@@ -208,10 +208,8 @@ impl<N: Network> Connections<N> {
 
     /// The closing phase: frees up to `limit` of the connections to the clients, and as many of those
     /// to backends.
+    #[inline(never)]
     pub(super) fn close_some(&mut self, limit: usize, timers: &mut Timers) -> Progress {
-        if self.closing_clients.is_empty() && self.closing_backends.is_empty() {
-            return Progress::Idle;
-        }
         let clients = limit.min(self.closing_clients.len());
         for id in self.closing_clients.drain(..clients) {
             timers.clear(id);
@@ -222,10 +220,15 @@ impl<N: Network> Connections<N> {
             timers.clear(id);
             self.backends.remove(id);
         }
-        match self.closing_clients.is_empty() && self.closing_backends.is_empty() {
-            true => Progress::Done,
-            false => Progress::More,
+        match self.has_closed() {
+            true => Progress::More,
+            false => Progress::Done,
         }
+    }
+
+    /// Whether anything was closed that is not freed yet.
+    pub(super) fn has_closed(&self) -> bool {
+        !self.closing_clients.is_empty() || !self.closing_backends.is_empty()
     }
 }
 

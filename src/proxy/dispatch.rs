@@ -2,7 +2,7 @@
 
 use super::Progress;
 use super::backend_conn::{AddressTry, BackendConn, BackendConnState};
-use super::exchange::{Attempt, Exchange, Phase, Step};
+use super::exchange::{Attempt, Exchange, Phase, Reuse, Step};
 use super::network::Network;
 use super::traffic::Traffic;
 use crate::error::{Fault, is_local_shortage};
@@ -44,8 +44,7 @@ impl<N: Network> Traffic<N> {
     }
 
     fn begin_upload(&mut self, id: ExchangeId, now: Timestamp) -> Step {
-        let step = self.with_io(id, |exchange, io, ctx| exchange.upload(io, ctx, now));
-        step.unwrap_or(Step::Wait)
+        self.step(id, now, Exchange::upload).unwrap_or(Step::Wait)
     }
 
     fn enqueue(&mut self, id: ExchangeId, pool: PoolId, now: Timestamp) -> Step {
@@ -133,8 +132,8 @@ impl<N: Network> Traffic<N> {
                 self.log.metrics.retried(failed_at, fault);
             }
             exchange.name_backend(pool.backends.address(backend));
-            let pool = exchange.pool;
-            if let Some(conn) = self.take_idle(id, backend) {
+            let (pool, reuse) = (exchange.pool, exchange.reuse());
+            if let Some(conn) = self.take_idle(id, pool, backend, reuse) {
                 self.attach(id, lease, conn, true);
                 return Ok(Dispatched::Attached);
             }
@@ -159,22 +158,24 @@ impl<N: Network> Traffic<N> {
         }
     }
 
-    /// Takes an idle connection to a backend, which costs no system call. A request that may not
-    /// be repeated (RFC 9110, section 9.2.2) would be lost on a connection whose end is still on
-    /// its way as an event, so for one the socket is checked first.
-    fn take_idle(&mut self, id: ExchangeId, backend: BackendId) -> Option<BackendConnId> {
-        let exchange = self.conns.exchanges.get(id)?;
-        if !matches!(exchange.phase, Phase::AwaitingHead) || exchange.needs_new_conn {
+    /// Takes an idle connection to a backend, which costs no system call unless the system is to be
+    /// asked first.
+    fn take_idle(
+        &mut self,
+        id: ExchangeId,
+        pool: PoolId,
+        backend: BackendId,
+        reuse: Reuse,
+    ) -> Option<BackendConnId> {
+        if reuse == Reuse::Never {
             return None;
         }
-        let is_repeatable = exchange.request.method.is_idempotent();
-        let pool = exchange.pool;
         loop {
             let id_of_conn = self.pools.get_mut(pool).idle.pop(backend)?;
             let conn = self.conns.backends.get_mut(id_of_conn)?;
             // It has left the stack of idle connections.
             conn.state = BackendConnState::Busy(id);
-            if is_repeatable || conn.conn.socket.is_quiet(&mut self.io.scratch) {
+            if reuse == Reuse::Any || conn.conn.socket.is_quiet(&mut self.io.scratch) {
                 return Some(id_of_conn);
             }
             self.close_backend(id_of_conn);

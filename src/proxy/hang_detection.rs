@@ -41,6 +41,11 @@ impl HangDetector {
         }
     }
 
+    /// Whether [`look`](Self::look) has something to do.
+    pub(super) fn is_due(&self, backends: &Backends, now: Timestamp) -> bool {
+        now >= self.next_look && now >= self.due(backends)
+    }
+
     /// When [`look`](Self::look) has something to do.
     pub(super) fn due(&self, backends: &Backends) -> Timestamp {
         match self.is_on && backends.in_flight() > 0 {
@@ -56,7 +61,7 @@ impl HangDetector {
         backends: &mut Backends,
         now: Timestamp,
     ) -> Option<Vec<(BackendId, Duration)>> {
-        if now < self.due(backends) {
+        if !self.is_due(backends, now) {
             return None;
         }
         self.next_look = now + LOOK_INTERVAL;

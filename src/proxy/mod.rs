@@ -61,7 +61,8 @@ pub use worker_message::Message;
 use crate::address::ClientAddress;
 use crate::config::Health;
 use crate::http::{DateLine, HeadParser};
-use crate::pool::{PoolId, Pools, State, StateChange};
+use crate::ids::BackendConnId;
+use crate::pool::{Pool, PoolId, Pools, State, StateChange};
 use crate::strategy::{BackendId, Candidate};
 use crate::telemetry::{AccessLog, BackendView, Metrics, Snapshot};
 use crate::time::Timestamp;
@@ -224,22 +225,34 @@ impl<N: Network> Proxy<N> {
     pub fn ready(&mut self, token: Token, ready: Readiness, now: Timestamp) {
         match token {
             Token::ClientConn(id) => self.traffic.client_ready(id, ready, now),
-            Token::BackendConn(id) => self.traffic.backend_ready(id, ready, now),
+            Token::BackendConn(id) => self.backend_ready(id, ready, now),
             Token::Check(id) => self.check_ready(id, ready, now),
             Token::HeartbeatConn(id) => self.heartbeat_conn_ready(id, ready, now),
         }
     }
 
-    /// The same when there is no time left for events in this turn: notes what the event says, and
-    /// has the work done in its turn. What costs little is done at once, so that a connection whose
-    /// end is known is not used for a request.
+    /// The same for a backend connection.
+    pub fn backend_ready(&mut self, id: BackendConnId, ready: Readiness, now: Timestamp) {
+        self.traffic.backend_ready(id, ready, now);
+    }
+
+    /// As [`ready`](Self::ready) when there is no time left for events in this turn: notes what the
+    /// event says, and has the work done in its turn. What costs little is done at once, so that a
+    /// connection whose end is known is not used for a request.
     #[cold]
     pub fn ready_later(&mut self, token: Token, ready: Readiness, now: Timestamp) {
         match token {
             Token::ClientConn(id) => self.traffic.client_ready_later(id, ready),
-            Token::BackendConn(id) => self.traffic.backend_ready_later(id, ready, now),
-            Token::Check(_) | Token::HeartbeatConn(_) => self.ready(token, ready, now),
+            Token::BackendConn(id) => self.backend_ready_later(id, ready, now),
+            Token::Check(id) => self.check_ready(id, ready, now),
+            Token::HeartbeatConn(id) => self.heartbeat_conn_ready(id, ready, now),
         }
+    }
+
+    /// The same for a backend connection.
+    #[cold]
+    pub fn backend_ready_later(&mut self, id: BackendConnId, ready: Readiness, now: Timestamp) {
+        self.traffic.backend_ready_later(id, ready, now);
     }
 
     /// Returns when the proxy must be called again at the latest, event or not.
@@ -310,9 +323,14 @@ impl<N: Network> Proxy<N> {
 
     /// The deadline phase: ends some of the waits whose time is over.
     pub fn expire_deadlines(&mut self, now: Timestamp) -> Progress {
-        if !self.traffic.timers.is_any_due(now) {
-            return Progress::Idle;
+        match self.traffic.timers.is_any_due(now) {
+            true => self.expire_some(now),
+            false => Progress::Idle,
         }
+    }
+
+    #[inline(never)]
+    fn expire_some(&mut self, now: Timestamp) -> Progress {
         self.traffic.timers.expire(now);
         for count in 0..STEPS_AT_ONCE {
             let Some(timer) = self.traffic.timers.next_fired() else {
@@ -366,11 +384,14 @@ impl<N: Network> Proxy<N> {
     /// there was anything to do.
     pub fn follow_backends(&mut self, now: Timestamp) -> bool {
         let is_due = |(pool, hangs): (&Pool, &HangDetector)| {
-            hangs.due(&pool.backends) <= now || pool.backends.is_due(now)
+            hangs.is_due(&pool.backends, now) || pool.backends.is_due(now)
         };
-        if !self.traffic.pools.iter().zip(&self.hangs).any(is_due) {
-            return false;
-        }
+        let pools = self.traffic.pools.iter();
+        pools.zip(&self.hangs).any(is_due) && self.follow_due(now)
+    }
+
+    #[inline(never)]
+    fn follow_due(&mut self, now: Timestamp) -> bool {
         let mut has_looked = false;
         for pool in self.traffic.pools.ids() {
             let backends = &mut self.traffic.pools.get_mut(pool).backends;
@@ -390,9 +411,15 @@ impl<N: Network> Proxy<N> {
     /// The queue phase: serves the queues as far as there is room, some of each. Comes after all that
     /// releases a backend: nothing else would call those that wait for it.
     pub fn serve_queue(&mut self, now: Timestamp) -> Progress {
-        if self.traffic.pools.iter().all(|pool| pool.queue.is_unused()) {
-            return Progress::Idle;
+        let is_unused = self.traffic.pools.iter().all(|pool| pool.queue.is_unused());
+        match is_unused {
+            true => Progress::Idle,
+            false => self.serve_some(now),
         }
+    }
+
+    #[inline(never)]
+    fn serve_some(&mut self, now: Timestamp) -> Progress {
         let mut progress = Progress::Idle;
         for pool in self.traffic.pools.ids() {
             progress = progress.max(self.traffic.serve_queue_of(pool, STEPS_AT_ONCE, now));
@@ -402,9 +429,11 @@ impl<N: Network> Proxy<N> {
 
     /// The closing phase: frees some of what was closed.
     pub fn close_some(&mut self) -> Progress {
-        self.traffic
-            .conns
-            .close_some(STEPS_AT_ONCE, &mut self.traffic.timers)
+        let traffic = &mut self.traffic;
+        match traffic.conns.has_closed() {
+            true => traffic.conns.close_some(STEPS_AT_ONCE, &mut traffic.timers),
+            false => Progress::Idle,
+        }
     }
 
     /// Frees all that was closed.

@@ -68,6 +68,7 @@ impl Timers {
     }
 
     /// Sets or moves the deadline of a connection or exchange.
+    #[inline]
     pub(super) fn set(&mut self, owner: impl Into<Timer>, at: Timestamp) {
         let timer = owner.into();
         let Some((deadlines, slot)) = self.deadlines(timer) else {

@@ -20,6 +20,7 @@ use crate::error::Fault;
 use crate::ids::ExchangeId;
 use crate::pool::{PoolId, Pools};
 use crate::strategy::{BackendId, Outcome};
+use crate::telemetry::ServedBy;
 use crate::time::Timestamp;
 use crate::transport::IoContext;
 use std::mem;
@@ -53,12 +54,9 @@ impl<N: Network> Traffic<N> {
     fn drive_from(&mut self, mut step: Step, id: ExchangeId, now: Timestamp) {
         loop {
             step = match step {
-                Step::Wait => return self.renew_timeout(id, now),
-                Step::Yield => {
-                    self.resume_later(id);
-                    return self.renew_timeout(id, now);
-                }
-                Step::Continue => match self.step(id, now) {
+                Step::Wait => return,
+                Step::Yield => return self.resume_later(id),
+                Step::Continue => match self.step(id, now, Exchange::step) {
                     Some(step) => step,
                     None => return,
                 },
@@ -76,8 +74,32 @@ impl<N: Network> Traffic<N> {
         }
     }
 
-    fn step(&mut self, id: ExchangeId, now: Timestamp) -> Option<Step> {
-        self.with_io(id, |exchange, io, ctx| exchange.step(io, ctx, now))
+    /// Lets an exchange do `work`, and moves its deadline if it waits then for something else, or
+    /// bytes have moved. `None` if it has ended.
+    #[inline]
+    pub(super) fn step(
+        &mut self,
+        id: ExchangeId,
+        now: Timestamp,
+        work: impl FnOnce(
+            &mut Exchange<N::Pipe>,
+            &mut ExchangeIo<'_, N>,
+            &mut IoContext<N::Pipes>,
+            Timestamp,
+        ) -> Step,
+    ) -> Option<Step> {
+        let (step, look_at) = self.with_io(id, |exchange, io, ctx| {
+            let step = work(exchange, io, ctx, now);
+            let look_at = match step {
+                Step::Wait | Step::Yield => exchange.renew_timeout(io, now),
+                _ => None,
+            };
+            (step, look_at)
+        })?;
+        if let Some(at) = look_at {
+            self.timers.set(id, at);
+        }
+        Some(step)
     }
 
     /// Lends an exchange what it works on. `None` if it has ended.
@@ -122,20 +144,6 @@ impl<N: Network> Traffic<N> {
         if let Some(exchange) = self.conns.exchanges.get_mut(id) {
             exchange.is_runnable = false;
             self.drive(id, now);
-        }
-    }
-
-    /// Something happened in an exchange: moves its deadline, if that has to move.
-    fn renew_timeout(&mut self, id: ExchangeId, now: Timestamp) {
-        let Some(lent) = self.conns.lend(id) else {
-            return;
-        };
-        let is_connecting = lent.backend.is_some_and(|backend| backend.is_connecting());
-        let listener = &lent.client.listener;
-        let (timeouts, min_rate) = (&listener.timeouts, listener.limits.min_body_rate);
-        let exchange = lent.exchange;
-        if let Some(at) = exchange.renew_timeout(is_connecting, timeouts, min_rate, now) {
-            self.timers.set(id, at);
         }
     }
 

@@ -16,7 +16,6 @@ use crate::net::{HeartbeatListener, Listener, LogWriter, SystemNetwork, WAKER, r
 use crate::proxy::{Progress, Proxy, Token};
 use crate::telemetry::{LoopStats, TurnPhase};
 use crate::time::Timestamp;
-use crate::transport::Readiness;
 use mio::event::Event;
 use mio::{Events, Poll};
 use std::io;
@@ -227,8 +226,12 @@ impl EventLoop {
         for event in events {
             match proxy_token(event) {
                 None => self.note_own_event(event.token()),
-                Some(token @ Token::BackendConn(_)) => {
-                    now = self.dispatch(token, readiness(event), now, until);
+                Some(Token::BackendConn(id)) => {
+                    match now < until {
+                        true => self.proxy.backend_ready(id, readiness(event), now),
+                        false => self.proxy.backend_ready_later(id, readiness(event), now),
+                    }
+                    now = self.clock.now();
                 }
                 Some(_) => has_more = true,
             }
@@ -258,28 +261,17 @@ impl EventLoop {
         for event in events {
             match proxy_token(event) {
                 None | Some(Token::BackendConn(_)) => {}
-                Some(token) => now = self.dispatch(token, readiness(event), now, until),
+                Some(token) => {
+                    match now < until {
+                        true => self.proxy.ready(token, readiness(event), now),
+                        false => self.proxy.ready_later(token, readiness(event), now),
+                    }
+                    now = self.clock.now();
+                }
             }
         }
         self.stats.end_phase(TurnPhase::Events, now);
         now
-    }
-
-    /// Passes an event on: to be dealt with at once until `until`, later in its turn. Returns the
-    /// time after it.
-    #[inline]
-    fn dispatch(
-        &mut self,
-        token: Token,
-        ready: Readiness,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Timestamp {
-        match now < until {
-            true => self.proxy.ready(token, ready, now),
-            false => self.proxy.ready_later(token, ready, now),
-        }
-        self.clock.now()
     }
 
     /// The resume phase: takes up what events announced, then goes on with what yielded, each in its
@@ -320,21 +312,33 @@ impl EventLoop {
     fn run_phase(
         &mut self,
         phase: TurnPhase,
-        began: Timestamp,
-        step: impl Fn(&mut Proxy<SystemNetwork>, Timestamp) -> Progress,
+        now: Timestamp,
+        step: fn(&mut Proxy<SystemNetwork>, Timestamp) -> Progress,
     ) -> Timestamp {
-        let mut now = began;
-        loop {
-            match step(&mut self.proxy, now) {
-                Progress::Idle if now == began => return began,
-                Progress::Idle | Progress::Done => return self.mark(phase),
-                Progress::More => now = self.clock.now(),
-            }
+        match step(&mut self.proxy, now) {
+            Progress::Idle => now,
+            progress => self.go_on(phase, progress, now, step),
+        }
+    }
+
+    /// Goes on with a phase that `began` and has come to this `progress`.
+    #[inline(never)]
+    fn go_on(
+        &mut self,
+        phase: TurnPhase,
+        mut progress: Progress,
+        began: Timestamp,
+        step: fn(&mut Proxy<SystemNetwork>, Timestamp) -> Progress,
+    ) -> Timestamp {
+        while progress == Progress::More {
+            let now = self.clock.now();
             if now >= began + PHASE_TIME {
                 self.is_unfinished = true;
-                return self.mark(phase);
+                break;
             }
+            progress = step(&mut self.proxy, now);
         }
+        self.mark(phase)
     }
 
     fn follow_backends(&mut self, now: Timestamp) -> Timestamp {

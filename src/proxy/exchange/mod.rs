@@ -31,6 +31,6 @@ pub(super) use finish::CloseMode;
 pub(super) use request::RequestContext;
 #[cfg(test)]
 pub(super) use state::ExchangeStats;
-pub(super) use state::{Attempt, Exchange, Phase};
+pub(super) use state::{Attempt, Exchange, Phase, Reuse};
 pub(super) use step::{ExchangeIo, Step};
 pub(super) use timeout::TimeoutStatus;

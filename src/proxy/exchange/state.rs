@@ -133,6 +133,18 @@ pub(crate) enum Attempt {
     },
 }
 
+/// Which idle connections an exchange may be sent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reuse {
+    /// Any: if its end is on its way as an event, the request is repeated.
+    Any,
+    /// One of which the system says that it is alive. A request that may not be repeated (RFC 9110,
+    /// section 9.2.2) would be lost on another.
+    Quiet,
+    /// None.
+    Never,
+}
+
 /// Backends at which this exchange has failed. They are not picked again for it. Mostly none, so
 /// no room is reserved.
 #[derive(Debug, Default)]
@@ -176,6 +188,15 @@ impl<Pipe> Exchange<Pipe> {
             timeout: None,
             key,
             affinity: None,
+        }
+    }
+
+    /// Which idle connections it may be sent on.
+    pub(crate) const fn reuse(&self) -> Reuse {
+        match (self.phase, self.needs_new_conn) {
+            (Phase::AwaitingHead, false) if self.request.method.is_idempotent() => Reuse::Any,
+            (Phase::AwaitingHead, false) => Reuse::Quiet,
+            _ => Reuse::Never,
         }
     }
 

@@ -4,8 +4,10 @@
 //! request, say, while the backend is silent) does not.
 
 use super::state::{Attempt, Exchange, Phase};
+use super::step::{ExchangeIo, is_connecting};
 use crate::config::Timeouts;
 use crate::error::Fault;
+use crate::proxy::network::Network;
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -115,14 +117,14 @@ pub(crate) enum TimeoutStatus {
 impl<Pipe> Exchange<Pipe> {
     /// Restarts the timeout if the exchange waits for something else than before, and extends it if
     /// bytes have moved. Returns when it has to be looked at, if that has changed.
-    pub(crate) fn renew_timeout(
+    pub(crate) fn renew_timeout<N: Network<Pipe = Pipe>>(
         &mut self,
-        is_connecting: bool,
-        timeouts: &Timeouts,
-        min_body_rate: u64,
+        io: &ExchangeIo<'_, N>,
         now: Timestamp,
     ) -> Option<Timestamp> {
-        let (reason, moved) = (WaitReason::of(self, is_connecting), self.moved());
+        let listener = &io.client.listener;
+        let (timeouts, min_body_rate) = (&listener.timeouts, listener.limits.min_body_rate);
+        let (reason, moved) = (WaitReason::of(self, is_connecting(io)), self.moved());
         let timeout = match &mut self.timeout {
             Some(timeout) if timeout.reason == reason && timeout.moved == moved => return None,
             Some(timeout) if timeout.reason == reason => {

@@ -57,7 +57,10 @@ impl LeastResponseTime {
         now: Timestamp,
     ) -> Option<&'a Candidate> {
         let (mut best, mut least, mut last_pick) = (None, f32::INFINITY, u64::MAX);
-        for (candidate, score) in candidates.filter(|(candidate, _)| candidate.pickable) {
+        for (candidate, score) in candidates {
+            if !candidate.pickable {
+                continue;
+            }
             let cost = self.cost(candidate.in_flight, score, now);
             if cost < least || (cost == least && candidate.last_pick < last_pick) {
                 (best, least, last_pick) = (Some(candidate), cost, candidate.last_pick);
