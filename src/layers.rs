@@ -11,6 +11,7 @@ const LAYERS: &[&str] = &[
     "clock",
     "ids",
     "syntax",
+    "plural",
     "error",
     "address",
     "proxy_protocol",

@@ -363,7 +363,7 @@ impl Backends {
             address: known.address.clone(),
             weight: candidate.weight,
             max_in_flight: Some(known.max_in_flight).filter(|max| *max != u32::MAX),
-            cause: known.changed.map(|(_, cause)| cause),
+            cause: known.changed.map(|(_, cause)| cause.to_string()),
             in_state: now.since(at),
             ejections: known.ejections,
             busy: Duration::from_nanos(nanos) + current,

@@ -5,7 +5,6 @@
 
 use super::{AccessLogStats, Counters, FaultCounts, ResponseTimes, TurnTimes};
 use crate::heartbeat;
-use crate::pool::Cause;
 use crate::strategy::BackendId;
 use std::time::Duration;
 
@@ -63,7 +62,7 @@ pub struct Standing {
     /// Exchanges it is given at once; `None`: no limit.
     pub max_in_flight: Option<u32>,
     /// Why it is in its state; `None`: it began so.
-    pub cause: Option<Cause>,
+    pub cause: Option<String>,
     /// How long it has been in its state.
     pub in_state: Duration,
     /// How often it was ejected.
