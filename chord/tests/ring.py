@@ -495,8 +495,8 @@ def flood():
         while any(sender.is_running() for sender in senders):
             looked = time.monotonic()
             got = Client(ports[1]).get("k7", tries=2)
-            strangers |= named_by(nodes) - {node.id for node in nodes}
             slow = max(slow, time.monotonic() - looked)
+            strangers |= named_by(nodes) - {node.id for node in nodes}
             if got != 7:
                 wrong.append(f"GET k7: {got!r}")
             time.sleep(0.2)
