@@ -65,7 +65,7 @@ build() {
     fi || fail "the build failed"
 }
 
-# What was started: process ids, and a name for each.
+# The started parts: process ids, and a name for each.
 pids=()
 names=()
 
@@ -108,7 +108,7 @@ listening() {
     (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# Whether GET /ping on the port is answered with 200 within a second. Needs no curl.
+# Succeeds if GET /ping on the port gives 200 within a second. Needs no curl.
 answers() {
     (
         exec 3<>"/dev/tcp/127.0.0.1/$1"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Loads lb with requests for Pi and checks every answer. Needs curl; uses httperf where it is.
+# Loads lb with requests for Pi and checks every response. Needs curl; uses httperf where it is.
 #
-# Two phases, since no tool does both: curl sees each answer (value, latency, who served it);
+# Two phases, since no tool does both: curl sees each response (value, latency, server);
 # httperf keeps one connection per client, and its counts say whether any reply was lost.
 set -euo pipefail
 export LC_ALL=C
@@ -12,7 +12,7 @@ Usage: ./stress_test.sh [N] [CONCURRENCY] [MIN_PRECISION]
 
 Sends N requests (100) for the precisions MIN_PRECISION (100), MIN_PRECISION + 1, ... from
 CONCURRENCY clients (5) at a time, and reports requests per second, latencies and each backend's
-share. Fails if any answer is not 200 or not Pi to that precision.
+share. Fails if any response is not 200 or not Pi to that precision.
 
 Environment:
   URL      where to send them (http://localhost:8080)
@@ -65,7 +65,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Every answer is one line: PRECISION STATUS SECONDS SERVER.
+# Every response is one line: PRECISION STATUS SECONDS SERVER.
 format='%{http_code} %{time_total}'
 
 # One curl for all: it keeps its connections. The lines come through stderr, which is unbuffered.
@@ -91,7 +91,7 @@ ask_one_by_one() {
         echo "{} $line $server"' || true
 }
 
-# Whether curl is at least 7.84, the first with %header{}.
+# Succeeds if curl is at least 7.84, the first with %header{}.
 writes_headers() {
     [[ $(curl --version) =~ ^curl\ ([0-9]+)\.([0-9]+) ]] || return 1
     ((BASH_REMATCH[1] > 7 || (BASH_REMATCH[1] == 7 && BASH_REMATCH[2] >= 84)))
@@ -112,7 +112,7 @@ progress() {
     [[ ! -t 2 ]] || printf '\n' >&2
 }
 
-# Adds the body to each line, then judges and counts. Exits with 1 if any answer is wrong.
+# Adds the body to each line, then judges and counts. Exits with 1 if any response is wrong.
 report() {
     local precision rest body
     while read -r precision rest; do

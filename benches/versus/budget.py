@@ -80,7 +80,7 @@ def free_port():
 
 def ask(port, fields, requests):
     """Asks so many times, on one connection or, if that is to be closed, on a new one each time;
-    each answer is awaited before the next request."""
+each response is awaited before the next request."""
     lines = ["GET /100 HTTP/1.1", f"Host: {network.HOST}:{port}", *fields, "", ""]
     request = "\r\n".join(lines).encode()
     if CLOSE in fields:
@@ -97,7 +97,7 @@ def ask(port, fields, requests):
 
 
 def await_answer(connection, answer):
-    """Reads one answer, which has to be this one but for the Date that lb adds."""
+    """Reads one response, which has to be this one but for the Date that lb adds."""
     _, body = answer.split(b"\r\n\r\n")
     received = b""
     while not received.endswith(body):
@@ -106,11 +106,11 @@ def await_answer(connection, answer):
             break
         received += part
     if re.sub(rb"Date: [^\r]*\r\n", b"", received) != answer:
-        raise RuntimeError(f"not the answer: {received!r}")
+        raise RuntimeError(f"not the response: {received!r}")
 
 
 def instructions(lb, backends, fields, requests, out):
-    """All instructions of a run of lb that answers so many requests."""
+    """All instructions of a run of lb that serves so many requests."""
     port, before = free_port(), backends.requests
     servers = ",".join(f"{network.HOST}:{backend}" for backend in backends.ports)
     valgrind = [processes.find("valgrind"), "--tool=callgrind", f"--callgrind-out-file={out}"]
@@ -120,9 +120,9 @@ def instructions(lb, backends, fields, requests, out):
         network.await_answer(port, child)
         ask(port, fields, requests)
         child.stop(seconds=30)
-    # One found out that lb answers.
+    # One found out that lb responds.
     if backends.requests - before != requests + 1:
-        raise RuntimeError("somebody else asks lb as well: nothing can be said of this run")
+        raise RuntimeError("another client uses lb as well: this run is void")
     return int(re.search(r"^summary: (\d+)", out.read_text(), re.MULTILINE).group(1))
 
 

@@ -1,7 +1,7 @@
 """System calls of a request, and requests of a turn, as the kernel counts them.
 
-A turn is a call of epoll_wait: who is quick finds less in each and makes more of them. Counting
-is perf's where it can see the kernel's tracepoints, else strace's, which slows its subject down.
+A turn is a call of epoll_wait: a quick contestant finds less in each and makes more of them.
+Counting is perf's where it can see the kernel's tracepoints, else strace's, which slows its subject down.
 """
 
 import re
@@ -25,7 +25,7 @@ FEWEST_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Calls:
-    """What one contestant needed in one round."""
+    """The system calls of one contestant in one round."""
 
     calls: float
     requests_per_turn: float
@@ -35,7 +35,7 @@ class Calls:
 
 
 def can_be_counted(bench):
-    """Whether anything here counts system calls; said if not."""
+    """Returns whether anything here counts system calls; prints so if not."""
     try:
         return bool(traced() or processes.find("strace"))
     except processes.Unavailable as missing:

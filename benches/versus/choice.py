@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures who spreads requests best over unequal servers: lb, HAProxy and nginx in one run.
+"""Measures how well requests are spread over unequal servers: lb, HAProxy and nginx in one run.
 
 Three of four Pi servers are alike and the fourth is ten times slower. A closed loop of clients
 asks each contestant in turn, in rounds; see clients.py for what is counted.
@@ -107,7 +107,7 @@ def compare(programs, traffic, rounds):
 
 
 def is_here(programs, setup):
-    """Whether this machine has what a contestant needs; said if not."""
+    """Returns whether this machine can run a contestant; prints so if not."""
     try:
         programs.command(setup, 0)
     except processes.Unavailable as missing:
@@ -117,11 +117,11 @@ def is_here(programs, setup):
 
 
 def figures_of(samples, seconds):
-    """What the exchanges of all rounds together tell; a failure counts as an error alone."""
+    """Statistics over the exchanges of all rounds; a failure counts as an error alone."""
     good = [[one for one in sample if one.server] for sample in samples]
     everything = [one.latency_ms() for sample in good for one in sample]
     if not all(good):
-        raise RuntimeError("no request was answered in a round")
+        raise RuntimeError("no request was served in a round")
     by_server = Counter(one.server for sample in good for one in sample)
     return {
         "p50_ms": percentile(everything, 50),
@@ -157,7 +157,7 @@ def table(figures):
 
 
 def setting(programs, chosen):
-    """What was compared, and under which load."""
+    """The contestants and the load."""
     versions = ", ".join(report.versions(SimpleNamespace(programs=programs)).values())
     least, most = chosen.terms
     asked = f"/{least}" if least == most else f"/{least} to /{most}"

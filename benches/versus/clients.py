@@ -1,7 +1,7 @@
 """The clients: a closed loop of threads that ask for Pi and note what each request took.
 
-Owns the requests and their times. Knows nothing of who answers them: servers are the names in
-X-Served-By. Service times are tens of milliseconds, so the cost of Python is none of the result.
+Owns the requests and their times. Knows nothing of the servers behind them: servers are the names
+in X-Served-By. Service times are tens of milliseconds, so the cost of Python is none of the result.
 """
 
 import http.client
@@ -15,7 +15,7 @@ import network
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request, in seconds of the clients' clock; no server if it was not answered 200."""
+    """One request, in seconds of the clients' clock; no server if the response was not a 200."""
 
     began: float
     ended: float
@@ -27,7 +27,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Clients:
-    """How many ask, how many terms of Pi (a range, evenly), and for how long that is counted."""
+    """Number of clients, terms of Pi (a range, evenly), and the time that is counted."""
 
     count: int
     terms: tuple
@@ -63,7 +63,7 @@ class Clients:
 
 
 def answer(connection, terms):
-    """Who computed so many terms, or none if it failed; the next request connects anew then."""
+    """The server that computed so many terms; none if it failed, and the next request connects anew."""
     try:
         connection.request("GET", f"/{terms}")
         response = connection.getresponse()

@@ -2,7 +2,7 @@
 
 Owns the pairs of a proxy and its load. Both run from the first sample to the last, so that each
 finds processes, connections, pools and estimates warm. Between two samples the load is paused by
-a signal: connections stay, and the proxy has nothing to do. What the origin answered meanwhile
+a signal: connections stay, and the proxy has nothing to do. The responses of the origin meanwhile
 is the contestant's, and at the end its load must have seen the same. Knows of no figures.
 """
 
@@ -89,9 +89,9 @@ class Contestant:
 
     @contextmanager
     def loaded(self):
-        """The load is on; in the end all is answered, and counted."""
+        """The load is on; in the end all requests are served, and counted."""
         before = self._origin.requests()
-        # On a CPU that is shared, nobody interrupts: who has it goes on until nothing is left to
+        # On a CPU that is shared, nothing interrupts: a process runs on until nothing is left to
         # do, and the proxy finds all connections waiting.
         policy = os.SCHED_BATCH if self.setup.place == SHARED else os.SCHED_OTHER
         for child in self._team():
@@ -106,7 +106,7 @@ class Contestant:
             raise Invalid("ended under load")
 
     def _drained(self):
-        """The requests the origin has answered, when no more come."""
+        """The requests the origin has served, when no more come."""
         deadline = time.monotonic() + DRAIN_SECONDS
         last, count = None, self._origin.requests()
         while last != count or not self._is_at_rest():
@@ -122,7 +122,7 @@ class Contestant:
         return self.child.is_asleep() and self._origin.child.is_asleep()
 
     def judge(self):
-        """Ends the load. Fails if what it says of its answers cannot be believed."""
+        """Ends the load. Fails if its account of the responses is implausible."""
         if not self.is_running():
             raise Invalid("ended under load")
         with self.loaded():
@@ -131,8 +131,8 @@ class Contestant:
         if report.errors:
             raise Invalid(f"{report.errors} errors")
         if report.requests == 0:
-            raise Invalid("no request was answered")
-        # When the load stops, each of its connections may be waiting for an answer.
+            raise Invalid("no request was served")
+        # When the load stops, each of its connections may be waiting for a response.
         if not 0 <= self.answered - report.requests <= self.setup.traffic.connections:
             counts = f"the origin counted {self.answered} requests, the load {report.requests}"
             raise Invalid(counts)

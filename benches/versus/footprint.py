@@ -1,4 +1,4 @@
-"""What a contestant takes without working: memory, time to start, size on disk."""
+"""The footprint of an idle contestant: memory, time to start, size on disk."""
 
 import socket
 import time
@@ -49,7 +49,7 @@ class IdleMemory:
 
 
 class StartUp:
-    """Time from the start of the process to its first answer; size of the binary."""
+    """Time from the start of the process to its first response; size of the binary."""
 
     name = "start-up"
 
@@ -70,12 +70,12 @@ class StartUp:
             return (time.monotonic() - began) * 1000
 
     def rows(self, data):
-        times = Row("start to first answer", "ms", data["ms"]).below(20, " ms")
+        times = Row("start to first response", "ms", data["ms"]).below(20, " ms")
         return [times, Row("binary, stripped", "MB", data["megabytes"]).below(4, " MB")]
 
 
 def is_here(bench, label):
-    """Whether this machine has a contestant; said if not."""
+    """Returns whether this machine has a contestant; prints so if not."""
     try:
         bench.programs.command(Setup(label, label), 0)
     except processes.Unavailable as missing:

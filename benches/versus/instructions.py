@@ -33,7 +33,7 @@ class Instructions:
         return (self.total(bench, setup, many) - self.total(bench, setup, few)) / (many - few)
 
     def total(self, bench, setup, requests):
-        """All instructions of a run that answers so many requests."""
+        """All instructions of a run that serves so many requests."""
         out = bench.programs.directory / "callgrind.out"
         out.unlink(missing_ok=True)
         valgrind = [processes.find("valgrind"), "--tool=callgrind", f"--callgrind-out-file={out}"]

@@ -15,10 +15,10 @@ import processes
 
 # More than any scenario takes.
 MOST_SECONDS = 3600
-# What wrk takes for a failure: longer than a load is paused. Its memory grows with it.
+# Time after which wrk counts a failure: longer than a load is paused. Its memory grows with it.
 TIMEOUT_SECONDS = 60
 
-# What a browser sends along: the head is about 600 bytes with it.
+# Fields of a browser: the head is about 600 bytes with them.
 BROWSER = (
     "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/130.0.0.0 Safari/537.36",
@@ -37,12 +37,12 @@ BROWSER = (
 
 @dataclass(frozen=True)
 class Load:
-    """What is asked of a contestant."""
+    """The load on a contestant."""
 
     connections: int = 64
     path: str = "/"
     fields: tuple = ()
-    # How many times longer a sample takes, where requests are few.
+    # Factor on the time of a sample, where requests are few.
     stretch: int = 1
 
     def start(self, port, cpu, log=subprocess.DEVNULL):
@@ -65,7 +65,7 @@ def finish(child):
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What wrk says of a run. `errors` are failed connections and refused requests alike."""
+    """The figures of wrk for a run. `errors` are failed connections and refused requests alike."""
 
     requests: int
     errors: int

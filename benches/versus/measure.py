@@ -18,7 +18,7 @@ from contest import Invalid, contest
 from peers import SHARED
 
 SETTLE_SECONDS = 0.1
-# Time for every connection to be answered: 100 microseconds each.
+# Time for a response on every connection: 100 microseconds each.
 SETTLE_SECONDS_PER_CONNECTION = 0.0001
 FEWEST_REQUESTS = 50
 TRIES = 3
@@ -27,7 +27,7 @@ COUNTED_ROUNDS = 5
 
 @dataclass(frozen=True)
 class Sample:
-    """What one contestant cost in one round; times are per request, in microseconds."""
+    """The cost of one contestant in one round; times are per request, in microseconds."""
 
     cpu_us: float
     requests_per_second: float
@@ -43,7 +43,7 @@ class Sample:
 
 @dataclass
 class Bench:
-    """What every scenario needs."""
+    """The settings that all scenarios share."""
 
     programs: object
     origin: object
@@ -88,7 +88,7 @@ def split(figures, contestant):
 
 
 def in_rounds(bench, contestants, take, count):
-    """What `take` says of the contestants in so many rounds."""
+    """The samples of `take` for the contestants in so many rounds."""
     taken = {contestant.label: [] for contestant in contestants}
     for number in range(count):
         turn = number % max(1, len(contestants))
@@ -157,7 +157,7 @@ class Reading:
 
 
 def compare(first, second, connections):
-    """What happened between two readings, for each request."""
+    """The difference of two readings, per request."""
     requests = second.requests - first.requests
     elapsed = second.at - first.at
     total = second.total - first.total
@@ -166,7 +166,7 @@ def compare(first, second, connections):
     return Sample(
         cpu_us=total / requests / 1000,
         requests_per_second=requests * 1e9 / elapsed,
-        # Every connection of a closed loop always waits for an answer.
+        # Every connection of a closed loop always waits for a response.
         latency_us=connections * elapsed / requests / 1000,
         requests=requests,
         busy=total / elapsed,

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Counts the cache misses of a request: with few connections and many, few backends and many.
 
-Clients ask in waves, in turn. The backends, which are of this script as well, answer a wave when
-all of it has come, so every request meets state that others have driven out of the caches as far
+Clients ask in waves, in turn. The backends, which are of this script as well, respond to a wave
+when all of it has come, so every request meets state that others have driven out of the caches as far
 as there is state. Callgrind simulates a first-level data cache of 32 KiB and a last one of 1 MiB
-and counts the lines of memory that lb does not find there. Counting begins when everybody has
+and counts the lines of memory that lb does not find there. Counting begins when all have
 asked before, so starting and opening connections is left out.
 
 The kernel is not simulated, and it drives lines out as well. So the misses of the first level say
@@ -32,7 +32,7 @@ REQUEST = f"GET /100 HTTP/1.1\r\nHost: {network.HOST}\r\n\r\n".encode()
 COUNTED = 8000
 # Requests after which a backend has as many connections as it ever needs at once, nearly.
 WARM_PER_BACKEND = 40
-# What no request costs less than.
+# Least cost of a request.
 FEWEST_INSTRUCTIONS = 1000
 # Valgrind makes lb some fifty times slower; without this nothing would end a run that hangs.
 WAVE_SECONDS = 120
@@ -40,7 +40,7 @@ WAVE_SECONDS = 120
 
 @dataclass(frozen=True)
 class Case:
-    """What is asked of lb: so many connections, of which `wave` ask at a time."""
+    """The load on lb: so many connections, of which `wave` ask at a time."""
 
     connections: int
     wave: int
@@ -77,7 +77,7 @@ def arguments():
 
 
 class Origin:
-    """Backends that answer when they are told to."""
+    """Backends that respond on command."""
 
     def __init__(self, count):
         self.events = select.epoll()
@@ -156,7 +156,7 @@ def receive(client):
 
 
 def per_request(lb, case, out):
-    """What callgrind counts of a request: events by name."""
+    """Counts of callgrind for a request: events by name."""
     port, origin = budget.free_port(), Origin(case.backends)
     servers = ",".join(f"{network.HOST}:{backend}" for backend in origin.ports)
     valgrind = [processes.find("valgrind"), "--tool=callgrind", *CACHES, f"--callgrind-out-file={out}"]

@@ -15,7 +15,7 @@ _next_port = 20_000
 
 
 def ports(count=1):
-    """So many consecutive ports that nobody listens on, each given out once."""
+    """So many consecutive free ports, each given out once."""
     global _next_port
     ceiling = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while _next_port + count < ceiling:
@@ -74,15 +74,15 @@ def _receive(connection):
 
 
 def await_answer(port, child, pause=0.01):
-    """Waits until a server answers 200; fails if it ends or takes too long."""
+    """Waits until a server responds 200; fails if it ends or takes too long."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while time.monotonic() < deadline:
         if not child.is_running():
-            raise RuntimeError(f"ended with {child.process.returncode} before it answered")
+            raise RuntimeError(f"ended with {child.process.returncode} before it responded")
         try:
             if request(port).split(b" ", 2)[1] == b"200":
                 return
         except OSError:
             pass
         time.sleep(pause)
-    raise RuntimeError("did not answer in time")
+    raise RuntimeError("did not respond in time")

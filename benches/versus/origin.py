@@ -1,7 +1,7 @@
-"""The backends: one nginx worker that answers on many ports, and counts.
+"""The backends: one nginx worker that serves many ports, and counts.
 
-Owns the answers (128 bytes from memory, 1 MB from a file in the page cache). Requests are counted
-here, not by the load: what a proxy answers by itself must not pass for work.
+Owns the responses (128 bytes from memory, 1 MB from a file in the page cache). Requests are counted
+here, not by the load: local replies of a proxy must not pass for work.
 """
 
 import os
@@ -46,7 +46,7 @@ http {{
 
 
 def run_as_root():
-    """As root, nginx would run its worker as somebody who may not see the files of this run."""
+    """As root, nginx would run its worker as a user without access to the files of this run."""
     return "user root;" if os.geteuid() == 0 else ""
 
 
@@ -88,7 +88,7 @@ class Origin:
         self.child.stop()
 
     def requests(self):
-        """Requests answered so far, less those that asked for this number."""
+        """Requests served so far, without those for this number."""
         answer = network.request(self._status, connection=self._counter)
         self._asked += 1
         # The third line has accepted connections, handled ones and requests.

@@ -1,4 +1,4 @@
-"""What is compared: lb, HAProxy, nginx and the floor, told to do the same.
+"""The contestants: lb, HAProxy, nginx and the floor, configured alike.
 
 Owns their command lines and configurations. Each runs one thread, keeps connections alive on both
 sides, picks the backend with the fewest requests (lb: by its default), adds the same five fields
@@ -38,7 +38,7 @@ class Setup:
 
 @dataclass
 class Started:
-    """A contestant that answers, and where."""
+    """A running contestant, and its address."""
 
     child: processes.Child
     port: int
@@ -68,7 +68,7 @@ class Nobody:
 
 @dataclass
 class Programs:
-    """Where the contestants are, and what they need to know to be started."""
+    """The programs of the contestants, and the arguments they start with."""
 
     directory: object
     lb: object
@@ -84,7 +84,7 @@ class Programs:
         return COMMANDS[setup.program](self, setup, port)
 
     def start(self, setup):
-        """Starts a contestant and waits until it answers."""
+        """Starts a contestant and waits until it responds."""
         if setup.program == "direct":
             return Started(Nobody(), self.backend_ports[0])
         port = network.ports()[0]
@@ -127,7 +127,7 @@ global
     maxconn {connections}
     # A pipe for each connection that splices, of those in this benchmark.
     maxpipes 64
-    # Backend connections are kept whatever share of the descriptors they take, as lb does.
+    # Backend connections are kept at any share of the descriptors, as lb does.
     tune.pool-low-fd-ratio 80
     tune.pool-high-fd-ratio 90
 defaults

@@ -63,7 +63,7 @@ class Child:
         """Asks it to end, then makes it."""
         if self.process.poll() is None:
             self.process.send_signal(with_signal)
-            # Who is paused hears of it only then.
+            # A paused process gets it only then.
             self.resume()
             try:
                 self.process.wait(seconds)
@@ -81,7 +81,7 @@ class Child:
         self.process.send_signal(signal.SIGCONT)
 
     def is_asleep(self):
-        """Whether all of it waits for something to do."""
+        """Returns whether all of it waits for something to do."""
         return all(_stat(task)[0] == "S" for task in self._tasks())
 
     def set_policy(self, policy):

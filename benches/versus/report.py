@@ -27,7 +27,7 @@ def markdown(bench, rows):
 
 
 def setting(bench):
-    """What was compared, on what, and how long."""
+    """The contestants, the machine, and the duration."""
     programs = ", ".join(versions(bench).values())
     return [
         f"{programs}; {processor()}, {os.cpu_count()} CPUs, Linux {platform.release()}.",
@@ -50,7 +50,7 @@ def table(rows):
 
 
 def counts(rows):
-    """What is counted, of everybody, as a table."""
+    """The counts of all contestants, as a table."""
     lines = ["| counted | lb | HAProxy | nginx | floor | goal |", "|---|---:|---:|---:|---:|---|"]
     contestants = ("lb", "haproxy", "nginx", "floor")
     for row in rows:
@@ -88,7 +88,7 @@ def verdict(goal):
 
 
 def versions(bench):
-    """What the contestants call themselves."""
+    """The versions of the contestants."""
     commands = {
         "lb": ([bench.programs.lb, "--version"], r"lb [\d.]+"),
         "haproxy": (["haproxy", "-v"], r"version ([\d.]+)"),

@@ -12,7 +12,7 @@ NAMES = {"haproxy": "HAProxy", "nginx": "nginx", "floor": "the floor"}
 
 
 def name(label):
-    """What a contestant is called in prose."""
+    """The name of a contestant in prose."""
     return NAMES.get(label, label)
 
 
@@ -26,7 +26,7 @@ class Spread:
 
 
 def spread(figures):
-    """How the figures that are known lie; none if there is none."""
+    """The distribution of the known figures; none if there is none."""
     known = [figure for figure in figures or [] if figure is not None]
     if not known:
         return None
@@ -47,7 +47,7 @@ def ratios(figures, others):
 
 
 def differences(figures, others):
-    """What each figure has above the other one of its round, where both are known."""
+    """The excess of each figure over the other one of its round, where both are known."""
     return combined(lambda figure, other: figure - other, figures, others)
 
 
@@ -80,16 +80,16 @@ class Row:
     figures: dict
     goals: list = field(default_factory=list)
     is_charted: bool = False
-    # Whether the figures themselves are shown, of everybody, and no ratios.
+    # True if the figures of all contestants are shown, and no ratios.
     is_count: bool = False
-    # Whose figure stands in the column of HAProxy.
+    # The contestant in the column of HAProxy.
     rival: str = "haproxy"
 
     def spread(self, label):
         return spread(self.figures.get(label))
 
     def ratio(self, label, of="lb"):
-        """What lb cost, relative to another, if both are known; or what somebody else cost."""
+        """The cost of lb, relative to another, if both are known; or the cost of another."""
         return spread(ratios(self.figures.get(of), self.figures.get(label)))
 
     def at_most(self, factor, label):

@@ -1,4 +1,4 @@
-"""The scenarios under load: what is asked, of whom, and what lb is held to.
+"""The scenarios under load: requests, contestants, and the targets of lb.
 
 Each has a name, measures with `run` and turns what was measured into rows with `rows`. Data
 between the two is what the JSON file holds.
@@ -22,13 +22,13 @@ def pick(data, figure):
     return {label: one[figure] for label, one in data.items() if figure in one}
 
 
-def everybody(**options):
+def all_contestants(**options):
     """All contestants, told the same."""
     return [Setup(label, label, **options) for label in ("lb", "haproxy", "nginx", "floor")]
 
 
 def call_rows(data, name):
-    """System calls of everybody, and how many requests share a wait for the next."""
+    """System calls of all contestants, and the number of requests that share a wait."""
     calls, turns = pick(data, "calls"), pick(data, "requests_per_turn")
     if not calls:
         return []
@@ -39,7 +39,7 @@ def call_rows(data, name):
 
 
 class KeepAlive:
-    """Small answers over connections that stay."""
+    """Small responses over connections that stay."""
 
     name = "keep-alive"
     title = "keep-alive, 128 bytes, 64 connections"
@@ -50,7 +50,7 @@ class KeepAlive:
 
     def run(self, bench):
         bare = Setup(BARE, "haproxy", tells_client=False, traffic=self.load)
-        setups = [*everybody(traffic=self.load), bare]
+        setups = [*all_contestants(traffic=self.load), bare]
         return rounds(bench, setups, counts_calls=self.counts_calls)
 
     def rows(self, data):
@@ -81,15 +81,15 @@ class BrowserHead(KeepAlive):
 
 
 class Saturated:
-    """Small answers where a contestant finds work whenever it looks. It shares one CPU with the
-    load and the origin, and who has the CPU keeps it until nothing is left to do: all connections
+    """Small responses where a contestant finds work whenever it looks. It shares one CPU with the
+    load and the origin, and a process keeps the CPU until nothing is left to do: all connections
     then wait for the proxy in each of its turns, however fast it is."""
 
     name = "saturated"
     title = "saturated, 128 bytes, 64 connections"
 
     def run(self, bench):
-        return rounds(bench, everybody(place=SHARED), counts_calls=True)
+        return rounds(bench, all_contestants(place=SHARED), counts_calls=True)
 
     def rows(self, data):
         cost = Row(f"{self.title}: CPU", "µs per request", pick(data, "cpu_us"), is_charted=True)
@@ -106,7 +106,7 @@ class NewConnection:
 
     def run(self, bench):
         load = Load(fields=("Connection: close",))
-        return rounds(bench, everybody(closes=True, traffic=load))
+        return rounds(bench, all_contestants(closes=True, traffic=load))
 
     def rows(self, data):
         title = "new connection per request: CPU"
@@ -121,7 +121,8 @@ class OneConnection:
 
     def run(self, bench):
         load = Load(connections=1)
-        return rounds(bench, [*everybody(traffic=load), Setup("direct", "direct", traffic=load)])
+        direct = Setup("direct", "direct", traffic=load)
+        return rounds(bench, [*all_contestants(traffic=load), direct])
 
     def rows(self, data):
         latency = pick(data, "latency_us")
@@ -200,7 +201,7 @@ class Backends:
         ]
 
     def growth(self, name, cost):
-        """What a request costs over many backends, relative to few."""
+        """The cost of a request over many backends, relative to few."""
         few, many = (cost.get(f"{name} over {size}") for size in self.sizes)
         return ratios(many, few)
 
@@ -244,7 +245,7 @@ class Active:
         return {str(count): self.at(bench, Load(connections=count)) for count in self.counts}
 
     def at(self, bench, load):
-        return rounds(bench, everybody(traffic=load), min(FEWER_ROUNDS, bench.rounds))
+        return rounds(bench, all_contestants(traffic=load), min(FEWER_ROUNDS, bench.rounds))
 
     def rows(self, data):
         rows = [self.row(count, pick(data[str(count)], "cpu_us")) for count in self.counts]

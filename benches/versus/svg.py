@@ -83,7 +83,7 @@ def bars(row, top):
 
 
 def legend():
-    """What the colours mean."""
+    """The legend of the colours."""
     parts, x = [], WIDTH - 300
     for label in ("lb", "haproxy", "nginx"):
         parts.append(f'<rect class="{label}" x="{x}" y="17" width="11" height="11" rx="2"/>')

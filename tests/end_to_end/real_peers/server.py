@@ -75,6 +75,6 @@ class Server(ThreadingHTTPServer):
 
 server = Server(("127.0.0.1", 0), Handler)
 print(server.server_port, flush=True)
-# Ends with whoever started it.
+# Ends with its parent.
 threading.Thread(target=server.serve_forever, daemon=True).start()
 sys.stdin.read()
