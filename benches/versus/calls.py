@@ -1,7 +1,8 @@
 """System calls of a request, and requests of a turn, as the kernel counts them.
 
 A turn is a call of epoll_wait: a quick contestant finds less in each and makes more of them.
-Counting is perf's where it can see the kernel's tracepoints, else strace's, which slows its subject down.
+Counting is perf's where it can see the kernel's tracepoints, else strace's, which slows its
+subject down.
 """
 
 import re

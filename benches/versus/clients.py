@@ -63,7 +63,7 @@ class Clients:
 
 
 def answer(connection, terms):
-    """The server that computed so many terms; none if it failed, and the next request connects anew."""
+    """The server that computed so many terms; none on failure, and the next one connects anew."""
     try:
         connection.request("GET", f"/{terms}")
         response = connection.getresponse()

@@ -41,7 +41,7 @@ def sample(programs, traffic, strategy, count, seed):
 
 
 def figures_of(samples, seconds):
-    """Largest deviation of a server's share in a whole second from the fair share, as a part of it."""
+    """Largest deviation of a server's share in a second from the fair share, as a part of it."""
     deviations = [one for exchanges in samples for one in deviations_of(exchanges, seconds)]
     latencies = sorted(one.latency_ms() for sample in samples for one in sample if one.server)
     return {

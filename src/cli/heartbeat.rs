@@ -14,13 +14,13 @@ const ABOUT: &str = "Send heartbeats to a balancer";
 const LONG_ABOUT: &str = "\
 Send heartbeats to a balancer.
 
-Runs beside a server and tells lb, started with --heartbeat-listen, that its host is alive, how
-busy it is and, with --process, whether the server lives. When heartbeats stop coming, or tell of
-a dead process, the backend gets no more requests; when all is well again it comes back by itself.
+Runs beside a server and reports to lb, started with --heartbeat-listen, that its host is alive,
+its load and, with --process, the state of the server. When heartbeats stop, or report a dead
+process, the backend gets no more requests; when all is well again it comes back by itself.
 
 Over UDP each heartbeat is sent three times, spread over the interval, so that one that is lost is
-not missed. A line on stderr tells when a balancer cannot be reached or the process dies, and when
-that is over; the sending goes on all the same, until a signal to stop.";
+not missed. A line on stderr reports a balancer that cannot be reached or a process that dies, and
+the end of either; the sending goes on all the same, until a signal to stop.";
 
 const SECTIONS: [(&str, &str); 2] = [
     (
@@ -34,9 +34,9 @@ const SECTIONS: [(&str, &str); 2] = [
     (
         "Exit codes",
         "
-  0  Stopped as it was told to, or all of --count sent
+  0  Stopped by a signal, or all of --count sent
   1  Could not go on, or not every balancer was reached by the end of --count
-  2  The command line is wrong; one line on stderr says what would be right",
+  2  The command line is wrong; one line on stderr has the remedy",
     ),
 ];
 

@@ -47,14 +47,14 @@ const SECTIONS: [(&str, &str); 3] = [
         "
   0  Stopped by a signal
   1  Could not start or go on: a port in use, a name without address, missing rights
-  2  The command line is wrong; one line on stderr says what would be right",
+  2  The command line is wrong; one line on stderr has the remedy",
     ),
 ];
 
 /// The end of `-h`: how to start, and where there is more.
 pub(super) const AFTER_SHORT: &str = "\
 Example: lb --backends 127.0.0.1:5000,127.0.0.1:5001
---help tells more: strategies, examples, signals, exit codes.";
+--help has more: strategies, examples, signals, exit codes.";
 
 /// Returns the end of `--help`.
 pub(super) fn after_long() -> StyledStr {

@@ -29,7 +29,7 @@ pub(super) struct SimulateFlags {
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
-    /// Name the scenarios and what each shows, and do nothing else
+    /// List the scenarios with the purpose of each, and do nothing else
     #[arg(long, help_heading = "Scenarios")]
     list: bool,
 
@@ -70,7 +70,7 @@ pub(super) struct SimulateFlags {
         default_values = STRATEGIES, help_heading = "Runs")]
     strategy: Vec<StrategyChoice>,
 
-    /// Requests of each run, instead of what the scenario says
+    /// Requests of each run, instead of the number in the scenario
     #[arg(long, value_name = "N", value_parser = parse_number::<u64>, help_heading = "Runs")]
     requests: Option<u64>,
 
@@ -86,7 +86,7 @@ pub(super) struct SimulateFlags {
 
     /// Explain one pick instead: the N-th of each run
     ///
-    /// Shows what the strategy made of every server when it picked.
+    /// Shows the strategy's rating of every server at the pick.
     #[arg(long, value_name = "N", value_parser = parse_number::<u64>, help_heading = "Output",
         conflicts_with_all = ["json", "plot"])]
     explain: Option<u64>,

@@ -23,7 +23,7 @@ pub(crate) struct Watching {
 
 #[derive(Args, Debug)]
 #[command(
-    about = "Ask machines for an echo, again and again",
+    about = "Check machines by ICMP echo, again and again",
     long_about = help::LONG_ABOUT_PING,
     after_long_help = help::after_long(help::EXAMPLES_PING),
     max_term_width = 100
@@ -39,7 +39,7 @@ pub(super) struct PingFlags {
 
 #[derive(Args, Debug)]
 #[command(
-    about = "Check services, again and again",
+    about = "Check services by connection or page, again and again",
     long_about = help::LONG_ABOUT_MONITOR,
     after_long_help = help::after_long(help::EXAMPLES_MONITOR),
     max_term_width = 100

@@ -10,7 +10,7 @@ settings! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct EjectionPolicy in draft.ejection, section SECTION;
 
-    /// Whether failing requests eject a backend: on or off
+    /// Eject backends whose requests fail: on or off
     ///
     /// One that refuses connections is ejected at once; one that fails five requests in a row, or
     /// half of them while others do better, for 1s, and longer each time. Errors of the client

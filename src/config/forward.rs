@@ -5,7 +5,7 @@ use super::{ForwardOptions, ForwardedFor, ProxyVersion};
 use crate::address::Network;
 
 static SECTION: Section = Section {
-    title: "Forwarding (what backends are told of clients)",
+    title: "Forwarding (client data for backends)",
     scope: Scope::Pool,
 };
 static PER_LISTENER: Section = Section {

@@ -38,8 +38,8 @@ settings! {
 
     /// Cookie that brings a browser back to its backend
     ///
-    /// The first response sets it. As long as its backend may be picked, later requests go there,
-    /// whatever the strategy. Its value names no address and cannot be forged.
+    /// The first response sets it. As long as its backend may be picked, later requests go there
+    /// under every strategy. Its value names no address and cannot be forged.
     "sticky" <"COOKIE"> sticky: Option<String> = None,
         read |text| parse_cookie_name(text).map(Some), with { http_only: true };
 

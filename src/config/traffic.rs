@@ -25,15 +25,15 @@ settings! {
     /// its client. The flag can be repeated.
     "listen" <"[proxy+]IP:PORT|unix:PATH"> listen: Vec<ListenerSpec> = Vec::new();
 
-    /// Permissions of UNIX sockets, in octal [default: what the umask leaves]
+    /// Permissions of UNIX sockets, in octal [default: by the umask]
     ///
     /// As for chmod: 660 lets the group of lb connect, 666 every user.
     "listen-mode" <"MODE"> listen_mode: Option<FileMode> = None, read |text| FileMode::parse(text).map(Some);
 
-    /// What is balanced: http or tcp
+    /// Unit of balancing, a request or a connection: http or tcp
     ///
     /// http balances each HTTP/1.1 request on its own and keeps connections alive on both sides;
-    /// tcp balances whole connections, whatever they carry.
+    /// tcp balances whole connections of any protocol.
     "mode" <"http|tcp"> mode: Mode = Mode::Http;
 
     /// Drop a queued request when its client closes: on or off

@@ -13,7 +13,7 @@ random, servers that differ, stall, fail or heal. Only clients, servers and the 
 simulated; hours pass in seconds, and the same seed gives the same result.
 
 For each scenario a table shows, for each strategy, the time within which half, 99 % and 99.9 %
-of the requests were answered (one that fails counts as its whole timeout), how many failed, the
+of the requests were served (one that fails counts as its whole timeout), how many failed, the
 least and the largest share of a server, and how far the 99th percentile is from that of an
 oracle that knows how long every request takes.";
 
@@ -24,12 +24,12 @@ const SECTIONS: [(&str, &str); 1] = [(
     lb simulate --seeds 4 --plot ratios.svg
   Two of them, for the three strategies of interest:
     lb simulate slow hanging --strategy least-rt,least-conn,p2c
-  Why the thousandth request went where it went:
+  The reason for the pick of the thousandth request:
     lb simulate slow --strategy least-rt --explain 1000
   A scenario of your own, from one that is there:
     lb simulate --show slow > mine.toml
     lb simulate --scenario mine.toml
-  What another strategy, or a fifth server, would have made of recorded traffic:
+  Recorded traffic under another strategy, or with a fifth server:
     lb simulate --replay access.log --backends 5",
 )];
 

@@ -50,7 +50,7 @@ const DEFAULTS: &[(&str, &str)] = &[
         "max-connections",
         "8000, or as many as the limit of file descriptors allows",
     ),
-    ("listen-mode", "what the umask leaves"),
+    ("listen-mode", "by the umask"),
     ("abort-on-close", "on"),
     ("sticky-secure", "auto"),
     ("sticky-same-site", "lax"),

@@ -1,4 +1,4 @@
-//! Every mistake gives one line that says what would be right.
+//! Every mistake gives one line with the remedy.
 
 use super::super::read;
 use super::complaint;

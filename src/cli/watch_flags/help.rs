@@ -4,22 +4,22 @@ use super::super::help::sections;
 use clap::builder::StyledStr;
 
 pub(super) const LONG_ABOUT_PING: &str = "\
-Ask machines for an echo, again and again.
+Check machines by ICMP echo, again and again.
 
-A line tells of each answer, and of each machine that goes down or comes back; a table at the end,
-of all. An answer says that the machine is there, and nothing of what it serves: see lb monitor.
-Echo is ICMP. It needs the group of lb in net.ipv4.ping_group_range, or CAP_NET_RAW.";
+Prints a line for each reply and for each machine that goes down or comes back, and a table at the
+end. A reply shows that the machine is up, not that its services are: for these see lb monitor.
+Echo needs the group of lb in net.ipv4.ping_group_range, or CAP_NET_RAW.";
 
 pub(super) const LONG_ABOUT_MONITOR: &str = "\
-Check services, again and again, as lb checks its backends.
+Check services by connection or page, again and again, as lb checks its backends.
 
-A line tells of each check and how long the answer took, and of each service that goes down or
-comes back; a table at the end, of all.";
+Prints a line for each check with its response time and for each service that goes down or comes
+back, and a table at the end.";
 
 pub(super) const EXAMPLES_PING: &str = "
   Until Ctrl-C:
     lb ping 10.0.0.1 10.0.0.2 router.example
-  For a script: the exit code tells whether all answer
+  For a script: the exit code is 0 if all are up
     lb ping --count 3 --interval 200ms --quiet 10.0.0.1";
 
 pub(super) const EXAMPLES_MONITOR: &str = "
@@ -35,7 +35,7 @@ const SIGNALS: &str = "
 const EXIT_CODES: &str = "
   0  Every target is up at the end
   1  One is not, or the watching could not go on
-  2  The command line is wrong; one line on stderr says what would be right";
+  2  The command line is wrong; one line on stderr has the remedy";
 
 /// Returns the end of the page: its examples, and what both commands have in common.
 pub(super) fn after_long(examples: &'static str) -> StyledStr {

@@ -8,9 +8,9 @@ use lb::internal::telemetry::LOG_FIELDS;
 use lb::strategy::{BackendId, Candidate, RoundRobin, Strategy};
 use lb::time::Timestamp;
 use std::io::Read as _;
+use std::panic::panic_any;
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 #[test]
@@ -49,8 +49,28 @@ fn access_log_has_whole_lines_from_all_workers() {
     assert!(exchanges.iter().all(|count| *count > 0), "{workers}");
 }
 
-/// Picks at random, and remembers its worker.
-struct OfWorker(usize, RoundRobin, Arc<AtomicUsize>);
+/// Round robin in every worker, until one of them panics.
+struct OfWorker {
+    worker: usize,
+    rule: RoundRobin,
+    /// The worker in which a pick panics, and whether the panic can be caught.
+    fails: Arc<Mutex<Option<(usize, Panic)>>>,
+}
+
+#[derive(Clone, Copy)]
+enum Panic {
+    Caught,
+    /// Its payload panics when it is dropped, beyond what catches a strategy's panics.
+    Escapes,
+}
+
+struct Payload;
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        panic!("a payload that panics on purpose");
+    }
+}
 
 impl Strategy for OfWorker {
     fn name(&self) -> &'static str {
@@ -58,20 +78,28 @@ impl Strategy for OfWorker {
     }
 
     fn pick(&mut self, candidates: &[Candidate], key: u64, now: Timestamp) -> Option<BackendId> {
-        let panics_at = self.2.load(Ordering::SeqCst);
-        assert_ne!(self.0, panics_at, "a strategy that fails on purpose");
-        self.1.pick(candidates, key, now)
+        let fails = *self.fails.lock().unwrap_or_else(PoisonError::into_inner);
+        match fails {
+            Some((worker, Panic::Caught)) if worker == self.worker => {
+                panic!("a strategy that panics on purpose")
+            }
+            Some((worker, Panic::Escapes)) if worker == self.worker => panic_any(Payload),
+            _ => self.rule.pick(candidates, key, now),
+        }
     }
 }
 
 #[test]
-fn each_worker_has_a_strategy_of_its_own_and_if_one_fails_all_end() {
+fn each_worker_has_a_strategy_of_its_own_and_all_end_when_one_fails() {
     let backend = Backend::echo();
     let config = two_workers(&[backend.address], |_| {});
-    let panics_at = Arc::new(AtomicUsize::new(usize::MAX));
-    let strategy = |worker| {
-        let panics_at = Arc::clone(&panics_at);
-        Box::new(OfWorker(worker, RoundRobin::default(), panics_at)) as Box<dyn Strategy>
+    let fails = Arc::new(Mutex::new(None));
+    let strategy = |worker| -> Box<dyn Strategy> {
+        Box::new(OfWorker {
+            worker,
+            rule: RoundRobin::default(),
+            fails: Arc::clone(&fails),
+        })
     };
     let running = Balancer::bind_with(&config, strategy)
         .unwrap()
@@ -83,7 +111,15 @@ fn each_worker_has_a_strategy_of_its_own_and_if_one_fails_all_end() {
     for client in &mut clients {
         assert_eq!(client.get("/").status, 200);
     }
-    panics_at.store(1, Ordering::SeqCst);
+    let mut failed = 0;
+    for worker in 0..2 {
+        *fails.lock().unwrap() = Some((worker, Panic::Caught));
+        for client in &mut clients {
+            failed += usize::from(client.get("/").status == 503);
+        }
+    }
+    assert_eq!(failed, clients.len(), "each client fails in its own worker");
+    *fails.lock().unwrap() = Some((1, Panic::Escapes));
     for client in &mut clients {
         client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     }
