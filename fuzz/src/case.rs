@@ -156,7 +156,7 @@ impl Case {
         for _ in 0..MAX_TURNS {
             let answered = self.backends_respond();
             let events = self.world.borrow_mut().poll();
-            let is_due = self.proxy.next_wakeup().is_some_and(|at| at <= self.now);
+            let is_due = self.proxy.next_wakeup() <= self.now;
             let is_quiet = !answered && events.is_empty() && !is_due;
             let calls = self.world.borrow().calls;
             for (token, readiness) in events {
