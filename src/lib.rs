@@ -131,7 +131,7 @@ pub mod life_cycle {
 
     pub use crate::health::CheckFailure;
     pub use crate::http::{BadChunk, BadResponse};
-    pub use crate::pool::{Cause, Grounds, State, StateChange};
+    pub use crate::pool::{Cause, Grounds, LimitChange, State, StateChange};
 }
 
 /// The parts that the `lb` command, the benches and the tests are built on. They may change in any

@@ -5,7 +5,7 @@ use crate::peers::{Asked, Backend, Manners, asked, responses};
 use crate::random::Random;
 use crate::strict::Message;
 use crate::{corpus, mutate};
-use lb::config::{AccessLogFormat, ForwardOptions, Health, Limits, Mode, Timeouts};
+use lb::config::{AccessLogFormat, BackendLimit, ForwardOptions, Health, Limits, Mode, Timeouts};
 use lb::internal::http::{ForwardPolicy, HeadParser};
 use lb::internal::pool::{Backends, ConnectSpec, Pool, PoolId, PoolLimits, Pools};
 use lb::internal::proxy::{Listener, MemberRules, Parts, Proxy};
@@ -52,7 +52,7 @@ impl Case {
         };
         let timeouts = Timeouts::default();
         let limits = Limits {
-            backend_max_connections: random.one_in(3).then_some(1),
+            backend_max_connections: random.one_in(3).then_some(BackendLimit::Max(1)),
             max_idle_per_backend: random.below(3),
             ..Limits::default()
         };

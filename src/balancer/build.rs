@@ -6,8 +6,8 @@ use super::{Balancer, Handle};
 use crate::address::Address;
 use crate::clock::Clock;
 use crate::config::{
-    AccessLogFormat, Config, Heartbeats, ListenerConfig, ListenerSpec, Mode, PoolConfig,
-    StickyCookie, Timeouts,
+    AccessLogFormat, BackendLimit, Config, Heartbeats, ListenerConfig, ListenerSpec, Mode,
+    PoolConfig, StickyCookie, Timeouts,
 };
 use crate::http::{ForwardOptions, ForwardPolicy, HeadParser, LoopToken};
 use crate::net::{
@@ -399,10 +399,14 @@ fn max_conns(config: &Config) -> usize {
 
 /// Tells the pool how many exchanges each backend is given at once.
 fn limit_backends(pool: &mut Backends, config: &PoolConfig) {
+    let of_all = config.limits().backend_max_connections;
+    if of_all == Some(BackendLimit::Auto) {
+        pool.learn_late_binding();
+    }
     let ids: Vec<_> = pool.candidates().iter().map(|c| c.id).collect();
     for (id, spec) in ids.into_iter().zip(config.backends()) {
         let own = spec.max_connections.map(NonZeroU32::get);
-        if let Some(most) = own.or(config.limits().backend_max_connections) {
+        if let Some(most) = own.or(of_all.and_then(BackendLimit::max)) {
             pool.set_max_in_flight(id, most);
         }
     }

@@ -7,7 +7,7 @@ use super::AdminError;
 use crate::config::BackendSpec;
 use crate::heartbeat::HeartbeatEvent;
 use crate::net::{LogStatus, resolve};
-use crate::pool::{Entrance, NewBackend, StateChange};
+use crate::pool::{Entrance, LimitChange, NewBackend, StateChange};
 use crate::proxy::{AdminCommand, BackendRef};
 use crate::strategy::BackendId;
 use crate::telemetry::{AccessLogEvent, Snapshot, Stall};
@@ -22,6 +22,8 @@ use std::time::Duration;
 const WAITING_CHANGES: usize = 4096;
 /// Events of heartbeats that wait for a subscriber.
 const WAITING_NOTICES: usize = 256;
+/// Changes of learned limits that wait for a subscriber.
+const WAITING_LIMIT_CHANGES: usize = 64;
 /// Stalls that wait for a subscriber.
 const WAITING_STALLS: usize = 64;
 /// Weights of a backend.
@@ -83,6 +85,14 @@ impl Handle {
     pub fn heartbeat_events(&self) -> Receiver<HeartbeatEvent> {
         let first = self.mailboxes.get(..1).unwrap_or_default();
         subscribe(first, WAITING_NOTICES, Command::SubscribeHeartbeats)
+    }
+
+    /// Subscribes to changes of the limits that pools learn (`--backend-max-connections auto`). The
+    /// channel ends when the balancer does. Up to 64 wait to be received; further ones are lost.
+    #[must_use]
+    pub fn limit_changes(&self) -> Receiver<LimitChange> {
+        let first = self.mailboxes.get(..1).unwrap_or_default();
+        subscribe(first, WAITING_LIMIT_CHANGES, Command::SubscribeLimits)
     }
 
     /// Subscribes to the turns of the loops that take too long (50 ms or more), and the phase they
@@ -199,9 +209,9 @@ impl Handle {
     }
 
     /// Removes a backend: it gets nothing new, and is removed when it has finished what is in
-    /// flight, or after `drain`. What is in flight then is repeated elsewhere where that is allowed,
-    /// and cut off where it is not. [`undrain`](Self::undrain) keeps it, as long as it drains.
-    /// Returns its id at once; [`events`](Self::events) tells when it is gone.
+    /// flight, or after `drain`. What is in flight then is repeated elsewhere where that is
+    /// allowed, and cut off where it is not. [`undrain`](Self::undrain) keeps it, as long as it
+    /// drains. Returns its id at once; [`events`](Self::events) tells when it is gone.
     ///
     /// # Errors
     /// As [`drain`](Self::drain).

@@ -8,7 +8,7 @@ mod help;
 use super::Invocation;
 use super::strategy_choice::{self, StrategyChoice};
 use clap::Args;
-use lb::config::{ConfigError, StrategySpec};
+use lb::config::{BackendLimit, ConfigError, StrategySpec};
 use lb::internal::config::{check_range, parse_number};
 use lb::internal::simulate::Rule;
 use std::ops::RangeInclusive;
@@ -74,6 +74,14 @@ pub(super) struct SimulateFlags {
     #[arg(long, value_name = "N", value_parser = parse_number::<u64>, help_heading = "Runs")]
     requests: Option<u64>,
 
+    /// Requests that each balancer gives a server at once, instead of what the scenario says
+    ///
+    /// auto learns whether servers work on one request after the other, and then gives each one at
+    /// a time.
+    #[arg(long, value_name = "N|auto", value_parser = str::parse::<BackendLimit>,
+        help_heading = "Runs")]
+    backend_max_connections: Option<BackendLimit>,
+
     /// Decides everything that is left to chance
     #[arg(long, value_name = "N", value_parser = parse_number::<u64>, default_value_t = 1,
         help_heading = "Runs")]
@@ -116,6 +124,8 @@ pub(crate) struct Experiment {
     pub(crate) rules: Vec<Rule>,
     /// Instead of what the scenario says.
     pub(crate) requests: Option<u64>,
+    /// Instead of what the scenario says.
+    pub(crate) limit: Option<BackendLimit>,
     /// One run for each.
     pub(crate) seeds: RangeInclusive<u64>,
 }
@@ -190,6 +200,7 @@ impl SimulateFlags {
             task,
             rules: strategies.into_iter().map(Rule::Strategy).collect(),
             requests: self.requests,
+            limit: self.backend_max_connections,
             seeds: self.seed..=self.seed.saturating_add(self.seeds - 1),
         })
     }

@@ -13,7 +13,9 @@ use super::pool::PoolSettings;
 use super::settings::{Setting, setting};
 use super::timeouts::Timeouts;
 use super::traffic::TrafficSettings;
-use super::{Config, ConfigError, ConfigErrorKind, DEFAULT_LISTENER, DEFAULT_POOL, Mode};
+use super::{
+    BackendLimit, Config, ConfigError, ConfigErrorKind, DEFAULT_LISTENER, DEFAULT_POOL, Mode,
+};
 use super::{ListenerConfig, PoolConfig, StrategySpec};
 use crate::ids::PoolId;
 use crate::strategy::KeySource;
@@ -109,6 +111,13 @@ impl Given {
                 .with_kind(ConfigErrorKind::Conflict)
                 .with_flag("--strategy")
                 .with_value(value));
+        }
+        if draft.limits.backend_max_connections == Some(BackendLimit::Auto) {
+            let problem = "learns from responses, which tcp mode does not read";
+            return Err(ConfigError::new(problem, "give a number, or leave it out")
+                .with_kind(ConfigErrorKind::Conflict)
+                .with_flag("--backend-max-connections")
+                .with_value(BackendLimit::Auto));
         }
         let mut given = self.0.iter().map(|(setting, _)| setting);
         match given.find(|setting| setting.http_only) {

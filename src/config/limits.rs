@@ -3,6 +3,7 @@
 //! Owns the default and the range of each. There is no "unlimited": a limit is a number that
 //! memory and descriptors can bear.
 
+use super::BackendLimit;
 use super::settings::{Scope, Section, optional, within};
 use crate::http::HeadLimits;
 
@@ -39,12 +40,14 @@ settings! {
     "max-idle-per-backend" <"N"> max_idle_per_backend: usize = 1_024,
         check within(0..=MAX_CONNECTIONS), with { section: &PER_POOL, http_only: true };
 
-    /// Requests in flight per backend [default: any number]
+    /// Requests in flight per backend, or auto [default: any number]
     ///
     /// When every backend is at its limit, requests wait and go to the first that has room. Set it
-    /// to what a backend works on at once, never lower. A MAX in --backends takes precedence.
-    "backend-max-connections" <"N"> backend_max_connections: Option<u32> = None,
-        check optional(within(1..=MAX_CONNECTIONS as u32)), with { section: &PER_POOL };
+    /// to what a backend works on at once, never lower. A MAX in --backends takes precedence. auto
+    /// learns whether backends work on one request after the other, and then gives each one at a
+    /// time; it is for HTTP.
+    "backend-max-connections" <"N"> backend_max_connections: Option<BackendLimit> = None,
+        with { section: &PER_POOL };
 
     /// Requests that wait while every backend is at its limit
     ///

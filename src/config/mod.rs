@@ -23,6 +23,7 @@
 mod settings;
 
 mod backend;
+mod backend_limit;
 mod choice;
 mod config_error;
 mod draft;
@@ -59,6 +60,7 @@ pub use crate::proxy_protocol::ProxyVersion;
 pub use crate::strategy::{LoadBound, StrategySpec};
 pub use crate::telemetry::AccessLogFormat;
 pub use backend::{BackendSpec, Weight};
+pub use backend_limit::BackendLimit;
 pub use choice::Mode;
 pub use config_error::{ConfigError, ConfigErrorKind};
 pub use duration::HumanDuration;

@@ -9,6 +9,7 @@
 //! Nothing is recomputed at a pick; an event that changes a backend changes its candidate.
 
 use super::in_flight::InFlight;
+use super::late_binding::{LateBinding, Served};
 use super::life_cycle::Event;
 use super::members::{Members, Seat};
 use super::membership::Departures;
@@ -26,7 +27,7 @@ use std::mem;
 use std::time::Duration;
 
 /// After how long an exchange that was held back is looked at again, if nothing happens before.
-const HELD_FOR: Duration = Duration::from_millis(10);
+pub(super) const HELD_FOR: Duration = Duration::from_millis(10);
 
 /// All backends of a pool, and the strategy that chooses among them.
 pub struct Backends {
@@ -40,6 +41,8 @@ pub struct Backends {
     /// Time at which time alone next changes a state.
     pub(super) next_change: Timestamp,
     pub(super) change_log: ChangeLog,
+    /// What it learns of how many exchanges backends work on at once, if it is to.
+    pub(super) late_binding: Option<Box<LateBinding>>,
     /// In flight at a picked backend from which on those ejected for their responses are tried
     /// again; the maximum while there are none.
     pub(super) crowded_from: u32,
@@ -77,11 +80,23 @@ impl Backends {
             waiting,
             now,
         };
+        if self.late_binding.is_none() {
+            return self.pick_for(exchange);
+        }
+        self.adjust_places(waiting.unwrap_or(0), now);
+        match self.pick_for(exchange) {
+            None if self.lift_limit(now) => self.pick_for(exchange),
+            picked => picked,
+        }
+    }
+
+    #[inline]
+    fn pick_for(&mut self, exchange: PickFor<'_>) -> Option<Lease> {
         if self.sharing.is_some() {
             return self.pick_shared(exchange);
         }
         let backend = self.choose(exchange)?;
-        self.lease(backend, key, now)
+        self.lease(backend, exchange.key, exchange.now)
     }
 
     pub(super) fn choose(&mut self, exchange: PickFor<'_>) -> Option<BackendId> {
@@ -152,6 +167,20 @@ impl Backends {
             }
         }
         backend.judge(candidate);
+        let served = match (&self.late_binding, outcome.response_time()) {
+            (Some(_), Some(response_time)) => {
+                let began_at = candidate.last_completed_at.max(Some(lease.dispatched_at));
+                Some(Served {
+                    slot,
+                    in_service: began_at.map_or(Duration::ZERO, |at| now.since(at)),
+                    life: now.since(lease.dispatched_at),
+                    response_time,
+                    ahead: lease.ahead,
+                    overtook,
+                })
+            }
+            _ => None,
+        };
         let settlement = Settlement {
             backend: lease.backend,
             outcome,
@@ -170,6 +199,9 @@ impl Backends {
             }
         }
         self.judge(&lease, outcome, now);
+        if let Some(served) = served {
+            self.note_served(served, now);
+        }
         self.note_latency(&lease, outcome, overtook, now);
         self.picker
             .strategy
@@ -352,6 +384,7 @@ impl Backends {
             next_change: Timestamp::NEVER,
             change_log: ChangeLog::default(),
             crowded_from: u32::MAX,
+            late_binding: None,
             sharing: None,
         };
         for (name, weight) in backends {
@@ -431,12 +464,14 @@ impl Backends {
     /// Returns whether there is such a backend.
     pub fn set_max_in_flight(&mut self, backend: BackendId, max: u32) -> bool {
         let slot = backend.slot();
+        let places = self.places_now();
         match (
             self.members.candidates.get_mut(slot),
             self.members.backends.get_mut(slot),
         ) {
             (Some(candidate), Some(known)) if candidate.live && candidate.id == backend => {
-                known.max_in_flight = max.max(1);
+                known.own_max = max.max(1);
+                known.max_in_flight = known.own_max.min(places);
                 self.members.is_limited |= max != u32::MAX;
                 known.judge(candidate);
                 true

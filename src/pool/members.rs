@@ -19,7 +19,7 @@ const ROTATED_ABOVE: usize = 8;
 /// All members, by slot.
 pub(super) struct Members {
     /// The pool they belong to.
-    pool: PoolId,
+    pub(super) pool: PoolId,
     pub(super) candidates: Vec<Candidate>,
     pub(super) backends: Vec<Backend>,
     /// Slots that wait for a backend to be added.
@@ -36,6 +36,8 @@ pub(super) struct Backend {
     pub(super) queue: Queue,
     /// Exchanges it is given at once, at most.
     pub(super) max_in_flight: u32,
+    /// The same, as it was set; what is learned of the pool may hold it to fewer.
+    pub(super) own_max: u32,
     pub(super) unreachable_in_a_row: u32,
     pub(super) state: State,
     /// Outcomes of exchanges dispatched before are about the past, and no evidence.
@@ -190,6 +192,7 @@ impl Members {
         let backend = Backend {
             queue: Queue::default(),
             max_in_flight: u32::MAX,
+            own_max: u32::MAX,
             unreachable_in_a_row: 0,
             state,
             judged_from: Timestamp::ZERO,

@@ -11,8 +11,8 @@
 //! when the shared row shows nothing in flight. A worker that has not heard of the removal could
 //! then take a place at the successor for the backend it still knows.
 //!
-//! The strategy is told once for all that changed in a turn: rebuilding a hash ring for each of five
-//! hundred backends would hold up traffic for seconds.
+//! The strategy is told once for all that changed in a turn: rebuilding a hash ring for each of
+//! five hundred backends would hold up traffic for seconds.
 
 use super::life_cycle::{Event, FIRST_COOLDOWN};
 use super::members::Seat;
@@ -286,6 +286,10 @@ impl Backends {
             self.ramps.try_out(id.slot());
         }
         self.members.seat(id, seat);
+        if self.late_binding.is_some() {
+            // It is held to what the others are.
+            self.set_max_in_flight(id, u32::MAX);
+        }
         self.announce_later();
     }
 
@@ -362,7 +366,7 @@ impl Backends {
         Standing {
             address: known.address.clone(),
             weight: candidate.weight,
-            max_in_flight: Some(known.max_in_flight).filter(|max| *max != u32::MAX),
+            max_in_flight: Some(known.own_max).filter(|max| *max != u32::MAX),
             cause: known.changed.map(|(_, cause)| cause.to_string()),
             in_state: now.since(at),
             ejections: known.ejections,

@@ -8,6 +8,7 @@ mod backends;
 mod crowding;
 mod idle_conns;
 mod in_flight;
+mod late_binding;
 mod latency_outlier;
 mod lease;
 mod life_cycle;
@@ -29,6 +30,7 @@ pub use crate::config::EjectionPolicy;
 pub use crate::ids::PoolId;
 pub use backends::Backends;
 pub(crate) use idle_conns::IdleConns;
+pub use late_binding::LimitChange;
 pub use lease::Lease;
 pub use life_cycle::{Grounds, State};
 pub use membership::{Admitted, Entrance, NewBackend, NotAdded};
@@ -72,7 +74,10 @@ impl PoolLimits {
     pub const fn new(limits: &Limits, timeouts: &Timeouts) -> Self {
         Self {
             queue_limit: limits.queue_limit,
-            backend_max_in_flight: limits.backend_max_connections,
+            backend_max_in_flight: match limits.backend_max_connections {
+                Some(limit) => limit.max(),
+                None => None,
+            },
             max_idle_per_backend: limits.max_idle_per_backend,
             max_retries: limits.max_retries,
             retry_budget_percent: limits.retry_budget_percent,

@@ -40,6 +40,7 @@ pub(super) struct Sharing {
     pub(super) shared_load: Arc<SharedLoad>,
     /// True if this is the first worker.
     pub(super) decides: bool,
+    pub(super) worker: usize,
     signals: Vec<Signal>,
     /// The slot it looks at next, in a pool that is too large to look at all of it.
     pub(super) next_look: usize,
@@ -53,6 +54,7 @@ impl Backends {
         self.sharing = Some(Sharing {
             shared_load,
             decides: worker == 0,
+            worker,
             signals: Vec::new(),
             next_look: 0,
         });

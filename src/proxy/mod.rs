@@ -62,7 +62,7 @@ use crate::address::ClientAddress;
 use crate::config::Health;
 use crate::http::{DateLine, HeadParser};
 use crate::ids::BackendConnId;
-use crate::pool::{Pool, PoolId, Pools, State, StateChange};
+use crate::pool::{LimitChange, Pool, PoolId, Pools, State, StateChange};
 use crate::strategy::{BackendId, Candidate};
 use crate::telemetry::{AccessLog, BackendView, Metrics, Snapshot};
 use crate::time::Timestamp;
@@ -402,7 +402,11 @@ impl<N: Network> Proxy<N> {
                     self.suspect(pool, backend, waited, now);
                 }
             }
-            self.traffic.pools.get_mut(pool).backends.pass_time(now);
+            let backends = &mut self.traffic.pools.get_mut(pool).backends;
+            backends.pass_time(now);
+            if let Some(change) = backends.take_limit_change() {
+                self.traffic.outbox.limit_change(change);
+            }
             has_looked |= self.follow_changes(pool, now);
         }
         has_looked
@@ -570,7 +574,14 @@ impl<N: Network> Proxy<N> {
     /// Returns whether backends or heartbeats have events to report.
     #[must_use]
     pub fn has_news(&self) -> bool {
-        self.traffic.outbox.has_state_changes() || self.heartbeats.has_events()
+        self.traffic.outbox.has_state_changes()
+            || self.traffic.outbox.has_limit_changes()
+            || self.heartbeats.has_events()
+    }
+
+    /// Takes the changes of learned limits since the last time.
+    pub fn take_limit_changes(&mut self) -> Vec<LimitChange> {
+        self.traffic.outbox.take_limit_changes()
     }
 
     /// Takes the state changes since the last time.
@@ -675,6 +686,12 @@ impl<N: Network> Proxy<N> {
         let mut snapshot = metrics.snapshot(now, open, views);
         self.show_standing(&mut snapshot, under_way, now);
         self.report_heartbeats(&mut snapshot, now);
+        let pools = self.traffic.pools.iter().map(|pool| &pool.backends);
+        let learning: Vec<_> = pools.filter(|pool| pool.learns_limit()).collect();
+        if !learning.is_empty() {
+            let serial = learning.iter().filter(|pool| pool.is_serial()).count();
+            snapshot.serial_pools = Some(serial as u64);
+        }
         snapshot
     }
 

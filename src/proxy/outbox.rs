@@ -1,13 +1,14 @@
 //! Output of a proxy: state changes, messages to other workers, a worker to wake.
 
 use super::worker_message::Message;
-use crate::pool::StateChange;
+use crate::pool::{LimitChange, StateChange};
 use std::mem;
 
 /// Kept until the loop takes it, once a turn.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     state_changes: Vec<StateChange>,
+    limit_changes: Vec<LimitChange>,
     messages: Vec<Message>,
     worker_to_wake: Option<usize>,
 }
@@ -15,6 +16,19 @@ pub(super) struct Outbox {
 impl Outbox {
     pub(super) fn state_changes(&mut self, changes: Vec<StateChange>) {
         self.state_changes.extend(changes);
+    }
+
+    /// There is one a minute, at most.
+    pub(super) fn limit_change(&mut self, change: LimitChange) {
+        self.limit_changes.push(change);
+    }
+
+    pub(super) const fn has_limit_changes(&self) -> bool {
+        !self.limit_changes.is_empty()
+    }
+
+    pub(super) fn take_limit_changes(&mut self) -> Vec<LimitChange> {
+        mem::take(&mut self.limit_changes)
     }
 
     pub(super) fn message(&mut self, message: Message) {

@@ -28,12 +28,32 @@ pub struct SharedLoad {
     /// Workers that share it.
     workers: AtomicUsize,
     picks: Picks,
+    findings: Findings,
 }
 
 /// The number of the next pick, over all workers; alone in its cache line.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Picks(AtomicU64);
+
+/// What a worker makes of its pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// Too little is known.
+    Unknown,
+    /// Backends work on one request after the other.
+    Serial,
+    /// They work on several at once.
+    Parallel,
+}
+
+/// What workers say of the pool, a bit for each; written seldom.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Findings {
+    serial: AtomicU64,
+    parallel: AtomicU64,
+}
 
 /// Which exchanges a backend may be given, as the first worker has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +101,7 @@ impl SharedLoad {
             rows: (0..MAX_ROWS).map(|_| BackendLoad::default()).collect(),
             workers: AtomicUsize::new(0),
             picks: Picks(AtomicU64::new(FIRST_PICK)),
+            findings: Findings::default(),
         }
     }
 
@@ -102,6 +123,25 @@ impl SharedLoad {
     /// Numbers a pick.
     pub(crate) fn next_pick(&self) -> u64 {
         self.picks.0.fetch_add(1, Relaxed)
+    }
+}
+
+/// Whether backends work on one exchange after the other.
+impl SharedLoad {
+    /// A worker says what it finds. Those above 64 share a bit with others, and may be overruled.
+    pub(crate) fn say(&self, worker: usize, finding: Finding) {
+        let bit = 1 << (worker % 64);
+        let mark = |bits: &AtomicU64, is_said: bool| match is_said {
+            true => bits.fetch_or(bit, SeqCst),
+            false => bits.fetch_and(!bit, SeqCst),
+        };
+        mark(&self.findings.parallel, finding == Finding::Parallel);
+        mark(&self.findings.serial, finding == Finding::Serial);
+    }
+
+    /// Returns whether a worker finds that the pool is serial, and none that it is not.
+    pub(crate) fn is_serial(&self) -> bool {
+        self.findings.serial.load(Relaxed) != 0 && self.findings.parallel.load(Relaxed) == 0
     }
 }
 

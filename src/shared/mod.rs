@@ -9,5 +9,5 @@ mod queue;
 
 pub(crate) use connection_limit::ConnectionLimit;
 pub use load::SharedLoad;
-pub(crate) use load::{Admission, BackendLoad, FIRST_PICK};
+pub(crate) use load::{Admission, BackendLoad, FIRST_PICK, Finding};
 pub use queue::{QueueMember, SharedQueue};

@@ -42,6 +42,9 @@ impl Balancer {
             let seed = seed ^ (number as u64) << 32;
             let mut pool = Backends::new(backends, kind.build(seed), seed);
             pool.set_policy(policy);
+            if scenario.learns_limit {
+                pool.learn_late_binding();
+            }
             if let Some(shared_load) = &shared_load {
                 pool.share(Arc::clone(shared_load), number);
             }

@@ -5,7 +5,7 @@
 
 use super::fault::Fault;
 use super::service::Service;
-use crate::config::{ConfigError, Limits, Timeouts};
+use crate::config::{BackendLimit, ConfigError, Limits, Timeouts};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +38,10 @@ pub struct Scenario {
     /// A server that refuses connections is ejected in any case.
     #[serde(default)]
     pub ejects: bool,
+    /// Whether balancers learn that servers work on one request after the other, and then give each
+    /// one at a time.
+    #[serde(default)]
+    pub learns_limit: bool,
     /// After how long a request without a response is given up. Seconds.
     #[serde(default = "default_timeout_s")]
     pub timeout_s: f64,
@@ -217,11 +221,24 @@ impl Scenario {
             balancers: 1,
             balancer_workers: 1,
             ejects: false,
+            learns_limit: false,
             timeout_s: default_timeout_s(),
             retries: default_retries(),
             queue_limit: default_queue_limit(),
             queue_timeout_s: default_queue_timeout_s(),
             recorded: Some(recorded),
+        }
+    }
+
+    /// Sets how many requests each balancer gives a server at once.
+    pub fn limit(&mut self, limit: BackendLimit) {
+        self.learns_limit = limit == BackendLimit::Auto;
+        for group in &mut self.servers {
+            group.max_connections = match limit {
+                BackendLimit::Max(max) => Some(max),
+                // One that has a limit of its own keeps it.
+                BackendLimit::Auto => group.max_connections,
+            };
         }
     }
 

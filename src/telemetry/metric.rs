@@ -128,6 +128,13 @@ pub const BALANCER_METRICS: &[Metric<Snapshot>] = &[
         |all| Some(all.connections_open),
     ),
     row(
+        "serial_pools",
+        "pools found to be serial, whose backends are given one request at a time",
+        GAUGE,
+        Place::line("late binding", ""),
+        |all| all.serial_pools,
+    ),
+    row(
         "log_lines_dropped",
         "lines of the access log that could not be written, or came faster than they were read",
         COUNTER,

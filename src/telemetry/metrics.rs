@@ -122,6 +122,7 @@ impl Metrics {
             response_times: all_response_times.quantiles(),
             turn_times: None,
             backends: views.into_iter().map(|view| self.row(&view)).collect(),
+            serial_pools: None,
             access_log: None,
             heartbeats: None,
             workers: Vec::new(),

@@ -31,6 +31,9 @@ pub struct Snapshot {
     pub turn_times: Option<TurnTimes>,
     /// The backends of the upstream, in its order.
     pub backends: Vec<BackendSnapshot>,
+    /// Pools whose backends are given one request at a time because they are found to work on one
+    /// after the other; `None` where no pool learns that.
+    pub serial_pools: Option<u64>,
     /// The state of the access log's writer; `None` without an access log.
     pub access_log: Option<AccessLogStats>,
     /// Counts of heartbeats, if they are received.

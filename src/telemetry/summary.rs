@@ -59,6 +59,7 @@ fn lines(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
             "access log",
             numbers(snapshot, "access log").filter(|_| has_log_faults),
         ),
+        ("late binding", snapshot.serial_pools.map(late_binding)),
         ("turns", snapshot.turn_times.as_ref().map(turns)),
         (
             "heartbeats",
@@ -113,6 +114,14 @@ fn formatted(number: u64, unit: MetricUnit) -> String {
         MetricUnit::Count => count(number),
         MetricUnit::Bytes => size(number),
         MetricUnit::Nanos => span(Duration::from_nanos(number)),
+    }
+}
+
+fn late_binding(serial_pools: u64) -> String {
+    match serial_pools {
+        0 => "learning: any number of requests at a time".to_owned(),
+        1 => "serial: one request at a time".to_owned(),
+        pools => format!("serial: one request at a time in {} pools", count(pools)),
     }
 }
 

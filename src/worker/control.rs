@@ -106,6 +106,7 @@ impl EventLoop {
             }
             Command::SubscribeChanges(to) => subscribers.add(to),
             Command::SubscribeHeartbeats(to) => subscribers.add_for_notices(to),
+            Command::SubscribeLimits(to) => subscribers.add_for_limits(to),
             Command::SubscribeStalls(to) => subscribers.add_for_stalls(to),
             Command::Add(backend, reply) => {
                 let _ = reply.send(self.proxy.add_backend(PoolId::FIRST, *backend, now));

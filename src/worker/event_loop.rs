@@ -367,6 +367,7 @@ impl EventLoop {
         }
         let subscribers = &mut self.control.subscribers;
         subscribers.tell_changes(self.proxy.take_changes());
+        subscribers.tell_limits(self.proxy.take_limit_changes());
         subscribers.tell_heartbeat_events(self.proxy.take_heartbeat_events());
         self.tell_other_workers();
         self.write_log();

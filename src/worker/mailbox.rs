@@ -9,7 +9,7 @@
 use super::report::WorkerReport;
 use crate::heartbeat::HeartbeatEvent;
 use crate::net::Accepted;
-use crate::pool::{NewBackend, NotAdded, StateChange};
+use crate::pool::{LimitChange, NewBackend, NotAdded, StateChange};
 use crate::proxy::{AdminCommand, BackendRef, Message};
 use crate::strategy::BackendId;
 use crate::telemetry::{Snapshot, Stall};
@@ -34,6 +34,8 @@ pub(crate) enum Command {
     SubscribeChanges(SyncSender<StateChange>),
     /// Subscribes to events of heartbeats. For the first.
     SubscribeHeartbeats(SyncSender<HeartbeatEvent>),
+    /// Subscribes to changes of learned limits. For the first.
+    SubscribeLimits(SyncSender<LimitChange>),
     /// Subscribes to turns that take too long.
     SubscribeStalls(SyncSender<Stall>),
     /// Executes an admin command; replies with the id of the backend, if there is one. For the

@@ -1,10 +1,11 @@
-//! Subscribers to the events of a loop: state changes of backends, heartbeats, stalls.
+//! Subscribers to the events of a loop: state changes of backends, heartbeats, learned limits,
+//! stalls.
 //!
 //! Delivery never waits. A subscriber that is too slow misses events, and one that has gone is
 //! forgotten.
 
 use crate::heartbeat::HeartbeatEvent;
-use crate::pool::StateChange;
+use crate::pool::{LimitChange, StateChange};
 use crate::telemetry::Stall;
 use std::sync::mpsc::{SyncSender, TrySendError};
 
@@ -13,6 +14,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 pub(super) struct Subscribers {
     of_changes: Vec<Told>,
     of_notices: Vec<SyncSender<HeartbeatEvent>>,
+    of_limits: Vec<SyncSender<LimitChange>>,
     of_stalls: Vec<SyncSender<Stall>>,
 }
 
@@ -30,6 +32,10 @@ impl Subscribers {
 
     pub(super) fn add_for_notices(&mut self, heartbeat_events: SyncSender<HeartbeatEvent>) {
         self.of_notices.push(heartbeat_events);
+    }
+
+    pub(super) fn add_for_limits(&mut self, limits: SyncSender<LimitChange>) {
+        self.of_limits.push(limits);
     }
 
     pub(super) fn add_for_stalls(&mut self, stalls: SyncSender<Stall>) {
@@ -53,6 +59,16 @@ impl Subscribers {
                 )
             };
             self.of_notices.retain(is_there);
+        }
+    }
+
+    /// A subscriber with a full queue misses some.
+    pub(super) fn tell_limits(&mut self, changes: Vec<LimitChange>) {
+        for change in changes {
+            let is_there = |told: &SyncSender<_>| {
+                !matches!(told.try_send(change), Err(TrySendError::Disconnected(_)))
+            };
+            self.of_limits.retain(is_there);
         }
     }
 

@@ -1,12 +1,17 @@
 //! Limits at their edges, and clients that use up more than their share.
 
-use crate::support::{Backend, Client, Content, Lb, Stopwatch, stays, until};
+use crate::support::{Backend, Client, Content, Lb, Pi, Stopwatch, stays, take, until};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 /// Long enough to see that nothing happens.
 const WHILE: Duration = Duration::from_millis(200);
 /// Within this, a request is served with normal latency even on a busy machine.
 const SOON: Duration = Duration::from_secs(5);
+
+/// Within this, a limit is learned from some thousand responses, even on a busy machine.
+const FOUND_WITHIN: Duration = Duration::from_secs(120);
 
 /// A head of exactly so many bytes.
 fn head_of(bytes: usize) -> String {
@@ -293,4 +298,41 @@ fn early_response_reaches_a_client_that_sends_first() {
         let answer = client.receive();
         assert!(matches!(answer.status, 400 | 413), "{answer:?}");
     }
+}
+
+/// The table, the log and the backends show that each is given one request at a time.
+#[test]
+fn a_pool_of_serial_backends_is_found_to_be_serial() {
+    let servers: Vec<_> = (0..4)
+        .map(|nth| Pi::start(&format!("pi-{nth}"), &["--term-us", "100"]))
+        .collect();
+    let addresses: Vec<_> = servers.iter().map(|server| server.address).collect();
+    let lb = Lb::start(&addresses, &["--backend-max-connections", "auto"]);
+    let (address, is_over) = (lb.address, AtomicBool::new(false));
+    let is_over = &is_over;
+    thread::scope(|scope| {
+        // One more than there are backends: some requests find theirs idle, and some do not.
+        for client in 0..5 {
+            scope.spawn(move || {
+                let mut wire = Client::connect(address);
+                for nth in 0.. {
+                    if is_over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let terms = 10 + (nth * 7 + client * 11) % 40;
+                    assert_eq!(wire.get(&format!("/{terms}")).status, 200);
+                }
+            });
+        }
+        let is_found = |text: &str| text.contains("pool 0 is serial: one request at a time");
+        let watch = Stopwatch::start();
+        while !is_found(&lb.stderr()) && watch.elapsed() < FOUND_WITHIN {
+            take(Duration::from_millis(10));
+        }
+        is_over.store(true, Ordering::SeqCst);
+        assert!(is_found(&lb.stderr()), "{}", lb.stderr());
+    });
+    let ended = lb.terminate();
+    let line = "late binding serial: one request at a time";
+    assert!(ended.stderr.contains(line), "{}", ended.stderr);
 }

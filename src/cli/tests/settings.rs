@@ -2,8 +2,8 @@
 
 use super::{complaint, ordered};
 use lb::config::{
-    AccessLogFormat, Config, FileMode, ForwardOptions, ForwardedFor, Limits, LoadBound, Mode,
-    ProxyVersion, StrategySpec, Timeouts,
+    AccessLogFormat, BackendLimit, Config, FileMode, ForwardOptions, ForwardedFor, Limits,
+    LoadBound, Mode, ProxyVersion, StrategySpec, Timeouts,
 };
 use lb::strategy::RoundRobin;
 use std::time::Duration;
@@ -99,7 +99,7 @@ fn every_flag_reaches_its_setting() {
             max_target_bytes: 9,
             max_retries: 10,
             retry_budget_percent: 20,
-            backend_max_connections: Some(12),
+            backend_max_connections: Some(BackendLimit::Max(12)),
             queue_limit: 13,
             max_idle_per_backend: 11,
             min_body_rate: 12,

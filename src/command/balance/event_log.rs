@@ -28,6 +28,7 @@ const QUIET: Duration = Duration::from_secs(1);
 /// The thread cannot be started.
 pub(crate) fn start(balancer: &Handle) -> io::Result<JoinHandle<()>> {
     let (changes, stalls) = (balancer.events(), balancer.stalls());
+    let limits = balancer.limit_changes();
     let access_log = balancer.access_log_events();
     let run = move || {
         let mut lines = Lines::start();
@@ -44,11 +45,13 @@ pub(crate) fn start(balancer: &Handle) -> io::Result<JoinHandle<()>> {
             if now >= next_second {
                 next_second = now + QUIET;
                 lines.write_all(stalled(stalls.try_iter()));
+                lines.write_all(limits.try_iter().map(|change| change.to_string()));
                 lines.write_all(access_log.try_iter().map(|event| event.to_string()));
             }
         }
         lines.write_all(pace.left_out());
         lines.write_all(stalled(stalls.try_iter()));
+        lines.write_all(limits.try_iter().map(|change| change.to_string()));
         lines.write_all(access_log.try_iter().map(|event| event.to_string()));
     };
     thread::Builder::new()

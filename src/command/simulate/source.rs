@@ -42,6 +42,9 @@ pub(super) fn scenarios(experiment: &Experiment) -> Result<Vec<Scenario>, Config
                 .map_or(requests, |all| all.len() as u64);
             scenario.requests = requests.min(most);
         }
+        if let Some(limit) = experiment.limit {
+            scenario.limit(limit);
+        }
     }
     Ok(all)
 }

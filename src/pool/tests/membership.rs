@@ -18,7 +18,7 @@ fn newcomer(name: &str) -> NewBackend {
 
 fn empty(max: Option<u32>) -> Pool {
     let limits = Limits {
-        backend_max_connections: max,
+        backend_max_connections: max.map(crate::config::BackendLimit::Max),
         ..Limits::default()
     };
     let backends = pool(0, &LeastConnections::ENTRY.spec(), 0);

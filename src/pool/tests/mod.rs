@@ -1,5 +1,6 @@
 //! The pool against scripts, and against a shadow that counts everything the slow way.
 
+mod late_binding;
 mod latency_outlier;
 mod load;
 mod membership;

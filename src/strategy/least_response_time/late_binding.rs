@@ -5,13 +5,15 @@
 //! that is full costs less and, with `t` the expected time until one of those has room,
 //!
 //! ```text
-//! 3 * (t + the least slowness + penalty of those) < cost of the free one + 2 * its penalty
+//! 1.5 * (t + the least slowness + penalty of those) < cost of the free one + 2 * its penalty
 //! ```
 //!
 //! in mean service times of the pool, where `t` is the number that wait over the sum of the rates
 //! (1 / slowness) of those. The longer the line, the slower the backends that are put to work.
 //!
-//! Refused: holding whenever a full one costs less. A backend that was slow for a second would not
+//! Refused: a factor of 3, which spares the median a little and costs the tail a lot: 1.66 instead of
+//! 1.40 times the oracle's p99 with speeds from 1 to 8, 1.28 instead of 1.09 with one server ten
+//! times slower. Refused as well: holding whenever a full one costs less. A backend that was slow for a second would not
 //! be asked again as long as waiting for the others wins, and never be found to have recovered.
 
 use super::LeastResponseTime;
@@ -19,7 +21,7 @@ use crate::strategy::{BackendId, Candidate};
 use crate::time::Timestamp;
 
 /// How many times as good waiting must be.
-const TIMES_BETTER: f32 = 3.0;
+const TIMES_BETTER: f32 = 1.5;
 /// How often a penalty counts, besides being part of the cost: who goes to a backend that fails
 /// gets an error sooner, not a response.
 const PENALTY_AGAIN: f32 = 2.0;

@@ -1,0 +1,374 @@
+//! Learns whether the backends of a pool are serial, and then gives each one request at a time.
+//!
+//! A *serial* backend works on one request after the other. What it is given beyond the one it
+//! works on waits there, behind a request that may be long, while another backend falls idle; in
+//! the balancer's queue it would go to the first with room. One that works on several at once must
+//! not be held to one, so the pool has to show that it is serial:
+//! * hardly a response overtakes an older one at the same backend, and
+//! * a request that found its backend busy takes as long, from the later of its dispatch and the last
+//!   completion there, as one that found it idle. Where backends do several things at once it
+//!   takes less.
+//!
+//! Times are compared as logarithms, and within each backend: a slow backend, which is found busy
+//! more often, must not look serial. The evidence is forgotten with a half-life of a minute. While
+//! the pool is held to one each, no request finds a backend busy: so after two minutes the evidence
+//! is used up, and it looks again. A long queue is given in pairs, which are evidence too.
+//!
+//! Streams, tunnels and long downloads hold a place for longer than the work takes: a pool with
+//! more than a few of them is not serial, and where nothing is completed for long while requests
+//! wait, the limit is lifted at once.
+//!
+//! Refused: comparing throughput with and without the limit, which takes minutes of the worse one.
+
+use super::Backends;
+use crate::ids::PoolId;
+use crate::shared::Finding;
+use crate::time::Timestamp;
+use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
+
+/// Half-life of the evidence. Seconds.
+const HALF_LIFE_S: f32 = 60.0;
+/// Requests that found a backend busy, and idle, for a beginning; and to go on.
+const TO_BEGIN: f32 = 200.0;
+const TO_STAY: f32 = 50.0;
+/// The share of responses that may overtake, or last long.
+const OVERTAKING: f32 = 0.005;
+/// How many times as long as the busy the idle may take: to begin, and to go on.
+const SHORTER_TO_BEGIN: f32 = 1.2;
+const SHORTER_TO_STAY: f32 = 1.25;
+/// Comparisons it takes besides, of requests at the same backend: a quarter of the samples.
+const COMPARED: f32 = 0.25;
+/// Samples over which the typical time in service goes.
+const TYPICAL: f32 = 64.0;
+/// The evidence is weighed after so many responses.
+const WEIGH_EVERY: u32 = 32;
+/// A response that lasts this much longer than its first byte took, at least, holds its place for
+/// more than the work.
+const STREAM: Duration = Duration::from_millis(100);
+/// While requests wait, something must be completed within this, and so many times the mean.
+const STANDSTILL: Duration = Duration::from_millis(100);
+const STANDSTILL_MEANS: f32 = 16.0;
+
+/// One exchange that ended well.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Served {
+    pub(super) slot: usize,
+    /// From the later of its dispatch and the last completion there to its own.
+    pub(super) in_service: Duration,
+    /// From its dispatch to its end.
+    pub(super) life: Duration,
+    pub(super) response_time: Duration,
+    /// Exchanges that were in flight there before it.
+    pub(super) ahead: u32,
+    pub(super) overtook: bool,
+}
+
+/// A decayed mean.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mean {
+    sum: f32,
+    count: f32,
+}
+
+impl Mean {
+    fn add(&mut self, sample: f32) {
+        self.sum += sample;
+        self.count += 1.0;
+    }
+
+    fn decay(&mut self, left: f32) {
+        self.sum *= left;
+        self.count *= left;
+    }
+
+    fn value(self) -> f32 {
+        self.sum / self.count.max(f32::MIN_POSITIVE)
+    }
+}
+
+/// What is known of one backend.
+#[derive(Clone, Copy, Debug, Default)]
+struct Times {
+    /// Of requests that found it idle.
+    idle: Mean,
+    /// Of those that found it busy.
+    busy: Mean,
+}
+
+/// Each backend of a pool is given one exchange at a time from now on, or no longer.
+///
+/// Displays as a line for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitChange {
+    /// When, on the clock of the balancer.
+    pub at: Timestamp,
+    /// Which pool.
+    pub pool: PoolId,
+    /// Whether the backends are found to work on one exchange after the other.
+    pub is_serial: bool,
+}
+
+impl Display for LimitChange {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let pool = self.pool.number();
+        match self.is_serial {
+            true => write!(f, "pool {pool} is serial: one request at a time"),
+            false => write!(
+                f,
+                "pool {pool}: requests in flight per backend no longer limited"
+            ),
+        }
+    }
+}
+
+/// The evidence, and what follows from it.
+#[derive(Debug)]
+pub(super) struct LateBinding {
+    /// Logarithms of times in service, by slot.
+    times: Vec<Times>,
+    /// Responses, and those of them that overtook or lasted.
+    responses: f32,
+    overtaking: f32,
+    /// Mean logarithm of the time in service over the pool. Nanoseconds.
+    typical: f32,
+    decayed_at: Timestamp,
+    completed_at: Timestamp,
+    until_weighed: u32,
+    finding: Finding,
+    /// Exchanges that each backend is given at once.
+    places: u32,
+    /// What was not told yet.
+    change: Option<LimitChange>,
+}
+
+impl Default for LateBinding {
+    fn default() -> Self {
+        Self {
+            times: Vec::new(),
+            responses: 0.0,
+            overtaking: 0.0,
+            typical: 0.0,
+            decayed_at: Timestamp::ZERO,
+            completed_at: Timestamp::ZERO,
+            until_weighed: WEIGH_EVERY,
+            finding: Finding::Unknown,
+            places: u32::MAX,
+            change: None,
+        }
+    }
+}
+
+impl LateBinding {
+    /// Learns from an exchange. Returns whether it is time to weigh what is known.
+    fn learn(&mut self, served: Served, now: Timestamp) -> bool {
+        let nanos = served.in_service.as_nanos() as i64 as f32;
+        let sample = nanos.max(1.0).log2();
+        if served.slot >= self.times.len() {
+            self.times.resize(served.slot + 1, Times::default());
+        }
+        let Some(times) = self.times.get_mut(served.slot) else {
+            return false;
+        };
+        match served.ahead {
+            0 => times.idle.add(sample),
+            _ => times.busy.add(sample),
+        }
+        let lasts = served.life.saturating_sub(served.response_time);
+        let is_stream = lasts > STREAM.max(served.response_time);
+        self.responses += 1.0;
+        self.overtaking += f32::from(u8::from(served.overtook || is_stream));
+        self.typical += (sample - self.typical) / self.responses.min(TYPICAL);
+        self.completed_at = now;
+        self.until_weighed = self.until_weighed.saturating_sub(1);
+        self.until_weighed == 0
+    }
+
+    /// Forgets as much as the time since the last call has it.
+    fn decay(&mut self, now: Timestamp) {
+        let elapsed_s = now.since(self.decayed_at).as_secs_f32();
+        let left = (-elapsed_s / HALF_LIFE_S).exp2();
+        self.decayed_at = now;
+        for times in &mut self.times {
+            times.idle.decay(left);
+            times.busy.decay(left);
+        }
+        self.responses *= left;
+        self.overtaking *= left;
+    }
+
+    /// What the evidence says.
+    fn weigh(&mut self, now: Timestamp) -> Finding {
+        self.until_weighed = WEIGH_EVERY;
+        self.decay(now);
+        let (samples, shorter) = match self.finding {
+            Finding::Serial => (TO_STAY, SHORTER_TO_STAY),
+            Finding::Unknown | Finding::Parallel => (TO_BEGIN, SHORTER_TO_BEGIN),
+        };
+        if self.overtaking > OVERTAKING * self.responses.max(TO_BEGIN) {
+            return Finding::Parallel;
+        }
+        let (mut idle, mut busy, mut excess) = (0.0, 0.0, Mean::default());
+        for times in &self.times {
+            idle += times.idle.count;
+            busy += times.busy.count;
+            // The less there is of either, the less the difference says.
+            let both = times.idle.count * times.busy.count;
+            let weight = both / (times.idle.count + times.busy.count).max(1.0);
+            excess.sum += weight * (times.busy.value() - times.idle.value());
+            excess.count += weight;
+        }
+        if busy < samples || idle < samples || excess.count < samples * COMPARED {
+            return Finding::Unknown;
+        }
+        match excess.sum / excess.count >= -shorter.log2() {
+            true => Finding::Serial,
+            false => Finding::Parallel,
+        }
+    }
+
+    /// Whether nothing was completed for so long that the limit must be at fault.
+    fn stands_still(&self, now: Timestamp) -> bool {
+        let typical = Duration::from_nanos(self.typical.exp2() as u64);
+        now.since(self.completed_at) > STANDSTILL + typical.mul_f32(STANDSTILL_MEANS)
+    }
+
+    /// Forgets all.
+    fn reset(&mut self, now: Timestamp) {
+        *self = Self {
+            completed_at: now,
+            decayed_at: now,
+            places: self.places,
+            change: self.change,
+            ..Self::default()
+        };
+    }
+}
+
+/// Late binding in a pool.
+impl Backends {
+    /// Learns from now on whether the backends are serial, and holds them to one request at a time
+    /// each while they are.
+    pub fn learn_late_binding(&mut self) {
+        self.late_binding = Some(Box::default());
+    }
+
+    /// Whether each backend is given one request at a time because all seem to be serial.
+    #[must_use]
+    pub fn is_serial(&self) -> bool {
+        let late_binding = self.late_binding.as_ref();
+        late_binding.is_some_and(|late_binding| late_binding.places != u32::MAX)
+    }
+
+    /// Returns whether it learns how many exchanges backends work on at once.
+    #[must_use]
+    pub const fn learns_limit(&self) -> bool {
+        self.late_binding.is_some()
+    }
+
+    /// Takes the last change of the limit that was not taken yet.
+    pub(crate) fn take_limit_change(&mut self) -> Option<LimitChange> {
+        self.late_binding.as_mut()?.change.take()
+    }
+
+    /// Returns how many exchanges each backend is given at once at present.
+    pub(super) fn places_now(&self) -> u32 {
+        let late_binding = self.late_binding.as_ref();
+        late_binding.map_or(u32::MAX, |late_binding| late_binding.places)
+    }
+
+    /// An exchange ended well.
+    pub(super) fn note_served(&mut self, served: Served, now: Timestamp) {
+        let Some(late_binding) = &mut self.late_binding else {
+            return;
+        };
+        if late_binding.learn(served, now) {
+            let finding = late_binding.weigh(now);
+            self.conclude(finding);
+        }
+    }
+
+    /// This worker has come to a finding.
+    fn conclude(&mut self, finding: Finding) {
+        if let Some(late_binding) = &mut self.late_binding {
+            late_binding.finding = finding;
+        }
+        if let Some(sharing) = &self.sharing {
+            sharing.shared_load.say(sharing.worker, finding);
+        }
+    }
+
+    /// How many exchanges each backend is to be given at once while so many wait.
+    fn places(&self, waiting: usize) -> u32 {
+        let Some(late_binding) = &self.late_binding else {
+            return u32::MAX;
+        };
+        let is_serial = match &self.sharing {
+            None => late_binding.finding == Finding::Serial,
+            Some(sharing) => sharing.shared_load.is_serial(),
+        };
+        let count = self.members.candidates.len();
+        match late_binding.places {
+            _ if !is_serial => u32::MAX,
+            2 if waiting > count => 2,
+            _ if waiting > 2 * count => 2,
+            _ => 1,
+        }
+    }
+
+    /// Brings the limits in line with what is found, before a pick while so many wait.
+    #[inline]
+    pub(super) fn adjust_places(&mut self, waiting: usize, now: Timestamp) {
+        let places = self.places(waiting);
+        let Some(late_binding) = &mut self.late_binding else {
+            return;
+        };
+        if places != late_binding.places {
+            self.set_places(places, now);
+        }
+    }
+
+    #[cold]
+    fn set_places(&mut self, places: u32, now: Timestamp) {
+        let (pool, tells) = (self.members.pool, self.decides());
+        if let Some(late_binding) = &mut self.late_binding {
+            let was_serial = late_binding.places != u32::MAX;
+            let is_serial = places != u32::MAX;
+            late_binding.places = places;
+            late_binding.completed_at = now;
+            if was_serial != is_serial && tells {
+                let at = now;
+                late_binding.change = Some(LimitChange {
+                    at,
+                    pool,
+                    is_serial,
+                });
+            }
+        }
+        self.members.is_limited = true;
+        let backends = self.members.backends.iter_mut();
+        for (candidate, backend) in self.members.candidates.iter_mut().zip(backends) {
+            backend.max_in_flight = backend.own_max.min(places);
+            backend.judge(candidate);
+        }
+    }
+
+    /// An exchange found no room. Returns whether there is now, because the limit was lifted.
+    #[cold]
+    pub(super) fn lift_limit(&mut self, now: Timestamp) -> bool {
+        let Some(late_binding) = &mut self.late_binding else {
+            return false;
+        };
+        if late_binding.places == u32::MAX {
+            return false;
+        }
+        if !late_binding.stands_still(now) {
+            self.next_change = self.next_change.min(now + super::backends::HELD_FOR);
+            return false;
+        }
+        late_binding.reset(now);
+        self.conclude(Finding::Parallel);
+        self.set_places(u32::MAX, now);
+        true
+    }
+}
