@@ -59,7 +59,7 @@ struct Worker {
     party: Option<Party>,
 }
 
-/// What a worker has in common with the others.
+/// The parts that a worker shares with the others.
 struct Party {
     other_workers: OtherWorkers,
     /// Of each pool.
@@ -177,7 +177,7 @@ fn ends() -> io::Result<(Mailbox, (Poll, Inbox))> {
     Ok((mailbox, (poll, inbox)))
 }
 
-/// Returns what several workers have in common, for each of them; nothing if there is but one.
+/// Returns the parts that several workers share, for each of them; nothing if there is but one.
 fn parties(plan: &Plan, mailboxes: &Arc<[Mailbox]>) -> impl Iterator<Item = Party> + use<> {
     let workers = if plan.workers > 1 { plan.workers } else { 0 };
     let connection_limit = Arc::new(ConnectionLimit::new(plan.max_connections, workers));
@@ -311,7 +311,7 @@ impl Plan<'_> {
         }
     }
 
-    /// A UNIX socket has no port to tell of.
+    /// The forwarding policy of a listener. A UNIX socket has no port to pass on.
     fn forward_policy(&self, mut options: ForwardOptions, bound: &Address) -> ForwardPolicy {
         options.x_forwarded_port &= bound.tcp().is_some();
         let port = bound.tcp().map_or(0, |address| address.port());

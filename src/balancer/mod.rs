@@ -69,8 +69,8 @@ impl Balancer {
         })
     }
 
-    /// The same with a strategy of your own in place of that of each pool. Each pool has one in
-    /// each worker, which `strategy` makes; it is told the number of the worker, from 0 up.
+    /// As [`bind`](Self::bind), with a strategy of your own in place of that of each pool.
+    /// `strategy` makes one for each pool in each worker, whose number is its argument, from 0 up.
     ///
     /// # Errors
     /// As [`bind`](Self::bind).

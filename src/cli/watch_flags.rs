@@ -17,7 +17,7 @@ use lb::internal::config::parse_number;
 pub(crate) struct Watching {
     /// Targets and plan.
     pub(crate) config: MonitorConfig,
-    /// True if only changes and the table are told.
+    /// True if only changes and the table are printed.
     pub(crate) quiet: bool,
 }
 

@@ -9,7 +9,7 @@ static SECTION: Section = Section {
 };
 
 settings! {
-    /// What is logged.
+    /// The access log.
     #[derive(Clone, Debug)]
     pub(crate) struct OutputSettings in draft.output, section SECTION;
 

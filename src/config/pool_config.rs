@@ -33,7 +33,8 @@ impl PoolConfig {
     ///
     /// # Errors
     ///
-    /// Not a name (up to 64 letters, digits, `-`, `_` and `.`), no backend, more than [`MAX_BACKENDS`], or one address twice.
+    /// Not a name (up to 64 letters, digits, `-`, `_` and `.`), no backend, more than
+    /// [`MAX_BACKENDS`], or one address twice.
     pub fn new(
         name: &str,
         backends: impl IntoIterator<Item = BackendSpec>,
@@ -93,7 +94,7 @@ impl PoolConfig {
         &self.health
     }
 
-    /// When exchanges eject a backend, and how it returns.
+    /// Returns the policy for ejecting backends by the outcomes of exchanges.
     #[must_use]
     pub const fn ejection(&self) -> &EjectionPolicy {
         &self.ejection

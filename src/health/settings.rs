@@ -84,6 +84,6 @@ pub struct CheckTarget {
     pub addresses: Vec<Address>,
     /// Settings of its checks.
     pub settings: Arc<CheckSettings>,
-    /// How often, and how many results in a row matter.
+    /// Interval, and the numbers of results in a row that matter.
     pub timing: CheckTiming,
 }

@@ -271,7 +271,7 @@ impl Backends {
         Some(&self.members.backend(backend)?.name)
     }
 
-    /// Where a backend is, as people write it.
+    /// Returns the address of a backend, in the user's notation.
     #[must_use]
     pub fn address(&self, backend: BackendId) -> Option<&str> {
         Some(&self.members.backend(backend)?.address)

@@ -1,7 +1,7 @@
 //! Panic by load: ejecting must not cost more than it saves.
 //!
 //! A backend that is ejected for its responses leaves its share to the others. If their queues then
-//! grow far beyond what they were, requests time out there that it might have answered: so it has
+//! grow far beyond what they were, requests time out there that it might have served: so it has
 //! its trial early. Queues are compared with what they were when it was ejected, not with a
 //! number: fifty in flight are much for a server that does one thing at a time and nothing for
 //! one that does a hundred. Refused: a limit on how long an ejection lasts. Where the others do
@@ -15,7 +15,7 @@ use super::{Backends, Cause};
 use crate::strategy::Candidate;
 use crate::time::Timestamp;
 
-/// How many times as many in flight as before show that there is no room.
+/// Factor on the exchanges in flight before, from which there is no room.
 const TIMES: u32 = 2;
 /// ...and so many more besides.
 const MORE: u32 = 4;

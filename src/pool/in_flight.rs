@@ -40,7 +40,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Whether nothing is in flight there.
+    /// Returns whether nothing is in flight there.
     pub(super) const fn is_empty(&self) -> bool {
         self.oldest.is_none()
     }

@@ -42,9 +42,10 @@ pub(super) struct Backend {
     pub(super) state: State,
     /// Outcomes of exchanges dispatched before are about the past, and no evidence.
     pub(super) judged_from: Timestamp,
-    /// When it last went from idle to busy. Of one worker; several see it in the shared row.
+    /// Time at which it last went from idle to busy. Of one worker; several see it in the shared
+    /// row.
     pub(super) busy_since: Timestamp,
-    /// How long it was busy before.
+    /// Time it was busy before.
     pub(super) busy_nanos: u64,
     /// True if it was said that it is not ejected because too many are.
     pub(super) is_spared: bool,
@@ -57,13 +58,13 @@ pub(super) struct Backend {
     pub(super) latency_outlier: LatencyOutlier,
     pub(super) name: String,
     pub(super) address: String,
-    /// When it came to its state, and why.
+    /// Time and cause of its state.
     pub(super) changed: Option<(Timestamp, Cause)>,
     pub(super) seated_at: Timestamp,
     pub(super) ejections: u64,
 }
 
-/// What a backend begins with.
+/// The first settings of a backend.
 pub(super) struct Seat {
     pub(super) name: String,
     pub(super) address: String,

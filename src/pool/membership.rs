@@ -29,7 +29,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How an added backend begins.
+/// The state in which an added backend begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Entrance {
     /// On probation: one exchange at a time, then a growing share.
@@ -46,13 +46,13 @@ pub struct NewBackend {
     pub name: String,
     /// Its address as people write it.
     pub address: String,
-    /// Where it is: at least one address. All are tried.
+    /// Its addresses: at least one. All are tried.
     pub addresses: Vec<Address>,
     /// Its share relative to the others, 1 to 256.
     pub weight: u32,
     /// Exchanges it is given at once, at least one; `None` for the default of the pool.
     pub max_in_flight: Option<u32>,
-    /// How it begins.
+    /// The state in which it begins.
     pub entrance: Entrance,
 }
 
@@ -61,11 +61,11 @@ pub struct NewBackend {
 pub struct Admitted {
     /// The id it was given.
     pub id: BackendId,
-    /// What it is.
+    /// Its settings.
     pub backend: Arc<NewBackend>,
 }
 
-/// Why a backend was not added.
+/// The reason why a backend was not added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotAdded {
@@ -100,19 +100,19 @@ impl Display for NotAdded {
 
 impl std::error::Error for NotAdded {}
 
-/// Where a backend begins that is not known to be well.
+/// The state in which a backend begins that is not known to be well.
 const fn on_trial() -> State {
     State::on_probation(FIRST_COOLDOWN)
 }
 
-/// What is under way in a pool's membership.
+/// Changes in progress in a pool's membership.
 #[derive(Debug, Default)]
 pub(super) struct Departures {
     /// Backends that drain before they are removed, and until when.
     draining: Vec<(BackendId, Timestamp)>,
     /// Removed backends whose slots are not vacant yet.
     removed: Vec<Removed>,
-    /// Whether the strategy is to be told of changes.
+    /// True if the strategy is to learn of changes.
     is_unannounced: bool,
 }
 
@@ -124,7 +124,7 @@ struct Removed {
 }
 
 impl Departures {
-    /// Whether slots of removed backends wait to be vacated.
+    /// Returns whether slots of removed backends wait to be vacated.
     pub(super) fn has_removed(&self) -> bool {
         !self.removed.is_empty()
     }
@@ -138,7 +138,7 @@ impl Departures {
         self.draining.retain(|(id, _)| *id != backend);
     }
 
-    /// When the next deadline is over.
+    /// Returns the time of the next deadline.
     pub(super) fn next(&self) -> Timestamp {
         let deadlines = self.draining.iter().map(|(_, at)| *at);
         deadlines.min().unwrap_or(Timestamp::NEVER)
@@ -264,7 +264,7 @@ impl Backends {
     }
 }
 
-/// What follows in every worker.
+/// The consequences in every worker.
 impl Backends {
     /// Adds a backend under the id that the first worker gave it.
     pub(super) fn follow_admission(&mut self, id: BackendId, backend: &NewBackend, now: Timestamp) {
@@ -319,8 +319,7 @@ impl Backends {
     }
 
     /// Vacates the slots of removed backends that nothing refers to any more, and returns those
-    /// backends, of which the first worker is to be told. Called after all has been done that
-    /// follows from their removal.
+    /// backends, for the first worker. Called after all consequences of their removal.
     pub fn reclaim(&mut self) -> Vec<BackendId> {
         if self.departures.removed.is_empty() {
             return Vec::new();
@@ -347,7 +346,7 @@ impl Backends {
         self.members.vacant_slots()
     }
 
-    /// Where a backend stands, but for its tunnels.
+    /// Returns the figures of a backend, but for its tunnels.
     pub(crate) fn standing(&self, backend: BackendId, now: Timestamp) -> Standing {
         let (Some(candidate), Some(known)) = (
             self.members.candidate(backend),
@@ -376,21 +375,21 @@ impl Backends {
         }
     }
 
-    /// Whether exchanges of this worker are in flight at a backend.
+    /// Returns whether exchanges of this worker are in flight at a backend.
     #[must_use]
     pub fn has_in_flight(&self, backend: BackendId) -> bool {
         let known = self.members.backend(backend);
         known.is_some_and(|known| !known.queue.is_empty())
     }
 
-    /// Whether no backend belongs to the pool but those that are about to leave it.
+    /// Returns whether no backend belongs to the pool but those that are about to leave it.
     #[must_use]
     pub fn is_vacant(&self) -> bool {
         let mut live = self.members.candidates.iter().filter(|c| c.live);
         live.all(|candidate| self.is_departing(candidate.id))
     }
 
-    /// Whether a backend drains to be removed then. Known to the first worker alone.
+    /// Returns whether a backend drains to be removed then. Known to the first worker alone.
     #[must_use]
     pub fn is_departing(&self, backend: BackendId) -> bool {
         self.departures.deadline(backend).is_some()
@@ -404,7 +403,7 @@ impl Backends {
         }
     }
 
-    /// Has the strategy told of changes before the next pick.
+    /// Lets the strategy learn of changes before the next pick.
     pub(super) fn announce_later(&mut self) {
         self.departures.is_unannounced = true;
         self.next_change = Timestamp::ZERO;
@@ -415,7 +414,7 @@ impl Backends {
     }
 }
 
-/// What belongs to a backend beside its place among the others.
+/// Settings of a backend beside its place among the others.
 impl Pool {
     /// Adds a backend, and says under which id.
     ///

@@ -287,7 +287,7 @@ impl Pools {
         }
     }
 
-    /// When time alone changes something in a pool.
+    /// Returns the time at which time alone changes something in a pool.
     pub(crate) fn next_change(&self) -> Timestamp {
         let others = self.others.iter().map(|pool| pool.backends.next_change());
         others.fold(self.first.backends.next_change(), Timestamp::min)

@@ -33,7 +33,7 @@ pub(super) struct PickFor<'a> {
     pub(super) key: u64,
     /// Backends at which it has failed.
     pub(super) attempted: &'a [BackendId],
-    /// How many wait, if it can wait too.
+    /// Number of exchanges that wait, if this one can wait too.
     pub(super) waiting: Option<usize>,
     pub(super) now: Timestamp,
 }

@@ -293,8 +293,8 @@ impl Backends {
         self.next_change = first.min(self.departures.next());
     }
 
-    /// Returns whether [`pass_time`](Self::pass_time) has something to do, changes are to be followed
-    /// or slots may be [reclaimed](Self::reclaim).
+    /// Returns whether [`pass_time`](Self::pass_time) has something to do, changes are to be
+    /// followed or slots may be [reclaimed](Self::reclaim).
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         now >= self.next_change || !self.change_log.is_empty() || self.departures.has_removed()
     }

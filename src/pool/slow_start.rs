@@ -41,7 +41,7 @@ pub(super) struct Ramps {
     /// Those that warm up.
     ramps: Vec<Ramp>,
     /// One more than the place of each slot in `ramps`; 0 for none. A large pool may all warm up at
-    /// once, and is asked about at each pick.
+    /// once, and each pick looks here.
     places: Vec<u32>,
 }
 

@@ -1,6 +1,6 @@
-//! What is under way at one moment: exchanges, those that wait, tunnels at each backend.
+//! Open work at one moment: exchanges, waiting ones, tunnels at each backend.
 //!
-//! Counted by looking at every exchange when somebody asks, so that no exchange pays for it.
+//! Counted by looking at every exchange on demand, so that no exchange pays for it.
 
 use super::Proxy;
 use super::exchange::Phase;
@@ -10,7 +10,7 @@ use crate::telemetry::{Activity, Snapshot};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
-/// What is under way in one worker.
+/// Open work in one worker.
 #[derive(Clone, Debug, Default)]
 pub(super) struct UnderWay {
     activity: Activity,
@@ -32,7 +32,7 @@ impl UnderWay {
 }
 
 impl<N: Network> Proxy<N> {
-    /// What is under way as of `now`.
+    /// Returns the open work as of `now`.
     pub(super) fn under_way(&self, now: Timestamp) -> UnderWay {
         let mut all = UnderWay::default();
         for (_, exchange) in self.traffic.conns.exchanges.iter() {

@@ -19,7 +19,7 @@ pub(super) struct ClientConn<T> {
     pub(super) state: ClientConnState,
     pub(super) listener: Arc<Listener>,
     pub(super) address: ClientAddress,
-    /// Whether it is in the run queue.
+    /// True if it is in the run queue.
     pub(super) is_runnable: bool,
     /// The destination address, if a PROXY header names one.
     pub(super) local: Option<SocketAddr>,
@@ -67,7 +67,7 @@ impl<T: Transport> ClientConn<T> {
         self.local.or_else(|| io.local_address())
     }
 
-    /// Whether it waits for a request of which nothing has arrived.
+    /// Returns whether it waits for a request of which nothing has arrived.
     pub(super) fn awaits_request(&self) -> bool {
         self.state == ClientConnState::Idle
             && self.conn.unread.is_none()

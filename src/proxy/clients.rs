@@ -27,8 +27,8 @@ enum HeaderProgress {
 }
 
 impl<N: Network> Traffic<N> {
-    /// Takes over a connection that was accepted from `address` by `listener`. In TCP mode a backend
-    /// is picked at once: the server side may be the one that speaks first.
+    /// Takes over a connection that was accepted from `address` by `listener`. In TCP mode a
+    /// backend is picked at once: the server side may be the one that speaks first.
     ///
     /// # Errors
     /// The system has no room to watch the connection; it is closed.

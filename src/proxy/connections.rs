@@ -206,8 +206,8 @@ impl<N: Network> Connections<N> {
         idle.map(|(id, _)| id).collect()
     }
 
-    /// The closing phase: frees up to `limit` of the connections to the clients, and as many of those
-    /// to backends.
+    /// The closing phase: frees up to `limit` of the connections to the clients, and as many of
+    /// those to backends.
     #[inline(never)]
     pub(super) fn close_some(&mut self, limit: usize, timers: &mut Timers) -> Progress {
         let clients = limit.min(self.closing_clients.len());
@@ -226,7 +226,7 @@ impl<N: Network> Connections<N> {
         }
     }
 
-    /// Whether anything was closed that is not freed yet.
+    /// Returns whether anything was closed that is not freed yet.
     pub(super) fn has_closed(&self) -> bool {
         !self.closing_clients.is_empty() || !self.closing_backends.is_empty()
     }

@@ -32,8 +32,8 @@ pub(super) struct Evictions {
 }
 
 impl Evictions {
-    /// The client connection to close for one that waits to be accepted, if there is one that serves
-    /// no exchange.
+    /// The client connection to close for one that waits to be accepted, if there is one that
+    /// serves no exchange.
     pub(super) fn next<N: Network>(
         &mut self,
         conns: &mut Connections<N>,

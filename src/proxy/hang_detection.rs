@@ -41,12 +41,12 @@ impl HangDetector {
         }
     }
 
-    /// Whether [`look`](Self::look) has something to do.
+    /// Returns whether [`look`](Self::look) has something to do.
     pub(super) fn is_due(&self, backends: &Backends, now: Timestamp) -> bool {
         now >= self.next_look && now >= self.due(backends)
     }
 
-    /// When [`look`](Self::look) has something to do.
+    /// Returns when [`look`](Self::look) has something to do.
     pub(super) fn due(&self, backends: &Backends) -> Timestamp {
         match self.is_on && backends.in_flight() > 0 {
             true => self.next_look,

@@ -61,19 +61,19 @@ impl<T: Transport> HealthChecks<T> {
         self.suspects.remove(&backend);
     }
 
-    /// Whether a backend is checked.
+    /// Returns whether a backend is checked.
     #[cfg(test)]
     pub(super) fn knows(&self, backend: BackendId) -> bool {
         self.checker.contains(backend)
     }
 
-    /// Whether the backends of a pool are pinged.
+    /// Returns whether the backends of a pool are pinged.
     pub(super) fn pings(&self, pool: PoolId) -> bool {
         let check = self.of(pool).and_then(|health| health.check);
         check.is_some_and(|check| check.transport() == CheckTransport::Echo)
     }
 
-    /// How the backends of a pool are checked.
+    /// Returns the settings of the checks of a pool's backends.
     fn of(&self, pool: PoolId) -> Option<&Health> {
         self.settings.get(usize::from(pool.number()))
     }

@@ -29,7 +29,7 @@ pub struct Listener {
     pub limits: Limits,
     /// True if a queued request is dropped when its client closes its sending side.
     pub abort_on_close: bool,
-    /// Whether a request that comes without `X-Request-Id` is given one.
+    /// True if a request that comes without `X-Request-Id` is given one.
     pub gives_request_ids: bool,
     /// The pool that serves its requests.
     pub pool: PoolId,

@@ -1,7 +1,7 @@
 //! Backends that come and go: what the proxy does when the membership of a pool changes.
 //!
-//! The pool decides who belongs to it and when a slot is vacant. Here follows what concerns
-//! connections, exchanges, health checks and heartbeats, and what the other workers are told. The
+//! The pool decides about its members and vacant slots. Here follow the consequences for
+//! connections, exchanges, health checks and heartbeats, and the messages to the other workers. The
 //! order matters: a slot is reclaimed only after the idle connections of its last backend are
 //! closed and its exchanges are cut off.
 
@@ -14,10 +14,10 @@ use crate::strategy::BackendId;
 use crate::time::Timestamp;
 use std::sync::Arc;
 
-/// Which backends may not be added, whatever the pool.
+/// Backends that may not be added to any pool.
 #[derive(Clone, Debug, Default)]
 pub struct MemberRules {
-    /// Where lb itself listens: a backend there would send requests round in circles.
+    /// Addresses of lb's own listeners: a backend there would send requests round in circles.
     pub listeners: Vec<Address>,
 }
 

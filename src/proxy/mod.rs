@@ -89,8 +89,8 @@ use traffic::Traffic;
 /// looks at its clock.
 const STEPS_AT_ONCE: usize = 16;
 
-/// How far a call of a phase came. A phase of which there is more is called again: in this turn if
-/// there is time, else in the next.
+/// Progress of a phase. A phase with more to do is called again: in this turn if there is time,
+/// else in the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Progress {
     /// There was nothing to do.
@@ -321,7 +321,7 @@ impl<N: Network> Proxy<N> {
         true
     }
 
-    /// The deadline phase: ends some of the waits whose time is over.
+    /// The deadline phase: ends some of the waits that are over.
     pub fn expire_deadlines(&mut self, now: Timestamp) -> Progress {
         match self.traffic.timers.is_any_due(now) {
             true => self.expire_some(now),
@@ -412,8 +412,8 @@ impl<N: Network> Proxy<N> {
         has_looked
     }
 
-    /// The queue phase: serves the queues as far as there is room, some of each. Comes after all that
-    /// releases a backend: nothing else would call those that wait for it.
+    /// The queue phase: serves the queues as far as there is room, some of each. Comes after all
+    /// that releases a backend: nothing else would call those that wait for it.
     pub fn serve_queue(&mut self, now: Timestamp) -> Progress {
         let is_unused = self.traffic.pools.iter().all(|pool| pool.queue.is_unused());
         match is_unused {

@@ -66,7 +66,7 @@ pub trait Network {
     /// The connection failed at once, or no descriptor is left.
     fn connect(&mut self, address: &Address) -> io::Result<Self::Stream>;
 
-    /// Whether a connection to `backend` reaches what listens at `listener`.
+    /// Returns whether a connection to `backend` reaches what listens at `listener`.
     fn reaches(&self, backend: &Address, listener: &Address) -> bool {
         backend == listener
     }

@@ -49,9 +49,9 @@ pub(super) struct Timers {
     clients: Vec<Deadline>,
     backends: Vec<Deadline>,
     exchanges: Vec<Deadline>,
-    /// Entries whose time has come and that have not been looked at. Mostly empty.
+    /// Entries that are due and have not been looked at. Mostly empty.
     fired: Vec<Timer>,
-    /// How many of them have been taken.
+    /// Number of them that have been taken.
     taken: usize,
 }
 
@@ -113,12 +113,12 @@ impl Timers {
         self.wheel.arm(timer, at);
     }
 
-    /// Gets the entries of the wheel whose time has come ready for [`next_fired`](Self::next_fired).
+    /// Gets the due entries of the wheel ready for [`next_fired`](Self::next_fired).
     pub(super) fn expire(&mut self, now: Timestamp) {
         self.wheel.expire(now, &mut self.fired);
     }
 
-    /// Takes the next entry whose time has come.
+    /// Takes the next due entry.
     pub(super) fn next_fired(&mut self) -> Option<Timer> {
         let next = self.fired.get(self.taken).copied();
         match next {
@@ -147,12 +147,12 @@ impl Timers {
         }
     }
 
-    /// When the next entry of the wheel comes out.
+    /// Returns the time at which the next entry of the wheel comes out.
     pub(super) fn next_wakeup(&self) -> Timestamp {
         self.wheel.next_wakeup().unwrap_or(Timestamp::NEVER)
     }
 
-    /// Whether the time of any entry may have come.
+    /// Returns whether the time of any entry may have come.
     pub(super) fn is_any_due(&self, now: Timestamp) -> bool {
         self.taken < self.fired.len() || self.wheel.is_behind(now)
     }

@@ -1,8 +1,8 @@
 //! Traffic: client connections, exchanges and backend connections; what makes an exchange step, and
 //! how it ends.
 //!
-//! [`Traffic::drive`] is the only loop. Whatever an exchange needs of the rest (a backend, a place in
-//! the queue, an end) it asks for by a [`Step`]; a failure is a step too, so nothing has to
+//! [`Traffic::drive`] is the only loop. An exchange requests everything it needs of the rest (a
+//! backend, a place in the queue, an end) by a [`Step`]; a failure is a step too, so nothing has to
 //! remember to drive on after one. Does not know the phases of a turn, health checks or heartbeats.
 
 use super::codec::Codec;
@@ -281,8 +281,8 @@ impl<N: Network> Traffic<N> {
         Some(end)
     }
 
-    /// Gives the exchanges that wait for a response of this backend to another one, each in its turn,
-    /// where that is allowed and there is one. The others wait on: it may still respond.
+    /// Gives the exchanges that wait for a response of this backend to another one, each in its
+    /// turn, where that is allowed and there is one. The others wait on: it may still respond.
     pub(super) fn redispatch_waiting(&mut self, pool: PoolId, backend: BackendId, now: Timestamp) {
         for id in self.conns.exchanges.ids() {
             if self.may_redispatch(id, pool, backend, now) {

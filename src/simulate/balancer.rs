@@ -95,7 +95,7 @@ impl Balancer {
         pool.is_some_and(|pool| pool.is_full(tried))
     }
 
-    /// What the worker that a request comes to makes of each server.
+    /// Returns the ratings of each server by the worker that a request comes to.
     pub(super) fn explain(&self, demand: &Demand, now: Timestamp) -> Option<Vec<Rating>> {
         let pool = self.workers.get(demand.worker)?;
         Some(pool.explain(demand.key, now))

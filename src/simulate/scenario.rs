@@ -31,11 +31,11 @@ pub struct Scenario {
     /// Balancers that share the traffic, each knowing only its own part of it.
     #[serde(default = "one")]
     pub balancers: usize,
-    /// How many workers each balancer has. They see what all of them have in flight.
+    /// Number of workers of each balancer. They see what all of them have in flight.
     #[serde(default = "one")]
     pub balancer_workers: usize,
-    /// Whether balancers eject for what servers answer, as the product does unless told otherwise.
-    /// A server that refuses connections is ejected in any case.
+    /// True if balancers eject by responses, as the product does by default. A server that refuses
+    /// connections is ejected in any case.
     #[serde(default)]
     pub ejects: bool,
     /// Whether balancers learn that servers work on one request after the other, and then give each

@@ -109,7 +109,7 @@ pub struct Candidate {
     pub live: bool,
     /// True if it may be picked now. A strategy never returns a candidate that may not.
     pub pickable: bool,
-    /// Whether it might be picked if it were not at its limit.
+    /// True if it might be picked if it were not at its limit.
     pub full: bool,
     /// Its configured share relative to the others, 1 to 256.
     pub weight: u32,

@@ -23,7 +23,7 @@ pub struct Snapshot {
     /// Counts of exchanges that did not end well, by fault. A repeated attempt is not an end: those
     /// are with their backends.
     pub faults: FaultCounts,
-    /// What is under way.
+    /// Open work.
     pub activity: Activity,
     /// Response times over all backends; `None` before the first response.
     pub response_times: Option<ResponseTimes>,
@@ -42,39 +42,39 @@ pub struct Snapshot {
     pub workers: Vec<WorkerSnapshot>,
 }
 
-/// What is under way at one moment, over all workers and pools.
+/// Open work at one moment, over all workers and pools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
     /// Exchanges that are not over.
     pub exchanges: u64,
     /// Exchanges that wait in the queue.
     pub queued: u64,
-    /// How long the oldest of them has waited.
+    /// Time the oldest of them has waited.
     pub oldest_wait: Duration,
-    /// How long slow responses take in the slowest pool, as it has learned; zero before the first.
+    /// Learned duration of slow responses in the slowest pool; zero before the first.
     pub slow_response_time: Duration,
 }
 
-/// Where a backend stands in its pool.
+/// The figures of a backend in its pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Where it is, as people write it.
+    /// Its address, in the user's notation.
     pub address: String,
     /// Its share relative to the others.
     pub weight: u32,
     /// Exchanges it is given at once; `None`: no limit.
     pub max_in_flight: Option<u32>,
-    /// Why it is in its state; `None`: it began so.
+    /// Cause of its state; `None`: it began so.
     pub cause: Option<String>,
-    /// How long it has been in its state.
+    /// Time in its state.
     pub in_state: Duration,
-    /// How often it was ejected.
+    /// Number of ejections.
     pub ejections: u64,
-    /// How long anything was in flight there, in all.
+    /// Time during which anything was in flight there, in all.
     pub busy: Duration,
     /// Connections in flight there that carry other protocols than HTTP, or any in TCP mode.
     pub tunnels: u64,
-    /// Whether it is removed when it has drained.
+    /// True if it is removed when it has drained.
     pub is_departing: bool,
 }
 
@@ -96,7 +96,7 @@ pub struct BackendSnapshot {
     pub name: String,
     /// The state in its life cycle, in one word.
     pub state: &'static str,
-    /// Where it stands in its pool.
+    /// Its figures in its pool.
     pub standing: Standing,
     /// Exchanges dispatched to it and not yet settled.
     pub in_flight: u32,

@@ -109,8 +109,8 @@ impl<K: Copy> Wheel<K> {
         self.expired = begun;
     }
 
-    /// Whether a tick has begun since it last expired: [`expire`](Self::expire) has nothing to do
-    /// before.
+    /// Returns whether a tick has begun since it last expired: [`expire`](Self::expire) has nothing
+    /// to do before.
     #[must_use]
     pub fn is_behind(&self, now: Timestamp) -> bool {
         tick_begun(now) > self.expired

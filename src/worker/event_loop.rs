@@ -4,8 +4,9 @@
 //! log` ([`TurnPhase`]), each phase a call of its own and bounded in time, so that a flood of one
 //! kind delays the others by no more than a turn of a few milliseconds. New connections and events
 //! come before work that yielded. A phase that has more to do goes on in the next turn, which then
-//! does not wait for events; an event for which there is no time joins the run queue. The loop alone reads the clock: once for each event, and behind each phase that had
-//! something to do, so that a turn that takes too long gets its name.
+//! does not wait for events; an event for which there is no time joins the run queue. The loop
+//! alone reads the clock: once for each event, and behind each phase that had something to do, so
+//! that a turn that takes too long gets its name.
 
 use super::accept::{Arrivals, ROOM_PAUSE};
 use super::control::{Control, Shutdown};
@@ -54,7 +55,7 @@ pub(crate) struct EventLoop {
     pub(super) stats: LoopStats,
     /// Time at which the loop comes to its deadlines again at the latest, unless it is paused.
     expected_at: Timestamp,
-    /// Whether a phase of this turn has more to do.
+    /// True if a phase of this turn has more to do.
     is_unfinished: bool,
 }
 
@@ -274,8 +275,8 @@ impl EventLoop {
         now
     }
 
-    /// The resume phase: takes up what events announced, then goes on with what yielded, each in its
-    /// turn and for a limited time.
+    /// The resume phase: takes up what events announced, then goes on with what yielded, each in
+    /// its turn and for a limited time.
     fn resume(&mut self, now: Timestamp) -> Timestamp {
         if self.proxy.runnable() == 0 {
             return now;

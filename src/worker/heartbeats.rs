@@ -9,8 +9,8 @@ use crate::telemetry::TurnPhase;
 use crate::time::Timestamp;
 use std::io;
 
-/// Datagrams taken in one turn: about as many as the system keeps for us unless told otherwise,
-/// so that after a pause all that have arrived are taken before a sender is found silent.
+/// Datagrams taken in one turn: about as many as the system keeps by default, so that after a pause
+/// all that have arrived are taken before a sender is found silent.
 const DATAGRAMS_PER_TURN: usize = 256;
 /// Connections accepted in one turn.
 const ACCEPTS_PER_TURN: usize = 16;

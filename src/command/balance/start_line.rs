@@ -62,7 +62,7 @@ impl fmt::Display for StartLine<'_> {
 }
 
 impl StartLine<'_> {
-    /// What is balanced: http, tcp, or both.
+    /// The unit that is balanced: http, tcp, or both.
     fn modes(&self) -> &'static str {
         let has = |mode| self.config.listeners().iter().any(|of| of.mode == mode);
         match (has(Mode::Http), has(Mode::Tcp)) {
@@ -97,7 +97,7 @@ fn write_more(more: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-/// What listens to heartbeats, and a warning if strangers may send them.
+/// The heartbeat listener, and a warning if other machines may send without a key.
 pub(crate) struct HeartbeatLine<'a> {
     config: &'a Heartbeats,
     address: SocketAddr,

@@ -1,4 +1,4 @@
-//! What a checker asks of its owner, and tells.
+//! The actions and results that a checker hands to its owner.
 
 use crate::address::Address;
 use crate::health::{CheckResult, CheckStreak, CheckTransport};
@@ -18,12 +18,12 @@ impl CheckId {
     }
 }
 
-/// What the owner of a checker has to do.
+/// The next action for the owner of a checker.
 #[must_use]
 #[derive(Debug)]
 pub enum CheckAction<K> {
-    /// Open a socket, and hand it to [`Checker::opened`](super::Checker::opened); or [postpone](super::Checker::postpone) the
-    /// check.
+    /// Open a socket, and hand it to [`Checker::opened`](super::Checker::opened); or
+    /// [postpone](super::Checker::postpone) the check.
     Open(OpenSocket<K>),
     /// Take note of a result.
     Finished(CheckFinished<K>),
@@ -34,11 +34,11 @@ pub enum CheckAction<K> {
 pub struct OpenSocket<K> {
     /// Events for the socket go to this target.
     pub id: CheckId,
-    /// What the owner calls the target.
+    /// The owner's name of the target.
     pub key: K,
-    /// Where it leads.
+    /// The destination.
     pub address: Address,
-    /// What kind of socket it is.
+    /// The kind of socket.
     pub transport: CheckTransport,
 }
 
@@ -47,14 +47,14 @@ pub struct OpenSocket<K> {
 pub struct CheckFinished<K> {
     /// The target.
     pub id: CheckId,
-    /// What the owner calls the target.
+    /// The owner's name of the target.
     pub key: K,
-    /// Whether it passed.
+    /// The result.
     pub result: CheckResult,
     /// The run of equal results that it ends or continues.
     pub streak: CheckStreak,
-    /// When it began.
+    /// Time of its beginning.
     pub started_at: Timestamp,
-    /// When it was over.
+    /// Time of its end.
     pub ended_at: Timestamp,
 }

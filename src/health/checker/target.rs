@@ -37,7 +37,7 @@ pub(super) enum Phase<T> {
     Open(Progress, CheckAttempt<T>),
 }
 
-/// How far a check has come.
+/// Progress of a check.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
     pub(super) started_at: Timestamp,

@@ -84,8 +84,8 @@ impl Body {
         }
     }
 
-    /// How many bytes of framing were looked at since this was last asked: each costs more than one
-    /// of content.
+    /// Returns how many bytes of framing were looked at since this was last asked: each costs more
+    /// than one of content.
     pub fn take_framing_bytes(&mut self) -> usize {
         match self {
             Self::Chunked(decoder) => decoder.take_framing_bytes(),

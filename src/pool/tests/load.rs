@@ -77,7 +77,7 @@ fn timeouts_eject_only_where_another_backend_has_room() {
 }
 
 #[test]
-fn a_backend_in_slow_start_takes_what_would_wait_long_elsewhere() {
+fn slow_start_backend_takes_requests_that_would_wait_long_elsewhere() {
     let mut pool = pool(2, &LeastConnections::ENTRY.spec(), 0);
     let slow_start = Duration::from_secs(10);
     pool.set_policy(EjectionPolicy {

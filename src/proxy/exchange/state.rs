@@ -191,7 +191,7 @@ impl<Pipe> Exchange<Pipe> {
         }
     }
 
-    /// Which idle connections it may be sent on.
+    /// Returns which idle connections it may be sent on.
     pub(crate) const fn reuse(&self) -> Reuse {
         match (self.phase, self.needs_new_conn) {
             (Phase::AwaitingHead, false) if self.request.method.is_idempotent() => Reuse::Any,

@@ -1,4 +1,4 @@
-//! Ejecting for what servers answer must never lose more than it saves.
+//! Ejecting for the responses of servers must never lose more than it saves.
 
 use super::{LEAST_RT, named, written};
 use crate::simulate::{Rule, Scenario, run};
@@ -22,7 +22,7 @@ fn rules() -> [Rule; 3] {
     [LEAST_RT, least_conn, p2c]
 }
 
-/// What chance makes of a share, in requests of all.
+/// Effect of chance on a share, in requests of all.
 const CHANCE: f64 = 0.000_5;
 
 fn check(scenario: &Scenario, rule: &Rule) -> [f64; 2] {

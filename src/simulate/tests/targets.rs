@@ -128,9 +128,9 @@ fn several_balancers_do_not_herd() {
     }
 }
 
-/// Where each server is given one request at a time, the one that has room under load is the one
-/// that fails or is slow. A request rather waits for another, but not for ever: one that was slow
-/// for a second is asked again.
+/// Where each server gets one request at a time, the one that has room under load is the one that
+/// fails or is slow. A request rather waits for another, but not for ever: one that was slow for a
+/// second is tried again.
 #[test]
 fn late_binding_does_not_favour_bad_servers() {
     for (early, late, requests) in [

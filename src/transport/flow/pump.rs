@@ -11,7 +11,7 @@ use crate::transport::socket::Received;
 /// Work one flow may do before others get their turn, about what it takes to copy so many bytes: a
 /// fifth of a millisecond.
 const TURN_WORK: usize = 256 * 1024;
-/// Work of a read, whatever it brings: two system calls, one to pass it on.
+/// Work of a read of any size: two system calls, one to pass it on.
 const READ_WORK: usize = 4 * 1024;
 /// Work of a byte of framing, each of which is looked at, where content goes by in runs.
 const FRAMING_WORK: usize = 8;

@@ -33,7 +33,7 @@ pub(super) struct Machine {
     condition: Condition,
     /// True if the operator lets it take part.
     is_wanted: bool,
-    /// When the operator has what is in flight there cut off, if it is to be removed.
+    /// Time at which the operator has its exchanges cut off, if it is to be removed.
     cut_off_at: Option<Timestamp>,
     connections: Vec<Connection>,
     /// Time of its last death.
@@ -107,12 +107,12 @@ impl Machine {
         self.is_wanted
     }
 
-    /// Whether it is removed, or to be.
+    /// Returns whether it is removed, or to be.
     pub(super) fn is_to_go(&self) -> bool {
         self.cut_off_at.is_some()
     }
 
-    /// Whether what was in flight there at `then` may have been cut off by `now`.
+    /// Returns whether what was in flight there at `then` may have been cut off by `now`.
     pub(super) fn was_cut_off(&self, then: Timestamp, now: Timestamp) -> bool {
         self.cut_off_at.is_some_and(|at| at >= then && at <= now)
     }
