@@ -10,7 +10,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let code = match cli::read(std::env::args_os()) {
         Ok(invocation) => command::run(invocation),
-        Err(error) => stderr::refuse(&error),
+        Err(complaints) => stderr::refuse_all(&complaints),
     };
     stderr::flush();
     code

@@ -5,6 +5,7 @@
 //! queue no longer than [`FLUSH_TIMEOUT`]. Owns the exit codes and the form of a failure: one line
 //! that begins with `lb: `.
 
+use crate::cli::Complaints;
 use lb::config::ConfigError;
 use lb::internal::plural::Counted;
 use lb::{BindError, BindErrorKind};
@@ -58,6 +59,18 @@ pub(crate) fn fail(reason: &impl Display) -> ExitCode {
 /// wrong by itself, 1 if a file or the system is at fault.
 pub(crate) fn refuse(error: &ConfigError) -> ExitCode {
     fail_with_code(error, error.kind().is_usage())
+}
+
+/// Writes what is wrong with the command line or a configuration file, a line for each, and returns
+/// the exit code.
+pub(crate) fn refuse_all(complaints: &Complaints) -> ExitCode {
+    for error in complaints.errors() {
+        say(&format_args!("lb: {error}"));
+    }
+    ExitCode::from(match complaints.are_usage() {
+        true => USAGE,
+        false => FAILURE,
+    })
 }
 
 /// Writes why a command cannot start, and returns the exit code: 1, or 2 if the command line names

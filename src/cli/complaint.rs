@@ -103,6 +103,10 @@ fn missing(error: &Error) -> ConfigError {
         return other(error);
     };
     let usage = missing.join(" ");
+    if usage.starts_with('<') {
+        let remedy = "see the --help of the command";
+        return ConfigError::new(format!("{usage} is missing"), remedy);
+    }
     let remedy = format!("write {usage} too, or leave the other out");
     ConfigError::new("missing, and another flag needs it", remedy)
         .with_flag(Argument::named(&usage).flag)

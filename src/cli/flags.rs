@@ -3,11 +3,13 @@
 //! The flags of the balancer come from the library's table of settings; here are those that
 //! concern the command alone.
 
+use super::file_flags::{CheckFlags, ConfigFlags};
 use super::heartbeat::SenderFlags;
 use super::help;
 use super::setting_flags::SettingFlags;
 use super::watch_flags::{MonitorFlags, PingFlags};
 use clap::Parser;
+use std::path::PathBuf;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -27,6 +29,14 @@ pub(super) struct Flags {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 
+    /// Configuration file; other flags override it
+    ///
+    /// It has all settings by the names of the flags, and what flags cannot say: several
+    /// listeners, several pools, settings of each. lb config --default prints one to begin with,
+    /// lb check FILE tells what is wrong with one.
+    #[arg(long, value_name = "FILE", help_heading = "Configuration file")]
+    pub(super) config: Option<PathBuf>,
+
     #[command(flatten)]
     pub(super) settings: SettingFlags,
 
@@ -43,4 +53,6 @@ pub(super) enum Command {
     Heartbeat(SenderFlags),
     Ping(PingFlags),
     Monitor(MonitorFlags),
+    Check(CheckFlags),
+    Config(ConfigFlags),
 }

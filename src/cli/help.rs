@@ -15,6 +15,9 @@ the backends. --backends is all it needs; everything else has a default.";
 
 pub(super) const USAGE: &str = "\
 lb [OPTIONS] --backends HOST:PORT,HOST:PORT...
+       lb [OPTIONS] --config FILE
+       lb check FILE
+       lb config --default | --effective FILE | --schema
        lb heartbeat [OPTIONS] --to HOST:PORT --as NAME
        lb ping [OPTIONS] HOST...
        lb monitor [OPTIONS] HOST:PORT...
@@ -31,6 +34,8 @@ const SECTIONS: [(&str, &str); 3] = [
     lb --listen '*:80' --strategy round-robin --backends a.example:80=3,b.example:80
   A database with a standby:
     lb --mode tcp --listen 5432 --strategy n-to-1 --backends 10.0.0.1:5432,10.0.0.2:5432
+  Several services, each on a listener of its own:
+    lb --config lb.toml
   Log lines for a program and nothing else:
     lb --backends 5000,5001 --access-log json --quiet",
     ),
@@ -46,7 +51,8 @@ const SECTIONS: [(&str, &str); 3] = [
         "Exit codes",
         "
   0  Stopped by a signal
-  1  Could not start or go on: a port in use, a name without address, missing rights
+  1  Could not start or go on: a port in use, a name without address, missing rights, an error in
+     the configuration file
   2  The command line is wrong; one line on stderr has the remedy",
     ),
 ];

@@ -4,6 +4,7 @@
 //! of the balancer come from `lb::config`. Nothing is printed or run here.
 
 mod complaint;
+mod file_flags;
 mod flags;
 mod heartbeat;
 mod help;
@@ -23,6 +24,7 @@ use clap::{CommandFactory as _, Parser as _};
 use flags::{Command, Flags};
 use lb::config::{Config, ConfigError};
 use std::ffi::OsString;
+use std::fmt;
 
 /// A command with its arguments.
 #[derive(Debug)]
@@ -49,10 +51,59 @@ pub(crate) struct Order {
     pub(crate) config: Config,
     /// True if it keeps its start line and its summary to itself.
     pub(crate) quiet: bool,
+    /// What is to be said of the configuration file, one line each.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What is wrong with the command line, or with the file that it names.
+#[derive(Debug)]
+pub(crate) struct Complaints {
+    errors: Vec<ConfigError>,
+    is_of_file: bool,
+}
+
+impl Complaints {
+    /// Errors of a configuration file.
+    fn of_file(errors: Vec<ConfigError>) -> Self {
+        Self {
+            errors,
+            is_of_file: true,
+        }
+    }
+
+    /// Each of them.
+    pub(crate) fn errors(&self) -> &[ConfigError] {
+        &self.errors
+    }
+
+    /// Returns whether the command line is wrong by itself.
+    pub(crate) fn are_usage(&self) -> bool {
+        !self.is_of_file && self.errors.iter().all(|error| error.kind().is_usage())
+    }
+}
+
+impl From<ConfigError> for Complaints {
+    fn from(error: ConfigError) -> Self {
+        Self {
+            errors: vec![error],
+            is_of_file: false,
+        }
+    }
+}
+
+impl fmt::Display for Complaints {
+    /// A line for each.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, error) in self.errors.iter().enumerate() {
+            let gap = if nth == 0 { "" } else { "\n" };
+            write!(f, "{gap}{error}")?;
+        }
+        Ok(())
+    }
 }
 
 /// Reads the arguments, the first of which is the name of the program.
-pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, ConfigError> {
+pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Complaints> {
     let args: Vec<OsString> = args.into_iter().collect();
     match Flags::try_parse_from(&args) {
         Ok(Flags {
@@ -60,15 +111,17 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocatio
             ..
         }) => match command {
             #[cfg(feature = "simulate")]
-            Command::Simulate(flags) => flags.invocation(),
+            Command::Simulate(flags) => Ok(flags.invocation()?),
             Command::Heartbeat(flags) => Ok(Invocation::Send(Box::new(flags.order()?))),
             Command::Ping(flags) => Ok(Invocation::Watch(Box::new(flags.order()?))),
             Command::Monitor(flags) => Ok(Invocation::Watch(Box::new(flags.order()?))),
+            Command::Check(flags) => flags.invocation(),
+            Command::Config(flags) => flags.invocation(),
         },
         Ok(flags) => invocation(flags),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Invocation::Show(error)),
-            _ => Err(complaint::of(&error, command(&args))),
+            _ => Err(complaint::of(&error, command(&args)).into()),
         },
     }
 }
@@ -79,13 +132,27 @@ fn command(args: &[OsString]) -> Option<&str> {
     Flags::command().find_subcommand(word).map(|_| word)
 }
 
-fn invocation(flags: Flags) -> Result<Invocation, ConfigError> {
+fn invocation(flags: Flags) -> Result<Invocation, Complaints> {
     if flags.settings.wants_strategies {
         return Ok(Invocation::List(strategy_choice::list()));
     }
+    let given = &flags.settings.given;
+    let (config, notes) = match &flags.config {
+        None => (given.config()?, Vec::new()),
+        Some(file) => {
+            let loaded = file_flags::read(file, given)?;
+            let warnings = loaded.warnings.iter();
+            let warnings = warnings.map(|warning| format!("warning: {warning}"));
+            (
+                loaded.config,
+                loaded.overrides.iter().cloned().chain(warnings).collect(),
+            )
+        }
+    };
     Ok(Invocation::Balance(Box::new(Order {
-        config: flags.settings.given.config()?,
+        config,
         quiet: flags.quiet,
+        notes,
     })))
 }
 

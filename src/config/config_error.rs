@@ -10,7 +10,8 @@ use std::fmt::{self, Display, Formatter};
 
 /// A configuration that cannot be used, and the remedy.
 ///
-/// Displays as `--flag 'value': problem; remedy`, where flag and value may be missing. Parsers know
+/// Displays as `--flag 'value': problem; remedy`, where flag and value may be missing; one in a file
+/// as `FILE:LINE:COLUMN: key 'value': problem; remedy`. Parsers know
 /// only the value; their callers add the flag by [`with_flag`](Self::with_flag):
 ///
 /// ```
@@ -25,6 +26,8 @@ use std::fmt::{self, Display, Formatter};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     kind: ConfigErrorKind,
+    /// `FILE:LINE:COLUMN`, if it is in a file.
+    place: Option<Box<str>>,
     flag: Option<Cow<'static, str>>,
     value: Option<String>,
     problem: Cow<'static, str>,
@@ -39,6 +42,7 @@ impl ConfigError {
     ) -> Self {
         Self {
             kind: ConfigErrorKind::Invalid,
+            place: None,
             flag: None,
             value: None,
             problem: problem.into(),
@@ -70,6 +74,48 @@ impl ConfigError {
         Self {
             flag: Some(flag.into()),
             ..self
+        }
+    }
+
+    /// Names no setting.
+    #[cfg(feature = "file")]
+    pub(super) fn without_flag(self) -> Self {
+        Self { flag: None, ..self }
+    }
+
+    /// Says where in a file it is.
+    #[cfg(feature = "file")]
+    pub(super) fn with_place(self, place: String) -> Self {
+        Self {
+            place: Some(place.into()),
+            ..self
+        }
+    }
+
+    /// Says the problem in other words.
+    #[cfg(feature = "file")]
+    pub(super) fn map_problem(self, map: impl FnOnce(&str) -> String) -> Self {
+        Self {
+            problem: map(&self.problem).into(),
+            ..self
+        }
+    }
+
+    /// Says the remedy in other words.
+    #[cfg(feature = "file")]
+    pub(super) fn map_remedy(self, map: impl FnOnce(&str) -> String) -> Self {
+        Self {
+            remedy: map(&self.remedy).into(),
+            ..self
+        }
+    }
+
+    /// Quotes the value it had, unless one is quoted already.
+    #[cfg(feature = "file")]
+    pub(super) fn with_value_if_none(self, value: &str) -> Self {
+        match self.value {
+            Some(_) => self,
+            None => self.with_value(value),
         }
     }
 
@@ -113,6 +159,7 @@ impl From<AddressError> for ConfigError {
         let (value, problem, remedy) = error.into_parts();
         Self {
             kind: ConfigErrorKind::Invalid,
+            place: None,
             flag: None,
             value,
             problem,
@@ -123,6 +170,9 @@ impl From<AddressError> for ConfigError {
 
 impl Display for ConfigError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{}: ", Printable(place))?;
+        }
         match (&self.flag, &self.value) {
             (Some(flag), Some(value)) => write!(f, "{} '{}': ", Printable(flag), Printable(value))?,
             (Some(flag), None) => write!(f, "{}: ", Printable(flag))?,

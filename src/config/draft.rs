@@ -44,10 +44,26 @@ impl Given {
         self.0.push((setting, value.into()));
     }
 
+    /// Forgets the values of a setting.
+    #[cfg(feature = "file")]
+    pub(super) fn remove(&mut self, name: &str) {
+        self.0.retain(|(setting, _)| setting.name != name);
+    }
+
     /// Returns whether a setting has a value.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(setting, _)| setting.name == name)
+    }
+
+    /// The values of a setting.
+    #[cfg(feature = "file")]
+    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self
+            .0
+            .iter()
+            .filter(move |(setting, _)| setting.name == name);
+        named.map(|(_, value)| value.as_str())
     }
 
     /// The last value of a setting.
@@ -63,13 +79,21 @@ impl Given {
     /// # Errors
     /// A value is malformed or out of range, or values do not go together.
     pub fn config(&self) -> Result<Config, ConfigError> {
+        let draft = self.draft()?;
+        self.check_requirements()?;
+        match self.conflicts_in(draft.mode(), &draft).into_iter().next() {
+            Some(conflict) => Err(conflict),
+            None => draft.config(),
+        }
+    }
+
+    /// The values, each of which is sound by itself, and the defaults of the others.
+    pub(super) fn draft(&self) -> Result<Draft, ConfigError> {
         let mut draft = Draft::default();
         for (setting, value) in &self.0 {
             self.set(&mut draft, setting, value)?;
         }
-        self.check_requirements()?;
-        self.check_mode(&draft)?;
-        draft.config()
+        Ok(draft)
     }
 
     fn set(&self, draft: &mut Draft, given: &Setting, value: &str) -> Result<(), ConfigError> {
@@ -82,7 +106,8 @@ impl Given {
         Ok(())
     }
 
-    fn check_requirements(&self) -> Result<(), ConfigError> {
+    /// Checks that the settings are there without which others have no effect.
+    pub(super) fn check_requirements(&self) -> Result<(), ConfigError> {
         let required = self.0.iter().filter_map(|(given, _)| given.requires);
         match required.filter(|name| !self.has(name)).find_map(setting) {
             Some(missing) => {
@@ -98,37 +123,35 @@ impl Given {
         }
     }
 
-    /// Refuses settings that have no effect in TCP mode.
-    fn check_mode(&self, draft: &Draft) -> Result<(), ConfigError> {
-        if draft.traffic.mode == Mode::Http {
-            return Ok(());
+    /// The settings that have no effect in this mode.
+    pub(super) fn conflicts_in(&self, mode: Mode, draft: &Draft) -> Vec<ConfigError> {
+        let mut conflicts = Vec::new();
+        if mode == Mode::Http {
+            return conflicts;
         }
         if goes_by_requests(&draft.pool.strategy) {
-            let value = self.value("strategy").unwrap_or_default();
             let problem = "goes by requests, which tcp mode does not read";
             let remedy = "use ip-hash, ip-maglev or a strategy without a key";
-            return Err(ConfigError::new(problem, remedy)
-                .with_kind(ConfigErrorKind::Conflict)
-                .with_flag("--strategy")
-                .with_value(value));
+            let error = ConfigError::new(problem, remedy).with_flag("--strategy");
+            conflicts.push(error.with_value(self.value("strategy").unwrap_or_default()));
         }
         if draft.limits.backend_max_connections == Some(BackendLimit::Auto) {
             let problem = "learns from responses, which tcp mode does not read";
-            return Err(ConfigError::new(problem, "give a number, or leave it out")
-                .with_kind(ConfigErrorKind::Conflict)
-                .with_flag("--backend-max-connections")
-                .with_value(BackendLimit::Auto));
+            let error = ConfigError::new(problem, "give a number, or leave it out");
+            let error = error.with_flag("--backend-max-connections");
+            conflicts.push(error.with_value(BackendLimit::Auto));
         }
-        let mut given = self.0.iter().map(|(setting, _)| setting);
-        match given.find(|setting| setting.http_only) {
-            Some(setting) => {
+        let mut seen = Vec::new();
+        for (setting, _) in &self.0 {
+            if setting.http_only && !seen.contains(&setting.name) {
+                seen.push(setting.name);
                 let remedy = "leave it out, or balance requests with --mode http";
-                Err(ConfigError::new("has no effect in tcp mode", remedy)
-                    .with_kind(ConfigErrorKind::Conflict)
-                    .with_flag(setting.flag()))
+                let error = ConfigError::new("has no effect in tcp mode", remedy);
+                conflicts.push(error.with_flag(setting.flag()));
             }
-            None => Ok(()),
         }
+        let conflict = |error: ConfigError| error.with_kind(ConfigErrorKind::Conflict);
+        conflicts.into_iter().map(conflict).collect()
     }
 }
 
@@ -141,6 +164,11 @@ fn goes_by_requests(strategy: &StrategySpec) -> bool {
 }
 
 impl Draft {
+    /// The mode of a listener.
+    pub(super) const fn mode(&self) -> Mode {
+        self.traffic.mode
+    }
+
     /// One listener and one pool with these settings.
     fn config(&self) -> Result<Config, ConfigError> {
         let pool = self.pool(DEFAULT_POOL)?;

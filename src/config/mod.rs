@@ -29,6 +29,8 @@ mod config_error;
 mod draft;
 mod duration;
 mod ejection;
+#[cfg(feature = "file")]
+mod file;
 mod forward;
 mod health;
 mod heartbeats;
@@ -65,6 +67,8 @@ pub use choice::Mode;
 pub use config_error::{ConfigError, ConfigErrorKind};
 pub use duration::HumanDuration;
 pub use ejection::EjectionPolicy;
+#[cfg(feature = "file")]
+pub use file::Loaded;
 pub use health::Health;
 pub use heartbeats::Heartbeats;
 pub(crate) use internal::*;
@@ -345,6 +349,8 @@ fn check_listeners(listeners: &[ListenerConfig], pools: usize) -> Result<(), Con
 pub(crate) mod internal {
     pub use super::choice::{parse_forwarded_for, parse_proxy_version, parse_switch};
     pub use super::draft::Given;
+    #[cfg(feature = "file")]
+    pub use super::file::{default_file, load, parse, schema};
     pub use super::health::{NO_CHECK, parse_check_kind};
     pub use super::heartbeats::parse_heartbeat_address;
     pub use super::number::parse_number;

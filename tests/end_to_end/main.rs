@@ -19,6 +19,7 @@ mod access_log;
 mod balance;
 mod bulk;
 mod command_line;
+mod config_file;
 mod conformance;
 mod faults;
 mod health;

@@ -4,12 +4,11 @@ mod help;
 mod mistakes;
 mod settings;
 
-use super::{Invocation, Order, read};
-use lb::config::ConfigError;
+use super::{Complaints, Invocation, Order, read};
 use std::ffi::OsString;
 
 /// Reads what a shell would make of `line`, which has no quotes.
-pub(super) fn read_line(line: &str) -> Result<Invocation, ConfigError> {
+pub(super) fn read_line(line: &str) -> Result<Invocation, Complaints> {
     read(line.split_whitespace().map(OsString::from))
 }
 

@@ -36,6 +36,9 @@ pub(super) fn run(order: &Order) -> ExitCode {
             say(&line);
         }
     }
+    for note in &order.notes {
+        say(&format_args!("lb: {note}"));
+    }
     if balancer.is_short_of_descriptors() {
         say(&format!(
             "lb: warning: takes {} client connections, not 8000: the limit of file descriptors \
