@@ -85,7 +85,8 @@ settings! {
 }
 
 impl Limits {
-    /// The limits of a request or response head.
+    /// The limits of a request or response head, as the parser takes them.
+    #[doc(hidden)]
     #[must_use]
     pub fn head(&self) -> HeadLimits {
         HeadLimits {

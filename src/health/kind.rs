@@ -72,7 +72,7 @@ impl CheckKind {
 
     /// Returns its transport.
     #[must_use]
-    pub const fn transport(self) -> CheckTransport {
+    pub(crate) const fn transport(self) -> CheckTransport {
         self.0.transport
     }
 

@@ -58,7 +58,8 @@ impl From<&String> for BackendRef {
 impl fmt::Display for BackendRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Id(id) => write!(f, "{id:?}"),
+            // Slot and generation.
+            Self::Id(id) => write!(f, "#{}.{}", id.slot(), id.generation()),
             Self::Name(name) => write!(f, "{name}"),
         }
     }
