@@ -1,7 +1,7 @@
 //! Owns who may publish and subscribe where: tokens and their topics, read from TOML. Keeps digests
 //! of tokens only, so a comparison tells nothing by its time and a dump of memory no token.
 
-use crate::topic::{is_at_or_below, key_of};
+use crate::topic::{Topic, TopicLimits, is_at_or_below};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
@@ -107,7 +107,8 @@ impl AccessRules {
                     nth + 1
                 ));
             }
-            let rights = rights(&entry.publish, &entry.subscribe);
+            let rights = rights(&entry.publish, &entry.subscribe)
+                .map_err(|error| format!("token {}: {error}", nth + 1))?;
             if tokens
                 .insert(digest(&entry.secret), Arc::new(rights))
                 .is_some()
@@ -115,8 +116,13 @@ impl AccessRules {
                 return Err(format!("token {}: this secret is there twice", nth + 1));
             }
         }
-        let anonymous = file.anonymous;
-        let anonymous = anonymous.map(|entry| Arc::new(rights(&entry.publish, &entry.subscribe)));
+        let anonymous = match file.anonymous {
+            Some(entry) => Some(Arc::new(
+                rights(&entry.publish, &entry.subscribe)
+                    .map_err(|error| format!("anonymous: {error}"))?,
+            )),
+            None => None,
+        };
         Ok(Self { tokens, anonymous })
     }
 
@@ -131,12 +137,25 @@ impl AccessRules {
     }
 }
 
-fn rights(publish: &[String], subscribe: &[String]) -> Rights {
-    let keys = |topics: &[String]| topics.iter().map(|text| key_of(text).into()).collect();
-    Rights {
-        publish: keys(publish),
-        subscribe: keys(subscribe),
-    }
+fn rights(publish: &[String], subscribe: &[String]) -> Result<Rights, String> {
+    Ok(Rights {
+        publish: keys(publish)?,
+        subscribe: keys(subscribe)?,
+    })
+}
+
+/// The keys of topics: one that can never be published to would be a right to nothing.
+fn keys(topics: &[String]) -> Result<Vec<Box<str>>, String> {
+    // How long topics may be is not said here.
+    let limits = TopicLimits {
+        max_bytes: usize::MAX,
+        max_depth: usize::MAX,
+    };
+    let key = |text: &String| match Topic::parse(text, &limits) {
+        Ok(topic) => Ok(topic.key().into()),
+        Err(refusal) => Err(refusal.text.into_owned()),
+    };
+    topics.iter().map(key).collect()
 }
 
 fn digest(token: &str) -> [u8; 32] {
@@ -212,6 +231,9 @@ mod tests {
             "[[token]]\nsecret = \"s3cr3t two\"",
             "[[token]]\nsecret = \"s3cr3t\"\n[[token]]\nsecret = \"s3cr3t\"",
             "[[token]]\nsecret = s3cr3t",
+            // Neither would ever match.
+            "[[token]]\nsecret = \"s3cr3t\"\npublish = [\"/weather/\"]",
+            "[anonymous]\nsubscribe = [\"/weather//wind\"]",
         ] {
             let error = AccessRules::parse(text).unwrap_err();
             assert!(!error.contains("s3cr3t"), "{error}");
