@@ -21,6 +21,8 @@ pub struct Limits {
     pub max_retained_bytes: usize,
     /// Subscriptions of one connection.
     pub max_subscriptions: usize,
+    /// Bytes of the subscriptions of all connections.
+    pub subscription_total_bytes: usize,
     /// Messages that wait for one consumer.
     pub queue_messages: usize,
     /// Bytes that wait for one consumer.
@@ -48,6 +50,7 @@ impl Default for Limits {
             max_topics: 100_000,
             max_retained_bytes: 256 << 20,
             max_subscriptions: 1024,
+            subscription_total_bytes: 256 << 20,
             queue_messages: 10_000,
             queue_bytes: 8 << 20,
             queue_total_bytes: 1 << 30,

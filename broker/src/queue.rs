@@ -197,12 +197,30 @@ impl Queue {
 
     /// Drops all messages. Reports how many.
     pub(crate) fn drop_all(&mut self) -> u64 {
-        let mut dropped = 0;
-        while self.drop_oldest() {
-            dropped += 1;
-        }
+        let before = self.entries.len();
+        let mut is_started = self.written > 0;
+        self.entries.retain(|entry| {
+            let stays = std::mem::take(&mut is_started) || entry.kind == Kind::Reply;
+            if !stays {
+                self.bytes -= entry.frame.bytes.len();
+            }
+            stays
+        });
+        let dropped = (before - self.entries.len()) as u64;
         self.missed += dropped;
         dropped
+    }
+
+    /// Drops everything, replies and a frame that is partly written too: nothing can follow.
+    pub(crate) fn clear(&mut self) {
+        self.entries = VecDeque::new();
+        self.bytes = 0;
+        self.written = 0;
+    }
+
+    /// Bytes that the queue still has room for.
+    pub(crate) const fn room(&self) -> usize {
+        self.limits.bytes.saturating_sub(self.bytes)
     }
 
     /// Messages dropped that the consumer has not been told of.

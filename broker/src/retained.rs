@@ -3,8 +3,9 @@
 
 use crate::codec::Payload;
 use crate::error::{Code, Refusal};
-use crate::topic::{Topic, is_at_or_below};
+use crate::topic::Topic;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 /// Bytes that a topic takes besides its texts and value: nodes of the map and allocations.
 const OVERHEAD: usize = 128;
@@ -92,16 +93,17 @@ impl RetainedValues {
     }
 
     /// The values below a topic, itself not included, in the order of their keys.
-    pub(crate) fn below<'a>(
-        &'a self,
-        key: &'a str,
-    ) -> impl Iterator<Item = (&'a str, &'a Retained)> {
-        // Keys that begin with `key` are neighbours; "temp", "temp-2" and "temp/in" are all among
-        // them, so whole segments are looked at too.
+    pub(crate) fn below(&self, key: &str) -> impl Iterator<Item = (&str, &Retained)> {
+        // With a slash behind it, so that of "temp-2" and "temp/in" only the latter is looked at.
+        // Below the root is everything, as the broker's own topics have no last values here.
+        let prefix = if key.is_empty() {
+            String::new()
+        } else {
+            format!("{key}/")
+        };
         self.values
-            .range::<str, _>((std::ops::Bound::Excluded(key), std::ops::Bound::Unbounded))
-            .take_while(move |(other, _)| other.starts_with(key))
-            .filter(move |(other, _)| is_at_or_below(other, key))
+            .range::<str, _>((Bound::Included(&*prefix), Bound::Unbounded))
+            .take_while(move |(other, _)| other.starts_with(&*prefix))
             .map(|(other, retained)| (&**other, retained))
     }
 

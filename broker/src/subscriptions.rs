@@ -6,6 +6,11 @@ use crate::topic::{is_own, segments};
 use slab::Slab;
 use std::collections::HashMap;
 
+/// Bytes that a node takes besides its segment, which is there twice: measured.
+const NODE_BYTES: usize = 256;
+/// Bytes that a subscription takes besides its topic, which its connection keeps in two spellings.
+const SUBSCRIPTION_BYTES: usize = 128;
+
 /// The root, which is never removed.
 const ROOT: usize = 0;
 
@@ -21,13 +26,28 @@ struct Node {
 #[derive(Debug)]
 pub(crate) struct Subscriptions {
     nodes: Slab<Node>,
+    /// Bytes of all, those that their connections keep included.
+    bytes: usize,
 }
 
 impl Subscriptions {
     pub(crate) fn new() -> Self {
         let mut nodes = Slab::new();
         nodes.insert(Node::default());
-        Self { nodes }
+        Self { nodes, bytes: 0 }
+    }
+
+    /// Bytes that all subscriptions would take with another one.
+    pub(crate) fn bytes_with(&self, key: &str) -> usize {
+        let mut at = Some(ROOT);
+        let mut added = subscription_bytes(key);
+        for segment in segments(key) {
+            at = at.and_then(|at| self.child(at, segment));
+            if at.is_none() {
+                added += node_bytes(segment);
+            }
+        }
+        self.bytes + added
     }
 
     /// Adds a subscription. Adding it twice would deliver twice: the session sees to that.
@@ -38,6 +58,7 @@ impl Subscriptions {
         }
         if let Some(node) = self.nodes.get_mut(at) {
             node.subscribers.push(id);
+            self.bytes += subscription_bytes(key);
         }
     }
 
@@ -45,6 +66,7 @@ impl Subscriptions {
         if let Some(child) = self.child(parent, segment) {
             return child;
         }
+        self.bytes += node_bytes(segment);
         let child = self.nodes.insert(Node {
             parent,
             segment: segment.into(),
@@ -73,6 +95,7 @@ impl Subscriptions {
             && let Some(place) = node.subscribers.iter().position(|other| *other == id)
         {
             node.subscribers.swap_remove(place);
+            self.bytes -= subscription_bytes(key);
         }
         self.prune(at);
     }
@@ -85,6 +108,7 @@ impl Subscriptions {
                 .is_some_and(|n| n.subscribers.is_empty() && n.children.is_empty())
         {
             let node = self.nodes.remove(at);
+            self.bytes -= node_bytes(&node.segment);
             if let Some(parent) = self.nodes.get_mut(node.parent) {
                 parent.children.remove(&node.segment);
             }
@@ -122,6 +146,14 @@ impl Subscriptions {
     pub(crate) fn nodes(&self) -> usize {
         self.nodes.len() - 1
     }
+}
+
+const fn node_bytes(segment: &str) -> usize {
+    NODE_BYTES + 2 * segment.len()
+}
+
+const fn subscription_bytes(key: &str) -> usize {
+    SUBSCRIPTION_BYTES + 2 * key.len()
 }
 
 #[cfg(test)]
@@ -168,11 +200,14 @@ mod tests {
         let mut tree = Subscriptions::new();
         let (one, two) = (ConnectionId::new(1, 0), ConnectionId::new(2, 0));
         tree.add("a/b/c", one);
+        let with_another = tree.bytes_with("a/b");
         tree.add("a/b", two);
+        assert_eq!(tree.bytes, with_another);
         tree.remove("a/b/c", one);
         assert_eq!(tree.nodes(), 2);
         tree.remove("a/b", two);
         assert_eq!(tree.nodes(), 0);
         tree.remove("a/b", two);
+        assert_eq!(tree.bytes, 0);
     }
 }

@@ -49,6 +49,7 @@ impl Broker {
         let number = self.publication;
         let most = self.limits.max_frame_bytes;
         let mut overflowed = Vec::new();
+        let mut reached = 0;
         let Self {
             sessions,
             subscriptions,
@@ -58,6 +59,7 @@ impl Broker {
             ..
         } = self;
         subscriptions.matching(publication.topic.key(), |id, _| {
+            reached += 1;
             let session = sessions.get_mut(id);
             let Some(session) = session.filter(|session| session.last_publication != number) else {
                 return;
@@ -85,20 +87,55 @@ impl Broker {
         for id in overflowed {
             self.close(id, &overflow(), now);
         }
+        self.work += reached;
+        self.relieve_if_full(now);
+    }
+
+    /// Makes room if all queues together are over their limit.
+    pub(super) fn relieve_if_full(&mut self, now: Timestamp) {
         if self.meter.get() > self.limits.queue_total_bytes {
             self.relieve(now);
         }
     }
 
     /// Empties the largest queues until a quarter of all room is free: rare, so it may look at all.
+    /// Messages give way first. Where replies fill the room, their connections are cut off: a
+    /// socket that has not taken them would not take the reason either.
     fn relieve(&mut self, now: Timestamp) {
-        let enough = self.limits.queue_total_bytes / 4 * 3;
-        let mut by_size: Vec<(usize, ConnectionId)> = self
-            .sessions
-            .iter()
+        self.drop_messages_of_largest(now);
+        let enough = self.room_when_relieved();
+        let mut by_size = self.by_queue_size();
+        while self.meter.get() > enough
+            && let Some((bytes, id)) = by_size.pop()
+            && bytes > 0
+        {
+            self.leave(id);
+            if let Some(session) = self.sessions.get_mut(id) {
+                session.phase = Phase::Closing { since: now };
+                session.queue.clear();
+                self.stats.errors += 1;
+                self.actions.close(id);
+            }
+        }
+    }
+
+    const fn room_when_relieved(&self) -> u64 {
+        self.limits.queue_total_bytes / 4 * 3
+    }
+
+    /// Bytes that wait, and for which connection; the largest last.
+    fn by_queue_size(&self) -> Vec<(usize, ConnectionId)> {
+        let sizes = self.sessions.iter();
+        let mut by_size: Vec<_> = sizes
             .map(|session| (session.queue.bytes(), session.id))
             .collect();
         by_size.sort_unstable();
+        by_size
+    }
+
+    fn drop_messages_of_largest(&mut self, now: Timestamp) {
+        let enough = self.room_when_relieved();
+        let mut by_size = self.by_queue_size();
         while self.meter.get() > enough
             && let Some((_, id)) = by_size.pop()
         {

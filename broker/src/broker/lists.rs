@@ -1,6 +1,7 @@
 //! Topics and subscribers, in as many parts as the frames they come in need.
 
 use super::Broker;
+use super::replies::too_long;
 use crate::codec::{Children, Message, SubscriberEntry};
 use crate::connection_id::ConnectionId;
 use crate::error::Refusal;
@@ -8,6 +9,9 @@ use crate::framing;
 use crate::queue::Frame;
 use crate::time::Timestamp;
 use crate::topic::Topic;
+
+/// The work of an entry of a list, as [`Broker::take_work`] counts it.
+const ENTRY_WORK: usize = 4;
 
 impl Broker {
     pub(super) fn list(
@@ -20,11 +24,23 @@ impl Broker {
             return Ok(());
         };
         let rights = &member.rights;
-        let readable = self
-            .retained
-            .all()
-            .filter(|(key, _)| rights.may_subscribe(key));
-        let topics: Vec<String> = readable.map(|(_, last)| last.text.to_string()).collect();
+        let room = self.sessions.get(id).map_or(0, |s| s.queue.room());
+        let (mut topics, mut bytes, mut seen) = (Vec::new(), 0, 0);
+        for (key, last) in self.retained.all() {
+            seen += 1;
+            if rights.may_subscribe(key) {
+                bytes += last.text.len();
+                topics.push(last.text.to_string());
+            }
+            // No format writes them shorter: there is no need to see the rest.
+            if bytes > room && topics.len() > 1 {
+                break;
+            }
+        }
+        self.work += seen * ENTRY_WORK;
+        if bytes > room && topics.len() > 1 {
+            return Err(too_long(bytes));
+        }
         let parts = parts(&topics, self.limits.max_frame_bytes, |topic| topic.len());
         let messages = parts.into_iter().map(|(part, is_last)| {
             let reply = Message::new("topics").id(request).flag("more", !is_last);
@@ -55,6 +71,7 @@ impl Broker {
                 });
             }
         });
+        self.work += entries.len() * ENTRY_WORK;
         let bytes = |entry: &SubscriberEntry| entry.client.len() + entry.topic.len() + 48;
         let parts = parts(&entries, self.limits.max_frame_bytes, bytes);
         let messages = parts.into_iter().map(|(part, is_last)| {

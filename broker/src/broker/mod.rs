@@ -67,6 +67,8 @@ pub struct Broker {
     stats: Stats,
     actions: Actions,
     last_stats: Timestamp,
+    /// Work since the shell last asked.
+    work: usize,
 }
 
 impl Broker {
@@ -86,6 +88,7 @@ impl Broker {
             stats: Stats::default(),
             actions: Actions::default(),
             last_stats: Timestamp::default(),
+            work: 0,
         }
     }
 
@@ -169,6 +172,13 @@ impl Broker {
         if let Err(refusal) = outcome {
             self.close(id, &refusal, now);
         }
+        self.relieve_if_full(now);
+    }
+
+    /// Takes the work of the frames since the last call, so that a connection whose short frames
+    /// ask for much can be made to wait for the others. A message queued for one consumer is one.
+    pub const fn take_work(&mut self) -> usize {
+        std::mem::replace(&mut self.work, 0)
     }
 
     /// The stream of a connection cannot be followed any further.
@@ -256,6 +266,7 @@ impl Broker {
                 _ => self.acknowledge(waiting.connection, waiting.request, &waiting.topic, now),
             }
         }
+        self.relieve_if_full(now);
     }
 
     /// Reports that no change is waiting to be stored.

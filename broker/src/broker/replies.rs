@@ -78,9 +78,7 @@ impl Broker {
             return Ok(());
         };
         if !session.queue.takes(&frames) {
-            let bytes: usize = frames.iter().map(|frame| frame.len()).sum();
-            let text = format!("the reply takes {bytes} bytes, more than the queue has room for");
-            return Err(Refusal::new(Code::Limit, text));
+            return Err(too_long(frames.iter().map(|frame| frame.len()).sum()));
         }
         for frame in frames {
             match session.queue.push_reply(frame) {
@@ -160,6 +158,12 @@ impl Broker {
             self.refuse(id, Some(request), &refusal, now);
         }
     }
+}
+
+/// The refusal of a reply in parts that the queue does not take.
+pub(super) fn too_long(bytes: usize) -> Refusal {
+    let text = format!("the reply takes {bytes} bytes or more, more than the queue has room for");
+    Refusal::new(Code::Limit, text)
 }
 
 /// The refusal of a connection that asks and does not read.

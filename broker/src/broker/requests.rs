@@ -10,6 +10,9 @@ use crate::error::{Code, Refusal};
 use crate::time::Timestamp;
 use crate::topic::Topic;
 
+/// Bytes that are translated in the time that it takes to queue a message for one consumer.
+pub(super) const BYTES_PER_WORK: usize = 16;
+
 impl Broker {
     /// A frame of a connection that has announced itself.
     pub(super) fn request(
@@ -21,11 +24,21 @@ impl Broker {
     ) {
         match read_request(format, frame, self.limits.max_value_bytes) {
             Ok(request) => {
+                if let Body::Publish { value, .. } = &request.body {
+                    let bytes = value.as_ref().map_or(0, Payload::len);
+                    self.work += bytes.saturating_sub(frame.len()) / BYTES_PER_WORK;
+                }
                 if let Err(refusal) = self.serve(id, request.id, request.body, now) {
                     self.refuse_frame(id, request.id, &refusal, now);
                 }
             }
-            Err(refusal) => self.refuse_frame(id, None, &refusal, now),
+            Err(refusal) => {
+                if refusal.code == Code::TooLarge {
+                    // A short pickle can say a long value, which is read up to the limit.
+                    self.work += self.limits.max_value_bytes / BYTES_PER_WORK;
+                }
+                self.refuse_frame(id, None, &refusal, now);
+            }
         }
     }
 
@@ -184,6 +197,7 @@ impl Broker {
         let Some((text, payload)) = found else {
             return Err(Refusal::new(Code::NoValue, "this topic has no last value"));
         };
+        self.work += payload.len() / BYTES_PER_WORK;
         let reply = Message::new("value").id(request).text("topic", &text);
         self.reply(id, &reply.children(Children::Value(&payload)), now)
     }

@@ -3,6 +3,7 @@
 
 use super::Broker;
 use super::deliver::overflow;
+use super::requests::BYTES_PER_WORK;
 use super::session::Phase;
 use crate::codec::{Format, Message, Payload};
 use crate::connection_id::ConnectionId;
@@ -33,16 +34,21 @@ impl Broker {
                 format!("this connection has {most} subscriptions already, the most allowed");
             return Err(Refusal::new(Code::Limit, text));
         }
+        let most = self.limits.subscription_total_bytes;
+        if is_new && self.subscriptions.bytes_with(topic.key()) > most {
+            let text =
+                format!("subscriptions of all connections would take more than {most} bytes");
+            return Err(Refusal::new(Code::Limit, text));
+        }
         let frames = self.last_values(member.format, topic, retain_subtree, now);
+        let bytes: usize = frames.iter().map(|frame| frame.len()).sum();
+        self.work += frames.len() + bytes / BYTES_PER_WORK;
         let Some(session) = self.sessions.get_mut(id) else {
             return Ok(());
         };
         if !session.queue.takes(&frames) {
-            let text = format!(
-                "{} last values are more than the queue of a connection takes; read first, or \
-                 subscribe in parts",
-                frames.len()
-            );
+            let text = "the last values are more than the queue of a connection takes; read \
+                        first, or subscribe in parts";
             return Err(Refusal::new(Code::Limit, text));
         }
         for frame in frames {
@@ -76,26 +82,34 @@ impl Broker {
         now: Timestamp,
     ) -> Vec<Rc<Frame>> {
         let mut frames = Vec::new();
+        let mut bytes_of_all = 0;
+        // Reports that an empty queue would take these frames: if not, the rest is not needed.
         let mut add = |text: &str, payload: &Payload| {
             let message = Message::delivery(text, Some(payload), true);
             let bytes = framing::encode(format, &message, self.limits.max_frame_bytes)
                 .or_else(|refusal| self.undeliverable(format, text, &refusal));
             if let Ok(bytes) = bytes {
+                bytes_of_all += bytes.len();
                 frames.push(Frame::new(bytes, &self.meter));
             }
+            frames.len() <= 1
+                || (frames.len() < self.limits.queue_messages
+                    && bytes_of_all <= self.limits.queue_bytes)
         };
         if topic.is_own() {
             for (text, value) in self.own_values(topic, retain_subtree, now) {
-                add(text, &value);
+                let _ = add(text, &value);
             }
             return frames;
         }
         if let Some(last) = self.retained.get(topic.key()) {
-            add(&last.text, &last.payload);
+            let _ = add(&last.text, &last.payload);
         }
         if retain_subtree {
             for (_, last) in self.retained.below(topic.key()) {
-                add(&last.text, &last.payload);
+                if !add(&last.text, &last.payload) {
+                    break;
+                }
             }
         }
         frames

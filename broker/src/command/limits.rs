@@ -52,6 +52,11 @@ struct SizeFlags {
     /// Subscriptions of one connection
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = count(1, 1_000_000))]
     max_subscriptions: usize,
+
+    /// Bytes of the subscriptions of all connections
+    #[arg(long, value_name = "BYTES", default_value_t = 256 << 20,
+          value_parser = count(1 << 20, 1 << 40))]
+    subscription_total_bytes: usize,
 }
 
 #[derive(Args)]
@@ -66,7 +71,8 @@ struct QueueFlags {
           value_parser = count(1024, 1 << 40))]
     queue_bytes: usize,
 
-    /// Bytes that may wait for all consumers together; a message for many counts once
+    /// Bytes that may wait for all connections together; a message for many counts once. Beyond it
+    /// the longest queues lose their messages, then connections with unread replies are cut off
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 30,
           value_parser = count(1 << 20, 1 << 40))]
     queue_total_bytes: usize,
@@ -124,6 +130,7 @@ impl LimitFlags {
             max_topics: sizes.max_topics,
             max_retained_bytes: sizes.max_retained,
             max_subscriptions: sizes.max_subscriptions,
+            subscription_total_bytes: sizes.subscription_total_bytes,
             queue_messages: queues.queue_messages,
             queue_bytes: queues.queue_bytes,
             queue_total_bytes: queues.queue_total_bytes as u64,

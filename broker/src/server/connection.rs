@@ -15,6 +15,9 @@ use mio::{Interest, Registry, Token};
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
 use std::net::Shutdown;
 
+/// Work that a connection may cause in one turn before the others have theirs; some milliseconds.
+const MAX_WORK: usize = 50_000;
+
 /// Slices handed to one `writev`. Frames are small; more slices save few system calls.
 const MAX_SLICES: usize = 128;
 
@@ -101,6 +104,8 @@ pub(super) struct Connection {
     reader: FrameReader,
     /// The beginning of a frame.
     partial: BytesMut,
+    /// `partial` may have whole frames, which were left for another turn.
+    has_frames: bool,
     /// It is in the list of connections to read from.
     is_readable: bool,
     /// The other side has ended its stream, so a short read is not the end of it.
@@ -118,6 +123,7 @@ impl Connection {
             transport,
             reader: FrameReader::new(max_frame_bytes),
             partial: BytesMut::new(),
+            has_frames: false,
             is_readable: false,
             is_ending: false,
             is_blocked: false,
@@ -138,6 +144,7 @@ impl Connection {
     pub(super) fn give_up(&mut self, broker: &mut Broker, refusal: &Refusal, now: Timestamp) {
         broker.broken_stream(self.id, refusal, now);
         self.is_lingering = true;
+        self.has_frames = false;
         self.partial = BytesMut::new();
     }
 
@@ -152,13 +159,18 @@ impl Connection {
         std::mem::replace(&mut self.is_blocked, false)
     }
 
-    /// Reads once and hands all whole frames to the broker.
+    /// Reads once and hands all whole frames to the broker; those that are left if they cause too
+    /// much work come first in the next turn.
     pub(super) fn read(
         &mut self,
         broker: &mut Broker,
         scratch: &mut Scratch,
         now: Timestamp,
     ) -> Progress {
+        if self.has_frames {
+            self.take_frames(broker, &[], &mut scratch.bytes, now);
+            return Progress::More;
+        }
         let count = match self.transport.read(&mut scratch.room) {
             Ok(0) => return Progress::Ended,
             Ok(count) => count,
@@ -173,6 +185,9 @@ impl Connection {
         if !self.is_lingering {
             let read = scratch.room.get(..count).unwrap_or_default();
             self.take_frames(broker, read, &mut scratch.bytes, now);
+        }
+        if self.has_frames {
+            return Progress::More;
         }
         if count < scratch.room.len() && !self.is_ending {
             self.is_readable = false;
@@ -196,11 +211,20 @@ impl Connection {
             &mut *shared
         };
         bytes.extend_from_slice(read);
+        self.has_frames = false;
+        let mut work = 0;
         loop {
             self.reader
                 .set_max_frame_bytes(broker.max_frame_bytes(self.id));
             match self.reader.next(bytes) {
-                Ok(Some(frame)) => broker.frame(self.id, &frame, now),
+                Ok(Some(frame)) => {
+                    broker.frame(self.id, &frame, now);
+                    work += broker.take_work();
+                    if work > MAX_WORK {
+                        self.has_frames = true;
+                        break;
+                    }
+                }
                 Ok(None) => break,
                 Err(refusal) => {
                     broker.broken_stream(self.id, &refusal, now);

@@ -8,9 +8,10 @@ use lb_broker::codec::{Format, Message};
 use lb_broker::framing::prefixed;
 use lb_broker::limits::Limits;
 use lb_broker::value::Value;
+use rustix::process::Signal;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One in five of these connections sends a whole frame, byte by byte; the others stop half-way.
 const CROWD: usize = 5000;
@@ -171,4 +172,59 @@ fn nothing_is_left_after_a_flood() {
     assert!(idle.is_err());
     let used = broker.cpu_ticks() - ticks;
     assert!(used < 30, "{used} ticks while idle");
+}
+
+/// Short requests that ask for much take turns with those of the others.
+#[test]
+fn a_flood_of_lists_holds_up_none() {
+    let broker = Broker::start(&[]);
+    let mut other = Client::connect(&broker.options(Format::Json)).unwrap();
+    for nth in 0..2000 {
+        other.publish(&format!("/topics/{nth}"), &Value::Int(nth));
+    }
+    other.subscribe("/done");
+    let mut flood = TcpStream::connect(broker.address).unwrap();
+    flood.write_all(&prefixed(b"lb-broker/1 json")).unwrap();
+    // Both wait for the broker when it goes on, the flood first. Its replies fit into its queue.
+    broker.signal(Signal::STOP);
+    let lists = prefixed(br#"{"method":"list"}"#).repeat(100);
+    let subtrees = br#"{"method":"subscribe","topic":"/","retain_subtree":true}"#;
+    flood.write_all(&lists).unwrap();
+    flood.write_all(&prefixed(subtrees).repeat(100)).unwrap();
+    let done = br#"{"method":"publish","topic":"/done","value":1}"#;
+    flood.write_all(&prefixed(done)).unwrap();
+    other.send(&Message::new("ping")).unwrap();
+    broker.signal(Signal::CONT);
+    let mut next = || {
+        let received = other.wait_before(Instant::now() + PATIENCE).unwrap();
+        received.method().to_owned()
+    };
+    assert_eq!(next(), "pong", "all of the flood came first");
+    // None of the frames that were left for later turns is forgotten.
+    assert_eq!(next(), "message");
+}
+
+/// Subscriptions to long topics do not fill the memory.
+#[test]
+fn subscriptions_are_bounded_together() {
+    let running = Running::limited(Limits {
+        subscription_total_bytes: 1 << 20,
+        ..Limits::default()
+    });
+    let deep = |nth: usize| format!("/{nth}{}", "/segment".repeat(30));
+    let mut hoarder = running.client(Format::Json);
+    let refused = (0..1024).find(|nth| {
+        let topic = deep(*nth);
+        let subscribe = Message::new("subscribe").text("topic", &topic);
+        hoarder.request(subscribe, "subscribed", |_| {}).is_err()
+    });
+    assert!((50..500).contains(&refused.unwrap()), "{refused:?}");
+    let mut other = running.client(Format::Json);
+    let topic = deep(2000);
+    let subscribe = || Message::new("subscribe").text("topic", &topic);
+    assert_eq!(other.refusal(subscribe(), "subscribed"), "limit");
+    drop(hoarder);
+    eventually("there is room again", || {
+        other.request(subscribe(), "subscribed", |_| {}).is_ok()
+    });
 }

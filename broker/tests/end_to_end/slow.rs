@@ -1,12 +1,16 @@
 //! Consumers that do not read.
 
+use crate::breaking::announced;
 use crate::kit::{PATIENCE, Running, Shortcuts as _, eventually};
 use lb_broker::announcement::WhenFull;
 use lb_broker::client::{Client, ClientError};
 use lb_broker::codec::{Children, Format, Message, Payload};
+use lb_broker::framing::prefixed;
 use lb_broker::limits::Limits;
 use lb_broker::value::Value;
-use std::time::Instant;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 /// Messages that are more than sockets and queue of a consumer take.
 const MESSAGES: i64 = 3000;
@@ -201,4 +205,50 @@ fn all_queues_together_are_bounded() {
         Err(ClientError::Connection(_)) => {}
         other => panic!("{other:?}"),
     }
+}
+
+/// Replies are bounded together too, and what fills the room with them is cut off.
+#[test]
+fn replies_that_are_not_read_are_bounded_together() {
+    const ROOM: u64 = 8 << 20;
+    let running = Running::limited(Limits {
+        queue_bytes: 64 << 20,
+        queue_total_bytes: ROOM,
+        ..Limits::default()
+    });
+    let mut client = running.client(Format::Json);
+    client.publish("/large", &Value::Text("x".repeat(1_000_000)));
+    let mut idle = running.client(Format::Json);
+    idle.subscribe("/small");
+    let get = prefixed(br#"{"method":"get","topic":"/large"}"#);
+    let mut greedy: Vec<_> = (0..8)
+        .map(|_| {
+            let mut stream = announced(&running, Format::Json);
+            stream.write_all(&get.repeat(20)).unwrap();
+            stream
+        })
+        .collect();
+    let value = |client: &mut Client, topic| {
+        let get = Message::new("get").text("topic", topic);
+        let reply = client.request(get, "value", |_| {}).unwrap();
+        reply.number("value").unwrap()
+    };
+    eventually("those that fill the room are cut off", || {
+        let queued = value(&mut client, "$broker/queued/bytes");
+        assert!(queued <= ROOM, "{queued}");
+        value(&mut client, "$broker/clients") < 10
+    });
+    // The others notice nothing.
+    client.publish("/small", &Value::Int(1));
+    assert_eq!(idle.message().get("value"), Some(&Value::Int(1)));
+    // They get what was on its way, and no more.
+    let whole = 20 * 1_000_000;
+    let is_cut = |stream: &mut TcpStream| {
+        let mut read = Vec::new();
+        let timeout = Some(Duration::from_millis(500));
+        stream.set_read_timeout(timeout).unwrap();
+        let end = stream.read_to_end(&mut read);
+        end.is_ok() && read.len() < whole
+    };
+    assert!(greedy.iter_mut().any(is_cut), "none is cut off");
 }
