@@ -7,7 +7,7 @@
 //! allows the value, however often the pickle shares or contains itself.
 //!
 //! ```text
-//! bytes -> Input -> Machine (Opcode, atom, text_line) -> Objects -> Value  read, read_opcodes
+//! bytes -> Input -> Machine (Opcode, atom, text_line) -> Objects -> Value  read
 //! Value -> Writer -> bytes                                                 to_vec, to_opcodes
 //! ```
 //!
@@ -39,7 +39,15 @@ use machine::Machine;
 /// # Errors
 /// A [`Refusal`]; nothing that the pickle says has any effect.
 pub fn read(pickle: &[u8], max_bytes: usize) -> Result<Value, Refusal> {
-    Machine::new(pickle).run(max_bytes)
+    Machine::new(pickle).run(max_bytes, MAX_DEPTH)
+}
+
+/// As [`read`], for a dictionary around values which may each be [`MAX_DEPTH`] deep.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_message(pickle: &[u8], max_bytes: usize) -> Result<Value, Refusal> {
+    Machine::new(pickle).run(max_bytes, MAX_DEPTH + 1)
 }
 
 /// Reads what [`to_opcodes`] wrote.

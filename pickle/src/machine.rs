@@ -6,7 +6,7 @@ use crate::input::Input;
 use crate::objects::{Object, Objects, Ref};
 use crate::opcode::Opcode;
 use crate::refusal::Refusal;
-use crate::value::Value;
+use crate::value::{MAX_DEPTH, Value};
 use std::collections::HashMap;
 
 /// The newest protocol there is.
@@ -33,14 +33,14 @@ impl<'a> Machine<'a> {
     }
 
     /// Runs to `STOP`, which must be the last byte.
-    pub(crate) fn run(mut self, max_bytes: usize) -> Result<Value, Refusal> {
+    pub(crate) fn run(mut self, max_bytes: usize, max_depth: usize) -> Result<Value, Refusal> {
         loop {
             let opcode = Opcode::of(self.input.byte()?);
             if opcode == Opcode::Stop {
                 if !self.input.is_empty() {
                     return Err(self.input.refuse("bytes after STOP"));
                 }
-                return self.result(max_bytes);
+                return self.result(max_bytes, max_depth);
             }
             self.step(opcode)?;
         }
@@ -52,15 +52,15 @@ impl<'a> Machine<'a> {
             let opcode = Opcode::of(self.input.byte()?);
             self.step(opcode)?;
         }
-        self.result(max_bytes)
+        self.result(max_bytes, MAX_DEPTH)
     }
 
-    fn result(mut self, max_bytes: usize) -> Result<Value, Refusal> {
+    fn result(mut self, max_bytes: usize, max_depth: usize) -> Result<Value, Refusal> {
         let root = self.pop()?;
         if !self.stack.is_empty() || !self.marks.is_empty() {
             return Err(self.input.refuse("more than one object is left"));
         }
-        self.objects.expand(root, max_bytes)
+        self.objects.expand(root, max_bytes, max_depth)
     }
 
     fn step(&mut self, opcode: Opcode) -> Result<(), Refusal> {

@@ -6,7 +6,7 @@
 //! in depth and bytes.
 
 use crate::refusal::Refusal;
-use crate::value::{MAX_DEPTH, Value};
+use crate::value::Value;
 use num_bigint::BigInt;
 
 /// An object, by its number.
@@ -50,14 +50,20 @@ impl<'a> Objects<'a> {
         self.0.get_mut(which.0 as usize)
     }
 
-    /// The value of `root`, of at most `max_bytes` counted as it would be written.
-    pub(crate) fn expand(&self, root: Ref, max_bytes: usize) -> Result<Value, Refusal> {
+    /// The value of `root`, of at most `max_bytes` counted as it would be written, and `max_depth`
+    /// containers inside each other.
+    pub(crate) fn expand(
+        &self,
+        root: Ref,
+        max_bytes: usize,
+        max_depth: usize,
+    ) -> Result<Value, Refusal> {
         Expansion {
             objects: self,
             bytes: 0,
             max_bytes,
         }
-        .value(root, 0)
+        .value(root, max_depth)
     }
 }
 
@@ -68,6 +74,7 @@ struct Expansion<'a> {
 }
 
 impl Expansion<'_> {
+    /// `depth` is how many containers there may still be inside each other.
     fn value(&mut self, which: Ref, depth: usize) -> Result<Value, Refusal> {
         // Every object takes a byte at least, so this bounds their number too.
         self.count(1)?;
@@ -130,10 +137,7 @@ impl Expansion<'_> {
 }
 
 fn deeper(depth: usize) -> Result<usize, Refusal> {
-    if depth >= MAX_DEPTH {
-        return Err(Refusal::TooDeep);
-    }
-    Ok(depth + 1)
+    depth.checked_sub(1).ok_or(Refusal::TooDeep)
 }
 
 fn is_hashable(key: &Value) -> bool {

@@ -10,7 +10,7 @@
 use super::fields::{Field, Fields};
 use super::{Children, Message, Payload, Request, Scalar};
 use crate::error::Refusal;
-use crate::value::Value;
+use crate::value::{MAX_DEPTH, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -54,7 +54,9 @@ fn read_field(
             let peek = jiter.peek().map_err(|e| refusal(&e))?;
             let start = jiter.current_index();
             jiter.known_skip(peek).map_err(|e| refusal(&e))?;
-            let raw = Bytes::copy_from_slice(jiter.slice_to_current(start));
+            let raw = jiter.slice_to_current(start);
+            check_depth(raw)?;
+            let raw = Bytes::copy_from_slice(raw);
             fields.set_value(Payload::Json(raw), max_value_bytes)?;
         }
     }
@@ -69,6 +71,31 @@ pub(crate) fn bad_id() -> Refusal {
 fn check_utf8(bytes: &[u8]) -> Result<&str, Refusal> {
     std::str::from_utf8(bytes)
         .map_err(|e| Refusal::malformed(format!("invalid UTF-8 at byte {}", e.valid_up_to())))
+}
+
+/// Refuses a checked value that is deeper than all formats carry: the limit of the reader counts
+/// other things too.
+pub(crate) fn check_depth(value: &[u8]) -> Result<(), Refusal> {
+    let opening = |byte: &&u8| matches!(byte, b'[' | b'{');
+    // Few values have so many brackets; counting them is quick.
+    if value.len() <= 2 * MAX_DEPTH || value.iter().filter(opening).count() <= MAX_DEPTH {
+        return Ok(());
+    }
+    let (mut depth, mut is_text, mut is_escaped) = (0, false, false);
+    for byte in value {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_text,
+            b'"' => is_text = !is_text,
+            b'[' | b'{' if !is_text => depth += 1,
+            b']' | b'}' if !is_text => depth -= 1,
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return Err(lb_pickle::Refusal::TooDeep.into());
+        }
+    }
+    Ok(())
 }
 
 fn refusal(error: &JiterError) -> Refusal {
@@ -216,6 +243,35 @@ fn write_key(key: &Value, out: &mut Vec<u8>) {
             let mut text = Vec::new();
             write_value(key, &mut text);
             write_text(&String::from_utf8_lossy(&text), out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_is_that_of_brackets_outside_of_text() {
+        let nested = |depth: usize, inner: &str| {
+            let (lists, ends) = ("[".repeat(depth), "]".repeat(depth));
+            format!("{lists}{inner}{ends}")
+        };
+        for (depth, inner) in [
+            (MAX_DEPTH, ""),
+            (MAX_DEPTH, r#""[\"[{""#),
+            (MAX_DEPTH - 1, "{},[],{}"),
+            (1, &"[],".repeat(300)),
+        ] {
+            assert_eq!(
+                check_depth(nested(depth, inner).as_bytes()),
+                Ok(()),
+                "{inner}"
+            );
+        }
+        for (depth, inner) in [(MAX_DEPTH + 1, ""), (MAX_DEPTH, r#""\\\\",{}"#)] {
+            let refusal = check_depth(nested(depth, inner).as_bytes()).unwrap_err();
+            assert_eq!(refusal.code, crate::error::Code::TooLarge, "{inner}");
         }
     }
 }

@@ -113,7 +113,7 @@ pub fn read_message(format: Format, frame: &[u8]) -> Result<Value, Refusal> {
         Format::Json => json::read_value(frame),
         Format::Xml => xml::read_message(frame),
         // A broker's pickles share nothing, so they expand to no more than their bytes.
-        Format::Pickle => Ok(lb_pickle::read(frame, frame.len())?),
+        Format::Pickle => Ok(lb_pickle::read_message(frame, frame.len())?),
     }
 }
 

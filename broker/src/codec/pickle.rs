@@ -23,7 +23,7 @@ impl From<lb_pickle::Refusal> for Refusal {
 /// Reads a dictionary with the field `method`.
 pub(crate) fn read_request(frame: &[u8], max_value_bytes: usize) -> Result<Request, Refusal> {
     // The topic and the names of fields come on top of the value.
-    let value = lb_pickle::read(frame, max_value_bytes.saturating_add(frame.len()))?;
+    let value = lb_pickle::read_message(frame, max_value_bytes.saturating_add(frame.len()))?;
     let Value::Dict(pairs) = value else {
         return Err(Refusal::malformed("a message is a dictionary"));
     };

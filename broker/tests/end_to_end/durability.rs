@@ -4,7 +4,7 @@ use crate::kit::{Folder, PATIENCE, Shortcuts as _};
 use crate::process::{BINARY, Broker};
 use lb_broker::client::{Client, ClientError};
 use lb_broker::codec::{Children, Format, Message, Payload};
-use lb_broker::value::Value;
+use lb_broker::value::{MAX_DEPTH, Value};
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
@@ -181,4 +181,33 @@ fn a_file_that_is_no_database_is_refused_and_left_alone() {
             .unwrap()
             .starts_with("not a database")
     );
+}
+
+/// A value that is accepted can be stored, restored, and read by every client.
+#[test]
+fn the_deepest_values_come_back_in_every_format() {
+    let inside = |inner, _| Value::List(vec![inner]);
+    let deepest = (1..MAX_DEPTH).fold(Value::List(vec![]), inside);
+    let text = "[".repeat(MAX_DEPTH + 1) + &"]".repeat(MAX_DEPTH + 1);
+    let deeper = Payload::Json(text.into());
+    let folder = Folder::new("deep");
+    let mut broker = start(&folder.0, "never");
+    for format in Format::ALL {
+        let mut client = Client::connect(&broker.options(format)).unwrap();
+        client.publish(format.name(), &deepest);
+        let publish = Message::new("publish")
+            .text("topic", "deeper")
+            .children(Children::Value(&deeper));
+        assert_eq!(client.refusal(publish, "published"), "too-large");
+    }
+    let mut json = Client::connect(&broker.options(Format::Json)).unwrap();
+    assert_eq!(json.list(), ["json", "pickle", "xml"]);
+    broker.kill();
+    let broker = start(&folder.0, "never");
+    for format in Format::ALL {
+        let mut client = Client::connect(&broker.options(format)).unwrap();
+        for topic in Format::ALL.map(Format::name) {
+            assert_eq!(get(&mut client, topic).as_ref(), Some(&deepest), "{topic}");
+        }
+    }
 }

@@ -319,7 +319,11 @@ fn typed(kind: Option<&str>, text: String) -> Result<Value, Refusal> {
             .map_or_else(|_| refuse("bool"), |b| Ok(Value::Bool(b))),
         Some("null") if text.is_empty() => Ok(Value::Null),
         Some("null") => refuse("null"),
-        Some("json") => json::read_value(text.as_bytes()),
+        Some("json") => {
+            let value = json::read_value(text.as_bytes())?;
+            json::check_depth(text.as_bytes())?;
+            Ok(value)
+        }
         Some("base64") => STANDARD
             .decode(text.trim())
             .map_or_else(|_| refuse("base64"), |bytes| Ok(Value::Bytes(bytes))),
