@@ -28,6 +28,7 @@ const LAYERS: &[&str] = &[
     "config",
     "pool",
     "proxy",
+    "control",
     "net",
     "worker",
     "monitor",

@@ -63,6 +63,7 @@
 //! |---|---|---|
 //! | [`config`] | settings, their ranges and their spelling | whether a port is free |
 //! | `worker` | the phases of an event loop, accepting, commands from other threads | requests |
+//! | `control` | the admin interface, and whose each backend is | other workers |
 //! | `proxy` | every connection and exchange, from accept to record | system calls, the clock |
 //! | `pool` | the backends: life cycle, outliers, exchanges in flight | the choice among them |
 //! | [`strategy`] | the choice among candidates | requests, addresses, sockets |
@@ -95,6 +96,7 @@ mod address;
 mod balancer;
 mod clock;
 pub mod config;
+mod control;
 pub mod error;
 mod health;
 pub mod heartbeat;

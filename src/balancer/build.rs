@@ -6,22 +6,26 @@ use super::{Balancer, Handle};
 use crate::address::Address;
 use crate::clock::Clock;
 use crate::config::{
-    AccessLogFormat, BackendLimit, Config, Heartbeats, ListenerConfig, ListenerSpec, Mode,
+    AccessLogFormat, Admin, BackendLimit, Config, Heartbeats, ListenerConfig, ListenerSpec, Mode,
     PoolConfig, StickyCookie, Timeouts,
 };
+use crate::control::conns::MAX_CONNS;
+use crate::control::guard::Guard;
+use crate::control::state;
 use crate::http::{ForwardOptions, ForwardPolicy, HeadParser, LoopToken};
 use crate::net::{
-    self, BindError, HeartbeatListener, Listener, Log, SystemNetwork, SystemPipes, events,
-    no_events, seed,
+    self, BindError, BindErrorKind, HeartbeatListener, Listener, Log, StateFile, SystemNetwork,
+    SystemPipes, events, no_events, read_state, seed,
 };
 use crate::pool::{Backends, ConnectSpec, EjectionPolicy, Pool, PoolId, PoolLimits, Pools};
 use crate::proxy::{self, MemberRules, Parts, Proxy, RequestIds};
 use crate::shared::{ConnectionLimit, QueueMember, SharedLoad, SharedQueue};
 use crate::strategy::{Sticky, Strategy};
 use crate::telemetry::{AccessLog, Metrics};
-use crate::worker::{EventLoop, Inbox, LoopParts, Mailbox, OtherWorkers, mailbox};
+use crate::worker::{AdminParts, EventLoop, Inbox, LoopParts, Mailbox, OtherWorkers, mailbox};
 use mio::Poll;
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -53,6 +57,8 @@ struct Worker {
     listeners: Vec<Listener>,
     /// Of the first alone.
     heartbeats: Option<HeartbeatListener>,
+    /// Of the first alone.
+    admin: Option<AdminParts>,
     /// Of each pool.
     strategies: Vec<Box<dyn Strategy>>,
     /// `None` if it is alone.
@@ -73,8 +79,12 @@ pub(super) fn build(
 ) -> Result<Balancer, BindError> {
     let workers = config.workers.get();
     let heartbeat_conns = config.heartbeats.as_ref().map_or(0, |_| max_conns(config));
-    let max_connections =
-        net::allow_connections(config.limits().max_connections, heartbeat_conns, workers)?;
+    let admin_conns = config.admin.as_ref().map_or(0, |_| MAX_CONNS);
+    let max_connections = net::allow_connections(
+        config.limits().max_connections,
+        heartbeat_conns + admin_conns,
+        workers,
+    )?;
     let resolved = |pool: &PoolConfig| -> Result<_, BindError> {
         let addresses = pool
             .backends()
@@ -89,7 +99,11 @@ pub(super) fn build(
         .iter()
         .map(resolved)
         .collect::<Result<_, _>>()?;
-    let (bound, mut listeners) = bind(config, workers)?;
+    let (mut bound, mut listeners) = bind(config, workers)?;
+    let clients = bound.len();
+    let mut admin = config.admin.as_ref().map(admin).transpose()?;
+    let admin_listeners = admin.iter().flat_map(|admin| &admin.listeners);
+    bound.extend(admin_listeners.map(|listener| listener.address().clone()));
     for (pool, addresses) in config.pools().iter().zip(&addresses) {
         net::refuse_own_address(pool, addresses, &bound)?;
     }
@@ -128,6 +142,7 @@ pub(super) fn build(
                 .map(std::mem::take)
                 .unwrap_or_default(),
             heartbeats: heartbeats.take(),
+            admin: admin.take(),
             strategies: strategies(number),
             party: parties.next(),
         };
@@ -139,7 +154,8 @@ pub(super) fn build(
         first: loops.remove(0),
         others: loops,
         log,
-        addresses: plan.bound.iter().filter_map(Address::tcp).collect(),
+        addresses: tcp(plan.bound.iter().take(clients)),
+        admin_addresses: tcp(plan.bound.iter().skip(clients)),
         heartbeat_address,
         max_connections,
         has_default_connections: config.limits().max_connections.is_none(),
@@ -147,6 +163,47 @@ pub(super) fn build(
             mailboxes,
             log: status,
         },
+    })
+}
+
+/// The addresses of TCP among these.
+fn tcp<'a>(addresses: impl Iterator<Item = &'a Address>) -> Vec<SocketAddr> {
+    addresses.filter_map(Address::tcp).collect()
+}
+
+/// Binds the admin interface, and reads what was kept.
+fn admin(settings: &Admin) -> Result<AdminParts, BindError> {
+    let mut listeners = Vec::new();
+    for (number, address) in (0..).zip(settings.listeners()) {
+        let bound = net::bind(number, address, 1, None);
+        listeners.extend(bound.map_err(|error| error.with_flag("--admin"))?);
+    }
+    let (kept, state_file) = match &settings.state {
+        None => (state::Pools::new(), None),
+        Some(path) => {
+            let unreadable = |problem: String| {
+                let remedy = "mend the file, move it away, or name another";
+                BindError::new(BindErrorKind::StateFile, problem, remedy)
+                    .with_flag("--state")
+                    .with_value(path.display())
+            };
+            let text =
+                read_state(path).map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+            let kept = state::read(&text);
+            let kept = kept.map_err(|why| unreadable(format!("is no state of lb: {why}")))?;
+            let file = StateFile::at(path.clone()).map_err(no_events)?;
+            (kept, Some(file))
+        }
+    };
+    let boot_id = format!("{:016x}{:016x}", seed(), seed());
+    Ok(AdminParts {
+        listeners,
+        guard: Guard {
+            tokens: settings.tokens().cloned(),
+        },
+        boot_id,
+        kept,
+        state_file,
     })
 }
 
@@ -235,6 +292,7 @@ impl Plan<'_> {
             heartbeats: worker.heartbeats,
             proxy,
             inbox: worker.inbox,
+            admin: worker.admin,
             other_workers,
             log: log.map(Log::writer),
             max_connections: self.max_connections,

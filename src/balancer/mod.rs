@@ -41,6 +41,7 @@ pub struct Balancer {
     others: Vec<EventLoop>,
     log: Option<Log>,
     addresses: Vec<SocketAddr>,
+    admin_addresses: Vec<SocketAddr>,
     heartbeat_address: Option<SocketAddr>,
     max_connections: usize,
     has_default_connections: bool,
@@ -90,6 +91,12 @@ impl Balancer {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The TCP addresses of the admin interface, with the ports the system chose for port 0.
+    #[must_use]
+    pub fn admin_addresses(&self) -> &[SocketAddr] {
+        &self.admin_addresses
     }
 
     /// The address that heartbeats are sent to, if they are listened to, with the port the system

@@ -3,6 +3,7 @@
 //! Owns how values become a [`Config`]: which implies which, what must not be combined. Each value
 //! alone is the [setting's](super::settings).
 
+use super::admin::AdminSettings;
 use super::ejection::EjectionPolicy;
 use super::forward::ForwardSettings;
 use super::health::Health;
@@ -27,6 +28,7 @@ pub(crate) struct Draft {
     pub(super) traffic: TrafficSettings,
     pub(super) health: Health,
     pub(super) ejection: EjectionPolicy,
+    pub(super) admin: AdminSettings,
     pub(super) heartbeats: HeartbeatSettings,
     pub(super) forward: ForwardSettings,
     pub(super) timeouts: Timeouts,
@@ -182,6 +184,7 @@ impl Draft {
         pools: Vec<PoolConfig>,
     ) -> Result<Config, ConfigError> {
         let mut config = Config::of(listeners, pools)?;
+        config.admin = self.admin.clone().admin()?;
         config.workers = self.traffic.workers;
         config.access_log = self.output.access_log;
         config.heartbeats = self.heartbeats.heartbeats()?;
@@ -213,7 +216,12 @@ impl Draft {
 
     /// A pool with these settings.
     pub(super) fn pool(&self, name: &str) -> Result<PoolConfig, ConfigError> {
-        let mut pool = PoolConfig::new(name, self.pool.backends.iter().cloned())?;
+        // With an admin interface, backends may come later.
+        let may_be_empty = !self.admin.listen.is_empty();
+        let mut pool = match may_be_empty && self.pool.backends.is_empty() {
+            true => PoolConfig::without_backends(name)?,
+            false => PoolConfig::new(name, self.pool.backends.iter().cloned())?,
+        };
         pool.strategy = self.pool.strategy()?;
         pool.send_proxy = self.forward.send_proxy;
         pool.set_host(self.forward.host.clone())?;

@@ -22,6 +22,7 @@
 #[macro_use]
 mod settings;
 
+mod admin;
 mod backend;
 mod backend_limit;
 mod choice;
@@ -49,6 +50,7 @@ mod strategy;
 mod suggestion;
 mod target;
 mod timeouts;
+mod tokens;
 mod traffic;
 mod workers;
 
@@ -61,6 +63,7 @@ pub use crate::ids::PoolId;
 pub use crate::proxy_protocol::ProxyVersion;
 pub use crate::strategy::{LoadBound, StrategySpec};
 pub use crate::telemetry::AccessLogFormat;
+pub use admin::Admin;
 pub use backend::{BackendSpec, Weight};
 pub use backend_limit::BackendLimit;
 pub use choice::Mode;
@@ -81,6 +84,8 @@ pub use sender::{MAX_BALANCERS, SenderConfig};
 pub use sticky::{CookieAttributes, SameSite, SecureAttribute, StickyCookie};
 pub use target::{Question, ServiceSpec, Target};
 pub use timeouts::Timeouts;
+pub(crate) use tokens::Access;
+pub use tokens::Tokens;
 pub use traffic::FileMode;
 pub use workers::Workers;
 
@@ -105,6 +110,8 @@ pub struct Config {
     pub workers: Workers,
     /// Format of the access log. Default off.
     pub access_log: AccessLogFormat,
+    /// The admin interface. Default none.
+    pub admin: Option<Admin>,
     /// Settings of the heartbeat receiver. Default none.
     pub heartbeats: Option<Heartbeats>,
     limits: Limits,
@@ -153,6 +160,7 @@ impl Config {
         Self {
             workers: Workers::default(),
             access_log: AccessLogFormat::default(),
+            admin: None,
             heartbeats: None,
             limits: Limits::default(),
             timeouts: Timeouts::default(),

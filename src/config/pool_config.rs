@@ -47,6 +47,20 @@ impl PoolConfig {
         })
     }
 
+    /// A pool without backends, which are added as the balancer runs, with the default of
+    /// everything else.
+    ///
+    /// # Errors
+    ///
+    /// Not a name, as for [`new`](Self::new).
+    pub fn without_backends(name: &str) -> Result<Self, ConfigError> {
+        check_pool_name(name)?;
+        Ok(Self {
+            name: name.to_owned(),
+            ..Self::empty()
+        })
+    }
+
     /// A pool without backends, called [`DEFAULT_POOL`], with the default of everything else.
     #[must_use]
     pub fn empty() -> Self {

@@ -50,6 +50,8 @@ pub enum BindErrorKind {
     PermissionDenied,
     /// The limit of file descriptors is too low.
     Descriptors,
+    /// The state file cannot be read.
+    StateFile,
     /// Another system call failed.
     System,
 }

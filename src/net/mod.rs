@@ -20,6 +20,7 @@ mod pipe;
 mod poll;
 mod resolve;
 mod socket_file;
+mod state_file;
 mod stream;
 
 pub use bind_error::{BindError, BindErrorKind};
@@ -35,4 +36,5 @@ pub(crate) use own_address::refuse_own_address;
 pub(crate) use pipe::SystemPipes;
 pub(crate) use poll::{WAKER, events, no_events, readiness, seed};
 pub(crate) use resolve::{resolve, resolve_target};
+pub(crate) use state_file::{StateFile, read_state};
 pub(crate) use stream::Stream;

@@ -258,8 +258,8 @@ impl Members {
         candidates.any(|candidate| candidate.full && !attempted.contains(&candidate.id))
     }
 
-    #[cfg(test)]
-    pub(super) fn vacant_slots(&self) -> usize {
+    /// Slots that wait for a backend.
+    pub(super) const fn vacant_slots(&self) -> usize {
         self.vacant.len()
     }
 

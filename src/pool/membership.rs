@@ -363,6 +363,8 @@ impl Backends {
         };
         let at = known.changed.map_or(known.seated_at, |(at, _)| at);
         Standing {
+            pool: String::new(),
+            name: known.name.clone(),
             address: known.address.clone(),
             weight: candidate.weight,
             max_in_flight: Some(known.own_max).filter(|max| *max != u32::MAX),
@@ -373,6 +375,19 @@ impl Backends {
             tunnels: 0,
             is_departing: self.is_departing(backend),
         }
+    }
+
+    /// Backends that can be added now.
+    pub(crate) fn free_slots(&self) -> usize {
+        let taken = self.members.candidates.len() - self.members.vacant_slots();
+        MAX_BACKENDS.saturating_sub(taken)
+    }
+
+    /// Whether a backend may be picked, as far as its state goes.
+    pub(crate) fn is_open(&self, backend: BackendId) -> bool {
+        self.members
+            .backend(backend)
+            .is_some_and(|known| known.state.pickable())
     }
 
     /// Returns whether exchanges of this worker are in flight at a backend.

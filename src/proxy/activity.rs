@@ -5,26 +5,34 @@
 use super::Proxy;
 use super::exchange::Phase;
 use super::network::Network;
+use crate::pool::PoolId;
 use crate::strategy::BackendId;
-use crate::telemetry::{Activity, Snapshot};
+use crate::telemetry::{Activity, Metrics, PoolSnapshot, Snapshot};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
 /// Open work in one worker.
 #[derive(Clone, Debug, Default)]
 pub(super) struct UnderWay {
-    activity: Activity,
+    /// Of each pool, by number.
+    pools: Vec<Activity>,
     tunnels: BTreeMap<BackendId, u64>,
 }
 
 impl UnderWay {
+    fn of(&self, pool: PoolId) -> Activity {
+        let found = self.pools.get(usize::from(pool.number()));
+        found.copied().unwrap_or_default()
+    }
+
     /// Adds what is under way in another worker.
     pub(super) fn add(&mut self, other: &Self) {
-        let (own, more) = (&mut self.activity, &other.activity);
-        own.exchanges += more.exchanges;
-        own.queued += more.queued;
-        own.oldest_wait = own.oldest_wait.max(more.oldest_wait);
-        own.slow_response_time = own.slow_response_time.max(more.slow_response_time);
+        for (own, more) in self.pools.iter_mut().zip(&other.pools) {
+            own.exchanges += more.exchanges;
+            own.queued += more.queued;
+            own.oldest_wait = own.oldest_wait.max(more.oldest_wait);
+            own.slow_response_time = own.slow_response_time.max(more.slow_response_time);
+        }
         for (backend, count) in &other.tunnels {
             *self.tunnels.entry(*backend).or_default() += count;
         }
@@ -34,38 +42,56 @@ impl UnderWay {
 impl<N: Network> Proxy<N> {
     /// Returns the open work as of `now`.
     pub(super) fn under_way(&self, now: Timestamp) -> UnderWay {
-        let mut all = UnderWay::default();
+        let pools = self.traffic.pools.iter().map(|pool| Activity {
+            slow_response_time: pool.backends.slow_response_time(),
+            ..Activity::default()
+        });
+        let mut all = UnderWay {
+            pools: pools.collect(),
+            tunnels: BTreeMap::new(),
+        };
         for (_, exchange) in self.traffic.conns.exchanges.iter() {
-            all.activity.exchanges += 1;
-            if exchange.is_queued() {
-                let wait = exchange.stats.queue_time(now).unwrap_or_default();
-                all.activity.queued += 1;
-                all.activity.oldest_wait = all.activity.oldest_wait.max(wait);
-            }
             if let (Phase::Tunnel { .. }, Some(backend)) = (exchange.phase, exchange.backend()) {
                 *all.tunnels.entry(backend).or_default() += 1;
             }
+            let number = usize::from(exchange.pool.number());
+            let Some(activity) = all.pools.get_mut(number) else {
+                continue;
+            };
+            activity.exchanges += 1;
+            if exchange.is_queued() {
+                let wait = exchange.stats.queue_time(now).unwrap_or_default();
+                activity.queued += 1;
+                activity.oldest_wait = activity.oldest_wait.max(wait);
+            }
         }
-        let slow = self
-            .traffic
-            .pools
-            .iter()
-            .map(|pool| pool.backends.slow_response_time());
-        all.activity.slow_response_time = slow.max().unwrap_or_default();
         all
     }
 
-    /// Adds to a snapshot where each backend stands, and what is `under_way`.
+    /// Adds to a snapshot its pools, where each backend stands, and what is `under_way`.
     pub(super) fn show_standing(
         &self,
         snapshot: &mut Snapshot,
+        metrics: &Metrics,
         under_way: &UnderWay,
         now: Timestamp,
     ) {
-        snapshot.activity = under_way.activity;
+        let pools = self.traffic.pools.ids().map(|id| {
+            let (counters, faults) = metrics.of_whole_pool(id);
+            let pool = self.traffic.pools.get(id);
+            PoolSnapshot {
+                name: pool.name.clone(),
+                strategy: pool.backends.strategy().name(),
+                activity: under_way.of(id),
+                counters,
+                faults,
+            }
+        });
+        snapshot.pools = pools.collect();
         for (row, (candidate, _)) in snapshot.backends.iter_mut().zip(self.live_backends()) {
-            let backends = &self.traffic.pools.get(candidate.id.pool()).backends;
-            row.standing = backends.standing(candidate.id, now);
+            let pool = self.traffic.pools.get(candidate.id.pool());
+            row.standing = pool.backends.standing(candidate.id, now);
+            row.standing.pool.clone_from(&pool.name);
             let tunnels = under_way.tunnels.get(&candidate.id);
             row.standing.tunnels = tunnels.copied().unwrap_or_default();
         }

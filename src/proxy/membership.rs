@@ -9,7 +9,7 @@ use super::network::Network;
 use super::{Message, Proxy};
 use crate::address::Address;
 use crate::error::Fault;
-use crate::pool::{Admitted, NewBackend, NotAdded, PoolId};
+use crate::pool::{Admitted, NewBackend, NotAdded, PoolId, State};
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -19,6 +19,17 @@ use std::sync::Arc;
 pub struct MemberRules {
     /// Addresses of lb's own listeners: a backend there would send requests round in circles.
     pub listeners: Vec<Address>,
+}
+
+/// A backend as the roster of its pool sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) name: String,
+    pub(crate) address: String,
+    /// Whether it may be picked.
+    pub(crate) is_pickable: bool,
+    /// Whether it drains to be removed.
+    pub(crate) is_departing: bool,
 }
 
 impl<N: Network> Proxy<N> {
@@ -41,7 +52,11 @@ impl<N: Network> Proxy<N> {
         Ok(id)
     }
 
-    fn check_rules(&self, pool: PoolId, backend: &NewBackend) -> Result<(), NotAdded> {
+    /// Checks whether a backend may be added, but for its name and the room for it.
+    ///
+    /// # Errors
+    /// It may not.
+    pub(crate) fn check_rules(&self, pool: PoolId, backend: &NewBackend) -> Result<(), NotAdded> {
         let address = || backend.address.clone();
         let is_own = |to: &Address| {
             let mut listeners = self.rules.listeners.iter();
@@ -87,10 +102,75 @@ impl<N: Network> Proxy<N> {
         let backends = &mut self.traffic.pools.get_mut(pool).backends;
         let is_first = backends.decides();
         for backend in backends.reclaim() {
+            self.traffic.log.metrics.forget(backend);
             if !is_first {
                 self.traffic
                     .tell_others(pool, Message::LetGo(pool, backend));
             }
         }
+    }
+}
+
+/// For the admin interface.
+impl<N: Network> Proxy<N> {
+    /// The id of the pool with this name.
+    pub(crate) fn pool_id(&self, name: &str) -> Option<PoolId> {
+        let mut ids = self.traffic.pools.ids();
+        ids.find(|id| self.traffic.pools.get(*id).name == name)
+    }
+
+    /// All pools, by id.
+    pub(crate) fn pool_names(&self) -> impl Iterator<Item = (PoolId, &str)> {
+        let ids = self.traffic.pools.ids();
+        ids.map(|id| (id, self.traffic.pools.get(id).name.as_str()))
+    }
+
+    /// The id of the backend with this name.
+    pub(crate) fn backend_id(&self, pool: PoolId, name: &str) -> Option<BackendId> {
+        self.traffic.pools.get(pool).backends.find(name)
+    }
+
+    /// The name of a backend within its pool.
+    pub(crate) fn backend_name(&self, id: BackendId) -> Option<&str> {
+        self.traffic.pools.get(id.pool()).backends.name(id)
+    }
+
+    /// Where in its life a backend is.
+    pub(crate) fn backend_state(&self, id: BackendId) -> Option<State> {
+        self.traffic.pools.get(id.pool()).backends.state(id)
+    }
+
+    /// The name of a backend within its pool, as a change of its state has it.
+    pub(crate) fn plain_name<'a>(&self, id: BackendId, name: &'a str) -> &'a str {
+        let pool = self.traffic.pools.name(id.pool());
+        let plain = pool.and_then(|pool| name.strip_prefix(pool)?.strip_prefix('/'));
+        plain.unwrap_or(name)
+    }
+
+    /// Backends that can be added now.
+    pub(crate) fn free_slots(&self, pool: PoolId) -> usize {
+        self.traffic.pools.get(pool).backends.free_slots()
+    }
+
+    /// The backends of a pool as its roster sees them.
+    pub(crate) fn known(&self, pool: PoolId) -> Vec<Known> {
+        let backends = &self.traffic.pools.get(pool).backends;
+        let live = backends.candidates().iter().filter(|c| c.live);
+        let known = |id| Known {
+            name: backends.name(id).unwrap_or_default().to_owned(),
+            address: backends.address(id).unwrap_or_default().to_owned(),
+            is_pickable: backends.is_open(id),
+            is_departing: backends.is_departing(id),
+        };
+        live.map(|candidate| known(candidate.id)).collect()
+    }
+
+    /// The state of each backend of a pool, in one word, by name.
+    pub(crate) fn states(&self, pool: PoolId) -> Vec<(String, &'static str)> {
+        let backends = &self.traffic.pools.get(pool).backends;
+        let live = backends.candidates().iter().filter(|c| c.live);
+        let state = |id| backends.state(id).map_or("removed", State::word);
+        let name = |id| backends.name(id).unwrap_or_default().to_owned();
+        live.map(|c| (name(c.id), state(c.id))).collect()
     }
 }

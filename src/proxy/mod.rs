@@ -52,6 +52,7 @@ mod tests;
 
 pub use admin_command::{AdminCommand, BackendRef};
 pub use listener::Listener;
+pub(crate) use membership::Known;
 pub use membership::MemberRules;
 pub use network::{Network, Token};
 pub use report::Report;
@@ -684,7 +685,7 @@ impl<N: Network> Proxy<N> {
             }
         });
         let mut snapshot = metrics.snapshot(now, open, views);
-        self.show_standing(&mut snapshot, under_way, now);
+        self.show_standing(&mut snapshot, metrics, under_way, now);
         self.report_heartbeats(&mut snapshot, now);
         let pools = self.traffic.pools.iter().map(|pool| &pool.backends);
         let learning: Vec<_> = pools.filter(|pool| pool.learns_limit()).collect();

@@ -7,10 +7,9 @@
 
 use super::backend_stats::BackendStats;
 use super::response_times::ResponseTimeHistogram;
-use super::{
-    Activity, BackendSnapshot, BackendView, Counters, FaultCounts, Record, Snapshot, Standing,
-};
+use super::{BackendSnapshot, BackendView, Counters, FaultCounts, Record, Snapshot, Standing};
 use crate::error::Fault;
+use crate::ids::PoolId;
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
 
@@ -22,10 +21,22 @@ pub struct Metrics {
     connections_accepted: u64,
     totals: Counters,
     faults: FaultCounts,
+    /// Of each pool.
+    pools: Vec<PoolCounts>,
+    /// Response times of backends that were removed.
+    removed: ResponseTimeHistogram,
     /// Of the first pool, by slot.
     backends: Vec<Counted>,
     /// Of each further pool, by slot.
     other_pools: Vec<Vec<Counted>>,
+}
+
+/// What is counted of a pool beside its backends.
+#[derive(Clone, Debug, Default)]
+struct PoolCounts {
+    /// Of exchanges that reached no backend, and of backends that were removed.
+    others: Counters,
+    faults: FaultCounts,
 }
 
 /// The counters of the newest backend that was heard of in a slot.
@@ -45,6 +56,8 @@ impl Metrics {
             connections_accepted: 0,
             totals: Counters::default(),
             faults: FaultCounts::default(),
+            pools: Vec::new(),
+            removed: ResponseTimeHistogram::default(),
             backends: Vec::new(),
             other_pools: Vec::new(),
         }
@@ -75,10 +88,55 @@ impl Metrics {
     pub fn record(&mut self, record: &Record) {
         self.totals.observe(record);
         if let Some(fault) = record.fault {
-            self.faults.observe(fault);
+            self.observe_fault(record, fault);
         }
         if let Some(stats) = record.backend.and_then(|backend| self.stats_of(backend)) {
             stats.observe(record);
+        }
+    }
+
+    #[cold]
+    fn observe_fault(&mut self, record: &Record, fault: Fault) {
+        self.faults.observe(fault);
+        self.with_pool(record.pool, |pool| {
+            pool.faults.observe(fault);
+            if record.backend.is_none() {
+                pool.others.observe(record);
+            }
+        });
+    }
+
+    fn with_pool(&mut self, pool: PoolId, count: impl FnOnce(&mut PoolCounts)) {
+        let number = usize::from(pool.number());
+        if number >= self.pools.len() {
+            self.pools.resize_with(number + 1, PoolCounts::default);
+        }
+        if let Some(pool) = self.pools.get_mut(number) {
+            count(pool);
+        }
+    }
+
+    /// What was counted of a pool: its exchanges, and why some did not end well.
+    #[must_use]
+    pub fn of_whole_pool(&self, pool: PoolId) -> (Counters, FaultCounts) {
+        let own = self.pools.get(usize::from(pool.number()));
+        let own = own.cloned().unwrap_or_default();
+        let mut counters = own.others;
+        let of_pool = BackendId::new(0, 0).of_pool(pool);
+        for counted in self.of_pool(of_pool).into_iter().flatten() {
+            counters.add(&counted.stats.counters);
+        }
+        (counters, own.faults)
+    }
+
+    /// Forgets a backend that was removed, but for what counts for the whole.
+    pub fn forget(&mut self, backend: BackendId) {
+        let of_pool = self.of_pool_mut(backend);
+        let counted = of_pool.and_then(|of| of.get_mut(backend.slot()));
+        if let Some(counted) = counted.filter(|counted| counted.id == Some(backend)) {
+            let Counted { stats, .. } = std::mem::take(counted);
+            self.removed.add(&stats.response_times);
+            self.with_pool(backend.pool(), |pool| pool.others.add(&stats.counters));
         }
     }
 
@@ -87,6 +145,13 @@ impl Metrics {
         self.connections_accepted += other.connections_accepted;
         self.totals.add(&other.totals);
         self.faults.add(&other.faults);
+        self.removed.add(&other.removed);
+        for (number, pool) in (0..).zip(&other.pools) {
+            self.with_pool(PoolId::new(number), |own| {
+                own.others.add(&pool.others);
+                own.faults.add(&pool.faults);
+            });
+        }
         for Counted { id, stats } in other.counted() {
             if let Some(own) = id.and_then(|id| self.stats_of(id)) {
                 own.add(stats);
@@ -108,7 +173,7 @@ impl Metrics {
         connections_open: u64,
         views: impl IntoIterator<Item = BackendView<'a>>,
     ) -> Snapshot {
-        let mut all_response_times = ResponseTimeHistogram::default();
+        let mut all_response_times = self.removed.clone();
         for counted in self.counted() {
             all_response_times.add(&counted.stats.response_times);
         }
@@ -118,7 +183,7 @@ impl Metrics {
             connections_open,
             totals: self.totals,
             faults: self.faults.clone(),
-            activity: Activity::default(),
+            pools: Vec::new(),
             response_times: all_response_times.quantiles(),
             turn_times: None,
             backends: views.into_iter().map(|view| self.row(&view)).collect(),

@@ -37,7 +37,7 @@ pub use loop_stats::{Stall, TurnPhase, TurnTimes};
 pub use metric::{BACKEND_METRICS, BALANCER_METRICS, Metric, MetricKind, MetricUnit};
 pub(crate) use response_times::ResponseTimeHistogram;
 pub use response_times::ResponseTimes;
-pub use snapshot::{Activity, BackendSnapshot, Snapshot, Standing, WorkerSnapshot};
+pub use snapshot::{Activity, BackendSnapshot, PoolSnapshot, Snapshot, Standing, WorkerSnapshot};
 pub use summary::Summary;
 pub(crate) use summary::{Table, count, share, span};
 

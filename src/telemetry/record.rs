@@ -6,6 +6,7 @@
 use super::log_fields::LOGGED_HEADERS;
 use crate::address::ClientAddress;
 use crate::error::Fault;
+use crate::ids::PoolId;
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub struct Record {
     pub bytes_in: u64,
     /// Bytes sent to the client, heads included.
     pub bytes_out: u64,
+    /// The pool that served it, or was to.
+    pub pool: PoolId,
     /// The backend that responded, or was tried last.
     pub backend: Option<BackendId>,
     /// Time spent waiting for a backend with room; `None` if there was no wait.

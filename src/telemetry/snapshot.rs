@@ -23,8 +23,8 @@ pub struct Snapshot {
     /// Counts of exchanges that did not end well, by fault. A repeated attempt is not an end: those
     /// are with their backends.
     pub faults: FaultCounts,
-    /// Open work.
-    pub activity: Activity,
+    /// Each pool.
+    pub pools: Vec<PoolSnapshot>,
     /// Response times over all backends; `None` before the first response.
     pub response_times: Option<ResponseTimes>,
     /// Durations of the turns of all loops; `None` where no loop turns.
@@ -42,7 +42,23 @@ pub struct Snapshot {
     pub workers: Vec<WorkerSnapshot>,
 }
 
-/// Open work at one moment, over all workers and pools.
+/// A pool at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolSnapshot {
+    /// Its name.
+    pub name: String,
+    /// The name of its strategy.
+    pub strategy: &'static str,
+    /// Open work.
+    pub activity: Activity,
+    /// Sums over the exchanges that are over.
+    pub counters: Counters,
+    /// Why exchanges did not end well.
+    pub faults: FaultCounts,
+}
+
+/// Open work of a pool at one moment, over all workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
     /// Exchanges that are not over.
@@ -58,6 +74,10 @@ pub struct Activity {
 /// The figures of a backend in its pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
+    /// Its pool.
+    pub pool: String,
+    /// Its name within the pool.
+    pub name: String,
     /// Its address, in the user's notation.
     pub address: String,
     /// Its share relative to the others.

@@ -76,6 +76,17 @@ impl EventLoop {
                 None => return false,
                 Some(WorkerMessage::Serve(accepted)) => self.take_over(accepted, now),
                 Some(WorkerMessage::Backend(message)) => self.proxy.receive(*message, now),
+                Some(WorkerMessage::AskReport(ticket)) => {
+                    let report = self.report(now);
+                    if let Some(other_workers) = &mut self.other_workers {
+                        other_workers.report(ticket, report);
+                    }
+                }
+                Some(WorkerMessage::Report(report)) => {
+                    if let Some(admin) = &mut self.admin {
+                        admin.reported(report.0, report.1);
+                    }
+                }
             }
         }
         true
@@ -112,7 +123,13 @@ impl EventLoop {
                 let _ = reply.send(self.proxy.add_backend(PoolId::FIRST, *backend, now));
             }
             Command::Admin(backend, command, reply) => {
-                let _ = reply.send(self.proxy.execute(&backend, command, now));
+                let id = self.proxy.execute(&backend, command, now);
+                if let (Some(admin), Some(id)) = (&mut self.admin, id)
+                    && let Some(name) = self.proxy.backend_name(id)
+                {
+                    admin.note_command(id.pool(), name, command, self.clock.wall(), now);
+                }
+                let _ = reply.send(id);
             }
         }
     }
@@ -127,6 +144,9 @@ impl EventLoop {
     fn stop(&mut self, now: Timestamp) {
         if self.shutdown.deadline.is_none() {
             self.arrivals.close();
+            if let Some(admin) = &mut self.admin {
+                admin.stop();
+            }
             self.proxy.stop();
             self.shutdown.deadline = Some(now + self.shutdown.timeout);
         }

@@ -9,6 +9,7 @@
 //! that a turn that takes too long gets its name.
 
 use super::accept::{Arrivals, ROOM_PAUSE};
+use super::admin::{Admin, AdminParts};
 use super::control::{Control, Shutdown};
 use super::mailbox::Inbox;
 use super::other_workers::OtherWorkers;
@@ -48,6 +49,8 @@ pub(crate) struct EventLoop {
     pub(super) arrivals: Arrivals,
     pub(super) proxy: Proxy<SystemNetwork>,
     pub(super) control: Control,
+    /// Of the first worker alone, if there is one.
+    pub(super) admin: Option<Box<Admin>>,
     pub(super) shutdown: Shutdown,
     /// `None` if there is one worker.
     pub(super) other_workers: Option<OtherWorkers>,
@@ -67,6 +70,7 @@ pub(crate) struct LoopParts {
     pub(crate) heartbeats: Option<HeartbeatListener>,
     pub(crate) proxy: Proxy<SystemNetwork>,
     pub(crate) inbox: Inbox,
+    pub(crate) admin: Option<AdminParts>,
     pub(crate) other_workers: Option<OtherWorkers>,
     pub(crate) log: Option<LogWriter>,
     pub(crate) max_connections: usize,
@@ -88,19 +92,30 @@ impl EventLoop {
     pub(crate) fn new(parts: LoopParts) -> io::Result<Self> {
         let mut arrivals = Arrivals::new(parts.listeners, parts.heartbeats, parts.max_connections);
         arrivals.register(parts.poll.registry(), |index| mio::Token(OWN_BIT | index))?;
-        Ok(Self {
+        let registry = parts.poll.registry().try_clone()?;
+        let admin = parts
+            .admin
+            .map(|admin| Admin::new(admin, registry, &parts.proxy));
+        let (admin, orders) = admin.transpose()?.unzip();
+        let mut new = Self {
             poll: parts.poll,
             clock: parts.clock,
             arrivals,
             proxy: parts.proxy,
             control: Control::new(parts.inbox),
+            admin: admin.map(Box::new),
             shutdown: Shutdown::within(parts.shutdown_timeout),
             other_workers: parts.other_workers,
             log: parts.log,
             stats: LoopStats::default(),
             expected_at: Timestamp::NEVER,
             is_unfinished: false,
-        })
+        };
+        let now = new.clock.now();
+        for (pool, orders) in orders.unwrap_or_default() {
+            new.carry_out(pool, orders, now);
+        }
+        Ok(new)
     }
 
     /// Runs until stopped, and then until everything is finished or the shutdown timeout has
@@ -138,6 +153,9 @@ impl EventLoop {
                 true => self.arrivals.paused_until,
                 false => now + ROOM_PAUSE,
             });
+        }
+        if let Some(admin) = &self.admin {
+            due = due.min(admin.due(now));
         }
         if let Some(at) = self.heartbeats_due() {
             due = due.min(at);
@@ -203,6 +221,7 @@ impl EventLoop {
         let now = self.hear(now);
         let now = self.follow_backends(now);
         let now = self.serve_queue(now);
+        let now = self.administer(now);
         let now = self.close(now);
         let ended = self.tell(now);
         if let Some(stall) = self.stats.end_turn(ended) {
@@ -226,7 +245,7 @@ impl EventLoop {
         let (mut now, mut has_more) = (began, false);
         for event in events {
             match proxy_token(event) {
-                None => self.note_own_event(event.token()),
+                None => self.note_own_event(event, now),
                 Some(Token::BackendConn(id)) => {
                     match now < until {
                         true => self.proxy.backend_ready(id, readiness(event), now),
@@ -244,9 +263,15 @@ impl EventLoop {
     }
 
     #[cold]
-    fn note_own_event(&mut self, token: mio::Token) {
+    fn note_own_event(&mut self, event: &mio::event::Event, now: Timestamp) {
+        let token = event.token();
         match token {
             WAKER => self.control.is_called = true,
+            token if Admin::owns(token) => {
+                if let Some(admin) = &mut self.admin {
+                    admin.note(event, now);
+                }
+            }
             _ => self.arrivals.note(token, token.0 & !OWN_BIT),
         }
     }
@@ -304,6 +329,9 @@ impl EventLoop {
     fn expire(&mut self, now: Timestamp) -> Timestamp {
         if now > self.expected_at + PAUSE {
             self.proxy.postpone_deadlines(now.since(self.expected_at));
+            if let Some(admin) = &mut self.admin {
+                admin.postpone(now.since(self.expected_at));
+            }
             return self.mark(TurnPhase::Expire);
         }
         self.run_phase(TurnPhase::Expire, now, Proxy::expire_deadlines)
@@ -366,8 +394,12 @@ impl EventLoop {
         if is_alone && !self.proxy.has_news() {
             return now;
         }
+        let changes = self.proxy.take_changes();
+        if let Some(admin) = &mut self.admin {
+            admin.note_changes(&changes, &self.proxy, self.clock.wall(), now);
+        }
         let subscribers = &mut self.control.subscribers;
-        subscribers.tell_changes(self.proxy.take_changes());
+        subscribers.tell_changes(changes);
         subscribers.tell_limits(self.proxy.take_limit_changes());
         subscribers.tell_heartbeat_events(self.proxy.take_heartbeat_events());
         self.tell_other_workers();
@@ -379,7 +411,7 @@ impl EventLoop {
         if let Some(other_workers) = &mut self.other_workers {
             other_workers.send(self.proxy.take_messages());
             other_workers.wake(self.proxy.take_call());
-            other_workers.count(self.proxy.open_clients());
+            other_workers.count_closed(self.proxy.open_clients());
         }
     }
 

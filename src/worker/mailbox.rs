@@ -52,6 +52,10 @@ pub(crate) enum WorkerMessage {
     Serve(Accepted),
     /// News of a backend.
     Backend(Box<Message>),
+    /// To another: asks for what it has counted, under this number.
+    AskReport(u64),
+    /// To the first: what a worker has counted.
+    Report(Box<(u64, WorkerReport)>),
 }
 
 /// The reason why a command was not taken.

@@ -5,6 +5,7 @@
 //! bounded, and nothing here waits but the loop for events.
 
 mod accept;
+mod admin;
 mod control;
 mod event_loop;
 mod heartbeats;
@@ -14,6 +15,7 @@ mod outbox;
 mod report;
 mod subscribers;
 
+pub(crate) use admin::AdminParts;
 pub(crate) use event_loop::{EventLoop, Finished, LoopParts};
 pub(crate) use mailbox::{Command, Inbox, Mailbox, Untaken, mailbox};
 pub(crate) use other_workers::OtherWorkers;

@@ -5,6 +5,7 @@
 
 use super::mailbox::{Mailbox, WorkerMessage};
 use super::outbox::Outbox;
+use super::report::WorkerReport;
 use crate::net::Accepted;
 use crate::proxy::Message;
 use crate::shared::ConnectionLimit;
@@ -21,6 +22,8 @@ pub(crate) struct OtherWorkers {
     /// Messages that each worker was sent and has not taken yet. The first sends to all others,
     /// the others to the first.
     outboxes: Vec<Outbox>,
+    /// A report that the first has no room for yet.
+    unsent_report: Option<WorkerMessage>,
     connection_limit: Arc<ConnectionLimit>,
     /// Connections this worker was to serve.
     served: usize,
@@ -39,6 +42,7 @@ impl OtherWorkers {
             worker,
             outboxes: mailboxes.iter().map(|_| Outbox::default()).collect(),
             mailboxes,
+            unsent_report: None,
             connection_limit,
             served: 0,
             closed: 0,
@@ -77,7 +81,9 @@ impl OtherWorkers {
                         self.connection_limit.keep(worker, self.worker);
                         match message {
                             WorkerMessage::Serve(accepted) => accepted,
-                            WorkerMessage::Backend(_) => return None,
+                            WorkerMessage::Backend(_)
+                            | WorkerMessage::AskReport(_)
+                            | WorkerMessage::Report(_) => return None,
                         }
                     }
                 }
@@ -94,7 +100,7 @@ impl OtherWorkers {
     }
 
     /// Ends a turn, after which `open` connections are open here: counts those that were closed.
-    pub(super) fn count(&mut self, open: usize) {
+    pub(super) fn count_closed(&mut self, open: usize) {
         let closed = self.served - open;
         let newly = closed - self.closed;
         if newly > 0 {
@@ -103,9 +109,44 @@ impl OtherWorkers {
         }
     }
 
+    /// How many others there are.
+    pub(super) fn count(&self) -> usize {
+        self.mailboxes.len().saturating_sub(1)
+    }
+
+    /// Asks another worker for what it has counted. Returns whether it had room for the question.
+    pub(super) fn ask_report(&self, worker: usize, ticket: u64) -> bool {
+        let Some(other) = self.mailboxes.get(worker) else {
+            return true;
+        };
+        let is_asked = other.try_send(WorkerMessage::AskReport(ticket)).is_ok();
+        other.wake();
+        is_asked
+    }
+
+    /// Sends the first worker what this one has counted. A report it has no room for waits, and the
+    /// next replaces it.
+    pub(super) fn report(&mut self, ticket: u64, report: WorkerReport) {
+        self.unsent_report = Some(WorkerMessage::Report(Box::new((ticket, report))));
+        self.send_report();
+    }
+
+    fn send_report(&mut self) {
+        if let Some(report) = self.unsent_report.take()
+            && let Some(first) = self.mailboxes.first()
+        {
+            match first.try_send(report) {
+                Ok(()) => first.wake(),
+                Err(TrySendError::Full(report)) => self.unsent_report = Some(report),
+                Err(TrySendError::Disconnected(_)) => {}
+            }
+        }
+    }
+
     /// Sends messages about backends: the first worker to all others, the others to the first.
     /// What a worker has no room for waits for the next turn.
     pub(super) fn send(&mut self, messages: Vec<Message>) {
+        self.send_report();
         let to = match self.worker {
             0 => 1..self.mailboxes.len(),
             _ => 0..1,
@@ -128,7 +169,7 @@ impl OtherWorkers {
 
     /// Returns whether messages wait for a worker that had no room for them.
     pub(super) fn has_unsent(&self) -> bool {
-        self.outboxes.iter().any(|outbox| !outbox.is_empty())
+        self.unsent_report.is_some() || self.outboxes.iter().any(|outbox| !outbox.is_empty())
     }
 
     /// Wakes other workers.

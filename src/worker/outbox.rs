@@ -111,7 +111,9 @@ mod tests {
                     Message::Changed(_, change) => Some(change),
                     _ => None,
                 },
-                WorkerMessage::Serve(_) => None,
+                WorkerMessage::Serve(_)
+                | WorkerMessage::AskReport(_)
+                | WorkerMessage::Report(_) => None,
             })
             .filter(|change| change.backend.slot() == usize::from(slot))
             .map(|change| format!("{}: {}", change.to.word(), change.cause))

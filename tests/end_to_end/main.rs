@@ -16,6 +16,7 @@ mod handle;
 mod support;
 
 mod access_log;
+mod admin;
 mod balance;
 mod bulk;
 mod command_line;
@@ -36,6 +37,7 @@ mod real_peers;
 mod resources;
 mod retries;
 mod room;
+mod sets;
 mod signals;
 #[cfg(feature = "simulate")]
 mod simulate;

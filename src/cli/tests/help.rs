@@ -121,6 +121,9 @@ fn only_optional_flags_lack_a_default() {
             "trusted-proxies",
             "host",
             "client-timeout",
+            "admin",
+            "admin-token-file",
+            "state",
             "quiet"
         ]
     );

@@ -10,7 +10,7 @@ use lb::config::HumanDuration;
 use lb::internal::plural::Counted;
 use lb::telemetry::Summary;
 use lb::{Balancer, Handle};
-use start_line::{HeartbeatLine, StartLine};
+use start_line::{AdminLine, HeartbeatLine, StartLine};
 use std::process::ExitCode;
 
 /// Binds, runs and reports.
@@ -32,6 +32,9 @@ pub(super) fn run(order: &Order) -> ExitCode {
     }
     if !order.quiet {
         say(&StartLine::new(&order.config, balancer.addresses()));
+        if let Some(line) = AdminLine::new(&order.config, balancer.admin_addresses()) {
+            say(&line);
+        }
         if let Some(line) = HeartbeatLine::new(&order.config, balancer.heartbeat_address()) {
             say(&line);
         }

@@ -81,10 +81,11 @@ fn write_backends(pool: &PoolConfig, f: &mut fmt::Formatter<'_>) -> fmt::Result 
         .map(|spec| spec.address.to_string());
     write!(
         f,
-        "{} over {} backend{}: {}",
+        "{} over {} backend{}{}{}",
         pool.strategy.name(),
         backends.len(),
         if backends.len() == 1 { "" } else { "s" },
+        if backends.is_empty() { "" } else { ": " },
         join(names),
     )?;
     write_more(backends.len().saturating_sub(NAMED), f)
@@ -94,6 +95,31 @@ fn write_more(more: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match more {
         0 => Ok(()),
         more => write!(f, " and {more} more"),
+    }
+}
+
+/// Where the admin interface is.
+pub(crate) struct AdminLine<'a> {
+    config: &'a Config,
+    addresses: &'a [SocketAddr],
+}
+
+impl<'a> AdminLine<'a> {
+    /// The line of a balancer with an admin interface on `addresses`, if it has one.
+    pub(crate) fn new(config: &'a Config, addresses: &'a [SocketAddr]) -> Option<Self> {
+        config.admin.as_ref()?;
+        Some(Self { config, addresses })
+    }
+}
+
+impl fmt::Display for AdminLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let urls = self.addresses.iter().map(|at| format!("http://{at}/"));
+        let admin = self.config.admin.iter();
+        let listeners = admin.flat_map(|admin| admin.listeners());
+        let paths = listeners.filter(|address| address.tcp().is_none());
+        let all = urls.chain(paths.map(ToString::to_string));
+        write!(f, "lb admin interface on {}", join(all))
     }
 }
 

@@ -16,7 +16,8 @@ pub use value::Value;
 
 use super::draft::Draft;
 use super::{
-    ConfigError, ejection, forward, health, heartbeats, limits, output, pool, timeouts, traffic,
+    ConfigError, admin, ejection, forward, health, heartbeats, limits, output, pool, timeouts,
+    traffic,
 };
 use std::borrow::Cow;
 
@@ -63,7 +64,7 @@ pub enum Scope {
 }
 
 /// The groups, in the order of the help page.
-static GROUPS: [&[Setting]; 10] = [
+static GROUPS: [&[Setting]; 11] = [
     pool::PoolSettings::SETTINGS,
     traffic::TrafficSettings::SETTINGS,
     health::Health::SETTINGS,
@@ -73,6 +74,7 @@ static GROUPS: [&[Setting]; 10] = [
     timeouts::Timeouts::SETTINGS,
     timeouts::GROUPED,
     limits::Limits::SETTINGS,
+    admin::AdminSettings::SETTINGS,
     output::OutputSettings::SETTINGS,
 ];
 

@@ -32,6 +32,7 @@ impl<Pipe> Exchange<Pipe> {
             status: stats.status,
             bytes_in: stats.head_bytes as u64 + self.upload.received(),
             bytes_out: stats.interim_bytes + self.download.passed(),
+            pool: self.pool,
             backend: stats.backend,
             queue_time: stats.queue_time(now),
             connect_time: stats.connect_time,

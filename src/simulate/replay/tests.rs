@@ -20,6 +20,7 @@ const NOTHING: Record = Record {
     status: None,
     bytes_in: 0,
     bytes_out: 0,
+    pool: crate::ids::PoolId::FIRST,
     backend: None,
     queue_time: None,
     connect_time: None,

@@ -18,6 +18,7 @@ fn finished() -> Record {
         status: Some(200),
         bytes_in: 78,
         bytes_out: 312,
+        pool: crate::ids::PoolId::FIRST,
         backend: None,
         queue_time: None,
         connect_time: Some(Duration::from_micros(120)),

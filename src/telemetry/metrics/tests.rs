@@ -16,6 +16,7 @@ fn record(backend: Option<BackendId>, fault: Option<Fault>) -> Record {
         status: fault.map_or(Some(200), Fault::status),
         bytes_in: 10,
         bytes_out: 100,
+        pool: crate::ids::PoolId::FIRST,
         backend,
         queue_time: None,
         connect_time: None,
@@ -173,4 +174,23 @@ fn uptime_and_connections() {
         (snapshot.connections_accepted, snapshot.connections_open),
         (2, 1)
     );
+}
+
+#[test]
+fn a_removed_backend_is_forgotten_but_for_the_whole() {
+    let mut metrics = Metrics::new(Timestamp::ZERO);
+    let answered = Record {
+        first_byte_time: Some(Duration::from_millis(3)),
+        ..record(Some(FIRST), None)
+    };
+    metrics.record(&answered);
+    metrics.forget(FIRST.of_pool(PoolId::new(3)));
+    assert_eq!(row(&metrics, FIRST).counters.exchanges, 1);
+    metrics.forget(FIRST);
+    assert_eq!(row(&metrics, FIRST).counters.exchanges, 0);
+    let mut all = Metrics::new(Timestamp::ZERO);
+    all.add(&metrics);
+    let whole = all.snapshot(Timestamp::ZERO, 0, []);
+    assert_eq!(whole.totals.exchanges, 1);
+    assert_eq!(whole.response_times.map(|times| times.samples), Some(1));
 }

@@ -33,6 +33,7 @@ fn served(backend: BackendId, response_time: Duration) -> Record {
         status: Some(200),
         bytes_in: 80,
         bytes_out: 3_000,
+        pool: crate::ids::PoolId::FIRST,
         backend: Some(backend),
         queue_time: None,
         connect_time: None,

@@ -11,6 +11,7 @@
     reason = "real sockets and real time are what these tests are about"
 )]
 
+mod admin;
 mod backend;
 mod client;
 mod content;
@@ -24,6 +25,7 @@ mod sender;
 mod wait;
 mod wire;
 
+pub(crate) use admin::Admin;
 pub(crate) use backend::{Backend, echo};
 pub(crate) use client::{Client, listens};
 pub(crate) use content::{Content, Matcher};

@@ -1,0 +1,499 @@
+//! The admin interface on scripted sockets, with a clock moved by hand; the roster by itself.
+
+use super::conns::{AdminConnId, AdminConns, MAX_CONNS};
+use super::journal::{Journal, KEPT};
+use super::response::Response;
+use super::roster::{Admit, Order, Overlay, Refused, Roster, Set, Wanted};
+use super::state;
+use crate::config::Tokens;
+use crate::pool::Entrance;
+use crate::proxy::{AdminCommand, Known};
+use crate::time::Timestamp;
+use crate::transport::{Readiness, Transport};
+use serde_json::json;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// One end of a connection: what is to be read, and what was written.
+#[derive(Debug, Default)]
+struct Script {
+    input: VecDeque<u8>,
+    has_ended: bool,
+    written: Vec<u8>,
+    /// Bytes that are taken before writing would block.
+    room: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Scripted(Rc<RefCell<Script>>);
+
+impl Transport for Scripted {
+    type Pipe = ();
+
+    fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut script = self.0.borrow_mut();
+        if script.input.is_empty() {
+            return match script.has_ended {
+                true => Ok(0),
+                false => Err(io::ErrorKind::WouldBlock.into()),
+            };
+        }
+        let count = into.len().min(script.input.len());
+        for (to, from) in into.iter_mut().zip(script.input.drain(..count)) {
+            *to = from;
+        }
+        Ok(count)
+    }
+
+    fn send(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut script = self.0.borrow_mut();
+        let all: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+        let count = all.len().min(script.room);
+        if count == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        script.room -= count;
+        script.written.extend_from_slice(&all[..count]);
+        Ok(count)
+    }
+
+    fn send_last(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.send(parts)
+    }
+
+    fn fill(&mut self, (): &mut (), _: usize) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn drain(&mut self, (): &mut (), _: usize) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn reset_on_close(&mut self) {}
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        None
+    }
+
+    fn local_address(&self) -> Option<std::net::SocketAddr> {
+        None
+    }
+}
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::ZERO + Duration::from_secs(seconds)
+}
+
+const READABLE: Readiness = Readiness {
+    readable: true,
+    writable: false,
+    read_closed: false,
+    broken: false,
+};
+const WRITABLE: Readiness = Readiness {
+    readable: false,
+    writable: true,
+    read_closed: false,
+    broken: false,
+};
+
+struct Stage {
+    conns: AdminConns<Scripted>,
+    scratch: Vec<u8>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self {
+            conns: AdminConns::new(),
+            scratch: vec![0; 64],
+        }
+    }
+
+    fn connect(&mut self, room: usize, now: Timestamp) -> (AdminConnId, Scripted) {
+        let id = self.conns.make_room().expect("room");
+        let peer = Scripted::default();
+        peer.0.borrow_mut().room = room;
+        self.conns.accepted(id, peer.clone(), now);
+        (id, peer)
+    }
+
+    /// Sends bytes, and returns the paths of the requests that were read.
+    fn send(
+        &mut self,
+        (id, peer): &(AdminConnId, Scripted),
+        bytes: &[u8],
+        now: Timestamp,
+    ) -> usize {
+        peer.0.borrow_mut().input.extend(bytes);
+        self.conns.ready(*id, READABLE, now);
+        self.requests(now)
+    }
+
+    /// Answers the requests that can be read. Returns how many.
+    fn requests(&mut self, now: Timestamp) -> usize {
+        let mut count = 0;
+        for _ in 0..1_000 {
+            if !self.conns.has_unread() {
+                return count;
+            }
+            if let Some((id, request)) = self.conns.next_request(&mut self.scratch, now) {
+                count += 1;
+                let body = json!({ "path": request.path });
+                self.conns.respond(id, &Response::json(200, &body), now);
+            }
+        }
+        panic!("it finds no rest");
+    }
+}
+
+fn written(peer: &Scripted) -> String {
+    String::from_utf8(std::mem::take(&mut peer.0.borrow_mut().written)).unwrap()
+}
+
+const GET: &[u8] = b"GET /v1/pools HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+#[test]
+fn requests_are_read_however_they_are_cut() {
+    let mut stage = Stage::new();
+    let conn = stage.connect(usize::MAX, at(0));
+    let two = [GET, GET].concat();
+    for (nth, byte) in two.iter().enumerate() {
+        let expected = usize::from((nth + 1) % GET.len() == 0);
+        assert_eq!(stage.send(&conn, &[*byte], at(0)), expected, "{nth}");
+    }
+    assert_eq!(stage.send(&conn, &two, at(0)), 2, "one after another");
+    assert_eq!(written(&conn.1).matches("HTTP/1.1 200 OK").count(), 4);
+    assert_eq!(stage.send(&conn, b"nonsense\r\n\r\n", at(0)), 0);
+    let refused = written(&conn.1);
+    assert!(refused.starts_with("HTTP/1.1 400"), "{refused}");
+    assert_eq!(stage.conns.len(), 0, "it is of no further use");
+}
+
+#[test]
+fn a_request_a_pause_and_a_response_have_limits_of_time() {
+    let mut stage = Stage::new();
+    let slow = stage.connect(usize::MAX, at(0));
+    stage.send(&slow, &GET[..20], at(8));
+    stage.conns.expire(at(17));
+    assert_eq!(stage.conns.len(), 1, "ten seconds from the first byte");
+    stage.send(&slow, &GET[20..30], at(17));
+    stage.conns.expire(at(18));
+    assert_eq!(stage.conns.len(), 0, "dripping gains no time");
+
+    let deaf = stage.connect(10, at(20));
+    assert_eq!(stage.send(&deaf, GET, at(20)), 1);
+    assert_eq!(stage.conns.next_wakeup(), at(30));
+    deaf.1.0.borrow_mut().room = 10;
+    stage.conns.ready(deaf.0, WRITABLE, at(29));
+    stage.conns.expire(at(30));
+    assert_eq!(stage.conns.len(), 1, "it has taken some");
+    stage.conns.expire(at(39));
+    assert_eq!(stage.conns.len(), 0);
+
+    let idle = stage.connect(usize::MAX, at(50));
+    assert_eq!(stage.send(&idle, GET, at(50)), 1);
+    stage.conns.expire(at(109));
+    assert_eq!(stage.conns.len(), 1);
+    stage.conns.postpone(Duration::from_secs(5));
+    stage.conns.expire(at(110));
+    assert_eq!(stage.conns.len(), 1, "nothing was read for five seconds");
+    stage.conns.expire(at(115));
+    assert_eq!(stage.conns.len(), 0);
+}
+
+#[test]
+fn at_the_limit_the_idlest_makes_room_and_no_other() {
+    let mut stage = Stage::new();
+    let busy: Vec<_> = (1..MAX_CONNS)
+        .map(|_| {
+            let conn = stage.connect(usize::MAX, at(0));
+            stage.send(&conn, &GET[..5], at(0));
+            conn
+        })
+        .collect();
+    let idle = stage.connect(usize::MAX, at(0));
+    let newcomer = stage.connect(usize::MAX, at(1));
+    assert_eq!(stage.conns.len(), MAX_CONNS);
+    assert_eq!(stage.send(&idle, GET, at(1)), 0, "it was closed");
+    stage.send(&newcomer, &GET[..5], at(1));
+    assert!(stage.conns.make_room().is_none(), "all are at work");
+    assert_eq!(stage.send(&busy[0], &GET[5..], at(1)), 1);
+}
+
+#[test]
+fn a_subscriber_that_does_not_read_is_dropped_and_the_others_are_not() {
+    let mut stage = Stage::new();
+    let subscribe = |stage: &mut Stage, room| {
+        let conn = stage.connect(room, at(0));
+        conn.1.0.borrow_mut().input.extend(GET);
+        stage.conns.ready(conn.0, READABLE, at(0));
+        let (id, _) = stage.conns.next_request(&mut stage.scratch, at(0)).unwrap();
+        stage.conns.stream(id, b": start\n\n", at(0));
+        conn
+    };
+    let reads = subscribe(&mut stage, usize::MAX);
+    let stalls = subscribe(&mut stage, 200);
+    assert_eq!(stage.conns.subscribers(), 2);
+    let event = [b'x'; 1_000];
+    for _ in 0..300 {
+        stage.conns.publish(&event, at(1));
+    }
+    assert_eq!(stage.conns.subscribers(), 1);
+    assert!(written(&reads.1).len() > 300_000);
+    assert!(written(&stalls.1).len() <= 200);
+    reads.1.0.borrow_mut().has_ended = true;
+    stage.conns.ready(reads.0, READABLE, at(2));
+    assert_eq!(stage.requests(at(2)), 0);
+    assert_eq!(stage.conns.len(), 0, "it has closed");
+}
+
+#[test]
+fn tokens_are_read_and_not_shown() {
+    let tokens = Tokens::parse(b"# all\nread 0123456789abcdef\n\nfedcba9876543210\n").unwrap();
+    assert_eq!(format!("{tokens:?}"), "2 tokens");
+    for bad in [
+        &b""[..],
+        b"# none",
+        b"short",
+        b"read short",
+        b"admin 0123456789abcdef",
+        b"\xff",
+    ] {
+        assert_eq!(Tokens::parse(bad), None, "{bad:?}");
+    }
+}
+
+#[test]
+fn the_journal_keeps_the_last_and_says_when_some_are_gone() {
+    let mut journal = Journal::default();
+    assert_eq!(journal.after(0).1.count(), 0);
+    for nth in 1..=KEPT + 5 {
+        journal.add("test", Duration::from_secs(9), json!({ "nth": nth }));
+    }
+    assert_eq!(journal.last(), KEPT as u64 + 5);
+    let (is_cut, events) = journal.after(2);
+    assert!(is_cut && events.count() == KEPT);
+    let (is_cut, mut events) = journal.after(KEPT as u64 + 4);
+    let (seq, text) = events.next().unwrap();
+    assert_eq!((is_cut, seq), (false, KEPT as u64 + 5));
+    assert!(
+        text.contains(r#""kind":"test""#) && text.contains(r#""at":9.0"#),
+        "{text}"
+    );
+}
+
+fn wanted(name: &str, admit: Admit) -> Wanted {
+    Wanted {
+        name: name.to_owned(),
+        address: "127.0.0.1:9".to_owned(),
+        weight: 1,
+        max_in_flight: None,
+        admit,
+    }
+}
+
+fn set(revision: u64, backends: &[Wanted]) -> Set {
+    Set {
+        fleet: "f".to_owned(),
+        term: 1,
+        revision,
+        force: false,
+        backends: backends.to_vec(),
+    }
+}
+
+fn known(name: &str) -> Known {
+    Known {
+        name: name.to_owned(),
+        address: "127.0.0.1:9".to_owned(),
+        is_pickable: true,
+        is_departing: false,
+    }
+}
+
+fn command(name: &str, command: AdminCommand) -> Order {
+    Order::Command(name.to_owned(), command)
+}
+
+fn entrances(orders: &[Order]) -> Vec<(&str, Entrance)> {
+    let added = orders.iter().filter_map(|order| match order {
+        Order::Add(backend) => Some((backend.name.as_str(), backend.entrance)),
+        Order::Command(..) => None,
+    });
+    added.collect()
+}
+
+#[test]
+fn warm_holds_in_the_first_set_alone() {
+    let mut roster = Roster::default();
+    let orders = roster
+        .put("o", set(1, &[wanted("a", Admit::Warm)]), &[])
+        .unwrap();
+    assert_eq!(entrances(&orders), [("a", Entrance::Warm)]);
+    let both = [wanted("a", Admit::Warm), wanted("b", Admit::Warm)];
+    let orders = roster.put("o", set(2, &both), &[known("a")]).unwrap();
+    assert_eq!(entrances(&orders), [("b", Entrance::Trial)]);
+    assert_eq!(orders.len(), 1, "what is as it was is left alone");
+}
+
+#[test]
+fn each_word_of_a_set_is_followed_once() {
+    use Admit::{Drain, Off, Trial};
+    let mut roster = Roster::default();
+    roster.put("o", set(1, &[wanted("a", Trial)]), &[]).unwrap();
+    let at = known("a");
+    let mut put = |revision, admit, known: Known| {
+        let set = Set {
+            force: true,
+            ..set(revision, &[wanted("a", admit)])
+        };
+        roster.put("o", set, &[known]).unwrap()
+    };
+    assert_eq!(
+        put(2, Drain, at.clone()),
+        [command("a", AdminCommand::Drain)]
+    );
+    assert_eq!(put(3, Drain, at.clone()), []);
+    assert_eq!(
+        put(4, Off, at.clone()),
+        [command("a", AdminCommand::Disable)]
+    );
+    assert_eq!(
+        put(5, Trial, at.clone()),
+        [command("a", AdminCommand::Enable)]
+    );
+    let leaving = Known {
+        is_departing: true,
+        ..at
+    };
+    let back = put(6, Trial, leaving.clone());
+    assert_eq!(back, [command("a", AdminCommand::Enable)], "it does not go");
+    let out = [
+        command("a", AdminCommand::Enable),
+        command("a", AdminCommand::Drain),
+    ];
+    assert_eq!(put(7, Drain, leaving), out);
+}
+
+#[test]
+fn a_set_touches_nothing_of_others() {
+    let mut roster = Roster::default();
+    let flags = known("flags");
+    let taken = roster.put(
+        "o",
+        set(1, &[wanted("flags", Admit::Trial)]),
+        std::slice::from_ref(&flags),
+    );
+    let words = "flags: a backend of lb's flags or the operator has this name";
+    assert_eq!(taken, Err(Refused::Invalid(words.to_owned())));
+    roster
+        .put(
+            "o",
+            set(1, &[wanted("a", Admit::Trial)]),
+            std::slice::from_ref(&flags),
+        )
+        .unwrap();
+    let all = [flags, known("a")];
+    roster
+        .put("p", set(1, &[wanted("b", Admit::Trial)]), &all)
+        .unwrap();
+    let emptied = roster.put(
+        "p",
+        set(2, &[]),
+        &[all[0].clone(), all[1].clone(), known("b")],
+    );
+    let remove = AdminCommand::Remove(super::roster::SET_DRAIN);
+    assert_eq!(emptied, Ok(vec![command("b", remove)]));
+}
+
+#[test]
+fn less_than_half_is_too_few() {
+    let mut roster = Roster::default();
+    let all = ["a", "b", "c", "d"].map(|name| wanted(name, Admit::Trial));
+    roster.put("o", set(1, &all), &[]).unwrap();
+    let there: Vec<_> = ["a", "b", "c", "d"].into_iter().map(known).collect();
+    assert!(roster.clone().put("o", set(2, &all[..2]), &there).is_ok());
+    let few = roster.clone().put("o", set(2, &all[..1]), &there);
+    assert!(matches!(few, Err(Refused::TooFew(_))), "{few:?}");
+    let forced = Set {
+        force: true,
+        ..set(2, &all[..1])
+    };
+    assert_eq!(
+        roster.put("o", forced, &there).map(|orders| orders.len()),
+        Ok(3)
+    );
+}
+
+#[test]
+fn what_is_kept_comes_back() {
+    let mut roster = Roster::default();
+    let backends = [
+        wanted("a", Admit::Trial),
+        wanted("b", Admit::Drain),
+        wanted("c", Admit::Warm),
+    ];
+    roster.put("o", set(7, &backends), &[]).unwrap();
+    roster.command("a", AdminCommand::Disable).unwrap();
+    roster.command("c", AdminCommand::Weight(9)).unwrap();
+    let pools = state::Pools::from([("web".to_owned(), roster.kept().clone())]);
+    let mut pools = state::read(&state::write(pools)).unwrap();
+    let kept = pools.remove("web").unwrap();
+    assert_eq!(&kept, roster.kept());
+    let (again, orders) = Roster::restored(kept, &[]);
+    assert_eq!(again.kept(), roster.kept());
+    let trials = [
+        ("a", Entrance::Warm),
+        ("b", Entrance::Trial),
+        ("c", Entrance::Warm),
+    ];
+    assert_eq!(entrances(&orders), trials, "what served is known to serve");
+    assert!(orders.contains(&command("a", AdminCommand::Disable)));
+    assert!(orders.contains(&command("b", AdminCommand::Drain)));
+    assert!(orders.contains(&command("c", AdminCommand::Weight(9))));
+    assert_eq!(again.owner("a"), Some("o"));
+    assert_eq!(state::read(b" \n"), Ok(state::Pools::new()));
+    assert!(state::read(b"[]").is_err());
+    let later = br#"{"version": 2, "pools": {}}"#;
+    assert_eq!(
+        state::read(later),
+        Err("it is of version 2, and this lb reads 1".to_owned())
+    );
+}
+
+#[test]
+fn the_operators_word_is_kept_until_it_is_taken_back() {
+    let mut roster = Roster::default();
+    roster
+        .put("o", set(1, &[wanted("a", Admit::Drain)]), &[])
+        .unwrap();
+    let enable = roster.command("a", AdminCommand::Enable);
+    assert_eq!(
+        enable,
+        Err(Refused::OfSet("the set of o says drain of a".to_owned()))
+    );
+    roster.command("a", AdminCommand::Disable).unwrap();
+    roster.command("a", AdminCommand::Weight(3)).unwrap();
+    let overlay = Overlay {
+        admit: Some(Admit::Off),
+        weight: Some(3),
+        max_in_flight: None,
+    };
+    assert_eq!(roster.overlay_view("a"), Some(overlay));
+    let orders = roster.put("o", set(2, &[wanted("a", Admit::Trial)]), &[known("a")]);
+    assert_eq!(orders, Ok(vec![]), "it is not fought");
+    assert_eq!(
+        roster.command("a", AdminCommand::Enable),
+        Ok(AdminCommand::Enable)
+    );
+    roster.clear_weight("a");
+    assert_eq!(roster.overlay_view("a"), None);
+}
