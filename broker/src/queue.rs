@@ -148,9 +148,14 @@ impl Queue {
 
     /// Puts the notice of missed messages where they would have been.
     pub(crate) fn push_notice(&mut self, frame: Rc<Frame>) {
+        self.missed = 0;
+        self.push_next(frame);
+    }
+
+    /// Adds a reply before all that waits, whatever that is.
+    pub(crate) fn push_next(&mut self, frame: Rc<Frame>) {
         let at = usize::from(self.written > 0).min(self.entries.len());
         self.bytes += frame.bytes.len();
-        self.missed = 0;
         self.entries.insert(
             at,
             Entry {

@@ -7,6 +7,8 @@ use super::session::Phase;
 use crate::codec::{Message, Payload};
 use crate::connection_id::ConnectionId;
 use crate::error::{Code, Refusal};
+use crate::framing;
+use crate::queue::Frame;
 use crate::time::Timestamp;
 use crate::topic::{Topic, TopicLimits, is_at_or_below};
 use std::time::Duration;
@@ -78,15 +80,27 @@ impl Broker {
 
     fn carry_out(&mut self, id: ConnectionId, due: Due, now: Timestamp) {
         match due {
-            Due::Ping => {
-                if let Some(session) = self.sessions.get_mut(id) {
-                    session.is_pinged = true;
-                }
-                // A ping fits into every frame.
-                let _ = self.reply(id, &Message::new("ping"), now);
-            }
+            Due::Ping => self.ping(id),
             Due::Close(refusal) => self.close(id, &refusal, now),
             Due::Drop => self.actions.close(id),
+        }
+    }
+
+    /// Asks for a sign of life, before all that waits: a consumer that reads slowly would find the
+    /// ping too late.
+    fn ping(&mut self, id: ConnectionId) {
+        let most = self.limits.max_frame_bytes;
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.is_pinged = true;
+        let Some(member) = session.member() else {
+            return;
+        };
+        // A ping fits into every frame.
+        if let Ok(bytes) = framing::encode(member.format, &Message::new("ping"), most) {
+            session.queue.push_next(Frame::new(bytes, &self.meter));
+            self.actions.write(session);
         }
     }
 
@@ -182,6 +196,25 @@ mod tests {
             );
             assert!(*pinged >= interval && *closed <= interval * 2, "{events:?}");
         }
+    }
+
+    #[test]
+    fn a_ping_does_not_wait_behind_messages() {
+        let limits = Limits::default();
+        let mut broker = Broker::new(limits, AccessRules::open(), Keep::InMemory);
+        let start = Timestamp::default();
+        let id = broker.connect("peer".to_owned(), start).unwrap();
+        for frame in [
+            "lb-broker/1 json",
+            r#"{"method":"subscribe","topic":"/"}"#,
+            r#"{"method":"publish","topic":"/a","value":1}"#,
+        ] {
+            broker.frame(id, frame.as_bytes(), start);
+        }
+        broker.tick(start.after(limits.ping_interval));
+        let text = written(&mut broker, id);
+        let place = |word: &str| text.find(word).unwrap();
+        assert!(place("\"ping\"") < place("\"message\""), "{text}");
     }
 
     #[test]
