@@ -11,6 +11,9 @@ use std::collections::HashMap;
 /// takes 0.1 s, a tenth of them wait at 100,000 publications a second.
 const MAX_WAITING: usize = 100_000;
 
+/// Changes that may always wait, however few topics may have a value.
+const MIN_CHANGES: usize = 1000;
+
 /// A topic's last value under its spelling, or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -67,6 +70,16 @@ impl Changes {
         self.next_waiting.len() + on_its_way.map_or(0, |(_, waiting)| waiting.len()) >= MAX_WAITING
     }
 
+    /// Reports no room for a change of this topic. Topics with a value are bounded, and cleared ones
+    /// are not: on a full disk they would add up.
+    pub(super) fn is_crowded(&self, key: &str, max_topics: usize) -> bool {
+        // Every topic may be in both batches.
+        let most = max_topics.saturating_mul(2).max(MIN_CHANGES);
+        let on_its_way = self.on_its_way.as_ref();
+        self.next.len() + on_its_way.map_or(0, |(batch, _)| batch.len()) >= most
+            && !self.next.contains_key(key)
+    }
+
     /// The next batch, if none is on its way.
     pub(super) fn take(&mut self) -> Option<Batch> {
         if self.on_its_way.is_some() || (self.next.is_empty() && self.next_waiting.is_empty()) {
@@ -106,6 +119,27 @@ pub(super) fn not_stored(reason: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn topics_that_come_and_go_are_bounded_on_a_full_disk() {
+        let mut changes = Changes::default();
+        for nth in 0..MIN_CHANGES {
+            let key = nth.to_string();
+            assert!(!changes.is_crowded(&key, 1));
+            changes.add(&key, Change::Clear);
+            if nth % 100 == 0 {
+                assert!(changes.take().is_some());
+                changes.stored(false);
+            }
+        }
+        assert!(changes.is_crowded("another", 1));
+        assert!(!changes.is_crowded("7", 1), "this one waits already");
+        assert!(!changes.is_crowded("another", MIN_CHANGES));
+        changes.take();
+        assert!(changes.is_crowded("another", 1));
+        changes.stored(true);
+        assert!(!changes.is_crowded("another", 1));
+    }
 
     #[test]
     fn publishers_that_wait_are_bounded() {

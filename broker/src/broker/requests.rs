@@ -139,6 +139,15 @@ impl Broker {
                 "too many publications are waiting to be stored already",
             ));
         }
+        if retain
+            && self.keep == Keep::Stored
+            && self.changes.is_crowded(topic.key(), self.limits.max_topics)
+        {
+            return Err(Refusal::new(
+                Code::Limit,
+                "too many topics are waiting to be stored already",
+            ));
+        }
         self.stats.messages_in += 1;
         self.deliver(&mut Publication::new(topic, value.as_ref()), now);
         if retain {
