@@ -9,12 +9,22 @@ from __future__ import annotations
 import base64
 import json
 import pickle
+import re
 from io import BytesIO
 from typing import Any, Optional
 from xml.etree import ElementTree
 
 Fields = dict[str, Any]
 Message = tuple[str, Fields]
+
+
+# A text of JSON, with its quotes.
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
+def _escape_braces(text: "re.Match[str]") -> str:
+    """The same text without braces, so that those of a message always come in pairs."""
+    return text[0].replace("{", "\\u007b").replace("}", "\\u007d")
 
 
 class Codec:
@@ -38,7 +48,10 @@ class JSONCodec(Codec):
 
     def encode(self, method: str, fields: Fields) -> bytes:
         # NaN is no JSON: better an error here than one from the broker.
-        return json.dumps({"method": method, **fields}, allow_nan=False).encode("utf-8")
+        text = json.dumps({"method": method, **fields}, allow_nan=False)
+        if text.count("{") != text.count("}"):
+            text = _TEXT.sub(_escape_braces, text)
+        return text.encode("utf-8")
 
     def decode(self, data: bytes) -> Message:
         fields = json.loads(data)

@@ -115,6 +115,20 @@ def test_a_message_is_one_send_with_balanced_brackets(broker: Broker, length: in
         assert b"/topic" in sent
 
 
+@pytest.mark.parametrize("value", ["}", {"a{": ['\\"{', "\\\\"]}, '\\{"}"}}'])
+def test_braces_inside_of_values_are_balanced_too(broker: Broker, value: Any) -> None:
+    consumer = JSONQueue("/topic")
+    producer = JSONQueue("/topic", PRODUCER)
+    with patch("socket.socket.send", MagicMock()) as send:
+        producer.push(value)
+    sent = send.call_args[0][0]
+    assert sent.count(b"{") == sent.count(b"}") > 0
+    assert json.loads(sent)["value"] == value
+    JSONQueue("/topic", PRODUCER).push(value)
+    assert consumer.pull() == ("/topic", value)
+
+
+
 def test_a_refused_value_is_told_and_the_queue_goes_on(broker: Broker) -> None:
     producer, consumer = PickleQueue("/t", PRODUCER), JSONQueue("/t")
     with pytest.raises(BrokerError) as caught:
