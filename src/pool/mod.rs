@@ -6,6 +6,7 @@
 
 mod backends;
 mod crowding;
+mod hang_detection;
 mod idle_conns;
 mod in_flight;
 mod late_binding;
@@ -46,6 +47,7 @@ use crate::proxy_protocol;
 use crate::shared::QueueMember;
 use crate::strategy::{BackendId, KeySource, Sticky};
 use crate::time::Timestamp;
+use hang_detection::HangDetector;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -98,6 +100,7 @@ pub struct Pool {
     pub(crate) key_source: KeySource,
     pub(crate) connect: ConnectSpec,
     pub(crate) limits: PoolLimits,
+    hangs: HangDetector,
 }
 
 /// The way connections to the backends of a pool are opened, and the first bytes on them.
@@ -157,8 +160,32 @@ impl Pool {
             key_source: backends.strategy().key_source(),
             connect,
             limits,
+            hangs: HangDetector::default(),
             backends,
         }
+    }
+
+    /// Looks for hanging backends from now on. Exchanges and health checks are HTTP, the latter
+    /// every `check_interval`.
+    pub(crate) fn detect_hangs(&mut self, check_interval: Duration, now: Timestamp) {
+        self.hangs = HangDetector::new(check_interval, now);
+    }
+
+    /// The backends that seem to hang, and how long their oldest exchange has waited; `None` if it
+    /// is not time to look.
+    pub(crate) fn suspects(&mut self, now: Timestamp) -> Option<Vec<(BackendId, Duration)>> {
+        self.hangs.look(&mut self.backends, now)
+    }
+
+    /// When time alone changes something, or hanging backends are looked for.
+    pub(crate) fn next_wakeup(&self) -> Timestamp {
+        let look = self.hangs.due(&self.backends);
+        self.backends.next_change().min(look)
+    }
+
+    /// Whether that time has come, or changes are to be followed.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        self.backends.is_due(now) || self.hangs.is_due(&self.backends, now)
     }
 
     /// The same pool with a name of its own.
@@ -285,12 +312,6 @@ impl Pools {
             None => &mut self.first,
             Some(other) => other,
         }
-    }
-
-    /// Returns the time at which time alone changes something in a pool.
-    pub(crate) fn next_change(&self) -> Timestamp {
-        let others = self.others.iter().map(|pool| pool.backends.next_change());
-        others.fold(self.first.backends.next_change(), Timestamp::min)
     }
 
     /// The first pool.

@@ -131,7 +131,7 @@ impl<N: Network> Traffic<N> {
             if let Some((failed_at, fault)) = exchange.stats.begin_attempt(backend) {
                 self.log.metrics.retried(failed_at, fault);
             }
-            exchange.name_backend(pool.backends.address(backend));
+            exchange.name_backend(|| pool.backends.address(backend));
             let (pool, reuse) = (exchange.pool, exchange.reuse());
             if let Some(conn) = self.take_idle(id, pool, backend, reuse) {
                 self.attach(id, lease, conn, true);

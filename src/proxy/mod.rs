@@ -20,7 +20,7 @@
 //! | `timers`, `run_queue`, `outbox`, `exchange_log`, `codec` | one concern each, lent for a call |
 //! | `activity` | what is under way, for a snapshot |
 //! | `membership` | backends that come and go |
-//! | `health_checks`, `hang_detection`, `heartbeats` | what tells of backends besides exchanges |
+//! | `health_checks`, `heartbeats` | what tells of backends besides exchanges |
 
 mod activity;
 mod admin_command;
@@ -33,7 +33,6 @@ mod dispatch;
 mod eviction;
 mod exchange;
 mod exchange_log;
-mod hang_detection;
 mod health_checks;
 mod heartbeats;
 mod listener;
@@ -73,7 +72,6 @@ use codec::Codec;
 use connections::Connections;
 use eviction::Evictions;
 use exchange_log::ExchangeLog;
-use hang_detection::HangDetector;
 use health_checks::HealthChecks;
 use heartbeats::Heartbeats;
 use outbox::Outbox;
@@ -118,8 +116,6 @@ pub struct Proxy<N: Network> {
     listeners: Vec<Arc<Listener>>,
     rules: MemberRules,
     health_checks: HealthChecks<N::Stream>,
-    /// Of each pool.
-    hangs: Vec<HangDetector>,
     heartbeats: Heartbeats<N::Stream>,
     /// Connections to close for newcomers.
     evictions: Evictions,
@@ -155,12 +151,13 @@ impl<N: Network> Proxy<N> {
     /// A proxy without connections.
     pub fn new(parts: Parts<N>, now: Timestamp) -> Self {
         let listeners: Vec<_> = parts.listeners.into_iter().map(Arc::new).collect();
-        let hangs = |health: &Health| {
-            let sees_hangs = health_checks::see_hangs(health, &listeners);
-            HangDetector::new(sees_hangs, health.interval, now)
-        };
+        let mut pools = parts.pools;
+        for (pool, health) in pools.ids().zip(&parts.health) {
+            if health_checks::see_hangs(health, &listeners) {
+                pools.get_mut(pool).detect_hangs(health.interval, now);
+            }
+        }
         let mut proxy = Self {
-            hangs: parts.health.iter().map(hangs).collect(),
             rules: parts.rules,
             health_checks: HealthChecks::new(parts.health, parts.seed, now),
             listeners,
@@ -168,7 +165,7 @@ impl<N: Network> Proxy<N> {
             evictions: Evictions::default(),
             traffic: Traffic {
                 network: parts.network,
-                pools: parts.pools,
+                pools,
                 conns: Connections::new(),
                 codec: Codec {
                     parser: parts.parser,
@@ -262,14 +259,8 @@ impl<N: Network> Proxy<N> {
         if !self.traffic.run_queue.is_empty() {
             return Timestamp::ZERO;
         }
-        let due = |(pool, hangs): (&Pool, &HangDetector)| hangs.due(&pool.backends);
-        let looks = self.traffic.pools.iter().zip(&self.hangs).map(due);
-        let first = self
-            .traffic
-            .timers
-            .next_wakeup()
-            .min(self.traffic.pools.next_change());
-        looks.fold(first, Timestamp::min)
+        let pools = self.traffic.pools.iter().map(Pool::next_wakeup);
+        pools.fold(self.traffic.timers.next_wakeup(), Timestamp::min)
     }
 }
 
@@ -384,20 +375,15 @@ impl<N: Network> Proxy<N> {
     /// The health phase: looks for hanging backends, and follows changes of state. Returns whether
     /// there was anything to do.
     pub fn follow_backends(&mut self, now: Timestamp) -> bool {
-        let is_due = |(pool, hangs): (&Pool, &HangDetector)| {
-            hangs.is_due(&pool.backends, now) || pool.backends.is_due(now)
-        };
-        let pools = self.traffic.pools.iter();
-        pools.zip(&self.hangs).any(is_due) && self.follow_due(now)
+        let is_due = |pool: &Pool| pool.is_due(now);
+        self.traffic.pools.iter().any(is_due) && self.follow_due(now)
     }
 
     #[inline(never)]
     fn follow_due(&mut self, now: Timestamp) -> bool {
         let mut has_looked = false;
         for pool in self.traffic.pools.ids() {
-            let backends = &mut self.traffic.pools.get_mut(pool).backends;
-            let hangs = self.hangs.get_mut(usize::from(pool.number()));
-            if let Some(suspects) = hangs.and_then(|hangs| hangs.look(backends, now)) {
+            if let Some(suspects) = self.traffic.pools.get_mut(pool).suspects(now) {
                 has_looked = true;
                 for (backend, waited) in suspects {
                     self.suspect(pool, backend, waited, now);

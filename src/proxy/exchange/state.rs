@@ -210,10 +210,10 @@ impl<Pipe> Exchange<Pipe> {
 
     /// Adds the authority `name` of the backend to a request that came without `Host`, which
     /// HTTP/1.1 requires (RFC 9112, section 3.2).
-    pub(crate) fn name_backend(&mut self, name: Option<&str>) {
+    pub(crate) fn name_backend<'n>(&mut self, name: impl FnOnce() -> Option<&'n str>) {
         if self.request.needs_host {
             // The path of a UNIX socket is no authority.
-            let authority = name.filter(|name| is_authority(name.as_bytes()));
+            let authority = name().filter(|name| is_authority(name.as_bytes()));
             let authority = authority.unwrap_or("localhost").as_bytes();
             self.upload.amend(|sent| set_host(sent, authority));
         }

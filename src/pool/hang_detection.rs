@@ -9,7 +9,7 @@
 //! The exchanges that wait at a silent backend are redispatched with every check that meets
 //! silence, not only with the first: there may have been no other backend at that time.
 
-use crate::pool::Backends;
+use super::Backends;
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -23,8 +23,8 @@ const MIN_WAIT: Duration = Duration::from_secs(1);
 /// Waiting more is, however slow the pool is.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// Looks for hanging backends at regular intervals.
-#[derive(Debug)]
+/// Looks for hanging backends at regular intervals, once it is told to.
+#[derive(Debug, Default)]
 pub(super) struct HangDetector {
     is_on: bool,
     min_wait: Duration,
@@ -32,10 +32,10 @@ pub(super) struct HangDetector {
 }
 
 impl HangDetector {
-    /// `is_on`: exchanges and checks are HTTP, the latter every `check_interval`.
-    pub(super) fn new(is_on: bool, check_interval: Duration, now: Timestamp) -> Self {
+    /// Looks from now on; checks come every `check_interval`.
+    pub(super) fn new(check_interval: Duration, now: Timestamp) -> Self {
         Self {
-            is_on,
+            is_on: true,
             min_wait: MIN_WAIT.min(check_interval),
             next_look: now,
         }
