@@ -29,6 +29,7 @@ mod http_mode;
 mod identity;
 mod limits;
 mod membership;
+mod openapi;
 mod pauses;
 mod pools;
 mod proxy_protocol;
