@@ -30,7 +30,9 @@ BACKENDS = 4
 # a run differ, is less than a thousandth.
 FEW, MANY = 500, 8500
 CLOSE = "Connection: close"
-FIELDS = {"plain": (), "browser": load.BROWSER, "new-connection": (CLOSE,)}
+FIELDS = {"plain": (), "browser": load.BROWSER, "new-connection": (CLOSE,), "learned-limit": ()}
+# Flags of lb that a case needs.
+FLAGS = {"learned-limit": ("--backend-max-connections", "auto")}
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nServer: budget\r\nContent-Type: text/plain\r\nContent-Length: 128\r\n\r\n"
     + b"0123456789abcdef" * 8
@@ -109,14 +111,14 @@ def await_answer(connection, answer):
         raise RuntimeError(f"not the response: {received!r}")
 
 
-def instructions(lb, backends, fields, requests, out):
-    """All instructions of a run of lb that serves so many requests."""
+def instructions(command, backends, fields, requests, out):
+    """All instructions of a run of lb that serves so many requests, by its program and flags."""
     port, before = free_port(), backends.requests
     servers = ",".join(f"{network.HOST}:{backend}" for backend in backends.ports)
     valgrind = [processes.find("valgrind"), "--tool=callgrind", f"--callgrind-out-file={out}"]
     # Checks come with the time, not with the requests.
     options = ["--quiet", "--health", "none", "--date", "off", "--listen", f"{network.HOST}:{port}"]
-    with processes.Child([*valgrind, lb, *options, "--backends", servers]) as child:
+    with processes.Child([*valgrind, *command, *options, "--backends", servers]) as child:
         network.await_answer(port, child)
         ask(port, fields, requests)
         child.stop(seconds=30)
@@ -126,10 +128,10 @@ def instructions(lb, backends, fields, requests, out):
     return int(re.search(r"^summary: (\d+)", out.read_text(), re.MULTILINE).group(1))
 
 
-def per_request(lb, backends, fields, directory):
+def per_request(command, backends, fields, directory):
     few, many = directory / "few.out", directory / "many.out"
-    base = instructions(lb, backends, fields, FEW, few)
-    return (instructions(lb, backends, fields, MANY, many) - base) / (MANY - FEW)
+    base = instructions(command, backends, fields, FEW, few)
+    return (instructions(command, backends, fields, MANY, many) - base) / (MANY - FEW)
 
 
 def main():
@@ -142,7 +144,8 @@ def main():
         allowed = budget[name]["instructions"]
         with tempfile.TemporaryDirectory(prefix="lb-budget-") as directory:
             directory = Path(directory)
-            count = per_request(chosen.lb.resolve(), backends, fields, directory)
+            command = [chosen.lb.resolve(), *FLAGS.get(name, ())]
+            count = per_request(command, backends, fields, directory)
             if chosen.profile:
                 chosen.profile.mkdir(parents=True, exist_ok=True)
                 shutil.copy(directory / "many.out", chosen.profile / f"{name}.out")

@@ -2,7 +2,8 @@
 """Measures how well requests are spread over unequal servers: lb, HAProxy and nginx in one run.
 
 Three of four Pi servers are alike and the fourth is ten times slower. A closed loop of clients
-asks each contestant in turn, in rounds; see clients.py for what is counted.
+asks each contestant in turn, in rounds; see clients.py for what is counted. With --serial the
+servers are alike and requests of unlike length come by themselves; see serial.py.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import herding
 import pi
 import processes
 import report
+import serial
 from clients import Clients
 from peers import Programs, Setup
 from run import PROJECT, target
@@ -38,6 +40,7 @@ CONTESTANTS = [
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--herding", action="store_true", help="many lb before equal servers")
+    parser.add_argument("--serial", action="store_true", help="an open loop at load 0.9")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds (3)")
     parser.add_argument("--seconds", type=float, default=8, metavar="S", help="of a sample (8)")
     parser.add_argument("--clients", type=int, default=16, metavar="N", help="in the loop (16)")
@@ -74,7 +77,7 @@ def main():
     out = chosen.out or target() / "choice"
     out.mkdir(parents=True, exist_ok=True)
     traffic = Clients(chosen.clients, chosen.terms, chosen.seconds)
-    costs = herding.TERM_US if chosen.herding else TERM_US
+    costs = herding.TERM_US if chosen.herding else serial.TERM_US if chosen.serial else TERM_US
     with (
         tempfile.TemporaryDirectory(prefix="lb-choice-") as directory,
         pi.servers(built / "pi-backend", costs) as ports,
@@ -85,6 +88,10 @@ def main():
         if chosen.herding:
             figures = herding.run(programs, traffic, chosen.rounds)
             publish("herding", herding.table(figures), figures, programs, chosen, out)
+            return
+        if chosen.serial:
+            figures = serial.run(programs, chosen.seconds, chosen.rounds, is_here)
+            publish("serial", serial.table(figures), figures, programs, chosen, out)
             return
         figures = compare(programs, traffic, chosen.rounds)
     publish("choice", table(figures), figures, programs, chosen, out)
@@ -159,8 +166,14 @@ def table(figures):
 def setting(programs, chosen):
     """The contestants and the load."""
     versions = ", ".join(report.versions(SimpleNamespace(programs=programs)).values())
-    least, most = chosen.terms
+    least, most = serial.TERMS if chosen.serial else chosen.terms
     asked = f"/{least}" if least == most else f"/{least} to /{most}"
+    if chosen.serial:
+        return [
+            f"{versions}; {report.processor()}.",
+            f"Requests for {asked} at load {serial.LOAD}, {chosen.rounds} rounds of "
+            f"{chosen.seconds:g} s after 30 s of warm-up.",
+        ]
     return [
         f"{versions}; {report.processor()}.",
         f"{chosen.clients} clients asking {asked}, {chosen.rounds} rounds of "

@@ -32,6 +32,8 @@ class Setup:
     splices: bool = False
     tells_client: bool = True
     closes: bool = False
+    # Requests in flight per backend, as each contestant writes it.
+    limit: str = ""
     workers: int = 1
     place: str = OWN
 
@@ -111,6 +113,7 @@ def lb(programs, setup, port):
         *("--mode", setup.mode, "--strategy", setup.strategy),
         # Unless asked for, so that a binary from before can be compared.
         *(("--workers", setup.workers) if setup.workers > 1 else ()),
+        *(("--backend-max-connections", setup.limit) if setup.limit else ()),
         *("--max-connections", processes.most_connections()),
     ]
 
@@ -162,8 +165,9 @@ def haproxy(programs, setup, port):
     if setup.splices:
         options += ["option splice-request", "option splice-response"]
     fields = HAPROXY_FIELDS.format(port=port) if is_http and setup.tells_client else ""
+    limit = f" maxconn {setup.limit}" if setup.limit else ""
     servers = (
-        f"    server s{backend} {BIND}:{backend} pool-max-conn -1"
+        f"    server s{backend} {BIND}:{backend} pool-max-conn -1{limit}"
         for backend in programs.ports_of(setup)
     )
     text = HAPROXY.format(

@@ -169,12 +169,13 @@ impl Backends {
         backend.judge(candidate);
         let served = match (&self.late_binding, outcome.response_time()) {
             (Some(_), Some(response_time)) => {
+                let nanos_since = |at: Timestamp| now.as_nanos().saturating_sub(at.as_nanos());
                 let began_at = candidate.last_completed_at.max(Some(lease.dispatched_at));
                 Some(Served {
                     slot,
-                    in_service: began_at.map_or(Duration::ZERO, |at| now.since(at)),
-                    life: now.since(lease.dispatched_at),
-                    response_time,
+                    in_service_nanos: nanos_since(began_at.unwrap_or(now)),
+                    life_nanos: nanos_since(lease.dispatched_at),
+                    response_nanos: response_time.as_nanos() as u64,
                     ahead: lease.ahead,
                     overtook,
                 })

@@ -45,7 +45,7 @@ const TYPICAL: f32 = 64.0;
 const WEIGH_EVERY: u32 = 32;
 /// A response that lasts this much longer than its first byte took, at least, holds its place for
 /// more than the work.
-const STREAM: Duration = Duration::from_millis(100);
+const STREAM_NANOS: u64 = 100_000_000;
 /// While requests wait, something must be completed within this, and so many times the mean.
 const STANDSTILL: Duration = Duration::from_millis(100);
 const STANDSTILL_MEANS: f32 = 16.0;
@@ -55,10 +55,10 @@ const STANDSTILL_MEANS: f32 = 16.0;
 pub(super) struct Served {
     pub(super) slot: usize,
     /// From the later of its dispatch and the last completion there to its own.
-    pub(super) in_service: Duration,
+    pub(super) in_service_nanos: u64,
     /// From its dispatch to its end.
-    pub(super) life: Duration,
-    pub(super) response_time: Duration,
+    pub(super) life_nanos: u64,
+    pub(super) response_nanos: u64,
     /// Exchanges that were in flight there before it.
     pub(super) ahead: u32,
     pub(super) overtook: bool,
@@ -162,8 +162,7 @@ impl Default for LateBinding {
 impl LateBinding {
     /// Learns from an exchange. Returns whether it is time to weigh what is known.
     fn learn(&mut self, served: Served, now: Timestamp) -> bool {
-        let nanos = served.in_service.as_nanos() as i64 as f32;
-        let sample = nanos.max(1.0).log2();
+        let sample = (served.in_service_nanos.max(1).cast_signed() as f32).log2();
         if served.slot >= self.times.len() {
             self.times.resize(served.slot + 1, Times::default());
         }
@@ -174,8 +173,8 @@ impl LateBinding {
             0 => times.idle.add(sample),
             _ => times.busy.add(sample),
         }
-        let lasts = served.life.saturating_sub(served.response_time);
-        let is_stream = lasts > STREAM.max(served.response_time);
+        let lasts = served.life_nanos.saturating_sub(served.response_nanos);
+        let is_stream = lasts > STREAM_NANOS.max(served.response_nanos);
         self.responses += 1.0;
         self.overtaking += f32::from(u8::from(served.overtook || is_stream));
         self.typical += (sample - self.typical) / self.responses.min(TYPICAL);
