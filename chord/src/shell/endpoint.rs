@@ -30,7 +30,7 @@ pub(super) struct Endpoint {
     udp: UdpSocket,
     streams: Option<Streams>,
     /// Datagrams may wait in the socket: it is edge-triggered.
-    pub(super) has_more: bool,
+    has_more: bool,
 }
 
 /// Tokens of one endpoint: its sockets, then its connections.
@@ -84,19 +84,16 @@ impl Endpoint {
                 }
             }
             stream => {
-                let Some(streams) = &mut self.streams else {
-                    return;
-                };
-                let token = Token(self.nth * TOKENS + stream);
-                for frame in streams.ready(token, registry, now) {
-                    let source = Source {
-                        addr: frame.peer,
-                        stream: Some(frame.from),
-                    };
-                    self.host.handle(source, &frame.bytes, now);
+                if let Some(streams) = &mut self.streams {
+                    streams.ready(Token(self.nth * TOKENS + stream), registry);
                 }
             }
         }
+    }
+
+    /// Whether there may be more to receive at once.
+    pub(super) fn has_more(&self) -> bool {
+        self.has_more || self.streams.as_ref().is_some_and(Streams::has_unread)
     }
 
     /// Takes datagrams, a bounded number.
@@ -114,6 +111,31 @@ impl Endpoint {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // Errors of a datagram socket are of one datagram sent earlier.
                 Err(error) => self.has_more = error.kind() != io::ErrorKind::WouldBlock,
+            }
+        }
+    }
+
+    /// Takes frames, a bounded number of each connection. What a frame leads to is done before the
+    /// next: a short one may ask for a value of a megabyte.
+    pub(super) fn receive_frames(
+        &mut self,
+        registry: &Registry,
+        resolver: &Resolver,
+        now: Timestamp,
+        events: &mut Vec<(usize, Event)>,
+    ) {
+        let unread = self.streams.as_ref().map(Streams::unread);
+        for stream in unread.unwrap_or_default() {
+            let Some(streams) = &mut self.streams else {
+                return;
+            };
+            for frame in streams.take(stream, registry, now) {
+                let source = Source {
+                    addr: frame.peer,
+                    stream: Some(frame.from),
+                };
+                self.host.handle(source, &frame.bytes, now);
+                self.carry_out(registry, resolver, now, events);
             }
         }
     }

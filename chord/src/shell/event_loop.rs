@@ -112,7 +112,7 @@ impl Shell {
         // What was asked of the hosts since the last turn.
         self.carry_out(now, &mut turn);
         let deadline = self.endpoints.iter().map(|e| e.host.next_deadline()).min();
-        let wait = if self.endpoints.iter().any(|endpoint| endpoint.has_more) {
+        let wait = if self.endpoints.iter().any(Endpoint::has_more) {
             Duration::ZERO
         } else {
             max_wait.min(deadline.unwrap_or(Timestamp::NEVER).since(now))
@@ -125,6 +125,8 @@ impl Shell {
         self.dispatch(now);
         for endpoint in &mut self.endpoints {
             endpoint.receive(now);
+            let registry = self.poll.registry();
+            endpoint.receive_frames(registry, &self.resolver, now, &mut turn.events);
             if endpoint.host.next_deadline() <= now {
                 endpoint.host.tick(now);
             }
