@@ -8,6 +8,7 @@
 //! Invariants: no address is a link before it has answered a request of ours; every call is
 //! answered or given up in bounded time; every table has a limit.
 
+mod budget;
 mod calls;
 mod depart;
 mod join;
@@ -34,6 +35,7 @@ use crate::message::{Hop, Message, Phase, Request};
 use crate::output::{Cx, Event, Source};
 use crate::time::Timestamp;
 
+use budget::Budget;
 use calls::{Ask, Call, Calls, Expired};
 use join::Join;
 use links::Links;
@@ -91,6 +93,9 @@ pub(crate) struct Node {
     store: Store,
     sync: Sync,
     loops: LoopGuard,
+    /// For comparing with strangers, and for telling clients the state.
+    compares: Budget,
+    tells: Budget,
     rounds: stabilize::Rounds,
     departure: depart::Departure,
     counters: report::Counters,
@@ -131,6 +136,8 @@ impl Node {
             store: Store::new(config.space, config.max_keys, config.max_bytes),
             sync: Sync::default(),
             loops: LoopGuard::default(),
+            compares: Budget::default(),
+            tells: Budget::default(),
             rounds: stabilize::Rounds::new(now + config.stabilize_interval),
             departure: depart::Departure::default(),
             counters: report::Counters::default(),

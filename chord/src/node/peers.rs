@@ -4,9 +4,10 @@
 //! beyond [`MAX_PEERS`] the one that was silent longest is forgotten.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::addr::Peer;
+use crate::addr::{Names, Peer};
 use crate::time::Timestamp;
 
 const MAX_PEERS: usize = 512;
@@ -138,6 +139,12 @@ impl Peers {
         self.known.get(peer).is_some_and(|known| {
             known.lost.is_none() && known.heard.is_some_and(|at| now.since(at) < FRESH)
         })
+    }
+
+    /// Whether an address is that of a peer that has answered a request of ours.
+    pub(crate) fn has_answered(&self, source: SocketAddr, names: &Names) -> bool {
+        let mut known = self.known.iter();
+        known.any(|(peer, known)| known.heard.is_some() && names.is_from(&peer.addr, source))
     }
 
     pub(crate) fn forget(&mut self, peer: &Peer) {

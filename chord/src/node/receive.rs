@@ -103,7 +103,14 @@ impl Node {
     fn requested(&mut self, caller: &Caller, request: Request, cx: &mut Cx<'_>) -> Option<Reply> {
         let is_in = matches!(self.phase, Phase::Member | Phase::Leaving);
         Some(match request {
-            Request::State { part, offset } => self.state_asked(part, offset, cx.traffic),
+            Request::State { part, offset } => {
+                // A client asks again.
+                if !self.tells.is_left(cx.now) {
+                    return None;
+                }
+                self.tells.spend(self.store.len());
+                self.state_asked(part, offset, cx.traffic)
+            }
             Request::Leave { token } => self.leave_asked(caller, token, cx),
             _ if self.phase == Phase::Gone => return None,
             Request::Ping => Reply::Pong,
@@ -154,6 +161,9 @@ impl Node {
                 self.fetch_asked(&key)
             }
             Request::Copy(item) => self.copy_asked(item, cx),
+            Request::Compare { .. } | Request::Pull { .. } if !self.may_scan(caller, cx) => {
+                Reply::Refused(Cause::Full)
+            }
             Request::Compare {
                 slice,
                 count,
@@ -166,6 +176,18 @@ impl Node {
                 successors,
             } => self.neighbour_leaves(caller, &peer, predecessor, successors, cx),
         })
+    }
+
+    /// Whether a caller may have us go through the store.
+    fn may_scan(&mut self, caller: &Caller, cx: &Cx<'_>) -> bool {
+        if self.peers.has_answered(caller.source.addr, cx.names) {
+            return true;
+        }
+        let is_left = self.compares.is_left(cx.now);
+        if is_left {
+            self.compares.spend(self.store.len());
+        }
+        is_left
     }
 
     /// A call was answered: by a reply of our own, or by ACK.
