@@ -1,9 +1,9 @@
 //! `lb-chord figures`: the figures of the paper, measured in the simulator.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use lb_chord::sim::figures::{Scale, charts, markdown, measure};
+use lb_chord::sim::figures::{Figures, Scale, charts, markdown, measure};
 
 use super::{Failure, Outcome, print};
 
@@ -17,19 +17,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
+    /// Measure nothing: draw the numbers of an earlier run again
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "quick"])]
+    redraw: Option<PathBuf>,
+
     /// Smaller rings and fewer lookups, in seconds instead of minutes
     #[arg(long)]
     quick: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let scale = if args.quick {
-        Scale::quick(args.seed)
-    } else {
-        Scale::full(args.seed)
+    let figures = match &args.redraw {
+        Some(file) => read(file)?,
+        None => measured(args)?,
     };
-    eprintln!("seed {}", args.seed);
-    let figures = measure(&scale, &|done| eprintln!("{done}")).map_err(Failure::new)?;
     let json = serde_json::to_string_pretty(&figures).map_err(Failure::new)?;
     let write = |name: &str, text: &str| {
         let path = args.out.join(name);
@@ -43,4 +44,22 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
     write("figures.json", &format!("{json}\n"))?;
     print(markdown(&figures).trim_end())
+}
+
+fn measured(args: &Args) -> Result<Figures, Failure> {
+    let scale = if args.quick {
+        Scale::quick(args.seed)
+    } else {
+        Scale::full(args.seed)
+    };
+    eprintln!("seed {}", args.seed);
+    measure(&scale, &|done| eprintln!("{done}")).map_err(Failure::new)
+}
+
+fn read(file: &Path) -> Result<Figures, Failure> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::new(format!("--redraw {}: {error}", file.display()))
+    };
+    let json = fs::read_to_string(file).map_err(|error| failed(&error))?;
+    serde_json::from_str(&json).map_err(|error| failed(&error))
 }

@@ -8,6 +8,8 @@ const LEFT: f64 = 56.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 36.0;
 const BOTTOM: f64 = 48.0;
+/// Room for the legend where it is on the right.
+const LEGEND: f64 = 180.0;
 /// Lines across the chart, about.
 const TICKS: f64 = 6.0;
 
@@ -18,6 +20,8 @@ pub(crate) enum Style {
     Faint,
     /// Dashed: not ours.
     Paper,
+    /// The same, where only these points are known and not what is between them.
+    PaperPoints,
 }
 
 impl Style {
@@ -26,7 +30,25 @@ impl Style {
             Self::Strong => "stroke=\"#2b7bba\" stroke-width=\"2.5\"",
             Self::Faint => "stroke=\"#2b7bba\" stroke-width=\"1\"",
             Self::Paper => "stroke=\"#d9822b\" stroke-width=\"2\" stroke-dasharray=\"6 4\"",
+            Self::PaperPoints => "stroke=\"#d9822b\" stroke-width=\"2\"",
         }
+    }
+
+    /// These places in this look.
+    fn draw(self, places: &[(f64, f64)]) -> String {
+        let look = self.attributes();
+        if self == Self::PaperPoints {
+            let circle = |(x, y): &(f64, f64)| {
+                format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"none\" {look}/>\n")
+            };
+            return places.iter().map(circle).collect();
+        }
+        let places = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}"));
+        let places: Vec<String> = places.collect();
+        format!(
+            "<polyline fill=\"none\" {look} points=\"{}\"/>\n",
+            places.join(" ")
+        )
     }
 }
 
@@ -95,20 +117,25 @@ impl Chart<'_> {
                 number(x)
             );
         }
+        // Where the lines leave room.
+        let highest = points().max_by(|a, b| a.1.total_cmp(&b.1));
+        let is_left = highest.is_some_and(|(x, _)| at_x(*x) < (LEFT + WIDTH - RIGHT) / 2.0);
+        let legend_x = if is_left { WIDTH - LEGEND } else { LEFT + 12.0 };
         for (nth, line) in self.lines.iter().enumerate() {
-            let places = line.points.iter();
-            let places = places.map(|(x, y)| format!("{:.1},{:.1}", at_x(*x), at_y(*y)));
-            let places: Vec<String> = places.collect();
-            let look = line.style.attributes();
-            let legend = TOP + 6.0 + 16.0 * nth as f64;
+            let places: Vec<(f64, f64)> = line
+                .points
+                .iter()
+                .map(|(x, y)| (at_x(*x), at_y(*y)))
+                .collect();
+            let legend_y = TOP + 6.0 + 16.0 * nth as f64;
+            let sample = [(legend_x, legend_y), (legend_x + 24.0, legend_y)];
+            svg.push_str(&line.style.draw(&places));
+            svg.push_str(&line.style.draw(&sample));
             let _ = writeln!(
                 svg,
-                "<polyline fill=\"none\" {look} points=\"{}\"/>\
-                 <path d=\"M{:.1} {legend:.1}h24\" {look}/><text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-                places.join(" "),
-                LEFT + 12.0,
-                LEFT + 42.0,
-                legend + 4.0,
+                "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+                legend_x + 30.0,
+                legend_y + 4.0,
                 line.name
             );
         }
@@ -170,6 +197,27 @@ mod tests {
         let svg = chart.svg();
         assert!(svg.contains("points=\"56.0,174.0 624.0,36.0\""), "{svg}");
         assert!(svg.contains(">64</text>") && svg.ends_with("</svg>\n"));
+        assert!(!svg.contains("<circle"));
+    }
+
+    #[test]
+    fn points_are_not_joined_and_the_legend_is_where_the_lines_are_low() {
+        let chart = |points| Chart {
+            title: "t",
+            x: "x",
+            y: "y",
+            is_log2: false,
+            lines: vec![Line::new("a", Style::PaperPoints, points)],
+        };
+        let falling = chart(vec![(1.0, 4.0), (20.0, 1.0)]).svg();
+        assert!(!falling.contains("<polyline"), "{falling}");
+        assert!(
+            falling.contains("<circle cx=\"56.0\" cy=\"36.0\""),
+            "{falling}"
+        );
+        assert!(falling.contains("<text x=\"490.0\""), "{falling}");
+        let rising = chart(vec![(1.0, 1.0), (20.0, 4.0)]).svg();
+        assert!(rising.contains("<text x=\"98.0\""), "{rising}");
     }
 
     #[test]

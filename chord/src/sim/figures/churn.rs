@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Progress, Rig, Scale, Spread};
 use crate::id::Id;
@@ -22,7 +22,7 @@ const LOOKUPS_PER_SECOND: f64 = 10.0;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One rate.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// Nodes at the start.
     pub nodes: usize,

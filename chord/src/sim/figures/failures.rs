@@ -4,7 +4,7 @@
 //! timeout, and as dead from then on at the node that asked. Repair goes on as it always does, but
 //! rounds are 30 s apart and most lookups are over in a few seconds.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Progress, Rig, Scale, Spread};
 use crate::sim::check::Broken;
@@ -15,7 +15,7 @@ const SUCCESSORS: usize = 20;
 const PERCENTS: [usize; 6] = [0, 10, 20, 30, 40, 50];
 
 /// One share.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// Nodes before.
     pub nodes: usize,

@@ -3,7 +3,7 @@
 //! The node that owns a key follows from the ids alone, so no messages are simulated here; that the
 //! nodes themselves come to the same distribution is a test.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Scale, Spread};
 use crate::addr::Peer;
@@ -18,7 +18,7 @@ const VNODES: [u16; 5] = [1, 2, 5, 10, 20];
 const KEYS_PER_HOST: usize = 100;
 
 /// One distribution.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// Hosts.
     pub hosts: usize,

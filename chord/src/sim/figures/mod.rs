@@ -23,7 +23,7 @@ pub use statistics::Spread;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Config;
 use crate::id::Space;
@@ -33,7 +33,7 @@ use super::check::{Broken, Ring};
 use super::{Network, World};
 
 /// How much is measured.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Scale {
     /// The seed of everything.
     pub seed: u64,
@@ -78,7 +78,7 @@ impl Scale {
 }
 
 /// All figures.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Figures {
     /// What was measured.
     pub scale: Scale,

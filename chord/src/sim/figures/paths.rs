@@ -1,6 +1,6 @@
 //! Path length against the number of nodes (section VI-C of the paper).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Progress, Rig, Scale, Spread};
 use crate::sim::check::Broken;
@@ -11,7 +11,7 @@ const SUCCESSORS: usize = 8;
 const MIN_EXPONENT: u32 = 3;
 
 /// One ring.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// N.
     pub nodes: usize,

@@ -51,11 +51,12 @@ fn keys_per_node(figures: &Figures) -> String {
         let points = rows.iter().map(|row| (f64::from(row.vnodes), share(row)));
         Line::new(name, style, points.collect())
     };
-    // The text of the paper gives the ends of these lines.
-    let paper = |first: f64, last: f64| {
-        let points = vec![(1.0, first), (20.0, last)];
-        Line::new("paper, for 1 and 20", Style::Paper, points)
-    };
+    // The text of the paper gives no more than these points.
+    let paper = Line::new(
+        "paper",
+        Style::PaperPoints,
+        vec![(1.0, 4.8), (20.0, 1.6), (1.0, 0.0), (20.0, 0.5)],
+    );
     Chart {
         title: "Keys of a host, in means",
         x: "virtual nodes of a host",
@@ -63,9 +64,8 @@ fn keys_per_node(figures: &Figures) -> String {
         is_log2: false,
         lines: vec![
             line("99th percentile", Style::Strong, &|row| row.per_host.p99),
-            line("1st percentile", Style::Strong, &|row| row.per_host.p1),
-            paper(4.8, 1.6),
-            paper(0.0, 0.5),
+            line("1st percentile", Style::Faint, &|row| row.per_host.p1),
+            paper,
         ],
     }
     .svg()

@@ -1,9 +1,9 @@
 //! Mean and percentiles.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The spread of some numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// The mean.
     pub mean: f64,
