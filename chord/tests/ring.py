@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Rings of real processes, with Python peers, and what must hold of them.
 
-    tests/ring.py target/debug/lb-chord mixed|kill|flood|partition ...
+    tests/ring.py target/debug/lb-chord mixed|mixed-busy|kill|leave|flood|partition ...
 
 Each scenario starts its own nodes, on the ports of the course unless told otherwise, and ends with a
 line; the first thing that does not hold ends the run with exit code 1.

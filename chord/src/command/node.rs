@@ -158,7 +158,8 @@ pub(super) fn describe(event: &Event) -> Option<String> {
             format!("joined, before {} {}", successor.id, successor.addr)
         }
         Event::JoinUnanswered(addr, times) => format!(
-            "no answer to joining by {addr}, asked {times} times: no node there, or the id is taken"
+            "no answer to joining by {addr}, asked {times} time{}: no node there, or the id is taken",
+            if *times == 1 { "" } else { "s" }
         ),
         Event::Successor(peer) => format!("successor is {} {}", peer.id, peer.addr),
         Event::Predecessor(peer) => format!("predecessor is {} {}", peer.id, peer.addr),
