@@ -24,7 +24,9 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from peer import BITS, CIRCLE, chord_hash  # noqa: E402  pylint: disable=wrong-import-position
+# pylint: disable=wrong-import-position
+from forge import forged  # noqa: E402
+from peer import BITS, CIRCLE, chord_hash  # noqa: E402
 
 OURS = [5000, 5001, 5002, 5003, 5004]
 PYTHON = [4000, 6000, 3000]
@@ -400,40 +402,6 @@ def rss(node):
     """Resident memory of a process in KiB."""
     with open(f"/proc/{node.process.pid}/status", encoding="ascii") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
-
-
-def forged(seed):
-    """Garbage, oversized and forged datagrams."""
-    rng = random.Random(seed)
-    ghost = ("localhost", rng.randrange(20000, 60000))
-    honest = chord_hash(str(ghost))
-    anywhere = rng.randrange(CIRCLE)
-    kinds = [
-        rng.randbytes(rng.randrange(1, 400)),
-        rng.randbytes(rng.randrange(1025, 8000)),
-        b"cos\nsystem\n(S'touch /tmp/chord-was-here'\ntR.",
-    ]
-    for args in (
-        ("NOTIFY", {"predecessor_id": honest, "predecessor_addr": ghost}),
-        ("NOTIFY", {"predecessor_id": anywhere, "predecessor_addr": ghost}),
-        ("NOTIFY", {"predecessor_id": anywhere, "predecessor_addr": ("localhost", 7201)}),
-        ("JOIN_REQ", {"addr": ghost, "id": honest}),
-        ("JOIN_REQ", {"addr": ghost, "id": anywhere}),
-        ("JOIN_REP", {"successor_id": honest, "successor_addr": ghost}),
-        ("SUCCESSOR", {"id": anywhere, "from": ghost}),
-        ("SUCCESSOR_REP", {"req_id": anywhere, "successor_id": honest, "successor_addr": ghost}),
-        ("STABILIZE", anywhere),
-        ("STABILIZE", None),
-        ("PREDECESSOR", None),
-        ("PUT", {"key": f"forged {rng.random()}", "value": "x" * rng.randrange(900), "from": ghost}),
-        ("PUT", {"key": 5, "value": 5}),
-        ("GET", {"key": str(rng.random()), "from": ghost}),
-        ("LB", rng.randbytes(rng.randrange(60))),
-        ("HELLO", [[[]]]),
-        ("NOTIFY", {"predecessor_id": [], "predecessor_addr": {}}),
-    ):
-        kinds.append(pickle.dumps({"method": args[0], "args": args[1]}, rng.randrange(6)))
-    return kinds
 
 
 class Sender:
