@@ -168,6 +168,7 @@ impl<'a> Session<'a> {
             abort_on_close: true,
             gives_request_ids: true,
             pool: PoolId::FIRST,
+            routes: None,
         };
         let parts = Parts {
             network: Wired(backend.clone()),

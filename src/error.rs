@@ -90,6 +90,9 @@ pub enum Refusal {
     Loop,
     /// `CONNECT` is not served here (RFC 9110, section 9.3.6).
     ConnectMethod,
+    /// The host or path can be read in more than one way, so no route can be chosen (RFC 3986,
+    /// section 7.3).
+    AmbiguousTarget,
 }
 
 impl Refusal {
@@ -104,6 +107,7 @@ impl Refusal {
             | Self::BadTransferEncoding
             | Self::BadChunk
             | Self::NotHttp1
+            | Self::AmbiguousTarget
             | Self::BadProxyHeader => 400,
             Self::ConnectMethod => 405,
             Self::HeadTimeout => 408,
@@ -135,6 +139,7 @@ impl Refusal {
             Self::ExpectationFailed => "expectation_failed",
             Self::BadProxyHeader => "bad_proxy_header",
             Self::ConnectMethod => "connect_method",
+            Self::AmbiguousTarget => "ambiguous_target",
             Self::Loop => "loop",
         }
     }

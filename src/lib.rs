@@ -71,6 +71,7 @@
 //! | [`heartbeat`] | heartbeats: wire format and failure detector | sockets, the life cycle |
 //! | [`monitor`] | `lb ping` and `lb monitor`: checks without balancing | balancing |
 //! | [`telemetry`] | records, metrics, access log, summary | their destination |
+//! | `route` | which pool, redirect or response a request is led to | pools, sockets |
 //! | `http` | the wire format of HTTP/1.1 | sockets, backends, time |
 //! | `transport` | sockets as state, flows, buffers: bytes with bounded memory | heads, backends |
 //! | `shared` | what workers share: load, queue, connection limit | sockets, requests |
@@ -110,6 +111,7 @@ mod plural;
 mod pool;
 mod proxy;
 mod proxy_protocol;
+mod route;
 mod shared;
 #[cfg(feature = "simulate")]
 mod simulate;
@@ -172,6 +174,9 @@ pub mod internal {
     }
     pub mod proxy_protocol {
         pub use crate::proxy_protocol::*;
+    }
+    pub mod route {
+        pub use crate::route::*;
     }
     pub mod shared {
         pub use crate::shared::*;

@@ -67,6 +67,7 @@ impl Case {
             abort_on_close: true,
             gives_request_ids: true,
             pool: PoolId::FIRST,
+            routes: None,
         };
         let parts = Parts {
             network: Memory(world.clone()),

@@ -18,7 +18,8 @@ use crate::net::{
     SystemPipes, events, no_events, read_state, seed,
 };
 use crate::pool::{Backends, ConnectSpec, EjectionPolicy, Pool, PoolId, PoolLimits, Pools};
-use crate::proxy::{self, MemberRules, Parts, Proxy, RequestIds};
+use crate::proxy::{self, MemberRules, Parts, Proxy, RequestIds, Routes};
+use crate::route::RouteTable;
 use crate::shared::{ConnectionLimit, QueueMember, SharedLoad, SharedQueue};
 use crate::strategy::{Sticky, Strategy};
 use crate::telemetry::{AccessLog, Metrics};
@@ -347,17 +348,18 @@ impl Plan<'_> {
             accepts_proxy: spec.accepts_proxy,
             trusted_proxies: config.trusted_proxies.clone(),
             forward: self.forward_policy(config.forward, bound),
-            timeouts: self.timeouts(config),
+            timeouts: self.timeouts(config, config.pool),
             limits: *config.limits(),
             abort_on_close: config.abort_on_close,
             gives_request_ids: config.request_id,
             pool: config.pool,
+            routes: self.routes(config),
         }
     }
 
     /// The timeouts of a listener's exchanges: each of the scope that it belongs to.
-    fn timeouts(&self, listener: &ListenerConfig) -> Timeouts {
-        let pool = self.config.pools().get(usize::from(listener.pool.number()));
+    fn timeouts(&self, listener: &ListenerConfig, pool: PoolId) -> Timeouts {
+        let pool = self.config.pools().get(usize::from(pool.number()));
         let pool = pool.map_or(*self.config.timeouts(), |pool| *pool.timeouts());
         let process = self.config.timeouts();
         Timeouts {
@@ -367,6 +369,27 @@ impl Plan<'_> {
             tunnel: process.tunnel,
             ..*listener.timeouts()
         }
+    }
+
+    /// The routes of a listener; `None` if it has none.
+    fn routes(&self, listener: &ListenerConfig) -> Option<Arc<Routes>> {
+        if listener.routes.is_empty() {
+            return None;
+        }
+        let mut table = RouteTable::default();
+        for route in &listener.routes {
+            for pattern in &route.patterns {
+                table.add(pattern.clone(), route.target.clone());
+            }
+        }
+        let pools = self.config.pool_ids();
+        Some(Arc::new(Routes {
+            table,
+            otherwise: Some(listener.pool).filter(|_| !listener.routes_only),
+            timeouts: pools
+                .map(|(pool, _)| self.timeouts(listener, pool))
+                .collect(),
+        }))
     }
 
     /// The forwarding policy of a listener. A UNIX socket has no port to pass on.

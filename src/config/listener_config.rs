@@ -1,7 +1,7 @@
 //! Listeners that share their settings.
 
 use super::{ConfigError, DEFAULT_LISTENER, FileMode, ForwardOptions, ListenerSpec, Mode};
-use super::{Limits, Network, Timeouts};
+use super::{Limits, Network, RouteConfig, Timeouts};
 use crate::address::Address;
 use crate::ids::PoolId;
 use std::collections::HashSet;
@@ -23,6 +23,10 @@ pub struct ListenerConfig {
     pub listen_mode: Option<FileMode>,
     /// The pool that serves its requests. Default the first.
     pub pool: PoolId,
+    /// Routes of requests to other pools and to responses, in HTTP mode. Default none.
+    pub(crate) routes: Vec<RouteConfig>,
+    /// True if requests that no route fits get a 404 and do not go to `pool`. Default false.
+    pub(crate) routes_only: bool,
     pub(super) addresses: Vec<ListenerSpec>,
     pub(super) timeouts: Timeouts,
     pub(super) limits: Limits,
@@ -39,6 +43,8 @@ impl Default for ListenerConfig {
             abort_on_close: true,
             listen_mode: None,
             pool: PoolId::FIRST,
+            routes: Vec::new(),
+            routes_only: false,
             addresses: vec![DEFAULT_LISTENER.into()],
             timeouts: Timeouts::default(),
             limits: Limits::default(),
@@ -63,6 +69,13 @@ impl ListenerConfig {
             addresses,
             ..Self::default()
         })
+    }
+
+    /// Every pool that its requests may go to.
+    pub fn pools(&self) -> impl Iterator<Item = PoolId> {
+        let own = Some(self.pool).filter(|_| !self.routes_only);
+        own.into_iter()
+            .chain(self.routes.iter().flat_map(RouteConfig::pools))
     }
 
     /// The addresses to accept clients on: at least one. Port 0 asks the system for a free port.

@@ -43,6 +43,7 @@ mod number;
 mod output;
 mod pool;
 mod pool_config;
+mod route;
 mod secret;
 mod sender;
 mod sticky;
@@ -80,6 +81,7 @@ pub use listener::ListenerSpec;
 pub use listener_config::ListenerConfig;
 pub use monitor::{AddressKind, MAX_TARGETS, MonitorConfig, Plan};
 pub use pool_config::{DEFAULT_POOL, PoolConfig};
+pub(crate) use route::RouteConfig;
 pub use sender::{MAX_BALANCERS, SenderConfig};
 pub use sticky::{CookieAttributes, SameSite, SecureAttribute, StickyCookie};
 pub use target::{Question, ServiceSpec, Target};
@@ -343,7 +345,8 @@ fn check_listeners(listeners: &[ListenerConfig], pools: usize) -> Result<(), Con
         );
     }
     let is_known = |pool: PoolId| usize::from(pool.number()) < pools;
-    if listeners.iter().any(|listener| !is_known(listener.pool)) {
+    let mut pools = listeners.iter().flat_map(ListenerConfig::pools);
+    if pools.any(|pool| !is_known(pool)) {
         let remedy = "name one of the pools";
         return Err(ConfigError::new(
             "a listener has a pool that is not there",

@@ -184,6 +184,8 @@ impl<N: Network> Traffic<N> {
             };
             let mut ctx = RequestContext {
                 codec: &mut self.codec,
+                pools: &self.pools,
+                pool_id: client.listener.pool,
                 pool: self.pools.get(client.listener.pool),
                 buffers,
                 needs_log_fields: self.log.needs_fields(),
@@ -251,6 +253,8 @@ impl<N: Network> Traffic<N> {
         };
         let mut ctx = RequestContext {
             codec: &mut self.codec,
+            pools: &self.pools,
+            pool_id: client.listener.pool,
             pool: self.pools.get(client.listener.pool),
             buffers: &mut self.io.buffers,
             needs_log_fields: false,

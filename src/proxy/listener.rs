@@ -6,11 +6,13 @@
 //! Each worker has its own, shared by an [`Arc`](std::sync::Arc) and not an `Rc` only because a
 //! proxy is made on one thread and run on another.
 
+use super::routes::Routes;
 use crate::address::{ClientAddress, Network};
 use crate::config::{Limits, Mode, Timeouts};
 use crate::http::ForwardPolicy;
 use crate::pool::PoolId;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// The settings of the client connections of one listener.
 #[derive(Clone, Debug)]
@@ -33,9 +35,19 @@ pub struct Listener {
     pub gives_request_ids: bool,
     /// The pool that serves its requests.
     pub pool: PoolId,
+    /// Routes of its requests to other pools and to responses; `None`: there are none.
+    pub routes: Option<Arc<Routes>>,
 }
 
 impl Listener {
+    /// The timeouts of an exchange with a pool.
+    pub(super) fn timeouts_with(&self, pool: PoolId) -> &Timeouts {
+        match &self.routes {
+            None => &self.timeouts,
+            Some(routes) => routes.timeouts_with(pool).unwrap_or(&self.timeouts),
+        }
+    }
+
     /// Returns whether `ip` is that of a trusted proxy.
     pub(super) fn trusts(&self, ip: IpAddr) -> bool {
         self.trusted_proxies

@@ -41,6 +41,7 @@ mod network;
 mod outbox;
 mod report;
 mod request_id;
+mod routes;
 mod run_queue;
 mod timers;
 mod traffic;
@@ -56,6 +57,7 @@ pub use membership::MemberRules;
 pub use network::{Network, Token};
 pub use report::Report;
 pub use request_id::RequestIds;
+pub use routes::Routes;
 pub use worker_message::Message;
 
 use crate::address::ClientAddress;

@@ -1,31 +1,7 @@
 //! `lb --config`, `lb check` and `lb config`, as commands.
 
-use crate::support::{Backend, Client, Lb};
-use std::fs;
-use std::path::PathBuf;
+use crate::support::{Backend, Client, Lb, TempFile};
 use std::process::{Output, Stdio};
-
-/// A file that is removed with its test.
-struct TempFile(PathBuf);
-
-impl TempFile {
-    fn new(name: &str, text: &str) -> Self {
-        let file = format!("lb-{}-{name}.toml", std::process::id());
-        let path = std::env::temp_dir().join(file);
-        fs::write(&path, text).unwrap();
-        Self(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for TempFile {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
 
 fn text(output: &Output) -> (Option<i32>, String, String) {
     let [stdout, stderr] = [&output.stdout, &output.stderr];

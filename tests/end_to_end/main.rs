@@ -38,6 +38,7 @@ mod real_peers;
 mod resources;
 mod retries;
 mod room;
+mod routes;
 mod sets;
 mod signals;
 #[cfg(feature = "simulate")]

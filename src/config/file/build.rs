@@ -1,6 +1,7 @@
 //! From the sections of a file to a configuration: what must agree is checked here.
 
 use super::reader::Reader;
+use super::route;
 use super::section::{Reference, Section, Sections, known};
 use crate::config::draft::Draft;
 use crate::config::{Config, ConfigError, ConfigErrorKind, ListenerConfig, Mode, PoolConfig};
@@ -19,7 +20,8 @@ pub(super) fn config(sections: &Sections, reader: &mut Reader<'_>) -> Option<Con
         }
         return None;
     }
-    let listeners = listeners(sections, reader);
+    let mut listeners = listeners(sections, reader);
+    route::build(sections, &mut listeners, reader);
     let modes = |number: usize| modes(&listeners, number);
     let pools = sections.pools.iter().enumerate();
     let pools: Vec<_> = pools
@@ -59,9 +61,14 @@ fn draft(section: &Section, reader: &mut Reader<'_>) -> Option<Draft> {
 
 fn listeners(sections: &Sections, reader: &mut Reader<'_>) -> Vec<Option<ListenerConfig>> {
     if sections.listeners.is_empty() {
-        let pool = pool_of(sections, None, 0, reader);
+        let routes_only = !sections.routes.is_empty();
+        let pool = match routes_only {
+            true => Some(PoolId::FIRST),
+            false => pool_of(sections, None, 0, reader),
+        };
         let listener = pool.map(|pool| ListenerConfig {
             pool,
+            routes_only,
             ..ListenerConfig::default()
         });
         return vec![listener];
@@ -77,15 +84,32 @@ fn listener(
     reader: &mut Reader<'_>,
 ) -> Option<ListenerConfig> {
     let draft = draft(section, reader);
-    let pool = pool_of(sections, section.pool.as_ref(), section.at, reader);
+    let reads_requests = draft
+        .as_ref()
+        .is_none_or(|draft| draft.mode() == Mode::Http);
+    let routes_only = section.pool.is_none() && reads_requests && has_routes(sections, section);
+    let pool = match routes_only {
+        true => Some(PoolId::FIRST),
+        false => pool_of(sections, section.pool.as_ref(), section.at, reader),
+    };
     let draft = draft?;
     for error in section.given().conflicts_in(draft.mode(), &draft) {
         report(section, error, reader);
     }
     let listener = draft.listener(pool?);
-    listener
-        .map_err(|error| report(section, error, reader))
-        .ok()
+    let listener = listener.map_err(|error| report(section, error, reader));
+    Some(ListenerConfig {
+        routes_only,
+        ..listener.ok()?
+    })
+}
+
+/// Whether there are routes of a listener.
+fn has_routes(sections: &Sections, listener: &Section) -> bool {
+    sections
+        .routes
+        .iter()
+        .any(|route| route.is_of(listener.label.as_deref()))
 }
 
 /// The pool that a listener names, or the only one.
@@ -118,7 +142,8 @@ fn pool_of(
 
 /// The modes of the listeners of a pool.
 fn modes(listeners: &[Option<ListenerConfig>], pool: usize) -> Vec<Mode> {
-    let of_pool = |listener: &&ListenerConfig| usize::from(listener.pool.number()) == pool;
+    let leads_there = |id: PoolId| usize::from(id.number()) == pool;
+    let of_pool = |listener: &&ListenerConfig| listener.pools().any(leads_there);
     let listeners = listeners.iter().flatten().filter(of_pool);
     listeners.map(|listener| listener.mode).collect()
 }
@@ -136,7 +161,7 @@ fn pool(section: &Section, modes: &[Mode], reader: &mut Reader<'_>) -> Option<Po
 }
 
 /// Reports an error that a section's values have together, at the setting it names.
-fn report(section: &Section, error: ConfigError, reader: &mut Reader<'_>) {
+pub(super) fn report(section: &Section, error: ConfigError, reader: &mut Reader<'_>) {
     let name = error.flag().and_then(|flag| flag.strip_prefix("--"));
     let (at, path) = match name {
         Some(name) => (section.place_of(name), section.key(name)),

@@ -13,10 +13,16 @@ pub(super) fn text(sections: &Sections) -> String {
     write_section(&sections.process, Scope::Global, &mut text);
     for listener in &sections.listeners {
         text.push_str("\n[[listener]]\n");
+        if let Some(name) = &listener.label {
+            text.push_str(&format!("name = {}\n", quoted(name)));
+        }
         if let Some(pool) = &listener.pool {
             text.push_str(&format!("pool = {}\n", quoted(&pool.name)));
         }
         write_section(listener, Scope::Listener, &mut text);
+    }
+    for route in &sections.routes {
+        text.push_str(&format!("\n{}", route.text));
     }
     for pool in &sections.pools {
         text.push_str(&format!("\n[{}]\n", pool.path));

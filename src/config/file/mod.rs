@@ -13,6 +13,7 @@ mod build;
 mod default;
 mod effective;
 mod reader;
+mod route;
 mod schema;
 mod section;
 #[cfg(test)]

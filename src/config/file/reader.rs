@@ -47,6 +47,11 @@ impl<'a> Reader<'a> {
         document.into_inner()
     }
 
+    /// The text of a part of the file.
+    pub(super) fn text_at(&self, part: std::ops::Range<usize>) -> &str {
+        self.text.get(part).unwrap_or_default()
+    }
+
     pub(super) const fn has_errors(&self) -> bool {
         !self.errors.is_empty()
     }

@@ -19,11 +19,14 @@ pub fn schema() -> String {
     pool.push(format!(r#""backend":{backends}"#));
     let mut listener = properties(Scope::Listener);
     listener.push(property("pool", "The pool that serves it", STRING));
+    listener.push(property("name", "Name for routes", STRING));
     let mut top = properties(Scope::Global);
     let listener = object(&listener, "");
     top.push(format!(
         r#""listener":{{"type":"array","items":{listener}}}"#
     ));
+    let route = object(&route(), "");
+    top.push(format!(r#""route":{{"type":"array","items":{route}}}"#));
     let pool = object(&pool, "");
     top.push(format!(
         r#""pool":{{"type":"object","minProperties":1,"additionalProperties":{pool}}}"#
@@ -36,8 +39,46 @@ pub fn schema() -> String {
 
 const STRING: &str = r#"{"type":"string""#;
 const INTEGER: &str = r#"{"type":"integer""#;
+/// One value, or several.
+const LIST: &str =
+    r#"{"anyOf":[{"type":"string"},{"type":"array","items":{"type":["string","integer"]}}]"#;
 /// Values are read as text, so a number is a text as well.
 const SCALAR: &str = r#"{"type":["string","integer","boolean"]"#;
+
+/// The keys of a route.
+fn route() -> Vec<String> {
+    let texts = [
+        ("listener", "Names of listeners [default: all]"),
+        ("host", "Hosts: NAME, *.NAME, or *"),
+        ("path", "Paths, each with all below it"),
+        ("path-exact", "Paths alone"),
+        ("method", "Methods"),
+        ("client", "Networks of clients, as ADDRESS/BITS"),
+    ];
+    let tables = [
+        (
+            "header",
+            "Fields that must be there, each with its value or *",
+        ),
+        ("split", "Pools with their weights"),
+        ("fields", "Fields of the response"),
+    ];
+    let mut properties: Vec<_> = texts.map(|(key, doc)| property(key, doc, LIST)).into();
+    properties.extend(tables.map(|(key, doc)| property(key, doc, r#"{"type":"object""#)));
+    properties.extend([
+        property("pool", "The pool it leads to", STRING),
+        property(
+            "redirect",
+            "Where to, with {scheme}, {host}, {path}, {query}",
+            STRING,
+        ),
+        property("status", "Status of the redirect [default: 302]", INTEGER),
+        property("respond", "Status of a response made here", INTEGER),
+        property("body", "Its content", STRING),
+        property("body-file", "File with its content", STRING),
+    ]);
+    properties
+}
 
 fn properties(scope: Scope) -> Vec<String> {
     let of_scope = settings().filter(|setting| setting.section.scope == scope);
@@ -53,10 +94,7 @@ fn of_setting(setting: &'static Setting) -> String {
     let description = format!("{short}{}", default.unwrap_or_default());
     match setting.is_list {
         false => property(setting.name, &description, SCALAR),
-        true => {
-            let values = r#"{"anyOf":[{"type":"string"},{"type":"array","items":{"type":["string","integer"]}}]"#;
-            property(setting.name, &description, values)
-        }
+        true => property(setting.name, &description, LIST),
     }
 }
 

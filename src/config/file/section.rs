@@ -1,6 +1,7 @@
 //! The sections of a file, and the settings in them.
 
 use super::reader::Reader;
+use super::route::RouteSection;
 use crate::config::pool_config::check_pool_name;
 use crate::config::{
     BackendSpec, ConfigError, ConfigErrorKind, Given, Scope, Setting, nearest, settings,
@@ -37,6 +38,8 @@ pub(super) struct Section {
     pub(super) entries: Vec<Entry>,
     /// The pool of a listener.
     pub(super) pool: Option<Reference>,
+    /// The name of a listener, by which routes name it.
+    pub(super) label: Option<String>,
     /// Whether something in it is wrong by itself, so that nothing is known of it as a whole.
     pub(super) is_flawed: bool,
     scope: Scope,
@@ -48,19 +51,20 @@ pub(super) struct Sections {
     pub(super) process: Section,
     pub(super) listeners: Vec<Section>,
     pub(super) pools: Vec<Section>,
+    pub(super) routes: Vec<RouteSection>,
     /// Whether there is something called `pool`, right or wrong.
     pub(super) has_pools: bool,
 }
 
 /// A key of a table with its value, and where both are.
-struct Item<'a, 'i> {
-    key: &'a str,
-    at: usize,
-    value: &'a Spanned<DeValue<'i>>,
+pub(super) struct Item<'a, 'i> {
+    pub(super) key: &'a str,
+    pub(super) at: usize,
+    pub(super) value: &'a Spanned<DeValue<'i>>,
 }
 
 /// The items of a table in the order of the file.
-fn items<'a, 'i>(table: &'a DeTable<'i>) -> Vec<Item<'a, 'i>> {
+pub(super) fn items<'a, 'i>(table: &'a DeTable<'i>) -> Vec<Item<'a, 'i>> {
     let mut items: Vec<_> = table
         .iter()
         .map(|(key, value)| Item {
@@ -81,13 +85,17 @@ impl Sections {
             process: Section::new("", "", 0, Scope::Global),
             listeners: Vec::new(),
             pools: Vec::new(),
+            routes: Vec::new(),
             has_pools: document.contains_key("pool"),
         };
         for item in items(&document) {
             match item.key {
                 "listener" => all.read_listeners(&item, reader),
                 "pool" => all.read_pools(&item, reader),
-                _ => all.process.read(&item, &["listener", "pool"], reader),
+                "route" => all.routes = RouteSection::read_all(&item, reader),
+                _ => all
+                    .process
+                    .read(&item, &["listener", "pool", "route"], reader),
             }
         }
         all
@@ -112,7 +120,12 @@ impl Sections {
                         let error = ConfigError::new("not a name", "write pool = \"NAME\"");
                         section.error(item.value.span().start, "pool", error, reader);
                     }
-                    _ => section.read(&item, &["pool"], reader),
+                    ("name", Some(name)) => section.label = Some(name.to_owned()),
+                    ("name", None) => {
+                        let error = ConfigError::new("not a name", "write name = \"NAME\"");
+                        section.error(item.value.span().start, "name", error, reader);
+                    }
+                    _ => section.read(&item, &["pool", "name"], reader),
                 }
             }
             self.listeners.push(section);
@@ -182,6 +195,7 @@ impl Section {
             at,
             entries: Vec::new(),
             pool: None,
+            label: None,
             is_flawed: false,
             scope,
         }
@@ -425,7 +439,7 @@ fn misplaced(setting: &Setting) -> ConfigError {
 }
 
 /// A value as settings are read; `None` for one that no setting has.
-fn text(value: &DeValue<'_>) -> Option<String> {
+pub(super) fn text(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) => {
@@ -439,7 +453,9 @@ fn text(value: &DeValue<'_>) -> Option<String> {
 }
 
 /// The tables of an array of tables, with their places.
-fn tables<'a, 'i>(value: &'a Spanned<DeValue<'i>>) -> Option<Vec<(&'a DeTable<'i>, Range<usize>)>> {
+pub(super) fn tables<'a, 'i>(
+    value: &'a Spanned<DeValue<'i>>,
+) -> Option<Vec<(&'a DeTable<'i>, Range<usize>)>> {
     let array = value.get_ref().as_array()?;
     let tables = array.iter();
     tables

@@ -1,8 +1,9 @@
 //! What is allowed and probably not meant.
 
 use super::reader::Reader;
+use super::route;
 use super::section::Sections;
-use crate::config::Config;
+use crate::config::{Config, ListenerConfig};
 use crate::ids::PoolId;
 
 /// A line for each, with its place.
@@ -12,7 +13,7 @@ pub(super) fn of(config: &Config, sections: &Sections, reader: &Reader<'_>) -> V
         if !is_used(config, id) {
             let place = reader.place(section.at);
             warnings.push(format!(
-                "{place}: pool {} is used by no listener; remove it, or name it in [[listener]]",
+                "{place}: pool {} is used by no listener and no route; remove it, or name it in one",
                 pool.name()
             ));
         }
@@ -31,13 +32,12 @@ pub(super) fn of(config: &Config, sections: &Sections, reader: &Reader<'_>) -> V
             ));
         }
     }
+    warnings.extend(route::shadowed(sections, config, reader));
     warnings
 }
 
 /// Whether any request can reach a pool.
 fn is_used(config: &Config, pool: PoolId) -> bool {
-    config
-        .listeners()
-        .iter()
-        .any(|listener| listener.pool == pool)
+    let mut used = config.listeners().iter().flat_map(ListenerConfig::pools);
+    used.any(|used| used == pool)
 }

@@ -54,6 +54,14 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
+    /// The path and the query that are asked, without scheme and authority; may be empty.
+    pub(crate) fn path_and_query<'i>(&self, input: &'i [u8]) -> &'i [u8] {
+        match self.form {
+            TargetForm::Origin | TargetForm::Asterisk => self.target.of(input),
+            TargetForm::Absolute { path, .. } => path.of(input),
+        }
+    }
+
     /// Judges a head whose every line is well-formed.
     pub(in crate::http) fn judge(
         len: usize,

@@ -9,6 +9,7 @@
 //! | `state` | phases, the attempt under way, what the record will say |
 //! | `step` | the transition function; moving request and response |
 //! | `request` | from a request head to an exchange |
+//! | `routed` | requests that routes decide on |
 //! | `response` | reading a response head, and what follows from it |
 //! | `tunnel` | both directions of a tunnel |
 //! | `failure` | what follows when an exchange cannot go on: retry, local reply, cut |
@@ -21,6 +22,7 @@ mod finish;
 mod log_fields;
 mod request;
 mod response;
+mod routed;
 mod state;
 mod step;
 mod timeout;

@@ -6,7 +6,7 @@ use crate::address::{ClientAddress, UNIX_CLIENT};
 use crate::error::{Fault, Refusal};
 use crate::http::{Body, BodyLength, ClientIp, Forward, Parsed, RequestHead};
 use crate::ids::{ClientConnId, ExchangeId, ExchangeTag, Table};
-use crate::pool::{Pool, PoolId};
+use crate::pool::{Pool, PoolId, Pools};
 use crate::proxy::client_conn::ClientConn;
 use crate::proxy::codec::Codec;
 use crate::proxy_protocol::{self, Ends};
@@ -24,6 +24,9 @@ const ADDED_BYTES: usize = 256;
 /// The parts an exchange is made of, lent for one call.
 pub(crate) struct RequestContext<'a> {
     pub(crate) codec: &'a mut Codec,
+    pub(crate) pools: &'a Pools,
+    /// The pool that serves the request.
+    pub(crate) pool_id: PoolId,
     pub(crate) pool: &'a Pool,
     pub(crate) buffers: &'a mut Buffers,
     /// True if the access log wants method, target and id.
@@ -52,18 +55,15 @@ impl<Pipe> Exchange<Pipe> {
     ) -> Option<Started> {
         match ctx.codec.parser.request(input) {
             Ok(Parsed::Complete(head)) => {
-                let policy = &client.listener.forward;
-                match ctx.codec.parser.is_looping(input, policy) {
-                    true => Some(Self::refuse(
-                        id,
-                        client,
-                        input,
-                        Refusal::Loop,
-                        exchanges,
-                        ctx,
-                    )),
-                    false => Some(ctx.start(id, client, &head, input, exchanges)),
+                let listener = &client.listener;
+                if ctx.codec.parser.is_looping(input, &listener.forward) {
+                    let refusal = Refusal::Loop;
+                    return Some(Self::refuse(id, client, input, refusal, exchanges, ctx));
                 }
+                Some(match &listener.routes {
+                    None => ctx.start(id, client, &head, input, exchanges),
+                    Some(routes) => ctx.start_routed(routes, id, client, &head, input, exchanges),
+                })
             }
             Ok(Parsed::Partial) => None,
             Err(refusal) => Some(Self::refuse(id, client, input, refusal, exchanges, ctx)),
@@ -71,7 +71,7 @@ impl<Pipe> Exchange<Pipe> {
     }
 
     /// Starts the exchange of a request that is refused.
-    fn refuse<T: Transport>(
+    pub(super) fn refuse<T: Transport>(
         id: ClientConnId,
         client: &ClientConn<T>,
         input: &[u8],
@@ -126,8 +126,15 @@ impl<Pipe> Exchange<Pipe> {
     }
 }
 
-impl RequestContext<'_> {
-    fn start<T: Transport, Pipe>(
+impl<'a> RequestContext<'a> {
+    /// The context of a request that the pool of its listener serves, unless a route leads
+    /// elsewhere.
+    pub(crate) fn choose(&mut self, pool: PoolId) {
+        self.pool_id = pool;
+        self.pool = self.pools.get(pool);
+    }
+
+    pub(super) fn start<T: Transport, Pipe>(
         &mut self,
         id: ClientConnId,
         client: &ClientConn<T>,
@@ -157,7 +164,7 @@ impl RequestContext<'_> {
         let log_fields = self.log_fields(head, input, sent_id.or(made_id), origin.named);
         let stats = ExchangeStats::new(self.now, head.len, log_fields);
         let key = self.key(head, input, origin.address(client.address));
-        let pool = client.listener.pool;
+        let pool = self.pool_id;
         let mut exchange = Exchange::new(id, pool, request, upload, key, stats);
         if let Some(sticky) = &self.pool.affinity {
             let value = self.codec.parser.cookie(input, sticky.cookie().as_bytes());
@@ -171,7 +178,7 @@ impl RequestContext<'_> {
     }
 
     /// Returns where the request comes from: the peer, or the client that a trusted proxy names.
-    fn origin<T: Transport>(&self, client: &ClientConn<T>, input: &[u8]) -> Origin {
+    pub(super) fn origin<T: Transport>(&self, client: &ClientConn<T>, input: &[u8]) -> Origin {
         let listener = &client.listener;
         let is_trusted = listener.believes_fields(client.address);
         let named = is_trusted.then(|| self.codec.parser.client(input, |ip| listener.trusts(ip)));
@@ -223,7 +230,7 @@ impl RequestContext<'_> {
         }
     }
 
-    fn log_fields(
+    pub(super) fn log_fields(
         &mut self,
         head: &RequestHead,
         input: &[u8],
@@ -245,7 +252,7 @@ impl RequestContext<'_> {
 }
 
 /// The origin of a request.
-struct Origin {
+pub(super) struct Origin {
     /// True if the peer is a trusted proxy.
     is_trusted: bool,
     /// The client it names.
@@ -253,8 +260,13 @@ struct Origin {
 }
 
 impl Origin {
+    /// The client that a trusted proxy names.
+    pub(super) const fn named(&self) -> Option<IpAddr> {
+        self.named
+    }
+
     /// The client's address, if its `peer` is not the client. Its port is not known: 0.
-    fn address(&self, peer: ClientAddress) -> ClientAddress {
+    pub(super) fn address(&self, peer: ClientAddress) -> ClientAddress {
         self.named.map_or(peer, |ip| SocketAddr::new(ip, 0).into())
     }
 }

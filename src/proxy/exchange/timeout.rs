@@ -123,7 +123,8 @@ impl<Pipe> Exchange<Pipe> {
         now: Timestamp,
     ) -> Option<Timestamp> {
         let listener = &io.client.listener;
-        let (timeouts, min_body_rate) = (&listener.timeouts, listener.limits.min_body_rate);
+        let timeouts = listener.timeouts_with(self.pool);
+        let min_body_rate = listener.limits.min_body_rate;
         let (reason, moved) = (WaitReason::of(self, is_connecting(io)), self.moved());
         let timeout = match &mut self.timeout {
             Some(timeout) if timeout.reason == reason && timeout.moved == moved => return None,

@@ -90,6 +90,7 @@ impl Setup {
             abort_on_close: self.abort_on_close,
             gives_request_ids: true,
             pool: PoolId::FIRST,
+            routes: None,
         };
         let parts = Parts {
             network: SimNetwork(Rc::clone(&world)),

@@ -22,6 +22,7 @@ mod no_server;
 mod pi;
 mod process;
 mod sender;
+mod temp_file;
 mod wait;
 mod wire;
 
@@ -35,5 +36,6 @@ pub(crate) use no_server::{Deaf, Refusing};
 pub(crate) use pi::Pi;
 pub(crate) use process::socket_buffer_bytes;
 pub(crate) use sender::Sender;
+pub(crate) use temp_file::TempFile;
 pub(crate) use wait::{Gate, Progress, Stopwatch, stays, take, until};
 pub(crate) use wire::{End, Wire};

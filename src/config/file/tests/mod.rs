@@ -147,12 +147,62 @@ fn what_is_probably_not_meant_is_warned_of() {
     assert_eq!(
         loaded(text).warnings,
         [
-            "lb.toml:6:7: pool b is used by no listener; remove it, or name it in [[listener]]",
+            "lb.toml:6:7: pool b is used by no listener and no route; remove it, or name it in one",
             "lb.toml:2:10: 0.0.0.0:80 listens on all addresses without TLS; \
              listen on one address, or put a proxy with TLS in front",
         ]
     );
     assert!(loaded(TWO).warnings.is_empty());
+}
+
+#[test]
+fn a_route_that_never_gets_a_request_is_warned_of() {
+    let text = r#"
+[[route]]
+path = "/a"
+pool = "web"
+[[route]]
+path = ["/a", "/b"]
+pool = "web"
+[[route]]
+path = "/a"
+method = "POST"
+pool = "web"
+[pool.web]
+backends = "1"
+"#;
+    assert_eq!(
+        loaded(text).warnings,
+        [
+            "lb.toml:8:1: the route never gets a request, as an earlier one has the same host and \
+          path; remove it, or move it up"
+        ]
+    );
+}
+
+#[test]
+fn routes_are_in_effect_as_they_are_written() {
+    let text = r#"[[listener]]
+name = "public"
+pool = "web"
+[[route]]
+listener = "public"
+host = ["a.example", "*.b"]
+header = { X-Canary = "1" }
+split = { web = 95, canary = 5 } # a comment
+[[route]]
+path = "/old"
+redirect = "https://{host}/new"
+status = 301
+[pool.web]
+backends = "1"
+[pool.canary]
+backends = "2"
+"#;
+    let first = loaded(text);
+    assert!(first.warnings.is_empty(), "{:?}", first.warnings);
+    let again = loaded(&first.effective());
+    assert_eq!(format!("{:?}", again.config), format!("{:?}", first.config));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! HTTP/1.1 heads as bytes.
 
+mod fixed_reply;
 mod local_reply;
 mod request;
 mod response;
 
+pub use fixed_reply::{FixedReply, write_fixed_reply};
 pub use local_reply::{LocalReply, write_local_reply};
 pub use request::set_host;
 pub(in crate::http) use request::write_request;
