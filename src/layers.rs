@@ -21,6 +21,7 @@ const LAYERS: &[&str] = &[
     "transport",
     "strategy",
     "shared",
+    "route",
     "health",
     "heartbeat",
     "telemetry",
