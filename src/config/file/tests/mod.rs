@@ -270,3 +270,22 @@ fn a_file_that_cannot_be_read_is_named() {
          name a file that lb may read"
     );
 }
+
+#[test]
+fn every_example_is_sound_and_nothing_in_it_is_warned_of() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/config");
+    let mut count = 0;
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let loaded = load(&path, &Given::default());
+        let loaded = loaded.unwrap_or_else(|errors| panic!("{}: {errors:?}", path.display()));
+        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        let again = parse("lb.toml", &loaded.effective(), &Given::default()).unwrap();
+        assert_eq!(
+            format!("{:?}", again.config),
+            format!("{:?}", loaded.config)
+        );
+        count += 1;
+    }
+    assert!(count >= 8, "{count} examples");
+}
