@@ -2,7 +2,7 @@
 //!
 //! Owns which setting goes where. It opens nothing but what events need.
 
-use super::{Balancer, Handle};
+use super::{Balancer, Handle, Latecomer};
 use crate::address::Address;
 use crate::clock::Clock;
 use crate::config::{
@@ -23,6 +23,7 @@ use crate::route::RouteTable;
 use crate::shared::{ConnectionLimit, QueueMember, SharedLoad, SharedQueue};
 use crate::strategy::{Sticky, Strategy};
 use crate::telemetry::{AccessLog, Metrics};
+use crate::transport::MemoryBudget;
 use crate::worker::{AdminParts, EventLoop, Inbox, LoopParts, Mailbox, OtherWorkers, mailbox};
 use mio::Poll;
 use std::io;
@@ -46,6 +47,8 @@ struct Plan<'a> {
     /// Signs the sticky cookie unless the configuration has a secret. Random, and forgotten at the
     /// end of the process.
     secret: Vec<u8>,
+    /// For the buffers of all workers.
+    memory: MemoryBudget,
     /// Marks the requests of this process: the same in all workers.
     loop_token: LoopToken,
 }
@@ -86,20 +89,15 @@ pub(super) fn build(
         heartbeat_conns + admin_conns,
         workers,
     )?;
-    let resolved = |pool: &PoolConfig| -> Result<_, BindError> {
-        let addresses = pool
-            .backends()
-            .iter()
-            .map(|spec| net::resolve(&spec.address));
-        let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
-        net::allow_check(pool.health().check, &addresses)?;
-        Ok(addresses)
-    };
-    let addresses: Vec<_> = config
-        .pools()
-        .iter()
-        .map(resolved)
-        .collect::<Result<_, _>>()?;
+    let Resolved {
+        present,
+        addresses,
+        latecomers,
+    } = resolve(config)?;
+    let config = &present;
+    for (pool, addresses) in config.pools().iter().zip(&addresses) {
+        net::allow_check(pool.health().check, addresses)?;
+    }
     let (mut bound, mut listeners) = bind(config, workers)?;
     let clients = bound.len();
     let mut admin = config.admin.as_ref().map(admin).transpose()?;
@@ -121,6 +119,7 @@ pub(super) fn build(
         bound,
         clock: Clock::start(),
         pool_seed: seed(),
+        memory: memory(config),
         loop_token: LoopToken::new(seed()),
         secret: (0..4).flat_map(|_| seed().to_le_bytes()).collect(),
     };
@@ -160,6 +159,7 @@ pub(super) fn build(
         heartbeat_address,
         max_connections,
         has_default_connections: config.limits().max_connections.is_none(),
+        latecomers,
         handle: Handle {
             mailboxes,
             log: status,
@@ -206,6 +206,53 @@ fn admin(settings: &Admin) -> Result<AdminParts, BindError> {
         kept,
         state_file,
     })
+}
+
+/// The backends, as far as their names can be resolved.
+struct Resolved {
+    /// The configuration with those that can be.
+    present: Config,
+    /// Of each backend of each pool.
+    addresses: Vec<Vec<Vec<Address>>>,
+    /// Those that cannot be, yet.
+    latecomers: Vec<Latecomer>,
+}
+
+/// Resolves the names of all backends.
+///
+/// # Errors
+/// None can be. A mistake in the only name shows at once that way, as users know it from other
+/// balancers; one among several must not keep the rest down.
+fn resolve(config: &Config) -> Result<Resolved, BindError> {
+    let mut present = config.clone();
+    let (mut addresses, mut latecomers) = (Vec::new(), Vec::new());
+    for (pool, of) in (0..).map(PoolId::new).zip(present.pools_mut()) {
+        let mut found = Vec::new();
+        of.retain_backends(|backend| match net::resolve(&backend.address) {
+            Ok(all) => {
+                found.push(all);
+                true
+            }
+            Err(error) => {
+                let backend = backend.clone();
+                latecomers.push(Latecomer {
+                    pool,
+                    backend,
+                    error,
+                });
+                false
+            }
+        });
+        addresses.push(found);
+    }
+    match latecomers.is_empty() || addresses.iter().any(|pool| !pool.is_empty()) {
+        true => Ok(Resolved {
+            present,
+            addresses,
+            latecomers,
+        }),
+        false => Err(latecomers.remove(0).error),
+    }
 }
 
 /// Binds all listeners, and sorts them by the worker they are for.
@@ -334,6 +381,7 @@ impl Plan<'_> {
         };
         let mut proxy = Proxy::new(parts, now);
         proxy.set_wall_clock(self.clock.wall(), now);
+        proxy.limit_memory(self.memory.clone());
         proxy
     }
 
@@ -349,12 +397,23 @@ impl Plan<'_> {
             trusted_proxies: config.trusted_proxies.clone(),
             forward: self.forward_policy(config.forward, bound),
             timeouts: self.timeouts(config, config.pool),
-            limits: *config.limits(),
+            limits: config
+                .limits()
+                .with_min_body_rate(self.is_limited(config.pool)),
             abort_on_close: config.abort_on_close,
             gives_request_ids: config.request_id,
             pool: config.pool,
             routes: self.routes(config),
         }
+    }
+
+    /// Returns whether backends of a pool have limits.
+    fn is_limited(&self, pool: PoolId) -> bool {
+        let pool = self.config.pools().get(usize::from(pool.number()));
+        pool.is_some_and(|pool| {
+            let mut own = pool.backends().iter().map(|spec| spec.max_connections);
+            pool.limits().backend_max_connections.is_some() || own.any(|max| max.is_some())
+        })
     }
 
     /// The timeouts of a listener's exchanges: each of the scope that it belongs to.
@@ -467,9 +526,15 @@ impl PoolPlan<'_> {
         let ids = pool.candidates().iter().map(|c| c.id);
         let named = ids.map(|id| (id, pool.name(id).unwrap_or_default()));
         let secret = cookie.secret().unwrap_or(&self.plan.secret);
-        // Clients come by plain HTTP.
-        Sticky::new(cookie.name(), secret, named).with_attributes(&cookie.attributes().text(false))
+        let attributes = [false, true].map(|is_https| cookie.attributes().text(is_https));
+        Sticky::new(cookie.name(), secret, named).with_attributes(attributes)
     }
+}
+
+/// The budget of all buffers: by default half of what the process may use.
+fn memory(config: &Config) -> MemoryBudget {
+    let available = || net::available_memory() / 2;
+    MemoryBudget::of(config.limits().max_memory.unwrap_or_else(available))
 }
 
 /// Connections that may bring heartbeats at once.

@@ -4,8 +4,10 @@
 //! knows the states of the backends and executes the admin commands; the others follow.
 
 use super::AdminError;
+use crate::address::Address;
 use crate::config::BackendSpec;
 use crate::heartbeat::HeartbeatEvent;
+use crate::ids::PoolId;
 use crate::net::{LogStatus, resolve};
 use crate::pool::{Entrance, LimitChange, NewBackend, StateChange};
 use crate::proxy::{AdminCommand, BackendRef};
@@ -192,18 +194,31 @@ impl Handle {
         name: Option<&str>,
         entrance: Entrance,
     ) -> Result<BackendId, AdminError> {
+        let addresses =
+            resolve(&backend.address).map_err(|error| AdminError::Unresolved(error.to_string()))?;
+        self.add_at(PoolId::FIRST, backend, addresses, name, entrance)
+    }
+
+    /// Adds a backend at addresses that are known.
+    pub(super) fn add_at(
+        &self,
+        pool: PoolId,
+        backend: &BackendSpec,
+        addresses: Vec<Address>,
+        name: Option<&str>,
+        entrance: Entrance,
+    ) -> Result<BackendId, AdminError> {
         let address = backend.address.to_string();
         let backend = NewBackend {
             name: name.unwrap_or(&address).to_owned(),
-            addresses: resolve(&backend.address)
-                .map_err(|error| AdminError::Unresolved(error.to_string()))?,
+            addresses,
             address,
             weight: backend.weight.get().into(),
             max_in_flight: backend.max_connections.map(NonZeroU32::get),
             entrance,
         };
         let first = self.mailboxes.first().ok_or(AdminError::Ended)?;
-        let reply = request(first, |reply| Command::Add(Box::new(backend), reply))?;
+        let reply = request(first, |reply| Command::Add(pool, Box::new(backend), reply))?;
         let added = reply.recv().map_err(|_| AdminError::Ended)?;
         added.map_err(AdminError::NotAdded)
     }

@@ -6,10 +6,12 @@
 mod admin_error;
 mod build;
 mod handle;
+mod latecomers;
 mod running;
 
 pub use admin_error::AdminError;
 pub use handle::Handle;
+pub use latecomers::Latecomer;
 pub use running::Running;
 
 use crate::config::Config;
@@ -18,8 +20,10 @@ use crate::strategy::{Guarded, Strategy};
 use crate::telemetry::{AccessLogStats, Snapshot};
 use crate::worker::{EventLoop, Finished, WorkerReport, snapshot};
 use build::build;
+use latecomers::admit_resolved;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 
 /// A balancer whose addresses are bound: clients can connect, and are served as soon as it runs.
@@ -45,6 +49,7 @@ pub struct Balancer {
     heartbeat_address: Option<SocketAddr>,
     max_connections: usize,
     has_default_connections: bool,
+    latecomers: Vec<Latecomer>,
     handle: Handle,
 }
 
@@ -59,10 +64,13 @@ pub struct Ended {
 }
 
 impl Balancer {
-    /// Binds the listeners, resolves the backends and makes sure of file descriptors.
+    /// Binds the listeners, resolves the backends and makes sure of file descriptors. A backend whose
+    /// name cannot be resolved keeps none of the others down: it is one of the
+    /// [`latecomers`](Self::latecomers).
     ///
     /// # Errors
-    /// One of these is refused by the system; says which setting, why, and what to do.
+    /// One of these is refused by the system, or no name at all can be resolved; says which setting,
+    /// why, and what to do.
     pub fn bind(config: &Config) -> Result<Self, BindError> {
         build(config, |_| {
             let pools = config.pools().iter();
@@ -119,6 +127,13 @@ impl Balancer {
         self.max_connections < DEFAULT_CONNECTIONS && self.has_default_connections
     }
 
+    /// The backends whose names could not be resolved. They join as soon as they can be, while the
+    /// balancer runs.
+    #[must_use]
+    pub fn latecomers(&self) -> &[Latecomer] {
+        &self.latecomers
+    }
+
     /// Reaches this balancer while it runs.
     #[must_use]
     pub fn handle(&self) -> Handle {
@@ -140,13 +155,26 @@ impl Balancer {
                 worker.run()
             }));
         }
+        let (end, has_ended) = channel::<()>();
+        let waiting: Vec<_> = self
+            .latecomers
+            .into_iter()
+            .map(|it| (it.pool, it.backend))
+            .collect();
+        if !waiting.is_empty() {
+            let handle = self.handle.clone();
+            // Nothing waits for it: a look-up may block for long.
+            thread::Builder::new()
+                .name("lb-resolve".to_owned())
+                .spawn(move || admit_resolved(&handle, waiting, &has_ended))?;
+        }
         let stop = StopAll(self.handle);
         // Workers that were started are to end before an error is returned.
         let first = match threads.iter().any(Result::is_err) {
             true => Err(io::Error::other("a worker's thread cannot be started")),
             false => self.first.run(),
         };
-        drop(stop);
+        drop((stop, end));
         let others: Vec<_> = threads
             .into_iter()
             .map(|thread| finished(thread?))

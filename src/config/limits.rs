@@ -34,6 +34,14 @@ settings! {
     "max-connections" <"N"> max_connections: Option<usize> = None,
         check optional(within(1..=MAX_CONNECTIONS));
 
+    /// Bytes of memory for buffers [default: half of what the process may use]
+    ///
+    /// Above it new requests get a 503 (overloaded) and new connections in TCP mode are closed. By
+    /// default that is half of the least of: the memory of the machine, of the control group, and of
+    /// the address space (ulimit -v).
+    "max-memory" <"BYTES"> max_memory: Option<usize> = None,
+        check optional(within(MIB..=usize::MAX - 1));
+
     /// Idle connections kept per backend
     ///
     /// 0 keeps none: every request opens a connection.
@@ -76,15 +84,35 @@ settings! {
     /// Bytes of a request target
     "max-target-bytes" <"BYTES"> max_target_bytes: usize = 8 * 1024, check within(1..=MIB);
 
-    /// Minimum rate of a request body, in bytes per second
+    /// Minimum rate of a request body, in bytes per second [default: none, or 1024 where backends
+    /// are limited]
     ///
     /// Measured over 5s after a grace period of 5s, while lb waits for the client alone. A slower
     /// client gets a 408. 0 sets no minimum.
-    "min-body-rate" <"BYTES"> min_body_rate: u64 = 0,
-        check within(0..=GIB), with { http_only: true };
+    "min-body-rate" <"BYTES"> min_body_rate: Option<u64> = None,
+        check optional(within(0..=GIB)), with { http_only: true };
+
+    /// Bytes of a request body read before a place at a limited backend is taken
+    ///
+    /// A client that sends slowly then holds no place. A longer body takes its place when so much
+    /// of it has come. At most 64 MiB are held per worker. 0 takes the place with the head.
+    "held-body-bytes" <"BYTES"> held_body_bytes: usize = 64 * 1024,
+        check within(0..=MIB), with { http_only: true };
 }
 
+/// The minimum rate of a request body where backends are limited and no rate is set.
+const LIMITED_MIN_BODY_RATE: u64 = 1024;
+
 impl Limits {
+    /// The same with the minimum rate of a body that holds for backends with limits, if
+    /// `is_limited` and no rate is set.
+    pub(crate) fn with_min_body_rate(mut self, is_limited: bool) -> Self {
+        if is_limited {
+            self.min_body_rate.get_or_insert(LIMITED_MIN_BODY_RATE);
+        }
+        self
+    }
+
     /// The limits of a request or response head, as the parser takes them.
     #[doc(hidden)]
     #[must_use]

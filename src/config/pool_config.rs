@@ -90,6 +90,11 @@ impl PoolConfig {
         &self.backends
     }
 
+    /// Leaves out backends that are not to be kept.
+    pub(crate) fn retain_backends(&mut self, keep: impl FnMut(&BackendSpec) -> bool) {
+        self.backends.retain(keep);
+    }
+
     /// The `Host` sent to backends; `None`: the client's own.
     #[must_use]
     pub fn host(&self) -> Option<&str> {

@@ -166,7 +166,7 @@ type SetLimit = fn(&mut Limits, usize);
 
 #[test]
 fn every_limit_is_checked_at_both_ends() {
-    const LIMITS: [(&str, SetLimit, usize, usize); 8] = [
+    const LIMITS: [(&str, SetLimit, usize, usize); 10] = [
         (
             "--retry-budget",
             |limits, to| limits.retry_budget_percent = to as u32,
@@ -210,8 +210,20 @@ fn every_limit_is_checked_at_both_ends() {
             1_000_000,
         ),
         (
+            "--max-memory",
+            |limits, to| limits.max_memory = Some(to),
+            1 << 20,
+            usize::MAX - 1,
+        ),
+        (
+            "--held-body-bytes",
+            |limits, to| limits.held_body_bytes = to,
+            0,
+            1 << 20,
+        ),
+        (
             "--min-body-rate",
-            |limits, to| limits.min_body_rate = to as u64,
+            |limits, to| limits.min_body_rate = Some(to as u64),
             0,
             1 << 30,
         ),

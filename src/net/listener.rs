@@ -12,6 +12,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 
+/// Bytes of a response that the system takes before it can send them: as many as are moved at once.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+const UNSENT_BYTES: u32 = 256 * 1024;
+
 /// Connections the kernel holds for us while we are busy or at our limit. It takes at most
 /// `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -229,12 +233,26 @@ fn bound(address: SocketAddr, is_shared: bool) -> io::Result<Socket> {
         socket.set_only_v6(true)?;
     }
     socket.set_tcp_nodelay(true)?;
+    bound_unsent(&socket)?;
     socket.set_nonblocking(true)?;
     if is_shared {
         socket.set_reuse_port(true)?;
     }
     socket.bind(&address.into())?;
     Ok(socket)
+}
+
+/// Bounds what the system holds of a response that it cannot send yet, for all connections of a
+/// listener, which inherit it. A slow reader then costs so much and what is on its way to it. The
+/// size of the send buffer is left to the system: it is what makes bulk fast.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn bound_unsent(socket: &Socket) -> io::Result<()> {
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn bound_unsent(_: &Socket) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]
@@ -270,5 +288,26 @@ mod tests {
             }
         }
         assert!(listener.accept().unwrap().is_none());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_client_that_does_not_read_is_owed_little() {
+        use crate::transport::Transport as _;
+        use std::io::IoSlice;
+        let any_port = "127.0.0.1:0".parse::<SocketAddr>().unwrap();
+        let mut listener = bind(0, &any_port.into(), 1, None).unwrap().pop().unwrap();
+        let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        client.set_recv_buffer_size(16 * 1024).unwrap();
+        let address = listener.address().tcp().unwrap();
+        client.connect(&address.into()).unwrap();
+        let mut stream = listener.accept().unwrap().unwrap().stream;
+        let block = [0; 64 * 1024];
+        let mut taken = 0;
+        while let Ok(count) = stream.send(&[IoSlice::new(&block)]) {
+            taken += count;
+        }
+        let most = UNSENT_BYTES as usize + 128 * 1024;
+        assert!((1..=most).contains(&taken), "{taken} bytes were taken");
     }
 }

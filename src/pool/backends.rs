@@ -18,7 +18,7 @@ use super::sharing::{Place, Sharing};
 use super::signals::Detection;
 use super::slow_start::Ramps;
 use super::state_change::ChangeLog;
-use super::{Cause, EjectionPolicy, Lease, State};
+use super::{Cause, EjectionPolicy, Lease, Sources, State};
 use crate::ids::PoolId;
 use crate::shared::FIRST_PICK;
 use crate::strategy::{BackendId, Candidate, KeySource, Outcome, Rating, Settlement, Strategy};
@@ -137,6 +137,30 @@ impl Backends {
         let mut lease = self.lease(backend, 0, now)?;
         lease.by_affinity = true;
         Some(lease)
+    }
+
+    /// Says what an exchange that is over came from, before it is [settled](Self::settle): a failure
+    /// may follow that and not the backend.
+    #[inline]
+    pub fn attribute(
+        &mut self,
+        lease: &mut Lease,
+        outcome: Outcome,
+        sources: impl FnOnce() -> Sources,
+        now: Timestamp,
+    ) {
+        let is_kept = self.picker.is_keyed && !self.picker.is_keyed_by_target;
+        let known = &mut self.detection.sources;
+        match outcome {
+            Outcome::Failure | Outcome::TimedOut => {
+                lease.follows_source = known.failed(sources(), lease.backend, is_kept, now);
+            }
+            Outcome::Success { .. } | Outcome::ClientError if !known.is_empty() => {
+                known.succeeded(sources(), now);
+            }
+            Outcome::Success { .. } | Outcome::ClientError => {}
+            Outcome::Unreachable | Outcome::Inconclusive => {}
+        }
     }
 
     /// Ends an exchange. The only way to end one.
@@ -325,6 +349,7 @@ impl Backends {
             key,
             trial: is_trial,
             by_affinity: false,
+            follows_source: false,
         };
         if ahead == 0 {
             backend.busy_since = now;
@@ -459,6 +484,12 @@ impl Backends {
         candidate.weight = weight.clamp(1, 256);
         self.announce_later();
         true
+    }
+
+    /// Returns whether exchanges may have to wait for a place at a backend.
+    #[must_use]
+    pub const fn is_limited(&self) -> bool {
+        self.members.is_limited
     }
 
     /// Gives a backend at most so many exchanges at once: at least one, `u32::MAX` for no limit.

@@ -21,6 +21,8 @@ pub struct Lease {
     pub(super) trial: bool,
     /// True if the client is bound to the backend, so that no other was considered.
     pub(super) by_affinity: bool,
+    /// Whether its failure is that of its request or client, which fail everywhere.
+    pub(super) follows_source: bool,
 }
 
 impl Lease {

@@ -3,6 +3,7 @@
 //! A slot is given to another backend, under a new generation, only after the last lease at the
 //! old one was settled; so a lease always finds its own list.
 
+use super::failure_sources::FailedKeys;
 use super::in_flight::Queue;
 use super::latency_outlier::LatencyOutlier;
 use super::outlier::OutlierDetector;
@@ -53,8 +54,8 @@ pub(super) struct Backend {
     /// change of its state is on the way.
     pub(super) is_barred: bool,
     pub(super) evidence: OutlierDetector,
-    /// The key of the last failure, if the strategy is keyed.
-    pub(super) last_failed_key: Option<u64>,
+    /// The keys of the last failures, if the strategy is keyed.
+    pub(super) failed_keys: FailedKeys,
     pub(super) latency_outlier: LatencyOutlier,
     pub(super) name: String,
     pub(super) address: String,
@@ -202,7 +203,7 @@ impl Members {
             is_spared: false,
             is_barred: false,
             evidence: OutlierDetector::default(),
-            last_failed_key: None,
+            failed_keys: FailedKeys::default(),
             latency_outlier: LatencyOutlier::default(),
             name,
             address,

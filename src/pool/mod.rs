@@ -6,6 +6,7 @@
 
 mod backends;
 mod crowding;
+mod failure_sources;
 mod hang_detection;
 mod idle_conns;
 mod in_flight;
@@ -30,6 +31,7 @@ mod window;
 pub use crate::config::EjectionPolicy;
 pub use crate::ids::PoolId;
 pub use backends::Backends;
+pub use failure_sources::Sources;
 pub(crate) use idle_conns::IdleConns;
 pub use late_binding::LimitChange;
 pub use lease::Lease;
@@ -101,6 +103,8 @@ pub struct Pool {
     pub(crate) connect: ConnectSpec,
     pub(crate) limits: PoolLimits,
     hangs: HangDetector,
+    /// Request bodies that are held before a backend is picked.
+    pub(crate) held_bodies: usize,
 }
 
 /// The way connections to the backends of a pool are opened, and the first bytes on them.
@@ -161,6 +165,7 @@ impl Pool {
             connect,
             limits,
             hangs: HangDetector::default(),
+            held_bodies: 0,
             backends,
         }
     }

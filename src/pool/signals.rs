@@ -12,6 +12,7 @@
 //! unwell. When all are ejected, [`pick`](Backends::pick) takes one all the same, and the change
 //! says so.
 
+use super::failure_sources::FailureSources;
 use super::latency_outlier::{MIN_EXCESS, Response};
 use super::life_cycle::Event;
 use super::window::Window;
@@ -33,6 +34,8 @@ pub(super) struct Detection {
     pub(super) recent: Window<4>,
     /// Duration of slow responses over all backends: the longest, forgotten bit by bit.
     pub(super) slow_response_nanos: u64,
+    /// The clients and requests that failed lately.
+    pub(super) sources: FailureSources,
 }
 
 impl Default for Detection {
@@ -41,6 +44,7 @@ impl Default for Detection {
             policy: EjectionPolicy::FAILURES_ONLY,
             recent: Window::default(),
             slow_response_nanos: 0,
+            sources: FailureSources::default(),
         }
     }
 }
@@ -64,11 +68,6 @@ impl Backends {
             return;
         };
         let is_evidence = lease.dispatched_at >= backend.judged_from;
-        // Where the target or a cookie decides on the backend, failures follow the request: one
-        // page that always fails would eject one healthy backend after another. Failures of
-        // different pages are evidence all the same.
-        let repeats = self.picker.is_keyed_by_target && backend.last_failed_key == Some(lease.key);
-        let follows_request = repeats || lease.by_affinity;
         let outcome = if is_late {
             Outcome::Inconclusive
         } else {
@@ -94,8 +93,15 @@ impl Backends {
                 }
             }
             Outcome::Failure | Outcome::TimedOut => {
-                self.detection.recent.add(true, now);
-                backend.last_failed_key = Some(lease.key);
+                // Where the target or a cookie decides on the backend, failures follow the request:
+                // one page that always fails would eject one healthy backend after another. Those of
+                // different pages tell of the backend all the same.
+                let repeats =
+                    self.picker.is_keyed_by_target && backend.failed_keys.note(lease.key, now);
+                let follows_request = repeats || lease.by_affinity || lease.follows_source;
+                if !follows_request {
+                    self.detection.recent.add(true, now);
+                }
                 if is_evidence && !follows_request {
                     backend.evidence.bad(now);
                     self.weigh(slot, trial, now);

@@ -19,6 +19,8 @@ pub(super) struct ClientConn<T> {
     pub(super) state: ClientConnState,
     pub(super) listener: Arc<Listener>,
     pub(super) address: ClientAddress,
+    /// True if a PROXY header says that the client came by TLS.
+    pub(super) is_tls: bool,
     /// True if it is in the run queue.
     pub(super) is_runnable: bool,
     /// The destination address, if a PROXY header names one.
@@ -56,6 +58,7 @@ impl<T: Transport> ClientConn<T> {
             state: ClientConnState::Idle,
             listener,
             address,
+            is_tls: false,
             is_runnable: false,
             local: None,
         }

@@ -16,6 +16,7 @@ use crate::transport::{Buffers, Gathered, Readiness, Transport};
 use std::io;
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Progress of the PROXY header of a connection.
 enum HeaderProgress {
@@ -25,6 +26,10 @@ enum HeaderProgress {
     /// The peer connected and left without a byte, as some health checks do.
     Left,
 }
+
+/// Time after which the deadline of something in the run queue is looked at again: its turn comes
+/// first.
+pub(super) const TURN_PATIENCE: Duration = Duration::from_millis(100);
 
 impl<N: Network> Traffic<N> {
     /// Takes over a connection that was accepted from `address` by `listener`. In TCP mode a
@@ -111,7 +116,12 @@ impl<N: Network> Traffic<N> {
 
     /// The deadline of a client connection is over.
     pub(super) fn client_due(&mut self, id: ClientConnId, now: Timestamp) {
-        match self.conns.clients.get(id).map(|client| client.state) {
+        let client = self.conns.clients.get(id);
+        if client.is_some_and(|client| client.is_runnable) {
+            // What it has sent is read first.
+            return self.timers.set(id, now + TURN_PATIENCE);
+        }
+        match client.map(|client| client.state) {
             Some(ClientConnState::Idle | ClientConnState::Lingering { .. }) => {
                 self.conns.close_client(id, &mut self.io.buffers);
             }
@@ -201,6 +211,9 @@ impl<N: Network> Traffic<N> {
                 let exchange = started.exchange;
                 client.state = ClientConnState::Busy(exchange);
                 return match started.fault {
+                    None if self.io.buffers.is_short() => {
+                        self.fail(exchange, Fault::Overloaded, now);
+                    }
                     None => self.drive(exchange, now),
                     Some(fault) => self.fail(exchange, fault, now),
                 };
@@ -263,7 +276,10 @@ impl<N: Network> Traffic<N> {
         let exchange = Exchange::tunnel_from(id, client, &mut ctx);
         let exchange = self.conns.exchanges.insert(exchange);
         client.state = ClientConnState::Busy(exchange);
-        self.drive(exchange, now);
+        match self.io.buffers.is_short() {
+            true => self.fail(exchange, Fault::Overloaded, now),
+            false => self.drive(exchange, now),
+        }
     }
 }
 
@@ -311,10 +327,11 @@ impl<T: Transport> ClientConn<T> {
             match parsed {
                 Err(_) => return HeaderProgress::Malformed,
                 Ok(ProxyHeader::Partial) => {}
-                Ok(ProxyHeader::Complete { ends, .. }) => {
+                Ok(ProxyHeader::Complete { ends, is_tls, .. }) => {
                     if let Some(ends) = ends
                         && self.listener.believes_proxy_header(self.address)
                     {
+                        self.is_tls = is_tls;
                         self.address = ends.source.into();
                         self.local = Some(ends.destination);
                     }

@@ -150,6 +150,9 @@ impl<N: Network> Traffic<N> {
 
     fn attach(&mut self, id: ExchangeId, lease: Lease, conn: BackendConnId, reused: bool) {
         if let Some(exchange) = self.conns.exchanges.get_mut(id) {
+            if exchange.stats.is_held {
+                exchange.end_hold(self.pools.get_mut(exchange.pool));
+            }
             exchange.attempt = Attempt::At {
                 lease,
                 conn,

@@ -68,7 +68,7 @@ use crate::pool::{LimitChange, Pool, PoolId, Pools, State, StateChange};
 use crate::strategy::{BackendId, Candidate};
 use crate::telemetry::{AccessLog, BackendView, Metrics, Snapshot};
 use crate::time::Timestamp;
-use crate::transport::{IoContext, Readiness};
+use crate::transport::{IoContext, MemoryBudget, Readiness};
 use activity::UnderWay;
 use codec::Codec;
 use connections::Connections;
@@ -266,6 +266,15 @@ impl<N: Network> Proxy<N> {
     }
 }
 
+/// Memory.
+impl<N: Network> Proxy<N> {
+    /// Counts the memory of its buffers in `memory` from now on, and sheds requests while that is
+    /// exceeded. Before the first connection.
+    pub fn limit_memory(&mut self, memory: MemoryBudget) {
+        self.traffic.io.buffers.count_in(memory);
+    }
+}
+
 /// The phases that end a turn.
 impl<N: Network> Proxy<N> {
     /// Runs all phases that follow the events to their ends, at one instant: for a driver without a
@@ -388,7 +397,9 @@ impl<N: Network> Proxy<N> {
             if let Some(suspects) = self.traffic.pools.get_mut(pool).suspects(now) {
                 has_looked = true;
                 for (backend, waited) in suspects {
-                    self.suspect(pool, backend, waited, now);
+                    if self.traffic.is_blamed(pool, backend) {
+                        self.suspect(pool, backend, waited, now);
+                    }
                 }
             }
             let backends = &mut self.traffic.pools.get_mut(pool).backends;

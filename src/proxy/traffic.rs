@@ -5,10 +5,13 @@
 //! backend, a place in the queue, an end) by a [`Step`]; a failure is a step too, so nothing has to
 //! remember to drive on after one. Does not know the phases of a turn, health checks or heartbeats.
 
+use super::client_conn::ClientConn;
+use super::clients::TURN_PATIENCE;
 use super::codec::Codec;
 use super::connections::{Connections, Lent};
 use super::exchange::{
     Attempt, AttemptEnd, CloseMode, Cut, Exchange, ExchangeIo, Phase, Step, TimeoutStatus,
+    key_of_address,
 };
 use super::exchange_log::ExchangeLog;
 use super::network::Network;
@@ -17,12 +20,12 @@ use super::run_queue::{RunQueue, Runnable};
 use super::timers::Timers;
 use super::worker_message::Message;
 use crate::error::Fault;
-use crate::ids::ExchangeId;
-use crate::pool::{PoolId, Pools};
+use crate::ids::{ClientConnTag, ExchangeId, Table};
+use crate::pool::{ConnectSpec, PoolId, Pools, Sources};
 use crate::strategy::{BackendId, Outcome};
 use crate::telemetry::ServedBy;
 use crate::time::Timestamp;
-use crate::transport::IoContext;
+use crate::transport::{IoContext, Transport};
 use std::mem;
 
 /// The connections and exchanges of a loop, and everything they need.
@@ -152,10 +155,18 @@ impl<N: Network> Traffic<N> {
         let Some(lent) = self.conns.lend(id) else {
             return;
         };
-        let min_rate = lent.client.listener.limits.min_body_rate;
+        if lent.exchange.is_runnable {
+            return self.timers.set(id, now + TURN_PATIENCE);
+        }
+        let min_rate = lent.client.listener.limits.min_body_rate.unwrap_or(0);
         match lent.exchange.check_timeout(min_rate, now) {
             None => {}
             Some(TimeoutStatus::Until(at)) => self.timers.set(id, at),
+            Some(TimeoutStatus::Expired(_)) if lent.exchange.response_sent => {
+                // It has been served.
+                lent.exchange.upload_stopped = true;
+                self.drive(id, now);
+            }
             Some(TimeoutStatus::Expired(fault)) => self.fail(id, fault, now),
         }
     }
@@ -169,12 +180,16 @@ impl<N: Network> Traffic<N> {
         let Some(exchange) = self.conns.exchanges.get_mut(id) else {
             return;
         };
-        let Attempt::At { lease, conn, .. } = mem::replace(&mut exchange.attempt, Attempt::None)
+        let Attempt::At {
+            mut lease, conn, ..
+        } = mem::replace(&mut exchange.attempt, Attempt::None)
         else {
             return;
         };
         let outcome = exchange.outcome(AttemptEnd::Delivered, lease.dispatched_at(), now);
         let pool = self.pools.get_mut(exchange.pool);
+        let sources = || sources(exchange, &self.conns.clients, &pool.connect);
+        pool.backends.attribute(&mut lease, outcome, sources, now);
         // A connection that began with a PROXY header speaks for one client only.
         let keeps = exchange.keeps_backend_conn() && pool.connect.send_proxy.is_none();
         pool.backends.settle(lease, outcome, now);
@@ -202,6 +217,9 @@ impl<N: Network> Traffic<N> {
             };
             self.log
                 .record(&record, || exchange.request_texts(), served_by, now);
+        }
+        if exchange.stats.is_held {
+            exchange.end_hold(self.pools.get_mut(exchange.pool));
         }
         let close_mode = exchange.close_mode();
         exchange.release(&mut self.io);
@@ -253,7 +271,7 @@ impl<N: Network> Traffic<N> {
     fn end_attempt(&mut self, id: ExchangeId, fault: Fault, now: Timestamp) -> Option<AttemptEnd> {
         let exchange = self.conns.exchanges.get_mut(id)?;
         let pool = self.pools.get_mut(exchange.pool);
-        let (lease, conn, reused) = match mem::replace(&mut exchange.attempt, Attempt::None) {
+        let (mut lease, conn, reused) = match mem::replace(&mut exchange.attempt, Attempt::None) {
             Attempt::None => return None,
             Attempt::Queued => {
                 pool.queue.leave();
@@ -265,9 +283,11 @@ impl<N: Network> Traffic<N> {
                 reused,
             } => (lease, conn, reused),
         };
-        exchange.stats.refused += u32::from(fault == Fault::ConnectFailed);
+        exchange.stats.refused += u16::from(fault == Fault::ConnectFailed);
         let end = exchange.attempt_end(fault, reused);
         let outcome = exchange.outcome(end, lease.dispatched_at(), now);
+        let sources = || sources(exchange, &self.conns.clients, &pool.connect);
+        pool.backends.attribute(&mut lease, outcome, sources, now);
         if outcome != Outcome::Inconclusive {
             exchange.attempted.add(lease.backend());
         }
@@ -292,6 +312,16 @@ impl<N: Network> Traffic<N> {
         }
     }
 
+    /// Returns whether an exchange that is at this backend may be evidence against it: one that was
+    /// redispatched may itself be what takes long.
+    pub(super) fn is_blamed(&self, pool: PoolId, backend: BackendId) -> bool {
+        let mut exchanges = self.conns.exchanges.iter();
+        exchanges.any(|(_, exchange)| {
+            let is_there = exchange.pool == pool && exchange.backend() == Some(backend);
+            is_there && !exchange.stats.is_redispatched
+        })
+    }
+
     /// Gives an exchange to another backend, if it still waits for this one.
     pub(super) fn redispatch(
         &mut self,
@@ -303,6 +333,7 @@ impl<N: Network> Traffic<N> {
         if self.may_redispatch(id, pool, backend, now) {
             if let Some(exchange) = self.conns.exchanges.get_mut(id) {
                 exchange.attempted.add(backend);
+                exchange.stats.is_redispatched = true;
             }
             self.fail(id, Fault::BackendGone, now);
         }
@@ -323,9 +354,7 @@ impl<N: Network> Traffic<N> {
         else {
             return false;
         };
-        let waits = exchange.pool == pool
-            && exchange.phase == Phase::AwaitingHead
-            && exchange.backend() == Some(backend);
+        let waits = exchange.pool == pool && exchange.may_leave(backend);
         let of = self.pools.get_mut(pool);
         waits
             && of
@@ -341,5 +370,24 @@ impl<N: Network> Traffic<N> {
         if self.pools.get(pool).backends.is_shared() {
             self.outbox.message(message);
         }
+    }
+}
+
+/// What an exchange came from, should its failure follow that.
+#[cold]
+fn sources<T: Transport, Pipe>(
+    exchange: &Exchange<Pipe>,
+    clients: &Table<ClientConnTag, ClientConn<T>>,
+    connect: &ConnectSpec,
+) -> Sources {
+    let client = clients.get(exchange.client);
+    Sources {
+        client: client.map_or(0, |client| key_of_address(client.address)),
+        connection: exchange.client.to_bits(),
+        // A PROXY header stands before the request line.
+        target: match connect.send_proxy {
+            None => exchange.target(),
+            Some(_) => 0,
+        },
     }
 }

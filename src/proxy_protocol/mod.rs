@@ -48,6 +48,8 @@ pub enum ProxyHeader {
         /// The client's connection. `None`: the proxy connects for itself (a health check), or for
         /// a client without an IP address; then the connection's own addresses hold.
         ends: Option<Ends>,
+        /// True if the header says that the client came by TLS. Version 1 cannot.
+        is_tls: bool,
     },
 }
 

@@ -10,7 +10,11 @@ fn ends(source: &str, destination: &str) -> Ends {
 }
 
 fn complete(len: usize, ends: Option<Ends>) -> Result<ProxyHeader, BadProxyHeader> {
-    Ok(ProxyHeader::Complete { len, ends })
+    Ok(ProxyHeader::Complete {
+        len,
+        ends,
+        is_tls: false,
+    })
 }
 
 fn v2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
@@ -179,4 +183,29 @@ fn without_a_client_the_header_is_local() {
     // Version 1 has no other word for it.
     write(ProxyVersion::V1, None, &mut out);
     assert_eq!(out, b"PROXY UNKNOWN\r\n");
+}
+
+#[test]
+fn version_2_says_whether_the_client_came_by_tls() {
+    let header = |extensions: &[u8]| {
+        let ends = Ends {
+            source: "192.0.2.1:1".parse().unwrap(),
+            destination: "192.0.2.2:2".parse().unwrap(),
+        };
+        let mut header = Vec::new();
+        write(ProxyVersion::V2, Some(ends), &mut header);
+        header.extend_from_slice(extensions);
+        header[15] += extensions.len() as u8;
+        header
+    };
+    let is_tls = |extensions: &[u8]| match parse(&header(extensions)) {
+        Ok(ProxyHeader::Complete { is_tls, .. }) => is_tls,
+        other => panic!("{other:?}"),
+    };
+    assert!(!is_tls(b""));
+    assert!(is_tls(b"\x20\x00\x05\x01\x00\x00\x00\x00"));
+    assert!(is_tls(b"\x02\x00\x01x\x20\x00\x05\x07\x00\x00\x00\x00"));
+    assert!(!is_tls(b"\x20\x00\x05\x00\x00\x00\x00\x00"), "not by TLS");
+    assert!(!is_tls(b"\x20\x00\x09\x01"), "cut short");
+    assert!(!is_tls(b"\x20\x00\x00"));
 }

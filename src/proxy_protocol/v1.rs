@@ -32,6 +32,7 @@ pub(super) fn parse(input: &[u8]) -> Result<ProxyHeader, BadProxyHeader> {
     Ok(ProxyHeader::Complete {
         len: end + 2,
         ends: ends(what)?,
+        is_tls: false,
     })
 }
 

@@ -4,7 +4,8 @@
 //! 12 bytes signature | version and command | family and transport | length, 2 bytes | addresses
 //! ```
 //!
-//! Extensions (TLVs) may follow the addresses within the length; they are skipped unread.
+//! Extensions (TLVs) may follow the addresses within the length. Of them only the one about TLS is
+//! read (section 2.2.6), and that the client used it; the others are skipped.
 
 use super::{BadProxyHeader, Ends, ProxyHeader, may_start_with};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -24,6 +25,10 @@ const UNSPECIFIED: u8 = 0x00;
 const TCP_OVER_IPV4: u8 = 0x11;
 const TCP_OVER_IPV6: u8 = 0x21;
 const UNIX_STREAM: u8 = 0x31;
+/// The extension about TLS, which begins with a byte of flags.
+const TLS_EXTENSION: u8 = 0x20;
+/// Its flag that the client came by TLS.
+const CLIENT_TLS: u8 = 0x01;
 /// Bytes of two addresses of a UNIX socket.
 const UNIX_BYTES: usize = 216;
 
@@ -46,9 +51,15 @@ pub(super) fn parse(input: &[u8]) -> Result<ProxyHeader, BadProxyHeader> {
         LOCAL => None,
         _ => ends(family, rest)?,
     };
+    let address_bytes = match family {
+        TCP_OVER_IPV4 => 12,
+        TCP_OVER_IPV6 => 36,
+        _ => rest_len,
+    };
     Ok(ProxyHeader::Complete {
         len: FIXED_BYTES + rest_len,
         ends,
+        is_tls: ends.is_some() && says_tls(rest.get(address_bytes..).unwrap_or_default()),
     })
 }
 
@@ -71,6 +82,22 @@ fn ends(family: u8, rest: &[u8]) -> Result<Option<Ends>, BadProxyHeader> {
         // Datagrams do not come by a stream; other values are reserved.
         _ => Err(BadProxyHeader),
     }
+}
+
+/// Returns whether one of the extensions says that the client came by TLS. What is malformed says
+/// nothing.
+fn says_tls(mut extensions: &[u8]) -> bool {
+    while let Some((&[kind, high, low], rest)) = extensions.split_first_chunk::<3>() {
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let Some((value, rest)) = rest.split_at_checked(length) else {
+            return false;
+        };
+        if kind == TLS_EXTENSION {
+            return value.first().is_some_and(|flags| flags & CLIENT_TLS != 0);
+        }
+        extensions = rest;
+    }
+    false
 }
 
 fn with_ports([source, destination]: [IpAddr; 2], rest: &[u8]) -> Result<Ends, BadProxyHeader> {

@@ -17,7 +17,8 @@ const VALUE_BYTES: usize = 16;
 #[derive(Debug)]
 pub struct Sticky {
     cookie: String,
-    attributes: String,
+    /// For clients that came by http, and by https.
+    attributes: [String; 2],
     /// Keyed with the secret, which it does not show.
     mac: Option<Hmac<Sha256>>,
     values: Vec<Binding>,
@@ -27,8 +28,8 @@ pub struct Sticky {
 struct Binding {
     backend: BackendId,
     value: String,
-    /// The field line that sets the cookie.
-    line: Vec<u8>,
+    /// The field lines that set the cookie for clients that came by http, and by https.
+    lines: [Vec<u8>; 2],
 }
 
 /// For the whole site, out of reach of scripts, and not sent along from other sites.
@@ -43,7 +44,7 @@ impl Sticky {
     ) -> Self {
         let mut sticky = Self {
             cookie: cookie.to_owned(),
-            attributes: DEFAULT_ATTRIBUTES.to_owned(),
+            attributes: [DEFAULT_ATTRIBUTES, DEFAULT_ATTRIBUTES].map(str::to_owned),
             // A key of any length is taken; there is nothing to fail.
             mac: Hmac::new_from_slice(secret).ok(),
             values: Vec::new(),
@@ -54,13 +55,13 @@ impl Sticky {
         sticky
     }
 
-    /// The same with other attributes of the cookie.
+    /// The same with other attributes of the cookie: for clients that came by http, and by https.
     #[must_use]
-    pub fn with_attributes(mut self, attributes: &str) -> Self {
-        attributes.clone_into(&mut self.attributes);
+    pub fn with_attributes(mut self, attributes: [String; 2]) -> Self {
         for binding in &mut self.values {
-            binding.line = cookie_line(&self.cookie, &binding.value, attributes);
+            binding.lines = cookie_lines(&self.cookie, &binding.value, &attributes);
         }
+        self.attributes = attributes;
         self
     }
 
@@ -68,11 +69,11 @@ impl Sticky {
     pub fn bind(&mut self, backend: BackendId, name: &str) {
         let value = self.mac.as_ref().map(|mac| keyed_hash(mac, name));
         let value = value.unwrap_or_default();
-        let line = cookie_line(&self.cookie, &value, &self.attributes);
+        let lines = cookie_lines(&self.cookie, &value, &self.attributes);
         self.values.push(Binding {
             backend,
             value,
-            line,
+            lines,
         });
     }
 
@@ -94,16 +95,22 @@ impl Sticky {
         found.map(|binding| binding.backend)
     }
 
-    /// The field line that binds a browser to a backend, its CRLF included.
+    /// The field line that binds a browser, which came by https or not, to a backend; its CRLF
+    /// included.
     #[must_use]
-    pub fn line(&self, backend: BackendId) -> &[u8] {
+    pub fn line(&self, backend: BackendId, is_https: bool) -> &[u8] {
         let found = self.values.iter().find(|b| b.backend == backend);
-        found.map_or(b"", |binding| &binding.line)
+        let [http, https] = match found {
+            Some(binding) => &binding.lines,
+            None => return b"",
+        };
+        if is_https { https } else { http }
     }
 }
 
-fn cookie_line(cookie: &str, value: &str, attributes: &str) -> Vec<u8> {
-    format!("Set-Cookie: {cookie}={value}; {attributes}\r\n").into_bytes()
+fn cookie_lines(cookie: &str, value: &str, attributes: &[String; 2]) -> [Vec<u8>; 2] {
+    let line = |attributes| format!("Set-Cookie: {cookie}={value}; {attributes}\r\n");
+    attributes.each_ref().map(|it| line(it).into_bytes())
 }
 
 fn keyed_hash(mac: &Hmac<Sha256>, name: &str) -> String {
@@ -125,7 +132,7 @@ mod tests {
     const B: BackendId = BackendId::new(1, 0);
 
     fn value(sticky: &Sticky, backend: BackendId) -> Vec<u8> {
-        let line = String::from_utf8(sticky.line(backend).to_vec()).unwrap();
+        let line = String::from_utf8(sticky.line(backend, false).to_vec()).unwrap();
         let rest = line.strip_prefix("Set-Cookie: lb=").unwrap();
         rest.split(';').next().unwrap().as_bytes().to_vec()
     }
@@ -142,13 +149,15 @@ mod tests {
     #[test]
     fn a_backend_that_comes_has_a_value_and_one_that_goes_has_none() {
         let whole = Sticky::new("lb", b"secret", [(A, "a:1"), (B, "b:1")]);
-        let mut changed = Sticky::new("lb", b"secret", [(A, "a:1")]).with_attributes("Path=/x");
+        let mut changed = Sticky::new("lb", b"secret", [(A, "a:1")])
+            .with_attributes(["Path=/x", "Path=/x; Secure"].map(str::to_owned));
         changed.bind(B, "b:1");
         assert_eq!(value(&changed, B), value(&whole, B));
-        assert!(changed.line(B).ends_with(b"; Path=/x\r\n"));
+        assert!(changed.line(B, false).ends_with(b"; Path=/x\r\n"));
+        assert!(changed.line(B, true).ends_with(b"; Path=/x; Secure\r\n"));
         changed.unbind(A);
         assert_eq!(changed.backend(&value(&whole, A)), None);
-        assert_eq!(changed.line(A), b"");
+        assert_eq!(changed.line(A, false), b"");
         assert!(!format!("{changed:?}").contains("secret"));
     }
 

@@ -29,10 +29,10 @@ pub enum TurnPhase {
     Events,
     /// Work that yielded in an earlier phase or turn.
     Resume,
-    /// Deadlines that have passed.
-    Expire,
     /// Reading heartbeats.
     Heartbeats,
+    /// Deadlines that have passed.
+    Expire,
     /// Life cycle of the backends: checks, ejections, slow start.
     Health,
     /// Dispatching queued requests to backends with room.

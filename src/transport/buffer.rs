@@ -5,6 +5,8 @@
 //! bytes that a slow peer did not take yet. It is taken from [`Buffers`] when that happens and
 //! given back as soon as it is drained, so that an idle connection holds none.
 
+use super::memory::{MemoryBudget, MemoryShare};
+
 /// Capacity of the buffers most waits need: a head. Every request has one until its response, so
 /// this decides how many pages of memory thousands of them are spread over.
 const HEAD_BYTES: usize = 1024;
@@ -28,6 +30,7 @@ pub struct Buffer(Box<Waiting>);
 struct Waiting {
     bytes: Vec<u8>,
     start: usize,
+    memory: MemoryShare,
 }
 
 impl Buffer {
@@ -35,6 +38,12 @@ impl Buffer {
     #[must_use]
     pub fn pending(&self) -> &[u8] {
         self.0.bytes.get(self.0.start..).unwrap_or_default()
+    }
+
+    /// All bytes, those consumed included.
+    #[must_use]
+    pub fn all(&self) -> &[u8] {
+        &self.0.bytes
     }
 
     /// Returns whether everything has been consumed.
@@ -63,6 +72,7 @@ impl Buffer {
             self.0.start = 0;
         }
         self.0.bytes.extend_from_slice(more);
+        self.0.memory.resize(self.0.bytes.capacity());
     }
 
     /// The whole of it, to append to with something that writes into a vector. Nothing may have
@@ -79,9 +89,22 @@ pub struct Buffers {
     small: Vec<Buffer>,
     large: Vec<Buffer>,
     lent: usize,
+    memory: MemoryBudget,
 }
 
 impl Buffers {
+    /// Counts what it makes from now on in `memory`. Before anything is lent.
+    pub fn count_in(&mut self, memory: MemoryBudget) {
+        self.memory = memory;
+    }
+
+    /// Returns whether buffers take more memory than they should.
+    #[inline]
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.memory.is_exceeded()
+    }
+
     /// An empty buffer that holds `expected` bytes without growing.
     pub fn take(&mut self, expected: usize) -> Buffer {
         self.lent += 1;
@@ -94,7 +117,12 @@ impl Buffers {
         };
         list.pop().unwrap_or_else(|| {
             let bytes = Vec::with_capacity(least);
-            Buffer(Box::new(Waiting { bytes, start: 0 }))
+            let memory = MemoryShare::new(bytes.capacity(), &self.memory);
+            Buffer(Box::new(Waiting {
+                bytes,
+                start: 0,
+                memory,
+            }))
         })
     }
 
@@ -111,6 +139,10 @@ impl Buffers {
         let waiting = &mut *buffer.0;
         waiting.bytes.clear();
         waiting.start = 0;
+        waiting.memory.resize(waiting.bytes.capacity());
+        if self.memory.is_exceeded() {
+            return;
+        }
         let (list, kept) = match waiting.bytes.capacity() {
             // One that has grown is as good as it was, but for the room it takes.
             HEAD_BYTES..SMALL_BYTES => (&mut self.heads, SMALL_KEPT),
@@ -174,6 +206,25 @@ mod tests {
         buffers.give(buffer);
         assert_eq!(buffers.lent(), 0);
         assert!(buffers.take(10).is_drained());
+    }
+
+    #[test]
+    fn memory_is_counted_and_not_kept_while_it_is_short() {
+        let memory = MemoryBudget::of(10_000);
+        let mut buffers = Buffers::default();
+        buffers.count_in(memory.clone());
+        let mut one = buffers.take(10);
+        assert_eq!(memory.used(), HEAD_BYTES);
+        one.append(&[1; 5_000]);
+        assert!(memory.used() >= 5_000 && !buffers.is_short());
+        let two = buffers.take(9_000);
+        assert!(buffers.is_short());
+        buffers.give(two);
+        assert!(!buffers.is_short());
+        buffers.give(one);
+        assert!(memory.used() >= 5_000, "kept for reuse");
+        drop(buffers);
+        assert_eq!(memory.used(), 0);
     }
 
     #[test]

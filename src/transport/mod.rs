@@ -14,6 +14,7 @@ mod buffered_conn;
 mod context;
 mod flow;
 mod layer;
+mod memory;
 mod pipe;
 mod socket;
 
@@ -23,5 +24,6 @@ pub use buffered_conn::{BufferedConn, Gathered, Input};
 pub use context::IoContext;
 pub use flow::{Break, Flow, Pumped};
 pub use layer::Transport;
+pub use memory::MemoryBudget;
 pub use pipe::Pipes;
 pub use socket::{Readiness, Received, SendFailed, Socket};

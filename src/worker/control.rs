@@ -8,7 +8,6 @@ use super::mailbox::{Command, Inbox, WorkerMessage};
 use super::report::{WorkerReport, snapshot};
 use super::subscribers::Subscribers;
 use crate::net::LogWriter;
-use crate::pool::PoolId;
 use crate::telemetry::TurnPhase;
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -119,8 +118,8 @@ impl EventLoop {
             Command::SubscribeHeartbeats(to) => subscribers.add_for_notices(to),
             Command::SubscribeLimits(to) => subscribers.add_for_limits(to),
             Command::SubscribeStalls(to) => subscribers.add_for_stalls(to),
-            Command::Add(backend, reply) => {
-                let _ = reply.send(self.proxy.add_backend(PoolId::FIRST, *backend, now));
+            Command::Add(pool, backend, reply) => {
+                let _ = reply.send(self.proxy.add_backend(pool, *backend, now));
             }
             Command::Admin(backend, command, reply) => {
                 let id = self.proxy.execute(&backend, command, now);

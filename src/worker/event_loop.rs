@@ -1,6 +1,6 @@
 //! The event loop: waits for events and runs the phases of a turn.
 //!
-//! A turn is `control . accept . events . resume . expire . heartbeats . health . queue . close .
+//! A turn is `control . accept . events . resume . heartbeats . expire . health . queue . close .
 //! log` ([`TurnPhase`]), each phase a call of its own and bounded in time, so that a flood of one
 //! kind delays the others by no more than a turn of a few milliseconds. New connections and events
 //! come before work that yielded. A phase that has more to do goes on in the next turn, which then
@@ -60,6 +60,9 @@ pub(crate) struct EventLoop {
     expected_at: Timestamp,
     /// True if a phase of this turn has more to do.
     is_unfinished: bool,
+    /// When the loop was held up in its last turn, if it was: the process may be stopped in the middle
+    /// of one, behind its expire phase.
+    held_from: Option<Timestamp>,
 }
 
 /// The parts a loop is made of.
@@ -110,6 +113,7 @@ impl EventLoop {
             stats: LoopStats::default(),
             expected_at: Timestamp::NEVER,
             is_unfinished: false,
+            held_from: None,
         };
         let now = new.clock.now();
         for (pool, orders) in orders.unwrap_or_default() {
@@ -174,6 +178,9 @@ impl EventLoop {
             Timestamp::NEVER => Timestamp::NEVER,
             due => due.clamp(now, now + MAX_WAIT),
         };
+        if let Some(from) = self.held_from.take() {
+            self.expected_at = from;
+        }
         let has_limit = self.expected_at != Timestamp::NEVER;
         let timeout = has_limit.then(|| self.expected_at.since(now));
         match self.poll.poll(events, timeout) {
@@ -217,13 +224,18 @@ impl EventLoop {
             self.stats.deadline(due, now);
         }
         let now = self.resume(now);
-        let now = self.expire(now);
+        // What has arrived is heard before it is judged to be missing.
         let now = self.hear(now);
+        let judged_at = now;
+        let now = self.expire(now);
         let now = self.follow_backends(now);
         let now = self.serve_queue(now);
         let now = self.administer(now);
         let now = self.close(now);
         let ended = self.tell(now);
+        if ended > judged_at + PAUSE {
+            self.held_from = Some(judged_at);
+        }
         if let Some(stall) = self.stats.end_turn(ended) {
             self.control.subscribers.tell_stall(stall);
         }

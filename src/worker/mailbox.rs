@@ -8,6 +8,7 @@
 
 use super::report::WorkerReport;
 use crate::heartbeat::HeartbeatEvent;
+use crate::ids::PoolId;
 use crate::net::Accepted;
 use crate::pool::{LimitChange, NewBackend, NotAdded, StateChange};
 use crate::proxy::{AdminCommand, BackendRef, Message};
@@ -42,7 +43,7 @@ pub(crate) enum Command {
     /// first.
     Admin(BackendRef, AdminCommand, Sender<Option<BackendId>>),
     /// Adds a backend; replies with its id. For the first.
-    Add(Box<NewBackend>, Sender<Result<BackendId, NotAdded>>),
+    Add(PoolId, Box<NewBackend>, Sender<Result<BackendId, NotAdded>>),
 }
 
 /// A message from one worker to another.

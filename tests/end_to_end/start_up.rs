@@ -109,6 +109,28 @@ fn unresolvable_name() {
 }
 
 #[test]
+fn a_name_that_cannot_be_resolved_keeps_no_other_backend_down() {
+    let backend = Backend::echo();
+    let lb = Lb::start(
+        &[backend.address],
+        &["--backends", "nobody.invalid:80,nobody.invalid:81"],
+    );
+    for _ in 0..3 {
+        assert_eq!(lb.connect().get("/").status, 200);
+    }
+    let ended = lb.terminate();
+    for port in [80, 81] {
+        let start = format!("--backends 'nobody.invalid:{port}': cannot resolve the name: ");
+        let mut lines = ended.stderr.lines();
+        let line = lines.find(|line| line.contains(&start)).expect(&start);
+        assert!(
+            line.ends_with("; it joins when the name can be resolved"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
 fn values_that_mean_nothing() {
     for (args, expected) in [
         (

@@ -33,6 +33,7 @@ fn every_flag_reaches_its_setting() {
          --pool-idle-timeout 5s --max-connections 6 --max-head-bytes 700 --max-head-fields 8 \
          --tunnel-timeout 6m --max-target-bytes 9 --max-retries 10 --max-idle-per-backend 11 \
          --backend-max-connections 12 --queue-limit 13 --queue-timeout 11s --min-body-rate 12 \
+         --held-body-bytes 14 --max-memory 2000000 \
          --x-forwarded-for leave --x-forwarded off --forwarded on --via on --date off --loop-detection off \
          --request-id off --host a:1 --send-proxy v2 --trusted-proxies 10.0.0.0/8,::1 \
          --abort-on-close off --listen-mode 660",
@@ -102,7 +103,9 @@ fn every_flag_reaches_its_setting() {
             backend_max_connections: Some(BackendLimit::Max(12)),
             queue_limit: 13,
             max_idle_per_backend: 11,
-            min_body_rate: 12,
+            min_body_rate: Some(12),
+            max_memory: Some(2_000_000),
+            held_body_bytes: 14,
         }
     );
 }
@@ -126,6 +129,7 @@ fn settings_without_effect_in_tcp_mode_are_refused() {
         ("--host a", "--host"),
         ("--first-byte-timeout 1s", "--first-byte-timeout"),
         ("--min-body-rate 1", "--min-body-rate"),
+        ("--held-body-bytes 1", "--held-body-bytes"),
         ("--slow-outlier 10", "--slow-outlier"),
     ] {
         assert_eq!(

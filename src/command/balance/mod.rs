@@ -42,6 +42,9 @@ pub(super) fn run(order: &Order) -> ExitCode {
     for note in &order.notes {
         say(&format_args!("lb: {note}"));
     }
+    for latecomer in balancer.latecomers() {
+        say(&format!("lb: warning: {latecomer}"));
+    }
     if balancer.is_short_of_descriptors() {
         say(&format!(
             "lb: warning: takes {} client connections, not 8000: the limit of file descriptors \

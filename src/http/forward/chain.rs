@@ -39,12 +39,36 @@ pub(in crate::http) fn client(
     client
 }
 
+/// Returns whether the first proxy says that the client came by https. To be asked only of requests
+/// from a trusted proxy.
+pub(in crate::http) fn is_https(fields: &FieldTable, input: &[u8]) -> bool {
+    let first = |kind| {
+        let value = fields.values(kind, input).next()?;
+        members(value).next()
+    };
+    let proto = match first(FieldKind::XForwardedProto) {
+        Some(proto) => Some(proto),
+        None => first(FieldKind::Forwarded).and_then(|element| parameter(element, b"proto=")),
+    };
+    let is_quote = |byte: &u8| *byte == b'"';
+    let proto = proto.map(|proto| match proto {
+        [b'"', inner @ .., b'"'] if !inner.iter().any(is_quote) => inner,
+        bare => bare,
+    });
+    proto.is_some_and(|proto| proto.eq_ignore_ascii_case(b"https"))
+}
+
 /// The value of `for` in one element of `Forwarded`.
 fn node(element: &[u8]) -> Option<&[u8]> {
+    parameter(element, b"for=")
+}
+
+/// The value of a parameter of one element of `Forwarded`, `name` ending with the equals sign.
+fn parameter<'i>(element: &'i [u8], name: &[u8]) -> Option<&'i [u8]> {
     let mut pairs = element.split(|&byte| byte == b';').map(trim);
     pairs.find_map(|pair| {
-        let (name, value) = pair.split_at_checked(4)?;
-        name.eq_ignore_ascii_case(b"for=").then_some(value)
+        let (found, value) = pair.split_at_checked(name.len())?;
+        found.eq_ignore_ascii_case(name).then_some(value)
     })
 }
 

@@ -11,7 +11,7 @@ mod connection;
 mod date;
 mod response;
 
-pub(in crate::http) use chain::client;
+pub(in crate::http) use chain::{client, is_https};
 pub use client_ip::ClientIp;
 pub(in crate::http) use client_ip::NO_ADDRESS;
 pub use connection::ConnectionOption;

@@ -215,6 +215,13 @@ impl HeadParser {
         forward::client(&self.fields, input, is_trusted)
     }
 
+    /// Returns whether the client of the request read last, which came from a trusted proxy, came by
+    /// https.
+    #[must_use]
+    pub fn is_https(&self, input: &[u8]) -> bool {
+        forward::is_https(&self.fields, input)
+    }
+
     /// Returns whether the request read last has come through here before, by the loop token of
     /// `policy`. Costs nothing without `CDN-Loop` (RFC 8586).
     #[must_use]

@@ -44,10 +44,10 @@ fn a_backend_has_a_name_apart_from_its_address() {
         "two are there"
     );
     assert_eq!(pool.connect.addresses(one).len(), 1);
-    assert!(!pool.affinity.as_ref().unwrap().line(one).is_empty());
+    assert!(!pool.affinity.as_ref().unwrap().line(one, false).is_empty());
     assert!(pool.backends.remove(one, at(0)));
     assert!(pool.forget(one).is_empty());
-    assert!(pool.affinity.as_ref().unwrap().line(one).is_empty());
+    assert!(pool.affinity.as_ref().unwrap().line(one, false).is_empty());
     assert_eq!(pool.backends.find_by_address("127.0.0.1:9"), Some(two));
 }
 

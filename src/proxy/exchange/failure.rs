@@ -69,6 +69,8 @@ impl<Pipe> Exchange<Pipe> {
             // A response that is refused for its form says that the backend is alive: it is no
             // reason to eject it.
             AttemptEnd::Failed(Fault::BadResponse) => Outcome::Inconclusive,
+            // A request that keeps one backend busy keeps the next one busy, too.
+            AttemptEnd::Failed(_) if self.stats.is_redispatched => Outcome::Inconclusive,
             AttemptEnd::Failed(Fault::BackendTimeout) => Outcome::TimedOut,
             AttemptEnd::Failed(_) => Outcome::Failure,
             AttemptEnd::Delivered => match (self.phase, self.stats.status) {

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `state` | phases, the attempt under way, what the record will say |
 //! | `step` | the transition function; moving request and response |
+//! | `hold` | request bodies that are taken in before a backend is picked |
 //! | `request` | from a request head to an exchange |
 //! | `routed` | requests that routes decide on |
 //! | `response` | reading a response head, and what follows from it |
@@ -19,6 +20,7 @@
 
 mod failure;
 mod finish;
+mod hold;
 mod log_fields;
 mod request;
 mod response;
@@ -30,7 +32,7 @@ mod tunnel;
 
 pub(super) use failure::{AttemptEnd, Cut};
 pub(super) use finish::CloseMode;
-pub(super) use request::RequestContext;
+pub(super) use request::{RequestContext, key_of_address};
 #[cfg(test)]
 pub(super) use state::ExchangeStats;
 pub(super) use state::{Attempt, Exchange, Phase, Reuse};

@@ -166,9 +166,14 @@ impl<'a> RequestContext<'a> {
         let key = self.key(head, input, origin.address(client.address));
         let pool = self.pool_id;
         let mut exchange = Exchange::new(id, pool, request, upload, key, stats);
+        if !head.method.is_idempotent() {
+            exchange.stats.target_key = key_of(head.target.of(input)) as u16;
+        }
         if let Some(sticky) = &self.pool.affinity {
             let value = self.codec.parser.cookie(input, sticky.cookie().as_bytes());
             exchange.affinity = value.and_then(|value| sticky.backend(value));
+            exchange.stats.is_https =
+                client.is_tls || origin.is_trusted && self.codec.parser.is_https(input);
         }
         Started {
             used: used.as_ref().map_or(input.len(), |used| head.len + used),
@@ -290,7 +295,7 @@ fn write_proxy_header<T: Transport>(
 }
 
 /// The key of a client address, where that is what a strategy wants.
-fn key_of_address(address: ClientAddress) -> u64 {
+pub(crate) fn key_of_address(address: ClientAddress) -> u64 {
     match address.ip() {
         Some(IpAddr::V4(ip)) => key_of(&ip.octets()),
         Some(IpAddr::V6(ip)) => key_of(&ip.octets()),

@@ -11,6 +11,7 @@ use crate::error::Fault;
 use crate::http::{Body, ConnectionOption, Method, Version, is_authority, set_host};
 use crate::ids::{BackendConnId, ClientConnId};
 use crate::pool::{Lease, PoolId};
+use crate::strategy::key::key_of;
 use crate::strategy::{BackendId, Sticky};
 use crate::time::Timestamp;
 use crate::transport::Flow;
@@ -31,6 +32,8 @@ pub(crate) struct Exchange<Pipe> {
     pub(crate) upload_stopped: bool,
     /// True if it is in the run queue.
     pub(crate) is_runnable: bool,
+    /// True if the client has its whole response, and the backend gets the rest of the request.
+    pub(crate) response_sent: bool,
     pub(crate) attempt: Attempt,
     pub(crate) upload: Flow<Pipe>,
     pub(crate) download: Flow<Pipe>,
@@ -180,6 +183,7 @@ impl<Pipe> Exchange<Pipe> {
             needs_new_conn: false,
             upload_stopped: false,
             is_runnable: false,
+            response_sent: false,
             attempt: Attempt::None,
             upload,
             download: Flow::new(Body::Empty),
@@ -219,6 +223,27 @@ impl<Pipe> Exchange<Pipe> {
         }
     }
 
+    /// The hash of what was asked for; 0 if that is not known any more.
+    pub(crate) fn target(&self) -> u64 {
+        let mut words = self
+            .upload
+            .kept()
+            .split(|byte| matches!(byte, b' ' | b'\r'));
+        match words.nth(1) {
+            Some(target) => u64::from(key_of(target) as u16),
+            None => u64::from(self.stats.target_key),
+        }
+    }
+
+    /// Whether it waits for the response of this backend and may be given to another one if the
+    /// backend is silent. That happens once: the request itself may be what takes long, and is not
+    /// begun at a third backend for it.
+    pub(crate) fn may_leave(&self, backend: BackendId) -> bool {
+        self.phase == Phase::AwaitingHead
+            && !self.stats.is_redispatched
+            && self.backend() == Some(backend)
+    }
+
     /// Returns whether it waits in the queue.
     pub(crate) const fn is_queued(&self) -> bool {
         matches!(self.attempt, Attempt::Queued)
@@ -248,7 +273,7 @@ impl<Pipe> Exchange<Pipe> {
     /// The field line that sets the affinity cookie; empty if the client has it already.
     pub(crate) fn affinity_line<'s>(&self, sticky: &'s Sticky) -> &'s [u8] {
         match self.stats.backend {
-            Some(backend) if !self.has_affinity() => sticky.line(backend),
+            Some(backend) if !self.has_affinity() => sticky.line(backend, self.stats.is_https),
             _ => b"",
         }
     }
@@ -272,10 +297,19 @@ pub(crate) struct ExchangeStats {
     pub(crate) backend: Option<BackendId>,
     pub(crate) status: Option<u16>,
     pub(crate) fault: Option<Fault>,
+    /// True if it was given to another backend because one was silent.
+    pub(crate) is_redispatched: bool,
+    /// True if its body is counted among those that are held before a backend is picked.
+    pub(crate) is_held: bool,
     /// Attempts so far, repeated ones at one backend included.
-    pub(crate) attempts: u32,
+    pub(crate) attempts: u16,
     /// Those of them that refused the connection.
-    pub(crate) refused: u32,
+    pub(crate) refused: u16,
+    /// Part of the hash of the target, if the request is not kept; else 0.
+    pub(crate) target_key: u16,
+    /// True if the client came by https, as far as a trusted proxy says; known only where a cookie
+    /// depends on it.
+    pub(crate) is_https: bool,
     pub(crate) connect_time: Option<Duration>,
     /// Texts for the access log, if there is one.
     pub(crate) log_fields: Option<LogFields>,
@@ -297,8 +331,12 @@ impl ExchangeStats {
             backend: None,
             status: None,
             fault: None,
+            is_redispatched: false,
+            is_held: false,
             attempts: 0,
             refused: 0,
+            target_key: 0,
+            is_https: false,
             connect_time: None,
             log_fields,
             sent_at: None,
@@ -334,7 +372,7 @@ impl ExchangeStats {
     /// Notes that another backend is tried. Returns the backend of the attempt before, and its
     /// outcome.
     pub(crate) fn begin_attempt(&mut self, backend: BackendId) -> Option<(BackendId, Fault)> {
-        self.attempts += 1;
+        self.attempts = self.attempts.saturating_add(1);
         self.connect_time = None;
         self.first_byte_time = None;
         let before = self.backend.replace(backend);
@@ -344,11 +382,11 @@ impl ExchangeStats {
     /// Returns whether retries are left. A refused connection costs no backend anything and that
     /// backend is not tried again, so it does not count.
     pub(crate) const fn may_repeat(&self, max_retries: u32) -> bool {
-        self.attempts - self.refused <= max_retries
+        (self.attempts - self.refused) as u32 <= max_retries
     }
 
     /// Further attempts after the first.
     pub(crate) const fn retries(&self) -> u32 {
-        self.attempts.saturating_sub(1)
+        self.attempts.saturating_sub(1) as u32
     }
 }

@@ -63,6 +63,9 @@ impl<Pipe> Exchange<Pipe> {
             return Step::Wait;
         }
         match (self.phase, &self.attempt) {
+            (Phase::AwaitingHead, Attempt::None) if !self.upload.is_received() => {
+                self.hold_body(io, ctx)
+            }
             (Phase::AwaitingHead | Phase::Tunnel { .. }, Attempt::None) => Step::Dispatch,
             (Phase::AwaitingHead | Phase::Tunnel { .. }, Attempt::Queued) => {
                 // A client that has gone gives its place up.
@@ -80,6 +83,10 @@ impl<Pipe> Exchange<Pipe> {
                 other => other,
             },
             (Phase::Responding { .. }, Attempt::At { .. }) => match self.upload(io, ctx, now) {
+                Step::Wait if self.response_sent && !self.is_rest_wanted(io) => Step::Finished,
+                // The client has its response, whatever becomes of the rest of its request.
+                Step::Failed(_) if self.response_sent => Step::Finished,
+                up @ (Step::Wait | Step::Yield) if self.response_sent => up,
                 up @ (Step::Wait | Step::Yield) => self.download(io, ctx).or(up),
                 other => other,
             },
@@ -145,9 +152,14 @@ impl<Pipe> Exchange<Pipe> {
         let to = &mut io.client.conn.socket;
         let pumped = self.download.pump(&mut backend.conn, to, ctx);
         match pumped {
+            Pumped::Done if self.is_rest_wanted(io) => {
+                io.client.conn.socket.finish();
+                self.response_sent = true;
+                Step::Wait
+            }
             Pumped::Done => Step::Finished,
             // A slow client does not keep the backend: it is free as soon as it has delivered.
-            _ if self.download.is_received() => Step::ReleaseBackend,
+            _ if self.download.is_received() && !self.is_rest_wanted(io) => Step::ReleaseBackend,
             Pumped::Broken(Break::SinkFailed) => Step::Failed(Fault::ClientGone),
             Pumped::Blocked => Step::Wait,
             Pumped::Yielded => Step::Yield,
@@ -156,6 +168,17 @@ impl<Pipe> Exchange<Pipe> {
             }
             Pumped::Broken(Break::BadFraming) => Step::Failed(Fault::BadResponse),
         }
+    }
+
+    /// Returns whether the backend, which has responded early, may still want the rest of the request:
+    /// it has not ended its side, and the client sends.
+    fn is_rest_wanted<N: Network<Pipe = Pipe>>(&self, io: &ExchangeIo<'_, N>) -> bool {
+        let is_kept_back = self.request.awaits_continue && self.upload.received() == 0;
+        let backend = io.backend.as_deref();
+        !self.upload.is_done()
+            && !self.upload_stopped
+            && !is_kept_back
+            && backend.is_some_and(|backend| !backend.conn.socket.is_read_closed())
     }
 
     /// Writes what is left of a response that has been received, or of a local reply.

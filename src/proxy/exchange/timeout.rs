@@ -15,6 +15,8 @@ use std::time::Duration;
 const RATE_GRACE: Duration = Duration::from_secs(5);
 /// Window over which a rate is measured: long enough that a lost packet does not matter.
 const RATE_WINDOW: Duration = Duration::from_secs(5);
+/// Silence after which the rest of a request that was responded to early is given up.
+const REST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The reason for a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub(super) enum WaitReason {
     ResponseBody,
     /// Room at the client for the response.
     ClientRoom,
+    /// The rest of a request that was responded to early, or room for it at the backend.
+    Rest,
     /// Either side of a tunnel.
     Tunnel,
 }
@@ -46,13 +50,16 @@ impl WaitReason {
         }
         match exchange.phase {
             Phase::LocalReply { .. } => Self::ClientRoom,
+            Phase::Responding { .. } if exchange.response_sent => Self::Rest,
             Phase::Responding { .. } if exchange.download.has_pending() => Self::ClientRoom,
             Phase::Responding { .. } => Self::ResponseBody,
             Phase::AwaitingHead | Phase::Tunnel { .. } if is_connecting => Self::Connect,
             Phase::Tunnel { .. } => Self::Tunnel,
             Phase::AwaitingHead if exchange.download.has_pending() => Self::ClientRoom,
             Phase::AwaitingHead if exchange.upload_stopped => Self::ResponseHead,
-            Phase::AwaitingHead if upload.has_pending() => Self::BackendRoom,
+            Phase::AwaitingHead if upload.has_pending() && exchange.backend().is_some() => {
+                Self::BackendRoom
+            }
             Phase::AwaitingHead if upload.is_received() => Self::ResponseHead,
             // RFC 9110, section 10.1.1: the client waits for the backend's word.
             Phase::AwaitingHead if exchange.request.awaits_continue && upload.received() == 0 => {
@@ -71,6 +78,7 @@ impl WaitReason {
             Self::BackendRoom | Self::ClientRoom => Some(timeouts.write),
             Self::ResponseHead => Some(timeouts.first_byte),
             Self::ResponseBody => Some(timeouts.server),
+            Self::Rest => Some(REST_TIMEOUT),
             Self::Tunnel => Some(timeouts.tunnel),
         }
     }
@@ -79,7 +87,9 @@ impl WaitReason {
     const fn fault(self) -> Fault {
         match self {
             Self::Queue => Fault::QueueTimeout,
-            Self::RequestBody | Self::ClientRoom | Self::Tunnel => Fault::ClientTimeout,
+            Self::RequestBody | Self::ClientRoom | Self::Rest | Self::Tunnel => {
+                Fault::ClientTimeout
+            }
             Self::BackendRoom | Self::ResponseHead | Self::ResponseBody => Fault::BackendTimeout,
             Self::Connect => Fault::ConnectTimeout,
         }
@@ -124,7 +134,7 @@ impl<Pipe> Exchange<Pipe> {
     ) -> Option<Timestamp> {
         let listener = &io.client.listener;
         let timeouts = listener.timeouts_with(self.pool);
-        let min_body_rate = listener.limits.min_body_rate;
+        let min_body_rate = listener.limits.min_body_rate.unwrap_or(0);
         let (reason, moved) = (WaitReason::of(self, is_connecting(io)), self.moved());
         let timeout = match &mut self.timeout {
             Some(timeout) if timeout.reason == reason && timeout.moved == moved => return None,

@@ -7,6 +7,7 @@ use super::super::{Listener, MemberRules, Parts, Proxy};
 use super::network::{Shared, SimNetwork, SimPipes};
 use super::stage::{Stage, backend};
 use super::world::World;
+use crate::address::Network;
 use crate::config::{AccessLogFormat, Health, Limits, Mode, Timeouts};
 use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor, HeadParser};
 use crate::pool::{Backends, ConnectSpec, EjectionPolicy, Pool, PoolId, PoolLimits, Pools};
@@ -31,6 +32,7 @@ pub(super) struct Setup {
     pub(super) strategy: StrategySpec,
     /// The cookie that binds clients, if one does.
     pub(super) sticky: Option<&'static str>,
+    pub(super) trusted_proxies: Vec<Network>,
     /// Decides what the strategy leaves to chance, and when backends are checked.
     pub(super) seed: u64,
 }
@@ -55,6 +57,7 @@ impl Setup {
             },
             strategy: RoundRobin::ENTRY.spec(),
             sticky: None,
+            trusted_proxies: Vec::new(),
             seed: 0,
         }
     }
@@ -82,7 +85,7 @@ impl Setup {
         let limits = PoolLimits::new(&self.limits, &self.timeouts);
         let listener = Listener {
             mode: self.mode,
-            trusted_proxies: Vec::new(),
+            trusted_proxies: self.trusted_proxies,
             accepts_proxy: false,
             forward: ForwardPolicy::new(SILENT, "http", 80),
             timeouts: self.timeouts,
@@ -117,7 +120,8 @@ impl Setup {
 fn affinity(cookie: &str, backends: &Backends) -> Sticky {
     let ids = backends.candidates().iter().map(|c| c.id);
     let named = ids.map(|id| (id, backends.name(id).unwrap()));
-    Sticky::new(cookie, b"secret", named)
+    let attributes = ["Path=/; HttpOnly; SameSite=Lax", "Path=/; Secure"];
+    Sticky::new(cookie, b"secret", named).with_attributes(attributes.map(str::to_owned))
 }
 
 /// Requests are passed on as they came, so that scenarios can be read.

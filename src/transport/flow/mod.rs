@@ -130,6 +130,14 @@ impl<Pipe> Flow<Pipe> {
         !self.touched || self.afterwards == Afterwards::Kept
     }
 
+    /// The message as it is kept to be written again; empty if it is not.
+    pub fn kept(&self) -> &[u8] {
+        match (&self.pending, self.afterwards) {
+            (Some(pending), Afterwards::Kept) => pending.all(),
+            _ => b"",
+        }
+    }
+
     /// Changes what is written first, while nothing of it has been taken.
     pub fn amend(&mut self, amend: impl FnOnce(&mut Vec<u8>)) {
         if let Some(pending) = &mut self.pending

@@ -1,12 +1,14 @@
 //! Pumping: reading from the source whenever nothing waits for the sink.
 
-use super::{Break, Flow, Pumped};
+use super::{Afterwards, Break, Flow, Pumped};
 use crate::http::Body;
 use crate::transport::body::{Sink, Source};
 use crate::transport::buffer::Buffers;
 use crate::transport::context::IoContext;
 use crate::transport::pipe::Pipes;
-use crate::transport::socket::Received;
+use crate::transport::socket::{Received, SendFailed};
+use std::io::IoSlice;
+use std::marker::PhantomData;
 
 /// Work one flow may do before others get their turn, about what it takes to copy so many bytes: a
 /// fifth of a millisecond.
@@ -20,6 +22,25 @@ const FRAMING_WORK: usize = 8;
 pub(super) enum Step {
     Moved(usize),
     Blocked,
+}
+
+/// Takes nothing: all that is sent there waits.
+struct NoSink<Pipe>(PhantomData<Pipe>);
+
+impl<Pipe> Sink for NoSink<Pipe> {
+    type Pipe = Pipe;
+
+    fn send(&mut self, _: &[IoSlice<'_>]) -> Result<usize, SendFailed> {
+        Ok(0)
+    }
+
+    fn send_last(&mut self, _: &[IoSlice<'_>]) -> Result<usize, SendFailed> {
+        Ok(0)
+    }
+
+    fn drain(&mut self, _: &mut Pipe, _: usize) -> Result<usize, SendFailed> {
+        Ok(0)
+    }
 }
 
 impl<Pipe> Flow<Pipe> {
@@ -44,11 +65,7 @@ impl<Pipe> Flow<Pipe> {
                 return Pumped::Yielded;
             }
             match self.advance(from, to, work) {
-                Ok(Step::Moved(count)) => {
-                    let framing = self.body.take_framing_bytes();
-                    let done = count + READ_WORK + framing * FRAMING_WORK;
-                    work_left = work_left.saturating_sub(done);
-                }
+                Ok(Step::Moved(count)) => work_left = work_left.saturating_sub(self.work(count)),
                 Ok(Step::Blocked) => return Pumped::Blocked,
                 Err(failed) => return Pumped::Broken(failed),
             }
@@ -67,17 +84,8 @@ impl<Pipe> Flow<Pipe> {
         K: Sink<Pipe = Pipe>,
         P: Pipes<Pipe = Pipe>,
     {
-        if let Some(mut unread) = from.take_unread() {
-            let used = self.accept(&mut Vec::new(), unread.pending(), to, &mut work.buffers);
-            unread.consume(*used.as_ref().unwrap_or(&0));
-            from.put_back(unread, &mut work.buffers);
-            return used.map(Step::Moved);
-        }
-        if from.has_ended() {
-            return self.source_ended(&mut work.buffers);
-        }
-        if !from.may_read() {
-            return Ok(Step::Blocked);
+        if let Some(step) = self.before_read(from, to, work)? {
+            return Ok(step);
         }
         let received = if self.is_bulk() {
             self.fill_pipe(from, work)
@@ -88,6 +96,73 @@ impl<Pipe> Flow<Pipe> {
             Some(step) => self.received_in_pipe(step, work),
             None => self.copy(from, to, work),
         }
+    }
+
+    /// Takes what needs no read: unread bytes, the end. `None`: the source is to be read.
+    #[inline]
+    fn before_read<S, K, P>(
+        &mut self,
+        from: &mut S,
+        to: &mut K,
+        work: &mut IoContext<P>,
+    ) -> Result<Option<Step>, Break>
+    where
+        S: Source<Pipe = Pipe>,
+        K: Sink<Pipe = Pipe>,
+        P: Pipes<Pipe = Pipe>,
+    {
+        if let Some(mut unread) = from.take_unread() {
+            let used = self.accept(&mut Vec::new(), unread.pending(), to, &mut work.buffers);
+            unread.consume(*used.as_ref().unwrap_or(&0));
+            from.put_back(unread, &mut work.buffers);
+            return Ok(Some(Step::Moved(used?)));
+        }
+        if from.has_ended() {
+            return self.source_ended(&mut work.buffers).map(Some);
+        }
+        Ok((!from.may_read()).then_some(Step::Blocked))
+    }
+
+    /// Takes in what comes of the message while there is no sink for it, until it is complete or has
+    /// about `limit` bytes. With `keep` a message that is complete then is kept for
+    /// [`rewind`](Self::rewind).
+    pub fn hold<S, P>(
+        &mut self,
+        from: &mut S,
+        limit: usize,
+        keep: bool,
+        work: &mut IoContext<P>,
+    ) -> Pumped
+    where
+        S: Source<Pipe = Pipe>,
+        P: Pipes<Pipe = Pipe>,
+    {
+        let to = &mut NoSink(PhantomData);
+        let mut work_left = TURN_WORK;
+        while !self.body.is_complete() && self.received < limit as u64 {
+            if work_left == 0 {
+                return Pumped::Yielded;
+            }
+            let step = match self.before_read(from, to, work) {
+                Ok(None) => self.copy(from, to, work),
+                Ok(Some(step)) => Ok(step),
+                Err(failed) => Err(failed),
+            };
+            match step {
+                Ok(Step::Moved(count)) => work_left = work_left.saturating_sub(self.work(count)),
+                Ok(Step::Blocked) => return Pumped::Blocked,
+                Err(failed) => return Pumped::Broken(failed),
+            }
+        }
+        if keep && self.body.is_complete() {
+            self.afterwards = Afterwards::Kept;
+        }
+        Pumped::Done
+    }
+
+    /// The work of a step that moved so many bytes.
+    fn work(&mut self, count: usize) -> usize {
+        count + READ_WORK + self.body.take_framing_bytes() * FRAMING_WORK
     }
 
     fn copy<S, K, P>(

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const CHUNKED: &str = "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\
+pub(super) const CHUNKED: &str = "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\
     4\r\nabcd\r\n1\r\ne\r\n0\r\nX-Sum: 5\r\n\r\n";
 const OK_CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
     a\r\n0123456789\r\n0\r\n\r\n";
@@ -138,4 +138,76 @@ fn early_response_is_complete_when_the_client_stops_its_body() {
     assert!(heard.starts_with("HTTP/1.1 413 "), "{heard}");
     assert!(heard.ends_with("\r\n\r\nstop"), "{heard}");
     assert_eq!(stage.reason(), "ok");
+}
+
+const EARLY: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly";
+
+/// A client in the middle of a long body that has its whole response already.
+fn answered_early() -> (Stage, WireId, WireId) {
+    let mut stage = Stage::http(1);
+    let client = stage.ask("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 400000\r\n\r\n");
+    let link = stage.link();
+    stage.send(link, EARLY);
+    assert!(stage.heard(client).ends_with("early"));
+    assert_eq!(stage.fate(client), End::Finished, "it is told at once");
+    stage.heard(link);
+    (stage, client, link)
+}
+
+#[test]
+fn a_backend_that_answers_early_gets_the_rest_of_the_body() {
+    let (mut stage, client, link) = answered_early();
+    for _ in 0..40 {
+        stage.send(client, vec![b'x'; 10_000]);
+        stage.seconds(4);
+    }
+    assert_eq!(stage.heard(link).len(), 400_000);
+    assert!(stage.is_closed(link));
+    assert!(stage.log().contains("status=200"));
+    assert_eq!(stage.snapshot().backends[0].counters.errors, 0);
+}
+
+#[test]
+fn a_backend_that_stops_reading_after_its_answer_costs_the_client_nothing() {
+    let (mut stage, client, link) = answered_early();
+    stage.stall(link, 0);
+    stage.send(client, vec![b'x'; 200_000]);
+    assert!(stage.world.borrow().wire(client).unread() > 0);
+    stage.seconds(5);
+    assert!(stage.is_closed(link));
+    stage.send(client, vec![b'x'; 100_000]);
+    assert_eq!(stage.world.borrow().wire(client).unread(), 0, "drained");
+    assert!(!stage.is_closed(client));
+    assert_eq!(stage.reason(), "ok");
+    stage.seconds(5);
+    assert!(stage.is_closed(client));
+}
+
+#[test]
+fn a_backend_that_closes_after_its_answer_leaves_the_client_drained() {
+    for reset in [false, true] {
+        let (mut stage, client, link) = answered_early();
+        match reset {
+            true => stage.reset(link),
+            false => stage.end(link),
+        }
+        for _ in 0..20 {
+            stage.send(client, vec![b'x'; 20_000]);
+            assert_eq!(stage.world.borrow().wire(client).unread(), 0);
+            stage.seconds(1);
+        }
+        assert!(stage.is_closed(link));
+        assert_eq!(stage.reason(), "ok");
+    }
+}
+
+#[test]
+fn a_client_that_was_told_not_to_send_its_body_is_not_waited_for() {
+    let mut stage = Stage::http(1);
+    let client = stage
+        .ask("PUT /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    let link = stage.link();
+    stage.send(link, "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n");
+    assert!(stage.heard(client).starts_with("HTTP/1.1 401 "));
+    assert!(stage.is_closed(link));
 }

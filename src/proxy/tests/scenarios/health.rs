@@ -6,7 +6,7 @@ use crate::config::{CheckKind, Mode};
 use crate::pool::StateChange;
 use std::time::Duration;
 
-const ERROR: &str = "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n";
+pub(super) const ERROR: &str = "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n";
 const PONG: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\npong";
 
 pub(super) fn checked(backends: usize, check: CheckKind) -> Stage {

@@ -2,8 +2,10 @@
 
 mod bodies;
 mod caught;
+mod evidence;
 mod health;
 mod heartbeats;
+mod held;
 mod interim;
 mod keep_alive;
 mod pings;
@@ -15,6 +17,7 @@ mod stopping;
 mod timeouts;
 mod tolerance;
 mod tunnels;
+mod turns;
 mod upgrades;
 
 use super::setup::Setup;

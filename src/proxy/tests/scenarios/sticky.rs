@@ -158,3 +158,33 @@ fn unbound_client_stays_connected_while_a_backend_drains() {
     assert_eq!(stage.heard(client), OK);
     assert_eq!(stage.fate(client), End::Open);
 }
+
+#[test]
+fn the_cookie_of_a_client_that_came_by_https_is_secure() {
+    for (fields, trusts, is_secure) in [
+        ("", true, false),
+        ("X-Forwarded-Proto: https\r\n", true, true),
+        ("X-Forwarded-Proto: HTTPS, http\r\n", true, true),
+        ("X-Forwarded-Proto: http\r\n", true, false),
+        ("Forwarded: for=192.0.2.7; proto=\"https\"\r\n", true, true),
+        (
+            "X-Forwarded-Proto: http\r\nForwarded: proto=https\r\n",
+            true,
+            false,
+        ),
+        // Anyone can say so.
+        ("X-Forwarded-Proto: https\r\n", false, false),
+    ] {
+        let mut setup = Setup::new(crate::config::Mode::Http, 2);
+        setup.sticky = Some("lb");
+        if trusts {
+            setup.trusted_proxies = vec!["192.0.2.0/24".parse().unwrap()];
+        }
+        let mut stage = setup.raise();
+        let client = stage.ask(format!("GET /a HTTP/1.1\r\nHost: x\r\n{fields}\r\n"));
+        stage.send(stage.link(), OK);
+        let heard = stage.heard(client);
+        assert!(heard.contains("Set-Cookie: lb="), "{heard}");
+        assert_eq!(heard.contains("; Secure"), is_secure, "{fields}: {heard}");
+    }
+}

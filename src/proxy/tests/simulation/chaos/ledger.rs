@@ -6,7 +6,9 @@
 //! * it was sent as often as is allowed;
 //! * there was no other server to try: each of them was dead, was attempted, or is not wanted;
 //! * its server kept it waiting for the whole first-byte timeout, and no check showed by then
-//!   that the server hangs.
+//!   that the server hangs; or it had been sent to another server before. A request is saved from
+//!   silence once: what keeps two servers silent may be the request. A refused connection or a
+//!   reset says otherwise, and leads to a third.
 //!
 //! All of that is judged by the state of machines and wires, nothing by what the proxy reports.
 
@@ -195,7 +197,8 @@ impl Ledger {
         // To connect where nothing gets through is an attempt as well.
         let cut_off = |m: &&Machine| m.was_unplugged_since(request.asked_at);
         let cut_off = request.untried(machines).filter(cut_off).count();
-        let may = request.sent_to.len() + cut_off <= self.max_retries as usize;
+        let attempts = request.sent_to.len() + cut_off;
+        let may = attempts <= self.max_retries as usize && attempts < 2;
         self.check == CheckKind::HTTP && could && may
     }
 

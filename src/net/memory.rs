@@ -1,0 +1,96 @@
+//! The memory that this process may use.
+//!
+//! What cannot be found out limits nothing.
+
+use rustix::process::{Resource, getrlimit};
+use std::fs;
+
+/// The memory of the machine.
+const MACHINE: &str = "/proc/meminfo";
+/// The control group of this process, in each hierarchy.
+const GROUPS: &str = "/proc/self/cgroup";
+/// Where hierarchies of control groups are mounted, and the file of each group with its limit:
+/// version 2 and version 1.
+const MOUNTED: [(&str, &str); 2] = [
+    ("/sys/fs/cgroup", "memory.max"),
+    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+];
+
+/// The least of the memory of the machine, the limits of the control group and of those around it,
+/// and the limit of the address space, in bytes.
+pub(crate) fn available_memory() -> usize {
+    let address_space = getrlimit(Resource::As).current;
+    let meminfo = fs::read_to_string(MACHINE).unwrap_or_default();
+    let groups = fs::read_to_string(GROUPS).unwrap_or_default();
+    let limits = group_limits(&groups, |path| fs::read_to_string(path).ok());
+    let known = [address_space, machine_memory(&meminfo)];
+    let least = known.into_iter().flatten().chain(limits).min();
+    least.map_or(usize::MAX, |bytes| {
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    })
+}
+
+/// `MemTotal` of `/proc/meminfo`, which is in KiB.
+fn machine_memory(meminfo: &str) -> Option<u64> {
+    let line = meminfo
+        .lines()
+        .find_map(|it| it.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+/// The limits of the groups that `/proc/self/cgroup` names, and of the groups around them. A group
+/// without a limit says `max`. In a container the path may be that outside of it, and lead nowhere:
+/// the root of the hierarchy is then the group.
+fn group_limits(groups: &str, read: impl Fn(&str) -> Option<String>) -> Vec<u64> {
+    let mut limits = Vec::new();
+    for path in groups.lines().filter_map(|line| line.rsplit_once(':')) {
+        let (_, mut path) = path;
+        loop {
+            for (root, file) in MOUNTED {
+                let path = path.trim_end_matches('/');
+                let text = read(&format!("{root}{path}/{file}"));
+                limits.extend(text.and_then(|text| text.trim().parse::<u64>().ok()));
+            }
+            match path.trim_end_matches('/').rsplit_once('/') {
+                Some((outer, _)) => path = outer,
+                None => break,
+            }
+        }
+    }
+    limits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_says_how_much_it_has() {
+        let meminfo = "MemTotal:       16374540 kB\nMemFree: 1 kB\n";
+        assert_eq!(machine_memory(meminfo), Some(16_374_540 * 1024));
+        assert_eq!(machine_memory("MemTotal: much\n"), None);
+        assert!(available_memory() > 0);
+    }
+
+    #[test]
+    fn limits_of_all_groups_around_count() {
+        let files = |path: &str| {
+            let text = match path {
+                "/sys/fs/cgroup/a/b/memory.max" => "max\n",
+                "/sys/fs/cgroup/a/memory.max" => "1000\n",
+                "/sys/fs/cgroup/memory/x/memory.limit_in_bytes" => "500\n",
+                "/sys/fs/cgroup/memory.max" => "2000\n",
+                _ => return None,
+            };
+            Some(text.to_owned())
+        };
+        assert_eq!(group_limits("0::/a/b\n", files), [1000, 2000]);
+        assert_eq!(
+            group_limits("4:memory:/x\n0::/\n", files),
+            [500, 2000, 2000]
+        );
+        assert_eq!(group_limits("0::/\n", files), [2000]);
+        assert_eq!(group_limits("", files), Vec::<u64>::new());
+    }
+}

@@ -1,0 +1,148 @@
+//! Failures that are the request's or the client's, and those that are the backend's.
+
+use super::health::{ERROR, checked, live, state, told};
+use super::*;
+use crate::config::{CheckKind, Mode};
+use crate::strategy::{LeastConnections, Random, RoundRobin};
+use std::time::Duration;
+
+const PONG: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\npong";
+
+/// Sends `request` on a connection of its own and answers it by what `answer` says to the number of
+/// the backend. Returns that number.
+fn serve(stage: &mut Stage, request: &str, answer: impl Fn(usize) -> &'static str) -> usize {
+    let client = stage.ask(request);
+    let number = respond(stage, answer);
+    stage.end(client);
+    number
+}
+
+fn respond(stage: &mut Stage, answer: impl Fn(usize) -> &'static str) -> usize {
+    let open = stage.backend_conns();
+    let asked = open.iter().find(|(wire, _)| !stage.heard(*wire).is_empty());
+    let (wire, number) = *asked.expect("a backend is asked");
+    stage.send(wire, answer(number));
+    number
+}
+
+/// No backend is out.
+fn are_all_in(stage: &Stage, backends: usize) -> bool {
+    (0..backends).all(|number| state(stage, number) != "ejected")
+}
+
+const BAD: &str = "GET /bad HTTP/1.1\r\nHost: x\r\n\r\n";
+const BAD_POST: &str = "POST /bad HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello";
+
+#[test]
+fn a_request_that_always_fails_ejects_nobody() {
+    for spec in [
+        RoundRobin::ENTRY.spec(),
+        LeastConnections::ENTRY.spec(),
+        Random::ENTRY.spec(),
+    ] {
+        for bad in [BAD, BAD_POST] {
+            for good_between in 1..4 {
+                let mut setup = Setup::new(Mode::Http, 3);
+                setup.strategy = spec.clone();
+                let mut stage = setup.raise();
+                for _ in 0..100 {
+                    serve(&mut stage, bad, |_| ERROR);
+                    for _ in 0..good_between {
+                        serve(&mut stage, GET, |_| OK);
+                    }
+                    stage.pass(Duration::from_millis(10));
+                }
+                let why = told(&mut stage).concat();
+                assert!(are_all_in(&stage, 3), "{good_between} between: {why}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_connection_of_which_each_request_fails_ejects_nobody() {
+    let mut stage = Stage::http(2);
+    let culprit = stage.client();
+    for nth in 0..100 {
+        stage.send(culprit, GET.replace("/a", &format!("/bad/{nth}")));
+        respond(&mut stage, |_| ERROR);
+        serve(&mut stage, GET, |_| OK);
+        stage.pass(Duration::from_millis(10));
+    }
+    assert!(are_all_in(&stage, 2), "{:?}", told(&mut stage));
+}
+
+#[test]
+fn a_broken_backend_is_found_beside_a_client_that_always_fails() {
+    let mut stage = Stage::http(3);
+    let mut asked = 0;
+    for nth in 0..60 {
+        serve(&mut stage, BAD, |_| ERROR);
+        for _ in 0..3 {
+            let broken = |number| if number == 1 { ERROR } else { OK };
+            asked += usize::from(serve(&mut stage, GET, broken) == 1);
+        }
+        if state(&stage, 1) == "ejected" {
+            assert!(
+                asked <= 12,
+                "{asked} requests failed before, in {nth} rounds"
+            );
+            assert_ne!(state(&stage, 0), "ejected");
+            assert_ne!(state(&stage, 2), "ejected");
+            return;
+        }
+    }
+    panic!("not found: {:?}", told(&mut stage));
+}
+
+#[test]
+fn a_backend_that_breaks_under_its_only_client_is_found() {
+    let mut setup = Setup::new(Mode::Http, 2);
+    setup.strategy = "n-to-1".parse().unwrap();
+    let mut stage = setup.raise();
+    for _ in 0..10 {
+        serve(&mut stage, GET, |_| OK);
+    }
+    let mut failed = 0;
+    while state(&stage, 0) != "ejected" {
+        failed += usize::from(serve(&mut stage, GET, |number| [ERROR, OK][number]) == 0);
+        assert!(failed <= 5, "{failed} requests failed");
+    }
+    assert_eq!(serve(&mut stage, GET, |number| [ERROR, OK][number]), 1);
+}
+
+/// The numbers of the backends that were sent the request.
+fn begun_at(stage: &Stage, request: &str) -> Vec<usize> {
+    let conns = stage.backend_conns().into_iter();
+    let world = stage.world.borrow();
+    let sent = |wire: WireId| world.wire(wire).taken.starts_with(request.as_bytes());
+    conns
+        .filter(|(wire, _)| sent(*wire))
+        .map(|(_, number)| number)
+        .collect()
+}
+
+#[test]
+fn a_request_that_keeps_its_backends_busy_is_begun_twice_at_most() {
+    let mut stage = checked(4, CheckKind::HTTP);
+    let heavy = GET.replace("/a", "/heavy");
+    let client = stage.ask(&heavy);
+    for _ in 0..50 {
+        let busy = begun_at(&stage, &heavy);
+        // A backend with one thread: whoever works on it answers no check.
+        let idle = |number| (!busy.contains(&number)).then_some(PONG);
+        live(&mut stage, Duration::from_millis(200), idle);
+    }
+    let busy = begun_at(&stage, &heavy);
+    assert_eq!(busy.len(), 2, "{busy:?}: {:?}", told(&mut stage));
+    let idle = (0..4).filter(|number| !busy.contains(number));
+    for number in idle {
+        assert_ne!(state(&stage, number), "ejected");
+    }
+    // It is answered by the second.
+    let mut conns = stage.backend_conns().into_iter();
+    let second = conns.find(|(wire, number)| *number == busy[1] && !stage.is_closed(*wire));
+    let (second, _) = second.unwrap();
+    stage.send(second, OK);
+    assert_eq!(stage.heard(client), OK);
+}
