@@ -27,6 +27,9 @@ enum HeaderProgress {
     Left,
 }
 
+/// A client is taken to be active for this long after its last request.
+const RECENTLY: Duration = Duration::from_secs(1);
+
 /// Time after which the deadline of something in the run queue is looked at again: its turn comes
 /// first.
 pub(super) const TURN_PATIENCE: Duration = Duration::from_millis(100);
@@ -130,6 +133,15 @@ impl<N: Network> Traffic<N> {
             // It was set before the exchange began, which has a deadline of its own.
             Some(ClientConnState::Busy(_) | ClientConnState::Closed) | None => {}
         }
+    }
+
+    /// Returns whether a client that waits for a request was served, or connected, a moment ago.
+    pub(super) fn was_active(&self, id: ClientConnId, now: Timestamp) -> bool {
+        let client = self.conns.clients.get(id);
+        client.is_some_and(|client| {
+            let limit = client.listener.timeouts.keep_alive;
+            client.state == ClientConnState::Idle && self.timers.at(id) + RECENTLY >= now + limit
+        })
     }
 
     /// The turn of a client in the run queue has come.

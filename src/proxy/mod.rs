@@ -90,6 +90,9 @@ use traffic::Traffic;
 /// looks at its clock.
 const STEPS_AT_ONCE: usize = 16;
 
+/// How long a client that was served a moment ago may begin its last request when the proxy stops.
+const LAST_REQUEST_TIME: Duration = Duration::from_millis(500);
+
 /// Progress of a phase. A phase with more to do is called again: in this turn if there is time,
 /// else in the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -713,15 +716,21 @@ impl<N: Network> Proxy<N> {
 /// Stopping.
 impl<N: Network> Proxy<N> {
     /// Begins to stop: idle connections are closed now, the others after the exchange they serve.
-    /// No connection may be handed over from now on.
-    pub fn stop(&mut self) {
+    /// Clients that were served a moment ago are given a moment for their next request, which may be on
+    /// its way: its response says that the connection closes, where closing at once would lose a
+    /// request that may not be repeated. No connection may be handed over from now on.
+    pub fn stop(&mut self, now: Timestamp) {
         self.traffic.is_stopping = true;
         self.health_checks.stop();
         self.heartbeats.stop();
         for id in self.traffic.conns.idle_clients() {
-            self.traffic
-                .conns
-                .close_client(id, &mut self.traffic.io.buffers);
+            match self.traffic.was_active(id, now) {
+                true => self.traffic.timers.set(id, now + LAST_REQUEST_TIME),
+                false => {
+                    let buffers = &mut self.traffic.io.buffers;
+                    self.traffic.conns.close_client(id, buffers);
+                }
+            }
         }
         for id in self.traffic.conns.idle_backends() {
             self.traffic.close_backend(id);

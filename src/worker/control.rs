@@ -146,7 +146,7 @@ impl EventLoop {
             if let Some(admin) = &mut self.admin {
                 admin.stop();
             }
-            self.proxy.stop();
+            self.proxy.stop(now);
             self.shutdown.deadline = Some(now + self.shutdown.timeout);
         }
     }

@@ -151,7 +151,7 @@ impl Stage {
     }
 
     pub(super) fn stop(&mut self) {
-        self.proxy.stop();
+        self.proxy.stop(self.now);
         self.run();
     }
 }

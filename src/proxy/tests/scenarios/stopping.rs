@@ -2,13 +2,36 @@
 
 use super::super::invariants;
 use super::*;
+use std::time::Duration;
 
 #[test]
 fn idle_connections_are_closed_at_once() {
     let (mut stage, client, link) = warmed_up(Stage::http(1));
     let silent = stage.client();
+    stage.seconds(2);
     stage.stop();
     assert!(stage.is_closed(client) && stage.is_closed(link) && stage.is_closed(silent));
+    assert!(stage.proxy.is_idle());
+    invariants::check_empty(&stage.proxy);
+}
+
+#[test]
+fn a_request_that_crosses_the_stop_is_served_as_the_last() {
+    let (mut stage, client, _) = warmed_up(Stage::http(1));
+    let (other, _) = (stage.client(), stage.stop());
+    stage.pass(Duration::from_millis(300));
+    stage.send(client, POST);
+    stage.send(stage.link(), OK);
+    let heard = stage.heard(client);
+    assert!(
+        heard.contains("Connection: close\r\n") && heard.ends_with("ok"),
+        "{heard}"
+    );
+    assert_eq!(stage.fate(client), End::Finished);
+    stage.end(client);
+    assert!(!stage.is_closed(other));
+    stage.pass(Duration::from_millis(300));
+    assert!(stage.is_closed(other), "its time is over");
     assert!(stage.proxy.is_idle());
     invariants::check_empty(&stage.proxy);
 }

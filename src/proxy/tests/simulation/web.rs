@@ -52,7 +52,7 @@ impl Web {
             2 => scene.change_dials(),
             3..=8 => scene.pass(),
             9 if scene.mishap(30) => {
-                scene.stage.proxy.stop();
+                scene.stage.proxy.stop(scene.stage.now);
                 self.is_stopping = true;
             }
             _ => self.act(scene),
