@@ -27,10 +27,10 @@ pub enum TurnPhase {
     /// Readiness events of the system, for all sockets they name.
     #[default]
     Events,
-    /// Work that yielded in an earlier phase or turn.
-    Resume,
     /// Reading heartbeats.
     Heartbeats,
+    /// Work that yielded in an earlier phase or turn.
+    Resume,
     /// Deadlines that have passed.
     Expire,
     /// Life cycle of the backends: checks, ejections, slow start.

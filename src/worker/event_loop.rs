@@ -1,6 +1,6 @@
 //! The event loop: waits for events and runs the phases of a turn.
 //!
-//! A turn is `control . accept . events . resume . heartbeats . expire . health . queue . close .
+//! A turn is `control . accept . events . heartbeats . resume . expire . health . queue . close .
 //! log` ([`TurnPhase`]), each phase a call of its own and bounded in time, so that a flood of one
 //! kind delays the others by no more than a turn of a few milliseconds. New connections and events
 //! come before work that yielded. A phase that has more to do goes on in the next turn, which then
@@ -223,9 +223,9 @@ impl EventLoop {
         if due > Timestamp::ZERO && due <= now {
             self.stats.deadline(due, now);
         }
-        let now = self.resume(now);
-        // What has arrived is heard before it is judged to be missing.
+        // Before the phases that judge who is silent.
         let now = self.hear(now);
+        let now = self.resume(now);
         let judged_at = now;
         let now = self.expire(now);
         let now = self.follow_backends(now);
