@@ -394,7 +394,10 @@ impl EventLoop {
             PoolCall::Add(backend) => self.add(admin, pool, backend, now),
             PoolCall::Command(name, command) => self.command(admin, pool, &name, command, now),
             PoolCall::ClearWeight(name) => {
-                let weight = roster.weight_of_set(&name).unwrap_or(1);
+                let Some(weight) = roster.weight_of_set(&name) else {
+                    let message = format!("{name} is of no set, whose weight it could have again");
+                    return crate::control::route::invalid(message);
+                };
                 let response = self.command(admin, pool, &name, AdminCommand::Weight(weight), now);
                 if let Some(roster) = admin.roster_mut(pool) {
                     roster.clear_weight(&name);

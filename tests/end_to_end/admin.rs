@@ -204,6 +204,13 @@ fn what_is_wrong_is_said() {
             "a weight is from 1 to 256, not 0",
         ),
         (
+            "PUT",
+            weight.as_str(),
+            r#"{"weight": null}"#,
+            400,
+            "is of no set, whose weight it could have again",
+        ),
+        (
             "GET",
             "/v1/pools/default/sets/x",
             "",
