@@ -5,10 +5,13 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-Usage: ./setup.sh [N_BACKENDS] [STRATEGY]
+Usage: ./setup.sh [--fleet] [N_BACKENDS] [STRATEGY]
 
 Builds lb and the Pi backends, starts N_BACKENDS backends (4) on ports 5000, 5001, ... and lb on
 port 8080 with STRATEGY (least-rt). Ctrl-C stops everything.
+
+With --fleet a controller starts lb and the backends instead. It starts those again that die or
+hang, and keeps between 2 and twice N_BACKENDS of them as the load needs.
 
 Environment:
   BASE_PORT  port of the first backend (5000)
@@ -16,6 +19,7 @@ Environment:
   TERM_US    what one term of Pi costs a backend, in microseconds (1000)
   LB_ARGS    more arguments for lb, split at blanks, such as "--access-log text"
   LB_BIN     another lb to start; only the backends are built then
+  ADMIN_PORT, FLEET_PORT  ports of lb's admin interface and of the controller (9090, 9091), with --fleet
 TEXT
 }
 
@@ -35,36 +39,51 @@ if [[ ${1:-} == -h || ${1:-} == --help ]]; then
     usage
     exit
 fi
+fleet=
+if [[ ${1:-} == --fleet ]]; then
+    fleet=yes
+    shift
+fi
 (($# <= 2)) || fail "at most two arguments, not $# (see --help)"
 backends=${1:-4}
 strategy=${2:-least-rt}
 base_port=${BASE_PORT:-5000}
 lb_port=${LB_PORT:-8080}
 term_us=${TERM_US:-1000}
+admin_port=${ADMIN_PORT:-9090}
+fleet_port=${FLEET_PORT:-9091}
 whole N_BACKENDS "$backends" 1 64
-whole BASE_PORT "$base_port" 1 $((65536 - backends))
+# A fleet grows to twice as many, and needs one port more to replace one.
+ports=$backends
+[[ -z $fleet ]] || ports=$((2 * backends + 1))
+whole BASE_PORT "$base_port" 1 $((65536 - ports))
 whole LB_PORT "$lb_port" 1 65535
+whole ADMIN_PORT "$admin_port" 1 65535
+whole FLEET_PORT "$fleet_port" 1 65535
 whole TERM_US "$term_us" 0 1000000
 # Which strategies there are is lb's to say; this only keeps flags and blanks out.
 [[ $strategy =~ ^[A-Za-z][A-Za-z0-9:_-]*$ ]] || fail "STRATEGY is a name such as least-rt, not \"$strategy\""
-((lb_port < base_port || lb_port >= base_port + backends)) ||
-    fail "LB_PORT $lb_port is one of the backends' ports, $base_port to $((base_port + backends - 1))"
+((lb_port < base_port || lb_port >= base_port + ports)) ||
+    fail "LB_PORT $lb_port is one of the backends' ports, $base_port to $((base_port + ports - 1))"
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
 bin=${CARGO_TARGET_DIR:-target}/release
 lb=${LB_BIN:-$bin/lb}
+# What the controller remembers; servers that it finds alive are adopted.
+state=${CARGO_TARGET_DIR:-target}/fleet
 
 build() {
     [[ -z ${LB_BIN:-} || -x $LB_BIN ]] || fail "LB_BIN is no program: $LB_BIN"
     command -v cargo >/dev/null ||
         fail "cargo is missing: install Rust from https://rustup.rs and run this again"
-    if [[ -n ${LB_BIN:-} ]]; then
-        cargo build --release --package pi-backend
-    else
-        cargo build --release --package lb --package pi-backend --bins
-    fi || fail "the build failed"
+    local packages=(--package pi-backend)
+    [[ -n ${LB_BIN:-} ]] || packages+=(--package lb)
+    [[ -z $fleet ]] || packages+=(--package lb-controller)
+    cargo build --release "${packages[@]}" --bins || fail "the build failed"
 }
 
+# Whether everything that the controller started has ended.
+fleet_is_gone=
 # The started parts: process ids, and a name for each.
 pids=()
 names=()
@@ -93,6 +112,7 @@ signal_all() {
 # shellcheck disable=SC2317 # called by the trap
 stop() {
     trap '' INT TERM
+    [[ -z $fleet ]] || stop_fleet
     signal_all TERM
     # lb finishes what it has begun; five seconds are enough for that.
     for ((tenths = 0; tenths < 50; tenths++)); do
@@ -101,6 +121,7 @@ stop() {
     done
     signal_all KILL
     wait 2>/dev/null || true
+    [[ -z $fleet_is_gone ]] || rm -rf "$state"
     ((${#pids[@]} == 0)) || echo "setup.sh: stopped."
 }
 
@@ -150,30 +171,127 @@ start_lb() {
     await lb "$lb_pid" "$lb_port"
 }
 
+# The controller starts everything else, and what it started outlives it: see stop_fleet.
+start_fleet() {
+    local folder more=()
+    read -ra more <<<"${LB_ARGS:-}"
+    folder=$(realpath "$bin")
+    mkdir -p "$state"
+    cat >"$state/fleet.toml" <<TOML
+# Written by setup.sh: what the controller keeps running.
+[controller]
+listen = "127.0.0.1:$fleet_port"
+lbs = ["http://127.0.0.1:$admin_port"]
+
+[service.lb]
+command = [$(list "$(realpath "$lb")" --listen "127.0.0.1:$lb_port" --admin '{host}:{port}' \
+        --state lb.state --strategy "$strategy" --quiet "${more[@]}")]
+directory = "."
+ports = "$admin_port"
+check = "/healthz"
+singleton = true
+
+[service.web]
+command = [$(list "$folder/pi-backend" --port '{port}' --term-us "$term_us")]
+ports = "$base_port-$((base_port + ports - 1))"
+check = "/ping"
+pool = "default"
+servers = { min = $((backends < 2 ? backends : 2)), desired = $backends, max = $((2 * backends)) }
+scale = { policy = "tracking", concurrency = 1 }
+drain_timeout = 10
+TOML
+    # In a session of its own: Ctrl-C is for this script, which then stops the fleet through it.
+    start lb-controller setsid "$bin/lb-controller" run "$state/fleet.toml"
+    lb_pid=${pids[0]}
+    local deadline=$((SECONDS + 30))
+    until answers "$lb_port"; do
+        running "$lb_pid" || fail "lb-controller did not start; its message is above"
+        ((SECONDS < deadline)) || fail "nothing answers at port $lb_port: see $state"
+        sleep 0.1
+    done
+}
+
+# list WORD...: the words as strings of TOML.
+list() {
+    local word words=
+    for word; do
+        word=${word//\\/\\\\}
+        words+=${words:+, }\"${word//\"/\\\"}\"
+    done
+    printf '%s' "$words"
+}
+
+# shellcheck disable=SC2317 # called by what the trap calls
+ctl() {
+    "$bin/lb-controller" ctl --controller "127.0.0.1:$fleet_port" "$@"
+}
+
+# Backends first, while lb is there to say when they are empty.
+# shellcheck disable=SC2317 # called by the trap
+stop_fleet() {
+    ctl stop web >/dev/null 2>&1 || true
+    gone web || return 0
+    ctl stop lb >/dev/null 2>&1 || true
+    ! gone lb || fleet_is_gone=yes
+}
+
+# gone SERVICE: waits until it has no server left.
+# shellcheck disable=SC2317 # called by what the trap calls
+gone() {
+    local status
+    for ((tenths = 0; tenths < 150; tenths++)); do
+        if status=$(ctl status 2>/dev/null) && [[ $status != *" $1-"[0-9]* ]]; then
+            return 0
+        fi
+        sleep 0.1
+    done
+    return 1
+}
+
 # Until lb ends. A backend may be ended by hand, to see what lb makes of it.
 watch() {
     local part
     while running "$lb_pid"; do
         for part in "${!pids[@]}"; do
-            if ! running "${pids[part]}" && [[ ${names[part]} != lb ]]; then
+            if ! running "${pids[part]}" && [[ ${pids[part]} != "$lb_pid" ]]; then
                 echo "setup.sh: ${names[part]} has ended; the rest goes on"
                 unset "pids[part]"
             fi
         done
         sleep 0.5
     done
-    fail "lb has ended"
+    fail "$([[ -n $fleet ]] && echo lb-controller || echo lb) has ended"
 }
 
 build
-for ((port = base_port; port < base_port + backends; port++)); do
+for ((port = base_port; port < base_port + ports; port++)); do
     ! listening "$port" || fail "port $port is in use (set BASE_PORT to start elsewhere)"
 done
 ! listening "$lb_port" || fail "port $lb_port is in use (set LB_PORT for another)"
+if [[ -n $fleet ]]; then
+    ! listening "$admin_port" || fail "port $admin_port is in use (set ADMIN_PORT for another)"
+    ! listening "$fleet_port" || fail "port $fleet_port is in use (set FLEET_PORT for another)"
+fi
 
 trap stop EXIT
 trap 'exit 0' INT
 trap 'exit 143' TERM
+if [[ -n $fleet ]]; then
+    start_fleet
+    cat <<TEXT
+
+  lb-controller keeps $backends backends behind lb ($strategy), $((backends < 2 ? backends : 2)) to $((2 * backends)) as the load needs.
+
+  In a browser   http://localhost:$lb_port/100
+  The fleet      $bin/lb-controller ctl --controller 127.0.0.1:$fleet_port status
+  Its API        http://localhost:$fleet_port/v1/fleet   of lb: http://localhost:$admin_port/v1/pools/default
+  Under load     ./stress_test.sh 2000 30 200   watch it grow; kill a pi-backend, watch it return
+
+  Ctrl-C stops everything.
+
+TEXT
+    watch
+fi
 start_backends
 start_lb
 

@@ -17,6 +17,8 @@ use std::time::Duration;
 const TAKEN: Duration = Duration::from_secs(60);
 /// A server that cannot be checked is ready after this long.
 const UNASKED: Duration = Duration::from_secs(1);
+/// A server that lb has had no request for is taken to serve after this long.
+const UNTRIED: Duration = Duration::from_secs(5);
 /// A server that is to be replaced answers nothing anyway.
 pub(super) const VERDICT_DRAIN: Duration = Duration::from_secs(10);
 
@@ -340,6 +342,15 @@ impl Turn<'_> {
             .count();
         if healthy > 0 && healthy * 2 >= views.len() {
             self.goto(id, State::Serving, "");
+            self.has_served(id);
+            return;
+        }
+        // Without traffic there is no trial: the server's own word has to do.
+        let untried = views.iter().all(|(state, _)| *state == BackendState::Trial);
+        let passed = self.fleet.evidence.get(&id);
+        let passed = passed.is_some_and(|it| it.has_passed_after(since));
+        if untried && passed && !views.is_empty() && self.now.since(since) >= UNTRIED {
+            self.goto(id, State::Serving, "no request came to try it with");
             self.has_served(id);
             return;
         }

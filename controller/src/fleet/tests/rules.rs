@@ -43,6 +43,16 @@ fn a_dead_server_is_launched_again_at_once_and_the_others_are_left_alone() {
 }
 
 #[test]
+fn a_server_without_traffic_serves_by_its_own_word() {
+    let mut world = World::new(1, vec![service("web", 1, 2, 3)]);
+    world.is_idle = true;
+    world.run(seconds(30));
+    assert_eq!(world.serving(), 2, "{}", world.history());
+    world.run(seconds(120));
+    assert_eq!(world.made.len(), 2, "none is replaced: {}", world.history());
+}
+
+#[test]
 fn a_server_that_dies_at_every_start_is_quarantined_after_five() {
     let mut world = settled(1, 2, 3);
     world.broken = true;

@@ -71,6 +71,8 @@ pub(super) struct World {
     pub(super) launch_calls: u64,
     /// New units of these addresses die at once.
     pub(super) broken: bool,
+    /// No request comes, so lb has nothing to try a server with.
+    pub(super) is_idle: bool,
     pub(super) cut: u64,
     late: Vec<(Moment, Input)>,
     /// Occasions left before the one crash that is planned, and whether acts are the occasions.
@@ -113,6 +115,7 @@ impl World {
             crashes: 0,
             launch_calls: 0,
             broken: false,
+            is_idle: false,
             cut: 0,
             late: Vec::new(),
             plan: None,
@@ -394,7 +397,7 @@ impl World {
                 BackendState::Out
             } else if !answers {
                 BackendState::Ejected
-            } else if self.now.since(known) < Duration::from_secs(1) {
+            } else if self.is_idle || self.now.since(known) < Duration::from_secs(1) {
                 BackendState::Trial
             } else {
                 BackendState::Healthy

@@ -60,7 +60,7 @@ pub(super) struct RawService {
     pub(super) hang_after: Option<Spanned<f64>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawBounds {
     pub(super) min: Option<usize>,

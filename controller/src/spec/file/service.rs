@@ -243,32 +243,31 @@ impl Reader<'_> {
                 max: count,
             };
         }
-        let Some(at) = &raw.servers else {
-            return Bounds {
-                min: 1,
-                desired: 1,
-                max: 1,
-            };
-        };
-        let RawBounds { min, desired, max } = *at.get_ref();
+        let given = raw.servers.as_ref();
+        let RawBounds { min, desired, max } =
+            given.map_or_else(RawBounds::default, |at| *at.get_ref());
         let desired = desired.or(min).unwrap_or(1);
         let min = min.unwrap_or(desired.min(1));
         let max = max.unwrap_or(desired.max(min));
-        if !(min <= desired && desired <= max) {
-            self.wrong(
-                at,
-                format!("min {min}, desired {desired}, max {max}: each at most the next"),
-            );
+        if let Some(at) = given {
+            if !(min <= desired && desired <= max) {
+                self.wrong(
+                    at,
+                    format!("min {min}, desired {desired}, max {max}: each at most the next"),
+                );
+            }
+            if max > MAX_SERVERS {
+                self.wrong(at, format!("max is at most {MAX_SERVERS}"));
+            }
+            if singleton && max != 1 {
+                self.wrong(at, "a singleton has max = 1");
+            }
         }
-        if max > MAX_SERVERS {
-            self.wrong(at, format!("max is at most {MAX_SERVERS}"));
-        }
-        if singleton && max != 1 {
-            self.wrong(at, "a singleton has max = 1");
-        }
+        // A singleton is replaced only once it is gone.
         if let Some(Template::Process {
             ports: Some(range), ..
         }) = template
+            && !singleton
             && max < MAX_SERVERS
             && range.len() <= max
         {
@@ -276,7 +275,11 @@ impl Reader<'_> {
                 "{} ports are too few for {max} servers: one more than max is needed to replace one",
                 range.len()
             );
-            self.wrong(at, text);
+            let place = given
+                .map(Spanned::span)
+                .or(raw.ports.as_ref().map(Spanned::span));
+            self.problems
+                .extend(place.map(|place| Problem::at(place, text)));
         }
         Bounds { min, desired, max }
     }

@@ -101,6 +101,7 @@ fn each_mistake_is_named_with_its_place_and_what_would_be_right() {
                 .into(),
             "needs a check",
         ),
+        (service("ports = \"5000\""), "1 ports are too few for 1"),
         (
             service("ports = \"5000\"\nservers = { desired = 1 }"),
             "1 ports are too few for 1",
@@ -158,6 +159,14 @@ fn each_mistake_is_named_with_its_place_and_what_would_be_right() {
             "{source}\n{report}\nlacks {expected:?}"
         );
     }
+}
+
+#[test]
+fn a_singleton_is_replaced_at_its_only_port() {
+    let source =
+        "[service.lb]\ncommand = [\"lb\", \"{port}\"]\nports = \"9090\"\nsingleton = true\n";
+    let spec = parse(source, Path::new(".")).expect("is right");
+    assert_eq!(spec.services[0].bounds.max, 1);
 }
 
 #[test]
