@@ -16,4 +16,5 @@ mod exec;
 mod fake_lb;
 mod grpc;
 mod healing;
+mod real_lb;
 mod support;

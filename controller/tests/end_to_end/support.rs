@@ -24,13 +24,18 @@ pub(crate) fn port_block() -> u16 {
     }
 }
 
-/// The demo server, which is built by another member of the workspace.
+/// The demo server.
 pub(crate) fn pi_backend() -> PathBuf {
-    let beside = Path::new(env!("CARGO_BIN_EXE_lb-controller")).with_file_name("pi-backend");
+    built("pi-backend")
+}
+
+/// A program that is built by the member of the workspace of its name.
+pub(crate) fn built(name: &str) -> PathBuf {
+    let beside = Path::new(env!("CARGO_BIN_EXE_lb-controller")).with_file_name(name);
     if !beside.is_file() {
         let cargo = std::env::var("CARGO").unwrap_or("cargo".into());
         let built = Command::new(cargo)
-            .args(["build", "-q", "-p", "pi-backend"])
+            .args(["build", "-q", "-p", name, "--bins"])
             .status();
         assert!(built.expect("cargo runs").success());
     }
@@ -42,6 +47,8 @@ pub(crate) struct Fleet {
     pub(crate) controller: Option<Child>,
     pub(crate) address: String,
     pub(crate) lb: FakeLb,
+    /// The lb that it steers: the fake one unless another is named.
+    admin: String,
 }
 
 /// A service of demo servers.
@@ -60,6 +67,16 @@ impl Fleet {
     }
 
     pub(crate) fn start_with(name: &str, controller: &str, services: &str) -> Self {
+        Self::start_behind(name, None, controller, services)
+    }
+
+    /// Starts a fleet that steers the lb with this admin address.
+    pub(crate) fn start_behind(
+        name: &str,
+        admin: Option<String>,
+        controller: &str,
+        services: &str,
+    ) -> Self {
         let folder = std::env::temp_dir().join(format!("lb-fleet-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("a folder");
@@ -72,6 +89,7 @@ impl Fleet {
             folder,
             controller: None,
             address,
+            admin: admin.unwrap_or_else(|| lb.address.to_string()),
             lb,
         };
         fleet.write(controller, services);
@@ -82,7 +100,7 @@ impl Fleet {
     pub(crate) fn write(&self, controller: &str, services: &str) {
         let text = format!(
             "[controller]\nlisten = \"{}\"\nlbs = [\"http://{}\"]\n{controller}\n{services}",
-            self.address, self.lb.address
+            self.address, self.admin
         );
         std::fs::write(self.folder.join("fleet.toml"), text).expect("is written");
     }
