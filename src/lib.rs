@@ -30,7 +30,7 @@
 //! | reporting a server's health from inside | [`HeartbeatSender`], [`heartbeat`] |
 //!
 //! Everything else is private. `default-features = false` leaves out the command line and the
-//! simulator: the library alone needs no clap, serde or toml.
+//! simulator: the library alone needs no clap or toml.
 //!
 //! # The tour of one request
 //!

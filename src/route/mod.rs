@@ -17,8 +17,7 @@ mod target;
 mod tests;
 
 pub use normal::{Ambiguous, host as normal_host, path as normal_path};
-pub(crate) use table::MAX_DEPTH;
-pub use table::RouteTable;
+pub use table::{MAX_DEPTH, RouteTable};
 pub use target::{FixedResponse, Redirect, Split, Target, Template, VARIABLES, Variable};
 
 use crate::address::Network;

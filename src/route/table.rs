@@ -175,7 +175,7 @@ impl PathTree {
 }
 
 /// The most segments of a pattern.
-pub(crate) const MAX_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = 64;
 
 /// The segments of a normal path. That of an exact one ends in an empty segment if it ends in a
 /// slash; a prefix does not tell `/a` from `/a/`.
