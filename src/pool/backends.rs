@@ -139,26 +139,34 @@ impl Backends {
         Some(lease)
     }
 
+    /// Returns whether an exchange that is over is to be [attributed](Self::attribute) first.
+    #[inline]
+    #[must_use]
+    pub fn asks_for_source(&self, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::Failure | Outcome::TimedOut => true,
+            Outcome::Success { .. } | Outcome::ClientError => !self.detection.sources.is_empty(),
+            Outcome::Unreachable | Outcome::Inconclusive => false,
+        }
+    }
+
     /// Says what an exchange that is over came from, before it is [settled](Self::settle): a failure
     /// may follow that and not the backend.
-    #[inline]
+    #[cold]
     pub fn attribute(
         &mut self,
         lease: &mut Lease,
         outcome: Outcome,
-        sources: impl FnOnce() -> Sources,
+        from: Sources,
         now: Timestamp,
     ) {
         let is_kept = self.picker.is_keyed && !self.picker.is_keyed_by_target;
         let known = &mut self.detection.sources;
         match outcome {
             Outcome::Failure | Outcome::TimedOut => {
-                lease.follows_source = known.failed(sources(), lease.backend, is_kept, now);
+                lease.follows_source = known.failed(from, lease.backend, is_kept, now);
             }
-            Outcome::Success { .. } | Outcome::ClientError if !known.is_empty() => {
-                known.succeeded(sources(), now);
-            }
-            Outcome::Success { .. } | Outcome::ClientError => {}
+            Outcome::Success { .. } | Outcome::ClientError => known.succeeded(from, now),
             Outcome::Unreachable | Outcome::Inconclusive => {}
         }
     }

@@ -188,8 +188,10 @@ impl<N: Network> Traffic<N> {
         };
         let outcome = exchange.outcome(AttemptEnd::Delivered, lease.dispatched_at(), now);
         let pool = self.pools.get_mut(exchange.pool);
-        let sources = || sources(exchange, &self.conns.clients, &pool.connect);
-        pool.backends.attribute(&mut lease, outcome, sources, now);
+        if pool.backends.asks_for_source(outcome) {
+            let from = sources(exchange, &self.conns.clients, &pool.connect);
+            pool.backends.attribute(&mut lease, outcome, from, now);
+        }
         // A connection that began with a PROXY header speaks for one client only.
         let keeps = exchange.keeps_backend_conn() && pool.connect.send_proxy.is_none();
         pool.backends.settle(lease, outcome, now);
@@ -286,8 +288,10 @@ impl<N: Network> Traffic<N> {
         exchange.stats.refused += u16::from(fault == Fault::ConnectFailed);
         let end = exchange.attempt_end(fault, reused);
         let outcome = exchange.outcome(end, lease.dispatched_at(), now);
-        let sources = || sources(exchange, &self.conns.clients, &pool.connect);
-        pool.backends.attribute(&mut lease, outcome, sources, now);
+        if pool.backends.asks_for_source(outcome) {
+            let from = sources(exchange, &self.conns.clients, &pool.connect);
+            pool.backends.attribute(&mut lease, outcome, from, now);
+        }
         if outcome != Outcome::Inconclusive {
             exchange.attempted.add(lease.backend());
         }

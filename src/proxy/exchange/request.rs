@@ -60,10 +60,12 @@ impl<Pipe> Exchange<Pipe> {
                     let refusal = Refusal::Loop;
                     return Some(Self::refuse(id, client, input, refusal, exchanges, ctx));
                 }
-                Some(match &listener.routes {
-                    None => ctx.start(id, client, &head, input, exchanges),
-                    Some(routes) => ctx.start_routed(routes, id, client, &head, input, exchanges),
-                })
+                if let Some(routes) = &listener.routes
+                    && let Some(started) = ctx.route(routes, id, client, &head, input, exchanges)
+                {
+                    return Some(started);
+                }
+                Some(ctx.start(id, client, &head, input, exchanges))
             }
             Ok(Parsed::Partial) => None,
             Err(refusal) => Some(Self::refuse(id, client, input, refusal, exchanges, ctx)),
@@ -148,7 +150,10 @@ impl<'a> RequestContext<'a> {
             _ => None,
         };
         let made_id = made_id.as_ref().map(|id| id.as_slice());
-        let origin = self.origin(client, input);
+        let origin = match client.listener.trusted_proxies.is_empty() {
+            true => Origin::PEER,
+            false => self.origin(client, input),
+        };
         let first = self.forward(client, &origin, head, input, made_id);
         let mut upload = Flow::new(Body::new(head.body));
         let body = input.get(head.len..).unwrap_or_default();
@@ -235,6 +240,7 @@ impl<'a> RequestContext<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn log_fields(
         &mut self,
         head: &RequestHead,
@@ -265,6 +271,12 @@ pub(super) struct Origin {
 }
 
 impl Origin {
+    /// The peer is the client.
+    const PEER: Self = Self {
+        is_trusted: false,
+        named: None,
+    };
+
     /// The client that a trusted proxy names.
     pub(super) const fn named(&self) -> Option<IpAddr> {
         self.named

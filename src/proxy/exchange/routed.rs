@@ -105,8 +105,9 @@ enum Routed<'r> {
 }
 
 impl RequestContext<'_> {
-    /// Starts the exchange of a request on a listener with routes.
-    pub(super) fn start_routed<T: Transport, Pipe>(
+    /// Chooses the pool of a request on a listener with routes, or starts its exchange, if the
+    /// response is made here.
+    pub(super) fn route<T: Transport, Pipe>(
         &mut self,
         routes: &Routes,
         id: ClientConnId,
@@ -114,11 +115,13 @@ impl RequestContext<'_> {
         head: &RequestHead,
         input: &[u8],
         exchanges: &mut Table<ExchangeTag, Exchange<Pipe>>,
-    ) -> Started {
+    ) -> Option<Started> {
         let ip = self.origin(client, input).address(client.address).ip();
         let Ok(asked) = Asked::new(&self.codec.parser, head, input, ip) else {
             let refusal = Refusal::AmbiguousTarget;
-            return Exchange::refuse(id, client, input, refusal, exchanges, self);
+            return Some(Exchange::refuse(
+                id, client, input, refusal, exchanges, self,
+            ));
         };
         let routed = match (routes.table.find(&asked), routes.otherwise) {
             (Some(Target::Pool(pool)), _) => Routed::Pool(*pool),
@@ -135,21 +138,23 @@ impl RequestContext<'_> {
             }),
             (None, None) => Routed::Reply(NO_ROUTE),
         };
-        match routed {
+        let fields;
+        let reply = match routed {
             Routed::Pool(pool) => {
                 self.choose(pool);
-                self.start(id, client, head, input, exchanges)
+                return None;
             }
-            Routed::Redirect(status, fields) => {
-                let reply = FixedReply {
+            Routed::Redirect(status, location) => {
+                fields = location;
+                FixedReply {
                     status,
                     fields: &fields,
                     body: b"",
-                };
-                self.respond(id, client, (head, input), reply, exchanges)
+                }
             }
-            Routed::Reply(reply) => self.respond(id, client, (head, input), reply, exchanges),
-        }
+            Routed::Reply(reply) => reply,
+        };
+        Some(self.respond(id, client, (head, input), reply, exchanges))
     }
 
     /// Starts an exchange that is replied to at once. The connection persists if the body of the

@@ -132,12 +132,15 @@ impl<Pipe> Exchange<Pipe> {
         io: &ExchangeIo<'_, N>,
         now: Timestamp,
     ) -> Option<Timestamp> {
+        let (reason, moved) = (WaitReason::of(self, is_connecting(io)), self.moved());
+        let is_same = |timeout: &Timeout| timeout.reason == reason && timeout.moved == moved;
+        if self.timeout.as_ref().is_some_and(is_same) {
+            return None;
+        }
         let listener = &io.client.listener;
         let timeouts = listener.timeouts_with(self.pool);
         let min_body_rate = listener.limits.min_body_rate.unwrap_or(0);
-        let (reason, moved) = (WaitReason::of(self, is_connecting(io)), self.moved());
         let timeout = match &mut self.timeout {
-            Some(timeout) if timeout.reason == reason && timeout.moved == moved => return None,
             Some(timeout) if timeout.reason == reason => {
                 timeout.extend(moved, timeouts, now);
                 timeout
