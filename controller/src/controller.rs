@@ -323,15 +323,15 @@ fn listen_for_calls(
     };
     let agents = tonic::service::Routes::new(AgentsServer::new(agents)).into_axum_router();
     let app = router(Arc::clone(&api))
-        .merge(guarded(&api, fleet_services(wires).reset_fallback()))
+        .merge(guarded(&api, fleet_services(&api).reset_fallback()))
         .merge(agents.reset_fallback());
     tokio::spawn(async move { axum::serve(listener, app).await });
 }
 
 /// The fleet over gRPC, with reflection and health.
-fn fleet_services(wires: &Wires) -> Router {
+fn fleet_services(api: &Arc<Api>) -> Router {
     let fleet = FleetServer::new(FleetService {
-        wires: wires.clone(),
+        api: Arc::clone(api),
     });
     let (health, health_server) = tonic_health::server::health_reporter();
     tokio::spawn(async move { health.set_serving::<FleetServer<FleetService>>().await });

@@ -5,7 +5,7 @@
 //! real sockets (see `net`) and in a simulation with scripted ones and a manual clock.
 //!
 //! A turn of the loop has named phases: events ([`Proxy::accepted`], [`Proxy::ready`]), work that
-//! yielded ([`Proxy::resume_next`]), deadlines ([`Proxy::expire_deadlines`]), health
+//! yielded ([`Proxy::resume_yielded`]), deadlines ([`Proxy::expire_deadlines`]), health
 //! ([`Proxy::follow_backends`]), the queues ([`Proxy::serve_queue`]) and closing
 //! ([`Proxy::close_all`]). Nothing is freed before the last, so an id that is valid at the start of
 //! a phase is valid to its end.

@@ -171,3 +171,23 @@ fn redirects_and_fixed_responses_are_made_here() {
     let cut = client.receive();
     assert_eq!((cut.status, cut.field("connection")), (503, Some("close")));
 }
+
+#[test]
+fn a_redirect_keeps_the_scheme_that_a_trusted_proxy_names() {
+    let routes = "[[route]]\nhost = \"old.example\"\nredirect = \"{scheme}://new.example{path}\"\n";
+    let request = "GET /x HTTP/1.1\r\nHost: old.example\r\nX-Forwarded-Proto: https\r\n\r\n";
+    for (trusted, expected) in [
+        ("trusted-proxies = \"127.0.0.0/8\"", "https://new.example/x"),
+        ("trusted-proxies = \"10.0.0.0/8\"", "http://new.example/x"),
+        ("", "http://new.example/x"),
+    ] {
+        let site = Site::new(&format!("pool = \"web\"\n{trusted}"), routes);
+        let mut client = site.lb.connect();
+        client.send(request);
+        assert_eq!(
+            client.receive().field("location"),
+            Some(expected),
+            "{trusted}"
+        );
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! A reply is read from the same JSON that HTTP answers with, so that the two cannot disagree.
 
-use super::http::ask;
+use super::http::{Api, Place, ask};
 use crate::fleet::id::{ServerId, ServiceName};
 use crate::fleet::operate::Command;
 use crate::proto::v1::fleet_server::Fleet;
@@ -10,15 +10,16 @@ use crate::proto::v1::{
     ApplyRequest, DecisionsReply, DecisionsRequest, Done, Event, FleetView, GetRequest, ListReply,
     ListRequest, PauseRequest, ResumeRequest, ScaleRequest, ServerRequest, WatchRequest,
 };
-use crate::shell::{Call, Failure, Read, Wires, event_json};
+use crate::shell::{Call, Failure, Read, event_json};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::pin::Pin;
+use std::sync::Arc;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status};
 
-/// Who asks, as events tell it.
+/// The asking side, as events name it.
 const BY: &str = "grpc";
 /// Events told to a watch that begins in the past.
 const PAST: u64 = 1_000;
@@ -28,20 +29,20 @@ const DECISIONS: u64 = 100;
 /// The service.
 #[derive(Clone, Debug)]
 pub(crate) struct FleetService {
-    pub(crate) wires: Wires,
+    pub(crate) api: Arc<Api>,
 }
 
 type Reply<T> = Result<Response<T>, Status>;
 
 impl FleetService {
     async fn read<T: DeserializeOwned>(&self, what: Read) -> Result<T, Status> {
-        let value = ask(&self.wires, |answer| Call::Read(what, answer)).await;
+        let value = ask(&self.api.wires, |answer| Call::Read(what, answer)).await;
         typed(value.map_err(status)?)
     }
 
     async fn act(&self, command: Command) -> Reply<Done> {
         let call = |answer| Call::Do(command, BY.to_owned(), answer);
-        let value = ask(&self.wires, call).await.map_err(status)?;
+        let value = ask(&self.api.wires, call).await.map_err(status)?;
         Ok(Response::new(typed(value)?))
     }
 }
@@ -84,13 +85,15 @@ impl Fleet for FleetService {
     }
 
     async fn watch(&self, request: Request<WatchRequest>) -> Reply<Self::WatchStream> {
+        let too_many = || Status::resource_exhausted("too many streams are open");
+        let place = Place::take(&self.api).ok_or_else(too_many)?;
         // Subscribed first, read then: nothing falls between; what is in both is told once.
-        let receiver = self.wires.events.subscribe();
+        let receiver = self.api.wires.events.subscribe();
         let past = match request.into_inner().after {
             None => Value::Null,
             Some(after) => {
                 let what = Read::Events { after, limit: PAST };
-                let read = ask(&self.wires, |answer| Call::Read(what, answer)).await;
+                let read = ask(&self.api.wires, |answer| Call::Read(what, answer)).await;
                 let mut value = read.map_err(status)?;
                 value.get_mut("events").map_or(Value::Null, Value::take)
             }
@@ -101,7 +104,10 @@ impl Fleet for FleetService {
             // A client too slow for the buffer is cut off, and resumes by its last event.
             .map_while(Result::ok)
             .filter(move |(seq, _)| *seq > last)
-            .map(|(seq, event)| typed(event_json(seq, &event)));
+            .map(move |(seq, event)| {
+                let _ = &place;
+                typed(event_json(seq, &event))
+            });
         let events = tokio_stream::iter(past.into_iter().map(Ok)).chain(live);
         Ok(Response::new(Box::pin(events)))
     }
@@ -122,7 +128,7 @@ impl Fleet for FleetService {
     async fn apply(&self, request: Request<ApplyRequest>) -> Reply<Done> {
         let (force, by) = (request.into_inner().force, BY.to_owned());
         let call = |answer| Call::Apply { force, by, answer };
-        let value = ask(&self.wires, call).await.map_err(status)?;
+        let value = ask(&self.api.wires, call).await.map_err(status)?;
         Ok(Response::new(typed(value)?))
     }
 

@@ -133,7 +133,7 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
 }
 
 /// Compares without telling by its time how much was right.
-fn is_same(shown: &str, expected: &str) -> bool {
+pub(crate) fn is_same(shown: &str, expected: &str) -> bool {
     let differing = shown
         .bytes()
         .zip(expected.bytes())
@@ -224,8 +224,18 @@ async fn minutes(api: Shared, Path(name): Path<String>, Query(query): Query<Sinc
     read(api, Read::Minutes { service, since }).await
 }
 
-/// Gives the place of a stream back when its client is gone.
-struct Place(Arc<Api>);
+/// One of the streams of events that may be open; given back when its client is gone.
+pub(crate) struct Place(Arc<Api>);
+
+impl Place {
+    /// `None`: too many streams are open.
+    pub(crate) fn take(api: &Arc<Api>) -> Option<Self> {
+        api.streams.fetch_add(1, Ordering::Relaxed);
+        let place = Self(Arc::clone(api));
+        // One too many is given back as it is dropped.
+        (api.streams.load(Ordering::Relaxed) <= STREAMS).then_some(place)
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -234,11 +244,9 @@ impl Drop for Place {
 }
 
 async fn stream(State(api): Shared, headers: HeaderMap, Query(query): Query<Since>) -> Response {
-    if api.streams.fetch_add(1, Ordering::Relaxed) >= STREAMS {
-        api.streams.fetch_sub(1, Ordering::Relaxed);
+    let Some(place) = Place::take(&api) else {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "too many streams are open");
-    }
-    let place = Place(Arc::clone(&api));
+    };
     let last = headers
         .get("last-event-id")
         .and_then(|it| it.to_str().ok()?.parse().ok());

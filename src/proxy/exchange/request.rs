@@ -4,7 +4,7 @@ use super::log_fields::LogFields;
 use super::state::{Exchange, ExchangeStats, Phase, Request};
 use crate::address::{ClientAddress, UNIX_CLIENT};
 use crate::error::{Fault, Refusal};
-use crate::http::{Body, BodyLength, ClientIp, Forward, Parsed, RequestHead};
+use crate::http::{Body, BodyLength, ClientIp, Forward, HeadParser, Parsed, RequestHead};
 use crate::ids::{ClientConnId, ExchangeId, ExchangeTag, Table};
 use crate::pool::{Pool, PoolId, Pools};
 use crate::proxy::client_conn::ClientConn;
@@ -177,8 +177,7 @@ impl<'a> RequestContext<'a> {
         if let Some(sticky) = &self.pool.affinity {
             let value = self.codec.parser.cookie(input, sticky.cookie().as_bytes());
             exchange.affinity = value.and_then(|value| sticky.backend(value));
-            exchange.stats.is_https =
-                client.is_tls || origin.is_trusted && self.codec.parser.is_https(input);
+            exchange.stats.is_https = origin.is_https(client, &self.codec.parser, input);
         }
         Started {
             used: used.as_ref().map_or(input.len(), |used| head.len + used),
@@ -280,6 +279,16 @@ impl Origin {
     /// The client that a trusted proxy names.
     pub(super) const fn named(&self) -> Option<IpAddr> {
         self.named
+    }
+
+    /// Returns whether the client came by TLS, to the word of a trusted proxy.
+    pub(super) fn is_https<T: Transport>(
+        &self,
+        client: &ClientConn<T>,
+        parser: &HeadParser,
+        input: &[u8],
+    ) -> bool {
+        client.is_tls || self.is_trusted && parser.is_https(input)
     }
 
     /// The client's address, if its `peer` is not the client. Its port is not known: 0.

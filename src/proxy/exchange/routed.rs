@@ -30,6 +30,8 @@ struct Asked<'a> {
     target: &'a [u8],
     method: &'a [u8],
     client: Option<IpAddr>,
+    /// True if the client came by TLS to a trusted proxy in front.
+    is_https: bool,
 }
 
 impl<'a> Asked<'a> {
@@ -38,6 +40,7 @@ impl<'a> Asked<'a> {
         head: &RequestHead,
         input: &'a [u8],
         client: Option<IpAddr>,
+        is_https: bool,
     ) -> Result<Self, Ambiguous> {
         let target = head.path_and_query(input);
         Ok(Self {
@@ -48,6 +51,7 @@ impl<'a> Asked<'a> {
             target,
             method: head.method_span.of(input),
             client,
+            is_https,
         })
     }
 
@@ -56,7 +60,7 @@ impl<'a> Asked<'a> {
         let query = self.target.iter().position(|&byte| byte == b'?');
         let (path, query) = self.target.split_at(query.unwrap_or(self.target.len()));
         match variable {
-            // Clients come by plain HTTP.
+            Variable::Scheme if self.is_https => b"https",
             Variable::Scheme => b"http",
             Variable::Host => &self.host,
             Variable::Path if path.is_empty() => b"/",
@@ -116,8 +120,11 @@ impl RequestContext<'_> {
         input: &[u8],
         exchanges: &mut Table<ExchangeTag, Exchange<Pipe>>,
     ) -> Option<Started> {
-        let ip = self.origin(client, input).address(client.address).ip();
-        let Ok(asked) = Asked::new(&self.codec.parser, head, input, ip) else {
+        let origin = self.origin(client, input);
+        let ip = origin.address(client.address).ip();
+        let parser = &self.codec.parser;
+        let is_https = origin.is_https(client, parser, input);
+        let Ok(asked) = Asked::new(parser, head, input, ip, is_https) else {
             let refusal = Refusal::AmbiguousTarget;
             return Some(Exchange::refuse(
                 id, client, input, refusal, exchanges, self,
