@@ -33,7 +33,8 @@
 //! | HTTP/1.2 to HTTP/9.9 before a head in lines | HTTP/1.1 |
 //! | a status from 600 to 999 | the same |
 //! | chunks and a length, or chunks in HTTP/1.0 | chunks; the backend connection is closed |
-//! | an empty `Transfer-Encoding` | none |
+//! | empty members in `Transfer-Encoding` | without them, or none |
+//! | one empty line before the status line | none |
 //! | blanks, zeros or extensions around a chunk size | the size |
 //! | trailers that RFC 9110, section 6.5.1, forbids | without them |
 //! | blanks between the name and the colon of a trailer | none |
@@ -43,7 +44,7 @@
 //!
 //! | a response with | why |
 //! |---|---|
-//! | bytes before the status line, no status line, HTTP/0.9 | it may be the rest of another message |
+//! | other bytes before the status line, no status line, HTTP/0.9 | it may be the rest of another message |
 //! | a status of two or four digits, or below 100 | recipients cut it differently |
 //! | a bare CR, or NUL in a head | recipients end the line or the value there, or do not |
 //! | a field line without a colon or a name, or a name that is no token, blanks before the colon included | it may be a framing field to another recipient; HAProxy refuses it as well |

@@ -10,11 +10,15 @@
 //! - more than one blank before or after the status;
 //! - a minor version beyond 1 or a major version beyond 1, before what is HTTP/1.1 in every line:
 //!   they are read as 1.1 (RFC 9110, section 2.5);
-//! - a `Transfer-Encoding` that lists nothing.
+//! - empty members of a `Transfer-Encoding`, or nothing else in it (RFC 9110, section 5.6.1);
+//! - one empty line before the status line, which has nothing of another message in it.
 //!
 //! Invariant: the strict reader has the last word. It reads everything that is written here.
 
-use crate::http::syntax::{is_token, is_value, trim};
+use crate::http::syntax::{is_token, is_value, members, trim};
+
+/// How field lines of `Transfer-Encoding` begin, in lower case, as they are written here.
+const CODINGS: &[u8] = b"transfer-encoding: ";
 
 /// The end of a repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,7 @@ pub(super) enum Repair {
 /// Writes to `out` the clean form of the response head that starts `input`.
 pub(super) fn repair(input: &[u8], out: &mut Vec<u8>) -> Repair {
     out.clear();
+    let (start, input) = input.split_at(empty_line(input));
     let mut rest = input;
     while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
         let (line, after) = rest.split_at(end + 1);
@@ -39,7 +44,8 @@ pub(super) fn repair(input: &[u8], out: &mut Vec<u8>) -> Repair {
         rest = after;
         if line.is_empty() && !is_first {
             out.extend_from_slice(b"\r\n");
-            let len = input.len() - rest.len();
+            drop_empty_codings(out);
+            let len = start.len() + input.len() - rest.len();
             return Repair::Complete { len };
         }
         let mended = if is_first {
@@ -56,11 +62,22 @@ pub(super) fn repair(input: &[u8], out: &mut Vec<u8>) -> Repair {
         [line @ .., b'\r'] => !line.contains(&b'\r'),
         line => !line.contains(&b'\r'),
     };
-    let is_status_so_far = rest.len() < input.len() || is_start_of_status_line(input);
+    let is_status_so_far = rest.len() < input.len()
+        || is_start_of_status_line(input)
+        || (start.is_empty() && input == b"\r");
     if may_be_line && !rest.contains(&0) && is_status_so_far {
         Repair::Partial
     } else {
         Repair::Beyond
+    }
+}
+
+/// The length of the empty line that begins `input`, if one does.
+fn empty_line(input: &[u8]) -> usize {
+    match input {
+        [b'\n', ..] => 1,
+        [b'\r', b'\n', ..] => 2,
+        _ => 0,
     }
 }
 
@@ -121,14 +138,36 @@ fn field_line(line: &[u8], out: &mut Vec<u8>) -> Option<()> {
         return None;
     }
     let value = trim(value.get(1..).unwrap_or_default());
-    if value.is_empty() && name.eq_ignore_ascii_case(b"transfer-encoding") {
-        return Some(());
-    }
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     text(value, out)?;
     out.extend_from_slice(b"\r\n");
     Some(())
+}
+
+/// Rewrites the lists of codings in the clean head `out` without their empty members, when all
+/// folded lines are in place: a coding may stand on one.
+fn drop_empty_codings(out: &mut Vec<u8>) {
+    let is_list = |line: &[u8]| {
+        let start = line.get(..CODINGS.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(CODINGS))
+    };
+    let mut kept = Vec::with_capacity(out.len());
+    for line in out.split_inclusive(|&byte| byte == b'\n') {
+        if !is_list(line) {
+            kept.extend_from_slice(line);
+            continue;
+        }
+        let (name, list) = line.split_at(CODINGS.len());
+        let list = list.strip_suffix(b"\r\n").unwrap_or(list);
+        let codings: Vec<&[u8]> = members(list).filter(|it| !it.is_empty()).collect();
+        if !codings.is_empty() {
+            kept.extend_from_slice(name);
+            kept.extend_from_slice(&codings.join(&b", "[..]));
+            kept.extend_from_slice(b"\r\n");
+        }
+    }
+    *out = kept;
 }
 
 /// A value or a reason: control characters become blanks.

@@ -13,9 +13,29 @@ pub(super) const DISTRUSTED: &[Case] = &[
         BadResponse::LineEnd,
     ),
     (
-        "an empty line first",
-        "\r\nHTTP/1.1 200 OK\r\n\r\n",
+        "two empty lines first",
+        "\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
         BadResponse::Syntax,
+    ),
+    (
+        "a blank line first",
+        " \r\nHTTP/1.1 200 OK\r\n\r\n",
+        BadResponse::Syntax,
+    ),
+    (
+        "a CR first",
+        "\rHTTP/1.1 200 OK\r\n\r\n",
+        BadResponse::Syntax,
+    ),
+    (
+        "a coding on the line after another",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip,\r\n chunked\r\n\r\n",
+        BadResponse::TransferEncoding,
+    ),
+    (
+        "two codings behind an empty one",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: , chunked, chunked\r\n\r\n",
+        BadResponse::TransferEncoding,
     ),
     (
         "NUL in the reason",
@@ -39,11 +59,6 @@ pub(super) const DISTRUSTED: &[Case] = &[
         "bare CR in a value",
         "HTTP/1.1 200 OK\nA: b\rc\n\n",
         BadResponse::LineEnd,
-    ),
-    (
-        "an empty line of LF first",
-        "\nHTTP/1.1 200 OK\r\n\r\n",
-        BadResponse::Syntax,
     ),
     (
         "a fold of no field",
@@ -138,6 +153,26 @@ pub(super) const REPAIRED: &[(&str, &str, &str)] = &[
         "no coding at all",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: \r\nContent-Length: 5\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+    ),
+    (
+        "empty members around the coding",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: , chunked ,\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ),
+    (
+        "a coding on a folded line",
+        "HTTP/1.1 200 OK\r\nA: b\r\nTransfer-Encoding:\r\n chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ),
+    (
+        "an empty line first",
+        "\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+    ),
+    (
+        "an empty line of LF first",
+        "\nHTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n\r\n",
     ),
     (
         "a hop-by-hop field among bare LF",

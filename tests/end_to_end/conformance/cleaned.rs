@@ -44,6 +44,24 @@ fn responses_with_one_meaning_are_passed_in_clean_form() {
             "HTTP/1.1 200 OK\r\nX: y z\r\nContent-Length: 2\r\n\r\nok",
         ),
         cleaned(
+            "an empty line first",
+            "2.2",
+            "\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+            OK,
+        ),
+        cleaned(
+            "empty members around the coding",
+            "9110 5.6.1",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: , chunked,\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            CHUNKS,
+        ),
+        cleaned(
+            "a coding on a folded line",
+            "5.2",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            CHUNKS,
+        ),
+        cleaned(
             "HTTP/2.0 before lines",
             "9110 2.5",
             "HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok",

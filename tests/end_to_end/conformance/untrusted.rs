@@ -14,9 +14,9 @@ const UNTRUSTED: &[(&str, &str, Answer)] = &[
         stays("http/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
     ),
     (
-        "an empty line first",
+        "two empty lines first",
         "4",
-        stays("\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+        stays("\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
     ),
     (
         "a status of two digits",
