@@ -207,6 +207,12 @@ impl Fault {
     }
 }
 
+/// Returns whether an error of opening a connection says that the peer accepts no further one at
+/// this moment: the backlog of a UNIX socket is full.
+pub(crate) fn is_without_room(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
 /// Returns whether an error of opening a connection says that this process or machine has no room
 /// for one, and so nothing of the peer.
 pub(crate) fn is_local_shortage(error: &io::Error) -> bool {

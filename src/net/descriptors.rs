@@ -5,6 +5,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors beside those of connections: listeners, events, standard streams, pipes.
 const OTHERS: u64 = 640;
+/// Those without pipes.
+const OTHERS_WITHOUT_PIPES: u64 = 128;
 /// Those of each further worker. Most pipes are shared out.
 const OTHERS_PER_WORKER: u64 = 32;
 /// Descriptors beside those of checks: events, standard streams.
@@ -25,20 +27,42 @@ pub(crate) fn allow_connections(
     workers: usize,
 ) -> Result<usize, BindError> {
     let more_workers = (workers as u64).saturating_sub(1);
-    let others = OTHERS + OTHERS_PER_WORKER * more_workers + conns as u64;
+    let more = OTHERS_PER_WORKER * more_workers + conns as u64;
+    let others = OTHERS + more;
     let wanted = max_connections.unwrap_or(DEFAULT_CONNECTIONS);
     let needed = wanted as u64 * 2 + others;
     let Err(maximum) = raise_limit(needed) else {
         return Ok(wanted);
     };
-    let fitting = maximum.saturating_sub(others) / 2;
-    if max_connections.is_none() && fitting > 0 && raise_limit(fitting * 2 + others).is_ok() {
-        return Ok(usize::try_from(fitting).unwrap_or(wanted));
+    if max_connections.is_none() {
+        let fitting = fit(maximum, more);
+        return fitting.map_err(|error| error.with_flag("--max-connections").with_value(wanted));
     }
     let remedy = remedy(needed, maximum, others);
     Err(too_few(needed, maximum, remedy)
         .with_flag("--max-connections")
         .with_value(wanted))
+}
+
+/// Returns the number of clients that fit into `maximum` descriptors beside `more` others. Where
+/// there is no room for all pipes, each client is counted with two of its own.
+fn fit(maximum: u64, more: u64) -> Result<usize, BindError> {
+    const WITH_PIPES: u64 = 6;
+    let few = OTHERS_WITHOUT_PIPES + more;
+    let by_two = maximum.saturating_sub(OTHERS + more) / 2;
+    let by_six = maximum.saturating_sub(few) / WITH_PIPES;
+    match by_two.max(by_six) {
+        0 => {
+            let needed = few + WITH_PIPES;
+            let remedy = format!("raise the limit with ulimit -n {needed}");
+            Err(too_few(needed, maximum, remedy))
+        }
+        fitting => {
+            // What is allowed but not granted is left as it is: then descriptors run short earlier.
+            let _ = raise_limit(maximum);
+            Ok(usize::try_from(fitting).unwrap_or(usize::MAX))
+        }
+    }
 }
 
 /// Raises the limit of open files so that so many checks can be under way at once.
@@ -81,5 +105,24 @@ fn remedy(needed: u64, maximum: u64, others: u64) -> String {
     match maximum.saturating_sub(others) / 2 {
         0 => raise,
         fits => format!("{raise}, or give at most {fits}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_fit_beside_the_others() {
+        assert_eq!(fit(16_639, 0).unwrap(), 7_999);
+        assert_eq!(fit(1_024, 0).unwrap(), 192);
+        assert_eq!(fit(256, 0).unwrap(), 21);
+        assert_eq!(fit(256, 64).unwrap(), 10);
+        assert_eq!(fit(134, 0).unwrap(), 1);
+        let error = fit(133, 0).unwrap_err().to_string();
+        assert!(
+            error.contains("needs 134 file descriptors, and the limit is 133"),
+            "{error}"
+        );
     }
 }

@@ -157,16 +157,19 @@ impl Backends {
         &mut self,
         lease: &mut Lease,
         outcome: Outcome,
-        from: Sources,
+        mut from: Sources,
         now: Timestamp,
     ) {
         let is_kept = self.picker.is_keyed && !self.picker.is_keyed_by_target;
+        from.key = if is_kept { lease.key } else { 0 };
         let known = &mut self.detection.sources;
         match outcome {
             Outcome::Failure | Outcome::TimedOut => {
                 lease.follows_source = known.failed(from, lease.backend, is_kept, now);
             }
-            Outcome::Success { .. } | Outcome::ClientError => known.succeeded(from, now),
+            Outcome::Success { .. } | Outcome::ClientError => {
+                known.succeeded(from, lease.backend, now);
+            }
             Outcome::Unreachable | Outcome::Inconclusive => {}
         }
     }

@@ -8,8 +8,10 @@
 //! broken fails sources that succeed elsewhere, and each of those failures counts.
 //!
 //! A strategy that keeps clients at their backends never shows how a client fares elsewhere. There,
-//! failures count until the client has failed at a second backend: one backend may be ejected for a
-//! client, and no second. The other choice would leave a broken backend to the clients it has.
+//! the others have to be served by the same backend: that one serves them tells that it is well.
+//! The only client of a backend tells of it until it has failed at a second one as well. The other
+//! choice would leave a broken backend to the clients it has. Where a field or a cookie is the key,
+//! it is a source too: behind a proxy, all clients have one address.
 //!
 //! Kept are the sources that failed lately, few and for a short time. While there are none, which is
 //! nearly always, a success costs one comparison.
@@ -18,8 +20,8 @@ use crate::strategy::BackendId;
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// Sources known at once; the one that failed longest ago makes room. Three for a failed request.
-const MAX_SOURCES: usize = 96;
+/// Sources known at once; the one that failed longest ago makes room. Four for a failed request.
+const MAX_SOURCES: usize = 128;
 /// How long a failure is remembered.
 const MEMORY: Duration = Duration::from_secs(10);
 /// Keys that failed lately, of one backend.
@@ -34,13 +36,16 @@ pub struct Sources {
     pub connection: u64,
     /// What was asked for.
     pub target: u64,
+    /// The key that leads the client to its backend.
+    pub key: u64,
 }
 
 impl Sources {
     /// Each as a number that is not one of the other kinds.
     fn known(self) -> impl Iterator<Item = u64> {
-        let kinds = [(self.client, 0), (self.connection, 1), (self.target, 2)];
-        let known = kinds.into_iter().filter(|(hash, _)| *hash != 0);
+        let kinds = [self.client, self.connection, self.target, self.key];
+        let kinds = kinds.into_iter().zip(0..);
+        let known = kinds.filter(|(hash, _)| *hash != 0);
         known.map(|(hash, kind)| hash << 2 | kind)
     }
 }
@@ -54,6 +59,8 @@ struct Failing {
     first: BackendId,
     /// Whether it failed at another backend than the first.
     is_elsewhere: bool,
+    /// Whether the first has served others since.
+    serves_others: bool,
 }
 
 /// The sources that failed lately, over all backends.
@@ -71,7 +78,8 @@ impl FailureSources {
     }
 
     /// A request failed at a backend. Returns whether the failure follows one of its sources, which,
-    /// if clients are `kept` at their backends, shows only elsewhere.
+    /// if clients are `kept` at their backends, shows by those whom the same backend serves, or
+    /// elsewhere.
     pub(super) fn failed(
         &mut self,
         sources: Sources,
@@ -87,11 +95,14 @@ impl FailureSources {
         follows
     }
 
-    /// A request was served: its sources do not always fail.
-    pub(super) fn succeeded(&mut self, sources: Sources, now: Timestamp) {
+    /// A request was served by a backend: its sources do not always fail.
+    pub(super) fn succeeded(&mut self, sources: Sources, by: BackendId, now: Timestamp) {
         self.forget_old(now);
         for source in sources.known() {
             self.failing.retain(|failing| failing.source != source);
+        }
+        for failing in &mut self.failing {
+            failing.serves_others |= failing.first == by;
         }
         self.success_at = (!self.failing.is_empty()).then_some(now);
     }
@@ -103,7 +114,10 @@ impl FailureSources {
             // If nobody was served meanwhile, the backends are as likely to be the cause.
             let others_succeed = success_at.is_some_and(|success| success >= failing.began_at);
             failing.is_elsewhere |= failing.first != at;
-            return others_succeed && (failing.is_elsewhere || !kept);
+            return match kept {
+                false => others_succeed,
+                true => failing.serves_others || (others_succeed && failing.is_elsewhere),
+            };
         }
         if self.failing.len() >= MAX_SOURCES {
             let oldest = self
@@ -121,6 +135,7 @@ impl FailureSources {
             last_at: now,
             first: at,
             is_elsewhere: false,
+            serves_others: false,
         });
         false
     }
@@ -180,6 +195,7 @@ mod tests {
             client,
             connection: 0,
             target,
+            key: 0,
         }
     }
 
@@ -191,7 +207,7 @@ mod tests {
             !sources.failed(of(1, 1), backend(0), false, at(0)),
             "nobody is served"
         );
-        sources.succeeded(of(2, 2), at(1));
+        sources.succeeded(of(2, 2), backend(9), at(1));
         assert!(sources.failed(of(1, 1), backend(0), false, at(1)));
         assert!(
             sources.failed(of(1, 9), backend(0), false, at(1)),
@@ -209,19 +225,40 @@ mod tests {
         let mut sources = FailureSources::default();
         for _ in 0..5 {
             assert!(!sources.failed(of(1, 1), backend(0), true, at(0)));
-            sources.succeeded(of(2, 2), at(0));
+            sources.succeeded(of(2, 2), backend(9), at(0));
         }
         assert!(sources.failed(of(1, 1), backend(1), true, at(0)));
         assert!(sources.failed(of(1, 1), backend(0), true, at(0)));
     }
 
     #[test]
+    fn where_clients_are_kept_others_at_their_backend_show_it() {
+        let mut sources = FailureSources::default();
+        let key = |key| Sources {
+            key,
+            ..Sources::default()
+        };
+        assert!(!sources.failed(key(1), backend(0), true, at(0)));
+        sources.succeeded(key(2), backend(1), at(0));
+        assert!(
+            !sources.failed(key(1), backend(0), true, at(1)),
+            "served by another"
+        );
+        sources.succeeded(key(2), backend(0), at(1));
+        assert!(sources.failed(key(1), backend(0), true, at(2)));
+        assert!(
+            !sources.failed(key(2), backend(0), true, at(2)),
+            "its first"
+        );
+    }
+
+    #[test]
     fn a_success_clears_its_sources() {
         let mut sources = FailureSources::default();
         assert!(!sources.failed(of(1, 1), backend(0), false, at(0)));
-        sources.succeeded(of(1, 7), at(1));
+        sources.succeeded(of(1, 7), backend(9), at(1));
         assert!(!sources.is_empty());
-        sources.succeeded(of(7, 1), at(1));
+        sources.succeeded(of(7, 1), backend(9), at(1));
         assert!(sources.is_empty());
         assert!(!sources.failed(of(1, 1), backend(0), false, at(1)));
     }
@@ -233,7 +270,7 @@ mod tests {
             sources.failed(of(nth, nth), backend(0), false, at(0));
         }
         assert_eq!(sources.failing.len(), MAX_SOURCES);
-        sources.succeeded(of(5000, 5000), at(11));
+        sources.succeeded(of(5000, 5000), backend(9), at(11));
         assert!(sources.is_empty());
     }
 

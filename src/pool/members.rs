@@ -3,6 +3,7 @@
 //! A slot is given to another backend, under a new generation, only after the last lease at the
 //! old one was settled; so a lease always finds its own list.
 
+use super::congestion::Congestion;
 use super::failure_sources::FailedKeys;
 use super::in_flight::Queue;
 use super::latency_outlier::LatencyOutlier;
@@ -63,6 +64,8 @@ pub(super) struct Backend {
     pub(super) changed: Option<(Timestamp, Cause)>,
     pub(super) seated_at: Timestamp,
     pub(super) ejections: u64,
+    /// Whether it has had no room for a connection lately.
+    pub(super) congestion: Option<Congestion>,
 }
 
 /// The first settings of a backend.
@@ -210,6 +213,7 @@ impl Members {
             changed: None,
             seated_at: at,
             ejections: 0,
+            congestion: None,
         };
         self.joined += 1;
         match (self.candidates.get_mut(slot), self.backends.get_mut(slot)) {

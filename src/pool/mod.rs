@@ -5,6 +5,7 @@
 //! the clock.
 
 mod backends;
+mod congestion;
 mod crowding;
 mod failure_sources;
 mod hang_detection;

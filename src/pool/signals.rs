@@ -282,6 +282,7 @@ impl Backends {
         }
         self.announce(now);
         self.end_departures(now);
+        self.end_congestion();
         for slot in 0..self.members.backends.len() {
             let state = self.members.backends.get(slot).map(|backend| backend.state);
             let cause = match state {

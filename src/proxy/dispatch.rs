@@ -5,7 +5,7 @@ use super::backend_conn::{AddressTry, BackendConn, BackendConnState};
 use super::exchange::{Attempt, Exchange, Phase, Reuse, Step};
 use super::network::Network;
 use super::traffic::Traffic;
-use crate::error::{Fault, is_local_shortage};
+use crate::error::{Fault, is_local_shortage, is_without_room};
 use crate::ids::{BackendConnId, ExchangeId};
 use crate::pool::{Lease, PoolId};
 use crate::strategy::{BackendId, Outcome};
@@ -125,7 +125,7 @@ impl<N: Network> Traffic<N> {
             };
             let backend = lease.backend();
             self.log.metrics.picked(backend);
-            if exchange.stats.attempts == 0 {
+            if exchange.stats.backend.is_none() {
                 pool.retry_budget.request(now);
             }
             if let Some((failed_at, fault)) = exchange.stats.begin_attempt(backend) {
@@ -204,7 +204,8 @@ impl<N: Network> Traffic<N> {
         Ok(conn)
     }
 
-    /// A connection was refused before it was under way.
+    /// A connection was refused before it was under way. A backend that has no room for it at this
+    /// moment is passed over for as long.
     ///
     /// # Errors
     /// It is not the backend's doing: the system has no room for another connection.
@@ -216,13 +217,22 @@ impl<N: Network> Traffic<N> {
         error: &io::Error,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let backends = &mut self.pools.get_mut(pool).backends;
+        let pool = self.pools.get_mut(pool);
+        let (backends, backend) = (&mut pool.backends, lease.backend());
+        if is_without_room(error) && backends.congested(backend, pool.limits.connect_timeout, now) {
+            if let Some(exchange) = self.conns.exchanges.get_mut(id) {
+                exchange.stats.withdraw_attempt();
+            }
+            self.log.metrics.withdrawn(backend);
+            backends.settle(lease, Outcome::Inconclusive, now);
+            return Ok(());
+        }
         if is_local_shortage(error) {
             backends.settle(lease, Outcome::Inconclusive, now);
             return Err(Fault::Overloaded);
         }
         if let Some(exchange) = self.conns.exchanges.get_mut(id) {
-            exchange.attempted.add(lease.backend());
+            exchange.attempted.add(backend);
             exchange.stats.refused += 1;
             exchange.stats.fault = Some(Fault::ConnectFailed);
         }

@@ -393,5 +393,6 @@ fn sources<T: Transport, Pipe>(
             None => exchange.target(),
             Some(_) => 0,
         },
+        key: 0,
     }
 }

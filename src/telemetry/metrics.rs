@@ -75,6 +75,13 @@ impl Metrics {
         }
     }
 
+    /// The backend that was picked had no room for a connection: another pick follows.
+    pub fn withdrawn(&mut self, backend: BackendId) {
+        if let Some(stats) = self.stats_of(backend) {
+            stats.picks = stats.picks.saturating_sub(1);
+        }
+    }
+
     /// An attempt at `backend` failed with `fault` and is repeated, there or elsewhere: its
     /// exchange goes on, and its record will tell only of the last attempt.
     pub fn retried(&mut self, backend: BackendId, fault: Fault) {

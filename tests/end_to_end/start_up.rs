@@ -3,6 +3,7 @@
 
 use crate::support::{Backend, Lb, Refusing, until};
 use std::process::{Command, Output};
+use std::thread;
 
 /// Must be refused as a mistake, in one line. Returns what it says after `lb: `.
 #[track_caller]
@@ -213,4 +214,39 @@ fn the_default_number_of_connections_follows_the_limit_of_descriptors() {
     lb.assert_serves();
     let warning = "lb: warning: takes 680 client connections, not 8000: ";
     until("it warns", || lb.stderr().contains(warning));
+}
+
+/// Bulk bytes need pipes, which are descriptors as well: they leave room for the clients.
+#[test]
+fn a_low_limit_of_descriptors_leaves_room_for_what_is_offered() {
+    const BYTES: usize = 3_000_000;
+    let backend = Backend::answering(|_| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {BYTES}\r\n\r\n");
+        [head.as_bytes(), &[b'x'; BYTES]].concat()
+    });
+    let script = format!(
+        "ulimit -n 256; exec '{}' --listen 0 --health none --backends {}",
+        env!("CARGO_BIN_EXE_lb"),
+        backend.address
+    );
+    let lb = Lb::spawn(Command::new("sh").args(["-c", &script]));
+    let warning = "lb: warning: takes 21 client connections, not 8000: ";
+    until("it warns", || lb.stderr().contains(warning));
+    thread::scope(|scope| {
+        for _ in 0..21 {
+            scope.spawn(|| {
+                let mut client = lb.connect();
+                for _ in 0..3 {
+                    let answer = client.get("/");
+                    assert_eq!((answer.status, answer.message.body.len()), (200, BYTES));
+                }
+            });
+        }
+    });
+    let output = run_with_descriptors(100, "--backends 5000");
+    assert_eq!(
+        failure(&output),
+        "--max-connections '8000': needs 134 file descriptors, and the limit is 100; \
+         raise the limit with ulimit -n 134"
+    );
 }

@@ -5,10 +5,12 @@
     reason = "real sockets are what these tests are about"
 )]
 
-use crate::support::{Backend, Content, Lb, until};
+use crate::support::{Backend, Content, Lb, Progress, take, until};
 use lb::Balancer;
 use lb::config::{Config, Workers};
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -148,6 +150,58 @@ fn a_tunnel_goes_to_a_unix_socket_and_ends_with_it() {
     client.send("hello");
     client.finish();
     assert_eq!(client.read_to_end().0, b"HELLO");
+    std::fs::remove_file(&path).unwrap();
+}
+
+/// By TCP the same clients would wait in the kernel until the server accepts.
+#[test]
+fn a_backend_whose_backlog_is_full_is_waited_for() {
+    const CLIENTS: usize = 24;
+    let path = path("backlog");
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    socket.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+    socket.listen(4).unwrap();
+    let listener = UnixListener::from(OwnedFd::from(socket));
+    let address = format!("unix:{}", path.display());
+    let lb = Lb::start(&[], &["--backends", &address]);
+    let sent = Progress::default();
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|nth| {
+                let (lb, sent) = (&lb, sent.clone());
+                scope.spawn(move || {
+                    let mut client = lb.connect();
+                    let method = ["GET", "POST"][nth % 2];
+                    client.send(format!(
+                        "{method} / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+                    ));
+                    sent.add(1);
+                    client.receive().status
+                })
+            })
+            .collect();
+        until("all have asked", || sent.get() == CLIENTS as u64);
+        // The backlog is full for a while.
+        take(Duration::from_millis(300));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                thread::spawn(move || {
+                    let mut bytes = [0; 4096];
+                    while stream.read(&mut bytes).is_ok_and(|count| count > 0) {
+                        let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                        if stream.write_all(ok).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        for client in clients {
+            assert_eq!(client.join().unwrap(), 200);
+        }
+    });
+    assert!(!lb.stderr().contains("ejected"), "{}", lb.stderr());
     std::fs::remove_file(&path).unwrap();
 }
 

@@ -185,8 +185,12 @@ impl<Pipe> Exchange<Pipe> {
         input: &[u8],
         buffers: &mut Buffers,
     ) -> Result<(usize, Head), Fault> {
+        // A client whose backend is leaving is bound to no other.
+        let sticky = io.pool.affinity.as_ref();
+        let sticky = sticky.filter(|_| self.backend_is_member(io));
         let rewrite = ResponseRewrite {
             connection: ConnectionOption::Upgrade,
+            line: sticky.map_or(b"", |sticky| self.affinity_line(sticky)),
             ..ResponseRewrite::default()
         };
         let out = io.codec.write_response(head, input, &rewrite);

@@ -379,6 +379,11 @@ impl ExchangeStats {
         before.zip(self.fault.take())
     }
 
+    /// Takes the attempt under way back: its backend had no room for a connection.
+    pub(crate) fn withdraw_attempt(&mut self) {
+        self.attempts = self.attempts.saturating_sub(1);
+    }
+
     /// Returns whether retries are left. A refused connection costs no backend anything and that
     /// backend is not tried again, so it does not count.
     pub(crate) const fn may_repeat(&self, max_retries: u32) -> bool {

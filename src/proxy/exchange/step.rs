@@ -207,6 +207,7 @@ impl<Pipe> Exchange<Pipe> {
             return;
         };
         self.stats.connect_time = Some(connect_time);
+        io.pool.backends.accepted(backend.backend);
         let addresses = io.pool.connect.addresses(backend.backend).len();
         if let Some(index) = backend.address.index(addresses).filter(|_| addresses > 1) {
             io.pool.connect.prefer(backend.backend, index);

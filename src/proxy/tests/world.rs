@@ -22,6 +22,8 @@ pub(super) enum Dial {
     Refused,
     /// The process has no descriptor left.
     Shortage,
+    /// The backlog of a UNIX socket is full.
+    NoRoom,
 }
 
 /// All connections, and what is decided for those to come.
@@ -53,6 +55,7 @@ impl World {
             Dial::Later => false,
             Dial::Refused => return Err(io::ErrorKind::ConnectionRefused.into()),
             Dial::Shortage => return Err(io::Error::from_raw_os_error(24)),
+            Dial::NoRoom => return Err(io::ErrorKind::WouldBlock.into()),
         };
         Ok(self.add(Wire::dialled(address, is_established)))
     }

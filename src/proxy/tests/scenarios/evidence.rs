@@ -59,6 +59,42 @@ fn a_request_that_always_fails_ejects_nobody() {
     }
 }
 
+/// A user whose requests always fail, on a new connection and for another page each time, behind a
+/// proxy that gives all users one address.
+#[test]
+fn a_key_whose_requests_always_fail_ejects_nobody() {
+    for spec in [
+        "header-hash:X-User",
+        "cookie-hash:user",
+        "header-maglev:X-User",
+    ] {
+        let mut setup = Setup::new(Mode::Http, 3);
+        setup.strategy = spec.parse().unwrap();
+        let mut stage = setup.raise();
+        let by = |user: &str, path: &str| {
+            let keys = format!("Host: x\r\nX-User: {user}\r\nCookie: user={user}\r\n");
+            GET.replace("Host: x\r\n", &keys).replace("/a", path)
+        };
+        for nth in 0..100 {
+            serve(&mut stage, &by("bad", &format!("/bad/{nth}")), |_| ERROR);
+            for user in 0..6 {
+                serve(&mut stage, &by(&format!("u{user}"), "/good"), |_| OK);
+            }
+            stage.pass(Duration::from_millis(10));
+        }
+        assert!(are_all_in(&stage, 3), "{spec}: {:?}", told(&mut stage));
+        // A backend that fails for all of its users is found.
+        let bad = serve(&mut stage, &by("u1", "/good"), |_| ERROR);
+        let mut failed = 1;
+        for nth in 0..60 {
+            let user = format!("u{}", nth % 12);
+            let failing = |number| if number == bad { ERROR } else { OK };
+            failed += usize::from(serve(&mut stage, &by(&user, "/good"), failing) == bad);
+        }
+        assert_eq!(state(&stage, bad), "ejected", "{spec}: {failed} failed");
+    }
+}
+
 #[test]
 fn a_connection_of_which_each_request_fails_ejects_nobody() {
     let mut stage = Stage::http(2);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::Mode;
+use std::time::Duration;
 
 #[test]
 fn a_pooled_link_that_died_is_replaced_by_a_new_one() {
@@ -108,6 +109,71 @@ fn a_shortage_of_descriptors_is_no_fault_of_a_backend() {
     assert_eq!(stage.reason(), "overloaded");
     assert!(stage.backend_conns().is_empty());
     assert_eq!(stage.snapshot().backends[0].counters.errors, 0);
+}
+
+#[test]
+fn a_full_backlog_is_waited_for() {
+    let mut stage = Stage::http(1);
+    stage.dial(0, Dial::NoRoom);
+    let clients = [stage.ask(GET), stage.ask(GET)];
+    for _ in 0..100 {
+        stage.pass(Duration::from_millis(20));
+    }
+    assert!(clients.iter().all(|client| stage.heard(*client).is_empty()));
+    stage.dial(0, Dial::AtOnce);
+    stage.pass(Duration::from_millis(20));
+    for client in clients {
+        let asked = stage.backend_conns();
+        let asked = asked
+            .iter()
+            .find(|(wire, _)| !stage.heard(*wire).is_empty());
+        let (wire, _) = *asked.expect("the backend is asked");
+        stage.send(wire, OK);
+        assert_eq!(stage.heard(client), OK);
+    }
+    let backend = &stage.snapshot().backends[0];
+    assert_eq!(backend.counters.errors, 0);
+    assert_eq!(backend.picks, 2, "tries are not counted");
+    assert!(stage.log().contains("retries=0"), "{}", stage.log());
+}
+
+#[test]
+fn a_backend_with_room_comes_before_a_full_backlog() {
+    let mut stage = Stage::http(2);
+    stage.dial(0, Dial::NoRoom);
+    for _ in 0..4 {
+        let client = stage.ask(POST);
+        let asked = stage.backend_conns();
+        let asked = asked
+            .iter()
+            .find(|(wire, _)| !stage.heard(*wire).is_empty());
+        let (wire, number) = *asked.expect("a backend is asked");
+        assert_eq!(number, 1);
+        stage.send(wire, OK);
+        assert_eq!(stage.heard(client), OK);
+    }
+}
+
+/// As by TCP: what accepts no connection for the connect timeout is not there.
+#[test]
+fn a_backlog_that_stays_full_is_unreachable() {
+    let mut stage = Stage::http(1);
+    stage.dial(0, Dial::NoRoom);
+    let client = stage.ask(GET);
+    for _ in 0..170 {
+        stage.pass(Duration::from_millis(20));
+    }
+    assert_eq!(
+        status(&stage.heard(client)),
+        "HTTP/1.1 503 Service Unavailable"
+    );
+    assert_eq!(stage.reason(), "connect_failed");
+    stage.dial(0, Dial::AtOnce);
+    stage.seconds(2);
+    let client = stage.ask(GET);
+    let wire = stage.link();
+    stage.send(wire, OK);
+    assert_eq!(stage.heard(client), OK);
 }
 
 #[test]

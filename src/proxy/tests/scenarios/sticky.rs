@@ -67,6 +67,36 @@ fn client_stays_with_its_backend_and_gets_one_cookie() {
     }
 }
 
+/// A browser whose first request is a WebSocket is bound as any other.
+#[test]
+fn a_client_that_begins_with_an_upgrade_gets_the_cookie() {
+    const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\n\r\n";
+    let upgrade = GET.replace(
+        "Host: x\r\n",
+        "Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
+    );
+    let mut stage = sticky(3);
+    let client = stage.ask(&upgrade);
+    let (link, home) = asked(&stage);
+    stage.send(link, SWITCHING);
+    let heard = stage.heard(client);
+    assert_eq!(status(&heard), "HTTP/1.1 101 Switching Protocols");
+    let cookie = cookie(&heard).expect("a cookie");
+    for _ in 0..4 {
+        let client = stage.ask(get_with(cookie));
+        let (link, number) = asked(&stage);
+        assert_eq!(number, home);
+        stage.send(link, OK);
+        assert_eq!(stage.heard(client), OK, "it has the cookie");
+    }
+    let again = upgrade.replace("Host: x\r\n", &format!("Host: x\r\nCookie: {cookie}\r\n"));
+    let client = stage.ask(again);
+    let (link, _) = asked(&stage);
+    stage.send(link, SWITCHING);
+    assert_eq!(stage.heard(client), SWITCHING);
+}
+
 /// The response of a draining backend is complete and the last on its connection, in every
 /// framing and every client version; the next request is bound elsewhere.
 #[test]

@@ -1,0 +1,74 @@
+//! Backends that have no room for another connection at this moment.
+//!
+//! A UNIX socket whose backlog is full refuses a connection at once (`EAGAIN`), where one by TCP
+//! would wait until the server accepts. That says nothing but that the server is busy: the backend
+//! is given nothing for a moment, as one at its limit, so that exchanges go to another or wait in
+//! the queue. One that has had no room for as long as a connection may take is unreachable, as it
+//! would be by TCP.
+
+use super::Backends;
+use super::backends::HELD_FOR;
+use crate::strategy::BackendId;
+use crate::time::Timestamp;
+use std::time::Duration;
+
+/// A backend that was not asked for a connection for so long may have had room meanwhile.
+const MEMORY: Duration = Duration::from_secs(1);
+
+/// The time for which a backend has had no room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Congestion {
+    since: Timestamp,
+    last_at: Timestamp,
+}
+
+impl Backends {
+    /// A backend had no room for a connection: for a moment it is given no exchange. Returns
+    /// whether it has been so for less than `patience`.
+    #[cold]
+    pub fn congested(&mut self, backend: BackendId, patience: Duration, now: Timestamp) -> bool {
+        let slot = backend.slot();
+        let (Some(candidate), Some(known)) = (
+            self.members.candidates.get_mut(slot),
+            self.members.backends.get_mut(slot),
+        ) else {
+            return false;
+        };
+        let before = known.congestion;
+        let since = match before.filter(|it| now.since(it.last_at) < MEMORY) {
+            Some(it) => it.since,
+            None => now,
+        };
+        if now.since(since) >= patience {
+            known.congestion = None;
+            return false;
+        }
+        known.congestion = Some(Congestion {
+            since,
+            last_at: now,
+        });
+        known.max_in_flight = 0;
+        known.judge(candidate);
+        self.next_change = self.next_change.min(now + HELD_FOR);
+        true
+    }
+
+    /// A backend has accepted a connection.
+    pub fn accepted(&mut self, backend: BackendId) {
+        if let Some(known) = self.members.backends.get_mut(backend.slot()) {
+            known.congestion = None;
+        }
+    }
+
+    /// Lets backends that had no room be asked again.
+    pub(super) fn end_congestion(&mut self) {
+        let places = self.places_now();
+        let members = &mut self.members;
+        for (known, candidate) in members.backends.iter_mut().zip(&mut members.candidates) {
+            if known.max_in_flight == 0 {
+                known.max_in_flight = known.own_max.min(places);
+                known.judge(candidate);
+            }
+        }
+    }
+}
