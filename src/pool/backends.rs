@@ -239,9 +239,17 @@ impl Backends {
             self.note_served(served, now);
         }
         self.note_latency(&lease, outcome, overtook, now);
+        let is_shared = self.sharing.is_some();
+        if is_shared {
+            self.recall(slot);
+        }
         self.picker
             .strategy
             .settled(&self.members.candidates, &settlement, now);
+        if is_shared {
+            self.publish_pool();
+            self.publish(slot);
+        }
         self.note_if_emptied(slot, now);
     }
 

@@ -10,7 +10,7 @@ use super::latency_outlier::LatencyOutlier;
 use super::outlier::OutlierDetector;
 use super::{Cause, State};
 use crate::ids::PoolId;
-use crate::strategy::{BackendId, Candidate, Rng, key};
+use crate::strategy::{BackendId, Candidate, Memory, Rng, key};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -54,6 +54,8 @@ pub(super) struct Backend {
     /// True if the other workers keep it from being picked here: its trial is under way there, or a
     /// change of its state is on the way.
     pub(super) is_barred: bool,
+    /// What the strategies of all workers have learned of it, as it was last seen.
+    pub(super) memory: Memory,
     pub(super) evidence: OutlierDetector,
     /// The keys of the last failures, if the strategy is keyed.
     pub(super) failed_keys: FailedKeys,
@@ -205,6 +207,7 @@ impl Members {
             busy_nanos: 0,
             is_spared: false,
             is_barred: false,
+            memory: Memory::default(),
             evidence: OutlierDetector::default(),
             failed_keys: FailedKeys::default(),
             latency_outlier: LatencyOutlier::default(),

@@ -1,7 +1,7 @@
 //! One pool for several workers, each with backends of its own.
 //!
-//! Shared are the [`SharedLoad`], which shows every worker what all have in flight, and the life
-//! cycle of the backends. For the latter *the first worker decides*. What another one notices (a
+//! Shared are the [`SharedLoad`], which shows every worker what all have in flight and what their
+//! strategies have learned, and the life cycle of the backends. For the latter *the first worker decides*. What another one notices (a
 //! refused connection, a trial that succeeded) becomes a [`Signal`] to the first, which moves the
 //! backend on and tells the others by a [`StateChange`], which they [`adopt`](Backends::adopt). So
 //! changes have one order, each is reported once, the share of the pool that may be ejected is
@@ -11,16 +11,19 @@
 //! one that noticed.
 //!
 //! Each worker gathers evidence from its own exchanges: they are samples of the same backend, and a
-//! successful response costs no message. A strategy's estimates stay with their worker too: in
-//! simulation, two and four workers that learn apart and see together what is in flight are as fast
-//! as one; each tries a slow backend once more.
+//! successful response costs no message. What a strategy learns of a backend is its
+//! [`Memory`](crate::strategy::Memory), which the worker that settles an exchange takes from the
+//! backend's row and puts back: so there is one memory, as if one loop had seen every response.
+//! Workers that learn apart forget by what each of them sees, so four take four times as long to
+//! find that a backend has become slow: in simulation, 12 % on the 99th percentile with sixteen
+//! backends that do so now and then, and 20 % with sixteen workers.
 
 use super::life_cycle::Event;
 use super::members::Backend;
 use super::pick::PickFor;
 use super::{Backends, Cause, Lease, State, StateChange};
 use crate::shared::{Admission, BackendLoad, SharedLoad};
-use crate::strategy::{BackendId, Candidate};
+use crate::strategy::{BackendId, Candidate, Strategy};
 use crate::time::Timestamp;
 use std::mem;
 use std::sync::Arc;
@@ -302,18 +305,79 @@ impl Backends {
         let Some(sharing) = &self.sharing else {
             return;
         };
-        let candidates = self
-            .members
-            .candidates
-            .get_mut(from..to)
-            .unwrap_or_default();
-        let backends = self.members.backends.get_mut(from..to).unwrap_or_default();
-        for (candidate, backend) in candidates.iter_mut().zip(backends) {
-            if let Some(row) = sharing.shared_load.row(candidate.id.slot()) {
+        let (members, strategy) = (&mut self.members, &mut self.picker.strategy);
+        let candidates = members.candidates.get_mut(from..to).unwrap_or_default();
+        let backends = members.backends.get_mut(from..to).unwrap_or_default();
+        let mut slots = candidates.iter_mut().zip(backends);
+        let mut slot = from;
+        while slot < to {
+            let rows = sharing.shared_load.rows_from(slot);
+            if rows.is_empty() {
+                break;
+            }
+            slot += rows.len();
+            for (row, (candidate, backend)) in rows.iter().zip(slots.by_ref()) {
                 see(row, candidate, backend);
+                recall(row, candidate.id, backend, strategy);
             }
         }
-        self.picker.strategy.refreshed(candidates);
+        strategy.refreshed(candidates);
+    }
+}
+
+/// What the strategies of the workers learn.
+impl Backends {
+    /// Has the strategy take over what its like in the other workers have learned of the pool and
+    /// of one backend.
+    pub(super) fn recall(&mut self, slot: usize) {
+        let Some(sharing) = &self.sharing else {
+            return;
+        };
+        let strategy = &mut self.picker.strategy;
+        strategy.recall(None, sharing.shared_load.memory().recall());
+        let candidate = self.members.candidates.get(slot);
+        let backend = self.members.backends.get_mut(slot);
+        let row = sharing.shared_load.row(slot);
+        if let (Some(row), Some(candidate), Some(backend)) = (row, candidate, backend) {
+            recall(row, candidate.id, backend, strategy);
+        }
+    }
+
+    /// Tells the other workers what the strategy has learned of the pool. It has just taken over
+    /// what they knew.
+    pub(super) fn publish_pool(&self) {
+        if let Some(sharing) = &self.sharing {
+            let memory = self.picker.strategy.memory(None);
+            sharing.shared_load.memory().remember(memory);
+        }
+    }
+
+    /// The same of one backend.
+    pub(super) fn publish(&mut self, slot: usize) {
+        let Some(sharing) = &self.sharing else {
+            return;
+        };
+        let candidate = self.members.candidates.get(slot);
+        let backend = self.members.backends.get_mut(slot);
+        let row = sharing.shared_load.row(slot);
+        if let (Some(row), Some(candidate), Some(backend)) = (row, candidate, backend) {
+            backend.memory = self.picker.strategy.memory(Some(candidate.id));
+            row.memory().remember(backend.memory);
+        }
+    }
+}
+
+#[inline]
+fn recall(
+    row: &BackendLoad,
+    id: BackendId,
+    backend: &mut Backend,
+    strategy: &mut Box<dyn Strategy>,
+) {
+    let memory = row.memory().recall();
+    if memory != backend.memory {
+        backend.memory = memory;
+        strategy.recall(Some(id), memory);
     }
 }
 

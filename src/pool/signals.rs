@@ -233,6 +233,7 @@ impl Backends {
         {
             // What a strategy holds against it is from before.
             self.picker.strategy.cleared(backend);
+            self.publish(backend.slot());
         }
     }
 
@@ -401,6 +402,7 @@ impl Backends {
             State::Probation { .. } => {
                 // It has served its time; what a strategy holds against it is from before.
                 self.picker.strategy.cleared(candidate.id);
+                self.publish(slot);
                 self.ramps.try_out(slot);
             }
             State::SlowStart { .. } => self.ramps.begin(slot, at, self.detection.policy.slow_start),

@@ -1,40 +1,71 @@
 //! The load of each backend over all workers: a row of atomics for each slot a backend can have.
 //!
 //! Every worker keeps candidates of its own, and picks from them; here they learn what the others
-//! have in flight. There are rows for as many backends as a pool may have, so that one that is
-//! added later has its row. A row fills one cache line, so that workers at different backends do
-//! not disturb each other, and reading an unchanged row costs no more than reading memory of one's
-//! own.
+//! have in flight, and what their strategies have learned. There is a row for as many backends as a
+//! pool may have, so that one that is added later has its row; memory is taken only for those that
+//! were asked for, a kilobyte for the first sixteen. A row fills one cache line, so that workers at
+//! different backends do not disturb each other, and reading an unchanged row costs no more than
+//! reading memory of one's own.
 //!
 //! Invariant: a place is taken and given back by one atomic operation each, so a limit is never
 //! exceeded, not even for a moment. The rest of a row is for comparing backends: it may be read
 //! while it is being written, and is then a few nanoseconds old in part.
 
-use crate::strategy::Candidate;
+use crate::strategy::{Candidate, Memory};
 use crate::time::Timestamp;
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 
 /// Picks are numbered from here, so that the numbers below order those never picked.
 pub(crate) const FIRST_PICK: u64 = 1 << 32;
 
-/// Rows a table has: 64 bytes each.
+/// Rows a table has at most: 64 bytes each.
 pub(crate) const MAX_ROWS: usize = 4096;
+/// Rows of the first block. Each further block doubles the table.
+const FIRST_BLOCK: usize = 16;
+const BLOCKS: usize = 9;
+const _: () = assert!(FIRST_BLOCK << (BLOCKS - 1) == MAX_ROWS);
 
 /// The rows of all backends.
 #[derive(Debug)]
 pub struct SharedLoad {
-    rows: Box<[BackendLoad]>,
+    /// Made when a row of them is first asked for.
+    blocks: [OnceLock<Box<[BackendLoad]>>; BLOCKS],
     /// Workers that share it.
     workers: AtomicUsize,
-    picks: Picks,
+    pool: PoolRow,
     findings: Findings,
 }
 
-/// The number of the next pick, over all workers; alone in its cache line.
+/// What every exchange of any worker changes, in a cache line of its own.
 #[derive(Debug)]
 #[repr(align(64))]
-struct Picks(AtomicU64);
+struct PoolRow {
+    /// The number of the next pick.
+    picks: AtomicU64,
+    /// What the workers' strategies have learned of the pool.
+    memory: SharedMemory,
+}
+
+/// A [`Memory`] that workers write, each as often as it likes.
+#[derive(Debug, Default)]
+pub(crate) struct SharedMemory([AtomicU64; 2]);
+
+impl SharedMemory {
+    /// Returns what was written last.
+    pub(crate) fn recall(&self) -> Memory {
+        let [first, second] = &self.0;
+        Memory([first.load(Relaxed), second.load(Relaxed)])
+    }
+
+    /// Replaces it.
+    pub(crate) fn remember(&self, memory: Memory) {
+        for (word, new) in self.0.iter().zip(memory.0) {
+            word.store(new, Relaxed);
+        }
+    }
+}
 
 /// What a worker makes of its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +116,8 @@ pub(crate) struct BackendLoad {
     busy_since: AtomicU64,
     /// Time it was busy before, in nanoseconds.
     busy_nanos: AtomicU64,
+    /// What the workers' strategies have learned of it.
+    memory: SharedMemory,
 }
 
 impl Default for SharedLoad {
@@ -94,13 +127,16 @@ impl Default for SharedLoad {
 }
 
 impl SharedLoad {
-    /// Rows for every slot, at which nothing is in flight.
+    /// A table that shows nothing in flight at any slot.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            rows: (0..MAX_ROWS).map(|_| BackendLoad::default()).collect(),
+            blocks: [const { OnceLock::new() }; BLOCKS],
             workers: AtomicUsize::new(0),
-            picks: Picks(AtomicU64::new(FIRST_PICK)),
+            pool: PoolRow {
+                picks: AtomicU64::new(FIRST_PICK),
+                memory: SharedMemory::default(),
+            },
             findings: Findings::default(),
         }
     }
@@ -116,13 +152,36 @@ impl SharedLoad {
     }
 
     /// The row of a slot; `None` if it is [`MAX_ROWS`] or above.
+    #[inline]
     pub(crate) fn row(&self, slot: usize) -> Option<&BackendLoad> {
-        self.rows.get(slot)
+        self.rows_from(slot).first()
+    }
+
+    /// The row of a slot and those that follow it, as far as they are in one block; none if the
+    /// slot is [`MAX_ROWS`] or above.
+    #[inline]
+    pub(crate) fn rows_from(&self, slot: usize) -> &[BackendLoad] {
+        let number = usize::BITS - (slot / FIRST_BLOCK).leading_zeros();
+        let begin = match number {
+            0 => 0,
+            _ => FIRST_BLOCK << (number - 1),
+        };
+        let block = self.blocks.get(number as usize).map(|block| {
+            let make = || (0..begin.max(FIRST_BLOCK)).map(|_| BackendLoad::default());
+            block.get_or_init(|| make().collect())
+        });
+        let rows = block.and_then(|rows| rows.get(slot - begin..));
+        rows.unwrap_or_default()
     }
 
     /// Numbers a pick.
     pub(crate) fn next_pick(&self) -> u64 {
-        self.picks.0.fetch_add(1, Relaxed)
+        self.pool.picks.fetch_add(1, Relaxed)
+    }
+
+    /// What is learned of the pool.
+    pub(crate) const fn memory(&self) -> &SharedMemory {
+        &self.pool.memory
     }
 }
 
@@ -218,8 +277,13 @@ impl BackendLoad {
     }
 }
 
-/// The eligibility of a backend.
+/// The eligibility of a backend, and what is learned of it.
 impl BackendLoad {
+    /// What is learned of it.
+    pub(crate) const fn memory(&self) -> &SharedMemory {
+        &self.memory
+    }
+
     /// Makes the row that of a new backend. For the first worker, when nothing in any worker refers
     /// to the last one.
     pub(crate) fn renew(&self) {
@@ -228,6 +292,7 @@ impl BackendLoad {
         self.last_picked_at.store(0, Relaxed);
         self.last_completed_at.store(0, Relaxed);
         self.busy_nanos.store(0, Relaxed);
+        self.memory.remember(Memory::default());
         self.admit(Admission::Open);
     }
 

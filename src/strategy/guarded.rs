@@ -5,7 +5,7 @@
 //! afterwards, with the state the panic left it in. Where panics abort the process, there is
 //! nothing to catch.
 
-use super::{BackendId, Candidate, KeySource, Rating, Settlement, Strategy, rating};
+use super::{BackendId, Candidate, KeySource, Memory, Rating, Settlement, Strategy, rating};
 use crate::time::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -61,6 +61,19 @@ impl Strategy for Guarded {
         self.tell(|strategy| strategy.settled(candidates, settlement, now));
     }
 
+    fn holds(&self, all: &[Candidate], free: BackendId, waiting: usize, now: Timestamp) -> bool {
+        let strategy = &self.strategy;
+        catch_unwind(AssertUnwindSafe(|| strategy.holds(all, free, waiting, now))).unwrap_or(false)
+    }
+
+    fn memory(&self, of: Option<BackendId>) -> Memory {
+        catch_unwind(AssertUnwindSafe(|| self.strategy.memory(of))).unwrap_or_default()
+    }
+
+    fn recall(&mut self, of: Option<BackendId>, memory: Memory) {
+        self.tell(|strategy| strategy.recall(of, memory));
+    }
+
     fn cleared(&mut self, backend: BackendId) {
         self.tell(|strategy| strategy.cleared(backend));
     }
@@ -110,6 +123,18 @@ mod tests {
             panic!("settled")
         }
 
+        fn holds(&self, _: &[Candidate], _: BackendId, _: usize, _: Timestamp) -> bool {
+            panic!("holds")
+        }
+
+        fn memory(&self, _: Option<BackendId>) -> Memory {
+            panic!("memory")
+        }
+
+        fn recall(&mut self, _: Option<BackendId>, _: Memory) {
+            panic!("recall")
+        }
+
         fn cleared(&mut self, _: BackendId) {
             panic!("cleared")
         }
@@ -137,6 +162,9 @@ mod tests {
         guarded.changed(&[], now);
         guarded.refreshed(&[]);
         guarded.cleared(BackendId::new(0, 0));
+        guarded.recall(None, Memory([1, 2]));
+        assert_eq!(guarded.memory(None), Memory::default());
+        assert!(!guarded.holds(&[], BackendId::new(0, 0), 1, Timestamp::ZERO));
         let settlement = Settlement {
             backend: BackendId::new(0, 0),
             outcome: super::super::Outcome::Failure,

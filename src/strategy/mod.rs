@@ -16,6 +16,7 @@ mod hashing;
 pub(crate) mod key;
 mod least_connections;
 mod least_response_time;
+mod memory;
 mod n_to_one;
 mod p2c;
 mod random;
@@ -35,6 +36,7 @@ pub use hashing::LoadBound;
 pub(crate) use internal::*;
 pub use least_connections::LeastConnections;
 pub use least_response_time::LeastResponseTime;
+pub use memory::Memory;
 pub use n_to_one::NToOne;
 pub use p2c::TwoChoices;
 pub use random::Random;
@@ -237,6 +239,18 @@ pub trait Strategy: Send {
 
     /// The exchange that a pick led to is over. `candidates` are as they are afterwards.
     fn settled(&mut self, _candidates: &[Candidate], _settlement: &Settlement, _now: Timestamp) {}
+
+    /// Returns what it has learned of a backend, or (`None`) of the pool, for its like in the other
+    /// workers. Asked after [`settled`](Self::settled) and [`cleared`](Self::cleared), where several
+    /// workers share the pool.
+    fn memory(&self, _of: Option<BackendId>) -> Memory {
+        Memory::default()
+    }
+
+    /// Takes over what its like in another worker has learned of a backend, or (`None`) of the pool;
+    /// that one had taken over what this one knew before. Called before [`settled`](Self::settled)
+    /// and, for backends, before a pick.
+    fn recall(&mut self, _of: Option<BackendId>, _memory: Memory) {}
 
     /// A backend passed an active check: failures held against it may be forgotten.
     fn cleared(&mut self, _backend: BackendId) {}

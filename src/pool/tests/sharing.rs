@@ -60,6 +60,73 @@ fn in_flight_of_another_worker_counts() {
     }
 }
 
+/// Worker 0 alone serves; the slow and the failing backend are known to worker 1 as well.
+#[test]
+fn what_one_worker_learns_all_know() {
+    let mut workers = workers(2, 3, &LeastResponseTime::ENTRY.spec());
+    let mut now = 0;
+    for _ in 0..60 {
+        let lease = workers[0].pick(0, &[], at(now)).unwrap();
+        let [millis, failed] = [[10, 0], [100, 0], [10, 1]][slot(&lease)];
+        now += millis;
+        let response_time = Some(Duration::from_millis(millis));
+        let outcome = match failed {
+            0 => Outcome::Success { response_time },
+            _ => Outcome::ClientError,
+        };
+        workers[0].settle(lease, outcome, at(now));
+    }
+    workers[1].refresh_all();
+    let [first, second] = [0, 1].map(|worker: usize| {
+        let ratings = workers[worker].explain(0, at(now));
+        ratings
+            .iter()
+            .map(|it| it.cost.unwrap())
+            .collect::<Vec<_>>()
+    });
+    assert!(
+        second[1] > 1.2 * second[0] && second[2] > 5.0 * second[0],
+        "{second:?}"
+    );
+    // What was forgotten of failures meanwhile is caught up with at the next picks.
+    for (one, other) in first.iter().zip(&second).take(2) {
+        assert!((one / other - 1.0).abs() < 0.05, "{first:?} {second:?}");
+    }
+    let lease = workers[1].pick(0, &[], at(now)).unwrap();
+    assert_eq!(slot(&lease), 0, "no trial of what is known");
+    workers[1].settle(lease, SUCCESS, at(now + 5));
+}
+
+#[test]
+fn failures_forgiven_by_one_worker_are_forgiven_by_all() {
+    let mut workers = workers(2, 2, &LeastResponseTime::ENTRY.spec());
+    for pool in &mut workers {
+        pool.set_policy(EjectionPolicy::default());
+    }
+    for turn in 0..200 {
+        let lease = workers[turn % 2].pick(0, &[], at(turn as u64)).unwrap();
+        let outcome = match slot(&lease) {
+            0 => Outcome::Failure,
+            _ => SUCCESS,
+        };
+        workers[turn % 2].settle(lease, outcome, at(turn as u64));
+        deliver(&mut workers, at(turn as u64));
+    }
+    assert_eq!(state(&workers[1], 0), "ejected");
+    let penalty = |pool: &mut Backends, now| {
+        pool.refresh_all();
+        pool.explain(0, at(now))[0].cost.unwrap()
+    };
+    assert!(penalty(&mut workers[1], 200) > 5.0);
+    workers[0].pass_time(at(1_300));
+    deliver(&mut workers, at(1_300));
+    assert_eq!(state(&workers[1], 0), "probation");
+    for pool in &mut workers {
+        let penalty = penalty(pool, 1_300);
+        assert!(penalty < 2.0, "{penalty}");
+    }
+}
+
 #[test]
 fn a_limit_holds_over_all_and_a_lost_race_goes_to_the_next_best() {
     let mut workers = workers(2, 2, &NToOne::ENTRY.spec());
@@ -268,8 +335,8 @@ fn traffic(count: usize, kind: &StrategySpec, service_micros: &[u64]) -> Traffic
     Traffic { picks, mean }
 }
 
-/// The rules that go by what is in flight choose exactly as one worker does. `least-rt` learns from
-/// the responses each worker gets itself: it tries a slow backend once a worker, and is as fast.
+/// The rules that go by what is in flight choose exactly as one worker does. `least-rt` learns of
+/// each backend from the responses of all workers, and is as fast.
 #[test]
 fn shares_and_response_times_are_as_with_one_worker() {
     let alike = [1_000; 8];
@@ -285,7 +352,7 @@ fn shares_and_response_times_are_as_with_one_worker() {
             let ratio = several.mean.as_secs_f64() / one.mean.as_secs_f64();
             assert!(ratio < 1.03, "{count}: {several:?} {one:?}");
             let more = several.picks[6].saturating_sub(one.picks[6]);
-            assert!(service == alike || more <= 3 * count, "{several:?} {one:?}");
+            assert!(service == alike || more <= 6, "{several:?} {one:?}");
         }
     }
 }

@@ -89,3 +89,42 @@ fn row_takes_one_cache_line_of_its_own() {
         (64, 64)
     );
 }
+
+#[test]
+fn memory_is_taken_for_the_rows_that_were_asked_for() {
+    let load = SharedLoad::new();
+    let made = |load: &SharedLoad| load.blocks.iter().filter(|it| it.get().is_some()).count();
+    assert_eq!(made(&load), 0);
+    assert_eq!(load.rows_from(3).len(), FIRST_BLOCK - 3);
+    assert_eq!(made(&load), 1);
+    let ends = [
+        (16, 16),
+        (31, 1),
+        (32, 32),
+        (100, 28),
+        (2_048, 2_048),
+        (4_095, 1),
+        (4_096, 0),
+    ];
+    for (slot, rows) in ends {
+        assert_eq!(load.rows_from(slot).len(), rows, "{slot}");
+    }
+    assert!(load.rows_from(usize::MAX).is_empty());
+    let rows: std::collections::HashSet<_> = (0..MAX_ROWS)
+        .map(|slot| std::ptr::from_ref(load.row(slot).unwrap()))
+        .collect();
+    assert_eq!(rows.len(), MAX_ROWS, "each slot has a row of its own");
+}
+
+#[test]
+fn what_is_learned_is_forgotten_with_the_backend() {
+    let load = SharedLoad::new();
+    let row = load.row(5).unwrap();
+    assert_eq!(row.memory().recall(), Memory::default());
+    row.memory().remember(Memory([1, 2]));
+    load.memory().remember(Memory([3, 4]));
+    assert_eq!(row.memory().recall(), Memory([1, 2]));
+    row.renew();
+    assert_eq!(row.memory().recall(), Memory::default());
+    assert_eq!(load.memory().recall(), Memory([3, 4]));
+}

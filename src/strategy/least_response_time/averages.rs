@@ -9,9 +9,9 @@ use crate::time::Timestamp;
 
 /// A mean of the last so many samples, about: each new one moves it by its share.
 #[derive(Clone, Debug, Default)]
-struct Mean {
-    value: f32,
-    samples: f32,
+pub(super) struct Mean {
+    pub(super) value: f32,
+    pub(super) samples: f32,
     /// Samples at which it is full, and new ones displace old ones.
     max_samples: f32,
 }
@@ -35,15 +35,15 @@ impl Mean {
 pub(super) struct PoolAverages {
     servers: f32,
     /// The logarithms of service times.
-    log_time: Mean,
+    pub(super) log_time: Mean,
     /// Service times in nanoseconds, and when what is known of them was last aged.
     time_nanos: Mean,
     decayed_at: Timestamp,
     /// Service times per second: the reciprocal of the mean, 0 while there is none.
     per_second: f32,
     /// Decayed counts of failures and responses.
-    failures: f32,
-    responses: f32,
+    pub(super) failures: f32,
+    pub(super) responses: f32,
 }
 
 impl PoolAverages {

@@ -18,18 +18,18 @@ pub(super) struct History {
     /// The backend.
     pub(super) id: BackendId,
     /// Decayed sum of how far the logarithms of its service times were above the pool's mean.
-    log_sum: f32,
+    pub(super) log_sum: f32,
     /// Decayed number of those service times.
-    samples: f32,
+    pub(super) samples: f32,
     /// The guess that its weight is, as a sum of logarithms over the samples it is credited with.
     prior: f32,
     /// Decayed counts of failures and of all responses.
-    failures: f32,
-    responses: f32,
+    pub(super) failures: f32,
+    pub(super) responses: f32,
     /// Recent share of responses that overtook an older request.
     overtaking: f32,
     heard: bool,
-    decayed_at: Timestamp,
+    pub(super) decayed_at: Timestamp,
 }
 
 impl History {
@@ -85,6 +85,11 @@ impl History {
         let left = (MAX_RESPONSES / responses).min(1.0);
         self.failures = (self.failures + f32::from(u8::from(failed))) * left;
         self.responses = responses.min(MAX_RESPONSES);
+        self.hear()
+    }
+
+    /// Notes that the backend was heard from. Returns whether it was for the first time.
+    pub(super) fn hear(&mut self) -> bool {
         !mem::replace(&mut self.heard, true)
     }
 

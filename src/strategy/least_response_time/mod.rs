@@ -30,12 +30,14 @@ mod cost;
 mod history;
 mod late_binding;
 mod residual;
+mod shared_memory;
 mod trial;
 mod tuning;
 
 use super::rating::rate_each;
 use super::sample::{SAMPLED_ABOVE, block, draw_blocks};
-use super::{BackendId, Candidate, Entry, KeyKind, Outcome, Rating, Rng, Settlement, Strategy};
+use super::{BackendId, Candidate, Entry, KeyKind, Memory, Outcome};
+use super::{Rating, Rng, Settlement, Strategy};
 use crate::time::Timestamp;
 use averages::PoolAverages;
 use cost::Score;
@@ -245,6 +247,30 @@ impl Strategy for LeastResponseTime {
         let mut aged = self.clone();
         aged.age_one(now);
         rate_each(candidates, |candidate| aged.rate(candidate, now))
+    }
+
+    fn memory(&self, of: Option<BackendId>) -> Memory {
+        let Some(backend) = of else {
+            return self.pool.memory();
+        };
+        let history = self.histories.get(backend.slot());
+        let history = history.filter(|history| history.id == backend);
+        history.map(History::memory).unwrap_or_default()
+    }
+
+    fn recall(&mut self, of: Option<BackendId>, memory: Memory) {
+        let Some(backend) = of else {
+            return self.pool.recall(memory);
+        };
+        let slot = backend.slot();
+        let history = self.histories.get_mut(slot);
+        let Some(history) = history.filter(|history| history.id == backend) else {
+            return;
+        };
+        if history.recall(memory) {
+            self.trial.hear(slot);
+        }
+        self.rescore(slot);
     }
 
     fn cleared(&mut self, backend: BackendId) {
