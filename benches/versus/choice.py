@@ -40,7 +40,7 @@ CONTESTANTS = [
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--herding", action="store_true", help="many lb before equal servers")
-    parser.add_argument("--serial", action="store_true", help="an open loop at load 0.9")
+    parser.add_argument("--serial", action="store_true", help="an open loop at load 0.9; see serial.py")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds (3)")
     parser.add_argument("--seconds", type=float, default=8, metavar="S", help="of a sample (8)")
     parser.add_argument("--clients", type=int, default=16, metavar="N", help="in the loop (16)")
@@ -172,7 +172,7 @@ def setting(programs, chosen):
         return [
             f"{versions}; {report.processor()}.",
             f"Requests for {asked} at load {serial.LOAD}, {chosen.rounds} rounds of "
-            f"{chosen.seconds:g} s after 30 s of warm-up.",
+            f"{chosen.seconds:g} s after {serial.WARM_UP_SECONDS:g} s of warm-up; medians of rounds.",
         ]
     return [
         f"{versions}; {report.processor()}.",
