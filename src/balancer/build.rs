@@ -24,7 +24,9 @@ use crate::shared::{ConnectionLimit, QueueMember, SharedLoad, SharedQueue};
 use crate::strategy::{Sticky, Strategy};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::transport::MemoryBudget;
-use crate::worker::{AdminParts, EventLoop, Inbox, LoopParts, Mailbox, OtherWorkers, mailbox};
+use crate::worker::{
+    AddressSpace, AdminParts, EventLoop, Inbox, LoopParts, Mailbox, OtherWorkers, mailbox,
+};
 use mio::Poll;
 use std::io;
 use std::net::SocketAddr;
@@ -344,6 +346,10 @@ impl Plan<'_> {
             other_workers,
             log: log.map(Log::writer),
             max_connections: self.max_connections,
+            address_space: match self.config.limits().max_memory {
+                None => AddressSpace::of_process(&self.memory),
+                Some(_) => None,
+            },
             shutdown_timeout: self.config.timeouts().shutdown,
         })
     }

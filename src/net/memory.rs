@@ -16,6 +16,21 @@ const MOUNTED: [(&str, &str); 2] = [
     ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
 ];
 
+/// The state of this process, with its size.
+const PROCESS: &str = "/proc/self/status";
+
+/// The limit of the address space of this process in bytes (`ulimit -v`), if there is one.
+pub(crate) fn address_space_limit() -> Option<usize> {
+    let limit = getrlimit(Resource::As).current?;
+    usize::try_from(limit).ok()
+}
+
+/// Bytes of the address space that are taken, by whatever it is.
+pub(crate) fn address_space_taken() -> Option<usize> {
+    let status = fs::read_to_string(PROCESS).ok()?;
+    usize::try_from(kibibytes(&status, "VmSize:")?).ok()
+}
+
 /// The least of the memory of the machine, the limits of the control group and of those around it,
 /// and the limit of the address space, in bytes.
 pub(crate) fn available_memory() -> usize {
@@ -23,18 +38,16 @@ pub(crate) fn available_memory() -> usize {
     let meminfo = fs::read_to_string(MACHINE).unwrap_or_default();
     let groups = fs::read_to_string(GROUPS).unwrap_or_default();
     let limits = group_limits(&groups, |path| fs::read_to_string(path).ok());
-    let known = [address_space, machine_memory(&meminfo)];
+    let known = [address_space, kibibytes(&meminfo, "MemTotal:")];
     let least = known.into_iter().flatten().chain(limits).min();
     least.map_or(usize::MAX, |bytes| {
         usize::try_from(bytes).unwrap_or(usize::MAX)
     })
 }
 
-/// `MemTotal` of `/proc/meminfo`, which is in KiB.
-fn machine_memory(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|it| it.strip_prefix("MemTotal:"))?;
+/// The bytes that a line of `/proc` called `name` tells in KiB.
+fn kibibytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|it| it.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
@@ -68,9 +81,10 @@ mod tests {
     #[test]
     fn the_machine_says_how_much_it_has() {
         let meminfo = "MemTotal:       16374540 kB\nMemFree: 1 kB\n";
-        assert_eq!(machine_memory(meminfo), Some(16_374_540 * 1024));
-        assert_eq!(machine_memory("MemTotal: much\n"), None);
+        assert_eq!(kibibytes(meminfo, "MemTotal:"), Some(16_374_540 * 1024));
+        assert_eq!(kibibytes("MemTotal: much\n", "MemTotal:"), None);
         assert!(available_memory() > 0);
+        assert!(address_space_taken() > Some(1 << 20));
     }
 
     #[test]

@@ -230,6 +230,9 @@ impl<N: Network> Traffic<N> {
                     Some(fault) => self.fail(exchange, fault, now),
                 };
             }
+            if self.io.buffers.is_short() {
+                return self.turn_away(id, Fault::Overloaded, now);
+            }
             self.await_rest_of_head(id, now);
             more = true;
         }
@@ -259,6 +262,11 @@ impl<N: Network> Traffic<N> {
 
     /// Replies to what arrived so far with a refusal, and closes.
     fn refuse(&mut self, id: ClientConnId, refusal: Refusal, now: Timestamp) {
+        self.turn_away(id, Fault::Refused(refusal), now);
+    }
+
+    /// Replies to what arrived so far of a request, and closes.
+    fn turn_away(&mut self, id: ClientConnId, fault: Fault, now: Timestamp) {
         let Some(client) = self.conns.clients.get_mut(id) else {
             return;
         };
@@ -268,7 +276,7 @@ impl<N: Network> Traffic<N> {
         let exchange = self.conns.exchanges.insert(exchange);
         client.state = ClientConnState::Busy(exchange);
         self.io.buffers.give_some(unread);
-        self.fail(exchange, Fault::Refused(refusal), now);
+        self.fail(exchange, fault, now);
     }
 
     /// Starts the exchange of a TCP connection.

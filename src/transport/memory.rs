@@ -1,17 +1,21 @@
 //! A budget for the memory of buffers, shared by all event loops of a process.
 //!
 //! It counts what buffers have room for, lent or kept for reuse, and refuses nothing itself: new
-//! requests are shed while it is exceeded, and buffers that come back are freed. What is under way
-//! goes on, so the budget can be exceeded by what the present exchanges still need.
+//! requests are shed while it is exceeded, buffers that come back are freed, and reads are short. What
+//! is under way goes on, so the budget can be exceeded by the little that the present exchanges still
+//! need.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The budget, and how much of it is used. Clones share it.
 #[derive(Clone, Debug)]
-pub struct MemoryBudget {
-    used: Arc<AtomicUsize>,
-    limit: usize,
+pub struct MemoryBudget(Arc<Account>);
+
+#[derive(Debug, Default)]
+struct Account {
+    used: AtomicUsize,
+    limit: AtomicUsize,
 }
 
 impl Default for MemoryBudget {
@@ -24,23 +28,34 @@ impl MemoryBudget {
     /// A budget of so many bytes.
     #[must_use]
     pub fn of(limit: usize) -> Self {
-        Self {
-            used: Arc::default(),
-            limit,
-        }
+        Self(Arc::new(Account {
+            used: AtomicUsize::default(),
+            limit: AtomicUsize::new(limit),
+        }))
     }
 
     /// Returns whether more is used than the budget allows.
     #[inline]
     #[must_use]
     pub fn is_exceeded(&self) -> bool {
-        self.used() > self.limit
+        self.used() > self.limit()
     }
 
     /// Bytes in use.
     #[must_use]
     pub fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
+        self.0.used.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that may be in use.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.0.limit.load(Ordering::Relaxed)
+    }
+
+    /// Allows another number of bytes.
+    pub fn set_limit(&self, limit: usize) {
+        self.0.limit.store(limit, Ordering::Relaxed);
     }
 }
 
@@ -48,15 +63,15 @@ impl MemoryBudget {
 #[derive(Debug)]
 pub(super) struct MemoryShare {
     bytes: usize,
-    used: Arc<AtomicUsize>,
+    account: Arc<Account>,
 }
 
 impl MemoryShare {
     pub(super) fn new(bytes: usize, of: &MemoryBudget) -> Self {
-        of.used.fetch_add(bytes, Ordering::Relaxed);
+        of.0.used.fetch_add(bytes, Ordering::Relaxed);
         Self {
             bytes,
-            used: Arc::clone(&of.used),
+            account: Arc::clone(&of.0),
         }
     }
 
@@ -66,7 +81,7 @@ impl MemoryShare {
         if bytes != self.bytes {
             // Adding the difference, which wraps where it is negative, is right either way.
             let difference = bytes.wrapping_sub(self.bytes);
-            self.used.fetch_add(difference, Ordering::Relaxed);
+            self.account.used.fetch_add(difference, Ordering::Relaxed);
             self.bytes = bytes;
         }
     }
@@ -74,7 +89,7 @@ impl MemoryShare {
 
 impl Drop for MemoryShare {
     fn drop(&mut self) {
-        self.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.account.used.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -90,6 +105,8 @@ mod tests {
         assert!(!budget.is_exceeded());
         one.resize(61);
         assert!(budget.is_exceeded());
+        budget.clone().set_limit(101);
+        assert!(!budget.is_exceeded());
         one.resize(10);
         assert_eq!(budget.used(), 50);
         drop((one, two));

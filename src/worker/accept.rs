@@ -1,6 +1,7 @@
 //! The accept phase: client connections, within the limit of connections, so many in a turn, and
 //! not for a while after the system had no room for one.
 
+use super::address_space::AddressSpace;
 use super::event_loop::{EventLoop, PHASE_TIME};
 use super::other_workers::OtherWorkers;
 use crate::net::{Accepted, HeartbeatListener, Listener};
@@ -29,6 +30,8 @@ pub(super) struct Arrivals {
     max_connections: usize,
     /// The end of the pause after a shortage.
     pub(super) paused_until: Timestamp,
+    /// Where the budget of buffers follows it.
+    pub(super) address_space: Option<AddressSpace>,
 }
 
 impl Arrivals {
@@ -42,6 +45,7 @@ impl Arrivals {
             heartbeats,
             max_connections,
             paused_until: Timestamp::ZERO,
+            address_space: None,
         }
     }
 
@@ -98,6 +102,9 @@ impl EventLoop {
     pub(super) fn accept(&mut self, now: Timestamp) -> Timestamp {
         if !self.arrivals.has_clients() || now < self.arrivals.paused_until {
             return now;
+        }
+        if let Some(space) = &mut self.arrivals.address_space {
+            space.look(now);
         }
         if !self.can_accept() {
             // The place is free from the close phase on: the client is accepted in the next turn.

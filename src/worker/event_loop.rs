@@ -9,6 +9,7 @@
 //! that a turn that takes too long gets its name.
 
 use super::accept::{Arrivals, ROOM_PAUSE};
+use super::address_space::AddressSpace;
 use super::admin::{Admin, AdminParts};
 use super::control::{Control, Shutdown};
 use super::mailbox::Inbox;
@@ -77,6 +78,7 @@ pub(crate) struct LoopParts {
     pub(crate) other_workers: Option<OtherWorkers>,
     pub(crate) log: Option<LogWriter>,
     pub(crate) max_connections: usize,
+    pub(crate) address_space: Option<AddressSpace>,
     pub(crate) shutdown_timeout: Duration,
 }
 
@@ -94,6 +96,7 @@ impl EventLoop {
     /// The system has no room to watch the listeners.
     pub(crate) fn new(parts: LoopParts) -> io::Result<Self> {
         let mut arrivals = Arrivals::new(parts.listeners, parts.heartbeats, parts.max_connections);
+        arrivals.address_space = parts.address_space;
         arrivals.register(parts.poll.registry(), |index| mio::Token(OWN_BIT | index))?;
         let registry = parts.poll.registry().try_clone()?;
         let admin = parts

@@ -5,6 +5,7 @@
 //! bounded, and nothing here waits but the loop for events.
 
 mod accept;
+mod address_space;
 mod admin;
 mod control;
 mod event_loop;
@@ -15,6 +16,7 @@ mod outbox;
 mod report;
 mod subscribers;
 
+pub(crate) use address_space::AddressSpace;
 pub(crate) use admin::AdminParts;
 pub(crate) use event_loop::{EventLoop, Finished, LoopParts};
 pub(crate) use mailbox::{Command, Inbox, Mailbox, Untaken, mailbox};

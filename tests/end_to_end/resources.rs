@@ -2,6 +2,7 @@
 //! before.
 
 use crate::support::{Backend, Client, Lb, Refusing, Stopwatch, until};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -154,4 +155,42 @@ fn after_tunnels_however_they_end() {
         client.into_wire().reset();
     });
     assert_gives_back(&lb, KEPT_PIPE_FDS, drop);
+}
+
+/// An allocation for which the address space has no room would end the process.
+#[test]
+fn a_small_address_space_is_shared_out_and_not_exceeded() {
+    const CLIENTS: usize = 1_500;
+    const LIMIT_KIB: usize = 200 * 1024;
+    let backend = Backend::echo();
+    let script = format!(
+        "ulimit -v {LIMIT_KIB}; exec '{}' --listen 127.0.0.1:0 --health none --backends {} \
+         --max-connections 3000 --max-head-bytes 65536",
+        env!("CARGO_BIN_EXE_lb"),
+        backend.address
+    );
+    let mut command = Command::new("sh");
+    let mut lb = Lb::spawn(command.args(["-c", &script]).stdout(Stdio::null()));
+    let head = format!(
+        "GET / HTTP/1.1\r\nHost: x\r\nCookie: {}",
+        "x".repeat(60_000)
+    );
+    for _ in 0..2 {
+        let mut clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                let mut client = lb.connect();
+                // It may be turned away before it has sent all.
+                let _ = client.try_send(head.as_bytes());
+                client
+            })
+            .collect();
+        assert!(!lb.has_ended(), "{}", lb.stderr());
+        let mut last = clients.pop().expect("a client");
+        let answer = last.receive();
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(answer.text().contains("overloaded"), "{answer:?}");
+        drop(clients);
+        until("it serves again", || lb.connect().get("/").status == 200);
+    }
+    assert!(!lb.has_ended(), "{}", lb.stderr());
 }

@@ -4,7 +4,7 @@
 //! place for as long as it likes, and a few of them all places. So a short body is read to its end
 //! first, and of a long one as much; only then is a place taken. After that the rate of the body is
 //! watched. What is held is bounded for each exchange and over all: an exchange for which there is
-//! no room takes its place at once.
+//! no room takes its place at once, as each does while memory is short.
 
 use super::state::Exchange;
 use super::step::{ExchangeIo, Step};
@@ -27,7 +27,8 @@ impl<Pipe> Exchange<Pipe> {
         // A client that waits for the backend's word sends nothing until a backend is asked.
         let is_exempt = self.request.awaits_continue || self.upload.is_touched();
         let is_limited = limit > 0 && io.pool.backends.is_limited();
-        if is_exempt || !is_limited || !self.reserve(limit, io.pool) {
+        let is_short = ctx.buffers.is_short();
+        if is_exempt || !is_limited || is_short || !self.reserve(limit, io.pool) {
             return Step::Dispatch;
         }
         if io.client.conn.socket.is_broken() {

@@ -18,6 +18,9 @@ const READ_WORK: usize = 4 * 1024;
 /// Work of a byte of framing, each of which is looked at, where content goes by in runs.
 const FRAMING_WORK: usize = 8;
 
+/// Bytes read at once while memory is short, so that what a slow sink leaves is little.
+const SHORT_READ_BYTES: usize = 4 * 1024;
+
 /// The result of [`Flow::advance`].
 pub(super) enum Step {
     Moved(usize),
@@ -184,7 +187,11 @@ impl<Pipe> Flow<Pipe> {
             Body::Length(left) => usize::try_from(left).unwrap_or(usize::MAX),
             Body::Empty | Body::Chunked(_) | Body::UntilClose => usize::MAX,
         };
-        let room = room.min(scratch.len());
+        let most = match buffers.is_short() {
+            true => SHORT_READ_BYTES,
+            false => scratch.len(),
+        };
+        let room = room.min(most);
         let into = scratch.get_mut(..room).unwrap_or_default();
         match from.recv(into) {
             Received::Bytes(count) => {
