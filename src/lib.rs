@@ -123,7 +123,7 @@ mod timers;
 mod transport;
 mod worker;
 
-pub use balancer::{AdminError, Balancer, Ended, Handle, Latecomer, Running};
+pub use balancer::{AdminError, Balancer, Ended, Handle, Latecomer, RefusedLatecomer, Running};
 pub use net::{BindError, BindErrorKind, HeartbeatSender, Reachability, SenderHandle, Vitals};
 pub use pool::{Entrance, NotAdded};
 pub use proxy::BackendRef;

@@ -162,6 +162,7 @@ pub(super) fn build(
         max_connections,
         has_default_connections: config.limits().max_connections.is_none(),
         latecomers,
+        refused_latecomers: None,
         handle: Handle {
             mailboxes,
             log: status,

@@ -10,7 +10,7 @@ use crate::ids::PoolId;
 use crate::net::BindError;
 use crate::pool::Entrance;
 use std::fmt::{self, Display, Formatter};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 /// Time until the names are looked up again for the first time; twice as long each time after that.
@@ -47,14 +47,43 @@ impl Display for Latecomer {
     }
 }
 
+/// A backend that may not join, though its name could be resolved: lb itself listens there, say.
+#[derive(Debug)]
+pub struct RefusedLatecomer {
+    backend: BackendSpec,
+    error: AdminError,
+}
+
+impl RefusedLatecomer {
+    /// The backend.
+    #[must_use]
+    pub const fn backend(&self) -> &BackendSpec {
+        &self.backend
+    }
+
+    /// Why it may not join.
+    #[must_use]
+    pub const fn error(&self) -> &AdminError {
+        &self.error
+    }
+}
+
+impl Display for RefusedLatecomer {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { backend, error } = self;
+        write!(f, "backend {} may not join: {error}", backend.address)
+    }
+}
+
 /// Looks up the names of `waiting` by `resolve` until all have joined or the sender of `ended` is
-/// gone. A backend that may not join, because an operator has added it meanwhile, is left out.
+/// gone. A backend that may not join is left out and told to `refused`.
 pub(super) fn admit(
     handle: &Handle,
     mut waiting: Vec<(PoolId, BackendSpec)>,
     ended: &Receiver<()>,
     first_pause: Duration,
     mut resolve: impl FnMut(&BackendSpec) -> Result<Vec<Address>, BindError>,
+    mut refused: impl FnMut(RefusedLatecomer),
 ) {
     let mut pause = first_pause;
     while !waiting.is_empty() {
@@ -65,8 +94,15 @@ pub(super) fn admit(
         waiting.retain(|(pool, backend)| match resolve(backend) {
             Err(_) => true,
             Ok(addresses) => {
-                let added = handle.add_at(*pool, backend, addresses, None, Entrance::Trial);
-                matches!(added, Err(AdminError::Busy))
+                match handle.add_at(*pool, backend, addresses, None, Entrance::Trial) {
+                    Err(AdminError::Busy) => return true,
+                    Ok(_) | Err(AdminError::Ended) => {}
+                    Err(error) => {
+                        let backend = backend.clone();
+                        refused(RefusedLatecomer { backend, error });
+                    }
+                }
+                false
             }
         });
     }
@@ -77,9 +113,16 @@ pub(super) fn admit_resolved(
     handle: &Handle,
     waiting: Vec<(PoolId, BackendSpec)>,
     ended: &Receiver<()>,
+    refused: Option<&Sender<RefusedLatecomer>>,
 ) {
     let resolve = |backend: &BackendSpec| crate::net::resolve(&backend.address);
-    admit(handle, waiting, ended, FIRST_PAUSE, resolve);
+    let tell = |one| {
+        if let Some(refused) = refused {
+            // Nobody may listen any more.
+            let _ = refused.send(one);
+        }
+    };
+    admit(handle, waiting, ended, FIRST_PAUSE, resolve, tell);
 }
 
 #[cfg(test)]
@@ -115,10 +158,50 @@ mod tests {
             &ended,
             PAUSE,
             resolve,
+            |refused| panic!("{refused}"),
         );
         let snapshot = running.stop().unwrap().snapshot;
         let names: Vec<_> = snapshot.backends.iter().map(|it| it.name.clone()).collect();
         assert_eq!(names, ["127.0.0.1:1", "late.example:2"]);
+    }
+
+    #[test]
+    fn a_backend_that_may_not_join_is_told() {
+        let mut config = Config::new(["127.0.0.1:1".parse().unwrap()]).unwrap();
+        config
+            .set_listeners(["127.0.0.1:0".parse().unwrap()])
+            .unwrap();
+        let running = Balancer::bind(&config).unwrap().spawn().unwrap();
+        let own = Address::Tcp(running.addresses()[0]);
+        let other = Address::Tcp("127.0.0.1:2".parse().unwrap());
+        let resolve = |backend: &BackendSpec| match backend.address.to_string().as_str() {
+            "own.example:2" => Ok(vec![own.clone()]),
+            _ => Ok(vec![other.clone()]),
+        };
+        let (_end, ended) = channel();
+        let late = ["own.example:2", "127.0.0.1:1", "late.example:2"];
+        let late = late.map(|name| (PoolId::FIRST, name.parse().unwrap()));
+        let mut told = Vec::new();
+        let refused = |one: RefusedLatecomer| told.push(one.to_string());
+        admit(
+            &running.handle(),
+            late.into(),
+            &ended,
+            PAUSE,
+            resolve,
+            refused,
+        );
+        running.stop().unwrap();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(
+            told[0].starts_with("backend own.example:2 may not join: ")
+                && told[0].ends_with("lb itself listens there; name another server"),
+            "{told:?}"
+        );
+        assert!(
+            told[1].contains("there is a backend 127.0.0.1:1 already"),
+            "{told:?}"
+        );
     }
 
     #[test]
@@ -138,6 +221,7 @@ mod tests {
             &ended,
             MAX_PAUSE,
             never,
+            |refused| panic!("{refused}"),
         );
     }
 }

@@ -11,7 +11,7 @@ mod running;
 
 pub use admin_error::AdminError;
 pub use handle::Handle;
-pub use latecomers::Latecomer;
+pub use latecomers::{Latecomer, RefusedLatecomer};
 pub use running::Running;
 
 use crate::config::Config;
@@ -23,7 +23,7 @@ use build::build;
 use latecomers::admit_resolved;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
 /// A balancer whose addresses are bound: clients can connect, and are served as soon as it runs.
@@ -50,6 +50,7 @@ pub struct Balancer {
     max_connections: usize,
     has_default_connections: bool,
     latecomers: Vec<Latecomer>,
+    refused_latecomers: Option<Sender<RefusedLatecomer>>,
     handle: Handle,
 }
 
@@ -134,6 +135,14 @@ impl Balancer {
         &self.latecomers
     }
 
+    /// Tells while it runs which of the [`latecomers`](Self::latecomers) may not join. Ends with the
+    /// balancer, or when none is waited for any more.
+    pub fn refused_latecomers(&mut self) -> Receiver<RefusedLatecomer> {
+        let (sender, receiver) = channel();
+        self.refused_latecomers = Some(sender);
+        receiver
+    }
+
     /// Reaches this balancer while it runs.
     #[must_use]
     pub fn handle(&self) -> Handle {
@@ -162,11 +171,11 @@ impl Balancer {
             .map(|it| (it.pool, it.backend))
             .collect();
         if !waiting.is_empty() {
-            let handle = self.handle.clone();
+            let (handle, refused) = (self.handle.clone(), self.refused_latecomers);
             // Nothing waits for it: a look-up may block for long.
             thread::Builder::new()
                 .name("lb-resolve".to_owned())
-                .spawn(move || admit_resolved(&handle, waiting, &has_ended))?;
+                .spawn(move || admit_resolved(&handle, waiting, &has_ended, refused.as_ref()))?;
         }
         let stop = StopAll(self.handle);
         // Workers that were started are to end before an error is returned.

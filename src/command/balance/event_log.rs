@@ -5,7 +5,7 @@
 //! lines are left out, and the next one says how many.
 
 use crate::stderr::say;
-use lb::Handle;
+use lb::Balancer;
 use lb::heartbeat::HeartbeatEvent;
 use lb::internal::clock::Clock;
 use lb::internal::plural::Counted;
@@ -26,7 +26,9 @@ const QUIET: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// The thread cannot be started.
-pub(crate) fn start(balancer: &Handle) -> io::Result<JoinHandle<()>> {
+pub(crate) fn start(balancer: &mut Balancer) -> io::Result<JoinHandle<()>> {
+    let refused = balancer.refused_latecomers();
+    let balancer = balancer.handle();
     let (changes, stalls) = (balancer.events(), balancer.stalls());
     let limits = balancer.limit_changes();
     let access_log = balancer.access_log_events();
@@ -47,6 +49,7 @@ pub(crate) fn start(balancer: &Handle) -> io::Result<JoinHandle<()>> {
                 lines.write_all(stalled(stalls.try_iter()));
                 lines.write_all(limits.try_iter().map(|change| change.to_string()));
                 lines.write_all(access_log.try_iter().map(|event| event.to_string()));
+                lines.write_all(refused.try_iter().map(|one| format!("warning: {one}")));
             }
         }
         lines.write_all(pace.left_out());

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 /// Binds, runs and reports.
 pub(super) fn run(order: &Order) -> ExitCode {
-    let balancer = match Balancer::bind(&order.config) {
+    let mut balancer = match Balancer::bind(&order.config) {
         Ok(balancer) => balancer,
         Err(error) => return refuse_start(&error),
     };
@@ -54,7 +54,7 @@ pub(super) fn run(order: &Order) -> ExitCode {
     }
     let event_log = match order.quiet {
         true => None,
-        false => event_log::start(&balancer.handle()).ok(),
+        false => event_log::start(&mut balancer).ok(),
     };
     if !order.quiet && order.config.heartbeats.is_some() {
         // It ends with the balancer; events it does not log are counted.
