@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 /// Prefix of a path.
 const UNIX: &str = "unix:";
-/// The longest path that `sockaddr_un` holds with its final zero (`unix(7)`; 104 on other systems).
-const MAX_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+/// The longest path that `sockaddr_un` holds with its final zero (`unix(7)`).
+const MAX_BYTES: usize = 107;
 
 /// A path short enough for a UNIX socket.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

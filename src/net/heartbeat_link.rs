@@ -10,7 +10,6 @@ use crate::heartbeat::framed;
 use crate::time::Timestamp;
 use mio::net::{TcpStream, UdpSocket};
 use mio::{Interest, Registry, Token};
-#[cfg(target_os = "linux")]
 use socket2::SockRef;
 use std::io::{self, Read, Write};
 use std::mem;
@@ -186,7 +185,6 @@ impl HeartbeatLink {
         self.line = if self.by_tcp {
             let mut stream = TcpStream::connect(address)?;
             stream.set_nodelay(true)?;
-            #[cfg(target_os = "linux")]
             SockRef::from(&stream).set_tcp_user_timeout(Some(PATIENCE))?;
             registry.register(
                 &mut stream,

@@ -13,7 +13,6 @@ use std::io;
 use std::net::SocketAddr;
 
 /// Bytes of a response that the system takes before it can send them: as many as are moved at once.
-#[cfg(any(target_os = "linux", target_os = "macos"))]
 const UNSENT_BYTES: u32 = 256 * 1024;
 
 /// Connections the kernel holds for us while we are busy or at our limit. It takes at most
@@ -245,14 +244,8 @@ fn bound(address: SocketAddr, is_shared: bool) -> io::Result<Socket> {
 /// Bounds what the system holds of a response that it cannot send yet, for all connections of a
 /// listener, which inherit it. A slow reader then costs so much and what is on its way to it. The
 /// size of the send buffer is left to the system: it is what makes bulk fast.
-#[cfg(any(target_os = "linux", target_os = "macos"))]
 fn bound_unsent(socket: &Socket) -> io::Result<()> {
     socket.set_tcp_notsent_lowat(UNSENT_BYTES)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
-fn bound_unsent(_: &Socket) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]
@@ -290,7 +283,6 @@ mod tests {
         assert!(listener.accept().unwrap().is_none());
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn a_client_that_does_not_read_is_owed_little() {
         use crate::transport::Transport as _;

@@ -1,7 +1,7 @@
 //! Pipes for `splice(2)`, and their pool.
 //!
 //! Linux moves pages from one socket to another through a pipe without copying them to user
-//! space. Elsewhere no pipe is ever lent, and the relay copies.
+//! space. Where no pipe is lent, the relay copies.
 
 use crate::transport::Pipes;
 use std::io;
@@ -63,7 +63,6 @@ impl Pipes for SystemPipes {
     }
 }
 
-#[cfg(target_os = "linux")]
 fn open() -> Option<Pipe> {
     use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 
@@ -73,12 +72,6 @@ fn open() -> Option<Pipe> {
     Some(Pipe { read, write })
 }
 
-#[cfg(not(target_os = "linux"))]
-fn open() -> Option<Pipe> {
-    None
-}
-
-#[cfg(target_os = "linux")]
 impl Pipe {
     pub(super) fn fill_from(&mut self, socket: &impl AsFd, max: usize) -> io::Result<usize> {
         splice(socket, &self.write, max)
@@ -89,21 +82,9 @@ impl Pipe {
     }
 }
 
-#[cfg(target_os = "linux")]
 fn splice(from: &impl AsFd, to: &impl AsFd, max: usize) -> io::Result<usize> {
     use rustix::pipe::{SpliceFlags, splice};
 
     let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
     Ok(splice(from, None, to, None, max, flags)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-impl Pipe {
-    pub(super) fn fill_from(&mut self, _socket: &impl AsFd, _max: usize) -> io::Result<usize> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(super) fn drain_to(&mut self, _socket: &impl AsFd, _max: usize) -> io::Result<usize> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
 }
