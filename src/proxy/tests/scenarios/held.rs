@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::Mode;
+use crate::transport::MemoryBudget;
 use std::time::Duration;
 
 const LONG: usize = 300_000;
@@ -130,4 +131,31 @@ fn without_limits_nothing_is_held() {
     let mut stage = Stage::http(1);
     stage.ask(head(100));
     assert_eq!(stage.heard(stage.link()), head(100));
+}
+
+/// What is under way takes no more, and what is new is turned away, complete or not.
+#[test]
+fn while_memory_is_short_nothing_is_held_or_begun() {
+    let mut stage = limited(1);
+    let memory = MemoryBudget::of(usize::MAX);
+    stage.proxy.limit_memory(memory.clone());
+    let served = stage.ask(GET);
+    let (beginning, held) = (stage.ask("GET /a HTT"), stage.ask(head(5)));
+    memory.set_limit(0);
+    for (client, rest) in [(beginning, "P/1.1\r\nHo"), (stage.client(), GET)] {
+        stage.send(client, rest);
+        let heard = stage.heard(client);
+        assert_eq!(status(&heard), "HTTP/1.1 503 Service Unavailable");
+        assert!(heard.contains("(overloaded)"), "{heard}");
+    }
+    stage.send(stage.link(), OK);
+    assert_eq!(stage.heard(served), OK);
+    // It has its place, and its body goes on as it comes.
+    stage.send(held, "he");
+    assert_eq!(stage.heard(stage.link()), [GET, &head(5), "he"].concat());
+    stage.send(held, "llo");
+    assert_eq!(stage.heard(stage.link()), "llo");
+    memory.set_limit(usize::MAX);
+    stage.send(stage.link(), OK);
+    assert_eq!(stage.heard(held), OK);
 }
