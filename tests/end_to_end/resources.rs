@@ -160,32 +160,32 @@ fn after_tunnels_however_they_end() {
 /// An allocation for which the address space has no room would end the process.
 #[test]
 fn a_small_address_space_is_shared_out_and_not_exceeded() {
-    /// Their heads take 75 MB, and buffers may have half of the space at most.
-    const CLIENTS: usize = 1_200;
-    const LIMIT_KIB: usize = 128 * 1024;
+    /// Their bodies take 60 MB, and buffers may have half of the space at most.
+    const CLIENTS: usize = 1_000;
+    const LIMIT_KIB: usize = 96 * 1024;
     let backend = Backend::echo();
     let script = format!(
         "ulimit -v {LIMIT_KIB}; exec '{}' --listen 127.0.0.1:0 --health none --backends {} \
-         --max-connections 3000 --max-head-bytes 65536 --head-timeout 2m",
+         --max-connections 3000 --backend-max-connections 1",
         env!("CARGO_BIN_EXE_lb"),
         backend.address
     );
     let mut command = Command::new("sh");
     let mut lb = Lb::spawn(command.args(["-c", &script]).stdout(Stdio::null()));
-    let head = format!(
-        "GET / HTTP/1.1\r\nHost: x\r\nCookie: {}",
-        "x".repeat(60_000)
-    );
+    let request = [
+        &b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 65000\r\n\r\n"[..],
+        &[b'x'; 60_000],
+    ]
+    .concat();
     for _ in 0..2 {
         let mut clients: Vec<_> = (0..CLIENTS)
             .map(|_| {
                 let mut client = lb.connect();
                 // It may be turned away before it has sent all.
-                let _ = client.try_send(head.as_bytes());
+                let _ = client.try_send(&request);
                 client
             })
             .collect();
-        assert!(!lb.has_ended(), "{}", lb.stderr());
         let mut last = clients.pop().expect("a client");
         let answer = last.receive();
         assert_eq!(answer.status, 503, "{answer:?}");
