@@ -213,6 +213,12 @@ pub(crate) fn is_without_room(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
 }
 
+/// Returns whether an error of opening a connection says that all local ports for that address are
+/// taken.
+pub(crate) fn is_out_of_ports(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrInUse
+}
+
 /// Returns whether an error of opening a connection says that this process or machine has no room
 /// for one, and so nothing of the peer.
 pub(crate) fn is_local_shortage(error: &io::Error) -> bool {
@@ -220,5 +226,6 @@ pub(crate) fn is_local_shortage(error: &io::Error) -> bool {
     const EMFILE: i32 = 24;
     const ENOBUFS: i32 = 105;
     error.kind() == io::ErrorKind::OutOfMemory
+        || is_out_of_ports(error)
         || matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOBUFS))
 }

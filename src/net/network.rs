@@ -8,6 +8,7 @@ use crate::address::Address;
 use crate::proxy::{Network, Token};
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Poll, Registry};
+use socket2::{Domain, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 
@@ -29,6 +30,20 @@ impl SystemNetwork {
     }
 }
 
+/// The system says `EADDRNOTAVAIL` where all local ports for an address are taken, and also where no
+/// local address leads there. Only the first is a shortage, which is told as `AddrInUse`: a datagram
+/// could be sent there, as it needs no TCP port.
+fn explain(error: io::Error, to: SocketAddr) -> io::Error {
+    if error.kind() != io::ErrorKind::AddrNotAvailable {
+        return error;
+    }
+    let probe = Socket::new(Domain::for_address(to), Type::DGRAM, None);
+    match probe.and_then(|probe| probe.connect(&to.into())) {
+        Ok(()) => io::ErrorKind::AddrInUse.into(),
+        Err(_) => error,
+    }
+}
+
 impl Network for SystemNetwork {
     type Stream = Stream;
     type Pipe = Pipe;
@@ -37,7 +52,8 @@ impl Network for SystemNetwork {
     fn connect(&mut self, address: &Address) -> io::Result<Stream> {
         match address {
             Address::Tcp(address) => {
-                let stream = TcpStream::connect(*address)?;
+                let stream = TcpStream::connect(*address);
+                let stream = stream.map_err(|error| explain(error, *address))?;
                 // Requests are written whole; waiting for more only adds latency.
                 stream.set_nodelay(true)?;
                 Ok(Stream::Tcp(stream))
@@ -58,5 +74,24 @@ impl Network for SystemNetwork {
         let token = mio::Token(token.to_bits() as usize);
         let interest = Interest::READABLE | Interest::WRITABLE;
         stream.register(&self.registry, token, interest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortage_of_ports_is_told_from_an_address_out_of_reach() {
+        let missing = || io::Error::from(io::ErrorKind::AddrNotAvailable);
+        let here = "127.0.0.1:80".parse().unwrap();
+        assert_eq!(explain(missing(), here).kind(), io::ErrorKind::AddrInUse);
+        // The scope of a link-local address is missing: no interface leads there.
+        let nowhere = "[fe80::1]:80".parse().unwrap();
+        let kind = explain(missing(), nowhere).kind();
+        assert_eq!(kind, io::ErrorKind::AddrNotAvailable);
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let kind = explain(refused, here).kind();
+        assert_eq!(kind, io::ErrorKind::ConnectionRefused);
     }
 }

@@ -4,7 +4,8 @@
 //! would wait until the server accepts. That says nothing but that the server is busy: the backend
 //! is given nothing for a moment, as one at its limit, so that exchanges go to another or wait in
 //! the queue. One that has had no room for as long as a connection may take is unreachable, as it
-//! would be by TCP.
+//! would be by TCP. The same holds for an address to which all local ports are taken, but that tells
+//! nothing of the backend however long it lasts.
 
 use super::Backends;
 use super::backends::HELD_FOR;

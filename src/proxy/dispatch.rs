@@ -5,13 +5,14 @@ use super::backend_conn::{AddressTry, BackendConn, BackendConnState};
 use super::exchange::{Attempt, Exchange, Phase, Reuse, Step};
 use super::network::Network;
 use super::traffic::Traffic;
-use crate::error::{Fault, is_local_shortage, is_without_room};
+use crate::error::{Fault, is_local_shortage, is_out_of_ports, is_without_room};
 use crate::ids::{BackendConnId, ExchangeId};
 use crate::pool::{Lease, PoolId};
 use crate::strategy::{BackendId, Outcome};
 use crate::time::Timestamp;
 use crate::transport::Readiness;
 use std::io;
+use std::time::Duration;
 
 /// The result of looking for a backend.
 enum Dispatched {
@@ -219,7 +220,12 @@ impl<N: Network> Traffic<N> {
     ) -> Result<(), Fault> {
         let pool = self.pools.get_mut(pool);
         let (backends, backend) = (&mut pool.backends, lease.backend());
-        if is_without_room(error) && backends.congested(backend, pool.limits.connect_timeout, now) {
+        let patience = match is_out_of_ports(error) {
+            // That is no fault of the backend, however long it lasts.
+            true => Some(Duration::MAX),
+            false => is_without_room(error).then_some(pool.limits.connect_timeout),
+        };
+        if patience.is_some_and(|patience| backends.congested(backend, patience, now)) {
             if let Some(exchange) = self.conns.exchanges.get_mut(id) {
                 exchange.stats.withdraw_attempt();
             }

@@ -24,6 +24,8 @@ pub(super) enum Dial {
     Shortage,
     /// The backlog of a UNIX socket is full.
     NoRoom,
+    /// All local ports for the address are taken.
+    NoPort,
 }
 
 /// All connections, and what is decided for those to come.
@@ -55,6 +57,7 @@ impl World {
             Dial::Later => false,
             Dial::Refused => return Err(io::ErrorKind::ConnectionRefused.into()),
             Dial::Shortage => return Err(io::Error::from_raw_os_error(24)),
+            Dial::NoPort => return Err(io::ErrorKind::AddrInUse.into()),
             Dial::NoRoom => return Err(io::ErrorKind::WouldBlock.into()),
         };
         Ok(self.add(Wire::dialled(address, is_established)))

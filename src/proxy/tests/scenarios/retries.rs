@@ -113,10 +113,20 @@ fn a_shortage_of_descriptors_is_no_fault_of_a_backend() {
 
 #[test]
 fn a_full_backlog_is_waited_for() {
+    is_waited_for(Dial::NoRoom, 2);
+}
+
+/// However long it lasts, up to the queue timeout.
+#[test]
+fn a_local_port_is_waited_for() {
+    is_waited_for(Dial::NoPort, 8);
+}
+
+fn is_waited_for(shortage: Dial, seconds: usize) {
     let mut stage = Stage::http(1);
-    stage.dial(0, Dial::NoRoom);
+    stage.dial(0, shortage);
     let clients = [stage.ask(GET), stage.ask(GET)];
-    for _ in 0..100 {
+    for _ in 0..seconds * 50 {
         stage.pass(Duration::from_millis(20));
     }
     assert!(clients.iter().all(|client| stage.heard(*client).is_empty()));
