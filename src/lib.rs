@@ -125,7 +125,7 @@ mod worker;
 
 pub use balancer::{AdminError, Balancer, Ended, Handle, Latecomer, RefusedLatecomer, Running};
 pub use net::{BindError, BindErrorKind, HeartbeatSender, Reachability, SenderHandle, Vitals};
-pub use pool::{Entrance, NotAdded};
+pub use pool::{Entrance, Hold, NotAdded};
 pub use proxy::BackendRef;
 
 pub mod life_cycle {

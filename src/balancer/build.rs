@@ -12,6 +12,7 @@ use crate::config::{
 use crate::control::conns::MAX_CONNS;
 use crate::control::guard::Guard;
 use crate::control::state;
+use crate::control::topology::Topology;
 use crate::http::{ForwardOptions, ForwardPolicy, HeadParser, LoopToken};
 use crate::net::{
     self, BindError, BindErrorKind, HeartbeatListener, Listener, Log, StateFile, SystemNetwork,
@@ -107,6 +108,14 @@ pub(super) fn build(
     bound.extend(admin_listeners.map(|listener| listener.address().clone()));
     for (pool, addresses) in config.pools().iter().zip(&addresses) {
         net::refuse_own_address(pool, addresses, &bound)?;
+    }
+    if let Some(admin) = &mut admin {
+        admin.topology = Topology::of(config, &bound);
+        admin.strategies = config
+            .pools()
+            .iter()
+            .map(|it| it.strategy.clone())
+            .collect();
     }
     let heartbeats = config.heartbeats.as_ref();
     let mut heartbeats = heartbeats
@@ -208,6 +217,8 @@ fn admin(settings: &Admin) -> Result<AdminParts, BindError> {
         boot_id,
         kept,
         state_file,
+        strategies: Vec::new(),
+        topology: Topology::default(),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::config::BackendSpec;
 use crate::heartbeat::HeartbeatEvent;
 use crate::ids::PoolId;
 use crate::net::{LogStatus, resolve};
-use crate::pool::{Entrance, LimitChange, NewBackend, StateChange};
+use crate::pool::{Entrance, Hold, LimitChange, NewBackend, StateChange};
 use crate::proxy::{AdminCommand, BackendRef};
 use crate::strategy::BackendId;
 use crate::telemetry::{AccessLogEvent, Snapshot, Stall};
@@ -178,6 +178,19 @@ impl Handle {
         max: Option<NonZeroU32>,
     ) -> Result<BackendId, AdminError> {
         self.admin(backend.into(), AdminCommand::MaxConnections(max))
+    }
+
+    /// Says how well a backend is, whatever checks and responses say: [`Hold::Up`] keeps it in,
+    /// [`Hold::Down`] keeps it ejected, `None` leaves it to them again. Returns the id of the backend.
+    ///
+    /// # Errors
+    /// As [`drain`](Self::drain).
+    pub fn hold(
+        &self,
+        backend: impl Into<BackendRef>,
+        hold: Option<Hold>,
+    ) -> Result<BackendId, AdminError> {
+        self.admin(backend.into(), AdminCommand::Hold(hold))
     }
 
     /// Adds a backend. It gets one exchange at a time first, then a growing share; one that is

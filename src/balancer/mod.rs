@@ -236,8 +236,11 @@ fn finished<T>(thread: JoinHandle<io::Result<T>>) -> io::Result<T> {
 /// Returns the figures of all workers together.
 fn ended(mut first: Finished, others: &[Finished], log: Option<AccessLogStats>) -> Ended {
     let report = |other: &Finished| WorkerReport {
+        worker: other.proxy.worker(),
         proxy: other.proxy.report(other.at),
         loop_stats: other.stats.clone(),
+        samples: Vec::new(),
+        explained: Vec::new(),
     };
     let reports: Vec<_> = others.iter().map(report).collect();
     Ended {

@@ -48,6 +48,10 @@ struct Conn<T> {
     input: Vec<u8>,
     output: Vec<u8>,
     sent: usize,
+    /// What is to be sent behind `output`: part of the program, so that no client costs its bytes.
+    fixed: &'static [u8],
+    /// Bytes that may wait for it, if it takes events.
+    stream_limit: usize,
     deadline: Timestamp,
     /// Whether it is in `unread`.
     is_queued: bool,
@@ -62,8 +66,17 @@ enum Phase {
     Answering { keeps: bool, is_for_head: bool },
     /// A response is being sent.
     Sending { keeps: bool },
-    /// Events are sent for as long as it is open.
-    Streaming,
+    /// Events of this kind are sent for as long as it is open.
+    Streaming(Feed),
+}
+
+/// What a stream carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Feed {
+    /// What happens.
+    Events,
+    /// That, and the figures of the pools several times a second.
+    Live,
 }
 
 impl<T: Transport> AdminConns<T> {
@@ -97,6 +110,8 @@ impl<T: Transport> AdminConns<T> {
             input: Vec::new(),
             output: Vec::new(),
             sent: 0,
+            fixed: &[],
+            stream_limit: 0,
             deadline: now + REQUEST_TIMEOUT,
             is_queued: false,
             was_told_to_continue: false,
@@ -114,7 +129,7 @@ impl<T: Transport> AdminConns<T> {
             self.conns.remove(&id);
             return;
         }
-        if conn.sent < conn.output.len() {
+        if conn.has_unsent() {
             self.send(id, now);
         }
         self.look_later(id, false);
@@ -150,7 +165,7 @@ impl<T: Transport> AdminConns<T> {
             Phase::Reading => {}
             // What comes after a request waits; of a subscriber nothing but its end may come.
             Phase::Answering { .. } | Phase::Sending { .. } => return None,
-            Phase::Streaming => {
+            Phase::Streaming(_) => {
                 if conn.has_left(scratch) {
                     self.conns.remove(&id);
                 }
@@ -202,6 +217,9 @@ impl<T: Transport> AdminConns<T> {
             && let Phase::Answering { keeps, is_for_head } = conn.phase
         {
             conn.output.extend(response.bytes(keeps, is_for_head));
+            if !is_for_head {
+                conn.fixed = response.fixed_body();
+            }
             conn.phase = Phase::Sending { keeps };
             conn.deadline = now + SEND_TIMEOUT;
             self.send(id, now);
@@ -209,7 +227,7 @@ impl<T: Transport> AdminConns<T> {
     }
 
     /// Answers the request of a connection with a stream that begins with `start`. Events follow.
-    pub(crate) fn stream(&mut self, id: AdminConnId, start: &[u8], now: Timestamp) {
+    pub(crate) fn stream(&mut self, id: AdminConnId, feed: Feed, start: &[u8], now: Timestamp) {
         if let Some(conn) = self.conns.get_mut(&id)
             && let Phase::Answering { .. } = conn.phase
         {
@@ -218,22 +236,33 @@ impl<T: Transport> AdminConns<T> {
                   Cache-Control: no-store\r\nConnection: close\r\n\r\n",
             );
             conn.output.extend_from_slice(start);
-            conn.phase = Phase::Streaming;
+            conn.phase = Phase::Streaming(feed);
+            conn.stream_limit = start.len() + MAX_STREAM_BYTES;
             self.send(id, now);
         }
     }
 
     /// Sends an event to every subscriber. One for which too much waits already is dropped.
     pub(crate) fn publish(&mut self, event: &[u8], now: Timestamp) {
+        self.publish_to(&[Feed::Events, Feed::Live], event, now);
+    }
+
+    /// Sends figures to the subscribers that take them.
+    pub(crate) fn publish_figures(&mut self, figures: &[u8], now: Timestamp) {
+        self.publish_to(&[Feed::Live], figures, now);
+    }
+
+    fn publish_to(&mut self, feeds: &[Feed], event: &[u8], now: Timestamp) {
+        let takes = |conn: &Conn<T>| conn.feed().is_some_and(|feed| feeds.contains(&feed));
         let streams = self.conns.iter();
-        let streams = streams.filter(|(_, conn)| conn.phase == Phase::Streaming);
+        let streams = streams.filter(|(_, conn)| takes(conn));
         let ids: Vec<_> = streams.map(|(id, _)| *id).collect();
         for id in ids {
             let Some(conn) = self.conns.get_mut(&id) else {
                 continue;
             };
             conn.output.extend_from_slice(event);
-            if conn.output.len() - conn.sent > MAX_STREAM_BYTES {
+            if conn.output.len() - conn.sent > conn.stream_limit {
                 self.conns.remove(&id);
             } else {
                 self.send(id, now);
@@ -244,20 +273,25 @@ impl<T: Transport> AdminConns<T> {
     /// Connections that take events.
     pub(crate) fn subscribers(&self) -> usize {
         let conns = self.conns.values();
-        conns.filter(|conn| conn.phase == Phase::Streaming).count()
+        conns.filter(|conn| conn.feed().is_some()).count()
+    }
+
+    /// Connections that take figures.
+    pub(crate) fn watchers(&self) -> usize {
+        let conns = self.conns.values();
+        conns.filter(|conn| conn.feed() == Some(Feed::Live)).count()
     }
 
     fn send(&mut self, id: AdminConnId, now: Timestamp) {
         let Some(conn) = self.conns.get_mut(&id) else {
             return;
         };
-        let sent_before = conn.sent;
-        if conn.flush().is_err() {
+        let Ok(moved) = conn.flush() else {
             self.conns.remove(&id);
             return;
-        }
-        let is_done = conn.output.is_empty();
-        let has_moved = is_done || conn.sent > sent_before;
+        };
+        let is_done = !conn.has_unsent();
+        let has_moved = is_done || moved > 0;
         match conn.phase {
             Phase::Reading | Phase::Answering { .. } => {}
             Phase::Sending { keeps: false } if is_done => {
@@ -270,8 +304,8 @@ impl<T: Transport> AdminConns<T> {
                 let has_input = !conn.input.is_empty();
                 self.look_later(id, has_input);
             }
-            Phase::Streaming if is_done => conn.deadline = Timestamp::NEVER,
-            Phase::Sending { .. } | Phase::Streaming => {
+            Phase::Streaming(_) if is_done => conn.deadline = Timestamp::NEVER,
+            Phase::Sending { .. } | Phase::Streaming(_) => {
                 if has_moved || conn.deadline == Timestamp::NEVER {
                     conn.deadline = now + SEND_TIMEOUT;
                 }
@@ -331,13 +365,34 @@ impl<T: Transport> Conn<T> {
         is_over
     }
 
-    fn flush(&mut self) -> Result<(), crate::transport::SendFailed> {
-        while self.sent < self.output.len() {
+    /// What the stream carries, if it is one.
+    const fn feed(&self) -> Option<Feed> {
+        match self.phase {
+            Phase::Streaming(feed) => Some(feed),
+            _ => None,
+        }
+    }
+
+    const fn has_unsent(&self) -> bool {
+        self.sent < self.output.len() || !self.fixed.is_empty()
+    }
+
+    /// Sends what the socket takes. Returns how many bytes that were.
+    fn flush(&mut self) -> Result<usize, crate::transport::SendFailed> {
+        let mut moved = 0;
+        while self.has_unsent() {
             let rest = self.output.get(self.sent..).unwrap_or_default();
-            match self.socket.send(&[IoSlice::new(rest)])? {
-                0 => break,
-                count => self.sent += count,
+            let own = rest.len();
+            let count = self
+                .socket
+                .send(&[IoSlice::new(rest), IoSlice::new(self.fixed)])?;
+            if count == 0 {
+                break;
             }
+            moved += count;
+            self.sent += count.min(own);
+            let of_fixed = count.saturating_sub(own);
+            self.fixed = self.fixed.get(of_fixed..).unwrap_or_default();
         }
         if self.sent >= self.output.len() {
             self.output = Vec::new();
@@ -346,6 +401,6 @@ impl<T: Transport> Conn<T> {
             self.output.drain(..self.sent);
             self.sent = 0;
         }
-        Ok(())
+        Ok(moved)
     }
 }

@@ -7,6 +7,7 @@
 //!   itself. Without tokens only addresses and `localhost` are accepted.
 //! * **Origin**: no page of another site may ask, whatever the browser sends along.
 
+use super::page;
 use super::request::Request;
 use super::response::Response;
 use crate::config::{Access, Tokens};
@@ -25,6 +26,14 @@ impl Guard {
     /// # Errors
     /// It may not: the response.
     pub(crate) fn check(&self, request: &Request) -> Result<(), Response> {
+        if is_read(request) && page::find(request).is_some() {
+            // It is the same for everybody, and another site may lead to it. It may not look into
+            // it: see the fields it is sent with.
+            return match &self.tokens {
+                None => check_host(request),
+                Some(_) => Ok(()),
+            };
+        }
         self.check_origin(request)?;
         if is_probe(request) {
             return Ok(());
@@ -45,9 +54,9 @@ impl Guard {
             let response = Response::error(401, "unauthorized", message);
             return Err(response.with_field("WWW-Authenticate", "Bearer"));
         };
-        let needed = match request.method {
-            Method::Get | Method::Head => Access::Read,
-            _ => Access::Write,
+        let needed = match is_read(request) {
+            true => Access::Read,
+            false => Access::Write,
         };
         if access < needed {
             let message = "this token may read, and not change anything";
@@ -74,6 +83,10 @@ impl Guard {
         }
         Ok(())
     }
+}
+
+const fn is_read(request: &Request) -> bool {
+    matches!(request.method, Method::Get | Method::Head)
 }
 
 /// Whether it asks how lb is, which load balancers and orchestrators do without credentials.

@@ -28,6 +28,10 @@ pub(crate) struct Request {
     pub(crate) authorization: Option<String>,
     pub(crate) content_type: Option<String>,
     pub(crate) last_event_id: Option<String>,
+    /// Whether it is a browser's, for a page.
+    pub(crate) accepts_html: bool,
+    /// The tags of what the client has already.
+    pub(crate) if_none_match: Option<String>,
     pub(crate) body: Vec<u8>,
     /// Whether the connection may carry another.
     pub(crate) persistent: bool,
@@ -106,6 +110,8 @@ pub(crate) fn read(input: &[u8]) -> Result<Found, Unreadable> {
         authorization: field(b"Authorization"),
         content_type: field(b"Content-Type"),
         last_event_id: field(b"Last-Event-ID"),
+        accepts_html: field(b"Accept").is_some_and(|kinds| kinds.contains("text/html")),
+        if_none_match: field(b"If-None-Match"),
         body: body.to_vec(),
         persistent: head.persistent,
     };

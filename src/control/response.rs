@@ -11,8 +11,17 @@ pub(crate) struct Response {
     content_type: &'static str,
     /// More field lines, each with its CRLF.
     lines: String,
+    /// How a client may keep it.
+    cache: &'static str,
     pub(crate) body: Vec<u8>,
+    /// A body that is part of the program; then `body` is empty.
+    fixed: &'static [u8],
 }
+
+/// What is asked for a second time may be another.
+const NO_STORE: &str = "no-store";
+/// It may be kept, if lb says each time that it is still the same.
+const NO_CACHE: &str = "no-cache";
 
 const JSON: &str = "application/json";
 
@@ -23,20 +32,52 @@ impl Response {
         let mut body = serde_json::to_vec(value).unwrap_or_default();
         body.push(b'\n');
         Self {
-            status,
             content_type: JSON,
-            lines: String::new(),
             body,
+            ..Self::empty(status)
         }
+    }
+
+    fn empty(status: u16) -> Self {
+        Self {
+            status,
+            content_type: "text/plain",
+            lines: String::new(),
+            cache: NO_STORE,
+            body: Vec::new(),
+            fixed: &[],
+        }
+    }
+
+    /// Bytes that are part of the program, of a kind.
+    pub(crate) fn fixed(content_type: &'static str, bytes: &'static [u8]) -> Self {
+        Self {
+            content_type,
+            cache: NO_CACHE,
+            fixed: bytes,
+            ..Self::empty(200)
+        }
+    }
+
+    /// The client has the same already.
+    pub(crate) fn not_modified() -> Self {
+        Self {
+            cache: NO_CACHE,
+            ..Self::empty(304)
+        }
+    }
+
+    /// The body that is sent behind [`bytes`](Self::bytes); empty if that is all.
+    pub(crate) const fn fixed_body(&self) -> &'static [u8] {
+        self.fixed
     }
 
     /// Text of a kind.
     pub(crate) fn text(status: u16, content_type: &'static str, body: String) -> Self {
         Self {
-            status,
             content_type,
-            lines: String::new(),
             body: body.into_bytes(),
+            ..Self::empty(status)
         }
     }
 
@@ -66,18 +107,23 @@ impl Response {
         self
     }
 
-    /// The bytes to send. `keeps`: the connection carries another request; `is_for_head`: without
-    /// the body.
+    /// The bytes to send, without a [fixed](Self::fixed_body) body. `keeps`: the connection carries
+    /// another request; `is_for_head`: without any body.
     pub(crate) fn bytes(&self, keeps: bool, is_for_head: bool) -> Vec<u8> {
         let connection = if keeps { "keep-alive" } else { "close" };
+        // The length of a 304 would be that of the body it does not have (RFC 9110, section 8.6).
+        let length = match self.status {
+            304 => String::new(),
+            _ => format!("Content-Length: {}\r\n", self.body.len() + self.fixed.len()),
+        };
         let mut bytes = format!(
-            "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n\
-             Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n{}\
+            "HTTP/1.1 {} {}\r\nContent-Type: {}\r\n{length}\
+             Cache-Control: {}\r\nX-Content-Type-Options: nosniff\r\n{}\
              Connection: {connection}\r\n\r\n",
             self.status,
             reason(self.status),
             self.content_type,
-            self.body.len(),
+            self.cache,
             self.lines,
         )
         .into_bytes();
@@ -93,6 +139,7 @@ fn reason(status: u16) -> &'static str {
         200 => "OK",
         201 => "Created",
         202 => "Accepted",
+        304 => "Not Modified",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",

@@ -18,7 +18,7 @@
 
 use crate::address::{Address, BackendAddress};
 use crate::config::{Host, MAX_BACKENDS, Weight};
-use crate::pool::{Entrance, NewBackend};
+use crate::pool::{Entrance, Hold, NewBackend};
 use crate::proxy::{AdminCommand, Known};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -96,11 +96,17 @@ pub(crate) struct Overlay {
     pub(crate) weight: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) max_in_flight: Option<NonZeroU32>,
+    /// How well it is, whatever is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) health: Option<Hold>,
 }
 
 /// What is kept over a restart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Kept {
+    /// The strategy the operator chose, as it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) strategy: Option<String>,
     #[serde(default)]
     pub(crate) sets: BTreeMap<String, Set>,
     #[serde(default)]
@@ -347,6 +353,10 @@ impl Roster {
                 let of_set = wanted.and_then(|(_, wanted)| wanted.max_in_flight);
                 AdminCommand::MaxConnections(max.or(of_set))
             }
+            AdminCommand::Hold(hold) => {
+                overlay.health = hold;
+                command
+            }
             AdminCommand::Remove(_) => {
                 if let Some((owner, _)) = wanted {
                     let message = format!(
@@ -365,6 +375,11 @@ impl Roster {
             self.kept.overlays.insert(name.to_owned(), overlay);
         }
         Ok(order)
+    }
+
+    /// The operator has chosen a strategy, as it is written.
+    pub(crate) fn set_strategy(&mut self, strategy: String) {
+        self.kept.strategy = Some(strategy);
     }
 
     /// The weight that the set of a backend gives it, when the operator takes the word back.
@@ -511,6 +526,9 @@ fn lay_over(name: &str, overlay: Overlay, orders: &mut Vec<Order>) {
     if overlay.max_in_flight.is_some() {
         let limit = AdminCommand::MaxConnections(overlay.max_in_flight);
         orders.push(command(limit));
+    }
+    if overlay.health.is_some() {
+        orders.push(command(AdminCommand::Hold(overlay.health)));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The admin interface on scripted sockets, with a clock moved by hand; the roster by itself.
 
-use super::conns::{AdminConnId, AdminConns, MAX_CONNS};
+use super::conns::{AdminConnId, AdminConns, Feed, MAX_CONNS};
 use super::journal::{Journal, KEPT};
 use super::response::Response;
 use super::roster::{Admit, Order, Overlay, Refused, Roster, Set, Wanted};
@@ -236,7 +236,7 @@ fn a_subscriber_that_does_not_read_is_dropped_and_the_others_are_not() {
         conn.1.0.borrow_mut().input.extend(GET);
         stage.conns.ready(conn.0, READABLE, at(0));
         let (id, _) = stage.conns.next_request(&mut stage.scratch, at(0)).unwrap();
-        stage.conns.stream(id, b": start\n\n", at(0));
+        stage.conns.stream(id, Feed::Events, b": start\n\n", at(0));
         conn
     };
     let reads = subscribe(&mut stage, usize::MAX);
@@ -253,6 +253,49 @@ fn a_subscriber_that_does_not_read_is_dropped_and_the_others_are_not() {
     stage.conns.ready(reads.0, READABLE, at(2));
     assert_eq!(stage.requests(at(2)), 0);
     assert_eq!(stage.conns.len(), 0, "it has closed");
+}
+
+#[test]
+fn figures_go_to_those_who_watch_alone() {
+    let mut stage = Stage::new();
+    let follow = |stage: &mut Stage, feed, start: &[u8]| {
+        let conn = stage.connect(usize::MAX, at(0));
+        conn.1.0.borrow_mut().input.extend(GET);
+        stage.conns.ready(conn.0, READABLE, at(0));
+        let (id, _) = stage.conns.next_request(&mut stage.scratch, at(0)).unwrap();
+        stage.conns.stream(id, feed, start, at(0));
+        conn
+    };
+    // It begins with more than may wait later on, as a large pool does.
+    let large = vec![b'x'; 600_000];
+    let watches = follow(&mut stage, Feed::Live, &large);
+    let follows = follow(&mut stage, Feed::Events, b": start\n\n");
+    assert_eq!((stage.conns.subscribers(), stage.conns.watchers()), (2, 1));
+    stage.conns.publish_figures(b"figures\n\n", at(1));
+    stage.conns.publish(b"event\n\n", at(1));
+    assert!(written(&watches.1).ends_with("figures\n\nevent\n\n"));
+    assert!(written(&follows.1).ends_with(": start\n\nevent\n\n"));
+}
+
+#[test]
+fn a_file_is_sent_in_parts_as_the_client_takes_them() {
+    static FILE: [u8; 50_000] = [b'f'; 50_000];
+    let mut stage = Stage::new();
+    let conn = stage.connect(1_000, at(0));
+    conn.1.0.borrow_mut().input.extend(GET);
+    stage.conns.ready(conn.0, READABLE, at(0));
+    let (id, _) = stage.conns.next_request(&mut stage.scratch, at(0)).unwrap();
+    let file = Response::fixed("text/plain", &FILE);
+    stage.conns.respond(id, &file, at(0));
+    assert_eq!(conn.1.0.borrow().written.len(), 1_000);
+    conn.1.0.borrow_mut().room = usize::MAX;
+    stage.conns.ready(conn.0, WRITABLE, at(1));
+    let all = written(&conn.1);
+    let (head, body) = all.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("Content-Length: 50000"), "{head}");
+    assert_eq!(body.as_bytes(), FILE);
+    // The connection carries the next request.
+    assert_eq!(stage.send(&conn, GET, at(2)), 1);
 }
 
 #[test]
@@ -486,6 +529,7 @@ fn the_operators_word_is_kept_until_it_is_taken_back() {
         admit: Some(Admit::Off),
         weight: Some(3),
         max_in_flight: None,
+        health: None,
     };
     assert_eq!(roster.overlay_view("a"), Some(overlay));
     let orders = roster.put("o", set(2, &[wanted("a", Admit::Trial)]), &[known("a")]);

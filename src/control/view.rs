@@ -136,3 +136,16 @@ fn times(times: ResponseTimes) -> Value {
         "max": times.max.as_secs_f64(),
     })
 }
+
+/// Each worker.
+pub(crate) fn workers(origin: Origin<'_>, snapshot: &Snapshot) -> Value {
+    let workers = snapshot.workers.iter().enumerate().map(|(number, worker)| {
+        json!({
+            "id": number,
+            "connections": worker.connections_open,
+            "exchanges": worker.exchanges,
+        })
+    });
+    let workers: Vec<_> = workers.collect();
+    json!({ "boot_id": origin.boot_id, "seq": origin.seq, "workers": workers })
+}

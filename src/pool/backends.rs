@@ -20,8 +20,7 @@ use super::slow_start::Ramps;
 use super::state_change::ChangeLog;
 use super::{Cause, EjectionPolicy, Lease, Sources, State};
 use crate::ids::PoolId;
-use crate::shared::FIRST_PICK;
-use crate::strategy::{BackendId, Candidate, KeySource, Outcome, Rating, Settlement, Strategy};
+use crate::strategy::{BackendId, Candidate, Outcome, Rating, Settlement, Strategy};
 use crate::time::Timestamp;
 use std::mem;
 use std::time::Duration;
@@ -415,14 +414,7 @@ impl Backends {
         let mut pool = Self {
             members: Members::of(pool),
             in_flight: InFlight::default(),
-            picker: Picker {
-                is_keyed: strategy.key_source() != KeySource::None,
-                is_keyed_by_target: strategy.key_source() == KeySource::Target,
-                strategy,
-                next_pick: FIRST_PICK,
-                panic_picks: 0,
-                has_invalid_pick: false,
-            },
+            picker: Picker::new(strategy),
             detection: Detection::default(),
             ramps: Ramps::default(),
             departures: Departures::default(),

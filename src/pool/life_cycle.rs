@@ -15,11 +15,13 @@
 //! Everything is a value in, a value out; callers and times are not known here.
 
 mod ejection;
+mod hold;
 mod queries;
 #[cfg(test)]
 mod tests;
 
 pub use ejection::Grounds;
+pub use hold::Hold;
 
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -110,6 +112,10 @@ pub(super) enum Event {
     Disable,
     /// The operator takes it back.
     Restore,
+    /// The operator has said how well it is, which its [`Hold`] now tells.
+    Held,
+    /// The operator leaves that to measurements again.
+    Released,
     /// The operator removes it.
     Remove,
 }
@@ -127,6 +133,8 @@ impl State {
             Event::Restore => self.restored(),
             Event::Remove => Self::Removed,
             Event::Emptied => self.emptied(),
+            Event::Held => self,
+            Event::Released => self.released(),
             Event::Picked
             | Event::Responded { .. }
             | Event::Unreachable { .. }
@@ -227,6 +235,7 @@ impl State {
             | Event::TimePassed => self,
             Event::Drain | Event::Depart | Event::Emptied => self,
             Event::Disable | Event::Restore | Event::Remove => self,
+            Event::Held | Event::Released => self,
         }
     }
 
@@ -263,6 +272,7 @@ impl State {
             | Event::TimePassed => self,
             Event::Drain | Event::Depart | Event::Emptied => self,
             Event::Disable | Event::Restore | Event::Remove => self,
+            Event::Held | Event::Released => self,
         }
     }
 

@@ -8,7 +8,7 @@ use super::failure_sources::FailedKeys;
 use super::in_flight::Queue;
 use super::latency_outlier::LatencyOutlier;
 use super::outlier::OutlierDetector;
-use super::{Cause, State};
+use super::{Cause, Hold, State};
 use crate::ids::PoolId;
 use crate::strategy::{BackendId, Candidate, Memory, Rng, key};
 use crate::time::Timestamp;
@@ -68,6 +68,8 @@ pub(super) struct Backend {
     pub(super) ejections: u64,
     /// Whether it has had no room for a connection lately.
     pub(super) congestion: Option<Congestion>,
+    /// The operator's word on how well it is. Of the worker that decides.
+    pub(super) hold: Option<Hold>,
 }
 
 /// The first settings of a backend.
@@ -217,6 +219,7 @@ impl Members {
             seated_at: at,
             ejections: 0,
             congestion: None,
+            hold: None,
         };
         self.joined += 1;
         match (self.candidates.get_mut(slot), self.backends.get_mut(slot)) {

@@ -8,7 +8,8 @@
 
 use super::members::{Backend, Members};
 use super::slow_start::Ramps;
-use crate::strategy::{BackendId, Candidate, Strategy};
+use crate::shared::FIRST_PICK;
+use crate::strategy::{BackendId, Candidate, KeySource, Strategy};
 use crate::time::Timestamp;
 
 /// The strategy, and the counters of its picks.
@@ -39,6 +40,26 @@ pub(super) struct PickFor<'a> {
 }
 
 impl Picker {
+    pub(super) fn new(strategy: Box<dyn Strategy>) -> Self {
+        Self {
+            is_keyed: strategy.key_source() != KeySource::None,
+            is_keyed_by_target: strategy.key_source() == KeySource::Target,
+            strategy,
+            next_pick: FIRST_PICK,
+            panic_picks: 0,
+            has_invalid_pick: false,
+        }
+    }
+
+    /// Picks by another strategy from now on.
+    pub(super) fn replace(&mut self, strategy: Box<dyn Strategy>) {
+        *self = Self {
+            next_pick: self.next_pick,
+            panic_picks: self.panic_picks,
+            ..Self::new(strategy)
+        };
+    }
+
     /// Chooses a backend; `None`: there is none, or those that may be picked are full.
     pub(super) fn choose(
         &mut self,

@@ -427,7 +427,9 @@ impl Event {
             | Self::Emptied
             | Self::Disable
             | Self::Restore
-            | Self::Remove => false,
+            | Self::Remove
+            | Self::Held
+            | Self::Released => false,
         }
     }
 }

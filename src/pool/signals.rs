@@ -369,6 +369,7 @@ impl Backends {
         };
         let from = backend.state;
         let to = from.after(event, self.detection.policy.slow_start, now);
+        let to = backend.hold.map_or(to, |hold| hold.over(to));
         if self.sharing.is_some() && !self.may_move(slot, [from, to], event, cause) {
             return;
         }

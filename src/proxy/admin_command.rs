@@ -1,6 +1,7 @@
 //! Admin commands, and how the backend they are for is named.
 
 use crate::address::BackendAddress;
+use crate::pool::Hold;
 use crate::strategy::BackendId;
 use std::fmt;
 use std::num::NonZeroU32;
@@ -19,6 +20,8 @@ pub enum AdminCommand {
     Weight(u32),
     /// Limits its exchanges at once; `None`: as the pool does.
     MaxConnections(Option<NonZeroU32>),
+    /// Says how well it is, whatever is measured; `None`: as it is measured.
+    Hold(Option<Hold>),
     /// Removes it when it has drained, or this time is over.
     Remove(Duration),
 }

@@ -1,6 +1,6 @@
 //! Records finished exchanges: metrics and access log learn from the record alone.
 
-use crate::telemetry::{AccessLog, Metrics, Record, RequestTexts, ServedBy};
+use crate::telemetry::{AccessLog, Metrics, Record, RequestTexts, Sample, ServedBy, Watch};
 use crate::time::Timestamp;
 use std::mem;
 use std::time::Duration;
@@ -10,15 +10,21 @@ use std::time::Duration;
 pub(super) struct ExchangeLog {
     pub(super) metrics: Metrics,
     access_log: AccessLog,
+    /// The last exchanges, while somebody watches.
+    watch: Option<Box<Watch>>,
+    /// Whether a record is to be looked at beyond being counted: for the log, or the watch.
+    is_followed: bool,
     lines: Vec<u8>,
     /// The wall-clock time at [`Timestamp::ZERO`], since the Unix epoch.
     wall_at_zero: Duration,
 }
 
 impl ExchangeLog {
-    pub(super) const fn new(metrics: Metrics, access_log: AccessLog) -> Self {
+    pub(super) fn new(metrics: Metrics, access_log: AccessLog) -> Self {
         Self {
             metrics,
+            watch: None,
+            is_followed: access_log.is_on(),
             access_log,
             lines: Vec::new(),
             wall_at_zero: Duration::ZERO,
@@ -40,11 +46,28 @@ impl ExchangeLog {
         now: Timestamp,
     ) {
         self.metrics.record(record);
+        // One look for both, so that a plain request does not pay for being watched now and then.
+        if !self.is_followed {
+            return;
+        }
         if self.access_log.is_on() {
             let wall = self.wall_clock(now);
             self.access_log
                 .append(&mut self.lines, wall, record, &request(), served_by());
         }
+        if let Some(watch) = &mut self.watch
+            && !watch.note(record, now)
+        {
+            self.watch = None;
+            self.is_followed = self.access_log.is_on();
+        }
+    }
+
+    /// The exchanges that have ended since the last look. The watch begins with the first.
+    pub(super) fn look(&mut self, now: Timestamp) -> Vec<Sample> {
+        self.is_followed = true;
+        let watch = self.watch.get_or_insert_with(|| Box::new(Watch::new(now)));
+        watch.look(now)
     }
 
     /// The wall clock at `now`, since the Unix epoch.

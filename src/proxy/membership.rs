@@ -135,6 +135,12 @@ impl<N: Network> Proxy<N> {
         self.traffic.pools.get(id.pool()).backends.name(id)
     }
 
+    /// The weight of a backend.
+    pub(crate) fn weight(&self, id: BackendId) -> u32 {
+        let candidates = self.traffic.pools.get(id.pool()).backends.candidates();
+        candidates.get(id.slot()).map_or(0, |it| it.weight)
+    }
+
     /// Where in its life a backend is.
     pub(crate) fn backend_state(&self, id: BackendId) -> Option<State> {
         self.traffic.pools.get(id.pool()).backends.state(id)

@@ -19,6 +19,7 @@
 //! | `connections` | the tables of connections and exchanges, and closing |
 //! | `timers`, `run_queue`, `outbox`, `exchange_log`, `codec` | one concern each, lent for a call |
 //! | `activity` | what is under way, for a snapshot |
+//! | `steering` | a pool's strategy, changed while it serves |
 //! | `membership` | backends that come and go |
 //! | `health_checks`, `heartbeats` | what tells of backends besides exchanges |
 
@@ -43,6 +44,7 @@ mod report;
 mod request_id;
 mod routes;
 mod run_queue;
+mod steering;
 mod timers;
 mod traffic;
 mod worker_message;
@@ -58,6 +60,7 @@ pub use network::{Network, Token};
 pub use report::Report;
 pub use request_id::RequestIds;
 pub use routes::Routes;
+pub use steering::NewStrategy;
 pub use worker_message::Message;
 
 use crate::address::ClientAddress;
@@ -482,6 +485,7 @@ impl<N: Network> Proxy<N> {
                     .tell_others(pool, Message::Limited(pool, backend, max));
                 is_here
             }
+            AdminCommand::Hold(hold) => backends.hold(backend, hold, now),
             AdminCommand::Remove(drain) => backends.depart(backend, now + drain, now),
         };
         is_here.then_some(backend)
@@ -553,6 +557,7 @@ impl<N: Network> Proxy<N> {
                 let backends = &mut self.traffic.pools.get_mut(pool).backends;
                 backends.set_weight(backend, weight);
             }
+            Message::Steered(pool, strategy) => self.follow_strategy(pool, &strategy, now),
             Message::Limited(pool, backend, max) => {
                 self.traffic.pools.get_mut(pool).limit(backend, max);
             }

@@ -3,6 +3,7 @@
 //! The first worker decides about backends and checks them. Its decisions go to all others; what
 //! the others notice goes to the first. How a message travels is the worker's matter.
 
+use super::NewStrategy;
 use crate::pool::{Admitted, PoolId, Signal, StateChange};
 use crate::strategy::BackendId;
 use std::mem;
@@ -23,6 +24,8 @@ pub enum Message {
     Weighed(PoolId, BackendId, u32),
     /// To the others: a backend has another limit of exchanges at once; `None`: that of the pool.
     Limited(PoolId, BackendId, Option<u32>),
+    /// To the others: a pool picks by another strategy, or forgets what it has learned.
+    Steered(PoolId, NewStrategy),
     /// To the others: a backend was added.
     Added(PoolId, Admitted),
     /// To the first: a worker has let go of a backend that was removed.
@@ -56,6 +59,7 @@ impl Message {
                 | Self::Silent(..)
                 | Self::Weighed(..)
                 | Self::Limited(..)
+                | Self::Steered(..)
                 | Self::Added(..)
                 | Self::LetGo(..)
                 | Self::Changed(..),

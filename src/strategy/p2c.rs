@@ -5,7 +5,8 @@
 //! *Cost of a pick*: constant, as for [`random`](super::Random).
 
 use super::random::Lot;
-use super::{BackendId, Candidate, Entry, KeyKind, Strategy};
+use super::rating::rate_lot;
+use super::{BackendId, Candidate, Entry, KeyKind, Rating, Strategy};
 use crate::time::Timestamp;
 
 /// Draws for a second backend that differs from the first.
@@ -59,6 +60,18 @@ impl Strategy for TwoChoices {
             second.id
         } else {
             first.id
+        })
+    }
+
+    fn explain(&self, candidates: &[Candidate], _: u64, _: Timestamp) -> Vec<Rating> {
+        rate_lot(candidates, |percent, candidate| {
+            let Candidate {
+                in_flight, weight, ..
+            } = candidate;
+            format!(
+                "one of two drawn, each with {percent:.0} %; the less busy is taken: \
+                 {in_flight} in flight / weight {weight}"
+            )
         })
     }
 

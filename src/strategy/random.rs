@@ -4,7 +4,8 @@
 //! *Cost of a pick*: constant while most backends may be picked and weights are alike; else one
 //! look at every backend.
 
-use super::{BackendId, Candidate, Entry, KeyKind, Rng, Strategy};
+use super::rating::rate_lot;
+use super::{BackendId, Candidate, Entry, KeyKind, Rating, Rng, Strategy};
 use crate::time::Timestamp;
 
 /// Draws before falling back to one look at every backend.
@@ -44,6 +45,12 @@ impl Strategy for Random {
 
     fn pick(&mut self, candidates: &[Candidate], _: u64, _: Timestamp) -> Option<BackendId> {
         self.lot.draw(candidates).map(|c| c.id)
+    }
+
+    fn explain(&self, candidates: &[Candidate], _: u64, _: Timestamp) -> Vec<Rating> {
+        rate_lot(candidates, |percent, candidate| {
+            format!("drawn with {percent:.0} % (weight {})", candidate.weight)
+        })
     }
 
     fn changed(&mut self, candidates: &[Candidate], _: Timestamp) {

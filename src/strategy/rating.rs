@@ -35,6 +35,49 @@ pub(super) fn rate_each(
     live.map(explain).collect()
 }
 
+/// Rates each live candidate by its place in `order`, 0 being the next pick. Those that are not in it
+/// have no cost.
+pub(super) fn rate_in_order(
+    candidates: &[Candidate],
+    order: &[BackendId],
+    reason: impl Fn(Option<usize>, &Candidate) -> String,
+) -> Vec<Rating> {
+    let live = candidates.iter().filter(|candidate| candidate.live);
+    let rate = |candidate: &Candidate| {
+        let place = order.iter().position(|id| *id == candidate.id);
+        Rating {
+            backend: candidate.id,
+            pickable: candidate.pickable,
+            cost: place.map(|place| place as f64),
+            reason: reason(place, candidate),
+        }
+    };
+    live.map(rate).collect()
+}
+
+/// Rates each live candidate of a draw by lot, which compares no costs.
+pub(super) fn rate_lot(
+    candidates: &[Candidate],
+    reason: impl Fn(f64, &Candidate) -> String,
+) -> Vec<Rating> {
+    let pickable = candidates.iter().filter(|candidate| candidate.pickable);
+    let total: u64 = pickable.map(|candidate| u64::from(candidate.weight)).sum();
+    let live = candidates.iter().filter(|candidate| candidate.live);
+    let rate = |candidate: &Candidate| {
+        let percent = match candidate.pickable {
+            true => f64::from(candidate.weight) * 100.0 / total.max(1) as f64,
+            false => 0.0,
+        };
+        Rating {
+            backend: candidate.id,
+            pickable: candidate.pickable,
+            cost: None,
+            reason: reason(percent, candidate),
+        }
+    };
+    live.map(rate).collect()
+}
+
 /// Ratings of a strategy that compares no costs.
 pub(super) fn rate_without_cost(candidates: &[Candidate]) -> Vec<Rating> {
     let explain = |candidate: &Candidate| Rating {
@@ -50,7 +93,9 @@ pub(super) fn rate_without_cost(candidates: &[Candidate]) -> Vec<Rating> {
 #[cfg(test)]
 mod tests {
     use crate::pool::Backends;
-    use crate::strategy::{LeastConnections, LeastResponseTime, Outcome, RoundRobin};
+    use crate::strategy::{
+        LeastConnections, LeastResponseTime, NToOne, Outcome, Random, RoundRobin, StrategySpec,
+    };
     use crate::time::Timestamp;
 
     /// Over traffic that leaves queues.
@@ -89,13 +134,37 @@ mod tests {
         }
     }
 
+    /// Those that go by an order say which place each backend has.
     #[test]
-    fn a_strategy_without_costs_shows_in_flight() {
-        let backends = [("a".to_owned(), 1), ("b".to_owned(), 1)];
-        let pool = Backends::new(backends, RoundRobin::ENTRY.spec().build(1), 1);
+    fn the_first_in_order_is_picked() {
+        let maglev: StrategySpec = "ip-maglev".parse().unwrap();
+        let ring: StrategySpec = "ip-hash".parse().unwrap();
+        for spec in [RoundRobin::ENTRY.spec(), NToOne::ENTRY.spec(), maglev, ring] {
+            let backends = (0..7).map(|n| (format!("s{n}"), 1 + n % 3));
+            let mut pool = Backends::new(backends, spec.build(1), 1);
+            let mut leases = Vec::new();
+            for key in 1..300 {
+                let explained = pool.explain(key * 7_919, Timestamp::ZERO);
+                assert_eq!(explained.len(), 7);
+                let first = explained.iter().find(|e| e.cost == Some(0.0)).unwrap();
+                let lease = pool.pick(key * 7_919, &[], Timestamp::ZERO).unwrap();
+                assert_eq!(first.backend, lease.backend(), "{spec:?}, pick {key}");
+                leases.push(lease);
+                if key % 5 == 0 {
+                    let lease: crate::pool::Lease = leases.swap_remove(0);
+                    pool.settle(lease, Outcome::Inconclusive, Timestamp::ZERO);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_draw_by_lot_shows_the_chance_of_each() {
+        let backends = [("a".to_owned(), 3), ("b".to_owned(), 1)];
+        let pool = Backends::new(backends, Random::ENTRY.spec().build(1), 1);
         let explained = pool.explain(0, Timestamp::ZERO);
-        assert_eq!(explained.len(), 2);
         assert!(explained.iter().all(|e| e.cost.is_none() && e.pickable));
-        assert_eq!(explained[0].reason, "0 in flight");
+        assert_eq!(explained[0].reason, "drawn with 75 % (weight 3)");
+        assert_eq!(explained[1].reason, "drawn with 25 % (weight 1)");
     }
 }

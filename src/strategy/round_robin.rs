@@ -10,12 +10,15 @@
 //! that had their turn already, so they share one account and take turns within it. A backend that
 //! may not be picked loses its turns to the others, in proportion to their weights.
 
-use super::{BackendId, Candidate, Entry, KeyKind, Strategy};
+use super::rating::rate_in_order;
+use super::{BackendId, Candidate, Entry, KeyKind, Rating, Strategy};
 use crate::time::Timestamp;
 
 /// Turns that may be lost in one pick, per backend of the pool; then the least recently picked
 /// backend is taken.
 const LOST_TURNS: usize = 4;
+/// Turns looked ahead to explain the order.
+const MAX_AHEAD: usize = 2_048;
 
 /// Each backend in turn.
 #[derive(Clone, Debug, Default)]
@@ -139,6 +142,25 @@ impl Strategy for RoundRobin {
         } else {
             self.pick_weighted(candidates)
         }
+    }
+
+    fn explain(&self, candidates: &[Candidate], _: u64, now: Timestamp) -> Vec<Rating> {
+        let mut ahead = self.clone();
+        let mut order = Vec::new();
+        let total: u32 = candidates.iter().map(|c| c.weight).sum();
+        // A full round, in which each has had a turn.
+        for _ in 0..(total as usize).min(MAX_AHEAD) {
+            if let Some(next) = ahead.pick(candidates, 0, now)
+                && !order.contains(&next)
+            {
+                order.push(next);
+            }
+        }
+        rate_in_order(candidates, &order, |place, candidate| match place {
+            Some(0) => format!("it is its turn (weight {})", candidate.weight),
+            Some(place) => format!("its turn is after {place} others"),
+            None => "no turn".to_owned(),
+        })
     }
 
     fn changed(&mut self, candidates: &[Candidate], _: Timestamp) {

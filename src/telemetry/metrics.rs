@@ -47,6 +47,18 @@ struct Counted {
     stats: BackendStats,
 }
 
+impl Counted {
+    fn without_times(&self) -> Self {
+        let stats = BackendStats {
+            picks: self.stats.picks,
+            counters: self.stats.counters,
+            response_times: ResponseTimeHistogram::default(),
+            faults: self.stats.faults.clone(),
+        };
+        Self { id: self.id, stats }
+    }
+}
+
 impl Metrics {
     /// All zero; the uptime counts from `now`.
     #[must_use]
@@ -163,6 +175,22 @@ impl Metrics {
             if let Some(own) = id.and_then(|id| self.stats_of(id)) {
                 own.add(stats);
             }
+        }
+    }
+
+    /// The same counters without the response times, whose histograms take long to copy and to add.
+    #[must_use]
+    pub fn without_times(&self) -> Self {
+        let bare = |of: &Vec<Counted>| of.iter().map(Counted::without_times).collect();
+        Self {
+            started_at: self.started_at,
+            connections_accepted: self.connections_accepted,
+            totals: self.totals,
+            faults: self.faults.clone(),
+            pools: self.pools.clone(),
+            removed: ResponseTimeHistogram::default(),
+            backends: bare(&self.backends),
+            other_pools: self.other_pools.iter().map(bare).collect(),
         }
     }
 

@@ -28,6 +28,7 @@ mod record;
 mod response_times;
 mod snapshot;
 mod summary;
+mod watch;
 
 pub use access_log::AccessLogFormat;
 pub use counters::{Counters, FaultCounts, StatusCounts};
@@ -40,6 +41,7 @@ pub use response_times::ResponseTimes;
 pub use snapshot::{Activity, BackendSnapshot, PoolSnapshot, Snapshot, Standing, WorkerSnapshot};
 pub use summary::Summary;
 pub(crate) use summary::{Table, count, share, span};
+pub(crate) use watch::Watch;
 
 /// Items for the command, the benches and the tests.
 pub(crate) mod internal {
@@ -49,4 +51,5 @@ pub(crate) mod internal {
     pub use super::metrics::Metrics;
     pub use super::record::{Record, RequestTexts};
     pub use super::snapshot::BackendView;
+    pub use super::watch::Sample;
 }

@@ -5,7 +5,7 @@
 
 use super::event_loop::EventLoop;
 use super::mailbox::{Command, Inbox, WorkerMessage};
-use super::report::{WorkerReport, snapshot};
+use super::report::{Question, WorkerReport, snapshot};
 use super::subscribers::Subscribers;
 use crate::net::LogWriter;
 use crate::telemetry::TurnPhase;
@@ -75,8 +75,9 @@ impl EventLoop {
                 None => return false,
                 Some(WorkerMessage::Serve(accepted)) => self.take_over(accepted, now),
                 Some(WorkerMessage::Backend(message)) => self.proxy.receive(*message, now),
-                Some(WorkerMessage::AskReport(ticket)) => {
-                    let report = self.report(now);
+                Some(WorkerMessage::AskReport(asked)) => {
+                    let (ticket, question) = *asked;
+                    let report = self.report(&question, now);
                     if let Some(other_workers) = &mut self.other_workers {
                         other_workers.report(ticket, report);
                     }
@@ -107,7 +108,11 @@ impl EventLoop {
         let subscribers = &mut self.control.subscribers;
         match command {
             Command::Report(reply) => {
-                let _ = reply.send(self.report(now));
+                let question = Question {
+                    with_times: true,
+                    ..Question::default()
+                };
+                let _ = reply.send(self.report(&question, now));
             }
             Command::Snapshot(others, reply) => {
                 let log = self.log.as_ref().map(LogWriter::stats);
@@ -133,11 +138,8 @@ impl EventLoop {
         }
     }
 
-    pub(super) fn report(&self, now: Timestamp) -> WorkerReport {
-        WorkerReport {
-            proxy: self.proxy.report(now),
-            loop_stats: self.stats.clone(),
-        }
+    pub(super) fn report(&mut self, question: &Question, now: Timestamp) -> WorkerReport {
+        WorkerReport::of(question, &mut self.proxy, &self.stats, now)
     }
 
     fn stop(&mut self, now: Timestamp) {

@@ -122,6 +122,7 @@ impl EventLoop {
         for (pool, orders) in orders.unwrap_or_default() {
             new.carry_out(pool, orders, now);
         }
+        new.restore_strategies(now);
         Ok(new)
     }
 

@@ -6,7 +6,7 @@
 //! in an [`Outbox`](super::outbox::Outbox) and serves the connection itself. Stopping is a flag, so
 //! it always gets through.
 
-use super::report::WorkerReport;
+use super::report::{Question, WorkerReport};
 use crate::heartbeat::HeartbeatEvent;
 use crate::ids::PoolId;
 use crate::net::Accepted;
@@ -54,7 +54,7 @@ pub(crate) enum WorkerMessage {
     /// News of a backend.
     Backend(Box<Message>),
     /// To another: asks for what it has counted, under this number.
-    AskReport(u64),
+    AskReport(Box<(u64, Question)>),
     /// To the first: what a worker has counted.
     Report(Box<(u64, WorkerReport)>),
 }

@@ -21,4 +21,4 @@ pub(crate) use admin::AdminParts;
 pub(crate) use event_loop::{EventLoop, Finished, LoopParts};
 pub(crate) use mailbox::{Command, Inbox, Mailbox, Untaken, mailbox};
 pub(crate) use other_workers::OtherWorkers;
-pub(crate) use report::{WorkerReport, snapshot};
+pub(crate) use report::{Question, WorkerReport, light_snapshot, snapshot};

@@ -5,7 +5,7 @@
 
 use super::mailbox::{Mailbox, WorkerMessage};
 use super::outbox::Outbox;
-use super::report::WorkerReport;
+use super::report::{Question, WorkerReport};
 use crate::net::Accepted;
 use crate::proxy::Message;
 use crate::shared::ConnectionLimit;
@@ -115,11 +115,16 @@ impl OtherWorkers {
     }
 
     /// Asks another worker for what it has counted. Returns whether it had room for the question.
-    pub(super) fn ask_report(&self, worker: usize, ticket: u64) -> bool {
+    pub(super) fn ask_report(&self, worker: usize, ticket: u64, question: &Question) -> bool {
         let Some(other) = self.mailboxes.get(worker) else {
             return true;
         };
-        let is_asked = other.try_send(WorkerMessage::AskReport(ticket)).is_ok();
+        let is_asked = other
+            .try_send(WorkerMessage::AskReport(Box::new((
+                ticket,
+                question.clone(),
+            ))))
+            .is_ok();
         other.wake();
         is_asked
     }

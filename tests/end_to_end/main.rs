@@ -22,6 +22,7 @@ mod bulk;
 mod command_line;
 mod config_file;
 mod conformance;
+mod dashboard;
 mod faults;
 mod health;
 mod heartbeats;

@@ -76,11 +76,16 @@ fn every_operation_answers_as_it_is_described() {
     let (newer, older, none) = (set(2, one.clone()), set(1, one), set(3, json!([])));
     let owned = "/v1/pools/{pool}/sets/{owner}";
     let backends = "/v1/pools/{pool}/backends";
+    let explain = "/v1/pools/{pool}/explain";
+    let strategy = r#"{"strategy": "ip-hash"}"#;
     let of = |verb: &str| format!("{backends}/{{name}}{verb}");
     let requests: Vec<(&str, String, &str, u16)> = vec![
         ("GET", "/healthz".into(), "", 200),
         ("GET", "/readyz".into(), "", 200),
         ("GET", "/metrics".into(), "", 200),
+        ("GET", "/v1/listeners".into(), "", 200),
+        ("GET", "/v1/routes".into(), "", 200),
+        ("GET", "/v1/workers".into(), "", 200),
         ("GET", "/v1/pools".into(), "", 200),
         ("GET", "/v1/pools/{pool}".into(), "", 200),
         ("POST", backends.into(), &new, 201),
@@ -94,6 +99,23 @@ fn every_operation_answers_as_it_is_described() {
         ("POST", of("/disable"), "", 200),
         ("GET", "/v1/pools/{pool}".into(), "", 200),
         ("POST", of("/enable"), "", 200),
+        ("PUT", of("/health"), r#"{"health": "down"}"#, 200),
+        ("GET", "/v1/pools/{pool}".into(), "", 200),
+        ("PUT", of("/health"), r#"{"health": "auto"}"#, 200),
+        ("PUT", of("/health"), r#"{"health": "ill"}"#, 400),
+        ("PUT", "/v1/pools/{pool}".into(), strategy, 200),
+        (
+            "PUT",
+            "/v1/pools/{pool}".into(),
+            r#"{"strategy": "best"}"#,
+            400,
+        ),
+        ("POST", "/v1/pools/{pool}/clear-learned".into(), "", 200),
+        ("GET", format!("{explain}?key=10.0.0.1"), "", 200),
+        ("GET", explain.into(), "", 200),
+        ("GET", format!("{explain}?key=nobody"), "", 400),
+        ("GET", format!("{explain}?backend=nobody"), "", 404),
+        ("GET", "/v1/live?after=x".into(), "", 400),
         ("DELETE", of("?drain=x"), "", 400),
         ("DELETE", of(""), "", 202),
         ("DELETE", of(""), "", 404),
@@ -111,7 +133,11 @@ fn every_operation_answers_as_it_is_described() {
         let asked = path.replace("{pool}", "default").replace("{name}", "b");
         let said = admin.ask(method, &asked.replace("{owner}", "o"), "", body);
         assert_eq!(said.status, status, "{method} {path} {body}: {said:?}");
-        let template = path.split('?').next().unwrap().replace("/c", "/{name}");
+        let template = path.split('?').next().unwrap();
+        let template = match template.strip_suffix("/c") {
+            Some(backends) => format!("{backends}/{{name}}"),
+            None => template.to_owned(),
+        };
         let operation = &whole["paths"][&template][method.to_lowercase()];
         let response = &operation["responses"][status.to_string()];
         assert!(
@@ -130,8 +156,8 @@ fn every_operation_answers_as_it_is_described() {
             seen.insert(format!("{method} {template}"));
         }
     }
-    // Its own test follows it.
-    seen.insert("GET /v1/events".to_owned());
+    // Tests of their own follow them.
+    seen.extend(["GET /v1/events", "GET /v1/live"].map(str::to_owned));
     let paths = whole["paths"].as_object().unwrap().iter();
     let described: BTreeSet<_> = paths
         .flat_map(|(path, operations)| {

@@ -26,6 +26,8 @@ pub enum Grounds {
     /// Its heartbeats are missing, or say that it is dead, and have to be well before it is
     /// attempted again.
     Heartbeats,
+    /// The operator says so, and has to take it back.
+    Operator,
 }
 
 impl State {
@@ -84,6 +86,7 @@ impl State {
             | Event::TimePassed => self,
             Event::Drain | Event::Depart | Event::Emptied => self,
             Event::Disable | Event::Restore | Event::Remove => self,
+            Event::Held | Event::Released => self,
         }
     }
 
@@ -129,7 +132,7 @@ impl State {
             Self::Ejected { grounds, .. } => match grounds {
                 Grounds::Unreachable => true,
                 Grounds::Checks { .. } => passes > 1,
-                Grounds::Answers | Grounds::Heartbeats => false,
+                Grounds::Answers | Grounds::Heartbeats | Grounds::Operator => false,
             },
             Self::Initial | Self::Healthy | Self::SlowStart { .. } | Self::Probation { .. } => {
                 false

@@ -36,7 +36,7 @@ impl State {
             Self::Ejected { grounds, .. } => match grounds {
                 Grounds::Answers => true,
                 Grounds::Checks { responds } => responds,
-                Grounds::Unreachable | Grounds::Heartbeats => false,
+                Grounds::Unreachable | Grounds::Heartbeats | Grounds::Operator => false,
             },
             Self::Draining | Self::Disabled | Self::Removed => false,
         }

@@ -20,8 +20,11 @@ pub use maglev::Maglev;
 pub use ring::Ring;
 
 use super::least_connections::least;
+use super::rating::{rate_in_order, rate_lot};
 use super::rng::mix;
-use super::{BackendId, BuildArgs, Candidate, Entry, KeyKind, KeySource, Settlement, Strategy};
+use super::{
+    BackendId, BuildArgs, Candidate, Entry, KeyKind, KeySource, Rating, Settlement, Strategy,
+};
 use crate::time::Timestamp;
 use bound::Bound;
 
@@ -59,6 +62,9 @@ hashing_entries! {
     COOKIE_MAGLEV = "cookie-maglev", Maglev, Cookie,
         "as cookie-hash, with evener shares; changes move a few more keys";
 }
+
+/// Steps along the order of a key that are looked at to explain it.
+const MAX_STEPS: usize = 16_384;
 
 fn build<P: Placement + 'static>(args: BuildArgs) -> Box<dyn Strategy> {
     Box::new(Hashing::<P>::new(args.name, args.key, args.load_bound))
@@ -117,6 +123,45 @@ impl<P: Placement> Strategy for Hashing<P> {
         };
         self.bound.dispatched(chosen.is_some());
         chosen
+    }
+
+    fn explain(&self, candidates: &[Candidate], key: u64, _: Timestamp) -> Vec<Rating> {
+        if key == 0 {
+            let chosen: Vec<_> = least(candidates.iter()).map(|c| c.id).into_iter().collect();
+            return match chosen.is_empty() {
+                true => rate_lot(candidates, |_, _| "passed over".to_owned()),
+                false => rate_in_order(candidates, &chosen, |_, candidate| {
+                    let count = candidate.in_flight;
+                    format!("no key was given, so the least busy is taken: {count} in flight")
+                }),
+            };
+        }
+        let walk = self.placement.walk(mix(key));
+        let mut order = Vec::new();
+        let mut left: Vec<_> = candidates.iter().map(|c| c.live.then_some(c.id)).collect();
+        for slot in walk.clone().take(MAX_STEPS) {
+            order.extend(left.get_mut(slot).and_then(Option::take));
+        }
+        let homes = order.clone();
+        let chosen = self.bound.first(candidates, walk);
+        order.retain(|id| chosen != Some(*id));
+        order.splice(0..0, chosen);
+        rate_in_order(candidates, &order, |place, candidate| {
+            let count = candidate.in_flight;
+            match (place, homes.iter().position(|id| *id == candidate.id)) {
+                (Some(0), Some(0)) => format!("the key belongs here ({count} in flight)"),
+                (Some(0), _) => format!(
+                    "those before it in the key's order are out or have more than their share \
+                     ({count} in flight here)"
+                ),
+                (_, Some(0)) => format!(
+                    "the key belongs here, but it is out or has more than its share ({count} in \
+                     flight)"
+                ),
+                (_, Some(home)) => format!("would be asked after {home} others of the key's order"),
+                (_, None) => "far down the key's order".to_owned(),
+            }
+        })
     }
 
     fn settled(&mut self, _: &[Candidate], _: &Settlement, _: Timestamp) {

@@ -2,7 +2,7 @@
 
 use super::Admin;
 use super::change::no_pool;
-use crate::control::conns::{AdminConnId, MAX_CONNS};
+use crate::control::conns::{AdminConnId, Feed, MAX_CONNS};
 use crate::control::journal::as_stream;
 use crate::control::response::Response;
 use crate::control::route::{Call, PoolCall, Shown, route};
@@ -59,13 +59,26 @@ impl EventLoop {
     fn answer(&mut self, admin: &mut Admin, id: AdminConnId, call: Call, now: Timestamp) {
         let response = match call {
             Call::Show(shown) => return admin.waiting.push((id, shown)),
-            Call::Events(after) => return subscribe(admin, id, after, now),
+            Call::Events(after) => {
+                return subscribe(admin, id, after, Feed::Events, "", now);
+            }
             Call::Health => Response::text(200, "text/plain", "ok\n".to_owned()),
             Call::Index => index(),
+            Call::Page(page, known) => page.response(known.as_deref()),
+            Call::Listeners => {
+                Response::json(200, &json!({ "listeners": admin.topology.listeners }))
+            }
+            Call::Routes => Response::json(200, &json!({ "routes": admin.topology.routes })),
             Call::Of(name, call) => match (self.proxy.pool_id(&name), call) {
                 (None, _) => no_pool(&name),
                 (Some(_), PoolCall::Show) => {
                     return admin.waiting.push((id, Shown::Pool(name)));
+                }
+                (Some(pool), PoolCall::Explain(question)) => {
+                    match self.explanation(pool, question) {
+                        Ok(shown) => return admin.waiting.push((id, shown)),
+                        Err(response) => response,
+                    }
                 }
                 (Some(pool), call) => self.answer_of_pool(admin, pool, call, now),
             },
@@ -84,8 +97,10 @@ impl EventLoop {
             return no_pool("");
         };
         match call {
-            // It waits for the counts of all workers.
-            PoolCall::Show => no_pool(""),
+            // They wait for what all workers say.
+            PoolCall::Show | PoolCall::Explain(_) => no_pool(""),
+            PoolCall::Strategy(spec, text) => self.set_strategy(admin, pool, spec, text, now),
+            PoolCall::ClearLearned => self.clear_learned(admin, pool, now),
             PoolCall::Set(owner) => match roster.set(&owner) {
                 Some(set) => Response::json(200, set),
                 None => no_set(&owner),
@@ -109,7 +124,15 @@ impl EventLoop {
     }
 }
 
-fn subscribe(admin: &mut Admin, id: AdminConnId, after: Option<u64>, now: Timestamp) {
+/// Begins a stream of events. One of figures begins with `figures`.
+pub(super) fn subscribe(
+    admin: &mut Admin,
+    id: AdminConnId,
+    after: Option<u64>,
+    feed: Feed,
+    figures: &str,
+    now: Timestamp,
+) {
     if admin.conns.subscribers() >= MAX_SUBSCRIBERS {
         let message = format!("{MAX_SUBSCRIBERS} streams of events are open already");
         let response = Response::error(503, "busy", message).with_field("Retry-After", "5");
@@ -125,7 +148,8 @@ fn subscribe(admin: &mut Admin, id: AdminConnId, after: Option<u64>, now: Timest
             start.push_str(&as_stream(seq, text));
         }
     }
-    admin.conns.stream(id, start.as_bytes(), now);
+    start.push_str(figures);
+    admin.conns.stream(id, feed, start.as_bytes(), now);
 }
 
 fn no_set(owner: &str) -> Response {
@@ -141,14 +165,20 @@ fn index() -> Response {
                 "GET /healthz",
                 "GET /readyz",
                 "GET /metrics",
+                "GET /v1/listeners",
+                "GET /v1/routes",
+                "GET /v1/workers",
                 "GET /v1/pools",
-                "GET /v1/pools/{pool}",
+                "GET, PUT /v1/pools/{pool}",
+                "GET /v1/pools/{pool}/explain?key=KEY&backend=NAME",
+                "POST /v1/pools/{pool}/clear-learned",
                 "POST /v1/pools/{pool}/backends",
                 "DELETE /v1/pools/{pool}/backends/{name}?drain=SECONDS",
                 "POST /v1/pools/{pool}/backends/{name}/drain|undrain|disable|enable",
-                "PUT /v1/pools/{pool}/backends/{name}/weight|max_in_flight",
+                "PUT /v1/pools/{pool}/backends/{name}/weight|max_in_flight|health",
                 "GET, PUT /v1/pools/{pool}/sets/{owner}",
                 "GET /v1/events",
+                "GET /v1/live",
             ],
         }),
     )

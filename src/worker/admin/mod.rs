@@ -6,6 +6,7 @@
 //! | file | owns |
 //! |---|---|
 //! | `answer` | which request is answered how |
+//! | `steer` | the requests that change how a whole pool picks |
 //! | `change` | the requests that change a pool |
 //! | `gather` | asking the other workers, and the answers made of all their counts |
 //! | `record` | the events: what is noted and kept |
@@ -14,18 +15,22 @@ mod answer;
 mod change;
 mod gather;
 mod record;
+mod steer;
 
 use super::accept::concerns_one_connection;
 use super::report::WorkerReport;
 use crate::control::conns::{AdminConnId, AdminConns};
 use crate::control::guard::Guard;
 use crate::control::journal::Journal;
+use crate::control::live::Live;
 use crate::control::roster::{Order, Roster};
 use crate::control::route::Shown;
 use crate::control::state;
+use crate::control::topology::Topology;
 use crate::net::{Listener, StateFile, Stream, SystemNetwork};
 use crate::pool::PoolId;
 use crate::proxy::Proxy;
+use crate::strategy::StrategySpec;
 use crate::time::Timestamp;
 use gather::{ASK_PAUSE, Gathering};
 use mio::{Interest, Registry, Token};
@@ -54,6 +59,9 @@ pub(crate) struct AdminParts {
     /// What was kept over the restart, and where it is kept.
     pub(crate) kept: state::Pools,
     pub(crate) state_file: Option<StateFile>,
+    /// Of each pool.
+    pub(crate) strategies: Vec<StrategySpec>,
+    pub(crate) topology: Topology,
 }
 
 /// The admin interface.
@@ -67,6 +75,10 @@ pub(in crate::worker) struct Admin {
     rosters: Vec<(String, Roster)>,
     journal: Journal,
     state_file: Option<StateFile>,
+    /// Of each pool, by number, as the operator chose it last.
+    strategies: Vec<StrategySpec>,
+    topology: Topology,
+    live: Live,
     waiting: Vec<(AdminConnId, Shown)>,
     gathering: Option<Gathering>,
     next_ticket: u64,
@@ -104,6 +116,9 @@ impl Admin {
             rosters,
             journal: Journal::default(),
             state_file: parts.state_file,
+            strategies: parts.strategies,
+            topology: parts.topology,
+            live: Live::default(),
             waiting: Vec::new(),
             gathering: None,
             next_ticket: 0,
@@ -135,6 +150,10 @@ impl Admin {
         if self.is_called || self.conns.has_unread() {
             return Timestamp::ZERO;
         }
+        let tick = match self.conns.watchers() {
+            0 => Timestamp::NEVER,
+            _ => self.live.due_at(),
+        };
         let gathering = self.gathering.as_ref();
         let reports = gathering.map_or(Timestamp::NEVER, |gathering| {
             match gathering.unasked.is_empty() {
@@ -142,7 +161,11 @@ impl Admin {
                 false => now + ASK_PAUSE,
             }
         });
-        self.conns.next_wakeup().min(reports)
+        match gathering {
+            // A tick that is due asks the others once, and waits for them.
+            Some(_) => self.conns.next_wakeup().min(reports),
+            None => self.conns.next_wakeup().min(tick),
+        }
     }
 
     /// A worker has reported.

@@ -5,7 +5,7 @@ use crate::control::journal::as_stream;
 use crate::control::state;
 use crate::control::view::Origin;
 use crate::net::SystemNetwork;
-use crate::pool::{PoolId, State, StateChange};
+use crate::pool::{Hold, PoolId, State, StateChange};
 use crate::proxy::{AdminCommand, Proxy};
 use crate::time::Timestamp;
 use serde_json::{Value, json};
@@ -109,6 +109,9 @@ pub(super) fn describe(command: AdminCommand) -> String {
         AdminCommand::Weight(weight) => format!("weight {weight}"),
         AdminCommand::MaxConnections(None) => "no max_in_flight".to_owned(),
         AdminCommand::MaxConnections(Some(max)) => format!("max_in_flight {max}"),
+        AdminCommand::Hold(Some(Hold::Up)) => "health up".to_owned(),
+        AdminCommand::Hold(Some(Hold::Down)) => "health down".to_owned(),
+        AdminCommand::Hold(None) => "health auto".to_owned(),
         AdminCommand::Remove(drain) => format!("remove after {} s", drain.as_secs_f64()),
     }
 }

@@ -17,7 +17,7 @@ mod client;
 mod content;
 mod crowd;
 mod lb;
-mod message;
+pub(crate) mod message;
 mod no_server;
 mod pi;
 mod process;

@@ -181,7 +181,9 @@ impl Machine {
                 self.cut_off_at = None;
                 self.steady_since = now;
             }
-            AdminCommand::Enable | AdminCommand::Weight(_) | AdminCommand::MaxConnections(_) => {}
+            // No operator of the chaos says how well a backend is: it would hide what is tested.
+            AdminCommand::Enable | AdminCommand::Hold(_) => {}
+            AdminCommand::Weight(_) | AdminCommand::MaxConnections(_) => {}
         }
     }
 

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Everything about the dashboard: its sources, its build, and the page in a real browser before a
+# real lb (LB_BIN, or the release build). Installs what is missing: Node.js, Chromium, packages.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+fail() {
+    echo "web/ci.sh: $*" >&2
+    exit 1
+}
+
+missing=()
+command -v node >/dev/null && command -v npm >/dev/null || missing+=(nodejs npm)
+[[ -x ${CHROMIUM:-/usr/bin/chromium} ]] || missing+=(chromium)
+if ((${#missing[@]} > 0)); then
+    if ! command -v apt-get >/dev/null || ((EUID != 0)); then
+        fail "missing: ${missing[*]}; install them, or run this as root on Debian"
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update --quiet
+    apt-get install --quiet --yes --no-install-recommends "${missing[@]}"
+fi
+lb=${LB_BIN:-../${CARGO_TARGET_DIR:-target}/release/lb}
+[[ -x $lb ]] || fail "$lb is no program: run cargo build --release first"
+LB_BIN=$(realpath "$lb")
+export LB_BIN
+./check.sh
+npm run --silent e2e

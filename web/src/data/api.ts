@@ -1,0 +1,64 @@
+// Requests to the admin interface this page was loaded from.
+
+/** An answer that says no, in lb's words. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+const TOKEN_KEY = "lb-admin-token";
+
+export function token(): string | null {
+  return sessionStorage.getItem(TOKEN_KEY);
+}
+
+/** Keeps the token for as long as the tab is open. */
+export function setToken(value: string): void {
+  if (value === "") sessionStorage.removeItem(TOKEN_KEY);
+  else sessionStorage.setItem(TOKEN_KEY, value);
+}
+
+function headers(hasBody: boolean): Record<string, string> {
+  const all: Record<string, string> = { Accept: "application/json" };
+  const own = token();
+  if (own !== null) all.Authorization = `Bearer ${own}`;
+  if (hasBody) all["Content-Type"] = "application/json";
+  return all;
+}
+
+export async function ask(
+  method: string,
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+): Promise<Response> {
+  const init: RequestInit = { method, headers: headers(body !== undefined), cache: "no-store" };
+  if (body !== undefined) init.body = JSON.stringify(body);
+  if (signal) init.signal = signal;
+  const response = await fetch(path, init);
+  if (!response.ok) throw new Refused(response.status, await reason(response));
+  return response;
+}
+
+async function reason(response: Response): Promise<string> {
+  try {
+    const body = (await response.json()) as { error?: { message?: string } };
+    return body.error?.message ?? `HTTP ${response.status}`;
+  } catch {
+    return `HTTP ${response.status}`;
+  }
+}
+
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  const response = await ask("GET", path, undefined, signal);
+  return (await response.json()) as T;
+}
+
+/** The path of a pool, or of something in it. */
+export function poolPath(pool: string, ...rest: string[]): string {
+  return ["/v1/pools", ...[pool, ...rest].map(encodeURIComponent)].join("/");
+}
