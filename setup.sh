@@ -19,7 +19,8 @@ Environment:
   TERM_US    what one term of Pi costs a backend, in microseconds (1000)
   LB_ARGS    more arguments for lb, split at blanks, such as "--access-log text"
   LB_BIN     another lb to start; only the backends are built then
-  ADMIN_PORT, FLEET_PORT  ports of lb's admin interface and of the controller (9090, 9091), with --fleet
+  ADMIN_PORT port of lb's admin interface and dashboard (9090, or a free one if that is in use)
+  FLEET_PORT port of the controller (9091), with --fleet
 TEXT
 }
 
@@ -63,8 +64,10 @@ whole FLEET_PORT "$fleet_port" 1 65535
 whole TERM_US "$term_us" 0 1000000
 # Which strategies there are is lb's to say; this only keeps flags and blanks out.
 [[ $strategy =~ ^[A-Za-z][A-Za-z0-9:_-]*$ ]] || fail "STRATEGY is a name such as least-rt, not \"$strategy\""
-((lb_port < base_port || lb_port >= base_port + ports)) ||
-    fail "LB_PORT $lb_port is one of the backends' ports, $base_port to $((base_port + ports - 1))"
+for own in "LB_PORT $lb_port" ${ADMIN_PORT:+"ADMIN_PORT $admin_port"}; do
+    ((${own#* } < base_port || ${own#* } >= base_port + ports)) ||
+        fail "$own is one of the backends' ports, $base_port to $((base_port + ports - 1))"
+done
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
 bin=${CARGO_TARGET_DIR:-target}/release
@@ -165,6 +168,7 @@ start_lb() {
     local more=()
     read -ra more <<<"${LB_ARGS:-}"
     [[ " ${more[*]:-} " == *" --access-log"* ]] || more+=(--access-log off)
+    [[ -n $dashboard ]] || more+=(--admin "127.0.0.1:$admin_port")
     start lb "$lb" --listen "127.0.0.1:$lb_port" --strategy "$strategy" --backends "$addresses" \
         "${more[@]}"
     lb_pid=${pids[${#pids[@]} - 1]}
@@ -209,6 +213,15 @@ TOML
         ((SECONDS < deadline)) || fail "nothing answers at port $lb_port: see $state"
         sleep 0.1
     done
+}
+
+# Where lb's dashboard is. Of a port that the system chose, lb's own line above tells.
+dashboard_link() {
+    if ((admin_port == 0)); then
+        echo "where lb says above"
+    else
+        echo "http://localhost:$admin_port/"
+    fi
 }
 
 # list WORD...: the words as strings of TOML.
@@ -268,8 +281,21 @@ for ((port = base_port; port < base_port + ports; port++)); do
     ! listening "$port" || fail "port $port is in use (set BASE_PORT to start elsewhere)"
 done
 ! listening "$lb_port" || fail "port $lb_port is in use (set LB_PORT for another)"
+# Another admin address may be among the arguments for lb.
+dashboard=
+[[ " ${LB_ARGS:-} " != *" --admin"[\ =]* ]] || dashboard="where LB_ARGS say"
+admin_port_is_taken() {
+    ((admin_port == lb_port)) && return
+    ((admin_port >= base_port && admin_port < base_port + ports)) && return
+    listening "$admin_port"
+}
+if [[ -z $dashboard ]] && admin_port_is_taken; then
+    [[ -z ${ADMIN_PORT:-}$fleet ]] ||
+        fail "port $admin_port is in use (set ADMIN_PORT for another)"
+    # None was asked for: any will do.
+    admin_port=0
+fi
 if [[ -n $fleet ]]; then
-    ! listening "$admin_port" || fail "port $admin_port is in use (set ADMIN_PORT for another)"
     ! listening "$fleet_port" || fail "port $fleet_port is in use (set FLEET_PORT for another)"
 fi
 
@@ -283,6 +309,7 @@ if [[ -n $fleet ]]; then
   lb-controller keeps $backends backends behind lb ($strategy), $((backends < 2 ? backends : 2)) to $((2 * backends)) as the load needs.
 
   In a browser   http://localhost:$lb_port/100
+  Dashboard      http://localhost:$admin_port/
   The fleet      $bin/lb-controller ctl --controller 127.0.0.1:$fleet_port status
   Its API        http://localhost:$fleet_port/v1/fleet   of lb: http://localhost:$admin_port/v1/pools/default
   Under load     ./stress_test.sh 2000 30 200   watch it grow; kill a pi-backend, watch it return
@@ -300,6 +327,7 @@ cat <<TEXT
   lb ($strategy) serves $backends backends.
 
   In a browser   http://localhost:$lb_port/100
+  Dashboard      ${dashboard:-$(dashboard_link)}
   With curl      curl -i http://localhost:$lb_port/100
   Under load     ./stress_test.sh
 
