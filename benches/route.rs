@@ -2,7 +2,7 @@
 //! host and path, not of the number of routes.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use lb::internal::route::{HostPattern, PathPattern, Pattern, Request, RouteTable};
+use lb::internal::route::{Host, HostPattern, PathPattern, Pattern, Request, RouteTable};
 use lb::internal::route::{normal_host, normal_path};
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -10,12 +10,12 @@ use std::net::IpAddr;
 
 /// A request for a host and a path.
 struct Asked<'a> {
-    host: Cow<'a, [u8]>,
+    host: Host<'a>,
     path: Cow<'a, [u8]>,
 }
 
 impl Request for Asked<'_> {
-    fn host(&self) -> &[u8] {
+    fn host(&self) -> &Host<'_> {
         &self.host
     }
 
@@ -62,8 +62,18 @@ fn find(criterion: &mut Criterion) {
         let id = BenchmarkId::from_parameter(routes);
         group.bench_with_input(id, &table, |bencher, table| {
             bencher.iter(|| {
+                let (host, target) = (black_box(host.as_bytes()), black_box(target.as_bytes()));
+                let found = table.find_plainly(host, target).copied();
+                assert_eq!(found, Some(last));
+            });
+        });
+        // A host that is not written in its normal form, as few are.
+        let odd = host.to_uppercase();
+        let id = BenchmarkId::new("odd", routes);
+        group.bench_with_input(id, &table, |bencher, table| {
+            bencher.iter(|| {
                 let asked = Asked {
-                    host: normal_host(black_box(host.as_bytes())).unwrap_or_default(),
+                    host: normal_host(black_box(odd.as_bytes())).unwrap_or_default(),
                     path: normal_path(black_box(target.as_bytes())).unwrap_or_default(),
                 };
                 let found = table.find(&asked).copied();

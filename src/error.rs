@@ -93,6 +93,20 @@ pub enum Refusal {
     /// The host or path can be read in more than one way, so no route can be chosen (RFC 3986,
     /// section 7.3).
     AmbiguousTarget,
+    /// The route does not allow this client (RFC 9110, section 15.5.4).
+    Denied,
+    /// The route asks for credentials, and there are none, or wrong ones (RFC 9110, section 15.5.2).
+    Unauthorized,
+    /// Too many credentials wait to be verified.
+    AuthBusy,
+    /// The body is longer than the route allows (RFC 9110, section 15.5.14).
+    BodyTooLarge,
+    /// The client sends more requests than the route allows in a time (RFC 6585, section 4).
+    RateLimited,
+    /// As many requests as the route allows at once are under way.
+    RouteFull,
+    /// The route rejects every request.
+    Rejected,
 }
 
 impl Refusal {
@@ -109,12 +123,17 @@ impl Refusal {
             | Self::NotHttp1
             | Self::AmbiguousTarget
             | Self::BadProxyHeader => 400,
+            Self::Unauthorized => 401,
+            Self::Denied | Self::Rejected => 403,
             Self::ConnectMethod => 405,
             Self::HeadTimeout => 408,
+            Self::BodyTooLarge => 413,
             Self::TargetTooLong => 414,
             Self::ExpectationFailed => 417,
+            Self::RateLimited => 429,
             Self::HeadTooLarge => 431,
             Self::UnknownTransferCoding => 501,
+            Self::RouteFull | Self::AuthBusy => 503,
             Self::UnsupportedVersion => 505,
             Self::Loop => 508,
         }
@@ -141,6 +160,13 @@ impl Refusal {
             Self::ConnectMethod => "connect_method",
             Self::AmbiguousTarget => "ambiguous_target",
             Self::Loop => "loop",
+            Self::Denied => "denied",
+            Self::Unauthorized => "unauthorized",
+            Self::AuthBusy => "auth_busy",
+            Self::BodyTooLarge => "body_too_large",
+            Self::RateLimited => "rate_limited",
+            Self::RouteFull => "route_full",
+            Self::Rejected => "rejected",
         }
     }
 }
@@ -170,7 +196,7 @@ impl Fault {
     #[must_use]
     pub const fn status(self) -> Option<u16> {
         match self {
-            Self::ClientGone | Self::Refused(Refusal::BadProxyHeader) => None,
+            Self::ClientGone | Self::Refused(Refusal::BadProxyHeader | Refusal::Rejected) => None,
             Self::Refused(refusal) => Some(refusal.status()),
             Self::ClientTimeout => Some(408),
             Self::BackendGone | Self::BadResponse => Some(502),

@@ -40,9 +40,25 @@ RUNS = 3
 # Counting begins where this is entered and ends where it is left.
 COUNTED = "*EventLoop::run"
 CLOSE = "Connection: close"
-FIELDS = {"plain": (), "browser": load.BROWSER, "new-connection": (CLOSE,), "learned-limit": ()}
+FIELDS = {
+    "plain": (),
+    "browser": load.BROWSER,
+    "new-connection": (CLOSE,),
+    "learned-limit": (),
+    "routed": (),
+}
 # Flags of lb that a case needs.
 FLAGS = {"learned-limit": ("--backend-max-connections", "auto")}
+# Routes of the case that has some: ten hosts with ten paths each. The request is for one of them.
+HOSTS = [network.HOST, *(f"site-{number}.example.com" for number in range(1, 10))]
+PATHS = ["/100", *(f"/service-{number}/v1" for number in range(1, 10))]
+ROUTES = "".join(
+    f'[[route]]\nhost = "{host}"\npath = "{path}"\npool = "web"\n'
+    for host in HOSTS
+    for path in PATHS
+)
+# The backends are given by flags.
+ROUTED = f'[[listener]]\npool = "web"\n{ROUTES}[pool.web]\nbackends = ["{network.HOST}:9"]\n'
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nServer: budget\r\nContent-Type: text/plain\r\nContent-Length: 128\r\n\r\n"
     + b"0123456789abcdef" * 8
@@ -53,6 +69,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lb", type=Path, required=True, metavar="PATH", help="the binary to count")
     parser.add_argument("--profile", type=Path, metavar="DIR", help="where to keep what callgrind saw")
+    parser.add_argument("--case", action="append", choices=FIELDS, help="count this alone")
     return parser.parse_args()
 
 
@@ -162,6 +179,15 @@ def per_request(command, backends, fields, few, many):
     return (fewest(command, backends, fields, MANY, many) - base) / (MANY - FEW)
 
 
+def flags_of(case, directory):
+    """The flags of lb for a case; its files are in the directory."""
+    if case != "routed":
+        return FLAGS.get(case, ())
+    path = Path(directory) / "lb.toml"
+    path.write_text(ROUTED)
+    return ("--config", path)
+
+
 def main():
     chosen = arguments()
     processes.prepare()
@@ -170,10 +196,12 @@ def main():
     backends = Backends()
     exceeded = False
     for name, fields in FIELDS.items():
+        if chosen.case and name not in chosen.case:
+            continue
         allowed = budget[name]["instructions"]
         with tempfile.TemporaryDirectory(prefix="lb-budget-") as directory:
             few, many = (Path(directory) / f"{name}{end}.out" for end in ("-few", ""))
-            command = [chosen.lb.resolve(), *FLAGS.get(name, ())]
+            command = [chosen.lb.resolve(), *flags_of(name, directory)]
             count = per_request(command, backends, fields, few, many)
             if chosen.profile:
                 chosen.profile.mkdir(parents=True, exist_ok=True)

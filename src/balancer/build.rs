@@ -16,23 +16,25 @@ use crate::control::topology::Topology;
 use crate::http::{ForwardOptions, ForwardPolicy, HeadParser, LoopToken};
 use crate::net::{
     self, BindError, BindErrorKind, HeartbeatListener, Listener, Log, StateFile, SystemNetwork,
-    SystemPipes, events, no_events, read_state, seed,
+    SystemPipes, Verifier, events, no_events, read_state, seed,
 };
 use crate::pool::{Backends, ConnectSpec, EjectionPolicy, Pool, PoolId, PoolLimits, Pools};
-use crate::proxy::{self, MemberRules, Parts, Proxy, RequestIds, Routes};
+use crate::proxy::{self, Destination, MemberRules, Message, Parts, Proxy, RequestIds, Routes};
 use crate::route::RouteTable;
 use crate::shared::{ConnectionLimit, QueueMember, SharedLoad, SharedQueue};
 use crate::strategy::{Sticky, Strategy};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::transport::MemoryBudget;
 use crate::worker::{
-    AddressSpace, AdminParts, EventLoop, Inbox, LoopParts, Mailbox, OtherWorkers, mailbox,
+    AddressSpace, AdminParts, EventLoop, Inbox, LoopParts, Mailbox, OtherWorkers, WorkerMessage,
+    mailbox,
 };
 use mio::Poll;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::mpsc::TrySendError;
 
 /// The parts that all workers share.
 struct Plan<'a> {
@@ -54,6 +56,8 @@ struct Plan<'a> {
     memory: MemoryBudget,
     /// Marks the requests of this process: the same in all workers.
     loop_token: LoopToken,
+    /// Verifies credentials; `None`: no route asks for any.
+    verifier: Option<Verifier>,
 }
 
 /// The parts of one worker, besides the plan.
@@ -122,7 +126,7 @@ pub(super) fn build(
         .map(|settings| HeartbeatListener::bind(settings.address))
         .transpose()?;
     let heartbeat_address = heartbeats.as_ref().map(HeartbeatListener::address);
-    let plan = Plan {
+    let mut plan = Plan {
         config,
         max_connections,
         workers,
@@ -132,6 +136,7 @@ pub(super) fn build(
         pool_seed: seed(),
         memory: memory(config),
         loop_token: LoopToken::new(seed()),
+        verifier: None,
         secret: (0..4).flat_map(|_| seed().to_le_bytes()).collect(),
     };
     let has_log = config.access_log != AccessLogFormat::Off;
@@ -141,6 +146,7 @@ pub(super) fn build(
     let ends = (0..workers).map(|_| ends()).collect::<io::Result<Vec<_>>>();
     let (mailboxes, ends): (Vec<_>, Vec<_>) = ends.map_err(no_events)?.into_iter().unzip();
     let mailboxes: Arc<[Mailbox]> = mailboxes.into();
+    plan.verifier = verifier(config, plan.clock, &mailboxes).map_err(no_events)?;
     let mut parties = parties(&plan, &mailboxes);
     let mut loops = Vec::new();
     for (number, (poll, inbox)) in ends.into_iter().enumerate() {
@@ -289,6 +295,30 @@ fn bind(config: &Config, workers: usize) -> Result<(Vec<Address>, Vec<Vec<Listen
     Ok((bound, sorted))
 }
 
+/// The thread that verifies credentials, if a route asks for any.
+fn verifier(
+    config: &Config,
+    clock: Clock,
+    mailboxes: &Arc<[Mailbox]>,
+) -> io::Result<Option<Verifier>> {
+    let mut listeners = config.listeners().iter();
+    if !listeners.any(ListenerConfig::asks_for_credentials) {
+        return Ok(None);
+    }
+    let mailboxes = Arc::clone(mailboxes);
+    let tell = move |worker: usize, client| {
+        let Some(mailbox) = mailboxes.get(worker) else {
+            return true;
+        };
+        let message = WorkerMessage::Backend(Box::new(Message::Verified(client)));
+        let sent = mailbox.try_send(message);
+        mailbox.wake();
+        // A loop that has ended has no room either, but needs none.
+        !matches!(sent, Err(TrySendError::Full(_)))
+    };
+    Verifier::start(clock, tell).map(Some)
+}
+
 /// Both ends of the mailbox of a loop, the receiving one with the events that announce it.
 fn ends() -> io::Result<(Mailbox, (Poll, Inbox))> {
     let (poll, waker) = events()?;
@@ -321,7 +351,9 @@ fn parties(plan: &Plan, mailboxes: &Arc<[Mailbox]>) -> impl Iterator<Item = Part
 
 impl Plan<'_> {
     fn event_loop(&self, worker: Worker, log: Option<&Log>) -> io::Result<EventLoop> {
-        let network = SystemNetwork::new(&worker.poll)?;
+        let verifier = self.verifier.as_ref();
+        let verifier = verifier.map(|verifier| verifier.of(worker.number));
+        let network = SystemNetwork::new(&worker.poll)?.with_verifier(verifier);
         let (other_workers, shared) = match worker.party {
             Some(party) => (Some(party.other_workers), party.pools),
             None => (None, Vec::new()),
@@ -456,7 +488,11 @@ impl Plan<'_> {
         let mut table = RouteTable::default();
         for route in &listener.routes {
             for pattern in &route.patterns {
-                table.add(pattern.clone(), route.target.clone());
+                let destination = Destination {
+                    target: route.target.clone(),
+                    policy: route.policy.clone(),
+                };
+                table.add(pattern.clone(), destination);
             }
         }
         let pools = self.config.pool_ids();

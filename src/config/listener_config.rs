@@ -78,6 +78,12 @@ impl ListenerConfig {
             .chain(self.routes.iter().flat_map(RouteConfig::pools))
     }
 
+    /// Whether one of its routes asks for credentials.
+    pub(crate) fn asks_for_credentials(&self) -> bool {
+        let mut policies = self.routes.iter().filter_map(|route| route.policy.as_ref());
+        policies.any(|policy| policy.auth.is_some())
+    }
+
     /// The addresses to accept clients on: at least one. Port 0 asks the system for a free port.
     #[must_use]
     pub fn addresses(&self) -> &[ListenerSpec] {

@@ -1,7 +1,8 @@
 //! Routes as they are configured.
 
 use crate::ids::PoolId;
-use crate::route::{Pattern, Target};
+use crate::route::{Pattern, Policy, Target};
+use std::sync::Arc;
 
 /// A route of a listener: what it fits, and what it leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub(crate) struct RouteConfig {
     pub(crate) patterns: Vec<Pattern>,
     /// What it leads to.
     pub(crate) target: Target,
+    /// What else holds for its requests, counted over all listeners and workers.
+    pub(crate) policy: Option<Arc<Policy>>,
 }
 
 impl RouteConfig {
@@ -18,7 +21,7 @@ impl RouteConfig {
         match &self.target {
             Target::Pool(pool) => vec![*pool],
             Target::Split(split) => split.pools().collect(),
-            Target::Redirect(_) | Target::Respond(_) => Vec::new(),
+            Target::Redirect(_) | Target::Respond(_) | Target::Reject(_) => Vec::new(),
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::address::Address;
 use crate::config::{Config, Mode, RouteConfig};
 use crate::ids::PoolId;
-use crate::route::{Conditions, HostPattern, PathPattern, Pattern, Target};
+use crate::route::{Conditions, HostPattern, PathPattern, Pattern, Rejection, Target};
 use serde_json::{Value, json};
 
 /// Listeners and routes of a running lb.
@@ -54,6 +54,8 @@ fn route(config: &Config, listener: usize, route: &RouteConfig) -> Value {
         Target::Split(_) => ("split", None),
         Target::Redirect(redirect) => ("redirect", Some(redirect.status)),
         Target::Respond(fixed) => ("respond", Some(fixed.status)),
+        Target::Reject(Rejection::Status(status)) => ("reject", Some(*status)),
+        Target::Reject(Rejection::Close) => ("reject", None),
     };
     json!({
         "listener": listener,

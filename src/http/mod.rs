@@ -79,8 +79,8 @@ pub use forward::{
     LoopToken, Reframe, ResponseRewrite,
 };
 pub use h1::{
-    Body, ChunkHead, ChunkedDecoder, ChunkedEncoder, FixedReply, HeadParser, LocalReply, Piece,
-    set_host, write_fixed_reply, write_local_reply,
+    Body, ChunkHead, ChunkedDecoder, ChunkedEncoder, FixedReply, HeadEdit, HeadParser, LocalReply,
+    Piece, edit_head, field_of, local_page, set_host, write_fixed_reply, write_local_reply,
 };
 pub use head::{Parsed, RequestHead, ResponseHead};
 pub use limits::{HeadLimits, MAX_FIELDS};

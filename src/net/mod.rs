@@ -23,6 +23,7 @@ mod resolve;
 mod socket_file;
 mod state_file;
 mod stream;
+mod verifier;
 
 pub use bind_error::{BindError, BindErrorKind};
 pub(crate) use descriptors::{DEFAULT_CONNECTIONS, allow_connections};
@@ -40,3 +41,4 @@ pub(crate) use poll::{WAKER, events, no_events, readiness, seed};
 pub(crate) use resolve::{resolve, resolve_target};
 pub(crate) use state_file::{StateFile, read_state};
 pub(crate) use stream::Stream;
+pub(crate) use verifier::Verifier;

@@ -4,8 +4,11 @@ use super::echo::EchoSocket;
 use super::own_address::reaches;
 use super::pipe::{Pipe, SystemPipes};
 use super::stream::Stream;
+use super::verifier::Verifier;
 use crate::address::Address;
+use crate::ids::ClientConnId;
 use crate::proxy::{Network, Token};
+use crate::route::Credentials;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Poll, Registry};
 use socket2::{Domain, Socket, Type};
@@ -16,6 +19,8 @@ use std::net::SocketAddr;
 #[derive(Debug)]
 pub(crate) struct SystemNetwork {
     registry: Registry,
+    /// Verifies credentials; `None`: no route asks for any.
+    verifier: Option<Verifier>,
 }
 
 impl SystemNetwork {
@@ -26,7 +31,13 @@ impl SystemNetwork {
     pub(crate) fn new(poll: &Poll) -> io::Result<Self> {
         Ok(Self {
             registry: poll.registry().try_clone()?,
+            verifier: None,
         })
+    }
+
+    /// The same, with credentials verified by `verifier`.
+    pub(crate) fn with_verifier(self, verifier: Option<Verifier>) -> Self {
+        Self { verifier, ..self }
     }
 }
 
@@ -60,6 +71,11 @@ impl Network for SystemNetwork {
             }
             Address::Unix(path) => UnixStream::connect(path.as_path()).map(Stream::Unix),
         }
+    }
+
+    fn verify(&mut self, client: ClientConnId, credentials: Credentials) -> bool {
+        let verifier = self.verifier.as_ref();
+        verifier.is_some_and(|verifier| verifier.verify(client, credentials))
     }
 
     fn reaches(&self, backend: &Address, listener: &Address) -> bool {

@@ -37,6 +37,9 @@ pub(super) enum ClientConnState {
     /// Part of a request head has arrived and waits in `conn.unread`. The deadline is fixed when
     /// the first byte arrives, so dripping bytes does not extend it.
     Head,
+    /// A request has arrived whose credentials are being verified. It waits in `conn.unread`, and
+    /// nothing more is read meanwhile.
+    Verifying,
     /// An exchange is under way.
     Busy(ExchangeId),
     /// The last response has been written and the sending side ended; further bytes from the client

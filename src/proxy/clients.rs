@@ -11,6 +11,7 @@ use crate::config::Mode;
 use crate::error::{Fault, Refusal};
 use crate::ids::ClientConnId;
 use crate::proxy_protocol::{self, ProxyHeader};
+use crate::route::Credentials;
 use crate::time::Timestamp;
 use crate::transport::{Buffers, Gathered, Readiness, Transport};
 use std::io;
@@ -26,6 +27,9 @@ enum HeaderProgress {
     /// The peer connected and left without a byte, as some health checks do.
     Left,
 }
+
+/// Time for the credentials of a request to be verified.
+const VERDICT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client is taken to be active for this long after its last request.
 const RECENTLY: Duration = Duration::from_secs(1);
@@ -84,7 +88,7 @@ impl<N: Network> Traffic<N> {
             ClientConnState::ProxyHeader => self.read_proxy_header(id, now),
             ClientConnState::Idle | ClientConnState::Head => self.read_request(id, now),
             ClientConnState::Lingering { .. } => self.discard(id, now),
-            ClientConnState::Closed => {}
+            ClientConnState::Verifying | ClientConnState::Closed => {}
         }
     }
 
@@ -96,7 +100,7 @@ impl<N: Network> Traffic<N> {
         client.conn.socket.note(ready);
         match client.state {
             ClientConnState::Busy(exchange) => self.resume_soon(exchange),
-            ClientConnState::Closed => {}
+            ClientConnState::Verifying | ClientConnState::Closed => {}
             ClientConnState::ProxyHeader
             | ClientConnState::Idle
             | ClientConnState::Head
@@ -130,6 +134,7 @@ impl<N: Network> Traffic<N> {
             }
             Some(ClientConnState::ProxyHeader) => self.refuse(id, Refusal::BadProxyHeader, now),
             Some(ClientConnState::Head) => self.refuse(id, Refusal::HeadTimeout, now),
+            Some(ClientConnState::Verifying) => self.refuse(id, Refusal::AuthBusy, now),
             // It was set before the exchange began, which has a deadline of its own.
             Some(ClientConnState::Busy(_) | ClientConnState::Closed) | None => {}
         }
@@ -154,7 +159,7 @@ impl<N: Network> Traffic<N> {
             ClientConnState::ProxyHeader => self.read_proxy_header(id, now),
             ClientConnState::Idle | ClientConnState::Head => self.read_request(id, now),
             ClientConnState::Lingering { .. } => self.discard(id, now),
-            ClientConnState::Busy(_) | ClientConnState::Closed => {}
+            ClientConnState::Verifying | ClientConnState::Busy(_) | ClientConnState::Closed => {}
         }
     }
 
@@ -230,11 +235,40 @@ impl<N: Network> Traffic<N> {
                     Some(fault) => self.fail(exchange, fault, now),
                 };
             }
+            if let Some(credentials) = self.codec.unverified.take() {
+                return self.await_verdict(id, credentials, now);
+            }
             if self.io.buffers.is_short() {
                 return self.turn_away(id, Fault::Overloaded, now);
             }
             self.await_rest_of_head(id, now);
             more = true;
+        }
+    }
+
+    /// Has the credentials of a request verified, which waits until then.
+    #[cold]
+    fn await_verdict(&mut self, id: ClientConnId, credentials: Credentials, now: Timestamp) {
+        if let Some(client) = self.conns.clients.get_mut(id) {
+            client.state = ClientConnState::Verifying;
+            self.timers.set(id, now + VERDICT_TIMEOUT);
+        }
+        if !self.network.verify(id, credentials) {
+            self.refuse(id, Refusal::AuthBusy, now);
+        }
+    }
+
+    /// The credentials of a request have been verified: it is judged again.
+    pub(super) fn verified(&mut self, id: ClientConnId, now: Timestamp) {
+        if let Some(client) = self.conns.clients.get_mut(id)
+            && client.state == ClientConnState::Verifying
+        {
+            client.state = ClientConnState::Head;
+            let head = client.listener.timeouts.head;
+            self.timers.set(id, now + head);
+            self.codec.is_again = true;
+            self.read_request(id, now);
+            self.codec.is_again = false;
         }
     }
 
@@ -293,11 +327,13 @@ impl<N: Network> Traffic<N> {
             needs_log_fields: false,
             now,
         };
+        let is_led = ctx.route_connection(client);
         let exchange = Exchange::tunnel_from(id, client, &mut ctx);
         let exchange = self.conns.exchanges.insert(exchange);
         client.state = ClientConnState::Busy(exchange);
         match self.io.buffers.is_short() {
             true => self.fail(exchange, Fault::Overloaded, now),
+            false if !is_led => self.fail(exchange, Fault::Refused(Refusal::Rejected), now),
             false => self.drive(exchange, now),
         }
     }

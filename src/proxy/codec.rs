@@ -2,6 +2,7 @@
 
 use super::request_id::RequestIds;
 use crate::http::{DateLine, HeadParser, ResponseHead, ResponseRewrite};
+use crate::route::Credentials;
 use crate::time::Timestamp;
 
 /// Shared by all exchanges of a loop, lent for one call at a time.
@@ -12,6 +13,10 @@ pub(super) struct Codec {
     pub(super) request_ids: Option<RequestIds>,
     /// The response head being written.
     pub(super) head_out: Vec<u8>,
+    /// Credentials of the request that was read last, if it waits until they are verified.
+    pub(super) unverified: Option<Credentials>,
+    /// True while a request is read that has waited for that.
+    pub(super) is_again: bool,
     /// The `Date` of responses that come without.
     pub(super) date: DateLine,
 }

@@ -59,7 +59,7 @@ pub use membership::MemberRules;
 pub use network::{Network, Token};
 pub use report::Report;
 pub use request_id::RequestIds;
-pub use routes::Routes;
+pub use routes::{Destination, Routes};
 pub use steering::NewStrategy;
 pub use worker_message::Message;
 
@@ -179,6 +179,8 @@ impl<N: Network> Proxy<N> {
                     parser: parts.parser,
                     request_ids: parts.request_ids,
                     head_out: Vec::new(),
+                    unverified: None,
+                    is_again: false,
                     date: DateLine::default(),
                 },
                 io: IoContext::new(parts.pipes),
@@ -543,6 +545,7 @@ impl<N: Network> Proxy<N> {
                     .backends
                     .notice(signal, now);
             }
+            Message::Verified(client) => self.traffic.verified(client, now),
             Message::Suspected(pool, backend, waited) => self.suspect(pool, backend, waited, now),
             Message::Silent(pool, backend) => self.traffic.redispatch_waiting(pool, backend, now),
             Message::Changed(pool, change) => {

@@ -4,6 +4,7 @@ use crate::address::Address;
 use crate::health::{CheckId, CheckTransport};
 use crate::heartbeat::HeartbeatConnId;
 use crate::ids::{BackendConnId, ClientConnId};
+use crate::route::Credentials;
 use crate::transport::{Pipes, Transport};
 use std::fmt::Debug;
 use std::io;
@@ -65,6 +66,12 @@ pub trait Network {
     /// # Errors
     /// The connection failed at once, or no descriptor is left.
     fn connect(&mut self, address: &Address) -> io::Result<Self::Stream>;
+
+    /// Has credentials verified elsewhere, for a request of `client`, and says so by
+    /// [`Message::Verified`](super::Message::Verified). Returns whether there is room for that.
+    fn verify(&mut self, _client: ClientConnId, _credentials: Credentials) -> bool {
+        false
+    }
 
     /// Returns whether a connection to `backend` reaches what listens at `listener`.
     fn reaches(&self, backend: &Address, listener: &Address) -> bool {

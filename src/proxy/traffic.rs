@@ -248,7 +248,7 @@ impl<N: Network> Traffic<N> {
         let limits = pool.limits;
         if let Some(end) = end
             && !is_gone
-            && exchange.may_retry(fault, limits.max_retries)
+            && exchange.may_retry(fault, exchange.max_retries(limits.max_retries))
             && (!end.costs_budget() || pool.retry_budget.spend(limits.retry_budget_percent, now))
         {
             return Some(exchange.retry(end));
@@ -366,7 +366,10 @@ impl<N: Network> Traffic<N> {
                 .has_another(backend, exchange.attempted.as_slice())
             && of.retry_budget.is_left(of.limits.retry_budget_percent, now)
             && !client.conn.socket.is_broken()
-            && exchange.may_retry(Fault::BackendGone, of.limits.max_retries)
+            && {
+                let retries = exchange.max_retries(of.limits.max_retries);
+                exchange.may_retry(Fault::BackendGone, retries)
+            }
     }
 
     /// Keeps a message for the other workers, if there are any.

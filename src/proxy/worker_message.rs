@@ -4,6 +4,7 @@
 //! the others notice goes to the first. How a message travels is the worker's matter.
 
 use super::NewStrategy;
+use crate::ids::ClientConnId;
 use crate::pool::{Admitted, PoolId, Signal, StateChange};
 use crate::strategy::BackendId;
 use std::mem;
@@ -28,6 +29,8 @@ pub enum Message {
     Steered(PoolId, NewStrategy),
     /// To the others: a backend was added.
     Added(PoolId, Admitted),
+    /// To one: the credentials of a client's request have been verified.
+    Verified(ClientConnId),
     /// To the first: a worker has let go of a backend that was removed.
     LetGo(PoolId, BackendId),
 }
@@ -62,6 +65,7 @@ impl Message {
                 | Self::Steered(..)
                 | Self::Added(..)
                 | Self::LetGo(..)
+                | Self::Verified(..)
                 | Self::Changed(..),
                 _,
             ) => false,

@@ -10,15 +10,25 @@
 //! first in the file whose conditions are met is taken. If none of them is, the next less specific
 //! path is tried, then the next less specific host.
 
+mod names;
 mod normal;
+mod policy;
 mod table;
 mod target;
 #[cfg(test)]
 mod tests;
+mod words;
 
-pub use normal::{Ambiguous, host as normal_host, path as normal_path};
+pub use normal::{Ambiguous, Host, host as normal_host, path as normal_path};
+pub use policy::{
+    Access, Authentication, BACKEND, BasicAuth, ConcurrencyLimit, Cors, Credentials, ErrorPage,
+    FieldEdits, Origins, PathRewrite, Policy, RateKey, RateLimit, RateLimiter, RouteTimeouts, Slot,
+    Verdict, fill_in,
+};
 pub use table::{MAX_DEPTH, RouteTable};
-pub use target::{FixedResponse, Redirect, Split, Target, Template, VARIABLES, Variable};
+pub use target::{
+    FixedResponse, Redirect, Rejection, Split, SplitCookie, Target, Template, VARIABLES, Variable,
+};
 
 use crate::address::Network;
 use std::net::IpAddr;
@@ -86,7 +96,7 @@ pub struct HeaderCondition {
 /// A request, as far as routes look at it.
 pub trait Request {
     /// The host, in its normal form.
-    fn host(&self) -> &[u8];
+    fn host(&self) -> &Host<'_>;
     /// The path, in its normal form.
     fn path(&self) -> &[u8];
     /// The method.

@@ -14,17 +14,54 @@
 //!
 //! The query is no part of it. The request is passed on as it came, unless its route rewrites it.
 
+use super::words;
 use std::borrow::Cow;
 
 /// A host or a path that may be read in more than one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ambiguous;
 
+/// A host in its normal form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host<'a> {
+    name: Cow<'a, [u8]>,
+    /// See [`hash_of`](words::hash_of).
+    hash: u64,
+}
+
+impl<'a> Host<'a> {
+    /// A host that is in its normal form already.
+    fn new(name: Cow<'a, [u8]>) -> Self {
+        Self {
+            hash: words::hash_of(&name),
+            name,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// The hash of its name.
+    pub(super) const fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
+impl Default for Host<'_> {
+    /// No host.
+    fn default() -> Self {
+        Self::new(Cow::Borrowed(b""))
+    }
+}
+
 /// A host as it is compared, from a `Host` field that is well-formed; empty if there is none.
 ///
 /// # Errors
 /// It has escapes, which recipients decode or do not.
-pub fn host(host: &[u8]) -> Result<Cow<'_, [u8]>, Ambiguous> {
+pub fn host(host: &[u8]) -> Result<Host<'_>, Ambiguous> {
     if host.contains(&b'%') {
         return Err(Ambiguous);
     }
@@ -40,10 +77,25 @@ pub fn host(host: &[u8]) -> Result<Cow<'_, [u8]>, Ambiguous> {
     };
     let name = host.get(..name).unwrap_or(host);
     let name = name.strip_suffix(b".").unwrap_or(name);
-    Ok(match name.iter().any(u8::is_ascii_uppercase) {
+    Ok(Host::new(match name.iter().any(u8::is_ascii_uppercase) {
         true => name.to_ascii_lowercase().into(),
         false => name.into(),
-    })
+    }))
+}
+
+/// What is in front of the port of a host that is well-formed: its normal form, if that is a name of
+/// the configuration. Of an address in brackets it is any part, which is none.
+#[inline(always)]
+pub(super) fn before_port(host: &[u8]) -> &[u8] {
+    // A port has up to five digits.
+    let (begin, end) = match host.last_chunk() {
+        Some(end) => (host.len() - words::BYTES, u64::from_le_bytes(*end)),
+        None => (0, words::short(host)),
+    };
+    match words::equal(end, b':') {
+        0 => host,
+        colon => host.get(..begin + words::first(colon)).unwrap_or(host),
+    }
 }
 
 /// The path of a request target as it is compared.
@@ -51,30 +103,62 @@ pub fn host(host: &[u8]) -> Result<Cow<'_, [u8]>, Ambiguous> {
 /// # Errors
 /// Recipients may read it in different ways.
 pub fn path(target: &[u8]) -> Result<Cow<'_, [u8]>, Ambiguous> {
-    let end = target.iter().position(|&byte| byte == b'?');
-    let path = target.get(..end.unwrap_or(target.len())).unwrap_or(target);
-    if path.is_empty() {
-        return Ok(Cow::Borrowed(b"/"));
-    }
-    match is_normal(path) {
-        true => Ok(path.into()),
-        false => normalised(path).map(Cow::Owned),
+    match plain_path(target) {
+        Some(0) => Ok(Cow::Borrowed(b"/")),
+        Some(length) => Ok(target.get(..length).unwrap_or(target).into()),
+        None => normalised(target).map(Cow::Owned),
     }
 }
 
-/// Whether a path is in its normal form: nothing escaped, and neither `//`, `/.` nor `\` in it.
-fn is_normal(path: &[u8]) -> bool {
-    let mut before = 0;
-    path.iter().all(|&byte| {
-        let is_special =
-            matches!(byte, b'%' | b'\\') || before == b'/' && matches!(byte, b'/' | b'.');
-        before = byte;
-        !is_special
-    })
+/// The length of the path in a request target, if it is in its normal form: nothing escaped, and
+/// neither `//`, `/.` nor `\` in it.
+#[inline(always)]
+pub(super) fn plain_path(target: &[u8]) -> Option<usize> {
+    let (chunks, rest) = target.as_chunks();
+    let (mut slash_before, mut before) = (0, 0);
+    for chunk in chunks {
+        let word = u64::from_le_bytes(*chunk);
+        let stop = stops(word, slash_before);
+        if stop != 0 {
+            return query_at(target, before + words::first(stop));
+        }
+        slash_before = words::equal(word, b'/') >> 56;
+        before += words::BYTES;
+    }
+    match stops(words::short(rest), slash_before) {
+        0 => Some(target.len()),
+        stop => query_at(target, before + words::first(stop)),
+    }
 }
+
+/// The bytes of a word at which a path ends or is not normal. `slash_before` is the highest bit of
+/// the lowest byte if the byte before is a slash.
+#[inline(always)]
+const fn stops(word: u64, slash_before: u64) -> u64 {
+    // Where a byte behind a slash is taken for one, it is a dot: odd as well.
+    let slashes = words::equal(word, b'/');
+    // The dot is the byte below the slash.
+    let dots_or_slashes = words::equal(word | ONES, b'/');
+    let after_slash = slashes << 8 | slash_before;
+    words::equal(word, b'%')
+        | words::equal(word, b'\\')
+        | words::equal(word, b'?')
+        | (after_slash & dots_or_slashes)
+}
+
+/// The place, if there is the query.
+#[inline(always)]
+fn query_at(target: &[u8], place: usize) -> Option<usize> {
+    (target.get(place) == Some(&b'?')).then_some(place)
+}
+
+/// The lowest bit of each byte.
+const ONES: u64 = 0x0101_0101_0101_0101;
 
 #[cold]
-fn normalised(path: &[u8]) -> Result<Vec<u8>, Ambiguous> {
+fn normalised(target: &[u8]) -> Result<Vec<u8>, Ambiguous> {
+    let end = target.iter().position(|&byte| byte == b'?');
+    let path = target.get(..end.unwrap_or(target.len())).unwrap_or(target);
     let decoded = unescaped(path)?;
     let mut out: Vec<u8> = Vec::with_capacity(decoded.len());
     // The places at which the segments in `out` begin, each at its slash.
@@ -143,10 +227,9 @@ const fn is_unreserved(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn shown(result: Result<Cow<'_, [u8]>, Ambiguous>) -> String {
-        result.map_or("ambiguous".to_owned(), |bytes| {
-            String::from_utf8(bytes.into_owned()).unwrap()
-        })
+    fn shown(result: Result<impl Into<Vec<u8>>, Ambiguous>) -> String {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        result.map_or("ambiguous".to_owned(), |bytes| text(bytes.into()))
     }
 
     #[test]
@@ -154,6 +237,12 @@ mod tests {
         for (came, compared) in [
             ("example.com", "example.com"),
             ("WWW.Example.COM.:8080", "www.example.com"),
+            ("a.very.long.host.example:8080", "a.very.long.host.example"),
+            ("12345678:80", "12345678"),
+            ("1234567:80", "1234567"),
+            ("shop.Example.com", "shop.example.com"),
+            ("example.", "example"),
+            ("my_host.example:80", "my_host.example"),
             ("[::1]:80", "[::1]"),
             ("[FE80::1]", "[fe80::1]"),
             ("a:", "a"),
@@ -161,7 +250,15 @@ mod tests {
             (".", ""),
             ("a%2eb", "ambiguous"),
         ] {
-            assert_eq!(shown(host(came.as_bytes())), compared, "{came}");
+            let host = host(came.as_bytes());
+            if let Ok(host) = &host {
+                assert_eq!(host.hash(), words::hash_of(host.as_bytes()), "{came}");
+            }
+            assert_eq!(
+                shown(host.map(|host| host.name.into_owned())),
+                compared,
+                "{came}"
+            );
         }
     }
 
@@ -194,7 +291,32 @@ mod tests {
             ("/a%zz", "ambiguous"),
             ("/a%+1", "ambiguous"),
         ] {
-            assert_eq!(shown(path(came.as_bytes())), compared, "{came}");
+            let path = path(came.as_bytes()).map(Cow::into_owned);
+            assert_eq!(shown(path), compared, "{came}");
+        }
+    }
+
+    /// The form of a path that has nothing odd, byte by byte.
+    fn is_plain(path: &[u8]) -> bool {
+        let odd = |pair: &[u8]| matches!(pair, [b'/', b'/' | b'.']);
+        !path.windows(2).any(odd) && !path.iter().any(|byte| b"%\\".contains(byte))
+    }
+
+    #[test]
+    fn odd_bytes_are_found_at_every_place() {
+        let mut rng = crate::strategy::Rng::new(11);
+        for _ in 0..20_000 {
+            let length = rng.below(30);
+            let letters = b"ab/.?%\\";
+            // Odd ones are rare, so that many paths have none.
+            let mut letter =
+                || letters[[rng.below(2), rng.below(7)][usize::from(rng.below(9) == 0)]];
+            let target: Vec<u8> = (0..length).map(|_| letter()).collect();
+            let target = [b"/", &target[..]].concat();
+            let end = target.iter().position(|&byte| byte == b'?');
+            let path = &target[..end.unwrap_or(target.len())];
+            let expected = is_plain(path).then_some(path.len());
+            assert_eq!(plain_path(&target), expected, "{target:?}");
         }
     }
 

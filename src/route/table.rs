@@ -3,24 +3,30 @@
 //!
 //! A host is looked up in a hash table, and if it is not there its suffixes are, longest first. A
 //! path is followed through a tree of segments. So a request costs as many look-ups as its host has
-//! labels and its path has segments, however many routes there are.
+//! labels and its path has segments, however many routes there are. In the usual case, when host and
+//! path come in their normal form and the route has no conditions, nothing but these look-ups is
+//! done ([`RouteTable::find_plainly`]).
 
+use super::names::Names;
+use super::normal::{before_port, plain_path};
+use super::words::{hash_of, segment};
 use super::{Conditions, HostPattern, PathPattern, Pattern, Request};
-use std::collections::HashMap;
 
 /// The routes of one listener. `T` is what a route leads to.
 #[derive(Debug)]
 pub struct RouteTable<T> {
     routes: Vec<Route<T>>,
-    exact: HashMap<Box<[u8]>, PathTree>,
+    exact: Names<PathTree>,
     /// By the suffix without its dot.
-    suffixes: HashMap<Box<[u8]>, PathTree>,
+    suffixes: Names<PathTree>,
     any: PathTree,
 }
 
 #[derive(Debug)]
 struct Route<T> {
     conditions: Conditions,
+    /// True if there are none.
+    is_unconditional: bool,
     target: T,
 }
 
@@ -33,7 +39,9 @@ struct PathTree {
 
 #[derive(Debug, Default)]
 struct Node {
-    children: HashMap<Box<[u8]>, usize>,
+    /// Where this is below; the root is below itself.
+    parent: usize,
+    children: Names<usize>,
     /// Routes whose path ends here, in their order.
     exact: Vec<usize>,
     /// Routes whose prefix ends here, in their order.
@@ -44,8 +52,8 @@ impl<T> Default for RouteTable<T> {
     fn default() -> Self {
         Self {
             routes: Vec::new(),
-            exact: HashMap::new(),
-            suffixes: HashMap::new(),
+            exact: Names::default(),
+            suffixes: Names::default(),
             any: PathTree::default(),
         }
     }
@@ -61,12 +69,18 @@ impl<T> RouteTable<T> {
             conditions,
         } = pattern;
         let tree = match host {
-            HostPattern::Exact(host) => self.exact.entry(host).or_default(),
-            HostPattern::Suffix(suffix) => self.suffixes.entry(suffix).or_default(),
-            HostPattern::Any => &mut self.any,
+            HostPattern::Exact(host) => self.exact.entry(&host, PathTree::default),
+            HostPattern::Suffix(suffix) => self.suffixes.entry(&suffix, PathTree::default),
+            HostPattern::Any => Some(&mut self.any),
         };
-        tree.add(path, self.routes.len());
-        self.routes.push(Route { conditions, target });
+        if let Some(tree) = tree {
+            tree.add(path, self.routes.len());
+        }
+        self.routes.push(Route {
+            is_unconditional: conditions == Conditions::default(),
+            conditions,
+            target,
+        });
     }
 
     /// How many routes there are.
@@ -81,22 +95,51 @@ impl<T> RouteTable<T> {
         self.routes.is_empty()
     }
 
+    /// Finds the route of a request in the usual case: its host is named by a route, its path is
+    /// written in its normal form, and the first route that fits them has no conditions. `None` says nothing.
+    #[inline(always)]
+    pub fn find_plainly(&self, host: &[u8], target: &[u8]) -> Option<&T> {
+        // What is a name of the configuration is in its normal form.
+        let host = before_port(host);
+        let tree = self.exact.get(host, hash_of(host))?;
+        let length = plain_path(target)?;
+        let [b'/', path @ ..] = target.get(..length)? else {
+            return None;
+        };
+        let route = self.routes.get(tree.find(path, |_| true)?)?;
+        route.is_unconditional.then_some(&route.target)
+    }
+
     /// Finds the route of a request: that of the most specific host, and for that of the most
     /// specific path, whose conditions are met. An exact path goes before a prefix, a longer prefix
     /// before a shorter one.
     pub fn find(&self, request: &impl Request) -> Option<&T> {
         let (host, path) = (request.host(), request.path());
-        let in_tree = |tree: &PathTree| {
-            let is_met = |route: &usize| self.is_met(*route, request);
-            tree.find(path, is_met)
-        };
-        let found = self.exact.get(host).and_then(in_tree);
-        let found = found.or_else(|| {
-            let suffixes = suffixes(host).filter_map(|suffix| self.suffixes.get(suffix));
-            suffixes.filter_map(in_tree).next()
-        });
-        let found = found.or_else(|| in_tree(&self.any))?;
+        let path = path.strip_prefix(b"/").unwrap_or(path);
+        let is_met = |route: &usize| self.is_met(*route, request);
+        let exact = self.exact.get(host.as_bytes(), host.hash());
+        let found = exact.and_then(|tree| tree.find(path, is_met));
+        let found = found.or_else(|| self.find_beyond(host.as_bytes(), path, is_met))?;
         self.routes.get(found).map(|route| &route.target)
+    }
+
+    /// The same for hosts that are not named in full.
+    fn find_beyond(
+        &self,
+        host: &[u8],
+        path: &[u8],
+        is_met: impl Fn(&usize) -> bool,
+    ) -> Option<usize> {
+        if !self.suffixes.is_empty() {
+            for suffix in suffixes(host) {
+                let tree = self.suffixes.get(suffix, hash_of(suffix));
+                let found = tree.and_then(|tree| tree.find(path, &is_met));
+                if found.is_some() {
+                    return found;
+                }
+            }
+        }
+        self.any.find(path, is_met)
     }
 
     fn is_met(&self, route: usize, request: &impl Request) -> bool {
@@ -138,39 +181,54 @@ impl PathTree {
         let Some(node) = self.nodes.get_mut(at) else {
             return at;
         };
-        let child = *node.children.entry(segment.into()).or_insert(next);
+        let child = node
+            .children
+            .entry(segment, || next)
+            .map_or(next, |child| *child);
         if child == next {
-            self.nodes.push(Node::default());
+            self.nodes.push(Node {
+                parent: at,
+                ..Node::default()
+            });
         }
         child
     }
 
-    /// The route of a path for which `is_met` holds: exact first, then by the longest prefix.
+    /// The route of a path, given without its first slash, for which `is_met` holds: exact first,
+    /// then by the longest prefix.
+    #[inline(always)]
     fn find(&self, path: &[u8], is_met: impl Fn(&usize) -> bool) -> Option<usize> {
-        let mut passed = [const { None::<&Node> }; MAX_DEPTH];
-        let mut depth = 0;
+        let mut at = 0;
         let mut node = self.nodes.first()?;
-        let mut segments = segments(path, true);
-        loop {
-            // The slash at the end of a path is no segment of a prefix.
-            if let Some(place) = passed.get_mut(depth) {
-                *place = Some(node).filter(|node| !node.prefix.is_empty());
-                depth += 1;
-            }
-            let Some(segment) = segments.next() else {
+        let mut rest = path;
+        // Down, as far as there are nodes.
+        while !node.children.is_empty() {
+            let (end, hash) = segment(rest);
+            let name = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
+            let Some(child) = node.children.get(name, hash) else {
+                break;
+            };
+            at = *child;
+            node = self.nodes.get(at)?;
+            let Some(end) = end else {
                 if let Some(route) = node.exact.iter().find(|route| is_met(route)) {
                     return Some(*route);
                 }
                 break;
             };
-            match node.children.get(segment) {
-                Some(child) => node = self.nodes.get(*child)?,
-                None => break,
-            }
+            rest = rest.get(end + 1..).unwrap_or_default();
         }
-        let passed = passed.get(..depth)?.iter().rev().flatten();
-        let mut prefixes = passed.flat_map(|node| &node.prefix);
-        prefixes.find(|route| is_met(route)).copied()
+        // And up to the first prefix.
+        loop {
+            if let Some(route) = node.prefix.iter().find(|route| is_met(route)) {
+                return Some(*route);
+            }
+            if at == 0 {
+                return None;
+            }
+            at = node.parent;
+            node = self.nodes.get(at)?;
+        }
     }
 }
 

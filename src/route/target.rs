@@ -16,14 +16,36 @@ pub enum Target {
     Redirect(Redirect),
     /// The same response each time.
     Respond(Arc<FixedResponse>),
+    /// Nothing: the request is rejected.
+    Reject(Rejection),
+}
+
+/// How a request is rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// By a response with this status, 400 to 599.
+    Status(u16),
+    /// By closing the connection, without a response.
+    Close,
 }
 
 /// Pools with their shares. A client always gets the same one, by its address, as long as the
-/// shares are the same; when they change, as few clients as possible change with them.
+/// shares are the same; when they change, as few clients as possible change with them. With a
+/// cookie it stays with the pool that this names, as long as that has a share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
     /// Each pool with the upper end of its part of the whole.
     parts: Vec<(PoolId, u32)>,
+    cookie: Option<SplitCookie>,
+}
+
+/// The cookie that keeps a client with its pool of a split.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SplitCookie {
+    /// Its name.
+    pub name: Box<str>,
+    /// The names of the pools, in their order: its values.
+    pub values: Vec<Box<str>>,
 }
 
 impl Split {
@@ -36,7 +58,51 @@ impl Split {
             end += u32::from(weight);
             parts.push((pool, end));
         }
-        (end > 0).then_some(Self { parts })
+        let cookie = None;
+        (end > 0).then_some(Self { parts, cookie })
+    }
+
+    /// A pool by its share, for a `number` that is different each time.
+    #[must_use]
+    pub fn draw(&self, number: u64) -> Option<PoolId> {
+        self.at(key_of(&number.to_ne_bytes()))
+    }
+
+    /// The same split, with a cookie by which clients stay with their pool.
+    #[must_use]
+    pub fn with_cookie(self, cookie: SplitCookie) -> Self {
+        let cookie = Some(cookie);
+        Self { cookie, ..self }
+    }
+
+    /// The name of its cookie, if it has one.
+    #[must_use]
+    pub fn cookie(&self) -> Option<&str> {
+        self.cookie.as_ref().map(|cookie| &*cookie.name)
+    }
+
+    /// The pool that the value of its cookie names, if that has a share.
+    #[must_use]
+    pub fn named(&self, value: &[u8]) -> Option<PoolId> {
+        let values = &self.cookie.as_ref()?.values;
+        let named = values.iter().position(|name| name.as_bytes() == value)?;
+        let begin = match named.checked_sub(1) {
+            None => 0,
+            Some(before) => self.parts.get(before)?.1,
+        };
+        let (pool, end) = self.parts.get(named)?;
+        (*end > begin).then_some(*pool)
+    }
+
+    /// The field line that sets its cookie to a pool. It is for the session of the browser, and for
+    /// all paths.
+    #[must_use]
+    pub fn cookie_line(&self, pool: PoolId) -> Option<Vec<u8>> {
+        let SplitCookie { name, values } = self.cookie.as_ref()?;
+        let nth = self.parts.iter().position(|(own, _)| *own == pool)?;
+        let value = values.get(nth)?;
+        let line = format!("Set-Cookie: {name}={value}; Path=/; HttpOnly; SameSite=Lax\r\n");
+        Some(line.into_bytes())
     }
 
     /// The pools, with a share or without.
@@ -52,6 +118,10 @@ impl Split {
             Some(IpAddr::V6(ip)) => key_of(&ip.octets()),
             None => 0,
         };
+        self.at(key)
+    }
+
+    fn at(&self, key: u64) -> Option<PoolId> {
         let whole = self.parts.last().map(|(_, end)| u64::from(*end))?;
         // The key as a share of all keys, of the whole.
         let place = ((u128::from(key) * u128::from(whole)) >> 64) as u32;
@@ -79,7 +149,7 @@ enum Piece {
     Variable(Variable),
 }
 
-/// A part of a request.
+/// A part of a request, or of what becomes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variable {
     /// `http` or `https`.
@@ -90,29 +160,57 @@ pub enum Variable {
     Path,
     /// The query as it came, with its question mark; empty if there is none.
     Query,
+    /// The method.
+    Method,
+    /// The client's address; `unknown` if it has none.
+    Client,
+    /// The `X-Request-Id` that came or was made; empty if there is none.
+    RequestId,
+    /// The name of the pool.
+    Pool,
+    /// The name of the backend.
+    Backend,
 }
 
 /// Each variable with its name.
-pub const VARIABLES: [(&str, Variable); 4] = [
+pub const VARIABLES: [(&str, Variable); 9] = [
     ("scheme", Variable::Scheme),
     ("host", Variable::Host),
     ("path", Variable::Path),
     ("query", Variable::Query),
+    ("method", Variable::Method),
+    ("client", Variable::Client),
+    ("request_id", Variable::RequestId),
+    ("pool", Variable::Pool),
+    ("backend", Variable::Backend),
 ];
 
+impl Variable {
+    /// Whether it is known before a pool is chosen.
+    #[must_use]
+    pub const fn is_of_target(self) -> bool {
+        matches!(self, Self::Scheme | Self::Host | Self::Path | Self::Query)
+    }
+
+    /// Whether it is known before a backend is picked.
+    #[must_use]
+    pub const fn is_of_request(self) -> bool {
+        !matches!(self, Self::Backend)
+    }
+}
+
 impl Template {
-    /// Reads a text in which `{NAME}` stands for a variable.
+    /// Reads a text in which `{NAME}` stands for a variable that `is_known`.
     ///
     /// # Errors
-    /// The name of the variable that there is not, empty if a brace is not closed; or a byte that
-    /// cannot be in a header field.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// The name of the variable that there is not, empty if a brace is not closed.
+    pub fn parse(text: &str, is_known: impl Fn(Variable) -> bool) -> Result<Self, String> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').ok_or_else(String::new)?;
             let mut variables = VARIABLES.iter();
-            let variable = variables.find(|(own, _)| *own == name);
+            let variable = variables.find(|(own, it)| *own == name && is_known(*it));
             let (_, variable) = variable.ok_or_else(|| name.to_owned())?;
             pieces.push(Piece::Text(before.as_bytes().into()));
             pieces.push(Piece::Variable(*variable));
@@ -187,18 +285,38 @@ mod tests {
     }
 
     #[test]
+    fn a_cookie_keeps_a_client_with_a_pool_that_has_a_share() {
+        let [web, canary, old] = [0, 1, 2].map(PoolId::new);
+        let split = Split::new([(web, 95), (canary, 5), (old, 0)]).unwrap();
+        let split = split.with_cookie(SplitCookie {
+            name: "side".into(),
+            values: ["web", "canary", "old"].map(Into::into).into(),
+        });
+        assert_eq!(split.cookie(), Some("side"));
+        assert_eq!(split.named(b"canary"), Some(canary));
+        assert_eq!(split.named(b"web"), Some(web));
+        assert_eq!(split.named(b"old"), None, "it has no share any more");
+        assert_eq!(split.named(b"other"), None);
+        let line = split.cookie_line(canary).unwrap();
+        let expected = b"Set-Cookie: side=canary; Path=/; HttpOnly; SameSite=Lax\r\n";
+        assert_eq!(line, expected);
+    }
+
+    #[test]
     fn a_template_has_variables() {
-        let template = Template::parse("https://{host}{path}{query}#x").unwrap();
+        let template = Template::parse("https://{host}{path}{query}#x", |_| true).unwrap();
         let mut out = Vec::new();
         let value = |variable| match variable {
             Variable::Host => &b"a.example"[..],
             Variable::Path => b"/x",
             Variable::Query => b"?q=1",
-            Variable::Scheme => b"http",
+            _ => b"http",
         };
         template.write(value, &mut out);
         assert_eq!(out, b"https://a.example/x?q=1#x");
-        assert_eq!(Template::parse("{hots}"), Err("hots".to_owned()));
-        assert_eq!(Template::parse("{host"), Err(String::new()));
+        assert_eq!(Template::parse("{hots}", |_| true), Err("hots".to_owned()));
+        assert_eq!(Template::parse("{host", |_| true), Err(String::new()));
+        let known = Variable::is_of_target;
+        assert_eq!(Template::parse("{pool}", known), Err("pool".to_owned()));
     }
 }

@@ -19,6 +19,6 @@ mod subscribers;
 pub(crate) use address_space::AddressSpace;
 pub(crate) use admin::AdminParts;
 pub(crate) use event_loop::{EventLoop, Finished, LoopParts};
-pub(crate) use mailbox::{Command, Inbox, Mailbox, Untaken, mailbox};
+pub(crate) use mailbox::{Command, Inbox, Mailbox, Untaken, WorkerMessage, mailbox};
 pub(crate) use other_workers::OtherWorkers;
 pub(crate) use report::{Question, WorkerReport, light_snapshot, snapshot};

@@ -45,39 +45,114 @@ const LIST: &str =
 /// Values are read as text, so a number is a text as well.
 const SCALAR: &str = r#"{"type":["string","integer","boolean"]"#;
 
+/// The keys of a route with one text or several.
+const ROUTE_LISTS: [(&str, &str); 15] = [
+    ("listener", "Names of listeners [default: all]"),
+    ("host", "Hosts: NAME, *.NAME, or *"),
+    ("path", "Paths, each with all below it"),
+    ("path-exact", "Paths alone"),
+    ("method", "Methods"),
+    ("client", "Networks of clients, as ADDRESS/BITS"),
+    (
+        "allow",
+        "Networks of clients that may send requests [default: all]",
+    ),
+    ("deny", "Networks of clients that may not"),
+    ("strip-prefix", "Prefixes that are stripped from the path"),
+    ("request-remove", "Fields to remove from requests"),
+    ("response-remove", "Fields to remove from responses"),
+    (
+        "cors-origins",
+        "Origins of pages that may send requests, or *",
+    ),
+    (
+        "cors-methods",
+        "Methods they may use [default: the usual ones]",
+    ),
+    ("cors-headers", "Fields they may send [default: any]"),
+    ("cors-expose", "Fields of responses they may see"),
+];
+/// Those with a table.
+const ROUTE_TABLES: [(&str, &str); 8] = [
+    (
+        "header",
+        "Fields that must be there, each with its value or *",
+    ),
+    ("split", "Pools with their weights"),
+    ("fields", "Fields of the response"),
+    (
+        "request-set",
+        "Fields of requests to replace, with variables as {client}",
+    ),
+    ("request-append", "Fields of requests to add"),
+    ("response-set", "Fields of responses to replace"),
+    ("response-append", "Fields of responses to add"),
+    ("error-pages", "Files in place of local replies, by status"),
+];
+/// Those with one value.
+const ROUTE_SCALARS: [(&str, &str); 24] = [
+    ("pool", "The pool it leads to"),
+    ("split-cookie", "Cookie that keeps a client with its pool"),
+    (
+        "redirect",
+        "Where to, with {scheme}, {host}, {path}, {query}",
+    ),
+    ("status", "Status of the redirect [default: 302]"),
+    ("respond", "Status of a response made here"),
+    ("body", "Its content"),
+    ("body-file", "File with its content"),
+    ("reject", "Status of the rejection, or close"),
+    ("add-prefix", "What stands in front of the path"),
+    ("server-timeout", "Time for the next part of a response"),
+    ("first-byte-timeout", "Time for the head of a response"),
+    ("queue-timeout", "Time for a backend to have room"),
+    ("body-timeout", "Time for the next bytes of a request body"),
+    (
+        "tunnel-timeout",
+        "Time for either side of a tunnel to send something",
+    ),
+    ("max-retries", "Retries of a failed request"),
+    (
+        "max-body-bytes",
+        "Bytes of a request body; longer ones get a 413",
+    ),
+    ("max-concurrent", "Requests at once; further ones get a 503"),
+    (
+        "basic-auth-file",
+        "File with USER:HASH in each line, as htpasswd -B writes it; others get a 401",
+    ),
+    ("basic-auth-realm", "What the password is for [default: lb]"),
+    (
+        "rate-limit",
+        "Requests in a time, as in 100/s; further ones get a 429",
+    ),
+    (
+        "rate-limit-burst",
+        "Requests at once after a pause [default: the rate]",
+    ),
+    ("rate-limit-by", "client or header:NAME [default: client]"),
+    (
+        "cors-max-age",
+        "Time for which a browser need not ask again [default: 10m]",
+    ),
+    (
+        "cors-credentials",
+        "Whether requests may have cookies [default: off]",
+    ),
+];
+
 /// The keys of a route.
 fn route() -> Vec<String> {
-    let texts = [
-        ("listener", "Names of listeners [default: all]"),
-        ("host", "Hosts: NAME, *.NAME, or *"),
-        ("path", "Paths, each with all below it"),
-        ("path-exact", "Paths alone"),
-        ("method", "Methods"),
-        ("client", "Networks of clients, as ADDRESS/BITS"),
+    const TABLE: &str = r#"{"type":"object""#;
+    let kinds = [
+        (&ROUTE_LISTS[..], LIST),
+        (&ROUTE_TABLES, TABLE),
+        (&ROUTE_SCALARS, SCALAR),
     ];
-    let tables = [
-        (
-            "header",
-            "Fields that must be there, each with its value or *",
-        ),
-        ("split", "Pools with their weights"),
-        ("fields", "Fields of the response"),
-    ];
-    let mut properties: Vec<_> = texts.map(|(key, doc)| property(key, doc, LIST)).into();
-    properties.extend(tables.map(|(key, doc)| property(key, doc, r#"{"type":"object""#)));
-    properties.extend([
-        property("pool", "The pool it leads to", STRING),
-        property(
-            "redirect",
-            "Where to, with {scheme}, {host}, {path}, {query}",
-            STRING,
-        ),
-        property("status", "Status of the redirect [default: 302]", INTEGER),
-        property("respond", "Status of a response made here", INTEGER),
-        property("body", "Its content", STRING),
-        property("body-file", "File with its content", STRING),
-    ]);
-    properties
+    let all = kinds
+        .into_iter()
+        .flat_map(|(keys, open)| keys.iter().map(move |(key, doc)| property(key, doc, open)));
+    all.collect()
 }
 
 fn properties(scope: Scope) -> Vec<String> {

@@ -3,6 +3,7 @@
 use super::reader::Reader;
 use super::route::RouteSection;
 use crate::config::pool_config::check_pool_name;
+use crate::config::secret::ENVIRONMENT;
 use crate::config::{
     BackendSpec, ConfigError, ConfigErrorKind, Given, Scope, Setting, nearest, settings,
 };
@@ -284,7 +285,7 @@ impl Section {
         let mut texts = Vec::new();
         for value in values {
             let at = value.span().start;
-            match text(value.get_ref()) {
+            match text(value.get_ref()).or_else(|| variable(setting, value.get_ref())) {
                 Some(text) => texts.push((text, at)),
                 None => {
                     let problem = format!("takes no {}", value.get_ref().type_str());
@@ -450,6 +451,18 @@ pub(super) fn text(value: &DeValue<'_>) -> Option<String> {
         DeValue::Boolean(on) => Some(if *on { "on" } else { "off" }.to_owned()),
         DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
     }
+}
+
+/// Settings whose value is where a secret is.
+const SECRETS: [&str; 3] = ["admin-token-file", "heartbeat-key", "sticky-secret"];
+
+/// A secret that is in the environment, `{ env = "NAME" }`, as settings are read.
+fn variable(setting: &Setting, value: &DeValue<'_>) -> Option<String> {
+    let table = value
+        .as_table()
+        .filter(|_| SECRETS.contains(&setting.name))?;
+    let name = table.get("env").filter(|_| table.len() == 1)?;
+    Some(format!("{ENVIRONMENT}{}", name.get_ref().as_str()?))
 }
 
 /// The tables of an array of tables, with their places.

@@ -84,12 +84,13 @@ impl Body {
         }
     }
 
-    /// Returns how many bytes of framing were looked at since this was last asked: each costs more
-    /// than one of content.
-    pub fn take_framing_bytes(&mut self) -> usize {
+    /// Returns how many bytes of framing were looked at so far: each costs more than one of content.
+    /// `None` if there is no framing.
+    #[must_use]
+    pub const fn framing_bytes(&self) -> Option<u32> {
         match self {
-            Self::Chunked(decoder) => decoder.take_framing_bytes(),
-            Self::Empty | Self::Length(_) | Self::UntilClose => 0,
+            Self::Chunked(decoder) => Some(decoder.framing_bytes()),
+            Self::Empty | Self::Length(_) | Self::UntilClose => None,
         }
     }
 

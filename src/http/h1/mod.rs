@@ -14,4 +14,7 @@ pub use body::Body;
 pub use chunked::{ChunkHead, ChunkedDecoder, ChunkedEncoder};
 pub use parse::HeadParser;
 pub use piece::Piece;
-pub use write::{FixedReply, LocalReply, set_host, write_fixed_reply, write_local_reply};
+pub use write::{
+    FixedReply, HeadEdit, LocalReply, edit_head, field_of, local_page, set_host, write_fixed_reply,
+    write_local_reply,
+};

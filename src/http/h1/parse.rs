@@ -165,6 +165,7 @@ impl HeadParser {
     }
 
     /// Appends to `out` the head to send to a backend for the request read last, from `input`.
+    #[inline]
     pub fn write_request(
         &self,
         head: &RequestHead,

@@ -3,7 +3,7 @@
 use super::state::{Exchange, Phase};
 use super::step::Step;
 use crate::error::{Fault, Side};
-use crate::http::{LocalReply, Method, write_local_reply};
+use crate::http::{FixedReply, LocalReply, Method, write_fixed_reply, write_local_reply};
 use crate::strategy::Outcome;
 use crate::time::Timestamp;
 use crate::transport::Buffers;
@@ -154,17 +154,31 @@ impl<Pipe> Exchange<Pipe> {
             && self.upload.is_received()
             && !matches!(fault, Fault::Refused(_))
             && !is_stopping;
+        let connection = self.request.connection(persistent);
+        let is_for_head = self.request.method == Method::Head;
         let reply = LocalReply {
             status,
             word: fault.word(),
-            connection: self.request.connection(persistent),
-            is_for_head: self.request.method == Method::Head,
+            connection,
+            is_for_head,
             date,
             retry_after: (status == 503).then_some(RETRY_AFTER_SECONDS),
         };
         // What is pending belongs to an interim response and goes first.
         let mut page = buffers.take(0);
-        write_local_reply(&reply, page.as_vec_mut());
+        let applied = self.applied.as_ref();
+        match applied.and_then(|applied| applied.error_page(status)) {
+            Some(own) => {
+                let fields = own.fields();
+                let reply = FixedReply {
+                    status,
+                    fields: &fields,
+                    body: &own.body,
+                };
+                write_fixed_reply(&reply, connection, is_for_head, date, page.as_vec_mut());
+            }
+            None => write_local_reply(&reply, page.as_vec_mut()),
+        }
         self.download.append(page, buffers);
         self.stats.status = Some(status);
         self.phase = Phase::LocalReply { persistent };

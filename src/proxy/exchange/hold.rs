@@ -36,6 +36,9 @@ impl<Pipe> Exchange<Pipe> {
         }
         let keep = self.request.method.is_idempotent();
         match self.upload.hold(&mut io.client.conn, limit, keep, ctx) {
+            Pumped::Done | Pumped::Blocked | Pumped::Yielded if self.is_too_large() => {
+                Step::Failed(Fault::Refused(Refusal::BodyTooLarge))
+            }
             Pumped::Done => Step::Dispatch,
             Pumped::Blocked => Step::Wait,
             Pumped::Yielded => Step::Yield,

@@ -6,11 +6,14 @@
 //!
 //! | file | owns |
 //! |---|---|
+//! | `asked` | a request as routes and policies see it |
+//! | `applied` | the policy of a route, as it applies to one exchange |
 //! | `state` | phases, the attempt under way, what the record will say |
 //! | `step` | the transition function; moving request and response |
 //! | `hold` | request bodies that are taken in before a backend is picked |
 //! | `request` | from a request head to an exchange |
 //! | `routed` | requests that routes decide on |
+//! | `connection` | connections of TCP mode that routes decide on |
 //! | `response` | reading a response head, and what follows from it |
 //! | `tunnel` | both directions of a tunnel |
 //! | `failure` | what follows when an exchange cannot go on: retry, local reply, cut |
@@ -18,6 +21,9 @@
 //! | `timeout` | what an exchange waits for, and how long |
 //! | `log_fields` | the request in the client's own words, for the access log |
 
+mod applied;
+mod asked;
+mod connection;
 mod failure;
 mod finish;
 mod hold;

@@ -1,6 +1,9 @@
 //! From the head of a request to an exchange.
 
+use super::applied::Admitted;
+use super::asked::Asked;
 use super::log_fields::LogFields;
+use super::routed::Decision;
 use super::state::{Exchange, ExchangeStats, Phase, Request};
 use crate::address::{ClientAddress, UNIX_CLIENT};
 use crate::error::{Fault, Refusal};
@@ -45,7 +48,7 @@ pub(crate) struct Started {
 
 impl<Pipe> Exchange<Pipe> {
     /// Starts the exchange of the request at the front of `input`; `None` if its head is not
-    /// complete.
+    /// complete, or its credentials have to be verified first: the codec has them.
     pub(crate) fn start<T: Transport>(
         id: ClientConnId,
         client: &ClientConn<T>,
@@ -60,12 +63,21 @@ impl<Pipe> Exchange<Pipe> {
                     let refusal = Refusal::Loop;
                     return Some(Self::refuse(id, client, input, refusal, exchanges, ctx));
                 }
-                if let Some(routes) = &listener.routes
-                    && let Some(started) = ctx.route(routes, id, client, &head, input, exchanges)
-                {
-                    return Some(started);
+                let origin = ctx.origin(client, input);
+                let request = (&head, input);
+                let mut admitted = None;
+                if let Some(routes) = &listener.routes {
+                    match ctx.route(routes, id, client, &origin, request, exchanges) {
+                        Decision::Forward(by) => admitted = by,
+                        Decision::Started(started) => return Some(started),
+                        Decision::Unverified => return None,
+                    }
                 }
-                Some(ctx.start(id, client, &head, input, exchanges))
+                let started = ctx.start(id, client, &origin, request, exchanges);
+                Some(match admitted {
+                    None => started,
+                    Some(by) => ctx.apply(by, client, &origin, request, started, exchanges),
+                })
             }
             Ok(Parsed::Partial) => None,
             Err(refusal) => Some(Self::refuse(id, client, input, refusal, exchanges, ctx)),
@@ -120,8 +132,7 @@ impl<Pipe> Exchange<Pipe> {
             let _ = upload.prepare(first, b"", false);
         }
         let stats = ExchangeStats::new(ctx.now, 0, None);
-        let pool = client.listener.pool;
-        let mut exchange = Self::new(id, pool, Request::unknown(), upload, key, stats);
+        let mut exchange = Self::new(id, ctx.pool_id, Request::unknown(), upload, key, stats);
         exchange.download = Flow::tunnel();
         exchange.phase = Phase::OPEN_TUNNEL;
         exchange
@@ -140,8 +151,8 @@ impl<'a> RequestContext<'a> {
         &mut self,
         id: ClientConnId,
         client: &ClientConn<T>,
-        head: &RequestHead,
-        input: &[u8],
+        origin: &Origin,
+        (head, input): (&RequestHead, &[u8]),
         exchanges: &mut Table<ExchangeTag, Exchange<Pipe>>,
     ) -> Started {
         let sent_id = self.codec.parser.request_id(input);
@@ -150,11 +161,7 @@ impl<'a> RequestContext<'a> {
             _ => None,
         };
         let made_id = made_id.as_ref().map(|id| id.as_slice());
-        let origin = match client.listener.trusted_proxies.is_empty() {
-            true => Origin::PEER,
-            false => self.origin(client, input),
-        };
-        let first = self.forward(client, &origin, head, input, made_id);
+        let first = self.forward(client, origin, head, input, made_id);
         let mut upload = Flow::new(Body::new(head.body));
         let body = input.get(head.len..).unwrap_or_default();
         let used = upload.prepare(first, body, head.method.is_idempotent());
@@ -186,8 +193,48 @@ impl<'a> RequestContext<'a> {
         }
     }
 
+    /// Has the policy of its route apply to an exchange that has just been started. What few
+    /// routes want is done afterwards, so that the others do not pay for it.
+    #[cold]
+    fn apply<T: Transport, Pipe>(
+        &self,
+        admitted: Admitted<'_>,
+        client: &ClientConn<T>,
+        origin: &Origin,
+        (head, input): (&RequestHead, &[u8]),
+        mut started: Started,
+        exchanges: &mut Table<ExchangeTag, Exchange<Pipe>>,
+    ) -> Started {
+        let asked = Asked::new(client, origin, &self.codec.parser, head, input);
+        // It is not ambiguous, as it has a route.
+        if let (Some(exchange), Ok(asked)) = (exchanges.get_mut(started.exchange), asked) {
+            let mut before = Vec::new();
+            write_proxy_header(
+                client,
+                origin.address(client.address),
+                self.pool,
+                &mut before,
+            );
+            let timeouts = client.listener.timeouts_with(self.pool_id);
+            exchange.apply(admitted, &asked, timeouts, &self.pool.name, before.len());
+            if started.fault.is_none() && exchange.is_too_large() {
+                started.fault = Some(Fault::Refused(Refusal::BodyTooLarge));
+            }
+        }
+        started
+    }
+
     /// Returns where the request comes from: the peer, or the client that a trusted proxy names.
-    pub(super) fn origin<T: Transport>(&self, client: &ClientConn<T>, input: &[u8]) -> Origin {
+    #[inline]
+    fn origin<T: Transport>(&self, client: &ClientConn<T>, input: &[u8]) -> Origin {
+        match client.listener.trusted_proxies.is_empty() {
+            true => Origin::PEER,
+            false => self.origin_behind_proxy(client, input),
+        }
+    }
+
+    #[inline(never)]
+    fn origin_behind_proxy<T: Transport>(&self, client: &ClientConn<T>, input: &[u8]) -> Origin {
         let listener = &client.listener;
         let is_trusted = listener.believes_fields(client.address);
         let named = is_trusted.then(|| self.codec.parser.client(input, |ip| listener.trusts(ip)));
@@ -198,6 +245,7 @@ impl<'a> RequestContext<'a> {
     }
 
     /// Writes what the backend is sent first into a buffer of its own.
+    #[inline(always)]
     fn forward<T: Transport>(
         &mut self,
         client: &ClientConn<T>,

@@ -142,6 +142,10 @@ impl<Pipe> Exchange<Pipe> {
             true => io.codec.write_dated(head, input, &rewrite, now),
             false => io.codec.write_response(head, input, &rewrite),
         };
+        if let Some(applied) = &self.applied {
+            let backend = self.stats.backend.and_then(|id| io.pool.backends.name(id));
+            applied.edit_response(out, backend.unwrap_or_default());
+        }
         let mut download = framing.flow(head);
         if !persistent {
             download.end_sink();

@@ -1,167 +1,248 @@
 //! Requests that routes decide on: the pool is chosen, or the response is made here.
 
-use super::request::{RequestContext, Started};
+use super::applied::Admitted;
+use super::asked::Asked;
+use super::request::{Origin, RequestContext, Started};
 use super::state::{Exchange, ExchangeStats, Phase, Request};
-use crate::error::Refusal;
-use crate::http::{Body, FixedReply, HeadParser, Method, RequestHead, write_fixed_reply};
+use crate::error::{Fault, Refusal};
+use crate::http::{
+    Body, BodyLength, FixedReply, Method, RequestHead, local_page, write_fixed_reply,
+};
 use crate::ids::{ClientConnId, ExchangeId, ExchangeTag, Table};
 use crate::pool::PoolId;
 use crate::proxy::client_conn::ClientConn;
-use crate::proxy::routes::Routes;
-use crate::route::{self, Ambiguous, Redirect, Target, Variable, normal_host, normal_path};
+use crate::proxy::routes::{Destination, Routes};
+use crate::route::{Credentials, Policy, Rejection, Request as _, Split, Target, Verdict};
+use crate::time::Timestamp;
 use crate::transport::{Flow, Transport};
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// The reply to a request that no route fits.
-const NO_ROUTE: FixedReply<'static> = FixedReply {
-    status: 404,
-    fields: b"Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n",
-    body: b"404 Not Found\nNo route leads from here to what was asked for. (no_route)\n",
-};
+const NO_ROUTE: &[u8] =
+    b"404 Not Found\nNo route leads from here to what was asked for. (no_route)\n";
+/// The fields of a page that is made here.
+const PAGE_FIELDS: &[u8] =
+    b"Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n";
 
-/// A request as routes see it.
-struct Asked<'a> {
-    parser: &'a HeadParser,
-    input: &'a [u8],
-    host: Cow<'a, [u8]>,
-    path: Cow<'a, [u8]>,
-    /// Path and query as they came.
-    target: &'a [u8],
-    method: &'a [u8],
-    client: Option<IpAddr>,
-    /// True if the client came by TLS to a trusted proxy in front.
-    is_https: bool,
+/// What becomes of a request on a listener with routes.
+pub(super) enum Decision<'r> {
+    /// It is forwarded to the pool that was chosen.
+    Forward(Option<Admitted<'r>>),
+    /// Its exchange has been started.
+    Started(Started),
+    /// It waits until the credentials that the codec has kept are verified.
+    Unverified,
 }
 
-impl<'a> Asked<'a> {
-    fn new(
-        parser: &'a HeadParser,
-        head: &RequestHead,
-        input: &'a [u8],
-        client: Option<IpAddr>,
-        is_https: bool,
-    ) -> Result<Self, Ambiguous> {
-        let target = head.path_and_query(input);
-        Ok(Self {
-            parser,
-            input,
-            host: normal_host(head.host.of(input))?,
-            path: normal_path(target)?,
-            target,
-            method: head.method_span.of(input),
-            client,
-            is_https,
-        })
-    }
+/// What its route says of a request.
+enum Routed<'r> {
+    Pool(PoolId, Option<Admitted<'r>>),
+    Reply(Reply<'r>),
+    Refused(Refusal),
+    Unverified(Credentials),
+}
 
-    /// The part of the request that a variable stands for.
-    fn variable(&self, variable: Variable) -> &[u8] {
-        let query = self.target.iter().position(|&byte| byte == b'?');
-        let (path, query) = self.target.split_at(query.unwrap_or(self.target.len()));
-        match variable {
-            Variable::Scheme if self.is_https => b"https",
-            Variable::Scheme => b"http",
-            Variable::Host => &self.host,
-            Variable::Path if path.is_empty() => b"/",
-            Variable::Path => path,
-            Variable::Query => query,
+/// A response that is made here.
+struct Reply<'r> {
+    status: u16,
+    fields: Cow<'r, [u8]>,
+    body: Cow<'r, [u8]>,
+    fault: Option<Fault>,
+}
+
+impl<'r> Reply<'r> {
+    fn new(status: u16, fields: impl Into<Cow<'r, [u8]>>, body: impl Into<Cow<'r, [u8]>>) -> Self {
+        Self {
+            status,
+            fields: fields.into(),
+            body: body.into(),
+            fault: None,
         }
     }
 
-    /// The field lines of a redirect.
-    fn location(&self, redirect: &Redirect) -> Vec<u8> {
-        let mut fields = b"Location: ".to_vec();
-        let value = |variable| self.variable(variable);
-        redirect.location.write(value, &mut fields);
-        fields.extend_from_slice(b"\r\n");
-        fields
+    /// The response to a request that is refused, by the page of its route if that has one.
+    fn refusing(
+        refusal: Refusal,
+        status: u16,
+        policy: Option<&'r Policy>,
+        retry_after: Option<Duration>,
+    ) -> Self {
+        let page = policy.and_then(|policy| policy.error_page(status));
+        let mut reply = match page {
+            Some(page) => Self::new(status, page.fields(), &page.body),
+            None => {
+                let body = local_page(status, refusal.word());
+                Self::new(status, PAGE_FIELDS, body)
+            }
+        };
+        if let Some(time) = retry_after {
+            // Rounded up: a request that comes on the second is let through.
+            let seconds = time.as_nanos().div_ceil(1_000_000_000);
+            let line = format!("Retry-After: {seconds}\r\n");
+            reply.fields.to_mut().extend_from_slice(line.as_bytes());
+        }
+        reply.fault = Some(Fault::Refused(refusal));
+        reply
     }
 }
 
-impl route::Request for Asked<'_> {
-    fn host(&self) -> &[u8] {
-        &self.host
-    }
-
-    fn path(&self) -> &[u8] {
-        &self.path
-    }
-
-    fn method(&self) -> &[u8] {
-        self.method
-    }
-
-    fn field(&self, name: &[u8]) -> Option<&[u8]> {
-        self.parser.field(self.input, name)
-    }
-
-    fn client(&self) -> Option<IpAddr> {
-        self.client
+impl Destination {
+    /// What it says of a request whose body has `length` bytes, if that is known; `is_again`: it has
+    /// waited for its credentials to be verified.
+    fn decide<T: Transport>(
+        &self,
+        asked: &Asked<'_, T>,
+        length: Option<u64>,
+        is_again: bool,
+        now: Timestamp,
+    ) -> Routed<'_> {
+        let policy = self.policy.as_ref();
+        let slot = match policy.map(|policy| policy.judge(asked, length, is_again, now)) {
+            None => None,
+            Some(Verdict::Admitted(slot)) => slot,
+            Some(verdict) => return refused(verdict, policy.map(Arc::as_ref)),
+        };
+        let admitted = policy.map(|policy| Admitted {
+            policy,
+            slot,
+            cookie: Vec::new(),
+        });
+        match &self.target {
+            Target::Pool(pool) => Routed::Pool(*pool, admitted),
+            Target::Split(split) => by_share(split, asked, admitted, now),
+            Target::Redirect(to) => {
+                let fields = asked.location(to);
+                Routed::Reply(Reply::new(to.status, fields, &b""[..]))
+            }
+            Target::Respond(response) => Routed::Reply(Reply::new(
+                response.status,
+                &response.fields,
+                &response.body,
+            )),
+            Target::Reject(Rejection::Close) => Routed::Refused(Refusal::Rejected),
+            Target::Reject(Rejection::Status(status)) => {
+                let policy = policy.map(Arc::as_ref);
+                Routed::Reply(Reply::refusing(Refusal::Rejected, *status, policy, None))
+            }
+        }
     }
 }
 
-/// What became of a request.
-enum Routed<'r> {
-    Pool(PoolId),
-    Redirect(u16, Vec<u8>),
-    Reply(FixedReply<'r>),
+/// The pool of a split.
+fn by_share<'r, T: Transport>(
+    split: &Split,
+    asked: &Asked<'_, T>,
+    mut admitted: Option<Admitted<'r>>,
+    now: Timestamp,
+) -> Routed<'r> {
+    let Some(name) = split.cookie() else {
+        let pool = split.pick(asked.client());
+        return pool.map_or(no_route(), |pool| Routed::Pool(pool, admitted));
+    };
+    if let Some(pool) = asked.cookie(name).and_then(|value| split.named(value)) {
+        return Routed::Pool(pool, admitted);
+    }
+    let Some(pool) = split.draw(now.as_nanos()) else {
+        return no_route();
+    };
+    if let Some(admitted) = &mut admitted {
+        admitted.cookie = split.cookie_line(pool).unwrap_or_default();
+    }
+    Routed::Pool(pool, admitted)
+}
+
+fn no_route<'r>() -> Routed<'r> {
+    Routed::Reply(Reply::new(404, PAGE_FIELDS, NO_ROUTE))
+}
+
+/// What becomes of a request that a policy does not let through.
+fn refused(verdict: Verdict, policy: Option<&Policy>) -> Routed<'_> {
+    let (refusal, retry_after) = match verdict {
+        Verdict::Preflight(fields) => return Routed::Reply(Reply::new(204, fields, &b""[..])),
+        Verdict::Limited { retry_after } => (Refusal::RateLimited, Some(retry_after)),
+        Verdict::Full => (Refusal::RouteFull, Some(Duration::from_secs(1))),
+        Verdict::TooLarge => (Refusal::BodyTooLarge, None),
+        Verdict::Unverified(credentials) => return Routed::Unverified(credentials),
+        Verdict::Unauthorized => (Refusal::Unauthorized, None),
+        Verdict::Denied | Verdict::Admitted(_) => (Refusal::Denied, None),
+    };
+    let mut reply = Reply::refusing(refusal, refusal.status(), policy, retry_after);
+    if let (Refusal::Unauthorized, Some(auth)) = (refusal, policy.and_then(|it| it.auth.as_ref())) {
+        let challenge = auth.challenge();
+        reply
+            .fields
+            .to_mut()
+            .extend_from_slice(challenge.as_bytes());
+    }
+    Routed::Reply(reply)
 }
 
 impl RequestContext<'_> {
     /// Chooses the pool of a request on a listener with routes, or starts its exchange, if the
     /// response is made here.
-    pub(super) fn route<T: Transport, Pipe>(
+    #[inline(never)]
+    pub(super) fn route<'r, T: Transport, Pipe>(
         &mut self,
-        routes: &Routes,
+        routes: &'r Routes,
         id: ClientConnId,
         client: &ClientConn<T>,
-        head: &RequestHead,
-        input: &[u8],
+        origin: &Origin,
+        (head, input): (&RequestHead, &[u8]),
         exchanges: &mut Table<ExchangeTag, Exchange<Pipe>>,
-    ) -> Option<Started> {
-        let origin = self.origin(client, input);
-        let ip = origin.address(client.address).ip();
+    ) -> Decision<'r> {
+        let (host, target) = (head.host.of(input), head.path_and_query(input));
+        if let Some(Destination {
+            target: Target::Pool(pool),
+            policy: None,
+        }) = routes.table.find_plainly(host, target)
+        {
+            self.choose(*pool);
+            return Decision::Forward(None);
+        }
+        self.route_by_all(routes, id, client, origin, (head, input), exchanges)
+    }
+
+    /// The same, by all that a route may look at.
+    #[inline(never)]
+    fn route_by_all<'r, T: Transport, Pipe>(
+        &mut self,
+        routes: &'r Routes,
+        id: ClientConnId,
+        client: &ClientConn<T>,
+        origin: &Origin,
+        (head, input): (&RequestHead, &[u8]),
+        exchanges: &mut Table<ExchangeTag, Exchange<Pipe>>,
+    ) -> Decision<'r> {
+        let is_again = self.codec.is_again;
         let parser = &self.codec.parser;
-        let is_https = origin.is_https(client, parser, input);
-        let Ok(asked) = Asked::new(parser, head, input, ip, is_https) else {
+        let Ok(asked) = Asked::new(client, origin, parser, head, input) else {
             let refusal = Refusal::AmbiguousTarget;
-            return Some(Exchange::refuse(
-                id, client, input, refusal, exchanges, self,
-            ));
+            let started = Exchange::refuse(id, client, input, refusal, exchanges, self);
+            return Decision::Started(started);
         };
         let routed = match (routes.table.find(&asked), routes.otherwise) {
-            (Some(Target::Pool(pool)), _) => Routed::Pool(*pool),
-            (None, Some(pool)) => Routed::Pool(pool),
-            (Some(Target::Split(split)), _) => match split.pick(ip) {
-                Some(pool) => Routed::Pool(pool),
-                None => Routed::Reply(NO_ROUTE),
-            },
-            (Some(Target::Redirect(to)), _) => Routed::Redirect(to.status, asked.location(to)),
-            (Some(Target::Respond(response)), _) => Routed::Reply(FixedReply {
-                status: response.status,
-                fields: &response.fields,
-                body: &response.body,
-            }),
-            (None, None) => Routed::Reply(NO_ROUTE),
+            (None, Some(pool)) => Routed::Pool(pool, None),
+            (Some(destination), _) => destination.decide(&asked, length(head), is_again, self.now),
+            (None, None) => no_route(),
         };
-        let fields;
         let reply = match routed {
-            Routed::Pool(pool) => {
+            Routed::Pool(pool, admitted) => {
                 self.choose(pool);
-                return None;
+                return Decision::Forward(admitted);
             }
-            Routed::Redirect(status, location) => {
-                fields = location;
-                FixedReply {
-                    status,
-                    fields: &fields,
-                    body: b"",
-                }
+            Routed::Unverified(credentials) => {
+                self.codec.unverified = Some(credentials);
+                return Decision::Unverified;
+            }
+            Routed::Refused(refusal) => {
+                let started = Exchange::refuse(id, client, input, refusal, exchanges, self);
+                return Decision::Started(started);
             }
             Routed::Reply(reply) => reply,
         };
-        Some(self.respond(id, client, (head, input), reply, exchanges))
+        Decision::Started(self.respond(id, client, origin, (head, input), &reply, exchanges))
     }
 
     /// Starts an exchange that is replied to at once. The connection persists if the body of the
@@ -170,8 +251,9 @@ impl RequestContext<'_> {
         &mut self,
         id: ClientConnId,
         client: &ClientConn<T>,
+        origin: &Origin,
         (head, input): (&RequestHead, &[u8]),
-        reply: FixedReply<'_>,
+        reply: &Reply<'_>,
         exchanges: &mut Table<ExchangeTag, Exchange<Pipe>>,
     ) -> Started {
         let mut upload = Flow::new(Body::new(head.body));
@@ -186,7 +268,6 @@ impl RequestContext<'_> {
             awaits_continue: false,
             needs_host: false,
         };
-        let origin = self.origin(client, input);
         let sent_id = self.codec.parser.request_id(input);
         let log_fields = self.log_fields(head, input, sent_id, origin.named());
         let stats = ExchangeStats::new(self.now, head.len, log_fields);
@@ -199,9 +280,15 @@ impl RequestContext<'_> {
         let mut page = self.buffers.take(0);
         let connection = request.connection(persistent);
         let is_for_head = head.method == Method::Head;
-        write_fixed_reply(&reply, connection, is_for_head, date, page.as_vec_mut());
+        let fixed = FixedReply {
+            status: reply.status,
+            fields: &reply.fields,
+            body: &reply.body,
+        };
+        write_fixed_reply(&fixed, connection, is_for_head, date, page.as_vec_mut());
         exchange.download.append(page, self.buffers);
         exchange.stats.status = Some(reply.status);
+        exchange.stats.fault = reply.fault;
         exchange.phase = Phase::LocalReply { persistent };
         let used = used.map_or(input.len(), |used| head.len + used);
         let exchange: ExchangeId = exchanges.insert(exchange);
@@ -210,5 +297,14 @@ impl RequestContext<'_> {
             exchange,
             fault: None,
         }
+    }
+}
+
+/// The length of a body, if its head says it.
+const fn length(head: &RequestHead) -> Option<u64> {
+    match head.body {
+        BodyLength::None => Some(0),
+        BodyLength::Length(length) => Some(length),
+        BodyLength::Chunked | BodyLength::UntilClose => None,
     }
 }

@@ -5,6 +5,7 @@
 //! body. A tunnel (TCP mode, or after 101) is the same with both flows ending where their sources
 //! end.
 
+use super::applied::Applied;
 use super::log_fields::LogFields;
 use super::timeout::Timeout;
 use crate::error::Fault;
@@ -34,6 +35,8 @@ pub(crate) struct Exchange<Pipe> {
     pub(crate) is_runnable: bool,
     /// True if the client has its whole response, and the backend gets the rest of the request.
     pub(crate) response_sent: bool,
+    /// The policy of its route; `None`: it has none.
+    pub(crate) applied: Option<Box<Applied>>,
     pub(crate) attempt: Attempt,
     pub(crate) upload: Flow<Pipe>,
     pub(crate) download: Flow<Pipe>,
@@ -184,6 +187,7 @@ impl<Pipe> Exchange<Pipe> {
             upload_stopped: false,
             is_runnable: false,
             response_sent: false,
+            applied: None,
             attempt: Attempt::None,
             upload,
             download: Flow::new(Body::Empty),

@@ -118,6 +118,9 @@ impl<Pipe> Exchange<Pipe> {
             self.note_established(io, now);
         }
         match pumped {
+            Pumped::Blocked | Pumped::Yielded | Pumped::Done if self.is_too_large() => {
+                Step::Failed(Fault::Refused(Refusal::BodyTooLarge))
+            }
             Pumped::Blocked | Pumped::Done => Step::Wait,
             Pumped::Yielded => Step::Yield,
             // A client that has its response need not send what is not awaited.

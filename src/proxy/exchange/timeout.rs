@@ -3,6 +3,7 @@
 //! Pure bookkeeping. Invariant: only bytes that move extend a timeout. An event alone (a pipelined
 //! request, say, while the backend is silent) does not.
 
+use super::applied::timeouts;
 use super::state::{Attempt, Exchange, Phase};
 use super::step::{ExchangeIo, is_connecting};
 use crate::config::Timeouts;
@@ -138,7 +139,7 @@ impl<Pipe> Exchange<Pipe> {
             return None;
         }
         let listener = &io.client.listener;
-        let timeouts = listener.timeouts_with(self.pool);
+        let timeouts = timeouts(listener, self.applied.as_deref(), self.pool);
         let min_body_rate = listener.limits.min_body_rate.unwrap_or(0);
         let timeout = match &mut self.timeout {
             Some(timeout) if timeout.reason == reason => {

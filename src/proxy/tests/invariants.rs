@@ -98,7 +98,9 @@ fn clients_and_exchanges_belong_together(server: &Sim) {
                 busy += 1;
                 assert_eq!(slots.exchanges.get(exchange).unwrap().client, id);
             }
-            ClientConnState::Head => assert!(client.conn.unread.is_some()),
+            ClientConnState::Head | ClientConnState::Verifying => {
+                assert!(client.conn.unread.is_some())
+            }
             ClientConnState::ProxyHeader
             | ClientConnState::Idle
             | ClientConnState::Lingering { .. } => {}

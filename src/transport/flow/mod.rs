@@ -160,6 +160,14 @@ impl<Pipe> Flow<Pipe> {
         self.received
     }
 
+    /// Bytes of content taken from the source in chunks so far; 0 if it is sent in another way.
+    pub fn chunked_content(&self) -> u64 {
+        let framing = self.body.framing_bytes();
+        framing.map_or(0, |framing| {
+            self.received.saturating_sub(u64::from(framing))
+        })
+    }
+
     /// Bytes taken by sinks so far.
     pub fn passed(&self) -> u64 {
         self.passed

@@ -67,8 +67,11 @@ impl<Pipe> Flow<Pipe> {
             if work_left == 0 {
                 return Pumped::Yielded;
             }
+            let framing = self.body.framing_bytes();
             match self.advance(from, to, work) {
-                Ok(Step::Moved(count)) => work_left = work_left.saturating_sub(self.work(count)),
+                Ok(Step::Moved(count)) => {
+                    work_left = work_left.saturating_sub(self.work(count, framing));
+                }
                 Ok(Step::Blocked) => return Pumped::Blocked,
                 Err(failed) => return Pumped::Broken(failed),
             }
@@ -146,13 +149,16 @@ impl<Pipe> Flow<Pipe> {
             if work_left == 0 {
                 return Pumped::Yielded;
             }
+            let framing = self.body.framing_bytes();
             let step = match self.before_read(from, to, work) {
                 Ok(None) => self.copy(from, to, work),
                 Ok(Some(step)) => Ok(step),
                 Err(failed) => Err(failed),
             };
             match step {
-                Ok(Step::Moved(count)) => work_left = work_left.saturating_sub(self.work(count)),
+                Ok(Step::Moved(count)) => {
+                    work_left = work_left.saturating_sub(self.work(count, framing));
+                }
                 Ok(Step::Blocked) => return Pumped::Blocked,
                 Err(failed) => return Pumped::Broken(failed),
             }
@@ -163,9 +169,11 @@ impl<Pipe> Flow<Pipe> {
         Pumped::Done
     }
 
-    /// The work of a step that moved so many bytes.
-    fn work(&mut self, count: usize) -> usize {
-        count + READ_WORK + self.body.take_framing_bytes() * FRAMING_WORK
+    /// The work of a step that moved so many bytes, before which so many of framing were read.
+    fn work(&self, count: usize, framing_before: Option<u32>) -> usize {
+        let framing = self.body.framing_bytes().unwrap_or_default();
+        let framing = framing - framing_before.unwrap_or_default().min(framing);
+        count + READ_WORK + framing as usize * FRAMING_WORK
     }
 
     fn copy<S, K, P>(

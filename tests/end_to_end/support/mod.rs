@@ -32,6 +32,7 @@ pub(crate) use client::{Client, listens};
 pub(crate) use content::{Content, Matcher};
 pub(crate) use crowd::ask_at_once;
 pub(crate) use lb::{IN_ORDER, Lb};
+pub(crate) use message::Response;
 pub(crate) use no_server::{Deaf, Refusing};
 pub(crate) use pi::Pi;
 pub(crate) use process::socket_buffer_bytes;

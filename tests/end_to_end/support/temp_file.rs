@@ -12,8 +12,13 @@ pub(crate) struct TempFile(PathBuf);
 
 impl TempFile {
     pub(crate) fn new(name: &str, text: &str) -> Self {
+        Self::with_end(name, ".toml", text)
+    }
+
+    /// A file whose name ends so.
+    pub(crate) fn with_end(name: &str, end: &str, text: &str) -> Self {
         let (process, number) = (std::process::id(), FILES.fetch_add(1, Ordering::Relaxed));
-        let file = format!("lb-{process}-{number}-{name}.toml");
+        let file = format!("lb-{process}-{number}-{name}{end}");
         let path = std::env::temp_dir().join(file);
         fs::write(&path, text).unwrap();
         Self(path)

@@ -82,7 +82,7 @@ export interface Listener {
 export interface Route {
   listener: number;
   matches: string[];
-  target: "pool" | "split" | "redirect" | "respond";
+  target: "pool" | "split" | "redirect" | "respond" | "reject";
   status: number | null;
   pools: string[];
 }

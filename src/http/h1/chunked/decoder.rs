@@ -13,7 +13,6 @@ use super::trailer::{Trailer, TrailerStep};
 use crate::http::error::BadChunk;
 use crate::http::h1::piece::{Piece, clamp};
 use crate::http::syntax::is_value;
-use std::mem;
 
 /// Limit on the extensions of one chunk of a request, in bytes.
 pub(in crate::http) const MAX_EXTENSION_BYTES: u32 = 4096;
@@ -99,9 +98,9 @@ impl ChunkedDecoder {
         }
     }
 
-    /// See [`Body::take_framing_bytes`](crate::http::Body::take_framing_bytes).
-    pub(in crate::http) fn take_framing_bytes(&mut self) -> usize {
-        mem::take(&mut self.framing_bytes) as usize
+    /// See [`Body::framing_bytes`](crate::http::Body::framing_bytes).
+    pub(in crate::http) const fn framing_bytes(&self) -> u32 {
+        self.framing_bytes
     }
 
     /// See [`Body::is_complete`](crate::http::Body::is_complete).
@@ -155,7 +154,7 @@ impl ChunkedDecoder {
                 rest = rest.get(bytes..).unwrap_or_default();
             } else {
                 self.state = self.step(byte)?;
-                self.framing_bytes = self.framing_bytes.wrapping_add(1);
+                self.framing_bytes = self.framing_bytes.saturating_add(1);
                 rest = after;
             }
         }

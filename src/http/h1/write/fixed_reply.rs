@@ -61,6 +61,7 @@ const fn reason(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         410 => "Gone",
+        413 => "Content Too Large",
         429 => "Too Many Requests",
         451 => "Unavailable For Legal Reasons",
         500 => "Internal Server Error",

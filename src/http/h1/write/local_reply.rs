@@ -63,12 +63,25 @@ pub fn write_local_reply(answer: &LocalReply<'_>, out: &mut Vec<u8>) {
     }
 }
 
+/// The page of a local reply: its status, and the reason for people and for the log.
+#[must_use]
+pub fn local_page(status: u16, word: &str) -> Vec<u8> {
+    let (reason, sentence) = text(status);
+    format!("{status} {reason}\n{sentence} ({word})\n").into_bytes()
+}
+
 /// The reason phrase of a status and a sentence for people.
 const fn text(status: u16) -> (&'static str, &'static str) {
     match status {
         400 => ("Bad Request", "The request is not well-formed HTTP/1.1."),
+        401 => ("Unauthorized", "A user and a password are needed here."),
+        403 => ("Forbidden", "This is not for you."),
         405 => ("Method Not Allowed", "This method is not served here."),
         408 => ("Request Timeout", "The request did not arrive in time."),
+        413 => (
+            "Content Too Large",
+            "The request body is longer than is allowed here.",
+        ),
         414 => (
             "URI Too Long",
             "The request target is longer than is allowed here.",
@@ -76,6 +89,10 @@ const fn text(status: u16) -> (&'static str, &'static str) {
         417 => (
             "Expectation Failed",
             "The only expectation that can be met is 100-continue.",
+        ),
+        429 => (
+            "Too Many Requests",
+            "You have sent too many requests; try again later.",
         ),
         431 => (
             "Request Header Fields Too Large",
@@ -159,7 +176,9 @@ mod tests {
 
     #[test]
     fn each_status_has_its_own_reason_phrase() {
-        for status in [400, 405, 408, 414, 417, 431, 501, 502, 503, 504, 505, 508] {
+        for status in [
+            400, 401, 403, 405, 408, 413, 414, 417, 429, 431, 501, 502, 503, 504, 505, 508,
+        ] {
             assert_ne!(super::text(status).0, super::text(500).0, "{status}");
         }
     }

@@ -14,6 +14,8 @@ use crate::http::method::Method;
 use crate::http::semantics::BodyLength;
 use crate::http::version::Version;
 
+// Called for every request from one place.
+#[inline(always)]
 pub(in crate::http) fn write_request(
     fields: &FieldTable,
     head: &RequestHead,

@@ -1,0 +1,503 @@
+//! What routes do besides choosing a pool, through the real `lb`.
+
+use crate::support::{Backend, Client, Gate, Lb, Refusing, TempFile, echo};
+use std::net::SocketAddr;
+use std::process::Stdio;
+
+/// A balancer with one pool, `web`, of this backend, and one route to it.
+struct Site {
+    lb: Lb,
+    _file: TempFile,
+}
+
+impl Site {
+    /// `route` is what the route says besides its pool, `more` is above it.
+    fn new(backend: SocketAddr, more: &str, route: &str) -> Self {
+        Self::leading(backend, more, &format!("pool = \"web\"\n{route}"))
+    }
+
+    /// The same, with a route that leads elsewhere.
+    fn leading(backend: SocketAddr, more: &str, route: &str) -> Self {
+        let config = format!(
+            "{more}\n[[listener]]\nlisten = \"127.0.0.1:0\"\npool = \"web\"\n\
+             [[route]]\npath = \"/x\"\n{route}\n[pool.web]\nbackends = [\"{backend}\"]\n"
+        );
+        let file = TempFile::new("policies", &config);
+        let flags = ["--config", file.path()];
+        let lb = Lb::spawn(Lb::command(&[], &flags).stdout(Stdio::null()));
+        Self { lb, _file: file }
+    }
+
+    fn connect(&self) -> Client {
+        self.lb.connect()
+    }
+}
+
+/// The status of a response, and the word for what went wrong.
+fn verdict(client: &mut Client, target: &str, lines: &str) -> (u16, String) {
+    let response = client.get_with(target, lines);
+    let text = response.text();
+    let word = text.rsplit_once('(').map_or("", |(_, word)| word);
+    (
+        response.status,
+        word.trim_end().trim_end_matches(')').to_owned(),
+    )
+}
+
+fn refusal(status: u16, word: &str) -> (u16, String) {
+    (status, word.to_owned())
+}
+
+#[test]
+fn prefixes_are_stripped_and_added() {
+    for (route, target, at_backend) in [
+        ("strip-prefix = \"/x\"", "/x/a?q=1", "GET /a?q=1"),
+        ("strip-prefix = \"/x\"", "/x", "GET /"),
+        ("strip-prefix = \"/x\"", "/y/../x//a%62", "GET /ab"),
+        (
+            "strip-prefix = \"/x\"\nadd-prefix = \"/v2\"",
+            "/x/a",
+            "GET /v2/a",
+        ),
+        ("add-prefix = \"/v2/\"", "/x/a", "GET /v2/x/a"),
+        ("strip-prefix = \"/x\"", "http://any/x/a", "GET /a"),
+    ] {
+        let backend = Backend::echo();
+        let site = Site::new(backend.address, "", route);
+        let mut client = site.connect();
+        assert_eq!(client.get(target).text(), at_backend, "{route}");
+        assert_eq!(
+            client.get("/other/x").text(),
+            "GET /other/x",
+            "not of the route"
+        );
+    }
+}
+
+#[test]
+fn fields_of_requests_and_responses_are_changed() {
+    let backend = Backend::answering(|_| {
+        b"HTTP/1.1 200 OK\r\nServer: old\r\nX-Kept: 1\r\nContent-Length: 0\r\n\r\n".to_vec()
+    });
+    let route = r#"
+        request-set = { X-Client = "{client}", X-What = "{method} {scheme}://{host}{path}{query}" }
+        request-append = { X-Tag = "b" }
+        request-remove = "Cookie"
+        response-set = { Server = "{pool} at {backend}", X-Id = "{request_id}" }
+        response-append = { X-Kept = "2" }
+        response-remove = ["X-Powered-By"]
+    "#;
+    let site = Site::new(backend.address, "", route);
+    let mut client = site.connect();
+    let lines =
+        "Cookie: a=b\r\ncookie: c\r\nX-Client: forged\r\nX-Tag: a\r\nX-Request-Id: me-1\r\n";
+    let response = client.get_with("/x/y?z", lines);
+    let sent = backend.received_text();
+    for line in [
+        "X-Client: 127.0.0.1",
+        "X-What: GET http://x/x/y?z",
+        "X-Tag: a",
+        "X-Tag: b",
+    ] {
+        assert!(
+            sent.contains(&format!("\r\n{line}\r\n")),
+            "{line} in {sent}"
+        );
+    }
+    assert!(
+        !sent.to_lowercase().contains("cookie") && !sent.contains("forged"),
+        "{sent}"
+    );
+    let served_by = format!("web at {}", backend.address);
+    assert_eq!(response.field("server"), Some(served_by.as_str()));
+    assert_eq!(response.field("x-id"), Some("me-1"));
+    let kept = response
+        .message
+        .fields
+        .iter()
+        .filter(|(name, _)| name == "x-kept");
+    assert_eq!(kept.count(), 2);
+    assert_eq!(
+        client.get("/").field("server"),
+        Some("old"),
+        "not of the route"
+    );
+}
+
+#[test]
+fn a_route_has_timeouts_of_its_own() {
+    let backend = Backend::start(|mut wire, _| {
+        // It never responds.
+        while wire.read_request().is_some() {}
+    });
+    let route = "first-byte-timeout = \"200ms\"\nmax-retries = 0";
+    let site = Site::new(backend.address, "", route);
+    let timed_out = refusal(504, "backend_timeout");
+    assert_eq!(verdict(&mut site.connect(), "/x", ""), timed_out);
+}
+
+#[test]
+fn a_route_has_retries_of_its_own() {
+    let backend = Backend::breaking_off("");
+    let site = Site::new(backend.address, "", "max-retries = 0");
+    let gone = refusal(502, "backend_gone");
+    assert_eq!(verdict(&mut site.connect(), "/x", ""), gone);
+    assert_eq!(backend.connections(), 1);
+}
+
+#[test]
+fn bodies_that_are_too_long_are_refused() {
+    let backend = Backend::echo();
+    let site = Site::new(backend.address, "", "max-body-bytes = 10");
+    let mut client = site.connect();
+    assert_eq!(client.post("/x", b"0123456789").status, 200);
+    let refused = client.post("/x", b"0123456789a");
+    assert_eq!(refused.status, 413);
+    assert!(refused.text().contains("(body_too_large)"));
+    assert_eq!(
+        client.post("/y", b"0123456789a").status,
+        200,
+        "not of the route"
+    );
+    let chunked =
+        "Host: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n";
+    client.send(format!("POST /x HTTP/1.1\r\n{chunked}"));
+    assert_eq!(client.receive().status, 200, "framing does not count");
+    // In chunks, with the head and after it.
+    for (first, rest) in [
+        ("14\r\n01234567890123456789\r\n0\r\n\r\n", ""),
+        ("", "8\r\n01234567\r\n3\r\nabc\r\n"),
+    ] {
+        let mut client = site.connect();
+        let head = "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+        client.send(format!("{head}{first}"));
+        // The other end may have closed after its response.
+        let _ = client.try_send(rest.as_bytes());
+        assert_eq!(client.receive().status, 413, "{first:?}, {rest:?}");
+    }
+}
+
+#[test]
+fn clients_are_allowed_and_denied_by_network() {
+    let backend = Backend::echo();
+    let trusting = "trusted-proxies = \"127.0.0.0/8\"";
+    let config = |route: &str| {
+        let more = "";
+        let route = format!("pool = \"web\"\n{route}\n[[route]]\npool = \"web\"");
+        Site::leading(backend.address, more, &route)
+    };
+    let site = config("deny = \"127.0.0.0/8\"");
+    assert_eq!(
+        verdict(&mut site.connect(), "/x", ""),
+        refusal(403, "denied")
+    );
+    assert_eq!(site.connect().get("/y").status, 200);
+    let site = config("allow = [\"10.0.0.0/8\", \"127.0.0.1/32\"]");
+    assert_eq!(site.connect().get("/x").status, 200);
+    // Behind a trusted proxy the client counts that it names.
+    let route = "allow = \"10.0.0.0/8\"";
+    let config = format!(
+        "[[listener]]\nlisten = \"127.0.0.1:0\"\npool = \"web\"\n{trusting}\n\
+         [[route]]\npool = \"web\"\n{route}\n[pool.web]\nbackends = \"{}\"\n",
+        backend.address
+    );
+    let file = TempFile::new("allow", &config);
+    let lb = Lb::spawn(Lb::command(&[], &["--config", file.path()]).stdout(Stdio::null()));
+    let mut client = lb.connect();
+    let named = "X-Forwarded-For: 10.1.2.3\r\n";
+    assert_eq!(client.get_with("/x", named).status, 200);
+    assert_eq!(verdict(&mut client, "/x", ""), refusal(403, "denied"));
+}
+
+#[test]
+fn requests_beyond_the_rate_are_told_when_to_come_again() {
+    let backend = Backend::echo();
+    let site = Site::new(backend.address, "", "rate-limit = \"2/h\"");
+    let mut client = site.connect();
+    for _ in 0..2 {
+        assert_eq!(client.get("/x").status, 200);
+    }
+    let limited = client.get("/x");
+    assert_eq!(limited.status, 429);
+    let after: u64 = limited.field("retry-after").unwrap().parse().unwrap();
+    assert!((1..=1_800).contains(&after), "{after}");
+    assert_eq!(
+        client.get("/y").status,
+        200,
+        "on the same connection, off the route"
+    );
+    assert_eq!(backend.times_received("GET /x "), 2);
+}
+
+#[test]
+fn requests_are_counted_by_field_over_all_workers() {
+    let backend = Backend::echo();
+    let route = "rate-limit = \"1/h\"\nrate-limit-burst = 3\nrate-limit-by = \"header:X-Key\"";
+    let site = Site::new(backend.address, "workers = 4", route);
+    // Each connection may be another worker's.
+    let status = |key: &str| {
+        let line = format!("X-Key: {key}\r\n");
+        site.connect().get_with("/x", &line).status
+    };
+    let count = |key: &str| (0..12).filter(|_| status(key) == 200).count();
+    assert_eq!((count("a"), count("b")), (3, 3));
+}
+
+#[test]
+fn a_route_has_a_limit_of_requests_at_once() {
+    let gate = Gate::default();
+    let backend = Backend::answering({
+        let gate = gate.clone();
+        move |request| {
+            gate.wait();
+            echo(request)
+        }
+    });
+    let site = Site::new(backend.address, "", "max-concurrent = 1");
+    let mut first = site.connect();
+    first.send("GET /x/1 HTTP/1.1\r\nHost: x\r\n\r\n");
+    crate::support::until("the first is at the backend", || {
+        backend.times_received("GET /x/1 ") == 1
+    });
+    let mut second = site.connect();
+    let full = second.get("/x/2");
+    assert_eq!((full.status, full.field("retry-after")), (503, Some("1")));
+    assert!(full.text().contains("(route_full)"));
+    gate.open();
+    assert_eq!(first.receive().status, 200);
+    assert_eq!(second.get("/x/3").status, 200);
+    assert_eq!(second.get("/x/4").status, 200);
+}
+
+#[test]
+fn a_client_that_leaves_gives_its_place_back() {
+    let gate = Gate::default();
+    let backend = Backend::answering({
+        let gate = gate.clone();
+        move |request| {
+            gate.wait();
+            echo(request)
+        }
+    });
+    let site = Site::new(backend.address, "", "max-concurrent = 1");
+    let mut first = site.connect();
+    first.send("GET /x/1 HTTP/1.1\r\nHost: x\r\n\r\n");
+    crate::support::until("the first is at the backend", || {
+        backend.times_received("GET /x/1 ") == 1
+    });
+    first.into_wire().reset();
+    gate.open();
+    crate::support::until("there is room again", || {
+        site.connect().get("/x/2").status == 200
+    });
+}
+
+#[test]
+fn requests_are_rejected_by_a_status_or_without_a_word() {
+    let backend = Backend::echo();
+    let site = Site::leading(backend.address, "", "reject = 451");
+    let mut client = site.connect();
+    assert_eq!(verdict(&mut client, "/x", ""), refusal(451, "rejected"));
+    assert_eq!(client.get("/y").status, 200);
+    let site = Site::leading(backend.address, "", "reject = \"close\"");
+    let mut client = site.connect();
+    client.send("GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.assert_closed();
+    assert_eq!(site.connect().get("/y").status, 200);
+}
+
+#[test]
+fn pages_from_elsewhere_are_asked_for_and_told() {
+    let backend = Backend::answering(|_| {
+        let head = "HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\nContent-Length: 0\r\n\r\n";
+        head.into()
+    });
+    let route = r#"
+        cors-origins = ["https://shop.example", "https://www.example:8443"]
+        cors-methods = ["GET", "PUT"]
+        cors-credentials = true
+    "#;
+    let site = Site::new(backend.address, "", route);
+    let mut client = site.connect();
+    client.send(
+        "OPTIONS /x HTTP/1.1\r\nHost: x\r\nOrigin: https://shop.example\r\n\
+         Access-Control-Request-Method: PUT\r\n\r\n",
+    );
+    let preflight = client.receive();
+    assert_eq!(preflight.status, 204);
+    let allowed = "access-control-allow-origin";
+    assert_eq!(preflight.field(allowed), Some("https://shop.example"));
+    assert_eq!(
+        preflight.field("access-control-allow-methods"),
+        Some("GET, PUT")
+    );
+    assert_eq!(backend.connections(), 0);
+    let own = client.get_with("/x", "Origin: https://www.example:8443\r\n");
+    assert_eq!(own.field(allowed), Some("https://www.example:8443"));
+    assert_eq!(own.field("access-control-allow-credentials"), Some("true"));
+    assert_eq!(own.field("vary"), Some("Origin"));
+    let other = client.get_with("/x", "Origin: https://evil.example\r\n");
+    assert_eq!((other.status, other.field(allowed)), (200, None));
+}
+
+#[test]
+fn a_route_has_pages_of_its_own_for_errors() {
+    let page = "<h1>soon</h1>";
+    let file = TempFile::with_end("page", ".html", page);
+    let gone = Refusing::new();
+    let route = format!("error-pages = {{ \"503\" = \"{}\" }}", file.path());
+    let site = Site::new(gone.address, "", &route);
+    let mut client = site.connect();
+    let down = client.get("/x");
+    assert_eq!((down.status, down.text().as_str()), (503, page));
+    assert_eq!(down.field("content-type"), Some("text/html; charset=utf-8"));
+    assert!(client.get("/y").text().contains("(connect_failed)"));
+}
+
+#[test]
+fn a_cookie_keeps_a_client_with_its_pool() {
+    let [web, canary] = ["web", "canary"].map(|name| {
+        Backend::answering(move |_| {
+            let length = name.len();
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{name}").into_bytes()
+        })
+    });
+    let route = format!(
+        "split = {{ web = 1, canary = 1 }}\nsplit-cookie = \"side\"\n\
+         [pool.canary]\nbackends = \"{}\"",
+        canary.address
+    );
+    let site = Site::leading(web.address, "", &route);
+    let mut client = site.connect();
+    let mut seen = [0, 0];
+    for _ in 0..40 {
+        let first = client.get("/x");
+        let name = first.text();
+        let cookie = format!("side={name}");
+        let set = first.field("set-cookie").unwrap();
+        assert_eq!(set, format!("{cookie}; Path=/; HttpOnly; SameSite=Lax"));
+        seen[usize::from(name == "canary")] += 1;
+        let again = client.get_with("/x", &format!("Cookie: a=b; {cookie}\r\n"));
+        assert_eq!((again.text(), again.field("set-cookie")), (name, None));
+    }
+    assert!(seen.iter().all(|count| *count > 5), "{seen:?}");
+    assert!(
+        client
+            .get_with("/x", "Cookie: side=old\r\n")
+            .field("set-cookie")
+            .is_some()
+    );
+}
+
+/// A file of users with one, `ada`, whose password is `sesame`.
+fn users() -> TempFile {
+    // The least cost there is.
+    let hash = bcrypt::hash("sesame", 4).unwrap();
+    TempFile::with_end("users", "", &format!("ada:{hash}\n"))
+}
+
+#[test]
+fn a_user_and_a_password_are_asked_for() {
+    let backend = Backend::echo();
+    let users = users();
+    let route = format!(
+        "basic-auth-file = \"{}\"\nbasic-auth-realm = \"office\"",
+        users.path()
+    );
+    for workers in [1, 3] {
+        let site = Site::new(backend.address, &format!("workers = {workers}"), &route);
+        let mut client = site.connect();
+        let refused = client.get("/x");
+        assert_eq!(refused.status, 401);
+        assert!(refused.text().contains("(unauthorized)"));
+        let challenge = refused.field("www-authenticate");
+        let expected = "Basic realm=\"office\", charset=\"UTF-8\"";
+        assert_eq!(challenge, Some(expected));
+        for _ in 0..3 {
+            // ada:sesame and ada:wrong, on one connection and on new ones.
+            let right = "Authorization: Basic YWRhOnNlc2FtZQ==\r\n";
+            let wrong = "Authorization: Basic YWRhOndyb25n\r\n";
+            assert_eq!(client.get_with("/x", right).text(), "GET /x");
+            assert_eq!(client.get_with("/x", wrong).status, 401);
+            assert_eq!(site.connect().get_with("/x", right).status, 200);
+            assert_eq!(site.connect().get_with("/x", wrong).status, 401);
+        }
+        assert_eq!(client.get("/y").status, 200, "not of the route");
+    }
+}
+
+#[test]
+fn a_request_counts_once_though_it_is_judged_twice() {
+    let backend = Backend::echo();
+    let users = users();
+    let route = format!(
+        "basic-auth-file = \"{}\"\nrate-limit = \"2/h\"",
+        users.path()
+    );
+    let site = Site::new(backend.address, "", &route);
+    let right = "Authorization: Basic YWRhOnNlc2FtZQ==\r\n";
+    let mut client = site.connect();
+    let statuses: Vec<u16> = (0..3)
+        .map(|_| client.get_with("/x", right).status)
+        .collect();
+    assert_eq!(statuses, [200, 200, 429]);
+}
+
+#[test]
+fn requests_that_wait_for_a_verdict_are_served_in_order() {
+    let backend = Backend::echo();
+    let users = users();
+    let route = format!("basic-auth-file = \"{}\"", users.path());
+    let site = Site::new(backend.address, "", &route);
+    let mut client = site.connect();
+    let request = |target: &str| {
+        let line = "Authorization: Basic YWRhOnNlc2FtZQ==";
+        format!("POST {target} HTTP/1.1\r\nHost: x\r\n{line}\r\nContent-Length: 2\r\n\r\nab")
+    };
+    // The body and another request come while the first one waits.
+    client.send([request("/x/1"), request("/x/2"), request("/y")].concat());
+    for target in ["/x/1", "/x/2", "/y"] {
+        assert_eq!(client.receive().text(), format!("POST {target}"));
+    }
+    // One that leaves meanwhile leaves nothing behind.
+    let mut gone = site.connect();
+    gone.send(request("/x/3").replace("YWRhOnNlc2FtZQ==", "YWRhOm90aGVy"));
+    drop(gone);
+    assert_eq!(site.connect().get("/y").status, 200);
+}
+
+#[test]
+fn connections_are_led_by_the_network_of_their_client() {
+    let [own, other] = ["own", "other"].map(|name| {
+        Backend::start(move |mut wire, _| {
+            let _ = wire.try_send(format!("{name}\n").as_bytes());
+            let _ = wire.read_through(b"\n");
+        })
+    });
+    let config = |routes: &str| {
+        format!(
+            "[[listener]]\nname = \"db\"\nmode = \"tcp\"\npool = \"other\"\n{routes}\n\
+             [pool.own]\nbackends = \"{}\"\n[pool.other]\nbackends = \"{}\"\n",
+            own.address, other.address
+        )
+    };
+    let route = |client: &str, to: &str| {
+        format!("[[route]]\nlistener = \"db\"\nclient = \"{client}\"\n{to}\n")
+    };
+    for (routes, expected) in [
+        (route("127.0.0.0/8", "pool = \"own\""), "own\n"),
+        (route("10.0.0.0/8", "pool = \"own\""), "other\n"),
+        (
+            route("127.0.0.0/8", "split = { own = 1, other = 0 }"),
+            "own\n",
+        ),
+        (route("127.0.0.0/8", "reject = \"close\""), ""),
+    ] {
+        let file = TempFile::new("tcp", &config(&routes));
+        let flags = ["--config", file.path()];
+        let lb = Lb::spawn(Lb::command(&[], &flags).stdout(Stdio::null()));
+        let mut client = lb.connect();
+        let line = client.read_through(b"\n").unwrap_or_default();
+        assert_eq!(String::from_utf8(line).unwrap(), expected, "{routes}");
+    }
+}
