@@ -27,9 +27,13 @@ use std::time::Duration;
 enum Event {
     /// Requests come.
     Arrival,
+    /// A request comes to its server.
+    Reach { server: usize, job: JobId },
     /// A server is done with a job, if it is still of this version.
     End { server: usize, version: u64 },
-    /// A server responds with an error.
+    /// A good response comes to its balancer.
+    Respond { job: JobId },
+    /// An error comes to its balancer.
     Error { job: JobId },
     /// The condition of a server changes.
     Change { server: usize },
@@ -164,6 +168,8 @@ impl<'a> Engine<'a> {
         match event {
             Event::Arrival => self.arrive(),
             Event::End { server, version } => self.end(server, version),
+            Event::Reach { server, job } => self.reach(server, job),
+            Event::Respond { job } => self.respond(job),
             Event::Error { job } => self.conclude(job, Outcome::Failure),
             Event::Change { server } => self.change(server),
             Event::Join { server } => {
@@ -205,9 +211,11 @@ impl<'a> Engine<'a> {
         }
         let ended = watched.server.end(self.now);
         self.foresee(server);
-        if let Some((job, open)) = ended.and_then(|job| Some((job, self.find(job)?))) {
-            let response_time = Some(self.now.since(open.sent_at));
-            self.conclude(job, Outcome::Success { response_time });
+        if let Some(job) = ended {
+            match self.latency(server) {
+                Duration::ZERO => self.respond(job),
+                latency => self.schedule(self.now + latency, Event::Respond { job }),
+            }
         }
     }
 

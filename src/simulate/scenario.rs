@@ -121,6 +121,8 @@ pub struct ServerGroup {
     pub discipline: Discipline,
     /// Time of joining the pool; 0 is from the start. Seconds.
     pub join_s: f64,
+    /// Time from the balancers to the servers, and back again. Milliseconds.
+    pub latency_ms: f64,
     /// Faults of the servers.
     pub faults: Vec<Fault>,
 }
@@ -146,6 +148,7 @@ impl Default for ServerGroup {
             max_connections: None,
             discipline: Discipline::Fifo,
             join_s: 0.0,
+            latency_ms: 0.0,
             faults: Vec::new(),
         }
     }
@@ -297,6 +300,10 @@ impl Scenario {
             self.require(
                 valid && takes_some,
                 "a server has a speed, workers, max_connections or join_s out of range",
+            )?;
+            self.require(
+                group.latency_ms.is_finite() && group.latency_ms >= 0.0,
+                "latency_ms is below 0",
             )?;
             let faults = group.faults.iter().all(Fault::is_valid);
             self.require(faults, "a fault has a number out of range")?;

@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 struct Bench {
     pool: Backends,
     at_once: usize,
+    /// An exchange reaches an idle backend so long after its dispatch.
+    round_trip_us: u64,
     /// By backend: those it works on, with their ends, and those that wait there.
     serving: Vec<VecDeque<(u64, Lease)>>,
     waiting: Vec<VecDeque<Lease>>,
@@ -25,6 +27,7 @@ impl Bench {
         Self {
             pool,
             at_once,
+            round_trip_us: 0,
             serving: (0..4).map(|_| VecDeque::new()).collect(),
             waiting: (0..4).map(|_| VecDeque::new()).collect(),
             line: 0,
@@ -68,7 +71,9 @@ impl Bench {
         while self.serving[slot].len() < self.at_once
             && let Some(lease) = self.waiting[slot].pop_front()
         {
-            let end = self.micros + 10_000 + self.rng.below(100) as u64;
+            let arrives = lease.dispatched_at().as_nanos() / 1_000 + self.round_trip_us;
+            let begin = self.micros.max(arrives);
+            let end = begin + 10_000 + self.rng.below(100) as u64;
             self.serving[slot].push_back((end, lease));
         }
     }
@@ -118,6 +123,23 @@ fn serial_backends_get_one_exchange_at_a_time_and_any_number_before_that_is_know
     let second = bench.pool.pick_by_affinity(newcomer, bench.now()).unwrap();
     assert!(bench.pool.pick_by_affinity(newcomer, bench.now()).is_none());
     bench.pool.settle(second, SUCCESS, bench.now());
+    bench.run_out();
+}
+
+#[test]
+fn serial_backends_that_are_far_away_get_two_at_a_time() {
+    let mut bench = Bench::new(1);
+    bench.round_trip_us = 1_500;
+    bench.run(1_500, 3_000);
+    assert!(bench.pool.is_serial());
+    bench.run(1_000, 3_000);
+    assert_eq!(bench.most_in_flight, 2);
+    bench.round_trip_us = 0;
+    let runs = (0..60).find(|_| {
+        bench.run(1_000, 3_000);
+        bench.most_in_flight == 1
+    });
+    assert!(runs.is_some(), "they have come nearer");
     bench.run_out();
 }
 

@@ -1,5 +1,5 @@
-//! From a request to a server, as in the balancer: a request that comes while others wait waits
-//! behind them, and whenever there may be room again, the first in line goes first.
+//! From a request to a server, as in the balancer, and back: a request that comes while others wait
+//! waits behind them, and whenever there may be room again, the first in line goes first.
 
 use super::{Engine, Event, Open};
 use crate::simulate::balancers::Ticket;
@@ -132,18 +132,45 @@ impl Engine<'_> {
         });
         let job = JobId { serial, slot };
         self.deadlines.push_back((self.now + self.timeout, job));
+        let latency = self.latency(server);
+        let condition = self.servers.get(server).map(|it| it.condition);
+        if let Some(condition) = condition.filter(|it| demand.luck <= it.fail_rate) {
+            let fails_after = Duration::from_secs_f64(condition.fail_after_s);
+            self.schedule(self.now + latency * 2 + fails_after, Event::Error { job });
+            return;
+        }
+        match latency {
+            Duration::ZERO => self.reach(server, job),
+            _ => self.schedule(self.now + latency, Event::Reach { server, job }),
+        }
+    }
+
+    /// The time from a balancer to a server, or back.
+    pub(super) fn latency(&self, server: usize) -> Duration {
+        let millis = self.groups.get(server).map_or(0.0, |it| it.latency_ms);
+        Duration::from_secs_f64(millis * 1e-3)
+    }
+
+    /// A request has come to its server, unless it was given up on the way.
+    pub(super) fn reach(&mut self, server: usize, job: JobId) {
+        let Some(work) = self.find(job).map(|open| open.request.demand.work) else {
+            return;
+        };
         let Some(watched) = self.servers.get_mut(server) else {
             return;
         };
-        if demand.luck <= watched.condition.fail_rate {
-            let fails_at = self.now + Duration::from_secs_f64(watched.condition.fail_after_s);
-            self.schedule(fails_at, Event::Error { job });
-            return;
-        }
         let version = watched.server.version();
-        watched.server.take(job, demand.work, self.now);
+        watched.server.take(job, work, self.now);
         if watched.server.version() != version {
             self.foresee(server);
+        }
+    }
+
+    /// A good response has come to its balancer.
+    pub(super) fn respond(&mut self, job: JobId) {
+        if let Some(open) = self.find(job) {
+            let response_time = Some(self.now.since(open.sent_at));
+            self.conclude(job, Outcome::Success { response_time });
         }
     }
 }

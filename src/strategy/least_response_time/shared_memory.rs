@@ -83,9 +83,9 @@ fn unpair(word: u64) -> [f32; 2] {
     [word >> 32, word].map(|half| f32::from_bits(half as u32))
 }
 
-/// A count of at most 65 in 16 bits.
+/// A count of at most 65 in 16 bits, rounded without a call.
 fn pack(count: f32) -> u64 {
-    u64::from((count * UNITS).round() as u16)
+    u64::from((count * UNITS + 0.5) as u16)
 }
 
 /// The count in the last 16 bits.
