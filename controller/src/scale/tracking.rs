@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Busiest that a server should be on average.
-const UTILISATION: f64 = 0.85;
+const UTILISATION: f64 = 0.9;
 /// Servers beyond the work, in square roots of it.
 const STAFFING: f64 = 0.85;
 /// Short means that count at once, in seconds.
@@ -22,9 +22,14 @@ const SIGMAS: f64 = 4.0;
 /// Backlog, in seconds of work of the whole service, that is not worth a server.
 const BACKLOG: f64 = 5.0;
 /// Seconds within which a longer one is to be worked off.
-const WORK_OFF: f64 = 30.0;
+const WORK_OFF: f64 = 20.0;
+/// Seconds for which a backlog goes on growing before new servers serve.
+const AHEAD: f64 = 30.0;
 /// The want does not fall below its greatest value within this time.
-const STABLE: Duration = Duration::from_secs(300);
+const STABLE: Duration = Duration::from_secs(120);
+/// By how many standard deviations of the measured work the want must be too great before it falls:
+/// at the edge between two numbers, noise alone would change it for ever.
+const HYSTERESIS: f64 = 3.0;
 /// Responses that a measured service time must rest on.
 const ENOUGH: f64 = 20.0;
 /// Samples older than this say nothing.
@@ -46,11 +51,22 @@ pub(super) struct Memory {
     /// Greatest recent wants, each greater than all after it.
     greatest: VecDeque<(Moment, usize)>,
     service_seconds: Option<f64>,
+    /// What the arrivals were last found to need, a backlog left out.
+    steady: usize,
+}
+
+/// Work that arrives, in servers.
+struct Work {
+    /// By the rate of arrivals.
+    steady: f64,
+    /// More for a while, to work a backlog off.
+    backlog: f64,
 }
 
 impl Memory {
     /// An operator's word counts as a want that was just computed, and ends those before it.
     pub(super) fn overrule(&mut self, now: Moment, want: usize) {
+        self.steady = want;
         self.greatest.clear();
         self.greatest.push_back((now, want));
     }
@@ -89,25 +105,41 @@ impl Tracking {
             None if memory.window.last().is_none() => match work_by_loads(loads, counts) {
                 Some(work) => {
                     reasons.push(format!("load of {} servers: {work:.2}", loads.len()));
-                    work
+                    let backlog = 0.0;
+                    Work {
+                        steady: work,
+                        backlog,
+                    }
                 }
                 None => return keep(counts, "no load and no traffic is known"),
             },
             None => return keep(counts, "traffic is not known freshly enough"),
         };
-        let staffed = (work / UTILISATION).max(work + STAFFING * work.sqrt());
-        let needed = counts.clamp((staffed - 1e-9).ceil() as usize);
+        let staffed = staff(work.steady);
         reasons.push(format!(
-            "max({work:.2} / {UTILISATION}, {work:.2} + {STAFFING} x sqrt) = {staffed:.2} servers"
+            "max({0:.2} / {UTILISATION}, {0:.2} + {STAFFING} x sqrt) = {staffed:.2} servers",
+            work.steady
         ));
-        let most = (counts.want * 2).max(counts.want + 4);
-        let growing = needed.min(most);
-        if growing < needed {
-            reasons.push(format!("at most {most} in one step"));
+        let noise = self.noise(&work, memory);
+        let needed = whole(staffed);
+        let keeps = whole(staffed + HYSTERESIS * noise).min(memory.steady);
+        if keeps > needed {
+            reasons.push(format!(
+                "{keeps} is not too many by {:.2}",
+                HYSTERESIS * noise
+            ));
         }
-        let want = memory.greatest(now, growing);
-        if want > growing {
-            reasons.push(format!("{want} was wanted within {} s", STABLE.as_secs()));
+        let steady = memory.greatest(now, counts.clamp(needed.max(keeps)));
+        memory.steady = steady;
+        if steady > needed.max(keeps) {
+            reasons.push(format!("{steady} was wanted within {} s", STABLE.as_secs()));
+        }
+        // What a backlog adds is given back as soon as it is gone.
+        let total = counts.clamp(steady.max(whole(staffed + work.backlog)));
+        let most = (counts.want * 2).max(counts.want + 4);
+        let want = total.min(most);
+        if want < total {
+            reasons.push(format!("at most {most} in one step"));
         }
         Decision { want, reasons }
     }
@@ -119,7 +151,7 @@ impl Tracking {
         counts: Counts,
         memory: &mut Memory,
         reasons: &mut Vec<String>,
-    ) -> Option<f64> {
+    ) -> Option<Work> {
         let window = &memory.window;
         if now.since(window.last()?) > FRESH {
             return None;
@@ -142,14 +174,36 @@ impl Tracking {
             "{rate:.1} requests/s over {over:.0} s x {seconds:.4} s / {} = {work:.2}",
             self.concurrency
         ));
-        let backlog = memory.window.queued(now) * seconds / self.concurrency;
-        if backlog > BACKLOG * counts.serving.max(1) as f64 {
-            let more = backlog / WORK_OFF;
-            reasons.push(format!("backlog of {backlog:.1} s adds {more:.2}"));
-            return Some(work + more);
+        let waiting = memory.window.queued(now) * seconds / self.concurrency;
+        let mut backlog = 0.0;
+        if waiting > BACKLOG * counts.serving.max(1) as f64 {
+            let grows = AHEAD * (work - counts.serving as f64).max(0.0);
+            backlog = (waiting + grows) / WORK_OFF;
+            reasons.push(format!(
+                "backlog of {waiting:.1} s, {grows:.1} s more to come, adds {backlog:.2}"
+            ));
         }
-        Some(work)
+        Some(Work {
+            steady: work,
+            backlog,
+        })
     }
+
+    /// Standard deviation of the measured work: arrivals within the window are Poisson.
+    fn noise(&self, work: &Work, memory: &Memory) -> f64 {
+        let seconds = self.service_seconds.or(memory.service_seconds);
+        let per_arrival = seconds.unwrap_or(0.0) / self.concurrency;
+        (work.steady * per_arrival / LENGTH.as_secs_f64()).sqrt()
+    }
+}
+
+/// Servers for a work that varies.
+fn staff(work: f64) -> f64 {
+    (work / UTILISATION).max(work + STAFFING * work.sqrt())
+}
+
+fn whole(servers: f64) -> usize {
+    (servers - 1e-9).ceil().max(0.0) as usize
 }
 
 /// The rate of the last minute, or a shorter one that its own noise does not explain.
@@ -189,139 +243,4 @@ fn keep(counts: Counts, why: &str) -> Decision {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::Sample;
-    use super::*;
-
-    const COUNTS: Counts = Counts {
-        serving: 4,
-        coming: 0,
-        want: 4,
-        min: 1,
-        desired: 4,
-        max: 40,
-        is_rolling: false,
-    };
-
-    fn with_traffic(rate: f64, seconds: u64, queued: f64) -> (Memory, Moment) {
-        let mut memory = Memory::default();
-        for second in 1..=seconds {
-            memory.window.push(
-                "lb",
-                Moment(second * 1_000),
-                Sample {
-                    span: Duration::from_secs(1),
-                    arrivals: rate,
-                    responses: rate,
-                    response_seconds: rate * 0.1,
-                    busy_seconds: rate * 0.1,
-                    queued,
-                },
-            );
-        }
-        (memory, Moment(seconds * 1_000))
-    }
-
-    const TRACKING: Tracking = Tracking {
-        concurrency: 1.0,
-        service_seconds: None,
-    };
-
-    #[test]
-    fn staffs_the_work_by_the_square_root() {
-        for (rate, want) in [(10.0, 2), (40.0, 6), (100.0, 13), (300.0, 36)] {
-            let (mut memory, now) = with_traffic(rate, 60, 0.0);
-            let counts = Counts { want: 36, ..COUNTS };
-            let decision = TRACKING.decide(now, counts, &[], &mut memory);
-            assert_eq!(decision.want, want, "{rate}: {decision:?}");
-        }
-    }
-
-    #[test]
-    fn a_step_shows_within_five_seconds() {
-        let (mut memory, now) = with_traffic(20.0, 60, 0.0);
-        let before = TRACKING.decide(now, COUNTS, &[], &mut memory).want;
-        for second in 61..=65 {
-            let sample = Sample {
-                span: Duration::from_secs(1),
-                arrivals: 60.0,
-                responses: 20.0,
-                response_seconds: 2.0,
-                busy_seconds: 2.0,
-                queued: 0.0,
-            };
-            memory.window.push("lb", Moment(second * 1_000), sample);
-        }
-        let after = TRACKING.decide(Moment(65_000), COUNTS, &[], &mut memory);
-        assert!(before <= 4 && after.want >= 8, "{before} {after:?}");
-    }
-
-    #[test]
-    fn grows_at_most_twofold_or_by_four() {
-        let (mut memory, now) = with_traffic(300.0, 60, 0.0);
-        assert_eq!(TRACKING.decide(now, COUNTS, &[], &mut memory).want, 8);
-        let one = Counts { want: 1, ..COUNTS };
-        let (mut memory, now) = with_traffic(300.0, 60, 0.0);
-        assert_eq!(TRACKING.decide(now, one, &[], &mut memory).want, 5);
-    }
-
-    #[test]
-    fn falls_only_after_five_minutes() {
-        let (mut memory, _) = with_traffic(1.0, 60, 0.0);
-        memory.overrule(Moment(60_000), 9);
-        let mut wants = Vec::new();
-        for second in 61..=400_u64 {
-            let sample = Sample {
-                span: Duration::from_secs(1),
-                arrivals: 1.0,
-                responses: 1.0,
-                response_seconds: 0.1,
-                busy_seconds: 0.1,
-                queued: 0.0,
-            };
-            memory.window.push("lb", Moment(second * 1_000), sample);
-            let counts = Counts { want: 9, ..COUNTS };
-            wants.push(
-                TRACKING
-                    .decide(Moment(second * 1_000), counts, &[], &mut memory)
-                    .want,
-            );
-        }
-        assert_eq!(wants.iter().filter(|want| **want == 9).count(), 300);
-        assert_eq!(wants.last(), Some(&1));
-    }
-
-    #[test]
-    fn a_long_backlog_adds_servers() {
-        let (mut memory, now) = with_traffic(20.0, 60, 0.0);
-        let without = TRACKING.decide(now, COUNTS, &[], &mut memory).want;
-        let (mut memory, now) = with_traffic(20.0, 60, 900.0);
-        let with = TRACKING.decide(now, COUNTS, &[], &mut memory).want;
-        assert!(with >= without + 3, "{with} {without}");
-    }
-
-    #[test]
-    fn without_news_nothing_changes() {
-        let (mut memory, now) = with_traffic(300.0, 60, 0.0);
-        let late = now.plus(Duration::from_secs(10));
-        assert_eq!(
-            TRACKING.decide(late, COUNTS, &[], &mut memory).want,
-            COUNTS.want
-        );
-        assert_eq!(
-            TRACKING
-                .decide(now, COUNTS, &[], &mut Memory::default())
-                .want,
-            COUNTS.want
-        );
-    }
-
-    #[test]
-    fn silence_never_turns_the_direction() {
-        let shrinks = work_by_loads(&[Some(0.1), None, None, None], COUNTS);
-        assert_eq!(shrinks, Some(3.1));
-        let grows = work_by_loads(&[Some(1.0), Some(1.0), Some(1.0), Some(1.0), None], COUNTS);
-        assert_eq!(grows, Some(4.0));
-        assert_eq!(work_by_loads(&[None, None], COUNTS), None);
-    }
-}
+mod tests;
