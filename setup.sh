@@ -179,6 +179,8 @@ start_lb() {
 start_fleet() {
     local folder more=()
     read -ra more <<<"${LB_ARGS:-}"
+    # A connection is accepted for a server that hangs, too.
+    [[ " ${more[*]:-} " == *" --health"* ]] || more+=(--health http)
     folder=$(realpath "$bin")
     mkdir -p "$state"
     cat >"$state/fleet.toml" <<TOML

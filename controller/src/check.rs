@@ -44,26 +44,3 @@ pub(crate) async fn check(how: &Check, address: Option<SocketAddr>) -> Option<Re
         }
     }
 }
-
-/// Connections established at a local port, by proc_net_tcp(5).
-pub(crate) fn connections(port: u16) -> Option<u32> {
-    let mut count = 0;
-    let mut any = false;
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        let Ok(text) = std::fs::read_to_string(table) else {
-            continue;
-        };
-        any = true;
-        for line in text.lines().skip(1) {
-            let mut fields = line.split_whitespace();
-            let (Some(local), Some(state)) = (fields.nth(1), fields.nth(1)) else {
-                continue;
-            };
-            let local = local
-                .rsplit_once(':')
-                .and_then(|(_, it)| u16::from_str_radix(it, 16).ok());
-            count += u32::from(local == Some(port) && state == "01");
-        }
-    }
-    any.then_some(count)
-}

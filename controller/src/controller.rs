@@ -11,6 +11,7 @@ use crate::api::fleet::FleetService;
 use crate::api::http::{Api, guarded, router};
 use crate::clock::Clock;
 use crate::ctl;
+use crate::failpoint;
 use crate::fleet::id::{FleetId, LbName};
 use crate::fleet::time::Moment;
 use crate::http_client::Target;
@@ -60,6 +61,8 @@ enum Verb {
         #[arg(value_name = "FILE", default_value = "fleet.toml")]
         file: PathBuf,
     },
+    /// Make a fleet.toml of the files of an existing fleet
+    Import(crate::import::Args),
     /// Ask a running controller, or tell it what to do
     Ctl(ctl::Args),
     /// Try scaling policies against arrivals, in virtual time
@@ -83,6 +86,7 @@ pub fn controller() -> ExitCode {
                     );
                 })
         }
+        Verb::Import(args) => crate::import::run(&args),
         Verb::Ctl(args) => on_runtime(ctl::run(args)),
         Verb::Simulate(args) => crate::simulate::run(&args),
     };
@@ -106,6 +110,7 @@ fn on_runtime(task: impl Future<Output = Result<(), String>>) -> Result<(), Stri
 
 fn run(file: &Path) -> Result<(), String> {
     let spec = spec::read(file).map_err(|report| report.to_string())?;
+    failpoint::arm()?;
     on_runtime(serve(file.to_owned(), spec))
 }
 

@@ -18,7 +18,9 @@
 //! | `provider`, `unit` | units: launched, listed, stopped | why |
 //! | `agent` | one server from beside it | the fleet |
 //! | `lb_link` | the words of lb's admin API | rules |
+//! | `import` | files of existing fleets into `fleet.toml` | running fleets |
 //! | `api` | HTTP, sessions, compatible services | rules |
+//! | `failpoint` | places to crash at, for tests | why |
 //! | `shell` | commits, then acts, then feeds back | rules |
 //! | `simulate` | policies in virtual time | - |
 
@@ -28,8 +30,10 @@ mod check;
 mod clock;
 mod controller;
 mod ctl;
+mod failpoint;
 mod fleet;
 mod http_client;
+mod import;
 mod lb_link;
 mod proto;
 mod provider;

@@ -1,6 +1,5 @@
 //! Owns the listening socket and when it may be asked again. Knows nothing of what is accepted.
 
-use super::port_owner;
 use crate::time::Timestamp;
 use mio::Registry;
 use mio::net::{TcpListener, TcpStream};
@@ -32,7 +31,10 @@ impl Listener {
     /// Binds an address, or says which process has it and what to do.
     pub(super) fn bind(address: SocketAddr, send_buffer: Option<usize>) -> Result<Self, String> {
         let socket = listen(address, send_buffer).map_err(|error| match error.kind() {
-            ErrorKind::AddrInUse => taken(address, port_owner::find(address.port())),
+            ErrorKind::AddrInUse => {
+                let owner = lb_procnet::listener(address.port());
+                taken(address, owner.map(|owner| owner.to_string()))
+            }
             _ => format!("cannot listen on {address}: {error}"),
         })?;
         let address = socket.local_addr().map_err(|error| error.to_string())?;

@@ -18,7 +18,6 @@ mod connection;
 mod connections;
 mod listener;
 mod notice;
-mod port_owner;
 mod store;
 
 pub use notice::{Notice, Notifier};

@@ -311,7 +311,10 @@ impl Agent {
                 .as_ref()
                 .and_then(|it| it.clone().err())
                 .unwrap_or_default(),
-            connections: port.filter(|_| self.is_lame).and_then(check::connections),
+            connections: port
+                .filter(|_| self.is_lame)
+                .and_then(lb_procnet::connections)
+                .map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
         };
         self.send(from_agent::Kind::Status(status));
     }

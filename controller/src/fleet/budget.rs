@@ -31,9 +31,10 @@ impl Budget {
     }
 }
 
-/// Launches of a service: enough to fill it at once, not to churn it.
+/// Launches of a service: enough to fill it at once and to replace half of it right after, not to
+/// churn it.
 pub(crate) fn launches(want: usize) -> Budget {
-    Budget::new(want.max(4), 30)
+    Budget::new(want + (want / 2).max(4), 30)
 }
 
 /// Restarts by verdict: one in 30 s, and a fifth of the service in 5 min.
@@ -83,6 +84,7 @@ mod tests {
         assert_eq!(scale_in_left(32, &[Moment(0); 8], Moment(60_000)), 8);
         assert_eq!(verdicts(3)[1].count, 1);
         assert_eq!(verdicts(50)[1].count, 10);
-        assert_eq!(launches(1).count, 4);
+        assert_eq!(launches(1).count, 5);
+        assert_eq!(launches(40).count, 60);
     }
 }

@@ -1,6 +1,7 @@
 //! Acts carried out and sources watched, each in a task of its own; results come back as inputs.
 
 use super::Shell;
+use crate::failpoint::{self, Side};
 use crate::fleet::commit::{Act, Deed, ProviderError};
 use crate::fleet::input::Input;
 use crate::fleet::time::{Moment, Seen};
@@ -18,6 +19,8 @@ impl Shell {
     /// Starts an act; its result comes back as an input.
     pub(super) fn carry_out(&self, act: Act) {
         let inputs = self.wires.inputs.clone();
+        let name = failpoint::act(act.deed());
+        failpoint::pass(Side::Before, name);
         match act.deed().clone() {
             Deed::Launch {
                 server,
@@ -31,6 +34,7 @@ impl Shell {
                 };
                 tokio::task::spawn_local(async move {
                     let result = provider.launch(&token, &template, &request).await;
+                    failpoint::pass(Side::After, name);
                     let _ = inputs
                         .send(Input::Launched {
                             server,
@@ -52,6 +56,7 @@ impl Shell {
                 };
                 tokio::task::spawn_local(async move {
                     let result = provider.stop(&token, handle.as_ref(), grace).await;
+                    failpoint::pass(Side::After, name);
                     let _ = inputs
                         .send(Input::Stopped {
                             server,
@@ -71,6 +76,7 @@ impl Shell {
                 };
                 tokio::task::spawn_local(async move {
                     let result: Result<(), ProviderError> = provider.adopt(&token).await;
+                    failpoint::pass(Side::After, name);
                     let _ = inputs
                         .send(Input::Adopted {
                             server,
@@ -93,6 +99,7 @@ impl Shell {
                 tokio::task::spawn_local(async move {
                     let asked_at = clock.now();
                     let result = lb_link::put(&target, &fleet, &pool, term, force).await;
+                    failpoint::pass(Side::After, name);
                     let _ = inputs
                         .send(Input::Put {
                             lb,
@@ -108,6 +115,7 @@ impl Shell {
                 self.wires
                     .sessions
                     .send(&token, FromController { kind: Some(kind) });
+                failpoint::pass(Side::After, name);
             }
         }
     }

@@ -16,6 +16,7 @@ pub(crate) use calls::{Call, Failure, Read, event_json};
 pub(crate) use sessions::Sessions;
 
 use crate::clock::Clock;
+use crate::failpoint::{self, Side};
 use crate::fleet::Fleet;
 use crate::fleet::commit::{Commit, Event};
 use crate::fleet::id::{FleetId, LbName, Term};
@@ -150,8 +151,10 @@ impl Shell {
             return Ok(());
         };
         let term = fleet.term();
+        failpoint::pass_commit(Side::Before, &commit);
         match self.store.commit(term, &commit) {
             Ok(receipt) => {
+                failpoint::pass_commit(Side::After, &commit);
                 self.commits += 1;
                 self.wires.term.store(term.0, Ordering::Relaxed);
                 for (seq, event) in (receipt.first_event..).zip(&commit.events) {

@@ -7,9 +7,9 @@ mod file;
 mod service;
 mod span;
 
-pub(crate) use file::{FleetSpec, read};
+pub(crate) use file::{FleetSpec, check, read};
 pub(crate) use service::{
     Bounds, Check, ExecCommands, Mode, PortRange, ProviderKind, Request, ServiceSpec, Template,
     Timing,
 };
-pub(crate) use span::Report;
+pub(crate) use span::{Problem, Report};

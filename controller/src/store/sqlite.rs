@@ -6,6 +6,7 @@
 
 use super::migrations::migrate;
 use super::{MOST_DECISIONS, MOST_EVENTS, MOST_MINUTES, Minute, Receipt, Store, StoreError};
+use crate::failpoint::{self, Side};
 use crate::fleet::Stored;
 use crate::fleet::commit::{Change, Commit, Event};
 use crate::fleet::id::{FleetId, ServerId, ServiceName, Term};
@@ -146,6 +147,7 @@ impl Store for Sqlite {
                 .prepare_cached("DELETE FROM events WHERE seq < ?1")?
                 .execute([oldest])?;
         }
+        failpoint::pass(Side::Within, "commit");
         transaction.commit()?;
         Ok(Receipt {
             first_event: first_event.unwrap_or_default(),

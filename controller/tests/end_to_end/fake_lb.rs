@@ -20,6 +20,8 @@ pub(crate) struct Inner {
     boot: u64,
     pub(crate) set: Option<Value>,
     pub(crate) puts: u64,
+    /// Names of backends that were in any set.
+    pub(crate) named: std::collections::BTreeSet<String>,
     pub(crate) refuse: Option<(u16, Value)>,
     /// Backends by name: whether they answer.
     answers: BTreeMap<String, bool>,
@@ -117,6 +119,9 @@ async fn put_set(
             "term": known["term"], "revision": known["revision"] });
         return (StatusCode::CONFLICT, Json(body)).into_response();
     }
+    let backends = set["backends"].as_array().into_iter().flatten();
+    let names = backends.filter_map(|it| it["name"].as_str().map(str::to_owned));
+    inner.named.extend(names);
     inner.set = Some(set.clone());
     let _ = lb.events.send(json!({ "kind": "set" }).to_string());
     Json(json!({ "boot_id": inner.boot.to_string(), "revision": set["revision"], "states": {} }))

@@ -106,7 +106,25 @@ fn a_server_that_ends_at_every_start_is_quarantined() {
     fleet.wait(40, "quarantined", |it| {
         it.servers().iter().any(|it| it["state"] == "quarantined")
     });
-    assert!(fleet.history().contains("5 deaths in 10 minutes"));
+    let history = fleet.history();
+    assert!(history.contains("5 deaths in 10 minutes"));
+    // Doubling, a fifth more or less. The fifth death is the last: there is no sixth launch.
+    let waits: Vec<f64> = history
+        .lines()
+        .filter_map(|line| {
+            line.split_once("starts again in ")?
+                .1
+                .split(' ')
+                .next()?
+                .parse()
+                .ok()
+        })
+        .collect();
+    println!("waits of a crash loop: {waits:?} s");
+    assert_eq!(waits.len(), 4, "{history}");
+    for (wait, plain) in waits.iter().zip([0.0, 1.0, 2.0, 4.0]) {
+        assert!((0.79 * plain..=1.21 * plain).contains(wait), "{waits:?}");
+    }
     assert_eq!(
         fleet.launches(),
         6,
@@ -114,6 +132,34 @@ fn a_server_that_ends_at_every_start_is_quarantined() {
         fleet.log()
     );
     assert_eq!(fleet.serving(), 1);
+}
+
+#[test]
+fn a_server_that_never_listens_is_ended_in_time_and_never_in_a_set() {
+    let service = format!(
+        "[service.web]\ncommand = [\"/bin/sh\", \"-c\", \"exec sleep 600 # {{port}}\"]\nports = \"{0}-{1}\"\n\
+         check = \"/ping\"\npool = \"default\"\nservers = {{ desired = 1, max = 2 }}\n\
+         start_timeout = 1\n",
+        port_block(),
+        port_block()
+    );
+    let fleet = Fleet::start("never", &service);
+    let first = {
+        fleet.wait(20, "it runs", |it| !it.pids().is_empty());
+        fleet.pids()[0].1
+    };
+    fleet.wait(30, "it is given up and started again", |it| {
+        it.launches() >= 2
+    });
+    fleet.wait(20, "the first is ended", |_| !is_alive(first));
+    let history = fleet.history();
+    assert!(history.contains("not ready within 1 s"), "{history}");
+    fleet.wait(60, "quarantined", |it| {
+        it.servers().iter().any(|it| it["state"] == "quarantined")
+    });
+    assert_eq!(fleet.launches(), 5);
+    let sets = fleet.lb.inner.lock().unwrap().named.clone();
+    assert!(sets.is_empty(), "was in a set: {sets:?}");
 }
 
 #[test]
@@ -132,36 +178,53 @@ fn a_port_that_is_taken_is_named_and_the_next_one_is_used() {
     assert!(
         fleet
             .history()
-            .contains(&format!("(pid {})", std::process::id()))
+            .contains(&format!("(process {})", std::process::id()))
     );
     drop(listener);
 }
 
 #[test]
-fn agents_that_are_alone_start_their_server_again_and_report_it() {
-    let mut fleet = Fleet::start("alone", &web(port_block(), "desired = 2, max = 3", ""));
-    fleet.wait_serving(2);
+fn agents_that_are_alone_start_their_servers_again_and_report_it() {
+    let mut fleet = Fleet::start("alone", &web(port_block(), "desired = 4, max = 5", ""));
+    fleet.wait_serving(4);
     let before = fleet.pids();
     fleet.kill_controller();
-    signal_to(before[0].1, "-KILL");
-    let token = before[0].0.clone();
-    let waited = fleet.wait(30, "its agent starts it again", |it| {
-        it.server_pid(&token)
-            .is_some_and(|pid| pid != before[0].1 && is_alive(pid))
+    let dead = &before[..3];
+    for (_, pid) in dead {
+        signal_to(*pid, "-KILL");
+    }
+    let started = |it: &Fleet, (token, pid): &(String, u32)| {
+        it.server_pid(token)
+            .is_some_and(|new| new != *pid && is_alive(new))
+    };
+    let waited = fleet.wait(40, "their agents start them again", |it| {
+        let now = dead.iter().filter(|server| started(it, server)).count();
+        now == 3
     });
+    println!("alone: three servers run again after {waited:?}");
     assert!(
         waited > Duration::from_secs(8),
         "too early: a controller may lead: {waited:?}"
     );
-    let after = fleet.server_pid(&token);
+    let after = fleet.pids_of(&before);
+    assert_eq!(after[3], before[3], "the one that lives is left alone");
     fleet.run();
-    fleet.wait(10, "two serve", |it| it.serving() == 2);
-    fleet.wait(10, "it is reported", |it| {
-        it.history().contains("while no controller led: 1 times")
+    fleet.wait(20, "four serve", |it| it.serving() == 4);
+    fleet.wait(20, "it is reported", |it| {
+        it.history()
+            .matches("while no controller led: 1 times")
+            .count()
+            == 3
+    });
+    // Nothing is started a second time: not by an agent, not by the controller.
+    fleet.wait(60, "observing is over", |it| {
+        it.get("/v1/holds")["holds"]
+            .as_array()
+            .is_some_and(Vec::is_empty)
     });
     assert_eq!(
-        (fleet.server_pid(&token), fleet.launches()),
-        (after, 2),
+        (fleet.pids_of(&before), fleet.launches()),
+        (after, 4),
         "{}",
         fleet.log()
     );

@@ -12,9 +12,15 @@
 
 mod api;
 mod compat;
+mod crashes;
 mod exec;
 mod fake_lb;
 mod grpc;
 mod healing;
+mod lb_process;
 mod real_lb;
+mod scaling;
 mod support;
+mod test_server;
+mod traffic;
+mod under_traffic;

@@ -49,6 +49,8 @@ pub(crate) struct Fleet {
     pub(crate) lb: FakeLb,
     /// The lb that it steers: the fake one unless another is named.
     admin: String,
+    /// Where the next controller dies, by the name of the place.
+    pub(crate) crash_at: Option<&'static str>,
 }
 
 /// A service of demo servers.
@@ -77,6 +79,18 @@ impl Fleet {
         controller: &str,
         services: &str,
     ) -> Self {
+        let mut fleet = Self::prepare(name, admin, controller, services);
+        fleet.run();
+        fleet
+    }
+
+    /// Makes all that a fleet needs but its controller.
+    pub(crate) fn prepare(
+        name: &str,
+        admin: Option<String>,
+        controller: &str,
+        services: &str,
+    ) -> Self {
         let folder = std::env::temp_dir().join(format!("lb-fleet-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("a folder");
@@ -85,15 +99,15 @@ impl Fleet {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = free.local_addr().expect("an address").to_string();
         drop(free);
-        let mut fleet = Self {
+        let fleet = Self {
             folder,
             controller: None,
             address,
             admin: admin.unwrap_or_else(|| lb.address.to_string()),
+            crash_at: None,
             lb,
         };
         fleet.write(controller, services);
-        fleet.run();
         fleet
     }
 
@@ -113,7 +127,9 @@ impl Fleet {
             .append(true)
             .open(path)
             .expect("a log");
+        let crash_at = self.crash_at.take();
         let mut child = Command::new(env!("CARGO_BIN_EXE_lb-controller"))
+            .envs(crash_at.map(|place| ("LB_CONTROLLER_CRASH_AT", place)))
             .arg("run")
             .arg(self.folder.join("fleet.toml"))
             .stdout(Stdio::piped())
@@ -131,6 +147,18 @@ impl Fleet {
         let mut child = self.controller.take().expect("runs");
         child.kill().expect("is killed");
         child.wait().expect("is reaped");
+    }
+
+    /// The controller has died by itself. It is reaped then.
+    pub(crate) fn has_died(&mut self) -> bool {
+        let died = match &mut self.controller {
+            Some(child) => child.try_wait().expect("can be asked").is_some(),
+            None => true,
+        };
+        if died {
+            self.controller = None;
+        }
+        died
     }
 
     pub(crate) fn log(&self) -> String {
@@ -221,6 +249,14 @@ impl Fleet {
             .collect()
     }
 
+    /// The servers of these tokens as they are now, the controller running or not.
+    pub(crate) fn pids_of(&self, servers: &[(String, u32)]) -> Vec<(String, u32)> {
+        let tokens = servers.iter().map(|(token, _)| token);
+        tokens
+            .map(|token| (token.clone(), self.server_pid(token).unwrap_or(0)))
+            .collect()
+    }
+
     /// Run directories that were ever made, those of the ended included.
     pub(crate) fn launches(&self) -> usize {
         let count = |name: &str| {
@@ -298,18 +334,29 @@ pub(crate) fn request(
         return (0, String::new());
     }
     let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    let answer = String::from_utf8_lossy(&answer).into_owned();
+    if stream.read_to_end(&mut answer).is_err() {
+        return (0, String::new());
+    }
+    parse(&answer)
+}
+
+/// Status and body of a whole answer; a status of 0 if it is not whole.
+fn parse(answer: &[u8]) -> (u16, String) {
+    let answer = String::from_utf8_lossy(answer).into_owned();
     let status = answer
         .split(' ')
         .nth(1)
         .and_then(|it| it.parse().ok())
         .unwrap_or(0);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or(("", ""));
-    let chunked = head
-        .to_ascii_lowercase()
-        .contains("transfer-encoding: chunked");
-    let body = if chunked {
+    let head = head.to_ascii_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+    if length.is_some_and(|length| body.len() < length) {
+        return (0, String::new());
+    }
+    let body = if head.contains("transfer-encoding: chunked") {
         body.split("\r\n").skip(1).step_by(2).collect()
     } else {
         body.to_owned()

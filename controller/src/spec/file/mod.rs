@@ -70,6 +70,15 @@ pub(crate) fn read(path: &Path) -> Result<FleetSpec, Report> {
         .map_err(|problems| Report::new(path, &source, problems))
 }
 
+/// Reads the text of a file that is not written yet.
+///
+/// # Errors
+/// Everything that is wrong with it, with its places.
+pub(crate) fn check(source: &str) -> Result<FleetSpec, Report> {
+    parse(source, Path::new("."))
+        .map_err(|problems| Report::new(Path::new("fleet.toml"), source, problems))
+}
+
 /// Reads the text of a file; paths in it are relative to `folder`.
 fn parse(source: &str, folder: &Path) -> Result<FleetSpec, Vec<Problem>> {
     let raw: RawFile = toml::from_str(source).map_err(|error| {
