@@ -1,11 +1,18 @@
 #!/usr/bin/env bash
-# What `cargo test` leaves out: a thousand seeds of faults, and a foreign gRPC peer. Runs from any folder; installs what is missing where it may.
+# What `cargo test` leaves out. Runs from any folder; installs what is missing where it may.
+#
+#     controller/ci.sh [peers] [faults]
+#
+# peers: a foreign gRPC peer both ways, in under two minutes once all is built. faults: a thousand
+# seeds of random faults, a crash at every named place of the real binary, and a thousand agents.
+# Both by default.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
 
 work=$(mktemp -d)
 controller=
+agent=
 
 fail() {
     echo "controller/ci.sh: $*" >&2
@@ -17,6 +24,7 @@ fail() {
 finish() {
     local file pid
     [[ -z $controller ]] || kill "$controller" 2>/dev/null || true
+    [[ -z $agent ]] || kill "$agent" 2>/dev/null || true
     for file in "$work"/fleet-state/run/*/agent.json; do
         [[ -f $file ]] || continue
         pid=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["pid"])' "$file")
@@ -28,7 +36,6 @@ finish() {
 trap finish EXIT
 
 tools() {
-    command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
     if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
         if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
             fail "python3-venv is missing"
@@ -39,6 +46,28 @@ tools() {
     python3 -m venv "$work/venv"
     "$work/venv/bin/pip" install --quiet --disable-pip-version-check grpcio grpcio-tools ||
         fail "grpcio cannot be installed"
+}
+
+# Ports that are free now: so many, one after the other.
+free_ports() {
+    python3 - "$1" <<'PY'
+import socket, sys
+count = int(sys.argv[1])
+while True:
+    with socket.socket() as first:
+        first.bind(("127.0.0.1", 0))
+        port = first.getsockname()[1]
+    if port + count > 65535:
+        continue
+    try:
+        for nth in range(count):
+            with socket.socket() as probe:
+                probe.bind(("0.0.0.0", port + nth))
+    except OSError:
+        continue
+    print(port)
+    break
+PY
 }
 
 field() {
@@ -68,10 +97,9 @@ serves() {
 
 # Servers of existing fleets, in Python: registered by onConnect, watched by ping, scaled by load.
 compatible() {
-    local listen=127.0.0.1:29191 compat=127.0.0.1:29192 agent_port=29193 id
-    cp controller/tests/peers/compat.py "$work"
-    (cd controller/proto && "$work/venv/bin/python" -m grpc_tools.protoc -I. --python_out="$work" \
-        --grpc_python_out="$work" s1_heartbeat.proto s1_connection.proto)
+    local port listen compat agent_port ports id
+    port=$(free_ports 20)
+    listen=127.0.0.1:$port compat=127.0.0.1:$((port + 1)) agent_port=$((port + 2)) ports=$((port + 4))
     echo 0.0 >"$work/load"
     cat >"$work/fleet.toml" <<TOML
 [controller]
@@ -80,7 +108,7 @@ compat_listen = "$compat"
 compat_agent_port = $agent_port
 [service.old]
 command = ["$work/start", "{token}", "{port}"]
-ports = "29200-29215"
+ports = "$ports-$((ports + 15))"
 check = "announced"
 servers = { min = 1, desired = 1, max = 3 }
 scale = { policy = "mean-load", threshold = 0.6 }
@@ -88,7 +116,7 @@ TOML
     # Each server answers pings at an address of its own, all at the one port.
     cat >"$work/start" <<SH
 #!/bin/sh
-host=127.0.2.\$((\$2 - 29200 + 1))
+host=127.0.2.\$((\$2 - $ports + 1))
 exec "$work/venv/bin/python" "$work/compat.py" serve $compat "\$1" "\$host" $agent_port "\$2" "$work/load"
 SH
     chmod +x "$work/start"
@@ -114,9 +142,45 @@ SH
     echo 'foreign gRPC peer: registered, watched, scaled'
 }
 
-tools
-cargo build --quiet --locked --package lb-controller --bins
-compatible
-LB_SEEDS=${LB_SEEDS:-1000} timeout 600 \
-    cargo test --quiet --locked --package lb-controller --lib -- random_faults
+# The other way: our agent, watched by a monitor in Python.
+watched() {
+    local port monitor
+    port=$(free_ports 2)
+    monitor=127.0.0.1:$port
+    target/debug/lb-agent --compat-listen "127.0.2.99:$((port + 1))" --announce "$monitor" \
+        --name i-0123 --load slider >"$work/agent.log" 2>&1 &
+    agent=$!
+    timeout 60 "$work/venv/bin/python" "$work/compat.py" monitor "$monitor" "$((port + 1))" || {
+        cat "$work/agent.log" >&2
+        fail "the agent is not as a foreign monitor expects it"
+    }
+}
+
+peers() {
+    tools
+    cp controller/tests/peers/compat.py "$work"
+    (cd controller/proto && "$work/venv/bin/python" -m grpc_tools.protoc -I. --python_out="$work" \
+        --grpc_python_out="$work" s1_heartbeat.proto s1_connection.proto)
+    cargo build --quiet --locked --package lb-controller --bins
+    watched
+    compatible
+}
+
+faults() {
+    LB_SEEDS=${LB_SEEDS:-1000} timeout 900 \
+        cargo test --quiet --locked --package lb-controller --lib -- fleet::tests::crash
+    LB_FAILPOINTS=all timeout 900 \
+        cargo test --quiet --locked --package lb-controller --test end_to_end -- crash_at_each
+    timeout 600 cargo test --locked --package lb-controller --test end_to_end -- --ignored \
+        --nocapture a_thousand_agents
+}
+
+command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+(($# > 0)) || set -- peers faults
+for part; do
+    case $part in
+        peers | faults) "$part" ;;
+        *) fail "there is no part $part: peers, faults" ;;
+    esac
+done
 echo 'controller/ci.sh: all is well'

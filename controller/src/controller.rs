@@ -25,6 +25,7 @@ use crate::spec::{self, FleetSpec, ProviderKind, ServiceSpec};
 use crate::store::{Sqlite, Store};
 use axum::Router;
 use clap::{Parser, Subcommand};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
@@ -188,7 +189,24 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
+/// Room for the sessions of agents, one descriptor each: the usual limit is 1,024. No more than is
+/// of use, since servers inherit it, and some programs walk through all there may be.
+fn raise_descriptors() {
+    const ENOUGH: u64 = 16_384;
+    let mut limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.map_or(ENOUGH, |most| most.min(ENOUGH));
+    if limit.current.is_none_or(|now| now >= most) {
+        return;
+    }
+    limit.current = Some(most);
+    // With what there was, a large fleet's last agents are not heard; their servers serve.
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        eprintln!("lb-controller: the limit of descriptors cannot be raised: {error}");
+    }
+}
+
 async fn serve(file: PathBuf, mut spec: FleetSpec) -> Result<(), String> {
+    raise_descriptors();
     spec.controller.state = absolute(&spec.controller.state);
     let own = spec.controller.clone();
     let mut builder = fs::DirBuilder::new();

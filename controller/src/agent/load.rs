@@ -10,6 +10,7 @@ const TICKS: f64 = 100.0;
 /// Measures from one asking to the next.
 pub(super) struct LoadMeter {
     before: Option<(Instant, u32, u64)>,
+    machine_before: Option<(u64, u64)>,
     allowed: f64,
 }
 
@@ -17,6 +18,7 @@ impl LoadMeter {
     pub(super) fn new() -> Self {
         Self {
             before: None,
+            machine_before: None,
             allowed: allowed_cores(),
         }
     }
@@ -32,6 +34,27 @@ impl LoadMeter {
         let used = ticks.saturating_sub(before) as f64 / TICKS;
         Some((used / (span.as_secs_f64() * self.allowed)).clamp(0.0, 1.0))
     }
+
+    /// The load of the whole machine since the last asking; `None` the first time.
+    pub(super) fn machine(&mut self) -> Option<f64> {
+        let now = machine_ticks(&fs::read_to_string("/proc/stat").ok()?)?;
+        let (busy, all) = self.machine_before.replace(now)?;
+        let span = now.1.saturating_sub(all);
+        (span > 0).then(|| (now.0.saturating_sub(busy) as f64 / span as f64).clamp(0.0, 1.0))
+    }
+}
+
+/// Clock ticks in which processors worked, and all that passed, by the first line of proc_stat(5).
+fn machine_ticks(text: &str) -> Option<(u64, u64)> {
+    let line = text.lines().next()?.strip_prefix("cpu ")?;
+    let ticks: Vec<u64> = line
+        .split_whitespace()
+        .filter_map(|it| it.parse().ok())
+        .collect();
+    // user, nice, system, idle, iowait, irq, softirq, steal; guests are in user already.
+    let all: u64 = ticks.iter().take(8).sum();
+    let idle: u64 = ticks.iter().skip(3).take(2).sum();
+    Some((all - idle, all))
 }
 
 /// Cores that this process may use: those of the machine, or fewer by the quota of its cgroup.
@@ -73,6 +96,13 @@ mod tests {
         assert_eq!(quota("50000 100000\n"), Some(0.5));
         assert_eq!(quota("max 100000\n"), None);
         assert_eq!(quota(""), None);
+    }
+
+    #[test]
+    fn the_time_of_the_machine_is_read() {
+        let text = "cpu  10 2 3 70 5 1 2 7 9 9\ncpu0 1 1 1 1\n";
+        assert_eq!(machine_ticks(text), Some((25, 100)));
+        assert_eq!(machine_ticks("intr 1"), None);
     }
 
     #[test]

@@ -10,43 +10,81 @@
     reason = "the agent is shell: it starts processes, reads the clock and speaks to sockets"
 )]
 
+mod compat;
 mod heartbeat;
 mod load;
 mod log;
 mod run;
 mod server;
 mod session;
+mod slider;
 
 use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Runs one server of a fleet and watches it from beside it. Started by lb-controller.
+/// Runs one server of a fleet and watches it from beside it. Started by lb-controller with --run-dir,
+/// or by hand with --compat-listen for a monitor that pings its servers.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "lb-agent", version)]
 struct Args {
     /// Run directory, with the order of the controller in it
-    #[arg(long, value_name = "DIR")]
-    run_dir: PathBuf,
+    #[arg(long, value_name = "DIR", conflicts_with = "compat_listen")]
+    #[arg(required_unless_present = "compat_listen")]
+    run_dir: Option<PathBuf>,
+    #[command(flatten)]
+    compat: compat::Alone,
 }
 
 /// Runs until the server has ended for good.
 #[must_use]
 pub fn agent() -> ExitCode {
     let args = Args::parse();
-    // A signal to the controller's group is not meant for servers.
-    let _ = rustix::process::setsid();
+    if !args.compat.is_given() {
+        // A signal to the controller's group is not meant for servers.
+        let _ = rustix::process::setsid();
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let ended = runtime
         .map_err(|error| error.to_string())
-        .and_then(|it| it.block_on(run::run(args.run_dir)));
+        .and_then(|it| match args.run_dir {
+            Some(path) => it.block_on(run::run(path)),
+            None => it.block_on(compat::run(args.compat)),
+        });
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("lb-agent: {error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+        for line in [
+            "lb-agent --run-dir d",
+            "lb-agent --compat-listen 127.0.0.1:0 --load 0.5",
+            "lb-agent --compat-listen 127.0.0.1:0 --announce h:1 --name i -- serve --port 1",
+        ] {
+            let parsed = Args::try_parse_from(line.split(' '));
+            assert!(parsed.is_ok(), "{line}: {parsed:?}");
+        }
+        for line in [
+            "lb-agent",
+            "lb-agent --run-dir d --compat-listen 127.0.0.1:0",
+            "lb-agent --compat-listen 127.0.0.1:0 --announce h:1 --ip x --name i",
+            "lb-agent --compat-listen 127.0.0.1:0 --load 2",
+        ] {
+            assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
     }
 }

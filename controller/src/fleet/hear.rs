@@ -76,6 +76,12 @@ impl Turn<'_> {
     }
 
     pub(super) fn by_token(&self, token: &Token) -> Option<ServerId> {
+        // Its own slot, as a rule; a late unit of an earlier incarnation has another.
+        let slot = token.parse(&self.fleet.id).map(|(_, slot, _)| slot);
+        let own = slot.and_then(|slot| self.server(slot));
+        if let Some(own) = own.filter(|it| it.token == *token && it.phase().may_exist()) {
+            return Some(own.id);
+        }
         let servers = self.fleet.servers.values();
         let mut with_it = servers.filter(|it| it.token == *token && it.phase().may_exist());
         with_it.next().map(|server| server.id)

@@ -10,7 +10,7 @@ mod window;
 
 pub(crate) use policy::{Policy, Scaler};
 pub(crate) use schedule::{Days, Floor, minutes};
-pub(crate) use tracking::Tracking;
+pub(crate) use tracking::{Tracking, UTILISATION};
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

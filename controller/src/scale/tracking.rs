@@ -11,10 +11,10 @@ use crate::fleet::time::Moment;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Busiest that a server should be on average.
-const UTILISATION: f64 = 0.9;
-/// Servers beyond the work, in square roots of it.
-const STAFFING: f64 = 0.85;
+/// Busiest that a server should be on average, unless it is said.
+pub(crate) const UTILISATION: f64 = 0.9;
+/// Servers beyond the work, in square roots of it, for each part of a server that is to be idle.
+const STAFFING: f64 = 8.5;
 /// Short means that count at once, in seconds.
 const SHORT: [u64; 3] = [5, 10, 20];
 /// By how many standard deviations of its own noise a short mean must stand out.
@@ -42,6 +42,8 @@ pub(crate) struct Tracking {
     pub(crate) concurrency: f64,
     /// Busy seconds of a response; `None`: measured.
     pub(crate) service_seconds: Option<f64>,
+    /// Busiest that a server should be on average, below 1: less is dearer, and fewer wait.
+    pub(crate) utilisation: f64,
 }
 
 /// What the policy remembers.
@@ -102,7 +104,7 @@ impl Tracking {
         let mut reasons = Vec::new();
         let work = match self.work(now, counts, memory, &mut reasons) {
             Some(work) => work,
-            None if memory.window.last().is_none() => match work_by_loads(loads, counts) {
+            None if memory.window.last().is_none() => match self.work_by_loads(loads, counts) {
                 Some(work) => {
                     reasons.push(format!("load of {} servers: {work:.2}", loads.len()));
                     let backlog = 0.0;
@@ -115,10 +117,12 @@ impl Tracking {
             },
             None => return keep(counts, "traffic is not known freshly enough"),
         };
-        let staffed = staff(work.steady);
+        let staffed = self.staff(work.steady);
         reasons.push(format!(
-            "max({0:.2} / {UTILISATION}, {0:.2} + {STAFFING} x sqrt) = {staffed:.2} servers",
-            work.steady
+            "max({0:.2} / {1}, {0:.2} + {2:.2} x sqrt) = {staffed:.2} servers",
+            work.steady,
+            self.utilisation,
+            self.beyond()
         ));
         let noise = self.noise(&work, memory);
         let needed = whole(staffed);
@@ -189,17 +193,34 @@ impl Tracking {
         })
     }
 
+    /// Work by what agents report: the sum, not the mean, of their loads. A server that says nothing
+    /// counts as idle for growing and as busy for shrinking.
+    fn work_by_loads(&self, loads: &[Option<f64>], counts: Counts) -> Option<f64> {
+        if loads.iter().all(Option::is_none) {
+            return None;
+        }
+        let known: f64 = loads.iter().flatten().sum();
+        let unknown = loads.iter().filter(|load| load.is_none()).count() as f64;
+        let grows = |work: f64| (work / self.utilisation).ceil() as usize > counts.want;
+        Some(if grows(known) { known } else { known + unknown })
+    }
+
+    /// Servers for a work that varies.
+    fn staff(&self, work: f64) -> f64 {
+        (work / self.utilisation).max(work + self.beyond() * work.sqrt())
+    }
+
+    /// Servers beyond the work, in square roots of it.
+    fn beyond(&self) -> f64 {
+        STAFFING * (1.0 - self.utilisation)
+    }
+
     /// Standard deviation of the measured work: arrivals within the window are Poisson.
     fn noise(&self, work: &Work, memory: &Memory) -> f64 {
         let seconds = self.service_seconds.or(memory.service_seconds);
         let per_arrival = seconds.unwrap_or(0.0) / self.concurrency;
         (work.steady * per_arrival / LENGTH.as_secs_f64()).sqrt()
     }
-}
-
-/// Servers for a work that varies.
-fn staff(work: f64) -> f64 {
-    (work / UTILISATION).max(work + STAFFING * work.sqrt())
 }
 
 fn whole(servers: f64) -> usize {
@@ -221,18 +242,6 @@ fn rate(window: &Window, now: Moment) -> Option<(f64, f64)> {
         }
     }
     Some(best)
-}
-
-/// Work by what agents report: the sum, not the mean, of their loads. A server that says nothing
-/// counts as idle for growing and as busy for shrinking.
-fn work_by_loads(loads: &[Option<f64>], counts: Counts) -> Option<f64> {
-    if loads.iter().all(Option::is_none) {
-        return None;
-    }
-    let known: f64 = loads.iter().flatten().sum();
-    let unknown = loads.iter().filter(|load| load.is_none()).count() as f64;
-    let grows = |work: f64| (work / UTILISATION).ceil() as usize > counts.want;
-    Some(if grows(known) { known } else { known + unknown })
 }
 
 fn keep(counts: Counts, why: &str) -> Decision {

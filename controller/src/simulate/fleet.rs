@@ -13,7 +13,7 @@ use crate::fleet::input::{
     AgentNews, BackendState, BackendView, Input, Listing, PoolSnapshot, PutResult, Unit,
 };
 use crate::fleet::time::{Moment, Seen};
-use crate::scale::{Policy, Tracking};
+use crate::scale::{Policy, Tracking, UTILISATION};
 use crate::spec::{Bounds, Check, Mode, PortRange, ProviderKind, ServiceSpec, Template, Timing};
 use crate::store::{Memory, Store};
 use std::collections::BTreeMap;
@@ -68,10 +68,14 @@ fn spec(model: Model, desired: usize) -> ServiceSpec {
                 threshold: 0.6,
                 floors,
             },
-            Model::Tracking | Model::Hpa(_) | Model::Aws => Policy::Tracking {
+            Model::Tracking(_) | Model::Hpa(_) | Model::Aws => Policy::Tracking {
                 settings: Tracking {
                     concurrency: 1.0,
                     service_seconds: None,
+                    utilisation: match model {
+                        Model::Tracking(utilisation) => utilisation,
+                        Model::MeanLoad | Model::Hpa(_) | Model::Aws => UTILISATION,
+                    },
                 },
                 floors,
             },

@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Multiplies the arrivals of every scenario
     #[arg(long, default_value_t = 1.0)]
     factor: f64,
-    /// Policies to compare: tracking, mean-load, hpa-40 to hpa-90, aws
+    /// Policies to compare: tracking, tracking-30 to tracking-98, mean-load, hpa-40 to hpa-90, aws
     #[arg(long, value_delimiter = ',', default_values = ["tracking", "mean-load", "hpa-60", "hpa-70", "aws"])]
     policies: Vec<String>,
     /// Chance in 1,000 that a launch fails
@@ -143,7 +143,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
 
 fn one(model: Model, scenario: &Scenario, setting: Setting) -> Outcome {
     match model {
-        Model::Tracking | Model::MeanLoad => fleet::run(model, scenario, setting),
+        Model::Tracking(_) | Model::MeanLoad => fleet::run(model, scenario, setting),
         Model::Hpa(_) | Model::Aws => models::run(model, scenario, setting),
     }
 }
@@ -190,10 +190,8 @@ mod tests {
             factor: 0.3,
             failed_launches: 20,
         };
-        let (a, b) = (
-            one(Model::Tracking, scenario, setting),
-            one(Model::Tracking, scenario, setting),
-        );
+        let model = Model::parse("tracking").expect("is known");
+        let (a, b) = (one(model, scenario, setting), one(model, scenario, setting));
         assert_eq!(
             (a.requests, a.late, a.changes, a.servers),
             (b.requests, b.late, b.changes, b.servers)

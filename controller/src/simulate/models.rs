@@ -5,12 +5,14 @@ use super::arrivals::{SECONDS, Scenario, oracle};
 use super::queue::{Queue, Worker};
 use super::random::Random;
 use super::{LATE_SECONDS, Outcome, SERVICE_SECONDS, Setting};
+use crate::scale::UTILISATION;
 use std::collections::VecDeque;
 
 /// A policy to compare.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Model {
-    Tracking,
+    /// By the utilisation that it is to keep below.
+    Tracking(f64),
     MeanLoad,
     /// Kubernetes: ratio to a target, every 15 s, 10 % tolerance, the greatest of 300 s downwards.
     Hpa(f64),
@@ -27,12 +29,19 @@ impl Model {
         {
             return Ok(Self::Hpa(f64::from(target) / 100.0));
         }
+        if let Some(percent) = text
+            .strip_prefix("tracking-")
+            .and_then(|it| it.parse::<u8>().ok())
+            && (30..=98).contains(&percent)
+        {
+            return Ok(Self::Tracking(f64::from(percent) / 100.0));
+        }
         match text {
-            "tracking" => Ok(Self::Tracking),
+            "tracking" => Ok(Self::Tracking(UTILISATION)),
             "mean-load" => Ok(Self::MeanLoad),
             "aws" => Ok(Self::Aws),
             _ => Err(format!(
-                "there is no policy {text}: tracking, mean-load, hpa-60, aws"
+                "there is no policy {text}: tracking, tracking-80, mean-load, hpa-60, aws"
             )),
         }
     }
@@ -152,7 +161,7 @@ pub(super) fn run(model: Model, scenario: &Scenario, setting: Setting) -> Outcom
         let before = want;
         want = match model {
             Model::Hpa(target) => seen.hpa(second, serving, want, target),
-            Model::Aws | Model::Tracking | Model::MeanLoad => seen.aws(second, serving, want),
+            Model::Aws | Model::Tracking(_) | Model::MeanLoad => seen.aws(second, serving, want),
         };
         outcome.changes += u64::from(want != before);
         let have = serving + coming.len() as u64;

@@ -15,11 +15,33 @@ pub(crate) struct Identity {
     boot: String,
 }
 
-/// Fields of proc_pid_stat(5) from the third on: the second may have spaces in it.
-fn stat(pid: u32) -> Option<Vec<String>> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = text.rsplit_once(')')?;
-    Some(rest.split_whitespace().map(str::to_owned).collect())
+/// What proc_pid_stat(5) says of a process.
+struct Stat {
+    state: u8,
+    user_ticks: u64,
+    system_ticks: u64,
+    start: u64,
+}
+
+fn stat(pid: u32) -> Option<Stat> {
+    parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Asked for every process of a fleet each second: nothing is copied.
+fn parse_stat(bytes: &[u8]) -> Option<Stat> {
+    // The second field is a name, which may have blanks and brackets in it.
+    let name_end = bytes.iter().rposition(|byte| *byte == b')')?;
+    let mut fields = bytes
+        .get(name_end + 1..)?
+        .split(u8::is_ascii_whitespace)
+        .filter(|field| !field.is_empty());
+    let number = |field: Option<&[u8]>| std::str::from_utf8(field?).ok()?.parse().ok();
+    Some(Stat {
+        state: *fields.next()?.first()?,
+        user_ticks: number(fields.nth(10))?,
+        system_ticks: number(fields.next())?,
+        start: number(fields.nth(6))?,
+    })
 }
 
 /// The same for as long as this process lives.
@@ -35,7 +57,7 @@ fn boot_id() -> Option<&'static str> {
 impl Identity {
     /// The process that has this number now.
     pub(crate) fn of(pid: u32) -> Option<Self> {
-        let start = stat(pid)?.get(19)?.parse().ok()?;
+        let start = stat(pid)?.start;
         Some(Self {
             pid,
             start,
@@ -45,16 +67,11 @@ impl Identity {
 
     /// It is still there, and no zombie.
     pub(crate) fn is_alive(&self) -> bool {
-        let Some(fields) = stat(self.pid) else {
+        let Some(stat) = stat(self.pid) else {
             return false;
         };
-        let is_it = fields
-            .get(19)
-            .is_some_and(|start| start.parse() == Ok(self.start));
-        let is_over = fields
-            .first()
-            .is_none_or(|state| matches!(state.as_str(), "Z" | "X"));
-        is_it && !is_over && boot_id() == Some(self.boot.as_str())
+        let is_over = matches!(stat.state, b'Z' | b'X');
+        stat.start == self.start && !is_over && boot_id() == Some(self.boot.as_str())
     }
 
     /// A descriptor that stays this process, whatever its number becomes.
@@ -74,9 +91,9 @@ impl Identity {
 
 /// The process is stopped (SIGSTOP, a debugger), and how that is called.
 pub(crate) fn is_stopped(pid: u32) -> Option<&'static str> {
-    match stat(pid)?.first()?.as_str() {
-        "T" | "t" => Some("process is stopped"),
-        "Z" => Some("process is a zombie"),
+    match stat(pid)?.state {
+        b'T' | b't' => Some("process is stopped"),
+        b'Z' => Some("process is a zombie"),
         _ => None,
     }
 }
@@ -108,9 +125,8 @@ pub(crate) fn cpu_ticks(pid: u32) -> u64 {
         if seen > 1_024 {
             break;
         }
-        if let Some(fields) = stat(pid) {
-            let field = |nth: usize| fields.get(nth).and_then(|it| it.parse::<u64>().ok());
-            ticks += field(11).unwrap_or(0) + field(12).unwrap_or(0);
+        if let Some(stat) = stat(pid) {
+            ticks += stat.user_ticks + stat.system_ticks;
         }
         pending.extend(children(pid));
     }
@@ -126,6 +142,15 @@ pub(crate) fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_with_blanks_and_brackets_does_not_move_the_fields() {
+        let text = b"42 (a) b (c) S 1 42 42 0 -1 4194560 1 2 3 4 55 66 7 8 20 0 1 0 777 9 9\n";
+        let stat = parse_stat(text).expect("is whole");
+        assert_eq!((stat.state, stat.start), (b'S', 777));
+        assert_eq!((stat.user_ticks, stat.system_ticks), (55, 66));
+        assert!(parse_stat(b"42 (a) S 1").is_none());
+    }
 
     #[test]
     fn this_process_is_alive_and_an_earlier_one_of_its_number_is_not() {

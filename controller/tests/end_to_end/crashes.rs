@@ -7,7 +7,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Every place that a life passes, which is planned and launched in one; `LB_FAILPOINTS=all` passes all of them, else every other one.
+/// Every place that a life passes, in which a server is planned and launched by one commit.
+/// `LB_FAILPOINTS=all` passes all of them, else every other one.
 const PLACES: [&str; 36] = [
     "before-launching",
     "after-launching",

@@ -103,9 +103,10 @@ fn a_server_that_ends_at_every_start_is_quarantined() {
         web(ports, "desired = 1, max = 2", "")
     );
     let fleet = Fleet::start("loop", &service);
-    fleet.wait(40, "quarantined", |it| {
+    let waited = fleet.wait(40, "quarantined", |it| {
         it.servers().iter().any(|it| it["state"] == "quarantined")
     });
+    println!("crash loop: quarantined after {waited:?}");
     let history = fleet.history();
     assert!(history.contains("5 deaths in 10 minutes"));
     // Doubling, a fifth more or less. The fifth death is the last: there is no sixth launch.

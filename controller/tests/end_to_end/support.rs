@@ -51,6 +51,8 @@ pub(crate) struct Fleet {
     admin: String,
     /// Where the next controller dies, by the name of the place.
     pub(crate) crash_at: Option<&'static str>,
+    /// The controller that is run.
+    pub(crate) program: PathBuf,
 }
 
 /// A service of demo servers.
@@ -105,6 +107,7 @@ impl Fleet {
             address,
             admin: admin.unwrap_or_else(|| lb.address.to_string()),
             crash_at: None,
+            program: PathBuf::from(env!("CARGO_BIN_EXE_lb-controller")),
             lb,
         };
         fleet.write(controller, services);
@@ -128,7 +131,7 @@ impl Fleet {
             .open(path)
             .expect("a log");
         let crash_at = self.crash_at.take();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_lb-controller"))
+        let mut child = Command::new(&self.program)
             .envs(crash_at.map(|place| ("LB_CONTROLLER_CRASH_AT", place)))
             .arg("run")
             .arg(self.folder.join("fleet.toml"))

@@ -3,12 +3,16 @@
 
     compat.py serve CONTROLLER TOKEN HOST AGENT_PORT PORT LOAD_FILE
     compat.py strangers CONTROLLER
+    compat.py monitor LISTEN AGENT_PORT     the other way: accepts onConnect, pings, sets loads
 """
 
+import json
 import pathlib
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -65,10 +69,67 @@ def serve(controller, token, host, agent_port, port, load):
     threading.Event().wait()
 
 
+class Connection(s1_connection_pb2_grpc.ConnectionServiceServicer):
+    """Refuses the first call: an agent has to ask again."""
+
+    def __init__(self):
+        self.calls = []
+        self.accepted = threading.Event()
+
+    def onConnect(self, request, context):
+        self.calls.append((request.ip_address, request.instance_name))
+        is_accepted = len(self.calls) > 1
+        if is_accepted:
+            self.accepted.set()
+        return s1_connection_pb2.onConnectResponse(is_accepted=is_accepted)
+
+
+def http(method, url, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def monitor(listen, agent_port):
+    server = grpc.server(futures.ThreadPoolExecutor(2))
+    connection = Connection()
+    s1_connection_pb2_grpc.add_ConnectionServiceServicer_to_server(connection, server)
+    server.add_insecure_port(listen)
+    server.start()
+    if not connection.accepted.wait(20):
+        sys.exit("onConnect was never called again")
+    ip, name = connection.calls[-1]
+    if name != "i-0123" or connection.calls[0] != (ip, name):
+        sys.exit(f"onConnect came as {connection.calls}")
+    with grpc.insecure_channel(f"{ip}:{agent_port}") as channel:
+        stub = s1_heartbeat_pb2_grpc.HeartbeatServiceStub(channel)
+
+        def ping():
+            return stub.ping(s1_heartbeat_pb2.Request(), timeout=5).load
+
+        for load in (0.0, 0.25, 1.0):
+            status, told = http("POST", f"http://{ip}:{agent_port}/load/", {"load": load})
+            if (status, told["load"], ping()) != (200, load, load):
+                sys.exit(f"a load of {load} is told as {told}")
+        for body, expected in ({"load": 1.5}, 422), ({"lode": 1}, 400), ({}, 400):
+            if http("POST", f"http://{ip}:{agent_port}/load", body)[0] != expected:
+                sys.exit(f"{body} is not answered with {expected}")
+        status, told = http("POST", f"http://{ip}:{agent_port}/load", {"source": "cpu"})
+        if status != 200 or told["source"] != "cpu" or not 0 <= ping() <= 1:
+            sys.exit(f"the measured load is told as {told}")
+    print("the agent registers, is pinged, and takes its load by hand")
+
+
 def main():
     match sys.argv[1:]:
         case ["serve", *rest]:
             serve(*rest)
+        case ["monitor", listen, agent_port]:
+            monitor(listen, agent_port)
         case ["strangers", controller]:
             for name in ["stranger", "", "f-web-1-1", "x" * 5000]:
                 if on_connect(controller, "10.0.0.9", name):

@@ -1,6 +1,6 @@
 //! Reads the run directories: which units there are, and how those that ended did.
 
-use super::Process;
+use super::{Known, Process};
 use crate::fleet::id::{Handle, Token};
 use crate::fleet::input::{Listing, Unit};
 use crate::unit::{Ended, Identity, Order, RunDir, now};
@@ -54,9 +54,18 @@ impl Process {
         let mut known = self.known.borrow_mut();
         if !known.contains_key(&token) {
             // A directory whose order was never written is finished by the next launch.
-            known.insert(token.clone(), (dir.order()?, None));
+            let new = Known {
+                order: dir.order()?,
+                server: None,
+                agent: None,
+            };
+            known.insert(token.clone(), new);
         }
-        let (order, server) = known.get_mut(&token)?;
+        let Known {
+            order,
+            server,
+            agent,
+        } = known.get_mut(&token)?;
         let mut lives = server.as_ref().is_some_and(Identity::is_alive);
         if !lives {
             if let Some(ended) = dir.ended() {
@@ -69,7 +78,10 @@ impl Process {
             *server = dir.started().map(|started| started.process);
             lives = server.as_ref().is_some_and(Identity::is_alive);
         }
-        let has_agent = dir.has_agent();
+        if !agent.as_ref().is_some_and(Identity::is_alive) {
+            *agent = dir.agent().filter(Identity::is_alive);
+        }
+        let has_agent = agent.is_some();
         let is_new = now().saturating_sub(order.made_at) < MAKING_MS;
         let alive = if lives || has_agent || (server.is_none() && is_new) {
             Ok(())

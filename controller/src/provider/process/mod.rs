@@ -48,14 +48,22 @@ pub(crate) struct Settings {
     pub(crate) key: Vec<u8>,
 }
 
+/// A unit as it was last read.
+#[derive(Debug)]
+struct Known {
+    order: Order,
+    server: Option<Identity>,
+    agent: Option<Identity>,
+}
+
 /// The provider.
 #[derive(Debug)]
 pub(crate) struct Process {
     settings: Settings,
     /// Agents that this process started, to be reaped.
     agents: RefCell<Vec<Child>>,
-    /// What was read of units and does not change: their order, and the server while it lives.
-    known: RefCell<BTreeMap<Token, (Order, Option<Identity>)>>,
+    /// What was read of units and does not change: each is read again only when it is dead.
+    known: RefCell<BTreeMap<Token, Known>>,
 }
 
 impl Process {

@@ -35,6 +35,7 @@ fn with_traffic(rate: f64, seconds: u64, queued: f64) -> (Memory, Moment) {
 const TRACKING: Tracking = Tracking {
     concurrency: 1.0,
     service_seconds: None,
+    utilisation: UTILISATION,
 };
 
 #[test]
@@ -176,9 +177,9 @@ fn without_news_nothing_changes() {
 
 #[test]
 fn silence_never_turns_the_direction() {
-    let shrinks = work_by_loads(&[Some(0.1), None, None, None], COUNTS);
+    let shrinks = TRACKING.work_by_loads(&[Some(0.1), None, None, None], COUNTS);
     assert_eq!(shrinks, Some(3.1));
-    let grows = work_by_loads(&[Some(1.0), Some(1.0), Some(1.0), Some(1.0), None], COUNTS);
+    let grows = TRACKING.work_by_loads(&[Some(1.0), Some(1.0), Some(1.0), Some(1.0), None], COUNTS);
     assert_eq!(grows, Some(4.0));
-    assert_eq!(work_by_loads(&[None, None], COUNTS), None);
+    assert_eq!(TRACKING.work_by_loads(&[None, None], COUNTS), None);
 }

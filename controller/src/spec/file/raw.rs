@@ -76,6 +76,7 @@ pub(super) struct RawScale {
     pub(super) threshold: Option<Spanned<f64>>,
     pub(super) concurrency: Option<Spanned<f64>>,
     pub(super) service_seconds: Option<Spanned<f64>>,
+    pub(super) utilisation: Option<Spanned<f64>>,
     #[serde(default)]
     pub(super) floors: Vec<Spanned<RawFloor>>,
 }

@@ -2,7 +2,7 @@
 
 use super::Reader;
 use super::raw::{RawFloor, RawScale};
-use crate::scale::{Days, Floor, Policy, Tracking, minutes};
+use crate::scale::{Days, Floor, Policy, Tracking, UTILISATION, minutes};
 use crate::spec::Mode;
 use crate::spec::span::nearest;
 use toml::Spanned;
@@ -25,6 +25,15 @@ impl Reader<'_> {
         let threshold = positive(self, &raw.threshold, "threshold");
         let concurrency = positive(self, &raw.concurrency, "concurrency");
         let service_seconds = positive(self, &raw.service_seconds, "service_seconds");
+        let utilisation = raw.utilisation.as_ref().map(|it| *it.get_ref());
+        if let Some(at) = &raw.utilisation {
+            if word != "tracking" {
+                self.wrong(at, "utilisation belongs to policy tracking");
+            }
+            if !(0.3..=0.98).contains(at.get_ref()) {
+                self.wrong(at, "utilisation is from 0.3 to 0.98");
+            }
+        }
         if let (Some(at), true) = (&raw.threshold, word != "mean-load") {
             self.wrong(at, "threshold belongs to policy mean-load");
         }
@@ -53,6 +62,7 @@ impl Reader<'_> {
                 settings: Tracking {
                     concurrency: concurrency.unwrap_or(1.0),
                     service_seconds,
+                    utilisation: utilisation.unwrap_or(UTILISATION),
                 },
                 floors,
             },

@@ -79,6 +79,14 @@ fn each_mistake_is_named_with_its_place_and_what_would_be_right() {
         ),
         (service("scale = { policy = \"schedule\" }"), "needs floors"),
         (
+            service("scale = { utilisation = 1.0 }"),
+            "utilisation is from 0.3 to 0.98",
+        ),
+        (
+            service("scale = { policy = \"mean-load\", utilisation = 0.8 }"),
+            "utilisation belongs to policy tracking",
+        ),
+        (
             service("scale = { floors = [{ from = \"8\", to = \"9:00\", min = 1 }] }"),
             "HH:MM",
         ),

@@ -14,7 +14,7 @@ use super::super::time::Moment;
 use super::super::{Fleet, Stored};
 use crate::spec::ServiceSpec;
 use crate::store::{Memory, Store};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -77,8 +77,9 @@ pub(super) struct World {
     pub(super) is_idle: bool,
     pub(super) cut: u64,
     late: Vec<(Moment, Input)>,
-    /// Occasions left before the one crash that is planned, and whether acts are the occasions.
-    plan: Option<(u64, bool)>,
+    /// For each crash that is planned, the occasions left before it since the one before, and
+    /// whether acts are the occasions.
+    plan: VecDeque<(u64, bool)>,
     random: u64,
     seed: u64,
 }
@@ -120,7 +121,7 @@ impl World {
             is_idle: false,
             cut: 0,
             late: Vec::new(),
-            plan: None,
+            plan: VecDeque::new(),
             random: seed,
             seed,
         }
@@ -136,19 +137,20 @@ impl World {
         mix(self.random ^ (self.seed << 20)) % limit.max(1)
     }
 
-    /// One crash, at the occasion of this number.
+    /// One crash more, at the occasion of this number after the crash before.
     pub(super) fn crash_at(&mut self, nth: u64, at_act: bool) {
-        self.plan = Some((nth, at_act));
+        self.plan.push_back((nth, at_act));
     }
 
+    /// All crashes that were planned have come.
     pub(super) fn has_crashed(&self) -> bool {
-        self.crashes > 0
+        self.plan.is_empty()
     }
 
     fn planned(&mut self, act: bool) -> bool {
-        match &mut self.plan {
+        match self.plan.front_mut() {
             Some((0, at_act)) if *at_act == act => {
-                self.plan = None;
+                self.plan.pop_front();
                 true
             }
             Some((left, at_act)) if *at_act == act => {
@@ -180,6 +182,12 @@ impl World {
     pub(super) fn kill_one(&mut self) {
         let mut living = self.units.values_mut().filter(|unit| unit.is_alive);
         living.next().expect("one lives").is_alive = false;
+    }
+
+    /// An agent dies; its server does not notice.
+    pub(super) fn kill_agent(&mut self) {
+        let mut watched = self.units.values_mut().filter(|unit| unit.has_agent);
+        watched.next().expect("one is watched").has_agent = false;
     }
 
     /// The controller dies and starts again after a while, from what is stored.
