@@ -79,17 +79,25 @@ impl Backends {
             waiting,
             now,
         };
-        if self.late_binding.is_none() {
-            return self.pick_for(exchange);
+        if self.late_binding.is_some() {
+            return self.pick_with_limit(exchange);
         }
-        self.adjust_places(waiting.unwrap_or(0), now);
+        self.pick_for(exchange)
+    }
+
+    /// As [`pick_or_hold`](Self::pick_or_hold) where the limit of the backends is learned.
+    #[inline(never)]
+    fn pick_with_limit(&mut self, exchange: PickFor<'_>) -> Option<Lease> {
+        self.adjust_places(exchange.waiting.unwrap_or(0), exchange.now);
         match self.pick_for(exchange) {
-            None if self.lift_limit(now) => self.pick_for(exchange),
+            None if self.lift_limit(exchange.now) => self.pick_for(exchange),
             picked => picked,
         }
     }
 
-    #[inline]
+    /// Always inlined, as are the parts of it: a lease handed on by value through four calls costs
+    /// 100 instructions.
+    #[inline(always)]
     fn pick_for(&mut self, exchange: PickFor<'_>) -> Option<Lease> {
         if self.sharing.is_some() {
             return self.pick_shared(exchange);
@@ -98,6 +106,7 @@ impl Backends {
         self.lease(backend, exchange.key, exchange.now)
     }
 
+    #[inline(always)]
     pub(super) fn choose(&mut self, exchange: PickFor<'_>) -> Option<BackendId> {
         let (members, ramps) = (&mut self.members, &mut self.ramps);
         let chosen = self.picker.choose(members, ramps, exchange)?;
@@ -327,6 +336,7 @@ impl Backends {
     }
 
     /// Returns where in its life a backend is.
+    #[inline]
     #[must_use]
     pub fn state(&self, backend: BackendId) -> Option<State> {
         Some(self.members.backend(backend)?.state)
@@ -340,7 +350,7 @@ impl Backends {
 
     /// Counts an exchange at the backend that was chosen for it; `None` if another worker was
     /// faster.
-    #[inline]
+    #[inline(always)]
     pub(super) fn lease(&mut self, chosen: BackendId, key: u64, now: Timestamp) -> Option<Lease> {
         let slot = chosen.slot();
         let place = match self.sharing {
@@ -481,6 +491,7 @@ impl Backends {
 
     /// Returns whether the operator wants a backend to take part: it is not drained, disabled or
     /// removed.
+    #[inline]
     #[must_use]
     pub fn is_member(&self, backend: BackendId) -> bool {
         self.state(backend).is_some_and(State::is_member)

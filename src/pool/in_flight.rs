@@ -59,6 +59,7 @@ impl InFlight {
     }
 
     /// Adds an exchange that is dispatched now, as the newest of `queue`.
+    #[inline]
     pub(super) fn push(&mut self, queue: &mut Queue, dispatched_at: Timestamp) -> NodeId {
         let older = queue.newest;
         let id = NodeId::new(self.nodes.insert(Node {

@@ -88,6 +88,7 @@ impl Backend {
     }
 
     /// Says in its candidate whether it may be picked.
+    #[inline]
     pub(super) fn judge(&self, candidate: &mut Candidate) {
         let (is_open, has_room) = (self.is_open(), candidate.in_flight < self.max_in_flight);
         candidate.pickable = is_open && has_room;

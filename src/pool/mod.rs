@@ -268,6 +268,13 @@ impl Pools {
         self.others.push(pool);
     }
 
+    /// Returns whether any pool is so. Most have one, and chained iterators test for that at each
+    /// step.
+    #[inline]
+    pub(crate) fn any(&self, is_so: impl Fn(&Pool) -> bool) -> bool {
+        is_so(&self.first) || self.others.iter().any(is_so)
+    }
+
     /// All pools, in the order of their ids.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Pool> {
         std::iter::once(&self.first).chain(&self.others)

@@ -61,13 +61,14 @@ impl Picker {
     }
 
     /// Chooses a backend; `None`: there is none, or those that may be picked are full.
+    #[inline(always)]
     pub(super) fn choose(
         &mut self,
         members: &mut Members,
         ramps: &mut Ramps,
         exchange: PickFor<'_>,
     ) -> Option<BackendId> {
-        let mut chosen = match exchange.attempted.is_empty() {
+        let chosen = match exchange.attempted.is_empty() {
             true => {
                 let candidates = &members.candidates;
                 let chosen = self.strategy.pick(candidates, exchange.key, exchange.now);
@@ -75,6 +76,21 @@ impl Picker {
             }
             false => self.pick_where(members, exchange, |_, backend, _| backend.is_open()),
         };
+        match ramps.is_empty() && chosen.is_some() {
+            true => chosen,
+            false => self.reconsider(chosen, members, ramps, exchange),
+        }
+    }
+
+    /// Chooses where backends come back or none may be picked.
+    #[inline(never)]
+    fn reconsider(
+        &mut self,
+        mut chosen: Option<BackendId>,
+        members: &mut Members,
+        ramps: &mut Ramps,
+        exchange: PickFor<'_>,
+    ) -> Option<BackendId> {
         if !ramps.is_empty() {
             chosen = self.readmit(chosen, members, ramps, exchange);
         }

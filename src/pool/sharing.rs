@@ -190,6 +190,7 @@ pub(super) struct Place {
 impl Backends {
     /// As [`pick`](Self::pick). Another worker may be faster at the backend that was chosen: its
     /// candidate then says so, and the next best is chosen.
+    #[inline(never)]
     pub(super) fn pick_shared(&mut self, exchange: PickFor<'_>) -> Option<Lease> {
         let count = self.members.candidates.len();
         self.look();

@@ -1,7 +1,7 @@
 //! Client connections between exchanges: accepting, PROXY header, reading requests, lingering.
 
 use super::client_conn::{ClientConn, ClientConnState};
-use super::exchange::{Exchange, RequestContext};
+use super::exchange::{Exchange, RequestContext, Step};
 use super::listener::Listener;
 use super::network::Network;
 use super::run_queue::Runnable;
@@ -227,13 +227,12 @@ impl<N: Network> Traffic<N> {
             if let Some(started) = started {
                 let exchange = started.exchange;
                 client.state = ClientConnState::Busy(exchange);
-                return match started.fault {
-                    None if self.io.buffers.is_short() => {
-                        self.fail(exchange, Fault::Overloaded, now);
-                    }
-                    None => self.drive(exchange, now),
-                    Some(fault) => self.fail(exchange, fault, now),
+                let step = match started.step {
+                    Step::Failed(fault) => Step::Failed(fault),
+                    _ if self.io.buffers.is_short() => Step::Failed(Fault::Overloaded),
+                    step => step,
                 };
+                return self.drive_from(step, exchange, now);
             }
             if let Some(credentials) = self.codec.unverified.take() {
                 return self.await_verdict(id, credentials, now);

@@ -45,7 +45,7 @@ impl<N: Network> Traffic<N> {
     }
 
     fn begin_upload(&mut self, id: ExchangeId, now: Timestamp) -> Step {
-        self.step(id, now, Exchange::upload).unwrap_or(Step::Wait)
+        self.step(id, now, Exchange::upload)
     }
 
     fn enqueue(&mut self, id: ExchangeId, pool: PoolId, now: Timestamp) -> Step {
@@ -306,7 +306,10 @@ impl<N: Network> Traffic<N> {
     }
 
     fn connected(&mut self, id: ExchangeId, now: Timestamp) {
-        self.with_io(id, |exchange, io, _| exchange.note_established(io, now));
+        self.step(id, now, |exchange, io, _, now| {
+            exchange.note_established(io, now);
+            Step::Continue
+        });
     }
 
     /// A connection could not be established, by `fault`. The other addresses of the backend come

@@ -394,8 +394,7 @@ impl<N: Network> Proxy<N> {
     /// The health phase: looks for hanging backends, and follows changes of state. Returns whether
     /// there was anything to do.
     pub fn follow_backends(&mut self, now: Timestamp) -> bool {
-        let is_due = |pool: &Pool| pool.is_due(now);
-        self.traffic.pools.iter().any(is_due) && self.follow_due(now)
+        self.traffic.pools.any(|pool| pool.is_due(now)) && self.follow_due(now)
     }
 
     #[inline(never)]
@@ -423,10 +422,9 @@ impl<N: Network> Proxy<N> {
     /// The queue phase: serves the queues as far as there is room, some of each. Comes after all
     /// that releases a backend: nothing else would call those that wait for it.
     pub fn serve_queue(&mut self, now: Timestamp) -> Progress {
-        let is_unused = self.traffic.pools.iter().all(|pool| pool.queue.is_unused());
-        match is_unused {
-            true => Progress::Idle,
-            false => self.serve_some(now),
+        match self.traffic.pools.any(|pool| !pool.queue.is_unused()) {
+            true => self.serve_some(now),
+            false => Progress::Idle,
         }
     }
 

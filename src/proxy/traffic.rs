@@ -54,31 +54,26 @@ impl<N: Network> Traffic<N> {
         self.drive_from(Step::Failed(fault), id, now);
     }
 
-    fn drive_from(&mut self, mut step: Step, id: ExchangeId, now: Timestamp) {
+    /// Takes a step of an exchange, and does all that can be done then. One that has ended waits.
+    pub(super) fn drive_from(&mut self, mut step: Step, id: ExchangeId, now: Timestamp) {
         loop {
             step = match step {
                 Step::Wait => return,
                 Step::Yield => return self.resume_later(id),
-                Step::Continue => match self.step(id, now, Exchange::step) {
-                    Some(step) => step,
-                    None => return,
-                },
+                Step::Continue => self.step(id, now, Exchange::step),
                 Step::Dispatch => self.dispatch(id, now),
                 Step::ReleaseBackend => {
-                    self.release_backend(id, now);
+                    self.release_early(id, now);
                     Step::Continue
                 }
                 Step::Finished => return self.finish(id, now),
-                Step::Failed(fault) => match self.handle_failure(id, fault, now) {
-                    Some(step) => step,
-                    None => return,
-                },
+                Step::Failed(fault) => self.handle_failure(id, fault, now),
             };
         }
     }
 
     /// Lets an exchange do `work`, and moves its deadline if it waits then for something else, or
-    /// bytes have moved. `None` if it has ended.
+    /// bytes have moved.
     #[inline]
     pub(super) fn step(
         &mut self,
@@ -90,37 +85,25 @@ impl<N: Network> Traffic<N> {
             &mut IoContext<N::Pipes>,
             Timestamp,
         ) -> Step,
-    ) -> Option<Step> {
-        let (step, look_at) = self.with_io(id, |exchange, io, ctx| {
-            let step = work(exchange, io, ctx, now);
-            let look_at = match step {
-                Step::Wait | Step::Yield => exchange.renew_timeout(io, now),
-                _ => None,
-            };
-            (step, look_at)
-        })?;
-        if let Some(at) = look_at {
-            self.timers.set(id, at);
-        }
-        Some(step)
-    }
-
-    /// Lends an exchange what it works on. `None` if it has ended.
-    #[inline]
-    pub(super) fn with_io<R>(
-        &mut self,
-        id: ExchangeId,
-        work: impl FnOnce(&mut Exchange<N::Pipe>, &mut ExchangeIo<'_, N>, &mut IoContext<N::Pipes>) -> R,
-    ) -> Option<R> {
-        let lent = self.conns.lend(id)?;
+    ) -> Step {
+        let Some(lent) = self.conns.lend(id) else {
+            return Step::Wait;
+        };
+        let exchange = lent.exchange;
         let mut io = ExchangeIo {
             client: lent.client,
             backend: lent.backend,
-            pool: self.pools.get_mut(lent.exchange.pool),
+            pool: self.pools.get_mut(exchange.pool),
             codec: &mut self.codec,
             is_stopping: self.is_stopping,
         };
-        Some(work(lent.exchange, &mut io, &mut self.io))
+        let step = work(exchange, &mut io, &mut self.io, now);
+        if let Step::Wait | Step::Yield = step
+            && let Some(at) = exchange.renew_timeout(&io, now)
+        {
+            self.timers.set(id, at);
+        }
+        step
     }
 
     /// Puts an exchange into the run queue: once, however many reasons there are.
@@ -176,6 +159,7 @@ impl<N: Network> Traffic<N> {
 impl<N: Network> Traffic<N> {
     /// The backend has delivered: settles the lease, and its connection may serve others even if
     /// the client has not taken everything yet.
+    #[inline(always)]
     fn release_backend(&mut self, id: ExchangeId, now: Timestamp) {
         let Some(exchange) = self.conns.exchanges.get_mut(id) else {
             return;
@@ -199,6 +183,11 @@ impl<N: Network> Traffic<N> {
             true => self.keep_backend(conn, now),
             false => self.close_backend(conn),
         }
+    }
+
+    #[inline(never)]
+    fn release_early(&mut self, id: ExchangeId, now: Timestamp) {
+        self.release_backend(id, now);
     }
 
     /// Ends an exchange for good.
@@ -236,12 +225,15 @@ impl<N: Network> Traffic<N> {
     }
 
     /// Ends the attempt under way, and says what comes next: another backend, a local reply, or the
-    /// end. `None`: the exchange has ended.
-    fn handle_failure(&mut self, id: ExchangeId, fault: Fault, now: Timestamp) -> Option<Step> {
+    /// end, after which nothing is to be done.
+    fn handle_failure(&mut self, id: ExchangeId, fault: Fault, now: Timestamp) -> Step {
         let end = self.end_attempt(id, fault, now);
-        let Lent {
+        let Some(Lent {
             exchange, client, ..
-        } = self.conns.lend(id)?;
+        }) = self.conns.lend(id)
+        else {
+            return Step::Wait;
+        };
         exchange.stats.fault = Some(fault);
         let is_gone = client.conn.socket.is_broken();
         let pool = self.pools.get_mut(exchange.pool);
@@ -251,7 +243,7 @@ impl<N: Network> Traffic<N> {
             && exchange.may_retry(fault, exchange.max_retries(limits.max_retries))
             && (!end.costs_budget() || pool.retry_budget.spend(limits.retry_budget_percent, now))
         {
-            return Some(exchange.retry(end));
+            return exchange.retry(end);
         }
         let status = exchange.local_status(fault).filter(|_| !is_gone);
         if let Some(status) = status {
@@ -260,13 +252,13 @@ impl<N: Network> Traffic<N> {
                 true => self.codec.date.at(now),
                 false => b"",
             };
-            return Some(exchange.reply(fault, status, date, self.is_stopping, buffers));
+            return exchange.reply(fault, status, date, self.is_stopping, buffers);
         }
         if exchange.cut() == Cut::Reset {
             client.conn.socket.reset_on_close();
         }
         self.finish(id, now);
-        None
+        Step::Wait
     }
 
     /// Gives the lease back and closes the connection. `None` if no attempt was under way.

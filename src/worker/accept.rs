@@ -28,6 +28,8 @@ pub(super) struct Arrivals {
     pub(super) heartbeats: Option<HeartbeatListener>,
     /// Connections that may be open at once, where there is one worker.
     max_connections: usize,
+    /// True if clients may be waiting to be accepted at any of the listeners.
+    pub(super) has_clients: bool,
     /// The end of the pause after a shortage.
     pub(super) paused_until: Timestamp,
     /// Where the budget of buffers follows it.
@@ -44,6 +46,7 @@ impl Arrivals {
             listeners,
             heartbeats,
             max_connections,
+            has_clients: false,
             paused_until: Timestamp::ZERO,
             address_space: None,
         }
@@ -74,17 +77,19 @@ impl Arrivals {
         }
         if let Some(listener) = self.listeners.get_mut(listener) {
             listener.ready = true;
+            self.has_clients = true;
         }
     }
 
-    /// Returns whether clients may be waiting to be accepted.
-    pub(super) fn has_clients(&self) -> bool {
-        self.listeners.iter().any(|listener| listener.ready)
+    /// Looks which listeners still have clients.
+    fn find_clients(&mut self) {
+        self.has_clients = self.listeners.iter().any(|listener| listener.ready);
     }
 
     /// Closes all sockets.
     pub(super) fn close(&mut self) {
         self.listeners.clear();
+        self.has_clients = false;
         self.heartbeats = None;
     }
 }
@@ -100,7 +105,7 @@ impl EventLoop {
 
     /// Runs the accept phase.
     pub(super) fn accept(&mut self, now: Timestamp) -> Timestamp {
-        if !self.arrivals.has_clients() || now < self.arrivals.paused_until {
+        if !self.arrivals.has_clients || now < self.arrivals.paused_until {
             return now;
         }
         if let Some(space) = &mut self.arrivals.address_space {
@@ -118,6 +123,7 @@ impl EventLoop {
                 break;
             }
         }
+        self.arrivals.find_clients();
         self.mark(TurnPhase::Accept)
     }
 

@@ -156,7 +156,7 @@ impl EventLoop {
         if self.control.is_called || self.is_unfinished {
             due = Timestamp::ZERO;
         }
-        if self.arrivals.has_clients() {
+        if self.arrivals.has_clients {
             due = due.min(match self.can_accept() {
                 true => self.arrivals.paused_until,
                 false => now + ROOM_PAUSE,
@@ -180,7 +180,7 @@ impl EventLoop {
         }
         self.expected_at = match due {
             Timestamp::NEVER => Timestamp::NEVER,
-            due => due.clamp(now, now + MAX_WAIT),
+            due => due.min(now + MAX_WAIT).max(now),
         };
         if let Some(from) = self.held_from.take() {
             self.expected_at = from;

@@ -94,14 +94,16 @@ impl FieldKind {
     }
 }
 
-/// Returns whether `name` is `known` in any case. As the length is known when this is compiled, all
-/// bytes are compared at once instead of one by one.
+/// Returns whether `name` is `known`, letters and hyphens, in any case. As the length is known when
+/// this is compiled, all bytes are compared at once instead of one by one. Setting the bit that
+/// tells small letters from capitals changes no hyphen, and makes no other byte of a token a letter
+/// or a hyphen.
 #[inline(always)]
 fn is<const LEN: usize>(name: &[u8], known: &[u8; LEN]) -> bool {
     <&[u8; LEN]>::try_from(name).is_ok_and(|name| {
         let mut difference = 0;
         for (byte, known) in name.iter().zip(known) {
-            difference |= byte.to_ascii_lowercase() ^ known;
+            difference |= (byte | 0x20) ^ known;
         }
         difference == 0
     })

@@ -5,6 +5,7 @@ use super::asked::Asked;
 use super::log_fields::LogFields;
 use super::routed::Decision;
 use super::state::{Exchange, ExchangeStats, Phase, Request};
+use super::step::Step;
 use crate::address::{ClientAddress, UNIX_CLIENT};
 use crate::error::{Fault, Refusal};
 use crate::http::{Body, BodyLength, ClientIp, Forward, HeadParser, Parsed, RequestHead};
@@ -12,7 +13,7 @@ use crate::ids::{ClientConnId, ExchangeId, ExchangeTag, Table};
 use crate::pool::{Pool, PoolId, Pools};
 use crate::proxy::client_conn::ClientConn;
 use crate::proxy::codec::Codec;
-use crate::proxy_protocol::{self, Ends};
+use crate::proxy_protocol::{self, Ends, ProxyVersion};
 use crate::strategy::KeySource;
 use crate::strategy::key::key_of;
 use crate::telemetry::{RequestTexts, logged_headers};
@@ -42,8 +43,8 @@ pub(crate) struct Started {
     /// Bytes of the input that were used.
     pub(crate) used: usize,
     pub(crate) exchange: ExchangeId,
-    /// It must not be dispatched: the request is refused.
-    pub(crate) fault: Option<Fault>,
+    /// What comes first: a backend is needed, more of the request, or the request is refused.
+    pub(crate) step: Step,
 }
 
 impl<Pipe> Exchange<Pipe> {
@@ -97,7 +98,7 @@ impl<Pipe> Exchange<Pipe> {
         Started {
             used: input.len(),
             exchange: exchanges.insert(refused),
-            fault: Some(Fault::Refused(refusal)),
+            step: Step::Failed(Fault::Refused(refusal)),
         }
     }
 
@@ -125,9 +126,9 @@ impl<Pipe> Exchange<Pipe> {
             KeySource::None | KeySource::Target | KeySource::Header(_) | KeySource::Cookie(_) => 0,
         };
         let mut upload = Flow::tunnel();
-        if ctx.pool.connect.send_proxy.is_some() {
+        if let Some(version) = ctx.pool.connect.send_proxy {
             let mut first = ctx.buffers.take(0);
-            write_proxy_header(client, client.address, ctx.pool, first.as_vec_mut());
+            write_proxy_header(client, client.address, version, first.as_vec_mut());
             // Fails only on malformed framing, and a tunnel has none.
             let _ = upload.prepare(first, b"", false);
         }
@@ -175,6 +176,11 @@ impl<'a> RequestContext<'a> {
         };
         let log_fields = self.log_fields(head, input, sent_id.or(made_id), origin.named);
         let stats = ExchangeStats::new(self.now, head.len, log_fields);
+        let step = match &used {
+            Ok(_) if upload.is_received() => Step::Dispatch,
+            Ok(_) => Step::Continue,
+            Err(_) => Step::Failed(Fault::Refused(Refusal::BadChunk)),
+        };
         let key = self.key(head, input, origin.address(client.address));
         let pool = self.pool_id;
         let mut exchange = Exchange::new(id, pool, request, upload, key, stats);
@@ -187,9 +193,9 @@ impl<'a> RequestContext<'a> {
             exchange.stats.is_https = origin.is_https(client, &self.codec.parser, input);
         }
         Started {
-            used: used.as_ref().map_or(input.len(), |used| head.len + used),
+            used: used.map_or(input.len(), |used| head.len + used),
             exchange: exchanges.insert(exchange),
-            fault: used.err().map(|_| Fault::Refused(Refusal::BadChunk)),
+            step,
         }
     }
 
@@ -209,16 +215,14 @@ impl<'a> RequestContext<'a> {
         // It is not ambiguous, as it has a route.
         if let (Some(exchange), Ok(asked)) = (exchanges.get_mut(started.exchange), asked) {
             let mut before = Vec::new();
-            write_proxy_header(
-                client,
-                origin.address(client.address),
-                self.pool,
-                &mut before,
-            );
+            if let Some(version) = self.pool.connect.send_proxy {
+                let source = origin.address(client.address);
+                write_proxy_header(client, source, version, &mut before);
+            }
             let timeouts = client.listener.timeouts_with(self.pool_id);
             exchange.apply(admitted, &asked, timeouts, &self.pool.name, before.len());
-            if started.fault.is_none() && exchange.is_too_large() {
-                started.fault = Some(Fault::Refused(Refusal::BodyTooLarge));
+            if !matches!(started.step, Step::Failed(_)) && exchange.is_too_large() {
+                started.step = Step::Failed(Fault::Refused(Refusal::BodyTooLarge));
             }
         }
         started
@@ -259,8 +263,10 @@ impl<'a> RequestContext<'a> {
             BodyLength::Length(_) | BodyLength::Chunked | BodyLength::UntilClose => input.len(),
         };
         let mut first = self.buffers.take(known + ADDED_BYTES);
-        let source = origin.address(client.address);
-        write_proxy_header(client, source, self.pool, first.as_vec_mut());
+        if let Some(version) = self.pool.connect.send_proxy {
+            let source = origin.address(client.address);
+            write_proxy_header(client, source, version, first.as_vec_mut());
+        }
         // The field lists the peer behind the clients it has vouched for.
         let ip = ClientIp::from(client.address.ip());
         let forward = Forward {
@@ -345,16 +351,13 @@ impl Origin {
     }
 }
 
-/// Appends the PROXY header that tells a backend about a client, if its pool sends one.
+/// Appends the PROXY header that tells a backend about a client.
 fn write_proxy_header<T: Transport>(
     client: &ClientConn<T>,
     source: ClientAddress,
-    pool: &Pool,
+    version: ProxyVersion,
     out: &mut Vec<u8>,
 ) {
-    let Some(version) = pool.connect.send_proxy else {
-        return;
-    };
     let ends = source.tcp().zip(client.local_address());
     let ends = ends.map(|(source, destination)| Ends {
         source,

@@ -4,6 +4,7 @@ use super::applied::Admitted;
 use super::asked::Asked;
 use super::request::{Origin, RequestContext, Started};
 use super::state::{Exchange, ExchangeStats, Phase, Request};
+use super::step::Step;
 use crate::error::{Fault, Refusal};
 use crate::http::{
     Body, BodyLength, FixedReply, Method, RequestHead, local_page, write_fixed_reply,
@@ -295,7 +296,7 @@ impl RequestContext<'_> {
         Started {
             used,
             exchange,
-            fault: None,
+            step: Step::Continue,
         }
     }
 }

@@ -95,8 +95,9 @@ impl<Pipe> Exchange<Pipe> {
         }
     }
 
-    /// Moves the request towards the backend. After [`Step::Wait`] and [`Step::Yield`] the
-    /// response is next.
+    /// Moves what is left of the request towards the backend. After [`Step::Wait`] and
+    /// [`Step::Yield`] the response is next.
+    #[inline]
     pub(crate) fn upload<N: Network<Pipe = Pipe>>(
         &mut self,
         io: &mut ExchangeIo<'_, N>,
@@ -106,12 +107,22 @@ impl<Pipe> Exchange<Pipe> {
         if io.client.conn.socket.is_broken() {
             return Step::Failed(Fault::ClientGone);
         }
+        match self.upload.is_done() || self.upload_stopped {
+            true => Step::Wait,
+            false => self.send_request(io, ctx, now),
+        }
+    }
+
+    #[inline(never)]
+    fn send_request<N: Network<Pipe = Pipe>>(
+        &mut self,
+        io: &mut ExchangeIo<'_, N>,
+        ctx: &mut IoContext<N::Pipes>,
+        now: Timestamp,
+    ) -> Step {
         let Some(backend) = io.backend.as_deref_mut() else {
             return Step::Failed(Fault::BackendGone);
         };
-        if self.upload.is_done() || self.upload_stopped {
-            return Step::Wait;
-        }
         let sink = &mut backend.conn.socket;
         let pumped = self.upload.pump(&mut io.client.conn, sink, ctx);
         if self.upload.is_touched() {

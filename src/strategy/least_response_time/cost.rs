@@ -56,14 +56,15 @@ impl LeastResponseTime {
         candidates: impl Iterator<Item = (&'a Candidate, &'s Score)>,
         now: Timestamp,
     ) -> Option<&'a Candidate> {
-        let (mut best, mut least, mut last_pick) = (None, f32::INFINITY, u64::MAX);
+        let (mut best, mut least) = (None::<&Candidate>, f32::INFINITY);
         for (candidate, score) in candidates {
             if !candidate.pickable {
                 continue;
             }
             let cost = self.cost(candidate.in_flight, score, now);
-            if cost < least || (cost == least && candidate.last_pick < last_pick) {
-                (best, least, last_pick) = (Some(candidate), cost, candidate.last_pick);
+            let is_older = || best.is_none_or(|best| candidate.last_pick < best.last_pick);
+            if cost < least || (cost == least && is_older()) {
+                (best, least) = (Some(candidate), cost);
             }
         }
         best
