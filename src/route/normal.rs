@@ -98,6 +98,19 @@ pub(super) fn before_port(host: &[u8]) -> &[u8] {
     }
 }
 
+/// Whether a name, which is not one of the configuration, is in its normal form. Of brackets and
+/// underlines it is not known.
+#[inline(always)]
+pub(super) fn is_plain_name(name: &[u8]) -> bool {
+    let is_odd = |word: u64| words::equal(word, b'%') | words::capitals(word);
+    let (chunks, rest) = name.as_chunks();
+    let mut odd = is_odd(words::short(rest));
+    for chunk in chunks {
+        odd |= is_odd(u64::from_le_bytes(*chunk));
+    }
+    odd == 0 && name.last() != Some(&b'.')
+}
+
 /// The path of a request target as it is compared.
 ///
 /// # Errors

@@ -8,7 +8,7 @@
 //! done ([`RouteTable::find_plainly`]).
 
 use super::names::Names;
-use super::normal::{before_port, plain_path};
+use super::normal::{before_port, is_plain_name, plain_path};
 use super::words::{hash_of, segment};
 use super::{Conditions, HostPattern, PathPattern, Pattern, Request};
 
@@ -95,13 +95,18 @@ impl<T> RouteTable<T> {
         self.routes.is_empty()
     }
 
-    /// Finds the route of a request in the usual case: its host is named by a route, its path is
-    /// written in its normal form, and the first route that fits them has no conditions. `None` says nothing.
+    /// Finds the route of a request in the usual case: its host and its path are written in
+    /// their normal form, there are no routes for `*.NAME` that it could be of, and the first route
+    /// that fits has no conditions. `None` says nothing.
     #[inline(always)]
     pub fn find_plainly(&self, host: &[u8], target: &[u8]) -> Option<&T> {
+        let name = before_port(host);
         // What is a name of the configuration is in its normal form.
-        let host = before_port(host);
-        let tree = self.exact.get(host, hash_of(host))?;
+        let tree = match self.exact.get(name, hash_of(name)) {
+            Some(tree) => tree,
+            None if self.suffixes.is_empty() && is_plain_name(name) => &self.any,
+            None => return None,
+        };
         let length = plain_path(target)?;
         let [b'/', path @ ..] = target.get(..length)? else {
             return None;

@@ -107,6 +107,44 @@ fn the_most_specific_route_is_taken() {
 }
 
 #[test]
+fn hosts_out_of_form_are_not_found_plainly() {
+    let mut table = RouteTable::default();
+    table.add(pattern("*", "/"), "any");
+    for host in [
+        "shop.example",
+        "shop.example:8080",
+        "x",
+        "a-long.name.example:1",
+        "",
+    ] {
+        let found = table.find_plainly(host.as_bytes(), b"/a?b");
+        assert_eq!(found, Some(&"any"), "{host}");
+    }
+    table.add(pattern("shop.example", "/"), "shop");
+    table.add(pattern("[::1]", "/"), "address");
+    for (host, expected) in [
+        ("shop.example", Some("shop")),
+        ("shop.example:8080", Some("shop")),
+        ("other.example:80", Some("any")),
+        ("Shop.example", None),
+        ("shop.exampl%65", None),
+        ("shop.example.", None),
+        ("shop.example.:80", None),
+        ("[::1]:8080", None),
+        ("[2001:db8::1]", None),
+    ] {
+        let found = table.find_plainly(host.as_bytes(), b"/");
+        assert_eq!(found.copied(), expected, "{host}");
+    }
+    for target in ["/a/../b", "/%61", "//", "*", ""] {
+        let found = table.find_plainly(b"shop.example", target.as_bytes());
+        assert_eq!(found, None, "{target}");
+    }
+    table.add(pattern("*.example", "/"), "below");
+    assert_eq!(table.find_plainly(b"other.example", b"/"), None);
+}
+
+#[test]
 fn conditions_decide_among_equals_and_fall_through() {
     let mut table = RouteTable::default();
     let with = |conditions| Pattern {

@@ -38,6 +38,13 @@ pub(super) const fn equal(word: u64, byte: u8) -> u64 {
     other.wrapping_sub(LOW) & !other & HIGH
 }
 
+/// The bytes of `word` from `@` to `_`: capital letters, and what is between them and the small ones.
+#[inline(always)]
+pub(super) const fn capitals(word: u64) -> u64 {
+    // Bit 6 without bit 5.
+    (word << 1) & !(word << 2) & HIGH
+}
+
 /// The place of the first byte in a mask that is not 0.
 #[inline(always)]
 pub(super) const fn first(mask: u64) -> usize {
@@ -162,6 +169,12 @@ mod tests {
         for _ in 0..100_000 {
             let bytes = [(); BYTES].map(|()| b"/.@A_`z0\x00\xff\xaf"[rng.below(11)]);
             let word = u64::from_le_bytes(bytes);
+            let capital = bytes.iter().position(|byte| byte & 0x60 == 0x40);
+            assert_eq!(
+                (capitals(word) != 0).then(|| first(capitals(word))),
+                capital,
+                "{bytes:?}"
+            );
             let place = |byte| bytes.iter().position(|own| *own == byte);
             let found = |mask: u64| (mask != 0).then(|| first(mask));
             for byte in *b"/.A" {

@@ -3,7 +3,7 @@
 use super::applied::Admitted;
 use super::asked::Asked;
 use super::log_fields::LogFields;
-use super::routed::Decision;
+use super::routed::{Decision, plain_pool};
 use super::state::{Exchange, ExchangeStats, Phase, Request};
 use super::step::Step;
 use crate::address::{ClientAddress, UNIX_CLIENT};
@@ -57,7 +57,7 @@ impl<Pipe> Exchange<Pipe> {
         exchanges: &mut Table<ExchangeTag, Self>,
         ctx: &mut RequestContext<'_>,
     ) -> Option<Started> {
-        match ctx.codec.parser.request(input) {
+        match &ctx.codec.parser.request(input) {
             Ok(Parsed::Complete(head)) => {
                 let listener = &client.listener;
                 if ctx.codec.parser.is_looping(input, &listener.forward) {
@@ -65,13 +65,16 @@ impl<Pipe> Exchange<Pipe> {
                     return Some(Self::refuse(id, client, input, refusal, exchanges, ctx));
                 }
                 let origin = ctx.origin(client, input);
-                let request = (&head, input);
+                let request = (head, input);
                 let mut admitted = None;
                 if let Some(routes) = &listener.routes {
-                    match ctx.route(routes, id, client, &origin, request, exchanges) {
-                        Decision::Forward(by) => admitted = by,
-                        Decision::Started(started) => return Some(started),
-                        Decision::Unverified => return None,
+                    match plain_pool(routes, head, input) {
+                        Some(pool) => ctx.choose(pool),
+                        None => match ctx.route(routes, id, client, &origin, request, exchanges) {
+                            Decision::Forward(by) => admitted = by,
+                            Decision::Started(started) => return Some(started),
+                            Decision::Unverified => return None,
+                        },
                     }
                 }
                 let started = ctx.start(id, client, &origin, request, exchanges);
@@ -81,7 +84,7 @@ impl<Pipe> Exchange<Pipe> {
                 })
             }
             Ok(Parsed::Partial) => None,
-            Err(refusal) => Some(Self::refuse(id, client, input, refusal, exchanges, ctx)),
+            Err(refusal) => Some(Self::refuse(id, client, input, *refusal, exchanges, ctx)),
         }
     }
 

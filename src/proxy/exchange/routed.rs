@@ -180,34 +180,25 @@ fn refused(verdict: Verdict, policy: Option<&Policy>) -> Routed<'_> {
     Routed::Reply(reply)
 }
 
+/// The pool of a request in the usual case: see
+/// [`find_plainly`](crate::route::RouteTable::find_plainly). `None` says nothing.
+#[inline(never)]
+pub(super) fn plain_pool(routes: &Routes, head: &RequestHead, input: &[u8]) -> Option<PoolId> {
+    let (host, target) = (head.host.of(input), head.path_and_query(input));
+    match routes.table.find_plainly(host, target)? {
+        Destination {
+            target: Target::Pool(pool),
+            policy: None,
+        } => Some(*pool),
+        _ => None,
+    }
+}
+
 impl RequestContext<'_> {
     /// Chooses the pool of a request on a listener with routes, or starts its exchange, if the
     /// response is made here.
     #[inline(never)]
     pub(super) fn route<'r, T: Transport, Pipe>(
-        &mut self,
-        routes: &'r Routes,
-        id: ClientConnId,
-        client: &ClientConn<T>,
-        origin: &Origin,
-        (head, input): (&RequestHead, &[u8]),
-        exchanges: &mut Table<ExchangeTag, Exchange<Pipe>>,
-    ) -> Decision<'r> {
-        let (host, target) = (head.host.of(input), head.path_and_query(input));
-        if let Some(Destination {
-            target: Target::Pool(pool),
-            policy: None,
-        }) = routes.table.find_plainly(host, target)
-        {
-            self.choose(*pool);
-            return Decision::Forward(None);
-        }
-        self.route_by_all(routes, id, client, origin, (head, input), exchanges)
-    }
-
-    /// The same, by all that a route may look at.
-    #[inline(never)]
-    fn route_by_all<'r, T: Transport, Pipe>(
         &mut self,
         routes: &'r Routes,
         id: ClientConnId,

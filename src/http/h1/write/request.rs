@@ -76,6 +76,7 @@ struct Framing {
 }
 
 impl Framing {
+    #[inline(always)]
     fn new(fields: &FieldTable, head: &RequestHead, input: &[u8]) -> Self {
         let is_odd = |kind| fields.has(kind) && !fields.are_plain(kind, input);
         let length = match head.body {
@@ -94,6 +95,7 @@ impl Framing {
         }
     }
 
+    #[inline(always)]
     fn write(&self, out: &mut Vec<u8>) {
         if let Some(length) = self.length {
             write_length(length, out);
@@ -143,6 +145,7 @@ fn new_host<'a>(
 }
 
 /// Writes the fields that name client, host and protocol.
+#[inline(always)]
 fn write_identity(
     fields: &FieldTable,
     head: &RequestHead,
