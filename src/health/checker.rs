@@ -15,7 +15,6 @@ pub use action::{CheckAction, CheckFinished, CheckId, OpenSocket};
 
 use super::schedule::{CheckSchedule, NextCheck};
 use super::{CheckFailure, CheckResult, CheckTarget};
-use crate::error::is_local_shortage;
 use crate::time::Timestamp;
 use crate::timers::{Fired, Wheel};
 use crate::transport::{Readiness, Transport};
@@ -23,7 +22,10 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::mem;
 use std::time::Duration;
-use target::{Phase, Progress, Target};
+use target::{Phase, Progress, Shortage, Target};
+
+/// The time after which a socket that was not to be had is asked for again.
+const ASKS_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// The checks of many targets. `K` is what the owner calls a target, `T` a socket.
 #[derive(Debug)]
@@ -175,11 +177,21 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
                 return self.opens.push_back(id);
             }
             Phase::Due => return,
-            Phase::Opening(progress) => (*progress, false),
+            Phase::Opening(progress) | Phase::Short(progress, _) => (*progress, false),
             Phase::Open(progress, attempt) => (*progress, attempt.is_connected()),
         };
         let count = target.spec.addresses.len();
         let is_over = now >= progress.started_at + target.spec.timing.timeout;
+        if let Phase::Short(_, shortage) = target.phase {
+            match (is_over, shortage) {
+                (false, _) => {
+                    target.phase = Phase::Opening(progress);
+                    return self.opens.push_back(id);
+                }
+                (true, Shortage::Own) => return self.postpone(id, now),
+                (true, Shortage::Target) => {}
+            }
+        }
         if !is_over && !is_connected && progress.tried + 1 < count {
             return self.try_next_address(id, now);
         }
@@ -224,7 +236,7 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
                 }
             }
             Phase::Opening(progress) => progress,
-            Phase::Resting | Phase::Open(..) => return None,
+            Phase::Resting | Phase::Short(..) | Phase::Open(..) => return None,
         };
         target.phase = Phase::Opening(progress);
         let (tried, count) = (progress.tried, target.spec.addresses.len());
@@ -244,8 +256,9 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
         Some(open)
     }
 
-    /// The requested socket, or the reason why there is none. A check for which our own side lacks
-    /// the means is postponed.
+    /// The requested socket, or the reason why there is none. Where there is none at this moment, it
+    /// is asked for again until the time of the check is over: a target that has no room for so long
+    /// has timed out, while a check for which our own side lacks the means is postponed.
     pub fn opened(&mut self, id: CheckId, io: io::Result<T>, scratch: &mut [u8], now: Timestamp) {
         let Some(target) = self.targets.get_mut(&id) else {
             return;
@@ -255,8 +268,12 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
         };
         let io = match io {
             Ok(io) => io,
-            Err(error) if is_local_shortage(&error) => return self.postpone(id, now),
-            Err(_) => return self.try_next_address(id, now),
+            Err(error) => {
+                return match Shortage::of(&error) {
+                    Some(shortage) => self.ask_again(id, progress, shortage, now),
+                    None => self.try_next_address(id, now),
+                };
+            }
         };
         let Some(mut attempt) = target.attempt(progress, io) else {
             return;
@@ -264,6 +281,15 @@ impl<K: Copy + PartialEq, T: Transport> Checker<K, T> {
         let result = attempt.start(scratch);
         target.phase = Phase::Open(progress, attempt);
         self.advanced(id, result, now);
+    }
+
+    /// There is no socket at this moment: asks for one a little later.
+    fn ask_again(&mut self, id: CheckId, progress: Progress, shortage: Shortage, now: Timestamp) {
+        if let Some(target) = self.targets.get_mut(&id) {
+            target.phase = Phase::Short(progress, shortage);
+            let until = progress.started_at + target.spec.timing.timeout;
+            self.set_deadline(id, until.min(now + ASKS_AGAIN_AFTER));
+        }
     }
 
     /// Takes an event for the socket of a check.

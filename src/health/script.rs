@@ -17,6 +17,8 @@ pub(crate) enum Host {
     /// Accepts after so long, and sends this.
     Accepts(Duration, &'static str),
     Refuses,
+    /// Opening a connection fails by this error of the system.
+    Fails(i32),
     /// Drops every packet.
     Drops,
 }
@@ -95,6 +97,7 @@ impl<K: Copy + PartialEq> Script<K> {
         let is_open = Rc::new(Cell::new(true));
         let io = match host(port) {
             Host::Refuses => Err(io::ErrorKind::ConnectionRefused.into()),
+            Host::Fails(error) => Err(io::Error::from_raw_os_error(error)),
             Host::Drops => Ok(ScriptedStream::new(b"", &is_open)),
             Host::Accepts(after, response) => {
                 let pending = (self.now + after, open.id, Rc::clone(&is_open));

@@ -1,6 +1,7 @@
 //! One target of a checker, and how far its present check has come.
 
 use crate::address::Address;
+use crate::error::{is_local_shortage, is_without_room};
 use crate::health::CheckTarget;
 use crate::health::address_order::AddressOrder;
 use crate::health::check_attempt::CheckAttempt;
@@ -10,6 +11,7 @@ use crate::strategy::Rng;
 use crate::time::Timestamp;
 use crate::timers::Deadline;
 use crate::transport::Transport;
+use std::io;
 
 #[derive(Debug)]
 pub(super) struct Target<K, T> {
@@ -33,8 +35,30 @@ pub(super) enum Phase<T> {
     Due,
     /// A check waits for a socket.
     Opening(Progress),
+    /// There was none at this moment; the check asks again at the deadline.
+    Short(Progress, Shortage),
     /// A check has one.
     Open(Progress, CheckAttempt<T>),
+}
+
+/// What a socket was not to be had for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shortage {
+    /// This process or machine has no room for another. That says nothing of the target.
+    Own,
+    /// The target accepts no further connection, as one does whose backlog is full.
+    Target,
+}
+
+impl Shortage {
+    /// The shortage that an error of opening a socket tells of, if it does.
+    pub(super) fn of(error: &io::Error) -> Option<Self> {
+        match error {
+            error if is_without_room(error) => Some(Self::Target),
+            error if is_local_shortage(error) => Some(Self::Own),
+            _ => None,
+        }
+    }
 }
 
 /// Progress of a check.
@@ -70,7 +94,9 @@ impl<K, T: Transport> Target<K, T> {
     /// The check under way, if there is one.
     pub(super) fn progress(&self) -> Option<Progress> {
         match &self.phase {
-            Phase::Opening(progress) | Phase::Open(progress, _) => Some(*progress),
+            Phase::Opening(progress) | Phase::Short(progress, _) | Phase::Open(progress, _) => {
+                Some(*progress)
+            }
             Phase::Resting | Phase::Due => None,
         }
     }

@@ -157,24 +157,53 @@ fn hastening_brings_a_check_forward_but_not_to_right_after_the_last() {
     assert_eq!(results(&finished), [Ok(())]);
 }
 
+const EAGAIN: i32 = 11;
+const EMFILE: i32 = 24;
+const ENOBUFS: i32 = 105;
+
 #[test]
-fn a_shortage_of_our_own_counts_for_nothing() {
-    let mut checker: Checker<u32, crate::health::script::ScriptedStream> = Checker::new(START);
-    let id = checker.add_at(7, target(&[1], CheckKind::TCP), 1, START);
-    let now = START + ms(20);
-    checker.expire(now);
-    assert!(matches!(
-        checker.next_action(now),
-        Some(CheckAction::Open(_))
-    ));
-    let emfile = io::Error::from_raw_os_error(24);
-    checker.opened(id, Err(emfile), &mut [0; 64], now);
-    assert!(checker.next_action(now).is_none());
-    for (after, is_due) in [(ms(1_500), false), (ms(2_300), true)] {
-        checker.expire(now + after);
-        let action = checker.next_action(now + after);
-        assert_eq!(action.is_some(), is_due, "{after:?}");
+fn a_momentary_shortage_is_waited_for() {
+    for error in [EAGAIN, EMFILE, ENOBUFS] {
+        let mut script = script(&[1], CheckKind::TCP);
+        let finished = script.live(ms(900), |_| Host::Fails(error));
+        assert_eq!(results(&finished), [], "{error}");
+        let asked = script.opened.len();
+        assert!((10..=25).contains(&asked), "{error}: asked {asked} times");
+        let finished = script.live(ms(100), |_| AT_ONCE);
+        assert_eq!(results(&finished), [Ok(())], "{error}");
+        assert!(
+            finished[0].started_at.since(START) < ms(30),
+            "the same check"
+        );
     }
+}
+
+#[test]
+fn a_shortage_of_our_own_that_lasts_counts_for_nothing() {
+    let mut script = script(&[1, 2], CheckKind::TCP);
+    let finished = script.live(ms(20_000), |_| Host::Fails(EMFILE));
+    assert_eq!(results(&finished), []);
+    let finished = script.live(ms(2_500), |_| AT_ONCE);
+    assert_eq!(finished[0].result, Ok(()));
+}
+
+#[test]
+fn a_target_that_has_no_room_for_the_time_of_a_check_times_out() {
+    let mut script = script(&[1], CheckKind::HTTP);
+    let finished = script.live(ms(1_100), |_| Host::Fails(EAGAIN));
+    assert_eq!(results(&finished), [Err(CheckFailure::Timeout)]);
+    let took = finished[0].ended_at.since(finished[0].started_at);
+    assert!((ms(1_000)..ms(1_050)).contains(&took), "{took:?}");
+}
+
+#[test]
+fn removed_target_that_waits_for_a_socket_is_not_asked_for_again() {
+    let mut script = script(&[1], CheckKind::TCP);
+    script.live(ms(100), |_| Host::Fails(EAGAIN));
+    script.checker.remove(CheckId(0));
+    let asked = script.opened.len();
+    let finished = script.live(ms(5_000), |_| AT_ONCE);
+    assert_eq!((results(&finished), script.opened.len()), (vec![], asked));
 }
 
 #[test]
