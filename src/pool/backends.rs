@@ -267,11 +267,12 @@ impl Backends {
         self.members.is_limited
     }
 
-    /// Returns whether a backend that may be picked, and is not in `attempted`, is at its limit: an
-    /// exchange that comes now should wait.
+    /// Returns whether a backend that may be picked, and is not in `attempted`, is at its limit, or
+    /// one of any state has no room for a connection at this moment: an exchange for which none was
+    /// picked should wait.
     #[must_use]
     pub fn is_full(&self, attempted: &[BackendId]) -> bool {
-        self.members.is_full(attempted)
+        self.members.is_full(attempted) || self.members.is_congested(attempted)
     }
 
     /// Returns whether a backend other than `this`, and not in `attempted`, is known to respond.

@@ -66,7 +66,7 @@ impl Backends {
         let places = self.places_now();
         let members = &mut self.members;
         for (known, candidate) in members.backends.iter_mut().zip(&mut members.candidates) {
-            if known.max_in_flight == 0 {
+            if known.is_congested() {
                 known.max_in_flight = known.own_max.min(places);
                 known.judge(candidate);
             }

@@ -87,6 +87,11 @@ impl Backend {
         self.state.pickable() && !self.is_barred
     }
 
+    /// Returns whether it is passed over for a moment, because it has no room for a connection.
+    pub(super) const fn is_congested(&self) -> bool {
+        self.max_in_flight == 0
+    }
+
     /// Says in its candidate whether it may be picked.
     #[inline]
     pub(super) fn judge(&self, candidate: &mut Candidate) {
@@ -268,6 +273,16 @@ impl Members {
     pub(super) fn is_full(&self, attempted: &[BackendId]) -> bool {
         let mut candidates = self.candidates.iter();
         candidates.any(|candidate| candidate.full && !attempted.contains(&candidate.id))
+    }
+
+    /// Returns whether a member that is not in `attempted` has no room for a connection at this
+    /// moment. Where nothing better may be picked, it will be in a moment, whatever its state.
+    pub(super) fn is_congested(&self, attempted: &[BackendId]) -> bool {
+        let mut members = self.candidates.iter().zip(&self.backends);
+        members.any(|(candidate, backend)| {
+            let is_there = candidate.live && backend.state.is_member();
+            is_there && backend.is_congested() && !attempted.contains(&candidate.id)
+        })
     }
 
     /// Slots that wait for a backend.

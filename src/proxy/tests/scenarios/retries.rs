@@ -1,7 +1,8 @@
 //! Retries: which attempts are repeated, and which never.
 
+use super::health::live;
 use super::*;
-use crate::config::Mode;
+use crate::config::{CheckKind, Mode};
 use std::time::Duration;
 
 #[test]
@@ -145,6 +146,36 @@ fn is_waited_for(shortage: Dial, seconds: usize) {
     assert_eq!(backend.counters.errors, 0);
     assert_eq!(backend.picks, 2, "tries are not counted");
     assert!(stage.log().contains("retries=0"), "{}", stage.log());
+}
+
+/// Also where all backends are ejected, and tried all the same.
+#[test]
+fn an_ejected_backend_whose_backlog_is_full_is_waited_for() {
+    for others in [Dial::NoRoom, Dial::Refused] {
+        let mut setup = Setup::new(Mode::Http, 2);
+        setup.health.check = Some(CheckKind::TCP);
+        let mut stage = setup.raise();
+        stage.dial(0, Dial::Refused);
+        stage.dial(1, Dial::Refused);
+        live(&mut stage, Duration::from_secs(4), |_| None);
+        let backends = stage.snapshot().backends;
+        assert!(backends.iter().all(|backend| backend.state == "ejected"));
+        stage.dial(0, Dial::NoRoom);
+        stage.dial(1, others);
+        let client = stage.ask(POST);
+        for _ in 0..50 {
+            stage.pass(Duration::from_millis(20));
+        }
+        assert_eq!(stage.heard(client), "", "it waits");
+        stage.dial(0, Dial::AtOnce);
+        for _ in 0..5 {
+            stage.pass(Duration::from_millis(20));
+        }
+        let mut open = stage.backend_conns().into_iter();
+        let asked = open.find(|(wire, _)| stage.heard(*wire) == POST);
+        stage.send(asked.expect("the backend is asked").0, OK);
+        assert_eq!(stage.heard(client), OK);
+    }
 }
 
 #[test]
