@@ -30,9 +30,9 @@ const KEYS: usize = 4;
 /// What a request came from, as hashes; 0 where that is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
-    /// The address of the client.
+    /// The address of the client: the one that a trusted proxy names, or the peer's.
     pub client: u64,
-    /// The connection of the client.
+    /// The connection of the client, unless a proxy shares it out among several.
     pub connection: u64,
     /// What was asked for.
     pub target: u64,

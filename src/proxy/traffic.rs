@@ -379,10 +379,18 @@ fn sources<T: Transport, Pipe>(
     clients: &Table<ClientConnTag, ClientConn<T>>,
     connect: &ConnectSpec,
 ) -> Sources {
-    let client = clients.get(exchange.client);
+    // A connection of a proxy carries the requests of many clients.
+    let (client, connection) = match exchange.stats.named_client_key {
+        0 => {
+            let peer = clients.get(exchange.client);
+            let client = peer.map_or(0, |peer| key_of_address(peer.address));
+            (client, exchange.client.to_bits())
+        }
+        named => (u64::from(named), 0),
+    };
     Sources {
-        client: client.map_or(0, |client| key_of_address(client.address)),
-        connection: exchange.client.to_bits(),
+        client,
+        connection,
         // A PROXY header stands before the request line.
         target: match connect.send_proxy {
             None => exchange.target(),

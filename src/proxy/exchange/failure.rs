@@ -7,6 +7,7 @@ use crate::http::{FixedReply, LocalReply, Method, write_fixed_reply, write_local
 use crate::strategy::Outcome;
 use crate::time::Timestamp;
 use crate::transport::Buffers;
+use std::num::NonZeroU16;
 
 /// `Retry-After` of a local reply when no backend can serve the request.
 const RETRY_AFTER_SECONDS: u32 = 1;
@@ -73,7 +74,7 @@ impl<Pipe> Exchange<Pipe> {
             AttemptEnd::Failed(_) if self.stats.is_redispatched => Outcome::Inconclusive,
             AttemptEnd::Failed(Fault::BackendTimeout) => Outcome::TimedOut,
             AttemptEnd::Failed(_) => Outcome::Failure,
-            AttemptEnd::Delivered => match (self.phase, self.stats.status) {
+            AttemptEnd::Delivered => match (self.phase, self.stats.status.map(NonZeroU16::get)) {
                 (Phase::Tunnel { .. }, None) => {
                     let life = now.since(dispatched_at);
                     Outcome::Success {
@@ -180,7 +181,7 @@ impl<Pipe> Exchange<Pipe> {
             None => write_local_reply(&reply, page.as_vec_mut()),
         }
         self.download.append(page, buffers);
-        self.stats.status = Some(status);
+        self.stats.status = NonZeroU16::new(status);
         self.phase = Phase::LocalReply { persistent };
         Step::Continue
     }

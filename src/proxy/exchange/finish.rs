@@ -7,6 +7,7 @@ use crate::telemetry::{Record, RequestTexts};
 use crate::time::Timestamp;
 use crate::transport::{IoContext, Pipes};
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 
 /// What to do with a client connection after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ impl<Pipe> Exchange<Pipe> {
         Record {
             started_at: stats.started_at,
             client: named.map_or(client, |ip| SocketAddr::new(ip, 0).into()),
-            status: stats.status,
+            status: stats.status.map(NonZeroU16::get),
             bytes_in: stats.head_bytes as u64 + self.upload.received(),
             bytes_out: stats.interim_bytes + self.download.passed(),
             pool: self.pool,

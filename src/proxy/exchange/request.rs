@@ -190,6 +190,10 @@ impl<'a> RequestContext<'a> {
         if !head.method.is_idempotent() {
             exchange.stats.target_key = key_of(head.target.of(input)) as u16;
         }
+        if let Some(ip) = origin.named {
+            let address = SocketAddr::new(ip, 0).into();
+            exchange.stats.named_client_key = (key_of_address(address) as u16).max(1);
+        }
         if let Some(sticky) = &self.pool.affinity {
             let value = self.codec.parser.cookie(input, sticky.cookie().as_bytes());
             exchange.affinity = value.and_then(|value| sticky.backend(value));

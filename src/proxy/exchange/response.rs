@@ -10,6 +10,7 @@ use crate::proxy::network::Network;
 use crate::time::Timestamp;
 use crate::transport::{Buffers, Flow, Gathered, IoContext};
 use std::mem;
+use std::num::NonZeroU16;
 
 /// Heads read in one go, so that a flood of interim responses lets others have their turn.
 const HEADS_PER_TURN: usize = 32;
@@ -159,7 +160,7 @@ impl<Pipe> Exchange<Pipe> {
             return Err(Fault::BadResponse);
         }
         self.stats.interim_bytes += self.download.passed();
-        self.stats.status = Some(head.status);
+        self.stats.status = NonZeroU16::new(head.status);
         self.download = download;
         if head.status < 500
             && let Attempt::At { lease, .. } = &mut self.attempt
@@ -202,7 +203,7 @@ impl<Pipe> Exchange<Pipe> {
         let body = input.get(head.len..).unwrap_or_default();
         let to = &mut io.client.conn.socket;
         let used = download.accept(out, body, to, buffers);
-        self.stats.status = Some(head.status);
+        self.stats.status = NonZeroU16::new(head.status);
         self.stats.interim_bytes += self.download.passed();
         self.stats.head_bytes += self.upload.received() as usize;
         self.download = download;

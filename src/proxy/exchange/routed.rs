@@ -17,6 +17,7 @@ use crate::route::{Credentials, Policy, Rejection, Request as _, Split, Target, 
 use crate::time::Timestamp;
 use crate::transport::{Flow, Transport};
 use std::borrow::Cow;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -279,7 +280,7 @@ impl RequestContext<'_> {
         };
         write_fixed_reply(&fixed, connection, is_for_head, date, page.as_vec_mut());
         exchange.download.append(page, self.buffers);
-        exchange.stats.status = Some(reply.status);
+        exchange.stats.status = NonZeroU16::new(reply.status);
         exchange.stats.fault = reply.fault;
         exchange.phase = Phase::LocalReply { persistent };
         let used = used.map_or(input.len(), |used| head.len + used);

@@ -16,6 +16,7 @@ use crate::strategy::key::key_of;
 use crate::strategy::{BackendId, Sticky};
 use crate::time::Timestamp;
 use crate::transport::Flow;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 /// An exchange under way. The order is that of memory: fields that a response needs come first;
@@ -299,7 +300,7 @@ pub(crate) struct ExchangeStats {
     /// Bytes the client was sent before the present download: interim responses.
     pub(crate) interim_bytes: u64,
     pub(crate) backend: Option<BackendId>,
-    pub(crate) status: Option<u16>,
+    pub(crate) status: Option<NonZeroU16>,
     pub(crate) fault: Option<Fault>,
     /// True if it was given to another backend because one was silent.
     pub(crate) is_redispatched: bool,
@@ -311,6 +312,8 @@ pub(crate) struct ExchangeStats {
     pub(crate) refused: u16,
     /// Part of the hash of the target, if the request is not kept; else 0.
     pub(crate) target_key: u16,
+    /// Part of the hash of the client that a trusted proxy names; else 0.
+    pub(crate) named_client_key: u16,
     /// True if the client came by https, as far as a trusted proxy says; known only where a cookie
     /// depends on it.
     pub(crate) is_https: bool,
@@ -340,6 +343,7 @@ impl ExchangeStats {
             attempts: 0,
             refused: 0,
             target_key: 0,
+            named_client_key: 0,
             is_https: false,
             connect_time: None,
             log_fields,

@@ -33,6 +33,7 @@ pub(super) struct Setup {
     /// The cookie that binds clients, if one does.
     pub(super) sticky: Option<&'static str>,
     pub(super) trusted_proxies: Vec<Network>,
+    pub(super) accepts_proxy: bool,
     /// Decides what the strategy leaves to chance, and when backends are checked.
     pub(super) seed: u64,
 }
@@ -58,6 +59,7 @@ impl Setup {
             strategy: RoundRobin::ENTRY.spec(),
             sticky: None,
             trusted_proxies: Vec::new(),
+            accepts_proxy: false,
             seed: 0,
         }
     }
@@ -86,7 +88,7 @@ impl Setup {
         let listener = Listener {
             mode: self.mode,
             trusted_proxies: self.trusted_proxies,
-            accepts_proxy: false,
+            accepts_proxy: self.accepts_proxy,
             forward: ForwardPolicy::new(SILENT, "http", 80),
             timeouts: self.timeouts,
             limits: self.limits,

@@ -95,6 +95,75 @@ fn a_key_whose_requests_always_fail_ejects_nobody() {
     }
 }
 
+/// Requests of many clients on the connections of one proxy.
+#[test]
+fn behind_a_trusted_proxy_failures_follow_the_client_it_names() {
+    for field in ["X-Forwarded-For: ", "Forwarded: for="] {
+        let mut setup = Setup::new(Mode::Http, 3);
+        setup.trusted_proxies = vec!["192.0.2.0/24".parse().unwrap()];
+        let mut stage = setup.raise();
+        let proxy = stage.client();
+        let ask = |stage: &mut Stage, client: u8, path: &str, sick: Option<usize>| {
+            let fields = format!("Host: x\r\n{field}203.0.113.{client}\r\n");
+            let request = GET.replace("Host: x\r\n", &fields).replace("/a", path);
+            stage.send(proxy, request);
+            let number = respond(stage, |number| match client == 66 || sick == Some(number) {
+                true => ERROR,
+                false => OK,
+            });
+            stage.heard(proxy);
+            number
+        };
+        for nth in 0..60 {
+            // Backends take turns, so that all failures in a row are at one of them.
+            ask(&mut stage, 66, &format!("/bad/{nth}"), None);
+            ask(&mut stage, 1, "/good", None);
+            ask(&mut stage, 2, "/good", None);
+            stage.pass(Duration::from_millis(10));
+        }
+        assert!(are_all_in(&stage, 3), "{field}: {:?}", told(&mut stage));
+        // Clients that are served elsewhere tell of a broken backend.
+        for nth in 0..30 {
+            ask(&mut stage, 1 + nth % 2, &format!("/{nth}"), Some(1));
+        }
+        assert_eq!(state(&stage, 1), "ejected", "{field}");
+        assert!(state(&stage, 0) != "ejected" && state(&stage, 2) != "ejected");
+    }
+}
+
+/// Connections of many clients, told by PROXY headers.
+#[test]
+fn behind_a_proxy_header_failures_follow_the_client_it_names() {
+    for strategy in ["round-robin", "ip-hash"] {
+        let mut setup = Setup::new(Mode::Http, 3);
+        setup.accepts_proxy = true;
+        setup.strategy = strategy.parse().unwrap();
+        let mut stage = setup.raise();
+        let by = |client: u8, port: u16, path: &str| {
+            let request = GET.replace("/a", path);
+            format!("PROXY TCP4 203.0.113.{client} 192.0.2.1 {port} 80\r\n{request}")
+        };
+        for nth in 0..100 {
+            for page in 0..3 {
+                let bad = by(66, 1000 + nth, &format!("/bad/{nth}/{page}"));
+                serve(&mut stage, &bad, |_| ERROR);
+            }
+            for client in 1..9 {
+                serve(&mut stage, &by(client, nth, "/good"), |_| OK);
+            }
+            stage.pass(Duration::from_millis(10));
+        }
+        assert!(are_all_in(&stage, 3), "{strategy}: {:?}", told(&mut stage));
+        let sick = serve(&mut stage, &by(1, 1, "/good"), |_| ERROR);
+        for nth in 0..60 {
+            let request = by(1 + nth as u8 % 12, nth, &format!("/{nth}"));
+            let failing = |number| if number == sick { ERROR } else { OK };
+            serve(&mut stage, &request, failing);
+        }
+        assert_eq!(state(&stage, sick), "ejected", "{strategy}");
+    }
+}
+
 #[test]
 fn a_connection_of_which_each_request_fails_ejects_nobody() {
     let mut stage = Stage::http(2);
