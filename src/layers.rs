@@ -28,13 +28,14 @@ const LAYERS: &[&str] = &[
     // Settings, and what is built by them.
     "config",
     "pool",
+    // What-if questions of the admin interface are answered by it.
+    "simulate",
     "proxy",
     "control",
     "net",
     "worker",
     "monitor",
     "balancer",
-    "simulate",
 ];
 
 /// Modules of the binary, which use the library from outside.

@@ -16,6 +16,9 @@ const RENEWAL: Duration = Duration::from_secs(1);
 const MAX_TIMES: usize = 32_768;
 /// Picks kept, of all pools.
 const MAX_PICKS: usize = 1_000;
+/// Exchanges kept to be replayed, and for how long.
+const MAX_EXCHANGES: usize = 50_000;
+const EXCHANGES_KEPT: Duration = Duration::from_secs(120);
 
 /// Median and 99th percentile of response times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +27,41 @@ pub(crate) struct Quantiles {
     pub(crate) p99: Duration,
 }
 
+/// When an exchange came, went to its backend, and was responded to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Exchange {
+    pub(crate) backend: BackendId,
+    pub(crate) arrived_at: Timestamp,
+    pub(crate) dispatched_at: Timestamp,
+    pub(crate) responded_at: Timestamp,
+}
+
+impl Exchange {
+    /// That of a sample, if a backend responded.
+    fn of(sample: &Sample) -> Option<Self> {
+        let before_end = |time: Duration| {
+            let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+            Timestamp::from_nanos(sample.ended_at.as_nanos().saturating_sub(nanos))
+        };
+        let arrived_at = before_end(sample.total_time);
+        let dispatched_at = arrived_at + sample.queue_time.unwrap_or_default();
+        Some(Self {
+            backend: sample.backend?,
+            arrived_at,
+            dispatched_at,
+            responded_at: dispatched_at + sample.first_byte_time?,
+        })
+    }
+}
+
 /// What was seen lately.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
     times: VecDeque<(Timestamp, BackendId, Duration)>,
     /// Oldest first.
     picks: VecDeque<Sample>,
+    /// Oldest first.
+    exchanges: VecDeque<Exchange>,
     of_backends: HashMap<BackendId, Quantiles>,
     of_pools: HashMap<PoolId, Quantiles>,
     renewed_at: Option<Timestamp>,
@@ -43,6 +75,7 @@ impl Recent {
             if let (Some(backend), Some(time)) = (sample.backend, sample.first_byte_time) {
                 self.times.push_back((sample.ended_at, backend, time));
             }
+            self.exchanges.extend(Exchange::of(&sample));
             self.picks.push_back(sample);
             if self.picks.len() > MAX_PICKS {
                 self.picks.pop_front();
@@ -52,6 +85,12 @@ impl Recent {
             && (now.since(*at) > WINDOW || self.times.len() > MAX_TIMES)
         {
             self.times.pop_front();
+        }
+        while let Some(first) = self.exchanges.front()
+            && (now.since(first.responded_at) > EXCHANGES_KEPT
+                || self.exchanges.len() > MAX_EXCHANGES)
+        {
+            self.exchanges.pop_front();
         }
         if self.renewed_at.is_none_or(|at| now.since(at) >= RENEWAL) {
             self.renewed_at = Some(now);
@@ -78,6 +117,16 @@ impl Recent {
     /// Those of all backends of a pool.
     pub(crate) fn of_pool(&self, pool: PoolId) -> Option<Quantiles> {
         self.of_pools.get(&pool).copied()
+    }
+
+    /// The exchanges of a pool in the last while.
+    #[cfg_attr(
+        not(feature = "simulate"),
+        expect(dead_code, reason = "they are simulated")
+    )]
+    pub(crate) fn exchanges(&self, pool: PoolId) -> impl Iterator<Item = &Exchange> {
+        let exchanges = self.exchanges.iter();
+        exchanges.filter(move |exchange| exchange.backend.pool() == pool)
     }
 
     /// The last exchanges of a pool, or of one backend of it; newest first.
@@ -169,5 +218,31 @@ mod tests {
         assert!(all.windows(2).all(|two| two[0].ended_at > two[1].ended_at));
         assert_eq!(recent.picks(PoolId::FIRST, Some(b)).count(), MAX_PICKS / 2);
         assert_eq!(recent.picks(PoolId::new(1), None).count(), 0);
+    }
+
+    #[test]
+    fn an_exchange_is_reckoned_from_its_end() {
+        let mut recent = Recent::default();
+        let backend = BackendId::new(3, 0);
+        let end = Timestamp::ZERO + Duration::from_millis(900);
+        let sample = Sample {
+            queue_time: Some(Duration::from_millis(30)),
+            total_time: Duration::from_millis(100),
+            ..sample(end, backend, 50)
+        };
+        recent.add(vec![sample], end);
+        let at = |millis| Timestamp::ZERO + Duration::from_millis(millis);
+        let expected = Exchange {
+            backend,
+            arrived_at: at(800),
+            dispatched_at: at(830),
+            responded_at: at(880),
+        };
+        assert_eq!(
+            recent.exchanges(PoolId::FIRST).collect::<Vec<_>>(),
+            [&expected]
+        );
+        recent.add(Vec::new(), end + EXCHANGES_KEPT + Duration::from_secs(1));
+        assert_eq!(recent.exchanges(PoolId::FIRST).count(), 0);
     }
 }

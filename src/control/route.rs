@@ -13,6 +13,7 @@ use crate::strategy::StrategySpec;
 use in_pool::in_pool;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use std::num::NonZeroUsize;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub(crate) enum PoolCall {
     Explain(Question),
     /// A strategy to pick by, and as it was written.
     Strategy(StrategySpec, String),
+    /// How the last exchanges would have gone otherwise.
+    WhatIf(Otherwise),
     /// Forgets what was learned.
     ClearLearned,
     /// A backend to change.
@@ -65,6 +68,15 @@ pub(crate) struct Question {
     pub(crate) key: Option<String>,
     /// The backend whose last picks are asked for; `None`: all.
     pub(crate) backend: Option<String>,
+}
+
+/// A pool as it might be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Otherwise {
+    /// `None`: as it is.
+    pub(crate) strategy: Option<StrategySpec>,
+    /// Backends that may be picked; `None`: as many as there are.
+    pub(crate) servers: Option<NonZeroUsize>,
 }
 
 /// What needs the counts of all workers.

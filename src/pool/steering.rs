@@ -5,7 +5,7 @@ use super::latency_outlier::LatencyOutlier;
 use super::life_cycle::Event;
 use super::outlier::OutlierDetector;
 use super::{Backends, Cause, Hold, Pool};
-use crate::strategy::{BackendId, Strategy};
+use crate::strategy::{BackendId, Memory, Strategy};
 use crate::time::Timestamp;
 
 impl Backends {
@@ -15,6 +15,22 @@ impl Backends {
         self.picker.replace(strategy);
         let candidates = &self.members.candidates;
         self.picker.strategy.changed(candidates, now);
+        self.forget_memory();
+    }
+
+    /// What the strategies of all workers have learned together is of the one before, or to be
+    /// forgotten.
+    fn forget_memory(&mut self) {
+        let Some(sharing) = &self.sharing else {
+            return;
+        };
+        sharing.shared_load.memory().remember(Memory::default());
+        for (slot, backend) in self.members.backends.iter_mut().enumerate() {
+            backend.memory = Memory::default();
+            if let Some(row) = sharing.shared_load.row(slot) {
+                row.memory().remember(Memory::default());
+            }
+        }
     }
 
     /// Forgets how long responses take, and what is held against backends because of it.

@@ -32,6 +32,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod what_if;
 
 pub use balancers::Rule;
 pub use catalog::{BUILT_IN, built_in};
@@ -42,6 +43,7 @@ pub use replay::{Recording, read_log};
 pub use report::Report;
 pub use scenario::{Arrivals, Discipline, Rate, Recorded, Scenario, ServerGroup};
 pub use service::Service;
+pub use what_if::{MIN_OBSERVED, Observed, Supposed, Times, Way, WhatIf, what_if};
 
 use engine::Engine;
 

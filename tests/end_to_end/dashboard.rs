@@ -294,6 +294,52 @@ fn the_operator_says_how_well_a_backend_is() {
 }
 
 #[test]
+fn the_last_exchanges_are_replayed_otherwise() {
+    let (first, second) = (Backend::echo(), Backend::echo());
+    let args = ["--workers", "2", "--strategy", "round-robin"];
+    let (lb, admin) = start(&[first.address, second.address], &args);
+    let path = "/v1/pools/default/what-if";
+    let asked = r#"{"strategy": "least-conn", "servers": 3}"#;
+    let early = admin.post(path, asked);
+    assert_eq!(early.status, 409);
+    assert!(
+        early.message().contains("0 exchanges were seen"),
+        "{early:?}"
+    );
+    let _watches = Stream::open(admin, "/v1/live");
+    let mut client = lb.connect();
+    for _ in 0..200 {
+        assert_eq!(client.get("/").status, 200);
+    }
+    let mut told = Value::Null;
+    until("enough were seen", || {
+        let said = admin.post(path, asked);
+        told = said.body;
+        said.status == 200 && told["requests"] == 200
+    });
+    let strategy = |of: &str| told[of]["strategy"].clone();
+    assert_eq!(
+        (strategy("now"), strategy("then")),
+        (json!("round-robin"), json!("least-conn"))
+    );
+    assert_eq!(
+        (&told["now"]["servers"], &told["then"]["servers"]),
+        (&json!(2), &json!(3))
+    );
+    for times in [
+        &told["observed"],
+        &told["now"]["times"],
+        &told["then"]["times"],
+    ] {
+        let at = |name: &str| times[name].as_f64().unwrap();
+        assert!(at("p50") > 0.0 && at("p50") <= at("p99"), "{told}");
+        assert_eq!(at("failed"), 0.0, "{told}");
+        assert!(told["servers_work"].is_string(), "{told}");
+    }
+    lb.assert_serves();
+}
+
+#[test]
 fn what_there_is_is_shown() {
     let backend = Backend::echo();
     let (lb, admin) = start(&[backend.address], &["--workers", "2"]);

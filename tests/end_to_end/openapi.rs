@@ -77,6 +77,7 @@ fn every_operation_answers_as_it_is_described() {
     let owned = "/v1/pools/{pool}/sets/{owner}";
     let backends = "/v1/pools/{pool}/backends";
     let explain = "/v1/pools/{pool}/explain";
+    let what_if = "/v1/pools/{pool}/what-if";
     let strategy = r#"{"strategy": "ip-hash"}"#;
     let of = |verb: &str| format!("{backends}/{{name}}{verb}");
     let requests: Vec<(&str, String, &str, u16)> = vec![
@@ -116,6 +117,8 @@ fn every_operation_answers_as_it_is_described() {
         ("GET", format!("{explain}?key=nobody"), "", 400),
         ("GET", format!("{explain}?backend=nobody"), "", 404),
         ("GET", "/v1/live?after=x".into(), "", 400),
+        ("POST", what_if.into(), "{}", 409),
+        ("POST", what_if.into(), r#"{"servers": 0}"#, 400),
         ("DELETE", of("?drain=x"), "", 400),
         ("DELETE", of(""), "", 202),
         ("DELETE", of(""), "", 404),
@@ -157,7 +160,12 @@ fn every_operation_answers_as_it_is_described() {
         }
     }
     // Tests of their own follow them.
-    seen.extend(["GET /v1/events", "GET /v1/live"].map(str::to_owned));
+    let others = [
+        "GET /v1/events",
+        "GET /v1/live",
+        "POST /v1/pools/{pool}/what-if",
+    ];
+    seen.extend(others.map(str::to_owned));
     let paths = whole["paths"].as_object().unwrap().iter();
     let described: BTreeSet<_> = paths
         .flat_map(|(path, operations)| {

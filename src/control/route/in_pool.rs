@@ -1,15 +1,16 @@
 //! What a request asks for of a pool and its backends.
 
-use super::{PoolCall, Question, body, get, invalid, not_allowed, not_found, refused};
+use super::{Otherwise, PoolCall, Question, body, get, invalid, not_allowed, not_found, refused};
+use crate::config::MAX_BACKENDS;
 use crate::control::request::Request;
 use crate::control::response::Response;
 use crate::control::roster::{Admit, SET_DRAIN, check_backend_name, check_weight, parse_address};
 use crate::http::Method;
 use crate::pool::{Entrance, Hold, NewBackend};
 use crate::proxy::AdminCommand;
-use crate::strategy::StrategySpec;
+use crate::strategy::{BadStrategy, StrategySpec};
 use serde::Deserialize;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 /// The longest time to drain that can be asked for: a day.
@@ -34,6 +35,10 @@ pub(super) fn in_pool(request: &Request, path: &[&str]) -> Result<PoolCall, Resp
             };
             get(request, PoolCall::Explain(question))
         }
+        ["what-if"] => match request.method {
+            Method::Post => what_if(request),
+            _ => Err(not_allowed("POST")),
+        },
         ["clear-learned"] => match request.method {
             Method::Post => Ok(PoolCall::ClearLearned),
             _ => Err(not_allowed("POST")),
@@ -136,10 +141,31 @@ struct Changed {
 
 fn strategy(request: &Request) -> Result<PoolCall, Response> {
     let Changed { strategy } = body(request)?;
-    match strategy.parse::<StrategySpec>() {
-        Ok(spec) => Ok(PoolCall::Strategy(spec, strategy)),
-        Err(error) => Err(invalid(format!("{strategy}: {error}"))),
+    Ok(PoolCall::Strategy(spec(&strategy)?, strategy))
+}
+
+fn spec(text: &str) -> Result<StrategySpec, Response> {
+    text.parse()
+        .map_err(|error: BadStrategy| invalid(format!("{text}: {error}")))
+}
+
+/// What of a pool is to be supposed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Supposed {
+    strategy: Option<String>,
+    servers: Option<NonZeroUsize>,
+}
+
+fn what_if(request: &Request) -> Result<PoolCall, Response> {
+    let Supposed { strategy, servers } = body(request)?;
+    if servers.is_some_and(|servers| servers.get() > MAX_BACKENDS) {
+        return Err(invalid(format!("servers is at most {MAX_BACKENDS}")));
     }
+    Ok(PoolCall::WhatIf(Otherwise {
+        strategy: strategy.as_deref().map(spec).transpose()?,
+        servers,
+    }))
 }
 
 /// A backend to add.

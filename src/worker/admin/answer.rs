@@ -48,6 +48,7 @@ impl EventLoop {
             }
         }
         self.gather(&mut admin, now);
+        admin.look_at_what_if(now);
         if let Some(failure) = admin.state_file.as_ref().and_then(StateFile::take_failure) {
             let details = json!({ "message": failure });
             admin.add_event("state_file", self.clock.wall(), details, now);
@@ -74,6 +75,12 @@ impl EventLoop {
                 (Some(_), PoolCall::Show) => {
                     return admin.waiting.push((id, Shown::Pool(name)));
                 }
+                (Some(pool), PoolCall::WhatIf(otherwise)) => {
+                    match self.suppose(admin, id, pool, otherwise) {
+                        Ok(()) => return,
+                        Err(response) => response,
+                    }
+                }
                 (Some(pool), PoolCall::Explain(question)) => {
                     match self.explanation(pool, question) {
                         Ok(shown) => return admin.waiting.push((id, shown)),
@@ -98,7 +105,7 @@ impl EventLoop {
         };
         match call {
             // They wait for what all workers say.
-            PoolCall::Show | PoolCall::Explain(_) => no_pool(""),
+            PoolCall::Show | PoolCall::Explain(_) | PoolCall::WhatIf(_) => no_pool(""),
             PoolCall::Strategy(spec, text) => self.set_strategy(admin, pool, spec, text, now),
             PoolCall::ClearLearned => self.clear_learned(admin, pool, now),
             PoolCall::Set(owner) => match roster.set(&owner) {
@@ -171,6 +178,7 @@ fn index() -> Response {
                 "GET /v1/pools",
                 "GET, PUT /v1/pools/{pool}",
                 "GET /v1/pools/{pool}/explain?key=KEY&backend=NAME",
+                "POST /v1/pools/{pool}/what-if",
                 "POST /v1/pools/{pool}/clear-learned",
                 "POST /v1/pools/{pool}/backends",
                 "DELETE /v1/pools/{pool}/backends/{name}?drain=SECONDS",

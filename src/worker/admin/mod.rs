@@ -6,6 +6,7 @@
 //! | file | owns |
 //! |---|---|
 //! | `answer` | which request is answered how |
+//! | `what_if` | how the last exchanges would have gone otherwise, on a thread of its own |
 //! | `steer` | the requests that change how a whole pool picks |
 //! | `change` | the requests that change a pool |
 //! | `gather` | asking the other workers, and the answers made of all their counts |
@@ -16,6 +17,7 @@ mod change;
 mod gather;
 mod record;
 mod steer;
+mod what_if;
 
 use super::accept::concerns_one_connection;
 use super::report::WorkerReport;
@@ -36,6 +38,7 @@ use gather::{ASK_PAUSE, Gathering};
 use mio::{Interest, Registry, Token};
 use std::io;
 use std::time::Duration;
+use what_if::{LOOK_PAUSE, Supposing};
 
 /// Connections accepted in one turn.
 const ACCEPTS_PER_TURN: usize = 8;
@@ -79,6 +82,8 @@ pub(in crate::worker) struct Admin {
     strategies: Vec<StrategySpec>,
     topology: Topology,
     live: Live,
+    /// A question that is worked on.
+    supposing: Option<Supposing>,
     waiting: Vec<(AdminConnId, Shown)>,
     gathering: Option<Gathering>,
     next_ticket: u64,
@@ -119,6 +124,7 @@ impl Admin {
             strategies: parts.strategies,
             topology: parts.topology,
             live: Live::default(),
+            supposing: None,
             waiting: Vec::new(),
             gathering: None,
             next_ticket: 0,
@@ -154,6 +160,11 @@ impl Admin {
             0 => Timestamp::NEVER,
             _ => self.live.due_at(),
         };
+        let answer = match self.supposing {
+            None => Timestamp::NEVER,
+            Some(_) => now + LOOK_PAUSE,
+        };
+        let tick = tick.min(answer);
         let gathering = self.gathering.as_ref();
         let reports = gathering.map_or(Timestamp::NEVER, |gathering| {
             match gathering.unasked.is_empty() {
@@ -163,7 +174,7 @@ impl Admin {
         });
         match gathering {
             // A tick that is due asks the others once, and waits for them.
-            Some(_) => self.conns.next_wakeup().min(reports),
+            Some(_) => self.conns.next_wakeup().min(reports).min(answer),
             None => self.conns.next_wakeup().min(tick),
         }
     }

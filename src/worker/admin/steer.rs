@@ -35,7 +35,10 @@ impl EventLoop {
     }
 
     /// A pool whose connections are balanced byte for byte has no requests to look at.
-    fn check_strategy(&self, pool: PoolId, spec: &StrategySpec) -> Result<(), Response> {
+    ///
+    /// # Errors
+    /// The strategy looks at them: the response.
+    pub(super) fn check_strategy(&self, pool: PoolId, spec: &StrategySpec) -> Result<(), Response> {
         match spec.key_source() {
             KeySource::Target | KeySource::Header(_) | KeySource::Cookie(_)
                 if self.proxy.serves_tcp(pool) =>

@@ -120,3 +120,20 @@ export interface Explanation {
     fault: string | null;
   }[];
 }
+
+/** Seconds; `failed` is a part, 0 to 1. */
+export interface Times {
+  mean: number;
+  p50: number;
+  p99: number;
+  failed: number;
+}
+
+export interface WhatIfAnswer {
+  requests: number;
+  span_seconds: number;
+  servers_work: "in_turn" | "at_once";
+  observed: Times;
+  now: { strategy: string; servers: number; times: Times };
+  then: { strategy: string; servers: number; times: Times };
+}

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "react";
 import type { Backend, Model } from "../data/model";
 import { percent } from "../shared/format";
-import { type Spot, drawFlow } from "./flow";
+import { MAX_NAMED, type Spot, drawFlow } from "./flow";
 
 const FRAME_MS = 100;
 /** Part of the way that a dot goes in a frame. */
@@ -40,7 +40,8 @@ export function Flow({ model, selected, onSelect, theme }: Props) {
     return hit?.backend;
   };
   const backends = model.pools.reduce((sum, pool) => sum + pool.backends.length, 0);
-  const rows = Math.max(4, Math.min(backends, 14), model.pools.length, model.routes.length);
+  const named = backends > MAX_NAMED ? 7 : backends;
+  const rows = Math.max(5, named, model.pools.length, model.routes.length);
   return (
     <canvas
       ref={canvas}

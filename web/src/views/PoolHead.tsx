@@ -2,15 +2,12 @@ import { useState } from "react";
 import { add, clearLearned, setStrategy } from "../actions";
 import type { Pool } from "../data/model";
 import { Confirm, Dialog } from "../shared/Dialog";
-
-const STRATEGIES = [
-  "least-rt", "least-conn", "round-robin", "p2c", "random", "n-to-1", "ip-hash", "ip-maglev",
-  "uri-hash", "uri-maglev", "header-hash:", "header-maglev:", "cookie-hash:", "cookie-maglev:",
-];
+import { StrategyField } from "./StrategyField";
+import { WhatIf } from "./WhatIf";
 
 /** What can be done with a whole pool. */
 export function PoolHead({ pool, onWhy }: { pool: Pool; onWhy: () => void }) {
-  const [open, setOpen] = useState<"add" | "strategy" | "clear" | null>(null);
+  const [open, setOpen] = useState<"add" | "strategy" | "what-if" | "clear" | null>(null);
   const close = () => setOpen(null);
   return (
     <div className="pool-head">
@@ -24,6 +21,9 @@ export function PoolHead({ pool, onWhy }: { pool: Pool; onWhy: () => void }) {
         <button type="button" onClick={() => setOpen("strategy")}>
           Strategy
         </button>
+        <button type="button" onClick={() => setOpen("what-if")}>
+          What if?
+        </button>
         <button type="button" onClick={() => setOpen("clear")}>
           Clear learned
         </button>
@@ -33,6 +33,7 @@ export function PoolHead({ pool, onWhy }: { pool: Pool; onWhy: () => void }) {
       </div>
       {open === "add" && <Add pool={pool} onClose={close} />}
       {open === "strategy" && <Strategy pool={pool} onClose={close} />}
+      {open === "what-if" && <WhatIf pool={pool} onClose={close} />}
       {open === "clear" && (
         <Confirm
           title={`Forget what ${pool.name} has learned?`}
@@ -73,7 +74,9 @@ function Add({ pool, onClose }: { pool: Pool; onClose: () => void }) {
           />
         </label>
         <label>
-          Name <span className="muted">(its address, if left out)</span>
+          <span>
+            Name <span className="muted">(its address, if left out)</span>
+          </span>
           <input value={name} onChange={(event) => setName(event.target.value)} />
         </label>
         <label>
@@ -114,20 +117,7 @@ function Strategy({ pool, onClose }: { pool: Pool; onClose: () => void }) {
           });
         }}
       >
-        <label>
-          Strategy
-          <input
-            required
-            list="strategies"
-            value={strategy}
-            onChange={(event) => setValue(event.target.value)}
-          />
-        </label>
-        <datalist id="strategies">
-          {STRATEGIES.map((name) => (
-            <option key={name} value={name} />
-          ))}
-        </datalist>
+        <StrategyField value={strategy} onChange={setValue} />
         <p className="muted">
           It takes over at once, in all workers, and begins to learn. Requests under way end as they would
           have. Strategies that end in a colon need the name of a header field or cookie behind it.

@@ -3,7 +3,7 @@ import { canvasOf, colour } from "../shared/canvas";
 import { percent, rate } from "../shared/format";
 
 /** More backends than this are drawn as cells without names. */
-const MAX_NAMED = 14;
+export const MAX_NAMED = 14;
 const CELL = 11;
 
 interface Place {
@@ -151,6 +151,13 @@ function placeBackends(
 ): void {
   const count = model.pools.reduce((sum, pool) => sum + pool.backends.length, 0);
   const isNamed = count <= MAX_NAMED;
+  if (!isNamed) {
+    // Wider than a name, so that hundreds are no tower.
+    const room = area.x - Math.max(...pools.map((pool) => pool.x + pool.w)) - 36;
+    const more = Math.max(0, Math.min(room, 150));
+    area.x -= more;
+    area.width += more;
+  }
   let index = 0;
   model.pools.forEach((pool, at) => {
     const from = pools[at];
