@@ -169,6 +169,7 @@ impl<'a> Session<'a> {
             gives_request_ids: true,
             pool: PoolId::FIRST,
             routes: None,
+            is_closing: false,
         };
         let parts = Parts {
             network: Wired(backend.clone()),

@@ -123,7 +123,10 @@ mod timers;
 mod transport;
 mod worker;
 
-pub use balancer::{AdminError, Balancer, Ended, Handle, Latecomer, RefusedLatecomer, Running};
+pub use balancer::{
+    AdminError, Balancer, Ended, Handle, Latecomer, RefusedLatecomer, ReloadError, ReloadSource,
+    Reloaded, Running,
+};
 pub use net::{BindError, BindErrorKind, HeartbeatSender, Reachability, SenderHandle, Vitals};
 pub use pool::{Entrance, Hold, NotAdded};
 pub use proxy::BackendRef;

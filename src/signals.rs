@@ -23,31 +23,56 @@ pub(crate) enum Request {
     Stopping,
 }
 
+/// A request to go on in another way. It must not block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// With another configuration: SIGHUP.
+    Reload,
+    /// As another process: SIGUSR2.
+    Upgrade,
+}
+
+/// Says that a command knows no such change.
+pub(crate) fn no_change(change: Change) {
+    say(&match change {
+        Change::Reload => "lb: SIGHUP has no effect here",
+        Change::Upgrade => "lb: SIGUSR2 has no effect here",
+    });
+}
+
 /// Begins to obey. SIGINT, SIGTERM and SIGQUIT call `stop`, which must not block, and a second one
 /// ends the process at once. SIGUSR1 calls `answer` for a report; so does a stop, for open work.
-/// SIGHUP and SIGUSR2 have no meaning and say so.
+/// SIGHUP and SIGUSR2 call `change`.
 ///
 /// # Errors
 /// The system does not let the process watch signals or start a thread.
 pub(crate) fn obey(
     stop: impl Fn() + Send + 'static,
+    change: impl Fn(Change) + Send + 'static,
     answer: impl FnMut(Request) + Send + 'static,
 ) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGHUP, SIGUSR2])?;
     let (ask, requests) = sync_channel(1);
     spawn("lb-reports", move || serve_all(&requests, answer))?;
-    spawn("lb-signals", move || watch(&mut signals, &stop, &ask))
+    spawn("lb-signals", move || {
+        watch(&mut signals, &stop, &change, &ask)
+    })
 }
 
-fn watch(signals: &mut Signals, stop: &impl Fn(), ask: &SyncSender<Request>) {
+fn watch(
+    signals: &mut Signals,
+    stop: &impl Fn(),
+    change: &impl Fn(Change),
+    ask: &SyncSender<Request>,
+) {
     let mut is_stopping = false;
     for signal in signals.forever() {
         match signal {
             SIGUSR1 => {
                 let _ = ask.try_send(Request::Report);
             }
-            SIGHUP => say(&"lb: SIGHUP has no effect: settings are read at the start alone"),
-            SIGUSR2 => say(&"lb: SIGUSR2 has no effect"),
+            SIGHUP => change(Change::Reload),
+            SIGUSR2 => change(Change::Upgrade),
             _ if is_stopping => std::process::exit(KILLED + signal),
             _ => {
                 is_stopping = true;

@@ -68,6 +68,7 @@ impl Case {
             gives_request_ids: true,
             pool: PoolId::FIRST,
             routes: None,
+            is_closing: false,
         };
         let parts = Parts {
             network: Memory(world.clone()),

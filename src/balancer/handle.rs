@@ -3,9 +3,9 @@
 //! Everything is a command that a loop executes between its turns. Of several workers the first
 //! knows the states of the backends and executes the admin commands; the others follow.
 
-use super::AdminError;
+use super::{AdminError, ReloadError, Reloaded};
 use crate::address::Address;
-use crate::config::BackendSpec;
+use crate::config::{BackendSpec, Config};
 use crate::heartbeat::HeartbeatEvent;
 use crate::ids::PoolId;
 use crate::net::{LogStatus, resolve};
@@ -13,11 +13,11 @@ use crate::pool::{Entrance, Hold, LimitChange, NewBackend, StateChange};
 use crate::proxy::{AdminCommand, BackendRef};
 use crate::strategy::BackendId;
 use crate::telemetry::{AccessLogEvent, Snapshot, Stall};
-use crate::worker::{Command, Mailbox, Untaken};
+use crate::worker::{Command, Mailbox, ReloadAnswer, ReloadRequest, ReloadSender, Untaken};
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::time::Duration;
 
 /// Changes of state that wait for a subscriber.
@@ -43,6 +43,7 @@ pub struct Handle {
     pub(super) mailboxes: Arc<[Mailbox]>,
     /// `None` without an access log.
     pub(super) log: Option<Arc<LogStatus>>,
+    pub(super) reloads: ReloadSender,
 }
 
 impl Handle {
@@ -249,6 +250,71 @@ impl Handle {
         drain: Duration,
     ) -> Result<BackendId, AdminError> {
         self.admin(backend.into(), AdminCommand::Remove(drain))
+    }
+
+    /// Reads the configuration anew from the
+    /// [source](crate::Balancer::reload_from) of the balancer, and goes on with it: all of it, or,
+    /// if anything is wrong, with the one before. No connection is closed for it but idle ones of
+    /// listeners that are gone. Waits until that is done; names are resolved, which may take a
+    /// while.
+    ///
+    /// # Errors
+    /// The configuration is wrong, or there is no source; otherwise as for
+    /// [`reload_with`](Self::reload_with).
+    pub fn reload(&self) -> Result<Reloaded, ReloadError> {
+        self.ask_reload(None)
+    }
+
+    /// Goes on with this configuration, as [`reload`](Self::reload) does.
+    ///
+    /// ```
+    /// use lb::{Balancer, config::Config};
+    ///
+    /// let mut config = Config::new(["127.0.0.1:5000".parse()?])?;
+    /// config.set_listeners(["127.0.0.1:0".parse()?])?;
+    /// let running = Balancer::bind(&config)?.spawn()?;
+    /// let mut other = Config::new(["127.0.0.1:5000".parse()?, "127.0.0.1:5001".parse()?])?;
+    /// other.set_listeners(["127.0.0.1:0".parse()?])?;
+    /// let reloaded = running.handle().reload_with(other)?;
+    /// assert_eq!(reloaded.changes, ["pool default: backend 127.0.0.1:5001 added"]);
+    /// running.stop()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// It changes what cannot change while the balancer runs, a name cannot be resolved or an
+    /// address not be bound; too many reloads wait already, or the balancer has ended.
+    pub fn reload_with(&self, config: Config) -> Result<Reloaded, ReloadError> {
+        self.ask_reload(Some(Box::new(config)))
+    }
+
+    /// Asks for what [`reload`](Self::reload) does, and does not wait: its source is told how it
+    /// ended.
+    ///
+    /// # Errors
+    /// Too many reloads wait already, or the balancer has ended.
+    pub fn request_reload(&self) -> Result<(), ReloadError> {
+        self.send_reload(None).map(drop)
+    }
+
+    fn ask_reload(&self, config: Option<Box<Config>>) -> Result<Reloaded, ReloadError> {
+        let answer = self.send_reload(config)?.recv();
+        Reloaded::from_answer(answer.map_err(|_| ReloadError::Ended)?)
+    }
+
+    fn send_reload(
+        &self,
+        config: Option<Box<Config>>,
+    ) -> Result<Receiver<ReloadAnswer>, ReloadError> {
+        let (reply, answer) = channel();
+        let request = ReloadRequest::Handle(config, reply);
+        self.reloads
+            .try_send(request)
+            .map_err(|error| match error {
+                TrySendError::Full(_) => ReloadError::Busy,
+                TrySendError::Disconnected(_) => ReloadError::Ended,
+            })?;
+        Ok(answer)
     }
 
     fn admin(&self, backend: BackendRef, command: AdminCommand) -> Result<BackendId, AdminError> {

@@ -11,6 +11,7 @@ use crate::net::BindError;
 use crate::pool::Entrance;
 use std::fmt::{self, Display, Formatter};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Time until the names are looked up again for the first time; twice as long each time after that.
@@ -75,11 +76,35 @@ impl Display for RefusedLatecomer {
     }
 }
 
+/// Backends that wait for their names to be resolved. A reload may take some back.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Waiting(Arc<Mutex<Vec<(PoolId, BackendSpec)>>>);
+
+impl Waiting {
+    pub(super) fn new(backends: Vec<(PoolId, BackendSpec)>) -> Self {
+        Self(Arc::new(Mutex::new(backends)))
+    }
+
+    /// A thread that panicked has left whole what it had.
+    fn lock(&self) -> MutexGuard<'_, Vec<(PoolId, BackendSpec)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Leaves out those that are not to be kept.
+    pub(super) fn retain(&self, keep: impl Fn(PoolId, &BackendSpec) -> bool) {
+        self.lock().retain(|(pool, backend)| keep(*pool, backend));
+    }
+}
+
 /// Looks up the names of `waiting` by `resolve` until all have joined or the sender of `ended` is
 /// gone. A backend that may not join is left out and told to `refused`.
 pub(super) fn admit(
     handle: &Handle,
-    mut waiting: Vec<(PoolId, BackendSpec)>,
+    waiting: &Waiting,
     ended: &Receiver<()>,
     first_pause: Duration,
     mut resolve: impl FnMut(&BackendSpec) -> Result<Vec<Address>, BindError>,
@@ -91,27 +116,34 @@ pub(super) fn admit(
             return;
         }
         pause = (pause * 2).min(MAX_PAUSE);
-        waiting.retain(|(pool, backend)| match resolve(backend) {
-            Err(_) => true,
-            Ok(addresses) => {
-                match handle.add_at(*pool, backend, addresses, None, Entrance::Trial) {
-                    Err(AdminError::Busy) => return true,
-                    Ok(_) | Err(AdminError::Ended) => {}
-                    Err(error) => {
-                        let backend = backend.clone();
-                        refused(RefusedLatecomer { backend, error });
-                    }
+        // Nothing is locked while a name is looked up, which may take long.
+        let names = waiting.lock().clone();
+        for late in names {
+            let Ok(addresses) = resolve(&late.1) else {
+                continue;
+            };
+            let mut waiting = waiting.lock();
+            let Some(index) = waiting.iter().position(|it| *it == late) else {
+                continue;
+            };
+            let (pool, backend) = &late;
+            match handle.add_at(*pool, backend, addresses, None, Entrance::Trial) {
+                Err(AdminError::Busy) => continue,
+                Ok(_) | Err(AdminError::Ended) => {}
+                Err(error) => {
+                    let backend = backend.clone();
+                    refused(RefusedLatecomer { backend, error });
                 }
-                false
             }
-        });
+            waiting.remove(index);
+        }
     }
 }
 
 /// As [`admit`], with the names looked up by the system.
 pub(super) fn admit_resolved(
     handle: &Handle,
-    waiting: Vec<(PoolId, BackendSpec)>,
+    waiting: &Waiting,
     ended: &Receiver<()>,
     refused: Option<&Sender<RefusedLatecomer>>,
 ) {
@@ -154,7 +186,7 @@ mod tests {
         let late: BackendSpec = "late.example:2=7".parse().unwrap();
         admit(
             &running.handle(),
-            vec![(PoolId::FIRST, late)],
+            &Waiting::new(vec![(PoolId::FIRST, late)]),
             &ended,
             PAUSE,
             resolve,
@@ -185,7 +217,7 @@ mod tests {
         let refused = |one: RefusedLatecomer| told.push(one.to_string());
         admit(
             &running.handle(),
-            late.into(),
+            &Waiting::new(late.into()),
             &ended,
             PAUSE,
             resolve,
@@ -217,7 +249,7 @@ mod tests {
         let never = |_: &BackendSpec| panic!("it is not looked up any more");
         admit(
             &handle,
-            vec![(PoolId::FIRST, late)],
+            &Waiting::new(vec![(PoolId::FIRST, late)]),
             &ended,
             MAX_PAUSE,
             never,

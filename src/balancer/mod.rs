@@ -4,25 +4,31 @@
 //! listeners, connections and pools of its own. To its user, they are one.
 
 mod admin_error;
+mod blueprint;
 mod build;
 mod handle;
 mod latecomers;
+mod reload;
 mod running;
 
 pub use admin_error::AdminError;
 pub use handle::Handle;
 pub use latecomers::{Latecomer, RefusedLatecomer};
+pub use reload::{ReloadError, ReloadSource, Reloaded};
 pub use running::Running;
 
 use crate::config::Config;
 use crate::net::{BindError, DEFAULT_CONNECTIONS, Log, seed};
 use crate::strategy::{Guarded, Strategy};
 use crate::telemetry::{AccessLogStats, Snapshot};
-use crate::worker::{EventLoop, Finished, WorkerReport, snapshot};
+use crate::worker::{EventLoop, Finished, ReloadRequest, ReloadSender, WorkerReport, snapshot};
+use blueprint::Blueprint;
 use build::build;
-use latecomers::admit_resolved;
+use latecomers::{Waiting, admit_resolved};
+use reload::Reloader;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
@@ -52,6 +58,9 @@ pub struct Balancer {
     latecomers: Vec<Latecomer>,
     refused_latecomers: Option<Sender<RefusedLatecomer>>,
     handle: Handle,
+    blueprint: Blueprint,
+    reload_requests: Receiver<ReloadRequest>,
+    reload_source: Option<Box<dyn ReloadSource>>,
 }
 
 /// The figures of a balancer that has ended.
@@ -73,7 +82,7 @@ impl Balancer {
     /// One of these is refused by the system, or no name at all can be resolved; says which setting,
     /// why, and what to do.
     pub fn bind(config: &Config) -> Result<Self, BindError> {
-        build(config, |_| {
+        build(config, false, |_| {
             let pools = config.pools().iter();
             pools.map(|pool| pool.strategy.build(seed())).collect()
         })
@@ -88,7 +97,7 @@ impl Balancer {
         config: &Config,
         mut strategy: impl FnMut(usize) -> Box<dyn Strategy>,
     ) -> Result<Self, BindError> {
-        build(config, |worker| {
+        build(config, true, |worker| {
             let pools = config.pools().iter();
             let guarded = |_| -> Box<dyn Strategy> { Box::new(Guarded::new(strategy(worker))) };
             pools.map(guarded).collect()
@@ -143,6 +152,13 @@ impl Balancer {
         receiver
     }
 
+    /// Reads the configuration from `source` when a reload is asked for: by
+    /// [`Handle::reload`] or the admin interface.
+    pub fn reload_from(&mut self, source: impl ReloadSource + 'static) {
+        self.reload_source = Some(Box::new(source));
+        self.first.reload_by(self.handle.reloads.clone());
+    }
+
     /// Reaches this balancer while it runs.
     #[must_use]
     pub fn handle(&self) -> Handle {
@@ -165,25 +181,35 @@ impl Balancer {
             }));
         }
         let (end, has_ended) = channel::<()>();
-        let waiting: Vec<_> = self
-            .latecomers
-            .into_iter()
-            .map(|it| (it.pool, it.backend))
-            .collect();
+        let waiting = self.latecomers.into_iter();
+        let waiting = Waiting::new(waiting.map(|it| (it.pool, it.backend)).collect());
+        let reloader = Reloader {
+            blueprint: self.blueprint,
+            mailboxes: Arc::clone(&self.handle.mailboxes),
+            requests: self.reload_requests,
+            source: self.reload_source,
+            waiting: waiting.clone(),
+            generation: 1,
+            leaving: Vec::new(),
+        };
+        // Nothing waits for these two: a look-up may block for long.
+        thread::Builder::new()
+            .name("lb-reload".to_owned())
+            .spawn(move || reloader.run())?;
         if !waiting.is_empty() {
             let (handle, refused) = (self.handle.clone(), self.refused_latecomers);
-            // Nothing waits for it: a look-up may block for long.
             thread::Builder::new()
                 .name("lb-resolve".to_owned())
-                .spawn(move || admit_resolved(&handle, waiting, &has_ended, refused.as_ref()))?;
+                .spawn(move || admit_resolved(&handle, &waiting, &has_ended, refused.as_ref()))?;
         }
+        let reloads = EndReloads(self.handle.reloads.clone());
         let stop = StopAll(self.handle);
         // Workers that were started are to end before an error is returned.
         let first = match threads.iter().any(Result::is_err) {
             true => Err(io::Error::other("a worker's thread cannot be started")),
             false => self.first.run(),
         };
-        drop((stop, end));
+        drop((stop, end, reloads));
         let others: Vec<_> = threads
             .into_iter()
             .map(|thread| finished(thread?))
@@ -214,6 +240,16 @@ struct StopAll(Handle);
 impl Drop for StopAll {
     fn drop(&mut self) {
         self.0.stop();
+    }
+}
+
+/// Ends the thread that reloads.
+struct EndReloads(ReloadSender);
+
+impl Drop for EndReloads {
+    fn drop(&mut self) {
+        // If others wait, the thread finds out by them that the loops have ended.
+        let _ = self.0.try_send(ReloadRequest::End);
     }
 }
 

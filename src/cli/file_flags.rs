@@ -1,7 +1,7 @@
 //! The flags of `lb check` and `lb config`, and what of them concerns the configuration file.
 
 use super::{Complaints, Invocation};
-use lb::config::{ConfigError, Loaded};
+use lb::config::{Config, ConfigError, Loaded};
 use lb::internal::config::{Given, default_file, load, schema};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -79,4 +79,55 @@ impl ConfigFlags {
 /// Reads a file, over which flags take precedence.
 pub(super) fn read(file: &Path, flags: &Given) -> Result<Loaded, Complaints> {
     load(file, flags).map_err(Complaints::of_file)
+}
+
+/// What is to be said of a file: which flags override it, and what is probably not meant.
+pub(super) fn notes(loaded: &Loaded) -> Vec<String> {
+    let warnings = loaded.warnings.iter();
+    let warnings = warnings.map(|warning| format!("warning: {warning}"));
+    loaded.overrides.iter().cloned().chain(warnings).collect()
+}
+
+/// A configuration file that lb runs by, to be read again.
+#[derive(Clone, Debug)]
+pub(crate) struct ConfigFile {
+    path: PathBuf,
+    flags: Given,
+    /// What is in effect.
+    loaded: Loaded,
+    /// What was read last, until it is in effect.
+    read: Option<Loaded>,
+}
+
+impl ConfigFile {
+    pub(super) fn new(path: PathBuf, flags: Given, loaded: Loaded) -> Self {
+        Self {
+            path,
+            flags,
+            loaded,
+            read: None,
+        }
+    }
+
+    /// Reads it again. Returns what is to be said of it beside the settings that differ from those
+    /// in effect.
+    pub(crate) fn read(&mut self) -> Result<(Config, Vec<String>), Vec<String>> {
+        let loaded = load(&self.path, &self.flags);
+        let loaded = loaded.map_err(|errors| {
+            let errors = errors.iter();
+            errors.map(ToString::to_string).collect::<Vec<_>>()
+        })?;
+        let mut changes = loaded.changes_since(&self.loaded);
+        changes.extend(loaded.warnings.iter().map(|it| format!("warning: {it}")));
+        let config = loaded.config.clone();
+        self.read = Some(loaded);
+        Ok((config, changes))
+    }
+
+    /// What was read last is in effect now.
+    pub(crate) fn accept(&mut self) {
+        if let Some(read) = self.read.take() {
+            self.loaded = read;
+        }
+    }
 }

@@ -6,6 +6,7 @@
 use super::file_flags::{CheckFlags, ConfigFlags};
 use super::heartbeat::SenderFlags;
 use super::help;
+use super::process_flags::ReloadFlags;
 use super::setting_flags::SettingFlags;
 use super::watch_flags::{MonitorFlags, PingFlags};
 use clap::Parser;
@@ -40,6 +41,10 @@ pub(super) struct Flags {
     #[command(flatten)]
     pub(super) settings: SettingFlags,
 
+    /// File for the number of the process, from when it serves to its end
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(super) pid_file: Option<PathBuf>,
+
     /// Print no start line, no summary and no changes of backends
     #[arg(long, help_heading = "Output")]
     pub(super) quiet: bool,
@@ -55,4 +60,5 @@ pub(super) enum Command {
     Monitor(MonitorFlags),
     Check(CheckFlags),
     Config(ConfigFlags),
+    Reload(ReloadFlags),
 }

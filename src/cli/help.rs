@@ -18,6 +18,7 @@ lb [OPTIONS] --backends HOST:PORT,HOST:PORT...
        lb [OPTIONS] --config FILE
        lb check FILE
        lb config --default | --effective FILE | --schema
+       lb reload --pid-file FILE
        lb heartbeat [OPTIONS] --to HOST:PORT --as NAME
        lb ping [OPTIONS] HOST...
        lb monitor [OPTIONS] HOST:PORT...
@@ -44,6 +45,7 @@ const SECTIONS: [(&str, &str); 3] = [
         "
   SIGINT, SIGTERM, SIGQUIT
                    Accept no more, let open exchanges finish, exit; a second one exits at once
+  SIGHUP           Read the configuration file again
   SIGUSR1          Print the table of backends
   SIGHUP, SIGUSR2  Have no effect, and say so",
     ),

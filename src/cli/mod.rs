@@ -8,12 +8,14 @@ mod file_flags;
 mod flags;
 mod heartbeat;
 mod help;
+mod process_flags;
 mod setting_flags;
 #[cfg(feature = "simulate")]
 mod simulate;
 mod strategy_choice;
 mod watch_flags;
 
+pub(crate) use file_flags::ConfigFile;
 pub(crate) use heartbeat::{LoadSource, ProcessName, Sending};
 #[cfg(feature = "simulate")]
 pub(crate) use simulate::{Experiment, Source, Task};
@@ -25,6 +27,7 @@ use flags::{Command, Flags};
 use lb::config::{Config, ConfigError};
 use std::ffi::OsString;
 use std::fmt;
+use std::path::PathBuf;
 
 /// A command with its arguments.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub(crate) enum Invocation {
     Send(Box<Sending>),
     /// Machines or services to be watched.
     Watch(Box<Watching>),
+    /// A reload of the process whose number is in this file.
+    Reload(PathBuf),
     /// A page of clap's, such as the help, to be printed to stdout.
     Show(clap::Error),
     /// A page of our own, to be printed to stdout.
@@ -53,6 +58,10 @@ pub(crate) struct Order {
     pub(crate) quiet: bool,
     /// What is to be said of the configuration file, one line each.
     pub(crate) notes: Vec<String>,
+    /// The file for the number of the process.
+    pub(crate) pid_file: Option<PathBuf>,
+    /// The configuration file, if it runs by one.
+    pub(crate) file: Option<ConfigFile>,
 }
 
 /// What is wrong with the command line, or with the file that it names.
@@ -117,6 +126,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocatio
             Command::Monitor(flags) => Ok(Invocation::Watch(Box::new(flags.order()?))),
             Command::Check(flags) => flags.invocation(),
             Command::Config(flags) => flags.invocation(),
+            Command::Reload(flags) => Ok(flags.invocation()),
         },
         Ok(flags) => invocation(flags),
         Err(error) => match error.kind() {
@@ -137,22 +147,22 @@ fn invocation(flags: Flags) -> Result<Invocation, Complaints> {
         return Ok(Invocation::List(strategy_choice::list()));
     }
     let given = &flags.settings.given;
-    let (config, notes) = match &flags.config {
-        None => (given.config()?, Vec::new()),
+    let (config, notes, file) = match &flags.config {
+        None => (given.config()?, Vec::new(), None),
         Some(file) => {
             let loaded = file_flags::read(file, given)?;
-            let warnings = loaded.warnings.iter();
-            let warnings = warnings.map(|warning| format!("warning: {warning}"));
-            (
-                loaded.config,
-                loaded.overrides.iter().cloned().chain(warnings).collect(),
-            )
+            let notes = file_flags::notes(&loaded);
+            let config = loaded.config.clone();
+            let file = ConfigFile::new(file.clone(), given.clone(), loaded);
+            (config, notes, Some(file))
         }
     };
     Ok(Invocation::Balance(Box::new(Order {
         config,
         quiet: flags.quiet,
         notes,
+        file,
+        pid_file: flags.pid_file,
     })))
 }
 

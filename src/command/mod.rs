@@ -3,12 +3,15 @@
 mod balance;
 mod heartbeat;
 mod monitor;
+mod pid_file;
 #[cfg(feature = "simulate")]
 mod simulate;
 
 use crate::cli::Invocation;
+use crate::stderr::fail;
 #[cfg(feature = "simulate")]
 use crate::stderr::refuse;
+use rustix::process::Signal;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -23,6 +26,10 @@ pub(crate) fn run(invocation: Invocation) -> ExitCode {
         },
         Invocation::Send(sending) => heartbeat::carry_out(*sending),
         Invocation::Watch(watching) => monitor::carry_out(&watching),
+        Invocation::Reload(pid_file) => match pid_file::send(&pid_file, Signal::HUP) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        },
         Invocation::Show(page) => {
             // stdout may be closed, as by `lb --help | head`.
             let _ = page.print();

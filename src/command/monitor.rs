@@ -29,7 +29,7 @@ pub(crate) fn carry_out(watching: &Watching) -> ExitCode {
         // The table follows at once.
         Request::Stopping => {}
     };
-    if let Err(error) = signals::obey(move || stopped.stop(), answer) {
+    if let Err(error) = signals::obey(move || stopped.stop(), signals::no_change, answer) {
         return fail(&format!("signals cannot be watched: {error}"));
     }
     let quiet = watching.quiet;

@@ -120,6 +120,8 @@ pub struct Config {
     timeouts: Timeouts,
     listeners: Vec<ListenerConfig>,
     pools: Vec<PoolConfig>,
+    /// The id of each pool: its place, unless the pools were [renumbered](Self::renumber).
+    ids: Vec<PoolId>,
 }
 
 impl Config {
@@ -167,6 +169,7 @@ impl Config {
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             listeners,
+            ids: (0..pools.len() as u16).map(PoolId::new).collect(),
             pools,
         }
     }
@@ -195,7 +198,37 @@ impl Config {
 
     /// The pools with their ids.
     pub fn pool_ids(&self) -> impl Iterator<Item = (PoolId, &PoolConfig)> {
-        (0..).map(PoolId::new).zip(&self.pools)
+        self.ids.iter().copied().zip(&self.pools)
+    }
+
+    /// The pool with this id.
+    pub(crate) fn pool(&self, id: PoolId) -> Option<&PoolConfig> {
+        let mut pools = self.pool_ids();
+        pools.find(|(own, _)| *own == id).map(|(_, pool)| pool)
+    }
+
+    /// Keeps what `earlier` has counted for its routes, for those that are the same.
+    pub(crate) fn keep_counts(&mut self, earlier: &Self) {
+        let known: Vec<_> = earlier.listeners.iter().flat_map(|it| &it.routes).collect();
+        let routes = self.listeners.iter_mut().flat_map(|it| &mut it.routes);
+        for route in routes.filter(|route| route.policy.is_some()) {
+            if let Some(same) = known.iter().find(|known| **known == route) {
+                route.policy.clone_from(&same.policy);
+            }
+        }
+    }
+
+    /// Gives the pools these ids, in their order: those under which a running balancer knows them.
+    /// Listeners and routes follow. For a configuration whose pools have their places as ids.
+    pub(crate) fn renumber(&mut self, ids: Vec<PoolId>) {
+        let new = |pool: PoolId| ids.get(usize::from(pool.number())).copied().unwrap_or(pool);
+        for listener in &mut self.listeners {
+            listener.pool = new(listener.pool);
+            for route in &mut listener.routes {
+                route.target.renumber(new);
+            }
+        }
+        self.ids = ids;
     }
 
     /// Limits of the whole process.

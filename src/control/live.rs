@@ -164,9 +164,10 @@ impl Live {
 
     fn measured(&self, facts: &Facts<'_>, backends: Vec<Value>) -> Value {
         let snapshot = facts.snapshot;
-        let pools = (0..).map(crate::ids::PoolId::new).zip(&snapshot.pools);
+        let pools = snapshot.pools.iter();
+        let id = |pool: &PoolSnapshot| crate::ids::PoolId::new(pool.number);
         let pools: Vec<_> = pools
-            .map(|(id, pool)| pool_row(pool, self.recent.of_pool(id)))
+            .map(|pool| pool_row(pool, self.recent.of_pool(id(pool))))
             .collect();
         json!({
             "at": seconds(facts.origin.wall),
@@ -189,27 +190,34 @@ struct Changed {
 
 /// The backends of each pool.
 struct Pools {
+    /// The place of each pool, by its number.
+    places: HashMap<u16, usize>,
     all: Vec<Vec<Value>>,
     changed: Vec<Vec<Value>>,
 }
 
 impl Pools {
     fn new(facts: &Facts<'_>) -> Self {
-        let empty = vec![Vec::new(); facts.snapshot.pools.len()];
+        let pools = &facts.snapshot.pools;
+        let empty = vec![Vec::new(); pools.len()];
+        let places = (0..).zip(pools).map(|(place, pool)| (pool.number, place));
         Self {
+            places: places.collect(),
             all: empty.clone(),
             changed: empty,
         }
     }
 
     fn add(&mut self, id: BackendId, about: &Value) {
-        if let Some(of_pool) = self.all.get_mut(usize::from(id.pool().number())) {
+        let place = self.places.get(&id.pool().number());
+        if let Some(of_pool) = place.and_then(|place| self.all.get_mut(*place)) {
             of_pool.push(about.clone());
         }
     }
 
     fn add_changed(&mut self, id: BackendId, about: &Value) {
-        if let Some(of_pool) = self.changed.get_mut(usize::from(id.pool().number())) {
+        let place = self.places.get(&id.pool().number());
+        if let Some(of_pool) = place.and_then(|place| self.changed.get_mut(*place)) {
             of_pool.push(about.clone());
         }
     }

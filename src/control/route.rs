@@ -30,6 +30,8 @@ pub(crate) enum Call {
     Health,
     /// What needs the counts of all workers.
     Show(Shown),
+    /// The configuration file read anew.
+    Reload,
     /// The events after this number, or from now on, as a stream.
     Events(Option<u64>),
     /// Something of a pool.
@@ -116,6 +118,10 @@ pub(crate) fn route(request: &Request) -> Result<Call, Response> {
         ["v1", "workers"] => get(request, Call::Show(Shown::Workers)),
         ["v1", "live"] => get(request, Call::Show(Shown::Live(events_after(request)?))),
         ["v1", "events"] => get(request, Call::Events(events_after(request)?)),
+        ["v1", "reload"] => match request.method {
+            Method::Post => Ok(Call::Reload),
+            _ => Err(not_allowed("POST")),
+        },
         ["v1", "pools", pool, rest @ ..] => {
             let call = in_pool(request, rest)?;
             Ok(Call::Of((*pool).to_owned(), call))

@@ -42,8 +42,7 @@ impl Topology {
 }
 
 fn name(config: &Config, pool: PoolId) -> &str {
-    let found = config.pools().get(usize::from(pool.number()));
-    found.map_or("", |pool| pool.name())
+    config.pool(pool).map_or("", |pool| pool.name())
 }
 
 fn route(config: &Config, listener: usize, route: &RouteConfig) -> Value {

@@ -89,6 +89,12 @@ impl<T: Transport> Receiver<T> {
         }
     }
 
+    /// Accepts what is signed with this key from now on, or what is not signed without one.
+    pub fn set_key(&mut self, key: Option<HeartbeatKey>) {
+        self.messages.is_signed = key.is_some();
+        self.key = key;
+    }
+
     /// Takes a datagram.
     #[must_use]
     pub fn datagram(

@@ -37,7 +37,7 @@ pub(crate) struct Accepted {
 /// A bound address, and whether connections may be waiting there.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    /// Its place among the configured addresses.
+    /// Names it, in all workers.
     number: u16,
     socket: ListeningSocket,
     address: Address,
@@ -63,6 +63,11 @@ impl Listener {
             address,
             ready: true,
         }
+    }
+
+    /// Its number among the listeners of all workers.
+    pub(crate) const fn number(&self) -> u16 {
+        self.number
     }
 
     /// The address, with the port the system chose for port 0.

@@ -422,8 +422,21 @@ impl Backends {
         strategy: Box<dyn Strategy>,
         seed: u64,
     ) -> Self {
+        Self::succeeding(pool, 0, backends, strategy, seed)
+    }
+
+    /// The same for a pool whose id others had before. The generations of its backends begin with
+    /// `generation`, so that none of their ids was used before.
+    #[must_use]
+    pub fn succeeding(
+        pool: PoolId,
+        generation: u32,
+        backends: impl IntoIterator<Item = (String, u32)>,
+        strategy: Box<dyn Strategy>,
+        seed: u64,
+    ) -> Self {
         let mut pool = Self {
-            members: Members::of(pool),
+            members: Members::of(pool, generation),
             in_flight: InFlight::default(),
             picker: Picker::new(strategy),
             detection: Detection::default(),
@@ -456,6 +469,12 @@ impl Backends {
     /// Sets what it takes to eject a backend, and how it comes back.
     pub fn set_policy(&mut self, policy: EjectionPolicy) {
         self.detection.policy = policy;
+    }
+
+    /// Exchanges that a backend is given at once, as it was set; `None`: any number.
+    pub(super) fn own_limit(&self, backend: BackendId) -> Option<u32> {
+        let known = self.members.backend(backend)?;
+        Some(known.own_max).filter(|max| *max != u32::MAX)
     }
 
     /// The backend called `name`.

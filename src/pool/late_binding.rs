@@ -270,6 +270,19 @@ impl Backends {
         self.late_binding = Some(Box::default());
     }
 
+    /// Begins to learn that, or ends it: each backend is then given what it was set to.
+    pub(super) fn learn_late_binding_if(&mut self, learns: bool, now: Timestamp) {
+        match (learns, self.late_binding.is_some()) {
+            (true, false) => self.learn_late_binding(),
+            (false, true) => {
+                self.conclude(Finding::Unknown);
+                self.set_places(u32::MAX, now);
+                self.late_binding = None;
+            }
+            (true, true) | (false, false) => {}
+        }
+    }
+
     /// Whether each backend is given one request at a time because all seem to be serial.
     #[must_use]
     pub fn is_serial(&self) -> bool {

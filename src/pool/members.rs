@@ -30,6 +30,8 @@ pub(super) struct Members {
     pub(super) is_limited: bool,
     /// Number of backends ever added, which orders those that were never picked.
     joined: u64,
+    /// The generation of the first backend in a slot.
+    first_generation: u32,
 }
 
 /// The order is that of memory: the lines that each exchange needs come first.
@@ -116,9 +118,11 @@ impl Backend {
 }
 
 impl Members {
-    /// No members of this pool yet.
-    pub(super) const fn of(pool: PoolId) -> Self {
+    /// No members of this pool yet. The generations of those to come begin with
+    /// `first_generation`.
+    pub(super) const fn of(pool: PoolId, first_generation: u32) -> Self {
         Self {
+            first_generation,
             is_limited: false,
             pool,
             candidates: Vec::new(),
@@ -177,7 +181,8 @@ impl Members {
         let vacant = self.vacant.pop();
         let slot = vacant.unwrap_or(self.candidates.len() as u32);
         let before = self.candidates.get(slot as usize);
-        let generation = before.map_or(0, |c| c.id.generation().wrapping_add(1));
+        let generation =
+            before.map_or(self.first_generation, |c| c.id.generation().wrapping_add(1));
         BackendId::new(slot as u16, generation).of_pool(self.pool)
     }
 

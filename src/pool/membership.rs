@@ -75,6 +75,8 @@ pub enum NotAdded {
     TooMany,
     /// lb itself listens at the address.
     OwnAddress(String),
+    /// The pool is no more in the configuration.
+    PoolLeaves,
     /// A UNIX socket cannot be pinged, as the pool's health checks do.
     CannotBePinged(String),
 }
@@ -90,6 +92,7 @@ impl Display for NotAdded {
             Self::OwnAddress(address) => {
                 write!(f, "{address}: lb itself listens there; name another server")
             }
+            Self::PoolLeaves => write!(f, "the pool is no more in the configuration"),
             Self::CannotBePinged(address) => write!(
                 f,
                 "{address} is a UNIX socket, which cannot be pinged; check health by tcp or http"
@@ -480,7 +483,7 @@ impl Pool {
 
 impl ConnectSpec {
     /// Sets the addresses of a backend.
-    fn place(&mut self, backend: BackendId, addresses: Vec<Address>) {
+    pub(super) fn place(&mut self, backend: BackendId, addresses: Vec<Address>) {
         let slot = backend.slot();
         if slot >= self.addresses.len() {
             self.addresses.resize_with(slot + 1, Vec::new);

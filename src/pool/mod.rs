@@ -20,7 +20,9 @@ mod members;
 mod membership;
 mod outlier;
 mod pick;
+mod pools;
 mod queue;
+mod renewal;
 mod retry_budget;
 mod sharing;
 mod signals;
@@ -41,7 +43,9 @@ pub use late_binding::LimitChange;
 pub use lease::Lease;
 pub use life_cycle::{Grounds, Hold, State};
 pub use membership::{Admitted, Entrance, NewBackend, NotAdded};
+pub use pools::Pools;
 pub(crate) use queue::WaitQueue;
+pub use renewal::{AffinitySpec, PoolRenewal};
 pub(crate) use retry_budget::RetryBudget;
 pub use sharing::Signal;
 pub use state_change::{Cause, StateChange};
@@ -54,7 +58,6 @@ use crate::shared::QueueMember;
 use crate::strategy::{BackendId, KeySource, Sticky};
 use crate::time::Timestamp;
 use hang_detection::HangDetector;
-use std::borrow::Cow;
 use std::time::Duration;
 
 /// Limits on waiting, kept and retried exchanges, in number and time.
@@ -109,6 +112,19 @@ pub struct Pool {
     hangs: HangDetector,
     /// Request bodies that are held before a backend is picked.
     pub(crate) held_bodies: usize,
+    /// Whether it is in the configuration.
+    pub(crate) standing: PoolStanding,
+}
+
+/// Whether a pool is in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PoolStanding {
+    /// It is.
+    Current,
+    /// It is no more: its exchanges finish, and no new ones come.
+    Leaving,
+    /// Nothing is left of it. Its id may be given to another.
+    Gone,
 }
 
 /// The way connections to the backends of a pool are opened, and the first bytes on them.
@@ -170,6 +186,7 @@ impl Pool {
             limits,
             hangs: HangDetector::default(),
             held_bodies: 0,
+            standing: PoolStanding::Current,
             backends,
         }
     }
@@ -244,94 +261,5 @@ impl Pool {
     pub(crate) fn worker_to_wake(&mut self) -> Option<usize> {
         let backends = &mut self.backends;
         self.queue.call(|| backends.has_room())
-    }
-}
-
-/// The pools of a proxy, by id. There is at least one.
-pub struct Pools {
-    first: Pool,
-    others: Vec<Pool>,
-}
-
-impl Pools {
-    /// One pool, [`PoolId::FIRST`].
-    #[must_use]
-    pub const fn new(first: Pool) -> Self {
-        Self {
-            first,
-            others: Vec::new(),
-        }
-    }
-
-    /// Adds a pool, with the next id.
-    pub fn push(&mut self, pool: Pool) {
-        self.others.push(pool);
-    }
-
-    /// Returns whether any pool is so. Most have one, and chained iterators test for that at each
-    /// step.
-    #[inline]
-    pub(crate) fn any(&self, is_so: impl Fn(&Pool) -> bool) -> bool {
-        is_so(&self.first) || self.others.iter().any(is_so)
-    }
-
-    /// All pools, in the order of their ids.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Pool> {
-        std::iter::once(&self.first).chain(&self.others)
-    }
-
-    /// The name of a backend behind that of its pool, where there are several pools.
-    pub(crate) fn qualified<'a>(&self, pool: PoolId, backend: &'a str) -> Cow<'a, str> {
-        match self.others.is_empty() {
-            true => backend.into(),
-            false => format!("{}/{backend}", self.get(pool).name).into(),
-        }
-    }
-
-    /// The name of a pool, where there are several.
-    pub(crate) fn name(&self, pool: PoolId) -> Option<&str> {
-        (!self.others.is_empty()).then(|| self.get(pool).name.as_str())
-    }
-
-    /// The backend of this name, or of this name behind that of its pool, as in `web/10.0.0.1:80`.
-    /// `None` if there is none, or one in several pools.
-    pub(crate) fn find(&self, name: &str) -> Option<BackendId> {
-        if let Some((pool, backend)) = name.split_once('/')
-            && let Some(pool) = self.iter().find(|one| one.name == pool)
-        {
-            return pool.backends.find(backend);
-        }
-        let mut found = self.iter().filter_map(|pool| pool.backends.find(name));
-        found.next().filter(|_| found.next().is_none())
-    }
-
-    /// All ids.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = PoolId> + use<> {
-        (0..self.others.len() as u16 + 1).map(PoolId::new)
-    }
-
-    /// The pool with this id. Ids are given by the same configuration as the pools, so there is
-    /// one; if there were none, the first would serve.
-    #[inline]
-    pub(crate) fn get(&self, id: PoolId) -> &Pool {
-        match id.number().checked_sub(1) {
-            None => &self.first,
-            Some(index) => self.others.get(usize::from(index)).unwrap_or(&self.first),
-        }
-    }
-
-    /// The same, to change it.
-    #[inline]
-    pub(crate) fn get_mut(&mut self, id: PoolId) -> &mut Pool {
-        let other = id.number().checked_sub(1).map(usize::from);
-        match other.and_then(|index| self.others.get_mut(index)) {
-            None => &mut self.first,
-            Some(other) => other,
-        }
-    }
-
-    /// The first pool.
-    pub(crate) const fn first(&self) -> &Pool {
-        &self.first
     }
 }

@@ -76,11 +76,11 @@ impl<N: Network> Proxy<N> {
         under_way: &UnderWay,
         now: Timestamp,
     ) {
-        let pools = self.traffic.pools.ids().map(|id| {
+        let pools = self.traffic.pools.present().map(|(id, pool)| {
             let (counters, faults) = metrics.of_whole_pool(id);
-            let pool = self.traffic.pools.get(id);
             PoolSnapshot {
                 name: pool.name.clone(),
+                number: id.number(),
                 strategy: pool.backends.strategy().name(),
                 activity: under_way.of(id),
                 counters,

@@ -372,7 +372,7 @@ impl<N: Network> Traffic<N> {
             && !conn.conn.socket.is_read_closed()
             && !conn.conn.socket.is_broken()
             && conn.conn.socket.is_drained(&mut self.io.scratch);
-        let is_wanted = !self.is_stopping && pool.backends.is_member(backend);
+        let is_wanted = !self.continuity.is_stopping() && pool.backends.is_member(backend);
         if !(has_room && is_clean && is_wanted) {
             return self.close_backend(id);
         }

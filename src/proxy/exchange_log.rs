@@ -31,6 +31,11 @@ impl ExchangeLog {
         }
     }
 
+    /// Writes lines by another log from now on.
+    pub(super) fn set_access_log(&mut self, access_log: AccessLog) {
+        self.access_log = access_log;
+    }
+
     /// Returns whether the access log needs the texts of requests.
     pub(super) fn needs_fields(&self) -> bool {
         self.access_log.is_on()

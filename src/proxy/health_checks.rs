@@ -73,8 +73,19 @@ impl<T: Transport> HealthChecks<T> {
         check.is_some_and(|check| check.transport() == CheckTransport::Echo)
     }
 
+    /// Checks the backends of a pool by these settings from their next start on.
+    pub(super) fn set(&mut self, pool: PoolId, settings: Health) {
+        let number = usize::from(pool.number());
+        if number >= self.settings.len() {
+            self.settings.resize_with(number + 1, Health::default);
+        }
+        if let Some(of_pool) = self.settings.get_mut(number) {
+            *of_pool = settings;
+        }
+    }
+
     /// Returns the settings of the checks of a pool's backends.
-    fn of(&self, pool: PoolId) -> Option<&Health> {
+    pub(super) fn of(&self, pool: PoolId) -> Option<&Health> {
         self.settings.get(usize::from(pool.number()))
     }
 
@@ -98,9 +109,12 @@ const fn timing(settings: &Health) -> CheckTiming {
 
 /// Returns whether hanging backends can be told from busy ones: only with HTTP checks and HTTP
 /// traffic.
-pub(super) fn see_hangs(health: &Health, listeners: &[Arc<Listener>]) -> bool {
+pub(super) fn see_hangs(health: &Health, listeners: &[Option<Arc<Listener>>]) -> bool {
     health.check.is_some_and(CheckKind::detects_hangs)
-        && listeners.iter().any(|l| l.mode == Mode::Http)
+        && listeners
+            .iter()
+            .flatten()
+            .any(|l| l.mode == Mode::Http && !l.is_closing)
 }
 
 impl<N: Network> Proxy<N> {
@@ -116,11 +130,12 @@ impl<N: Network> Proxy<N> {
     /// Begins to check a backend, if backends are checked.
     pub(super) fn start_health_check(&mut self, backend: BackendId, now: Timestamp) {
         let pool = self.traffic.pools.get(backend.pool());
-        let limits = self.listeners.first().map(|l| l.limits.head());
+        let limits = self.listeners.iter().flatten().next();
+        let limits = limits.map(|listener| listener.limits.head());
         let checks = &mut self.health_checks;
         let Some(health) = checks
             .of(backend.pool())
-            .filter(|_| !self.traffic.is_stopping)
+            .filter(|_| !self.traffic.continuity.is_stopping())
         else {
             return;
         };
@@ -153,7 +168,7 @@ impl<N: Network> Proxy<N> {
         waited: Duration,
         now: Timestamp,
     ) {
-        if !self.traffic.pools.first().backends.decides() {
+        if !self.decides {
             return self
                 .traffic
                 .tell_others(pool, Message::Suspected(pool, backend, waited));

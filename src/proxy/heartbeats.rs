@@ -88,6 +88,13 @@ impl<N: Network> Proxy<N> {
         self.heartbeats.receiver = Some(Receiver::new(key, max_conns, now));
     }
 
+    /// Accepts heartbeats signed with this key from now on, or unsigned ones without one.
+    pub(crate) fn set_heartbeat_key(&mut self, key: Option<HeartbeatKey>) {
+        if let Some(receiver) = &mut self.heartbeats.receiver {
+            receiver.set_key(key);
+        }
+    }
+
     /// Takes a datagram. The wall clock must have been [set](Self::set_wall_clock) lately.
     pub fn heartbeat_datagram(&mut self, datagram: &[u8], from: ClientAddress, now: Timestamp) {
         let clocks = self.clocks(now);
@@ -109,7 +116,7 @@ impl<N: Network> Proxy<N> {
         now: Timestamp,
     ) -> io::Result<()> {
         let receiver = self.heartbeats.receiver.as_mut();
-        if let Some(receiver) = receiver.filter(|_| !self.traffic.is_stopping)
+        if let Some(receiver) = receiver.filter(|_| !self.traffic.continuity.is_stopping())
             && let Some(id) = receiver.make_room(from, now)
         {
             self.traffic

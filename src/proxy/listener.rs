@@ -37,6 +37,8 @@ pub struct Listener {
     pub pool: PoolId,
     /// Routes of its requests to other pools and to responses; `None`: there are none.
     pub routes: Option<Arc<Routes>>,
+    /// True if it accepts no more: its connections close after the exchange they serve.
+    pub is_closing: bool,
 }
 
 impl Listener {

@@ -43,6 +43,9 @@ impl<N: Network> Proxy<N> {
         backend: NewBackend,
         now: Timestamp,
     ) -> Result<BackendId, NotAdded> {
+        if !self.traffic.pools.is_current(pool) {
+            return Err(NotAdded::PoolLeaves);
+        }
         self.check_rules(pool, &backend)?;
         let id = self.traffic.pools.get_mut(pool).admit(&backend, now)?;
         self.start_health_check(id, now);
@@ -116,7 +119,9 @@ impl<N: Network> Proxy<N> {
     /// The id of the pool with this name.
     pub(crate) fn pool_id(&self, name: &str) -> Option<PoolId> {
         let mut ids = self.traffic.pools.ids();
-        ids.find(|id| self.traffic.pools.get(*id).name == name)
+        ids.find(|id| {
+            self.traffic.pools.get(*id).name == name && self.traffic.pools.is_current(*id)
+        })
     }
 
     /// All pools, by id.
@@ -128,6 +133,13 @@ impl<N: Network> Proxy<N> {
     /// The id of the backend with this name.
     pub(crate) fn backend_id(&self, pool: PoolId, name: &str) -> Option<BackendId> {
         self.traffic.pools.get(pool).backends.find(name)
+    }
+
+    /// Returns whether a backend drains to be removed.
+    pub(crate) fn is_departing(&self, pool: PoolId, name: &str) -> bool {
+        let backends = &self.traffic.pools.get(pool).backends;
+        let id = backends.find(name);
+        id.is_some_and(|id| backends.is_departing(id))
     }
 
     /// The name of a backend within its pool.

@@ -21,6 +21,7 @@
 //! | `activity` | what is under way, for a snapshot |
 //! | `steering` | a pool's strategy, changed while it serves |
 //! | `membership` | backends that come and go |
+//! | `renewal`, `continuity` | other settings, and connections under the settings before |
 //! | `health_checks`, `heartbeats` | what tells of backends besides exchanges |
 
 mod activity;
@@ -30,6 +31,7 @@ mod client_conn;
 mod clients;
 mod codec;
 mod connections;
+mod continuity;
 mod dispatch;
 mod eviction;
 mod exchange;
@@ -40,6 +42,7 @@ mod listener;
 mod membership;
 mod network;
 mod outbox;
+mod renewal;
 mod report;
 mod request_id;
 mod routes;
@@ -57,6 +60,8 @@ pub use listener::Listener;
 pub(crate) use membership::Known;
 pub use membership::MemberRules;
 pub use network::{Network, Token};
+use renewal::Generation;
+pub use renewal::Renewal;
 pub use report::Report;
 pub use request_id::RequestIds;
 pub use routes::{Destination, Routes};
@@ -75,6 +80,7 @@ use crate::transport::{IoContext, MemoryBudget, Readiness};
 use activity::UnderWay;
 use codec::Codec;
 use connections::Connections;
+use continuity::{Continuity, Superseded};
 use eviction::Evictions;
 use exchange_log::ExchangeLog;
 use health_checks::HealthChecks;
@@ -121,8 +127,14 @@ impl Progress {
 /// All connections and exchanges of one loop.
 pub struct Proxy<N: Network> {
     traffic: Traffic<N>,
-    listeners: Vec<Arc<Listener>>,
+    /// By number; `None` where one was removed.
+    listeners: Vec<Option<Arc<Listener>>>,
+    /// True if it decides about backends: it is the first or only one.
+    decides: bool,
+    /// The number of the worker, from 0.
+    worker: usize,
     rules: MemberRules,
+    generation: Generation,
     health_checks: HealthChecks<N::Stream>,
     heartbeats: Heartbeats<N::Stream>,
     /// Connections to close for newcomers.
@@ -158,15 +170,25 @@ pub struct Parts<N: Network> {
 impl<N: Network> Proxy<N> {
     /// A proxy without connections.
     pub fn new(parts: Parts<N>, now: Timestamp) -> Self {
-        let listeners: Vec<_> = parts.listeners.into_iter().map(Arc::new).collect();
+        let listeners: Vec<_> = parts
+            .listeners
+            .into_iter()
+            .map(Arc::new)
+            .map(Some)
+            .collect();
         let mut pools = parts.pools;
         for (pool, health) in pools.ids().zip(&parts.health) {
             if health_checks::see_hangs(health, &listeners) {
                 pools.get_mut(pool).detect_hangs(health.interval, now);
             }
         }
+        let first = &pools.get(PoolId::FIRST).backends;
+        let (decides, worker) = (first.decides(), first.worker());
         let mut proxy = Self {
+            decides,
+            worker,
             rules: parts.rules,
+            generation: Generation::default(),
             health_checks: HealthChecks::new(parts.health, parts.seed, now),
             listeners,
             heartbeats: Heartbeats::new(),
@@ -188,10 +210,11 @@ impl<N: Network> Proxy<N> {
                 run_queue: RunQueue::default(),
                 log: ExchangeLog::new(parts.metrics, parts.access_log),
                 outbox: Outbox::default(),
-                is_stopping: false,
+                continuity: Continuity::Unchanged,
+                superseded: Superseded::default(),
             },
         };
-        if proxy.traffic.pools.first().backends.decides() {
+        if decides {
             proxy.start_health_checks(now);
         }
         proxy
@@ -208,10 +231,13 @@ impl<N: Network> Proxy<N> {
         listener: u16,
         now: Timestamp,
     ) -> io::Result<()> {
-        match self.listeners.get(usize::from(listener)) {
-            Some(listener) => self.traffic.accepted(stream, address.into(), listener, now),
-            None => Ok(()),
+        let Some(Some(listener)) = self.listeners.get(usize::from(listener)) else {
+            return Ok(());
+        };
+        if listener.is_closing {
+            self.traffic.note_closing(listener);
         }
+        self.traffic.accepted(stream, address.into(), listener, now)
     }
 
     /// Closes one client connection that serves no exchange, at the end of this turn, for one that
@@ -562,11 +588,12 @@ impl<N: Network> Proxy<N> {
             Message::Limited(pool, backend, max) => {
                 self.traffic.pools.get_mut(pool).limit(backend, max);
             }
-            Message::Added(pool, admitted) => self
-                .traffic
-                .pools
-                .get_mut(pool)
-                .follow_admission(&admitted, now),
+            Message::Added(pool, admitted) => {
+                if self.traffic.pools.holds(pool) {
+                    let pool = self.traffic.pools.get_mut(pool);
+                    pool.follow_admission(&admitted, now);
+                }
+            }
             Message::LetGo(pool, backend) => {
                 self.traffic
                     .pools
@@ -695,6 +722,7 @@ impl<N: Network> Proxy<N> {
         let mut snapshot = metrics.snapshot(now, open, views);
         self.show_standing(&mut snapshot, metrics, under_way, now);
         self.report_heartbeats(&mut snapshot, now);
+        self.show_generation(&mut snapshot);
         let pools = self.traffic.pools.iter().map(|pool| &pool.backends);
         let learning: Vec<_> = pools.filter(|pool| pool.learns_limit()).collect();
         if !learning.is_empty() {
@@ -726,17 +754,11 @@ impl<N: Network> Proxy<N> {
     /// its way: its response says that the connection closes, where closing at once would lose a
     /// request that may not be repeated. No connection may be handed over from now on.
     pub fn stop(&mut self, now: Timestamp) {
-        self.traffic.is_stopping = true;
+        self.traffic.continuity = Continuity::Stopping;
         self.health_checks.stop();
         self.heartbeats.stop();
         for id in self.traffic.conns.idle_clients() {
-            match self.traffic.was_active(id, now) {
-                true => self.traffic.timers.set(id, now + LAST_REQUEST_TIME),
-                false => {
-                    let buffers = &mut self.traffic.io.buffers;
-                    self.traffic.conns.close_client(id, buffers);
-                }
-            }
+            self.traffic.close_soon(id, now);
         }
         for id in self.traffic.conns.idle_backends() {
             self.traffic.close_backend(id);
@@ -745,7 +767,7 @@ impl<N: Network> Proxy<N> {
 
     /// Cuts off what is still open. Every exchange gets its record.
     pub fn abandon(&mut self, now: Timestamp) {
-        self.traffic.is_stopping = true;
+        self.traffic.continuity = Continuity::Stopping;
         for id in self.traffic.conns.exchanges.ids() {
             if let Some(exchange) = self.traffic.conns.exchanges.get_mut(id) {
                 exchange.is_runnable = false;

@@ -69,7 +69,7 @@ impl<N: Network> Proxy<N> {
 
     /// The number of its worker, from 0.
     pub(crate) fn worker(&self) -> usize {
-        self.traffic.pools.first().backends.worker()
+        self.worker
     }
 
     /// The exchanges that have ended since the last look.

@@ -50,7 +50,7 @@ impl<N: Network> Proxy<N> {
 
     /// Whether connections are balanced byte for byte by this pool.
     pub(crate) fn serves_tcp(&self, pool: PoolId) -> bool {
-        let mut listeners = self.listeners.iter();
+        let mut listeners = self.listeners.iter().flatten();
         listeners.any(|it| it.mode == Mode::Tcp && it.pool == pool)
     }
 

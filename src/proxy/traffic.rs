@@ -9,6 +9,7 @@ use super::client_conn::ClientConn;
 use super::clients::TURN_PATIENCE;
 use super::codec::Codec;
 use super::connections::{Connections, Lent};
+use super::continuity::{Continuity, Superseded};
 use super::exchange::{
     Attempt, AttemptEnd, CloseMode, Cut, Exchange, ExchangeIo, Phase, Step, TimeoutStatus,
     key_of_address,
@@ -39,7 +40,8 @@ pub(super) struct Traffic<N: Network> {
     pub(super) run_queue: RunQueue,
     pub(super) log: ExchangeLog,
     pub(super) outbox: Outbox,
-    pub(super) is_stopping: bool,
+    pub(super) continuity: Continuity,
+    pub(super) superseded: Superseded,
 }
 
 /// Stepping.
@@ -95,7 +97,7 @@ impl<N: Network> Traffic<N> {
             backend: lent.backend,
             pool: self.pools.get_mut(exchange.pool),
             codec: &mut self.codec,
-            is_stopping: self.is_stopping,
+            continuity: self.continuity,
         };
         let step = work(exchange, &mut io, &mut self.io, now);
         if let Step::Wait | Step::Yield = step
@@ -216,8 +218,11 @@ impl<N: Network> Traffic<N> {
         exchange.release(&mut self.io);
         self.conns.exchanges.remove(id);
         match close_mode {
-            CloseMode::Keep if !self.is_stopping => self.await_request(client, now),
-            CloseMode::Keep | CloseMode::Linger => self.linger(client, now),
+            CloseMode::Keep if self.continuity == Continuity::Unchanged => {
+                self.await_request(client, now);
+            }
+            CloseMode::Keep => self.await_request_renewed(client, now),
+            CloseMode::Linger => self.linger(client, now),
             CloseMode::Graceful if self.conns.has_input(client) => self.linger(client, now),
             CloseMode::Graceful => self.conns.finish_client(client, &mut self.io.buffers),
             CloseMode::Abrupt => self.conns.close_client(client, &mut self.io.buffers),
@@ -252,7 +257,8 @@ impl<N: Network> Traffic<N> {
                 true => self.codec.date.at(now),
                 false => b"",
             };
-            return exchange.reply(fault, status, date, self.is_stopping, buffers);
+            let is_last = self.continuity.closes(&client.listener);
+            return exchange.reply(fault, status, date, is_last, buffers);
         }
         if exchange.cut() == Cut::Reset {
             client.conn.socket.reset_on_close();

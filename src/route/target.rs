@@ -29,6 +29,21 @@ pub enum Rejection {
     Close,
 }
 
+impl Target {
+    /// Replaces the ids of pools.
+    pub(crate) fn renumber(&mut self, new: impl Fn(PoolId) -> PoolId) {
+        match self {
+            Self::Pool(pool) => *pool = new(*pool),
+            Self::Split(split) => {
+                for (pool, _) in &mut split.parts {
+                    *pool = new(*pool);
+                }
+            }
+            Self::Redirect(_) | Self::Respond(_) | Self::Reject(_) => {}
+        }
+    }
+}
+
 /// Pools with their shares. A client always gets the same one, by its address, as long as the
 /// shares are the same; when they change, as few clients as possible change with them. With a
 /// cookie it stays with the pool that this names, as long as that has a share.

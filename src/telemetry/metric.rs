@@ -57,6 +57,12 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Nowhere.
+    pub(super) const NONE: Self = Self {
+        line: None,
+        column: None,
+    };
+
     pub(super) const fn line(title: &'static str, label: &'static str) -> Self {
         Self {
             line: Some((title, label)),
@@ -112,6 +118,20 @@ pub const BALANCER_METRICS: &[Metric<Snapshot>] = &[
         TIME,
         Place::line("uptime", ""),
         |all| nanos(all.uptime),
+    ),
+    row(
+        "config_generation",
+        "configurations loaded: 1 after the start, one more with each reload",
+        COUNTER,
+        Place::NONE,
+        |all| Some(all.config_generation),
+    ),
+    row(
+        "config_loaded_at",
+        "when the configuration was loaded, since 1970-01-01",
+        TIME,
+        Place::NONE,
+        |all| nanos(all.config_loaded_at),
     ),
     row(
         "connections_accepted",

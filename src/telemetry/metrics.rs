@@ -12,6 +12,7 @@ use crate::error::Fault;
 use crate::ids::PoolId;
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
+use std::time::Duration;
 
 /// Counts what happens. Nothing here allocates but the first sight of a backend or a fault, and
 /// response times longer than any before.
@@ -159,6 +160,14 @@ impl Metrics {
         }
     }
 
+    /// Forgets a pool that was removed, all backends of which are forgotten, but for what counts for
+    /// the whole.
+    pub fn forget_pool(&mut self, pool: PoolId) {
+        if let Some(counts) = self.pools.get_mut(usize::from(pool.number())) {
+            *counts = PoolCounts::default();
+        }
+    }
+
     /// Adds all that `other` has counted, of the same backends.
     pub fn add(&mut self, other: &Self) {
         self.connections_accepted += other.connections_accepted;
@@ -223,6 +232,8 @@ impl Metrics {
             turn_times: None,
             backends: views.into_iter().map(|view| self.row(&view)).collect(),
             serial_pools: None,
+            config_generation: 1,
+            config_loaded_at: Duration::ZERO,
             access_log: None,
             heartbeats: None,
             workers: Vec::new(),

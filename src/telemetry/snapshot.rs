@@ -34,6 +34,10 @@ pub struct Snapshot {
     /// Pools whose backends are given one request at a time because they are found to work on one
     /// after the other; `None` where no pool learns that.
     pub serial_pools: Option<u64>,
+    /// Configurations that were loaded: 1 after the start, one more with each reload.
+    pub config_generation: u64,
+    /// When the last one was loaded, since the Unix epoch.
+    pub config_loaded_at: Duration,
     /// The state of the access log's writer; `None` without an access log.
     pub access_log: Option<AccessLogStats>,
     /// Counts of heartbeats, if they are received.
@@ -48,6 +52,8 @@ pub struct Snapshot {
 pub struct PoolSnapshot {
     /// Its name.
     pub name: String,
+    /// Its number, as the ids of its backends have it.
+    pub number: u16,
     /// The name of its strategy.
     pub strategy: &'static str,
     /// Open work.

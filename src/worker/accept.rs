@@ -2,7 +2,7 @@
 //! not for a while after the system had no room for one.
 
 use super::address_space::AddressSpace;
-use super::event_loop::{EventLoop, PHASE_TIME};
+use super::event_loop::{EventLoop, OWN_BIT, PHASE_TIME};
 use super::other_workers::OtherWorkers;
 use crate::net::{Accepted, HeartbeatListener, Listener};
 use crate::telemetry::TurnPhase;
@@ -17,6 +17,8 @@ pub(super) const ROOM_PAUSE: Duration = Duration::from_millis(50);
 const ACCEPTS_PER_TURN: usize = 64;
 /// Connections accepted between two looks at the clock.
 const ACCEPTS_AT_ONCE: usize = 8;
+/// Rounds of accepting at a listener that is about to be closed: all that its queue holds.
+const MAX_LAST_ROUNDS: usize = 128;
 /// Time in which nothing is accepted after the system had no room for a connection.
 pub(super) const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 
@@ -52,17 +54,14 @@ impl Arrivals {
         }
     }
 
-    /// Registers all sockets, the listeners under `token(index)`.
+    /// Registers all sockets.
     ///
     /// # Errors
     /// The system has no room to watch them.
-    pub(super) fn register(
-        &mut self,
-        registry: &Registry,
-        token: impl Fn(usize) -> Token,
-    ) -> io::Result<()> {
-        for (index, listener) in self.listeners.iter_mut().enumerate() {
-            listener.register(registry, token(index))?;
+    pub(super) fn register(&mut self, registry: &Registry) -> io::Result<()> {
+        for listener in &mut self.listeners {
+            let token = token(listener);
+            listener.register(registry, token)?;
         }
         match &mut self.heartbeats {
             Some(heartbeats) => heartbeats.register(registry),
@@ -71,11 +70,13 @@ impl Arrivals {
     }
 
     /// Notes an event of one of the sockets.
-    pub(super) fn note(&mut self, token: Token, listener: usize) {
+    pub(super) fn note(&mut self, token: Token) {
         if self.heartbeats.as_mut().is_some_and(|h| h.note(token)) {
             return;
         }
-        if let Some(listener) = self.listeners.get_mut(listener) {
+        let number = token.0 & !OWN_BIT;
+        let mut listeners = self.listeners.iter_mut();
+        if let Some(listener) = listeners.find(|it| usize::from(it.number()) == number) {
             listener.ready = true;
             self.has_clients = true;
         }
@@ -84,6 +85,17 @@ impl Arrivals {
     /// Looks which listeners still have clients.
     fn find_clients(&mut self) {
         self.has_clients = self.listeners.iter().any(|listener| listener.ready);
+    }
+
+    /// Accepts by one more listener.
+    ///
+    /// # Errors
+    /// The system has no room to watch it.
+    pub(super) fn add(&mut self, mut listener: Listener, registry: &Registry) -> io::Result<()> {
+        let token = token(&listener);
+        listener.register(registry, token)?;
+        self.listeners.push(listener);
+        Ok(())
     }
 
     /// Closes all sockets.
@@ -159,6 +171,25 @@ impl EventLoop {
         Ok(())
     }
 
+    /// Accepts what waits at the listener with this number, and closes it: connections that the
+    /// system has established are not lost.
+    pub(super) fn accept_last(&mut self, number: u16, now: Timestamp) {
+        let mut listeners = self.arrivals.listeners.iter();
+        let Some(index) = listeners.position(|listener| listener.number() == number) else {
+            return;
+        };
+        for _ in 0..MAX_LAST_ROUNDS {
+            if let Some(listener) = self.arrivals.listeners.get_mut(index) {
+                listener.ready = true;
+            }
+            let before = self.proxy.open_clients();
+            if self.accept_on(index, now).is_err() || self.proxy.open_clients() == before {
+                break;
+            }
+        }
+        self.arrivals.listeners.remove(index);
+    }
+
     fn serve(&mut self, accepted: Accepted, now: Timestamp) -> io::Result<()> {
         let Accepted {
             stream,
@@ -179,6 +210,11 @@ impl EventLoop {
             let _ = self.serve(accepted, now);
         }
     }
+}
+
+/// The token of a listener's events.
+fn token(listener: &Listener) -> Token {
+    Token(OWN_BIT | usize::from(listener.number()))
 }
 
 /// Accepts a connection, if one more may be open over all workers. `None`: none came, or it is for

@@ -51,6 +51,11 @@ impl Shutdown {
             deadline: None,
         }
     }
+
+    /// Waits this long for open exchanges instead, unless the loop stops already.
+    pub(super) fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
 }
 
 impl EventLoop {
@@ -69,7 +74,7 @@ impl EventLoop {
     }
 
     /// Returns whether more may be left.
-    fn take_messages(&mut self, now: Timestamp) -> bool {
+    pub(super) fn take_messages(&mut self, now: Timestamp) -> bool {
         for _ in 0..MESSAGES_PER_TURN {
             match self.control.inbox.message() {
                 None => return false,
@@ -134,6 +139,17 @@ impl EventLoop {
                     admin.note_command(id.pool(), name, command, self.clock.wall(), now);
                 }
                 let _ = reply.send(id);
+            }
+            Command::Reload(new, reply) => {
+                let _ = reply.send(self.reload(*new, now));
+            }
+            Command::ReloadEnded(asked, ended) => self.reload_ended(asked, &ended, now),
+            Command::CountExchanges(pools, reply) => {
+                let _ = reply.send(self.proxy.exchanges_in(&pools));
+            }
+            Command::LetGo(leftovers, reply) => {
+                self.let_go(&leftovers, now);
+                let _ = reply.send(());
             }
         }
     }

@@ -14,6 +14,7 @@ use super::admin::{Admin, AdminParts};
 use super::control::{Control, Shutdown};
 use super::mailbox::Inbox;
 use super::other_workers::OtherWorkers;
+use super::reload::ReloadSender;
 use crate::clock::Clock;
 use crate::net::{HeartbeatListener, Listener, LogWriter, SystemNetwork, WAKER, readiness};
 use crate::proxy::{Progress, Proxy, Token};
@@ -41,17 +42,19 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Tokens with this bit are the loop's own; the others are the proxy's.
-const OWN_BIT: usize = 1 << 63;
+pub(super) const OWN_BIT: usize = 1 << 63;
 
 /// One loop and everything it owns.
 pub(crate) struct EventLoop {
-    poll: Poll,
+    pub(super) poll: Poll,
     pub(super) clock: Clock,
     pub(super) arrivals: Arrivals,
     pub(super) proxy: Proxy<SystemNetwork>,
     pub(super) control: Control,
     /// Of the first worker alone, if there is one.
     pub(super) admin: Option<Box<Admin>>,
+    /// Where a reload is asked for. Of the first worker alone, if there is a file to load.
+    pub(super) reloads: Option<ReloadSender>,
     pub(super) shutdown: Shutdown,
     /// `None` if there is one worker.
     pub(super) other_workers: Option<OtherWorkers>,
@@ -97,7 +100,7 @@ impl EventLoop {
     pub(crate) fn new(parts: LoopParts) -> io::Result<Self> {
         let mut arrivals = Arrivals::new(parts.listeners, parts.heartbeats, parts.max_connections);
         arrivals.address_space = parts.address_space;
-        arrivals.register(parts.poll.registry(), |index| mio::Token(OWN_BIT | index))?;
+        arrivals.register(parts.poll.registry())?;
         let registry = parts.poll.registry().try_clone()?;
         let admin = parts
             .admin
@@ -110,6 +113,7 @@ impl EventLoop {
             proxy: parts.proxy,
             control: Control::new(parts.inbox),
             admin: admin.map(Box::new),
+            reloads: None,
             shutdown: Shutdown::within(parts.shutdown_timeout),
             other_workers: parts.other_workers,
             log: parts.log,
@@ -124,6 +128,11 @@ impl EventLoop {
         }
         new.restore_strategies(now);
         Ok(new)
+    }
+
+    /// Asks for reloads there from now on.
+    pub(crate) fn reload_by(&mut self, reloads: ReloadSender) {
+        self.reloads = Some(reloads);
     }
 
     /// Runs until stopped, and then until everything is finished or the shutdown timeout has
@@ -291,7 +300,7 @@ impl EventLoop {
                     admin.note(event, now);
                 }
             }
-            _ => self.arrivals.note(token, token.0 & !OWN_BIT),
+            _ => self.arrivals.note(token),
         }
     }
 

@@ -6,6 +6,7 @@
 //! in an [`Outbox`](super::outbox::Outbox) and serves the connection itself. Stopping is a flag, so
 //! it always gets through.
 
+use super::reload::{Leftovers, ReloadAnswer, WorkerReload};
 use super::report::{Question, WorkerReport};
 use crate::heartbeat::HeartbeatEvent;
 use crate::ids::PoolId;
@@ -44,6 +45,15 @@ pub(crate) enum Command {
     Admin(BackendRef, AdminCommand, Sender<Option<BackendId>>),
     /// Adds a backend; replies with its id. For the first.
     Add(PoolId, Box<NewBackend>, Sender<Result<BackendId, NotAdded>>),
+    /// Goes on with another configuration; replies with what did not go as it should.
+    Reload(Box<WorkerReload>, Sender<Vec<String>>),
+    /// A reload has ended, which was asked for on this connection of the admin interface. For the
+    /// first.
+    ReloadEnded(Option<u64>, Box<ReloadAnswer>),
+    /// Counts the exchanges in each of these pools.
+    CountExchanges(Vec<PoolId>, Sender<Vec<usize>>),
+    /// Lets go of what nothing refers to any more.
+    LetGo(Box<Leftovers>, Sender<()>),
 }
 
 /// A message from one worker to another.
@@ -116,13 +126,21 @@ impl Mailbox {
     /// # Errors
     /// It was not taken.
     pub(crate) fn command(&self, command: Command) -> Result<(), Untaken> {
+        self.offer(command).map_err(|(untaken, _)| untaken)
+    }
+
+    /// Sends a command, which comes back if it was not taken.
+    ///
+    /// # Errors
+    /// It was not taken.
+    pub(crate) fn offer(&self, command: Command) -> Result<(), (Untaken, Command)> {
         match self.commands.try_send(command) {
             Ok(()) => {
                 self.wake();
                 Ok(())
             }
-            Err(TrySendError::Full(_)) => Err(Untaken::Full),
-            Err(TrySendError::Disconnected(_)) => Err(Untaken::Ended),
+            Err(TrySendError::Full(command)) => Err((Untaken::Full, command)),
+            Err(TrySendError::Disconnected(command)) => Err((Untaken::Ended, command)),
         }
     }
 

@@ -13,6 +13,7 @@ mod heartbeats;
 mod mailbox;
 mod other_workers;
 mod outbox;
+mod reload;
 mod report;
 mod subscribers;
 
@@ -21,4 +22,7 @@ pub(crate) use admin::AdminParts;
 pub(crate) use event_loop::{EventLoop, Finished, LoopParts};
 pub(crate) use mailbox::{Command, Inbox, Mailbox, Untaken, WorkerMessage, mailbox};
 pub(crate) use other_workers::OtherWorkers;
+pub(crate) use reload::{
+    BackendChange, FirstReload, Leftovers, ReloadAnswer, ReloadRequest, ReloadSender, WorkerReload,
+};
 pub(crate) use report::{Question, WorkerReport, light_snapshot, snapshot};

@@ -38,6 +38,7 @@ mod pools;
 mod proxy_protocol;
 mod readme;
 mod real_peers;
+mod reload;
 mod resources;
 mod retries;
 mod room;

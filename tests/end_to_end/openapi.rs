@@ -1,7 +1,7 @@
 //! The description of the admin interface says what it answers: every operation, every status and
 //! every body.
 
-use crate::support::{Admin, Backend, Lb};
+use crate::support::{Admin, Backend, Lb, TempFile};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -65,7 +65,9 @@ fn wrong(whole: &Value, schema: &Value, value: &Value, at: &str) -> Option<Strin
 fn every_operation_answers_as_it_is_described() {
     let whole: Value = serde_json::from_str(DESCRIPTION).unwrap();
     let (first, second) = (Backend::echo(), Backend::echo());
-    let lb = Lb::start(&[first.address], &["--admin", "127.0.0.1:0"]);
+    let file = TempFile::new("openapi", "[pool.default]\nhealth = \"none\"\n");
+    let flags = ["--config", file.path(), "--admin", "127.0.0.1:0"];
+    let lb = Lb::start(&[first.address], &flags);
     let admin = Admin::of(&lb);
     lb.assert_serves();
     let new = json!({"name": "b", "address": second.address.to_string()}).to_string();
@@ -130,9 +132,18 @@ fn every_operation_answers_as_it_is_described() {
         ("DELETE", backends.to_owned() + "/c", "", 409),
         ("PUT", owned.into(), &none, 200),
         ("GET", "/v1/events?after=x".into(), "", 400),
+        ("POST", "/v1/reload".into(), "", 200),
+        ("POST", "/v1/reload".into(), "broken", 422),
     ];
     let mut seen = BTreeSet::new();
     for (method, path, body, status) in requests {
+        let body = match body {
+            "broken" => {
+                file.write("[[");
+                ""
+            }
+            body => body,
+        };
         let asked = path.replace("{pool}", "default").replace("{name}", "b");
         let said = admin.ask(method, &asked.replace("{owner}", "o"), "", body);
         assert_eq!(said.status, status, "{method} {path} {body}: {said:?}");

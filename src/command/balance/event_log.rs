@@ -77,20 +77,20 @@ pub(crate) fn start_heartbeats(events: Receiver<HeartbeatEvent>) -> io::Result<J
 }
 
 /// Lines with the time.
-struct Lines {
+pub(super) struct Lines {
     clock: Clock,
     time: WallTime,
 }
 
 impl Lines {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self {
             clock: Clock::start(),
             time: WallTime::default(),
         }
     }
 
-    fn write_all(&mut self, events: impl IntoIterator<Item = String>) {
+    pub(super) fn write_all(&mut self, events: impl IntoIterator<Item = String>) {
         for event in events {
             let time = self.time.format(self.clock.wall());
             say(&format!("{time} lb: {event}"));

@@ -1,15 +1,18 @@
 //! `lb --backends ...`: runs a balancer until a signal stops it.
 
 mod event_log;
+mod reload;
 mod start_line;
 
+use super::pid_file::PidFile;
 use crate::cli::Order;
-use crate::signals::{self, Request};
+use crate::signals::{self, Change, Request};
 use crate::stderr::{fail, refuse_start, say};
 use lb::config::HumanDuration;
 use lb::internal::plural::Counted;
 use lb::telemetry::Summary;
 use lb::{Balancer, Handle};
+use reload::FileSource;
 use start_line::{AdminLine, HeartbeatLine, StartLine};
 use std::process::ExitCode;
 
@@ -19,6 +22,9 @@ pub(super) fn run(order: &Order) -> ExitCode {
         Ok(balancer) => balancer,
         Err(error) => return refuse_start(&error),
     };
+    if let Some(file) = order.file.clone() {
+        balancer.reload_from(FileSource::new(file, order.quiet));
+    }
     let (stopped, asked) = (balancer.handle(), balancer.handle());
     let shutdown = HumanDuration(order.config.timeouts().shutdown);
     let quiet = order.quiet;
@@ -27,9 +33,20 @@ pub(super) fn run(order: &Order) -> ExitCode {
         Request::Stopping if quiet => {}
         Request::Stopping => report_open_work(&asked, shutdown),
     };
-    if let Err(error) = signals::obey(move || stopped.stop(), answer) {
+    let has_file = order.file.is_some();
+    let reloaded = balancer.handle();
+    let change = move |change| match change {
+        Change::Reload => request_reload(&reloaded, has_file),
+        Change::Upgrade => signals::no_change(change),
+    };
+    if let Err(error) = signals::obey(move || stopped.stop(), change, answer) {
         return fail(&format!("signals cannot be watched: {error}"));
     }
+    let pid_file = order.pid_file.as_deref().map(PidFile::write);
+    let _pid_file = match pid_file.transpose() {
+        Ok(file) => file,
+        Err(error) => return fail(&error),
+    };
     if !order.quiet {
         say(&StartLine::new(&order.config, balancer.addresses()));
         if let Some(line) = AdminLine::new(&order.config, balancer.admin_addresses()) {
@@ -85,6 +102,16 @@ pub(super) fn run(order: &Order) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => fail(&format!("cannot go on: {error}")),
+    }
+}
+
+/// Asks for a reload, which tells itself how it ends.
+fn request_reload(balancer: &Handle, has_file: bool) {
+    if !has_file {
+        return say(&"lb: SIGHUP has no effect without a configuration file (--config FILE)");
+    }
+    if let Err(error) = balancer.request_reload() {
+        say(&format_args!("lb: reload refused: {error}"));
     }
 }
 

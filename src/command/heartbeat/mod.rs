@@ -33,7 +33,7 @@ pub(crate) fn carry_out(sending: Sending) -> ExitCode {
     };
     let handle = sender.handle();
     // There is nothing to report.
-    if let Err(error) = signals::obey(move || handle.stop(), |_| {}) {
+    if let Err(error) = signals::obey(move || handle.stop(), signals::no_change, |_| {}) {
         return fail(&format!("signals cannot be watched: {error}"));
     }
     say(&start_line);

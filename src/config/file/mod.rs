@@ -11,6 +11,7 @@
 
 mod build;
 mod default;
+mod difference;
 mod effective;
 mod reader;
 mod route;
@@ -47,6 +48,13 @@ impl Loaded {
     #[must_use]
     pub fn effective(&self) -> String {
         effective::text(&self.sections)
+    }
+
+    /// The settings in which it differs from an `earlier` reading of the same file, one line each.
+    /// Listeners and backends that come or go are not among them.
+    #[must_use]
+    pub fn changes_since(&self, earlier: &Self) -> Vec<String> {
+        difference::of(&earlier.sections, &self.sections)
     }
 }
 

@@ -148,13 +148,13 @@ impl<Pipe> Exchange<Pipe> {
         fault: Fault,
         status: u16,
         date: &[u8],
-        is_stopping: bool,
+        is_last: bool,
         buffers: &mut Buffers,
     ) -> Step {
         let persistent = self.request.persistent
             && self.upload.is_received()
             && !matches!(fault, Fault::Refused(_))
-            && !is_stopping;
+            && !is_last;
         let connection = self.request.connection(persistent);
         let is_for_head = self.request.method == Method::Head;
         let reply = LocalReply {

@@ -130,7 +130,8 @@ impl<Pipe> Exchange<Pipe> {
         let sticky = io.pool.affinity.as_ref();
         let is_leaving = sticky.is_some() && !self.backend_is_member(io);
         // A client whose backend is leaving is released, and bound to no other.
-        let is_last = io.is_stopping || (is_leaving && self.has_affinity());
+        let is_last =
+            io.continuity.closes(&io.client.listener) || (is_leaving && self.has_affinity());
         let sticky = sticky.filter(|_| !is_leaving);
         let persistent = self.request.persistent && uploaded && framing.delimited && !is_last;
         let rewrite = ResponseRewrite {

@@ -6,6 +6,7 @@ use crate::pool::Pool;
 use crate::proxy::backend_conn::BackendConn;
 use crate::proxy::client_conn::ClientConn;
 use crate::proxy::codec::Codec;
+use crate::proxy::continuity::Continuity;
 use crate::proxy::network::Network;
 use crate::time::Timestamp;
 use crate::transport::{Break, IoContext, Pumped};
@@ -46,8 +47,8 @@ pub(crate) struct ExchangeIo<'a, N: Network> {
     pub(crate) backend: Option<&'a mut BackendConn<N::Stream>>,
     pub(crate) pool: &'a mut Pool,
     pub(crate) codec: &'a mut Codec,
-    /// True if the proxy stops: each response is then the last of its connection.
-    pub(crate) is_stopping: bool,
+    /// Says whether the next response is the last of its connection.
+    pub(crate) continuity: Continuity,
 }
 
 impl<Pipe> Exchange<Pipe> {

@@ -189,6 +189,10 @@ fn request_to_a_stopping_proxy_does_not_destroy_the_response() {
     stage.send(stage.link(), body);
     stage.resume(client);
     assert_eq!(stage.heard(client), OK);
+    // The response did not say that it is the last.
+    stage.send(stage.link(), OK);
+    let heard = stage.heard(client);
+    assert!(heard.contains("Connection: close\r\n"), "{heard}");
     assert_eq!(stage.fate(client), End::Finished);
 }
 

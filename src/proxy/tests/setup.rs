@@ -96,6 +96,7 @@ impl Setup {
             gives_request_ids: true,
             pool: PoolId::FIRST,
             routes: None,
+            is_closing: false,
         };
         let parts = Parts {
             network: SimNetwork(Rc::clone(&world)),

@@ -70,6 +70,10 @@ impl EventLoop {
                 Response::json(200, &json!({ "listeners": admin.topology.listeners }))
             }
             Call::Routes => Response::json(200, &json!({ "routes": admin.topology.routes })),
+            Call::Reload => match admin.ask_reload(id, self.reloads.as_ref()) {
+                Some(response) => response,
+                None => return,
+            },
             Call::Of(name, call) => match (self.proxy.pool_id(&name), call) {
                 (None, _) => no_pool(&name),
                 (Some(_), PoolCall::Show) => {
@@ -187,6 +191,7 @@ fn index() -> Response {
                 "GET, PUT /v1/pools/{pool}/sets/{owner}",
                 "GET /v1/events",
                 "GET /v1/live",
+                "POST /v1/reload",
             ],
         }),
     )

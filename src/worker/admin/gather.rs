@@ -201,9 +201,9 @@ impl EventLoop {
             Shown::Pools => Response::json(200, &view::pools(origin, all)),
             Shown::Workers => Response::json(200, &view::workers(origin, all)),
             Shown::Pool(name) => {
-                let pool = all.pools.iter().zip(&admin.rosters);
-                let mut pool = pool.filter(|(pool, _)| pool.name == *name);
-                match pool.next() {
+                let pool = all.pools.iter().find(|pool| pool.name == *name);
+                let roster = admin.rosters.iter().find(|(of, _)| of == name);
+                match pool.zip(roster) {
                     None => no_pool(name),
                     Some((pool, (_, roster))) => {
                         Response::json(200, &view::pool(origin, all, pool, roster))

@@ -10,12 +10,14 @@
 //! | `steer` | the requests that change how a whole pool picks |
 //! | `change` | the requests that change a pool |
 //! | `gather` | asking the other workers, and the answers made of all their counts |
+//! | `renewal` | going on with another configuration |
 //! | `record` | the events: what is noted and kept |
 
 mod answer;
 mod change;
 mod gather;
 mod record;
+mod renewal;
 mod steer;
 mod what_if;
 

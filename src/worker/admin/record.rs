@@ -68,7 +68,8 @@ impl Admin {
     /// Keeps the rosters over a restart, if they are to be kept.
     pub(super) fn keep(&mut self) {
         if let Some(file) = &self.state_file {
-            let pools = self.rosters.iter();
+            // Of a pool that was removed nothing is kept.
+            let pools = self.rosters.iter().filter(|(name, _)| !name.contains('~'));
             let kept = pools.map(|(name, roster)| (name.clone(), roster.kept().clone()));
             file.write(state::write(kept.collect()));
         }

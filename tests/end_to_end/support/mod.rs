@@ -26,7 +26,7 @@ mod temp_file;
 mod wait;
 mod wire;
 
-pub(crate) use admin::Admin;
+pub(crate) use admin::{Admin, Said};
 pub(crate) use backend::{Backend, echo};
 pub(crate) use client::{Client, listens};
 pub(crate) use content::{Content, Matcher};

@@ -9,7 +9,7 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// Reads the costs of one process.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Usage(pub(super) u32);
+pub(crate) struct Usage(pub(crate) u32);
 
 /// The most bytes the kernel lets a connection that is sent on and one that is received on hold
 /// together (`tcp(7)`, `tcp_wmem` and `tcp_rmem`).

@@ -24,6 +24,11 @@ impl TempFile {
         Self(path)
     }
 
+    /// Has other text from now on.
+    pub(crate) fn write(&self, text: &str) {
+        fs::write(&self.0, text).unwrap();
+    }
+
     pub(crate) fn path(&self) -> &str {
         self.0.to_str().unwrap()
     }

@@ -10,6 +10,7 @@ mod interim;
 mod keep_alive;
 mod pings;
 mod pressure;
+mod renewals;
 mod responses;
 mod retries;
 mod sticky;
