@@ -61,6 +61,7 @@ pub(super) fn build(
     has_own_strategies: bool,
     mut strategies: impl FnMut(usize) -> Vec<Box<dyn Strategy>>,
 ) -> Result<Balancer, BindError> {
+    net::share_heap();
     let workers = config.workers.get();
     let heartbeat_conns = config.heartbeats.as_ref().map_or(0, |_| max_conns(config));
     let admin_conns = config.admin.as_ref().map_or(0, |_| MAX_CONNS);

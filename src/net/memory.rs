@@ -31,6 +31,21 @@ pub(crate) fn address_space_taken() -> Option<usize> {
     usize::try_from(kibibytes(&status, "VmSize:")?).ok()
 }
 
+/// Has all threads allocate from one heap, if the address space is limited. By default the C
+/// library reserves 64 MiB of it for each of several threads, which are then missing elsewhere: an
+/// allocation fails, and ends the process, while most of what is taken is unused. To be called
+/// before there are other threads.
+#[allow(unsafe_code, reason = "mallopt has no safe wrapper")]
+pub(crate) fn share_heap() {
+    #[cfg(target_env = "gnu")]
+    if address_space_limit().is_some() {
+        // SAFETY: it takes two numbers, and locks what it changes.
+        unsafe {
+            libc::mallopt(libc::M_ARENA_MAX, 1);
+        }
+    }
+}
+
 /// The least of the memory of the machine, the limits of the control group and of those around it,
 /// and the limit of the address space, in bytes.
 pub(crate) fn available_memory() -> usize {

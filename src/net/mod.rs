@@ -33,7 +33,7 @@ pub(crate) use heartbeat_listener::HeartbeatListener;
 pub use heartbeat_sender::{HeartbeatSender, SenderHandle, Vitals};
 pub(crate) use listener::{Accepted, Listener, bind};
 pub(crate) use log_writer::{Log, LogStatus, LogWriter};
-pub(crate) use memory::{address_space_limit, address_space_taken, available_memory};
+pub(crate) use memory::{address_space_limit, address_space_taken, available_memory, share_heap};
 pub(crate) use network::SystemNetwork;
 pub(crate) use own_address::refuse_own_address;
 pub(crate) use pipe::SystemPipes;

@@ -195,3 +195,25 @@ fn a_small_address_space_is_shared_out_and_not_exceeded() {
     }
     assert!(!lb.has_ended(), "{}", lb.stderr());
 }
+
+/// Threads share a heap: one reserved for each would leave no room for connections, while most of
+/// the space is unused.
+#[test]
+fn a_small_address_space_is_not_reserved_by_threads() {
+    const LIMIT_KIB: u64 = 208 * 1024;
+    let backend = Backend::echo();
+    let script = format!(
+        "ulimit -v {LIMIT_KIB}; exec '{}' --listen 127.0.0.1:0 --backends {} --workers 2 \
+         --access-log text",
+        env!("CARGO_BIN_EXE_lb"),
+        backend.address
+    );
+    let mut command = Command::new("sh");
+    let lb = Lb::spawn(command.args(["-c", &script]).stdout(Stdio::null()));
+    let clients: Vec<_> = (0..20).map(|_| lb.connect()).collect();
+    for mut client in clients {
+        assert_eq!(client.get("/").status, 200);
+    }
+    let taken = lb.usage().address_space_kib();
+    assert!(taken < 64 * 1024, "{taken} KiB of {LIMIT_KIB}");
+}

@@ -29,6 +29,11 @@ impl Usage {
         self.status("VmRSS:")
     }
 
+    /// Address space that is taken, in KiB.
+    pub(crate) fn address_space_kib(self) -> u64 {
+        self.status("VmSize:")
+    }
+
     /// The most memory there ever was, in KiB.
     pub(crate) fn peak_rss_kib(self) -> u64 {
         self.status("VmHWM:")
