@@ -172,7 +172,7 @@ impl EventLoop {
             });
         }
         if let Some(admin) = &self.admin {
-            due = due.min(admin.due(now));
+            due = due.min(admin.due());
         }
         if let Some(at) = self.heartbeats_due() {
             due = due.min(at);

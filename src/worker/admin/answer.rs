@@ -22,7 +22,7 @@ const MAX_SUBSCRIBERS: usize = 64;
 impl EventLoop {
     /// Runs the phase.
     pub(in crate::worker) fn administer(&mut self, now: Timestamp) -> Timestamp {
-        let is_due = |admin: &Admin| admin.due(now) <= now;
+        let is_due = |admin: &Admin| admin.due() <= now;
         if !self.admin.as_deref().is_some_and(is_due) {
             return now;
         }
@@ -80,7 +80,7 @@ impl EventLoop {
                     return admin.waiting.push((id, Shown::Pool(name)));
                 }
                 (Some(pool), PoolCall::WhatIf(otherwise)) => {
-                    match self.suppose(admin, id, pool, otherwise) {
+                    match self.suppose(admin, id, pool, otherwise, now) {
                         Ok(()) => return,
                         Err(response) => response,
                     }

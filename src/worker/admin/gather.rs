@@ -20,7 +20,7 @@ use std::time::Duration;
 /// Time limit for the other workers to report.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time until a worker is asked again that had no room for the question.
-pub(super) const ASK_PAUSE: Duration = Duration::from_millis(5);
+const ASK_PAUSE: Duration = Duration::from_millis(5);
 
 /// Reports that are asked for.
 pub(super) struct Gathering {
@@ -30,6 +30,8 @@ pub(super) struct Gathering {
     waiting: Vec<(AdminConnId, Shown)>,
     /// Workers that could not be asked yet.
     pub(super) unasked: Vec<usize>,
+    /// When they are to be asked again.
+    pub(super) ask_at: Timestamp,
     /// How many are still to come.
     pub(super) missing: usize,
     pub(super) reports: Vec<WorkerReport>,
@@ -55,6 +57,7 @@ impl Gathering {
             question,
             waiting,
             unasked: (1..=others).collect(),
+            ask_at: now,
             missing: others,
             reports: Vec::new(),
             deadline: now + REPORT_TIMEOUT,
@@ -102,6 +105,7 @@ impl EventLoop {
             gathering
                 .unasked
                 .retain(|worker| !others.ask_report(*worker, ticket, question));
+            gathering.ask_at = now + ASK_PAUSE;
         }
         if gathering.missing > 0 && now < gathering.deadline {
             return;

@@ -36,11 +36,11 @@ use crate::pool::PoolId;
 use crate::proxy::Proxy;
 use crate::strategy::StrategySpec;
 use crate::time::Timestamp;
-use gather::{ASK_PAUSE, Gathering};
+use gather::Gathering;
 use mio::{Interest, Registry, Token};
 use std::io;
 use std::time::Duration;
-use what_if::{LOOK_PAUSE, Supposing};
+use what_if::Supposing;
 
 /// Connections accepted in one turn.
 const ACCEPTS_PER_TURN: usize = 8;
@@ -154,7 +154,7 @@ impl Admin {
     }
 
     /// When there is something to do.
-    pub(in crate::worker) fn due(&self, now: Timestamp) -> Timestamp {
+    pub(in crate::worker) fn due(&self) -> Timestamp {
         if self.is_called || self.conns.has_unread() {
             return Timestamp::ZERO;
         }
@@ -162,16 +162,14 @@ impl Admin {
             0 => Timestamp::NEVER,
             _ => self.live.due_at(),
         };
-        let answer = match self.supposing {
-            None => Timestamp::NEVER,
-            Some(_) => now + LOOK_PAUSE,
-        };
+        let supposing = self.supposing.as_ref();
+        let answer = supposing.map_or(Timestamp::NEVER, |supposing| supposing.look_at);
         let tick = tick.min(answer);
         let gathering = self.gathering.as_ref();
         let reports = gathering.map_or(Timestamp::NEVER, |gathering| {
             match gathering.unasked.is_empty() {
                 true => gathering.deadline,
-                false => now + ASK_PAUSE,
+                false => gathering.ask_at,
             }
         });
         match gathering {

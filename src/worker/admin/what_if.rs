@@ -12,23 +12,28 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 /// Time between two looks for the answer.
-pub(super) const LOOK_PAUSE: Duration = Duration::from_millis(20);
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// A question that is worked on, and where its answer will come.
 pub(super) struct Supposing {
     conn: AdminConnId,
     answer: Receiver<Response>,
+    /// When to look for it.
+    pub(super) look_at: Timestamp,
 }
 
 impl Admin {
     /// Answers a question whose thread has finished.
     pub(super) fn look_at_what_if(&mut self, now: Timestamp) {
-        let Some(supposing) = &self.supposing else {
+        let Some(supposing) = &mut self.supposing else {
             return;
         };
         let response = match supposing.answer.try_recv() {
             Ok(response) => response,
-            Err(TryRecvError::Empty) => return,
+            Err(TryRecvError::Empty) => {
+                supposing.look_at = now + LOOK_PAUSE;
+                return;
+            }
             Err(TryRecvError::Disconnected) => {
                 Response::error(503, "busy", "the replay has failed")
             }
@@ -49,6 +54,7 @@ impl EventLoop {
         _: AdminConnId,
         _: PoolId,
         _: Otherwise,
+        _: Timestamp,
     ) -> Result<(), Response> {
         let message = "this lb was built without the feature simulate";
         Err(Response::error(409, "no_simulation", message))
@@ -67,6 +73,7 @@ impl EventLoop {
         conn: AdminConnId,
         pool: PoolId,
         otherwise: Otherwise,
+        asked_at: Timestamp,
     ) -> Result<(), Response> {
         use crate::simulate::{MIN_OBSERVED, Observed, Supposed, what_if};
         use std::sync::mpsc::channel;
@@ -121,7 +128,11 @@ impl EventLoop {
         thread
             .spawn(work)
             .map_err(|error| busy(&format!("no thread can be started: {error}")))?;
-        admin.supposing = Some(Supposing { conn, answer });
+        admin.supposing = Some(Supposing {
+            conn,
+            answer,
+            look_at: asked_at + LOOK_PAUSE,
+        });
         Ok(())
     }
 }
