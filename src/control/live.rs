@@ -6,11 +6,12 @@
 
 use super::journal::seconds;
 use super::recent::{Quantiles, Recent};
-use super::roster::Roster;
+use super::roster::{Overlay, Roster};
 use super::view::{Origin, shed};
 use crate::strategy::BackendId;
 use crate::telemetry::{BackendSnapshot, Counters, PoolSnapshot, Sample, Snapshot};
 use crate::time::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -43,14 +44,34 @@ pub(crate) struct Live {
     pub(crate) recent: Recent,
 }
 
-/// A backend as subscribers know it.
-#[derive(Debug)]
+/// A backend as subscribers know it. It becomes JSON only when it is sent.
+#[derive(Clone, Debug, PartialEq)]
 struct Told {
-    number: u64,
-    since: f64,
-    about: Value,
-    row: Value,
+    about: About,
+    row: Row,
 }
+
+/// What there is to say of a backend.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct About {
+    id: u64,
+    name: String,
+    address: String,
+    state: &'static str,
+    cause: Option<String>,
+    since: f64,
+    departing: bool,
+    weight: u32,
+    max_in_flight: Option<u32>,
+    owner: Option<String>,
+    operator: Option<Overlay>,
+    ejections: u64,
+}
+
+/// What is measured of a backend, or of a pool: numbers, and median and 99th percentile of response
+/// times in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+struct Row([u64; 8], Option<u64>, Option<u64>);
 
 /// Events to send.
 #[derive(Debug)]
@@ -90,10 +111,10 @@ impl Live {
             }
             if with_whole {
                 pools.add(*id, &told.about);
-                all_rows.push(told.row.clone());
+                all_rows.push(told.row.shown());
             }
             if has_changed.row {
-                rows.push(told.row.clone());
+                rows.push(told.row.shown());
             }
         }
         let shape = pools.shape(facts);
@@ -124,7 +145,7 @@ impl Live {
             self.backends.retain(|id, told| {
                 let stays = here.contains(id);
                 if !stays {
-                    gone.push(told.number);
+                    gone.push(told.about.id);
                 }
                 stays
             });
@@ -141,23 +162,18 @@ impl Live {
         let since = facts.origin.wall.saturating_sub(it.standing.in_state);
         let mut since = seconds(since);
         let known = self.backends.get(&id);
-        if let Some(known) = known.filter(|known| (known.since - since).abs() < JITTER) {
-            since = known.since;
+        if let Some(known) = known.filter(|known| (known.about.since - since).abs() < JITTER) {
+            since = known.about.since;
         }
-        let number = known.map_or(self.next_number, |known| known.number);
+        let number = known.map_or(self.next_number, |known| known.about.id);
         let about = about(facts, it, id, number, since);
-        let row = row(it, number, self.recent.of_backend(id));
+        let row = Row::of_backend(it, number, self.recent.of_backend(id));
         let changed = Changed {
             about: known.is_none_or(|known| known.about != about),
             row: known.is_none_or(|known| known.row != row),
         };
         self.next_number = self.next_number.max(number + 1);
-        let told = Told {
-            number,
-            since,
-            about,
-            row,
-        };
+        let told = Told { about, row };
         let entry = self.backends.entry(id).insert_entry(told);
         (changed, entry.into_mut())
     }
@@ -167,7 +183,7 @@ impl Live {
         let pools = snapshot.pools.iter();
         let id = |pool: &PoolSnapshot| crate::ids::PoolId::new(pool.number);
         let pools: Vec<_> = pools
-            .map(|pool| pool_row(pool, self.recent.of_pool(id(pool))))
+            .map(|pool| Row::of_pool(pool, self.recent.of_pool(id(pool))).shown())
             .collect();
         json!({
             "at": seconds(facts.origin.wall),
@@ -208,17 +224,17 @@ impl Pools {
         }
     }
 
-    fn add(&mut self, id: BackendId, about: &Value) {
+    fn add(&mut self, id: BackendId, about: &About) {
         let place = self.places.get(&id.pool().number());
         if let Some(of_pool) = place.and_then(|place| self.all.get_mut(*place)) {
-            of_pool.push(about.clone());
+            of_pool.push(json!(about));
         }
     }
 
-    fn add_changed(&mut self, id: BackendId, about: &Value) {
+    fn add_changed(&mut self, id: BackendId, about: &About) {
         let place = self.places.get(&id.pool().number());
         if let Some(of_pool) = place.and_then(|place| self.changed.get_mut(*place)) {
-            of_pool.push(about.clone());
+            of_pool.push(json!(about));
         }
     }
 
@@ -256,70 +272,78 @@ impl Pools {
     }
 }
 
-fn about(facts: &Facts<'_>, it: &BackendSnapshot, id: BackendId, number: u64, since: f64) -> Value {
+fn about(facts: &Facts<'_>, it: &BackendSnapshot, id: BackendId, number: u64, since: f64) -> About {
     let standing = &it.standing;
     let roster = facts.rosters.get(usize::from(id.pool().number()));
     let roster = roster.map(|(_, roster)| roster);
-    json!({
-        "id": number,
-        "name": standing.name,
-        "address": standing.address,
-        "state": it.state,
-        "cause": standing.cause,
-        "since": since,
-        "departing": standing.is_departing,
-        "weight": standing.weight,
-        "max_in_flight": standing.max_in_flight,
-        "owner": roster.and_then(|roster| roster.owner(&standing.name)),
-        "operator": roster.and_then(|roster| roster.overlay_view(&standing.name)),
-        "ejections": standing.ejections,
-    })
+    let owner = roster.and_then(|roster| roster.owner(&standing.name));
+    About {
+        id: number,
+        name: standing.name.clone(),
+        address: standing.address.clone(),
+        state: it.state,
+        cause: standing.cause.clone(),
+        since,
+        departing: standing.is_departing,
+        weight: standing.weight,
+        max_in_flight: standing.max_in_flight,
+        owner: owner.map(str::to_owned),
+        operator: roster.and_then(|roster| roster.overlay_view(&standing.name)),
+        ejections: standing.ejections,
+    }
 }
 
-fn row(it: &BackendSnapshot, number: u64, times: Option<Quantiles>) -> Value {
-    let [p50, p99] = micros(times);
-    let counters = &it.counters;
-    json!([
-        number,
-        it.in_flight,
-        it.standing.tunnels,
-        it.picks,
-        responses(counters),
-        counters.statuses.of_class(5),
-        counters.errors,
-        counters.retries,
-        p50,
-        p99,
-    ])
-}
+impl Row {
+    fn of_backend(it: &BackendSnapshot, number: u64, times: Option<Quantiles>) -> Self {
+        let counters = &it.counters;
+        let numbers = [
+            number,
+            it.in_flight.into(),
+            it.standing.tunnels,
+            it.picks,
+            responses(counters),
+            counters.statuses.of_class(5),
+            counters.errors,
+            counters.retries,
+        ];
+        Self::new(numbers, times)
+    }
 
-fn pool_row(pool: &PoolSnapshot, times: Option<Quantiles>) -> Value {
-    let [p50, p99] = micros(times);
-    let (activity, counters) = (&pool.activity, &pool.counters);
-    json!([
-        activity.exchanges,
-        activity.queued,
-        seconds(activity.oldest_wait),
-        counters.exchanges + activity.exchanges,
-        shed(pool),
-        counters.statuses.of_class(5),
-        counters.errors,
-        counters.retries,
-        p50,
-        p99,
-    ])
+    fn of_pool(pool: &PoolSnapshot, times: Option<Quantiles>) -> Self {
+        let (activity, counters) = (&pool.activity, &pool.counters);
+        let numbers = [
+            activity.exchanges,
+            activity.queued,
+            micros(activity.oldest_wait),
+            counters.exchanges + activity.exchanges,
+            shed(pool),
+            counters.statuses.of_class(5),
+            counters.errors,
+            counters.retries,
+        ];
+        Self::new(numbers, times)
+    }
+
+    fn new(numbers: [u64; 8], times: Option<Quantiles>) -> Self {
+        let p50 = times.map(|times| micros(times.p50));
+        let p99 = times.map(|times| micros(times.p99));
+        Self(numbers, p50, p99)
+    }
+
+    /// In one row.
+    fn shown(&self) -> Value {
+        let Self(numbers, p50, p99) = self;
+        let numbers = numbers.iter().map(|number| json!(number));
+        Value::Array(numbers.chain([json!(p50), json!(p99)]).collect())
+    }
 }
 
 fn responses(counters: &Counters) -> u64 {
     counters.statuses.iter().map(|(_, count)| count).sum()
 }
 
-fn micros(times: Option<Quantiles>) -> [Value; 2] {
-    let micros = |time: Duration| json!(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
-    match times {
-        None => [Value::Null, Value::Null],
-        Some(Quantiles { p50, p99 }) => [micros(p50), micros(p99)],
-    }
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn as_event(name: &str, data: &Value) -> String {

@@ -176,7 +176,8 @@ function newBackend(about: About, pool: string): Backend {
 }
 
 function measurePool(pool: Pool, row: PoolRow, at: number): void {
-  const [inFlight, queued, oldestWait, arrivals, shed, failed, errors, , p50, p99] = row;
+  const [inFlight, queued, waited, arrivals, shed, failed, errors, , p50, p99] = row;
+  const oldestWait = waited / 1e6;
   pool.rates.set(at, [arrivals, failed + errors, shed]);
   Object.assign(pool, { inFlight, queued, oldestWait, arrivals, shed, errors, p50, p99 });
   pool.rate = pool.rates.of(0);

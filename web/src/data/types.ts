@@ -41,7 +41,7 @@ export type BackendRow = [
   number, number, number, number, number, number, number, number, number | null, number | null,
 ];
 
-/** in flight, queued, oldest wait (s), arrivals, shed, 5xx, errors, retries, p50, p99 (us). */
+/** in flight, queued, oldest wait (us), arrivals, shed, 5xx, errors, retries, p50, p99 (us). */
 export type PoolRow = [
   number, number, number, number, number, number, number, number, number | null, number | null,
 ];
