@@ -30,6 +30,7 @@ const LAYERS: &[&str] = &[
     "pool",
     // What-if questions of the admin interface are answered by it.
     "simulate",
+    "discovery",
     "proxy",
     "control",
     "net",

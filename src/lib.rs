@@ -64,6 +64,7 @@
 //! | [`config`] | settings, their ranges and their spelling | whether a port is free |
 //! | `worker` | the phases of an event loop, accepting, commands from other threads | requests |
 //! | `control` | the admin interface, and whose each backend is | other workers |
+//! | `discovery` | backends found in files and by DNS: what is wanted of a pool | files, sockets |
 //! | `proxy` | every connection and exchange, from accept to record | system calls, the clock |
 //! | `pool` | the backends: life cycle, outliers, exchanges in flight | the choice among them |
 //! | [`strategy`] | the choice among candidates | requests, addresses, sockets |
@@ -98,6 +99,7 @@ mod balancer;
 mod clock;
 pub mod config;
 mod control;
+mod discovery;
 pub mod error;
 mod health;
 pub mod heartbeat;
@@ -127,6 +129,7 @@ pub use balancer::{
     AdminError, Balancer, Ended, Handle, Latecomer, RefusedLatecomer, ReloadError, ReloadSource,
     Reloaded, Running,
 };
+pub use discovery::DiscoveryEvent;
 pub use net::{BindError, BindErrorKind, HeartbeatSender, Reachability, SenderHandle, Vitals};
 pub use pool::{Entrance, Hold, NotAdded};
 pub use proxy::BackendRef;

@@ -11,6 +11,8 @@ use std::fmt::{self, Display, Formatter};
 pub enum AdminError {
     /// The balancer has no such backend.
     UnknownBackend(BackendRef),
+    /// The balancer has no pool of this name.
+    UnknownPool(String),
     /// The weight is not from 1 to 256.
     WeightOutOfRange(u32),
     /// The backend may not be added.
@@ -36,6 +38,7 @@ impl Display for AdminError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownBackend(backend) => write!(f, "there is no backend {backend}"),
+            Self::UnknownPool(pool) => write!(f, "there is no pool {pool}"),
             Self::WeightOutOfRange(weight) => {
                 write!(f, "a weight is from 1 to 256, not {weight}")
             }

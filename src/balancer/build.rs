@@ -1,6 +1,7 @@
 //! Binds what a configuration names, and makes a loop for each worker.
 
 use super::blueprint::{Blueprint, BoundListener, Fixed, specs};
+use super::discovery::{Discovery, is_followed};
 use super::{Balancer, Handle, Latecomer};
 use crate::address::Address;
 use crate::clock::Clock;
@@ -75,6 +76,7 @@ pub(super) fn build(
         addresses,
         latecomers,
     } = resolve(config)?;
+    let discovery = Discovery::of(config, &present, &addresses).map_err(no_events)?;
     let declared = config;
     let config = &present;
     for (pool, addresses) in config.pools().iter().zip(&addresses) {
@@ -160,10 +162,12 @@ pub(super) fn build(
         latecomers,
         refused_latecomers: None,
         handle: Handle {
+            discovery: discovery.as_ref().map(|it| Arc::clone(it.link())),
             mailboxes,
             log: status,
             reloads: asks_reload,
         },
+        discovery,
         blueprint: plan,
         reload_requests,
         reload_source: None,
@@ -231,8 +235,17 @@ struct Resolved {
 fn resolve(config: &Config) -> Result<Resolved, BindError> {
     let mut present = config.clone();
     let (mut addresses, mut latecomers) = (Vec::new(), Vec::new());
+    let mut are_followed = false;
     for (pool, of) in (0..).map(PoolId::new).zip(present.pools_mut()) {
         let mut found = Vec::new();
+        are_followed |= !of.services.is_empty() || of.backends_file.is_some();
+        // Discovery finds them, as soon as the balancer runs.
+        let discover = of.discover;
+        of.retain_backends(|backend| {
+            let is_followed = is_followed(&config.dns, discover, backend);
+            are_followed |= is_followed;
+            !is_followed
+        });
         of.retain_backends(|backend| match net::resolve(&backend.address) {
             Ok(all) => {
                 found.push(all);
@@ -250,7 +263,7 @@ fn resolve(config: &Config) -> Result<Resolved, BindError> {
         });
         addresses.push(found);
     }
-    match latecomers.is_empty() || addresses.iter().any(|pool| !pool.is_empty()) {
+    match latecomers.is_empty() || are_followed || addresses.iter().any(|pool| !pool.is_empty()) {
         true => Ok(Resolved {
             present,
             addresses,

@@ -3,9 +3,11 @@
 //! Everything is a command that a loop executes between its turns. Of several workers the first
 //! knows the states of the backends and executes the admin commands; the others follow.
 
+use super::discovery::DiscoveryLink;
 use super::{AdminError, ReloadError, Reloaded};
 use crate::address::Address;
 use crate::config::{BackendSpec, Config};
+use crate::discovery::{Change, DiscoveryEvent, Outcome};
 use crate::heartbeat::HeartbeatEvent;
 use crate::ids::PoolId;
 use crate::net::{LogStatus, resolve};
@@ -13,7 +15,9 @@ use crate::pool::{Entrance, Hold, LimitChange, NewBackend, StateChange};
 use crate::proxy::{AdminCommand, BackendRef};
 use crate::strategy::BackendId;
 use crate::telemetry::{AccessLogEvent, Snapshot, Stall};
-use crate::worker::{Command, Mailbox, ReloadAnswer, ReloadRequest, ReloadSender, Untaken};
+use crate::worker::{
+    Command, Mailbox, PoolRef, ReloadAnswer, ReloadRequest, ReloadSender, Untaken,
+};
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -33,6 +37,9 @@ const WEIGHTS: RangeInclusive<u32> = 1..=256;
 /// Events of the access log that wait for a subscriber.
 const WAITING_LOG_EVENTS: usize = 64;
 
+/// Events of discovery that wait for a subscriber.
+const WAITING_DISCOVERIES: usize = 256;
+
 /// Reaches a balancer from any thread.
 ///
 /// Methods that return what the balancer replies wait until it runs, and for as long as one turn of
@@ -44,6 +51,8 @@ pub struct Handle {
     /// `None` without an access log.
     pub(super) log: Option<Arc<LogStatus>>,
     pub(super) reloads: ReloadSender,
+    /// `None` if nothing is to be discovered.
+    pub(super) discovery: Option<Arc<DiscoveryLink>>,
 }
 
 impl Handle {
@@ -210,13 +219,54 @@ impl Handle {
     ) -> Result<BackendId, AdminError> {
         let addresses =
             resolve(&backend.address).map_err(|error| AdminError::Unresolved(error.to_string()))?;
-        self.add_at(PoolId::FIRST, backend, addresses, name, entrance)
+        let pool = PoolRef::Id(PoolId::FIRST);
+        self.add_at(pool, backend, addresses, name, entrance)
+    }
+
+    /// As [`add`](Self::add), to the pool of this name.
+    ///
+    /// # Errors
+    /// There is no such pool; otherwise as [`add`](Self::add).
+    pub fn add_to(
+        &self,
+        pool: &str,
+        backend: &BackendSpec,
+        name: Option<&str>,
+        entrance: Entrance,
+    ) -> Result<BackendId, AdminError> {
+        let addresses =
+            resolve(&backend.address).map_err(|error| AdminError::Unresolved(error.to_string()))?;
+        let pool = PoolRef::Name(pool.to_owned());
+        self.add_at(pool, backend, addresses, name, entrance)
+    }
+
+    /// Has a change made that discovery has planned. Returns where the outcome will come.
+    pub(super) fn discovered(
+        &self,
+        pool: PoolId,
+        change: Change,
+    ) -> Result<Receiver<Outcome>, Untaken> {
+        let first = self.mailboxes.first().ok_or(Untaken::Ended)?;
+        let change = Box::new(change);
+        request(first, |reply| Command::Discovered(pool, change, reply))
+    }
+
+    /// Subscribes to discovery: backends that files and names bring, and those that do not. The
+    /// channel ends when the balancer does, at once if nothing is to be discovered. Up to 256
+    /// events wait to be received, others are missed.
+    #[must_use]
+    pub fn discovery_events(&self) -> Receiver<DiscoveryEvent> {
+        let (sender, receiver) = sync_channel(WAITING_DISCOVERIES);
+        if let Some(discovery) = &self.discovery {
+            discovery.subscribe(sender);
+        }
+        receiver
     }
 
     /// Adds a backend at addresses that are known.
     pub(super) fn add_at(
         &self,
-        pool: PoolId,
+        pool: PoolRef,
         backend: &BackendSpec,
         addresses: Vec<Address>,
         name: Option<&str>,
@@ -232,9 +282,14 @@ impl Handle {
             entrance,
         };
         let first = self.mailboxes.first().ok_or(AdminError::Ended)?;
+        let named = pool.clone();
         let reply = request(first, |reply| Command::Add(pool, Box::new(backend), reply))?;
         let added = reply.recv().map_err(|_| AdminError::Ended)?;
-        added.map_err(AdminError::NotAdded)
+        match (added, named) {
+            (Some(added), _) => added.map_err(AdminError::NotAdded),
+            (None, PoolRef::Name(pool)) => Err(AdminError::UnknownPool(pool)),
+            (None, PoolRef::Id(_)) => Err(AdminError::Ended),
+        }
     }
 
     /// Removes a backend: it gets nothing new, and is removed when it has finished what is in

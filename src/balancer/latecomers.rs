@@ -9,6 +9,7 @@ use crate::config::BackendSpec;
 use crate::ids::PoolId;
 use crate::net::BindError;
 use crate::pool::Entrance;
+use crate::worker::PoolRef;
 use std::fmt::{self, Display, Formatter};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -127,7 +128,13 @@ pub(super) fn admit(
                 continue;
             };
             let (pool, backend) = &late;
-            match handle.add_at(*pool, backend, addresses, None, Entrance::Trial) {
+            match handle.add_at(
+                PoolRef::Id(*pool),
+                backend,
+                addresses,
+                None,
+                Entrance::Trial,
+            ) {
                 Err(AdminError::Busy) => continue,
                 Ok(_) | Err(AdminError::Ended) => {}
                 Err(error) => {

@@ -6,6 +6,7 @@
 mod admin_error;
 mod blueprint;
 mod build;
+mod discovery;
 mod handle;
 mod latecomers;
 mod reload;
@@ -24,6 +25,7 @@ use crate::telemetry::{AccessLogStats, Snapshot};
 use crate::worker::{EventLoop, Finished, ReloadRequest, ReloadSender, WorkerReport, snapshot};
 use blueprint::Blueprint;
 use build::build;
+use discovery::Discovery;
 use latecomers::{Waiting, admit_resolved};
 use reload::Reloader;
 use std::io;
@@ -56,6 +58,7 @@ pub struct Balancer {
     max_connections: usize,
     has_default_connections: bool,
     latecomers: Vec<Latecomer>,
+    discovery: Option<Discovery>,
     refused_latecomers: Option<Sender<RefusedLatecomer>>,
     handle: Handle,
     blueprint: Blueprint,
@@ -203,13 +206,16 @@ impl Balancer {
                 .spawn(move || admit_resolved(&handle, &waiting, &has_ended, refused.as_ref()))?;
         }
         let reloads = EndReloads(self.handle.reloads.clone());
+        let discovery = self.discovery;
+        let discovery = discovery.map(|it| it.start(self.handle.clone()));
+        let discovery = discovery.transpose()?;
         let stop = StopAll(self.handle);
         // Workers that were started are to end before an error is returned.
         let first = match threads.iter().any(Result::is_err) {
             true => Err(io::Error::other("a worker's thread cannot be started")),
             false => self.first.run(),
         };
-        drop((stop, end, reloads));
+        drop((stop, end, reloads, discovery));
         let others: Vec<_> = threads
             .into_iter()
             .map(|thread| finished(thread?))

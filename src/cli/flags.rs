@@ -6,6 +6,7 @@
 use super::file_flags::{CheckFlags, ConfigFlags};
 use super::heartbeat::SenderFlags;
 use super::help;
+use super::pages::{CompletionFlags, ManFlags};
 use super::process_flags::ReloadFlags;
 use super::setting_flags::SettingFlags;
 use super::watch_flags::{MonitorFlags, PingFlags};
@@ -61,4 +62,6 @@ pub(super) enum Command {
     Check(CheckFlags),
     Config(ConfigFlags),
     Reload(ReloadFlags),
+    Completions(CompletionFlags),
+    Man(ManFlags),
 }

@@ -8,6 +8,7 @@ mod file_flags;
 mod flags;
 mod heartbeat;
 mod help;
+mod pages;
 mod process_flags;
 mod setting_flags;
 #[cfg(feature = "simulate")]
@@ -17,6 +18,7 @@ mod watch_flags;
 
 pub(crate) use file_flags::ConfigFile;
 pub(crate) use heartbeat::{LoadSource, ProcessName, Sending};
+pub(crate) use pages::write_manual;
 #[cfg(feature = "simulate")]
 pub(crate) use simulate::{Experiment, Source, Task};
 pub(crate) use watch_flags::Watching;
@@ -43,6 +45,8 @@ pub(crate) enum Invocation {
     Watch(Box<Watching>),
     /// A reload of the process whose number is in this file.
     Reload(PathBuf),
+    /// The manual, to be written into a folder.
+    Manual(std::path::PathBuf),
     /// A page of clap's, such as the help, to be printed to stdout.
     Show(clap::Error),
     /// A page of our own, to be printed to stdout.
@@ -127,6 +131,8 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocatio
             Command::Check(flags) => flags.invocation(),
             Command::Config(flags) => flags.invocation(),
             Command::Reload(flags) => Ok(flags.invocation()),
+            Command::Completions(flags) => flags.invocation(),
+            Command::Man(flags) => flags.invocation(),
         },
         Ok(flags) => invocation(flags),
         Err(error) => match error.kind() {

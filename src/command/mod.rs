@@ -7,7 +7,7 @@ mod pid_file;
 #[cfg(feature = "simulate")]
 mod simulate;
 
-use crate::cli::Invocation;
+use crate::cli::{Invocation, write_manual};
 use crate::stderr::fail;
 #[cfg(feature = "simulate")]
 use crate::stderr::refuse;
@@ -29,6 +29,10 @@ pub(crate) fn run(invocation: Invocation) -> ExitCode {
         Invocation::Reload(pid_file) => match pid_file::send(&pid_file, Signal::HUP) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error),
+        },
+        Invocation::Manual(folder) => match write_manual(&folder) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&format!("{}: {error}; name a folder", folder.display())),
         },
         Invocation::Show(page) => {
             // stdout may be closed, as by `lb --help | head`.

@@ -23,6 +23,17 @@ pub struct BackendSpec {
     pub max_connections: Option<NonZeroU32>,
 }
 
+impl BackendSpec {
+    /// Returns whether its address is a name that is looked up.
+    #[must_use]
+    pub const fn is_named(&self) -> bool {
+        match &self.address {
+            BackendAddress::Tcp(at) => at.socket_addr().is_none(),
+            BackendAddress::Unix(_) => false,
+        }
+    }
+}
+
 impl FromStr for BackendSpec {
     type Err = ConfigError;
 

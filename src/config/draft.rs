@@ -4,6 +4,7 @@
 //! alone is the [setting's](super::settings).
 
 use super::admin::AdminSettings;
+use super::dns::Dns;
 use super::ejection::EjectionPolicy;
 use super::forward::ForwardSettings;
 use super::health::Health;
@@ -30,6 +31,7 @@ pub(crate) struct Draft {
     pub(super) ejection: EjectionPolicy,
     pub(super) admin: AdminSettings,
     pub(super) heartbeats: HeartbeatSettings,
+    pub(super) dns: Dns,
     pub(super) forward: ForwardSettings,
     pub(super) timeouts: Timeouts,
     pub(super) limits: Limits,
@@ -187,6 +189,7 @@ impl Draft {
         config.admin = self.admin.clone().admin()?;
         config.workers = self.traffic.workers;
         config.access_log = self.output.access_log;
+        config.dns = self.dns.clone().checked()?;
         config.heartbeats = self.heartbeats.heartbeats()?;
         config.timeouts = self.timeouts.checked()?;
         config.limits = self.limits.checked()?;
@@ -216,14 +219,18 @@ impl Draft {
 
     /// A pool with these settings.
     pub(super) fn pool(&self, name: &str) -> Result<PoolConfig, ConfigError> {
-        // With an admin interface, backends may come later.
-        let may_be_empty = !self.admin.listen.is_empty();
+        // With an admin interface, a file or services, backends may come later.
+        let is_followed = self.pool.backends_file.is_some() || !self.pool.services.is_empty();
+        let may_be_empty = is_followed || !self.admin.listen.is_empty();
         let mut pool = match may_be_empty && self.pool.backends.is_empty() {
             true => PoolConfig::without_backends(name)?,
             false => PoolConfig::new(name, self.pool.backends.iter().cloned())?,
         };
         pool.strategy = self.pool.strategy()?;
         pool.send_proxy = self.forward.send_proxy;
+        pool.backends_file.clone_from(&self.pool.backends_file);
+        pool.services.clone_from(&self.pool.services);
+        pool.discover = self.pool.discover;
         pool.set_host(self.forward.host.clone())?;
         pool.set_sticky(self.pool.sticky()?);
         pool.set_health(self.health.clone())?;

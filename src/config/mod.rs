@@ -27,6 +27,8 @@ mod backend;
 mod backend_limit;
 mod choice;
 mod config_error;
+mod discover;
+mod dns;
 mod draft;
 mod duration;
 mod ejection;
@@ -69,6 +71,8 @@ pub use backend::{BackendSpec, Weight};
 pub use backend_limit::BackendLimit;
 pub use choice::Mode;
 pub use config_error::{ConfigError, ConfigErrorKind};
+pub use discover::{Discover, ServiceName};
+pub use dns::{Dns, Nameserver};
 pub use duration::HumanDuration;
 pub use ejection::EjectionPolicy;
 #[cfg(feature = "file")]
@@ -116,6 +120,8 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// Settings of the heartbeat receiver. Default none.
     pub heartbeats: Option<Heartbeats>,
+    /// How names of backends are looked up.
+    pub dns: Dns,
     limits: Limits,
     timeouts: Timeouts,
     listeners: Vec<ListenerConfig>,
@@ -166,6 +172,7 @@ impl Config {
             access_log: AccessLogFormat::default(),
             admin: None,
             heartbeats: None,
+            dns: Dns::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             listeners,

@@ -2,8 +2,8 @@
 
 use super::settings::{Scope, Section, optional, within};
 use super::{
-    BackendSpec, ConfigError, ConfigErrorKind, CookieAttributes, LoadBound, SameSite,
-    SecureAttribute, StickyCookie, StrategySpec, parse_cookie_name, secret, strategy,
+    BackendSpec, ConfigError, ConfigErrorKind, CookieAttributes, Discover, LoadBound, SameSite,
+    SecureAttribute, ServiceName, StickyCookie, StrategySpec, parse_cookie_name, secret, strategy,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +25,26 @@ settings! {
     /// relative to the others, 1 unless given. MAX limits its requests in flight. The flag can be
     /// repeated.
     "backends" <"HOST:PORT[=WEIGHT[/MAX]],..."> backends: Vec<BackendSpec> = Vec::new();
+
+    /// File with backends, followed while lb runs: a JSON or TOML list
+    ///
+    /// As ["10.0.0.1:80", {"address": "10.0.0.2:80", "weight": 3}] in JSON, or [[backend]] in TOML.
+    /// What is in it becomes the pool within a second or so, beside the backends named otherwise; a
+    /// file that is empty, broken or not there changes nothing. Requests wait in the queue until
+    /// there is a backend.
+    "backends-file" <"FILE"> backends_file: Option<PathBuf> = None;
+
+    /// Services whose servers are backends, by their SRV records, separated by commas
+    ///
+    /// As in _http._tcp.example.com. Hosts of the lowest priority are used, with the weights of their
+    /// records; those of the next stand in when the records name no other. The flag can be repeated.
+    "srv" <"NAME,..."> services: Vec<ServiceName> = Vec::new();
+
+    /// Meaning of a host's name: first-address or all-addresses
+    ///
+    /// One backend at the first of its addresses that can be connected to, or one at each. Either
+    /// way the name is looked up again when its records end.
+    "discover" <"first-address|all-addresses"> discover: Discover = Discover::FirstAddress;
 
     /// Strategy
     "strategy" <"NAME"> strategy: StrategySpec = StrategySpec::default(), with { doc: strategy::doc };

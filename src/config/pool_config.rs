@@ -1,10 +1,12 @@
 //! A pool of backends: its members, strategy, health checks and limits.
 
 use super::{BackendAddress, BackendSpec, ConfigError, EjectionPolicy, Health, Limits};
+use super::{Discover, ServiceName};
 use super::{MAX_BACKENDS, ProxyVersion, StickyCookie, StrategySpec, Timeouts};
 use crate::health::CheckTransport;
 use crate::http::is_authority;
 use std::collections::HashSet;
+use std::path::PathBuf;
 
 /// The name of a pool that was given none.
 pub const DEFAULT_POOL: &str = "default";
@@ -17,6 +19,13 @@ pub struct PoolConfig {
     /// Version of the PROXY header at the start of each backend connection, in both modes. These
     /// connections are then not shared. Default none.
     pub send_proxy: Option<ProxyVersion>,
+    /// File with backends that is followed while the balancer runs: a JSON or TOML list. Default
+    /// none.
+    pub backends_file: Option<PathBuf>,
+    /// Services whose servers are backends, by their SRV records. Default none.
+    pub services: Vec<ServiceName>,
+    /// What the name of a host stands for. Default the first of its addresses.
+    pub discover: Discover,
     name: String,
     backends: Vec<BackendSpec>,
     host: Option<String>,
@@ -67,6 +76,9 @@ impl PoolConfig {
         Self {
             strategy: StrategySpec::default(),
             send_proxy: None,
+            backends_file: None,
+            services: Vec::new(),
+            discover: Discover::default(),
             name: DEFAULT_POOL.to_owned(),
             backends: Vec::new(),
             host: None,

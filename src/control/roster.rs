@@ -447,6 +447,11 @@ impl Roster {
         self.owners.get(name).map(String::as_str)
     }
 
+    /// A backend was added by an owner that declares no set here.
+    pub(crate) fn note_owner(&mut self, name: &str, owner: &str) {
+        self.owners.insert(name.to_owned(), owner.to_owned());
+    }
+
     /// What the operator says of a backend.
     pub(crate) fn overlay_view(&self, name: &str) -> Option<Overlay> {
         self.kept.overlays.get(name).copied()

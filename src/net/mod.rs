@@ -7,7 +7,9 @@
 
 mod bind_error;
 pub(crate) mod descriptors;
+mod dns_sockets;
 mod echo;
+mod file_watch;
 mod heartbeat_link;
 mod heartbeat_listener;
 mod heartbeat_resolver;
@@ -27,7 +29,9 @@ mod verifier;
 
 pub use bind_error::{BindError, BindErrorKind};
 pub(crate) use descriptors::{DEFAULT_CONNECTIONS, allow_connections};
+pub(crate) use dns_sockets::{Arrived, DnsSockets, has_route};
 pub(crate) use echo::{allow_check, allow_echo};
+pub(crate) use file_watch::{FileWatch, FollowedFile, Look};
 pub use heartbeat_link::Reachability;
 pub(crate) use heartbeat_listener::HeartbeatListener;
 pub use heartbeat_sender::{HeartbeatSender, SenderHandle, Vitals};

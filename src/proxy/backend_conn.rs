@@ -89,6 +89,15 @@ impl<T: Transport> BackendConn<T> {
         matches!(self.state, BackendConnState::Connecting(_))
     }
 
+    /// Its backend has left the address it leads to: what it serves is finished, and it is not kept
+    /// after that.
+    pub(super) fn disown(&mut self) {
+        if let BackendConnState::Busy(_) = self.state {
+            // No backend has this id, so it is no member when the connection could be kept.
+            self.backend = BackendId::new(u16::MAX, u32::MAX - 1).of_pool(self.pool);
+        }
+    }
+
     /// Marks it established. Returns how long that took, the first time.
     pub(super) fn established(&mut self, now: Timestamp) -> Option<Duration> {
         let BackendConnState::Connecting(exchange) = self.state else {

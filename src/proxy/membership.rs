@@ -9,7 +9,7 @@ use super::network::Network;
 use super::{Message, Proxy};
 use crate::address::Address;
 use crate::error::Fault;
-use crate::pool::{Admitted, NewBackend, NotAdded, PoolId, State};
+use crate::pool::{Admitted, Moved, NewBackend, NotAdded, PoolId, Relocated, State};
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl<N: Network> Proxy<N> {
         if !self.traffic.pools.is_current(pool) {
             return Err(NotAdded::PoolLeaves);
         }
-        self.check_rules(pool, &backend)?;
+        self.check_rules(pool, &backend.address, &backend.addresses)?;
         let id = self.traffic.pools.get_mut(pool).admit(&backend, now)?;
         self.start_health_check(id, now);
         let backend = Arc::new(backend);
@@ -59,20 +59,67 @@ impl<N: Network> Proxy<N> {
     ///
     /// # Errors
     /// It may not.
-    pub(crate) fn check_rules(&self, pool: PoolId, backend: &NewBackend) -> Result<(), NotAdded> {
-        let address = || backend.address.clone();
+    pub(crate) fn check_rules(
+        &self,
+        pool: PoolId,
+        address: &str,
+        addresses: &[Address],
+    ) -> Result<(), NotAdded> {
+        let address = || address.to_owned();
         let is_own = |to: &Address| {
             let mut listeners = self.rules.listeners.iter();
             listeners.any(|listener| self.traffic.network.reaches(to, listener))
         };
-        if backend.addresses.iter().any(is_own) {
+        if addresses.iter().any(is_own) {
             return Err(NotAdded::OwnAddress(address()));
         }
         let is_unix = |to: &Address| matches!(to, Address::Unix(_));
-        if self.health_checks.pings(pool) && backend.addresses.iter().any(is_unix) {
+        if self.health_checks.pings(pool) && addresses.iter().any(is_unix) {
             return Err(NotAdded::CannotBePinged(address()));
         }
         Ok(())
+    }
+
+    /// Tells where a backend is now. Its exchanges finish where they are, and no connection to an
+    /// address that it has left is used again. Returns whether there is such a backend. For the
+    /// first worker.
+    ///
+    /// # Errors
+    /// It may not be there.
+    pub(crate) fn move_backend(&mut self, moved: Moved, now: Timestamp) -> Result<bool, NotAdded> {
+        let (pool, backend) = (moved.backend.pool(), moved.backend);
+        if !self.traffic.pools.is_current(pool) {
+            return Ok(false);
+        }
+        self.check_rules(pool, &moved.address, &moved.addresses)?;
+        if !self.moved(pool, &moved) {
+            return Ok(false);
+        }
+        self.health_checks.forget(backend);
+        self.start_health_check(backend, now);
+        self.traffic
+            .tell_others(pool, Message::Moved(pool, Arc::new(moved)));
+        Ok(true)
+    }
+
+    /// Does what follows in every worker from the move of a backend. Returns whether there is such
+    /// a backend.
+    pub(super) fn moved(&mut self, pool: PoolId, moved: &Moved) -> bool {
+        let left = match self.traffic.pools.get_mut(pool).move_backend(moved) {
+            Relocated::Unknown => return false,
+            Relocated::Stays => return true,
+            Relocated::Left(idle) => idle,
+        };
+        for conn in left {
+            self.traffic.close_backend(conn);
+        }
+        for conn in self.traffic.conns.backends.ids() {
+            let conn = self.traffic.conns.backends.get_mut(conn);
+            if let Some(conn) = conn.filter(|conn| conn.backend == moved.backend) {
+                conn.disown();
+            }
+        }
+        true
     }
 
     /// Does what follows in every worker from the removal of a backend.

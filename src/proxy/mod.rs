@@ -594,6 +594,11 @@ impl<N: Network> Proxy<N> {
                     pool.follow_admission(&admitted, now);
                 }
             }
+            Message::Moved(pool, moved) => {
+                if self.traffic.pools.holds(pool) {
+                    self.moved(pool, &moved);
+                }
+            }
             Message::LetGo(pool, backend) => {
                 self.traffic
                     .pools

@@ -5,9 +5,10 @@
 
 use super::NewStrategy;
 use crate::ids::ClientConnId;
-use crate::pool::{Admitted, PoolId, Signal, StateChange};
+use crate::pool::{Admitted, Moved, PoolId, Signal, StateChange};
 use crate::strategy::BackendId;
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// From the first worker to all others, or from another to the first.
@@ -31,6 +32,8 @@ pub enum Message {
     Added(PoolId, Admitted),
     /// To one: the credentials of a client's request have been verified.
     Verified(ClientConnId),
+    /// To the others: a backend is at other addresses.
+    Moved(PoolId, Arc<Moved>),
     /// To the first: a worker has let go of a backend that was removed.
     LetGo(PoolId, BackendId),
 }
@@ -64,6 +67,7 @@ impl Message {
                 | Self::Limited(..)
                 | Self::Steered(..)
                 | Self::Added(..)
+                | Self::Moved(..)
                 | Self::LetGo(..)
                 | Self::Verified(..)
                 | Self::Changed(..),

@@ -4,7 +4,7 @@
 //! next turn, which then does not wait for events.
 
 use super::event_loop::EventLoop;
-use super::mailbox::{Command, Inbox, WorkerMessage};
+use super::mailbox::{Command, Inbox, PoolRef, WorkerMessage};
 use super::report::{Question, WorkerReport, snapshot};
 use super::subscribers::Subscribers;
 use crate::net::LogWriter;
@@ -129,7 +129,15 @@ impl EventLoop {
             Command::SubscribeLimits(to) => subscribers.add_for_limits(to),
             Command::SubscribeStalls(to) => subscribers.add_for_stalls(to),
             Command::Add(pool, backend, reply) => {
-                let _ = reply.send(self.proxy.add_backend(pool, *backend, now));
+                let pool = match pool {
+                    PoolRef::Id(pool) => Some(pool),
+                    PoolRef::Name(name) => self.proxy.pool_id(&name),
+                };
+                let added = pool.map(|pool| self.proxy.add_backend(pool, *backend, now));
+                let _ = reply.send(added);
+            }
+            Command::Discovered(pool, change, reply) => {
+                let _ = reply.send(self.follow_discovery(pool, *change, now));
             }
             Command::Admin(backend, command, reply) => {
                 let id = self.proxy.execute(&backend, command, now);

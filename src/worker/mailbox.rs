@@ -8,6 +8,7 @@
 
 use super::reload::{Leftovers, ReloadAnswer, WorkerReload};
 use super::report::{Question, WorkerReport};
+use crate::discovery::{Change, Outcome};
 use crate::heartbeat::HeartbeatEvent;
 use crate::ids::PoolId;
 use crate::net::Accepted;
@@ -43,8 +44,6 @@ pub(crate) enum Command {
     /// Executes an admin command; replies with the id of the backend, if there is one. For the
     /// first.
     Admin(BackendRef, AdminCommand, Sender<Option<BackendId>>),
-    /// Adds a backend; replies with its id. For the first.
-    Add(PoolId, Box<NewBackend>, Sender<Result<BackendId, NotAdded>>),
     /// Goes on with another configuration; replies with what did not go as it should.
     Reload(Box<WorkerReload>, Sender<Vec<String>>),
     /// A reload has ended, which was asked for on this connection of the admin interface. For the
@@ -54,6 +53,21 @@ pub(crate) enum Command {
     CountExchanges(Vec<PoolId>, Sender<Vec<usize>>),
     /// Lets go of what nothing refers to any more.
     LetGo(Box<Leftovers>, Sender<()>),
+    /// Adds a backend to a pool; replies with its id. For the first.
+    Add(PoolRef, Box<NewBackend>, Sender<Added>),
+    /// Makes a change that discovery has planned, of the backend with this name; replies with what
+    /// became of it. For the first.
+    Discovered(PoolId, Box<Change>, Sender<Outcome>),
+}
+
+/// The id of an added backend, or the reason why it was not added; `None`: there is no such pool.
+pub(crate) type Added = Option<Result<BackendId, NotAdded>>;
+
+/// Names a pool.
+#[derive(Clone, Debug)]
+pub(crate) enum PoolRef {
+    Id(PoolId),
+    Name(String),
 }
 
 /// A message from one worker to another.

@@ -8,6 +8,7 @@ mod accept;
 mod address_space;
 mod admin;
 mod control;
+mod discovery;
 mod event_loop;
 mod heartbeats;
 mod mailbox;
@@ -20,7 +21,7 @@ mod subscribers;
 pub(crate) use address_space::AddressSpace;
 pub(crate) use admin::AdminParts;
 pub(crate) use event_loop::{EventLoop, Finished, LoopParts};
-pub(crate) use mailbox::{Command, Inbox, Mailbox, Untaken, WorkerMessage, mailbox};
+pub(crate) use mailbox::{Command, Inbox, Mailbox, PoolRef, Untaken, WorkerMessage, mailbox};
 pub(crate) use other_workers::OtherWorkers;
 pub(crate) use reload::{
     BackendChange, FirstReload, Leftovers, ReloadAnswer, ReloadRequest, ReloadSender, WorkerReload,

@@ -5,6 +5,7 @@
 
 use crate::address::Address;
 use crate::balancer::blueprint::{BoundListener, specs};
+use crate::balancer::discovery::is_followed;
 use crate::config::{AccessLogFormat, BackendSpec, PoolConfig};
 use crate::config::{Config, ConfigError, ConfigErrorKind, ListenerConfig, ListenerSpec};
 use crate::ids::PoolId;
@@ -69,6 +70,7 @@ pub(super) struct PoolDifference {
 /// What cannot change while lb runs: each of it.
 pub(super) fn plan(present: &Present<'_>, new: &mut Config) -> Result<Plan, Vec<ConfigError>> {
     let mut errors = fixed(present.config, new);
+    errors.extend(discovered(present.config, new));
     let mut plan = Plan::default();
     plan.pools_of(present, new);
     plan.listeners_of(present, new, &mut errors);
@@ -151,6 +153,41 @@ fn fixed(old: &Config, new: &Config) -> Vec<ConfigError> {
         let error = needs_upgrade("send-proxy", format!("of pool {}", pool.name()));
         error.with_kind(ConfigErrorKind::Conflict)
     }));
+    errors
+}
+
+/// Settings of discovery, which goes on as it began: of the process, and of each pool that has any.
+fn discovered(old: &Config, new: &Config) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    if old.dns != new.dns {
+        errors.push(needs_upgrade("nameservers", "with dns-hold"));
+    }
+    let followed = |config: &Config, pool: &PoolConfig| -> Vec<BackendSpec> {
+        let names = pool.backends().iter();
+        let names = names.filter(|it| is_followed(&config.dns, pool.discover, it));
+        names.cloned().collect()
+    };
+    let none = PoolConfig::empty();
+    let of = |config: &'_ Config, name: &str| -> PoolConfig {
+        let found = config.pools().iter().find(|it| it.name() == name);
+        found.unwrap_or(&none).clone()
+    };
+    let pools = old.pools().iter().chain(new.pools());
+    let mut names: Vec<_> = pools.map(PoolConfig::name).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let (was, is) = (of(old, name), of(new, name));
+        for (setting, is_same) in [
+            ("backends-file", was.backends_file == is.backends_file),
+            ("srv", was.services == is.services),
+            ("discover", followed(old, &was) == followed(new, &is)),
+        ] {
+            if !is_same {
+                errors.push(needs_upgrade(setting, format!("of pool {name}")));
+            }
+        }
+    }
     errors
 }
 

@@ -25,6 +25,9 @@ fn strategies_can_be_listed() {
 /// Every flag that has a default, and the default as the user would write it.
 const DEFAULTS: &[(&str, &str)] = &[
     ("strategy", "least-rt"),
+    ("discover", "first-address"),
+    ("nameservers", "those of /etc/resolv.conf"),
+    ("dns-hold", "forever"),
     ("hash-bound", "125"),
     ("listen", "127.0.0.1:8080"),
     ("mode", "http"),
@@ -115,6 +118,8 @@ fn only_optional_flags_lack_a_default() {
         [
             "config",
             "backends",
+            "backends-file",
+            "srv",
             "sticky",
             "sticky-secret",
             "heartbeat-listen",
@@ -126,6 +131,7 @@ fn only_optional_flags_lack_a_default() {
             "admin",
             "admin-token-file",
             "state",
+            "pid-file",
             "quiet"
         ]
     );

@@ -32,6 +32,7 @@ pub(crate) fn start(balancer: &mut Balancer) -> io::Result<JoinHandle<()>> {
     let (changes, stalls) = (balancer.events(), balancer.stalls());
     let limits = balancer.limit_changes();
     let access_log = balancer.access_log_events();
+    let discovery = balancer.discovery_events();
     let run = move || {
         let mut lines = Lines::start();
         let mut pace = Pace::default();
@@ -50,12 +51,14 @@ pub(crate) fn start(balancer: &mut Balancer) -> io::Result<JoinHandle<()>> {
                 lines.write_all(limits.try_iter().map(|change| change.to_string()));
                 lines.write_all(access_log.try_iter().map(|event| event.to_string()));
                 lines.write_all(refused.try_iter().map(|one| format!("warning: {one}")));
+                lines.write_all(discovery.try_iter().map(|event| event.to_string()));
             }
         }
         lines.write_all(pace.left_out());
         lines.write_all(stalled(stalls.try_iter()));
         lines.write_all(limits.try_iter().map(|change| change.to_string()));
         lines.write_all(access_log.try_iter().map(|event| event.to_string()));
+        lines.write_all(discovery.try_iter().map(|event| event.to_string()));
     };
     thread::Builder::new()
         .name("lb-events".to_owned())

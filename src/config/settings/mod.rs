@@ -16,7 +16,7 @@ pub use value::Value;
 
 use super::draft::Draft;
 use super::{
-    ConfigError, admin, ejection, forward, health, heartbeats, limits, output, pool, timeouts,
+    ConfigError, admin, dns, ejection, forward, health, heartbeats, limits, output, pool, timeouts,
     traffic,
 };
 use std::borrow::Cow;
@@ -64,8 +64,9 @@ pub enum Scope {
 }
 
 /// The groups, in the order of the help page.
-static GROUPS: [&[Setting]; 11] = [
+static GROUPS: [&[Setting]; 12] = [
     pool::PoolSettings::SETTINGS,
+    dns::Dns::SETTINGS,
     traffic::TrafficSettings::SETTINGS,
     health::Health::SETTINGS,
     ejection::EjectionPolicy::SETTINGS,

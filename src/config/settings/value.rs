@@ -2,10 +2,10 @@
 
 use crate::address::Network;
 use crate::config::{
-    AccessLogFormat, BackendLimit, BackendSpec, CheckKind, ConfigError, FileMode, ForwardedFor,
-    HumanDuration, ListenerSpec, LoadBound, Mode, ProxyVersion, SameSite, SecureAttribute,
-    StrategySpec, Workers, parse_forwarded_for, parse_load_bound, parse_number,
-    parse_proxy_version, parse_strategy, parse_switch,
+    AccessLogFormat, BackendLimit, BackendSpec, CheckKind, ConfigError, Discover, FileMode,
+    ForwardedFor, HumanDuration, ListenerSpec, LoadBound, Mode, Nameserver, ProxyVersion, SameSite,
+    SecureAttribute, ServiceName, StrategySpec, Workers, parse_forwarded_for, parse_load_bound,
+    parse_number, parse_proxy_version, parse_strategy, parse_switch,
 };
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -77,6 +77,9 @@ values! {
     SameSite: str::parse, |same_site| Some(same_site.name().to_owned());
     FileMode: FileMode::parse, |mode| Some(format!("{:03o}", mode.bits()));
     BackendLimit: str::parse, |limit| Some(limit.to_string());
+    Discover: str::parse, |it| Some(it.name().to_owned());
+    Nameserver: str::parse, |it| Some(it.to_string());
+    ServiceName: str::parse, |it| Some(it.to_string());
     BackendSpec: str::parse, |spec| Some(spec.to_string());
     ListenerSpec: str::parse, |spec| Some(spec.to_string());
 }

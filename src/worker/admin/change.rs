@@ -110,7 +110,10 @@ impl EventLoop {
                 continue;
             };
             count += 1;
-            if let Err(reason) = self.proxy.check_rules(pool, backend) {
+            if let Err(reason) = self
+                .proxy
+                .check_rules(pool, &backend.address, &backend.addresses)
+            {
                 let message = format!("{}: {reason}", backend.name);
                 return Err(crate::control::route::invalid(message));
             }

@@ -75,6 +75,13 @@ impl Admin {
         }
     }
 
+    /// Notes that discovery has added a backend.
+    pub(in crate::worker) fn note_owner(&mut self, pool: PoolId, name: &str, owner: &str) {
+        if let Some(roster) = self.roster_mut(pool) {
+            roster.note_owner(name, owner);
+        }
+    }
+
     /// Notes a command of the library's handle, which is the operator's word too.
     pub(in crate::worker) fn note_command(
         &mut self,

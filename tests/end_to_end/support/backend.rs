@@ -29,7 +29,11 @@ impl Backend {
     /// Runs `script` for each connection, on a thread of its own, with the number of the
     /// connection, from 0 up; when it returns, the connection is closed.
     pub(crate) fn start(script: impl Fn(Wire, usize) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self::start_at("127.0.0.1:0", script)
+    }
+
+    fn start_at(at: &str, script: impl Fn(Wire, usize) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(at).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared::default());
         let acceptor = thread::spawn({
@@ -43,15 +47,14 @@ impl Backend {
         }
     }
 
+    /// As [`echo`](Self::echo), at this address.
+    pub(crate) fn echo_at(at: &str) -> Self {
+        Self::start_at(at, answered(echo))
+    }
+
     /// Responds to each request with the bytes that `answer` makes of it.
     pub(crate) fn answering(answer: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        Self::start(move |mut wire, _| {
-            while let Some(request) = wire.read_request() {
-                if wire.try_send(&answer(&request)).is_err() {
-                    return;
-                }
-            }
-        })
+        Self::start(answered(answer))
     }
 
     /// Responds to each request with `200`, its own method and target as the body, a space between
@@ -106,6 +109,19 @@ impl Backend {
     /// Number of times `text` arrived, on all connections.
     pub(crate) fn times_received(&self, text: &str) -> usize {
         self.received_text().matches(text).count()
+    }
+}
+
+/// The script of a server that responds to each request.
+fn answered(
+    answer: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static,
+) -> impl Fn(Wire, usize) + Send + Sync + 'static {
+    move |mut wire, _| {
+        while let Some(request) = wire.read_request() {
+            if wire.try_send(&answer(&request)).is_err() {
+                return;
+            }
+        }
     }
 }
 

@@ -1,0 +1,69 @@
+//! Backends that are found at other addresses while exchanges are under way.
+//!
+//! The backend stays who it is: its name, counters, state and exchanges. New connections go to the
+//! new addresses. If the address in use is not among them, no connection to it is used again.
+
+use super::{Backends, Pool};
+use crate::address::Address;
+use crate::ids::BackendConnId;
+use crate::strategy::BackendId;
+
+/// The addresses at which a backend is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The backend.
+    pub backend: BackendId,
+    /// Its address as people write it.
+    pub address: String,
+    /// Its addresses: at least one. All are tried.
+    pub addresses: Vec<Address>,
+}
+
+/// What a move means for the connections of a backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Relocated {
+    /// There is no such backend.
+    Unknown,
+    /// The address in use is still one of its own.
+    Stays,
+    /// It has left that address: idle connections are to be closed, these.
+    Left(Vec<BackendConnId>),
+}
+
+impl Pool {
+    /// Gives a backend other addresses. The one in use stays first, if it is among them.
+    pub(crate) fn move_backend(&mut self, moved: &Moved) -> Relocated {
+        let Moved {
+            backend,
+            address,
+            addresses,
+        } = moved;
+        if !self.backends.readdress(*backend, address) {
+            return Relocated::Unknown;
+        }
+        let preferred = usize::from(self.connect.preferred(*backend));
+        let in_use = self.connect.addresses(*backend).get(preferred);
+        let place = in_use.and_then(|in_use| addresses.iter().position(|it| it == in_use));
+        self.connect.place(*backend, addresses.clone());
+        match place {
+            Some(place) => {
+                self.connect.prefer(*backend, place);
+                Relocated::Stays
+            }
+            None => Relocated::Left(self.idle.of(*backend)),
+        }
+    }
+}
+
+impl Backends {
+    /// Notes the address of a backend as people write it. Returns whether there is such a backend.
+    fn readdress(&mut self, backend: BackendId, address: &str) -> bool {
+        if !self.is_live(backend) {
+            return false;
+        }
+        if let Some(known) = self.members.backends.get_mut(backend.slot()) {
+            address.clone_into(&mut known.address);
+        }
+        true
+    }
+}
