@@ -136,11 +136,14 @@ impl Turn<'_> {
                 it.failing_since.is_none() && asked_at.is_none_or(|at| at < since)
             })
         });
-        let unheard_lb = self
-            .fleet
-            .lbs
-            .values()
-            .any(|lb| lb.trouble.is_none() && lb.answered.is_none_or(|at| at < since));
+        // An lb is asked about pools alone: without any there is nothing to wait for.
+        let has_pools = self.fleet.specs.values().any(|spec| spec.pool.is_some());
+        let unheard_lb = has_pools
+            && self
+                .fleet
+                .lbs
+                .values()
+                .any(|lb| lb.trouble.is_none() && lb.answered.is_none_or(|at| at < since));
         if early || unheard_provider || unheard_lb {
             let why = if early {
                 "the controller just started or stood still"

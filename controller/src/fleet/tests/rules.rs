@@ -1,11 +1,15 @@
 //! One rule at a time, in a world without faults.
 
+use super::super::id::{FleetId, LbName};
+use super::super::input::{Input, Listing};
 use super::super::operate::{Command, Refusal};
 use super::super::server::{Cause, Phase, State};
+use super::super::time::{Moment, Seen};
+use super::super::{Fleet, Stored};
 use super::service;
 use super::world::World;
 use crate::scale::Policy;
-use crate::spec::{Check, Mode};
+use crate::spec::{Check, Mode, ProviderKind};
 use crate::store::Store;
 use std::time::Duration;
 
@@ -483,4 +487,29 @@ fn servers_that_an_lb_was_not_allowed_to_lose_are_not_ended() {
     world.run(seconds(30));
     assert_eq!(world.units.len(), 4, "{}", world.history());
     assert_eq!(world.cut, 0);
+}
+
+#[test]
+fn an_lb_without_a_pool_is_not_waited_for() {
+    let mut spec = service("web", 0, 0, 1);
+    spec.pool = None;
+    let stored = Stored::empty(FleetId::new("f1ee7"));
+    let mut fleet = Fleet::load(stored, [spec], [LbName::new("lb")], Moment(1_000));
+    let mut held = Vec::new();
+    for second in 1..=20 {
+        let now = Moment(second * 1_000);
+        let listing = Listing {
+            items: Vec::new(),
+            complete: true,
+            proof: 1,
+        };
+        let listed = Input::Listed {
+            provider: ProviderKind::Process,
+            listing: Seen::new(listing, now),
+        };
+        let _ = fleet.step(now, [listed]);
+        held.push(!fleet.holds_view().is_empty());
+    }
+    assert!(held[5], "it observes first");
+    assert!(!held[19], "{:?}", fleet.holds_view());
 }
