@@ -157,3 +157,38 @@ fn what_cannot_change_is_told_at_once() {
         ]
     );
 }
+
+#[test]
+fn what_is_discovered_cannot_change() {
+    let old = config(
+        vec![listener("127.0.0.1:80", 0)],
+        vec![pool("a", &["web.example:80"]), pool("b", &["1.1.1.1:1"])],
+    );
+    // A name that is one backend is the reload's business.
+    let mut new = old.clone();
+    new.pools_mut()[0] = pool("a", &["other.example:80"]);
+    assert!(planned(&old, &mut new).is_ok());
+    let mut new = old.clone();
+    new.pools_mut()[0].discover = crate::config::Discover::AllAddresses;
+    new.pools_mut()[1].backends_file = Some("list.json".into());
+    new.pools_mut()[1].services = vec!["_http._tcp.example".parse().unwrap()];
+    let end = "cannot change while lb runs; needs an upgrade: send SIGUSR2, or restart lb";
+    let of = |setting: &str, pool: &str| format!("--{setting} 'of pool {pool}': {end}");
+    let expected = [
+        of("discover", "a"),
+        of("backends-file", "b"),
+        of("srv", "b"),
+    ];
+    assert_eq!(planned(&old, &mut new).unwrap_err(), expected);
+    // A pool that has some does not go either: its number could be another's.
+    let mut less = config(
+        vec![listener("127.0.0.1:80", 0)],
+        vec![pool("a", &["web.example:80"])],
+    );
+    let errors = planned(&new, &mut less).unwrap_err();
+    assert_eq!(errors, expected);
+    let mut new = old.clone();
+    new.dns.hold = Some(std::time::Duration::from_secs(1));
+    let expected = [format!("--nameservers 'with dns-hold': {end}")];
+    assert_eq!(planned(&old, &mut new).unwrap_err(), expected);
+}
