@@ -5,12 +5,13 @@
 #
 # peers: a foreign gRPC peer both ways, in under two minutes once all is built. faults: a thousand
 # seeds of random faults, a crash at every named place of the real binary, and a thousand agents.
-# Both by default.
+# Both by default. LB_CONTROLLER_BINS is the folder of programs that are built already.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
 
 work=$(mktemp -d)
+bins=${LB_CONTROLLER_BINS:-${CARGO_TARGET_DIR:-target}/debug}
 controller=
 agent=
 
@@ -120,7 +121,7 @@ host=127.0.2.\$((\$2 - $ports + 1))
 exec "$work/venv/bin/python" "$work/compat.py" serve $compat "\$1" "\$host" $agent_port "\$2" "$work/load"
 SH
     chmod +x "$work/start"
-    target/debug/lb-controller run "$work/fleet.toml" >"$work/controller.log" 2>&1 &
+    "$bins/lb-controller" run "$work/fleet.toml" >"$work/controller.log" 2>&1 &
     controller=$!
     wait_for 20 'one serves' serves 1
     "$work/venv/bin/python" "$work/compat.py" strangers "$compat"
@@ -147,7 +148,7 @@ watched() {
     local port monitor
     port=$(free_ports 2)
     monitor=127.0.0.1:$port
-    target/debug/lb-agent --compat-listen "127.0.2.99:$((port + 1))" --announce "$monitor" \
+    "$bins/lb-agent" --compat-listen "127.0.2.99:$((port + 1))" --announce "$monitor" \
         --name i-0123 --load slider >"$work/agent.log" 2>&1 &
     agent=$!
     timeout 60 "$work/venv/bin/python" "$work/compat.py" monitor "$monitor" "$((port + 1))" || {
@@ -161,7 +162,9 @@ peers() {
     cp controller/tests/peers/compat.py "$work"
     (cd controller/proto && "$work/venv/bin/python" -m grpc_tools.protoc -I. --python_out="$work" \
         --grpc_python_out="$work" s1_heartbeat.proto s1_connection.proto)
-    cargo build --quiet --locked --package lb-controller --bins
+    if [[ -z ${LB_CONTROLLER_BINS:-} ]]; then
+        cargo build --quiet --locked --package lb-controller --bins
+    fi
     watched
     compatible
 }
