@@ -8,7 +8,7 @@
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use lb::internal::http::{
     ConnectionOption, Forward, ForwardOptions, ForwardPolicy, HeadLimits, HeadParser, Method,
-    Parsed, RequestHead, ResponseHead, ResponseRewrite,
+    Parsed, Peer, RequestHead, ResponseHead, ResponseRewrite,
 };
 use std::hint::black_box;
 
@@ -63,7 +63,7 @@ fn requests(criterion: &mut Criterion) {
     let forward = Forward {
         policy: &policy,
         client_ip: b"192.0.2.7",
-        is_trusted: false,
+        peer: Peer::Client,
         request_id: None,
         host: None,
     };

@@ -160,7 +160,6 @@ impl<'a> Session<'a> {
         let pool_limits = PoolLimits::new(&limits, &timeouts);
         let listener = Listener {
             mode: Mode::Http,
-            trusted_proxies: Vec::new(),
             accepts_proxy: false,
             forward: ForwardPolicy::new(ForwardOptions::default(), "http", 8080),
             timeouts,

@@ -59,7 +59,6 @@ impl Case {
         let pool_limits = PoolLimits::new(&limits, &timeouts);
         let listener = Listener {
             mode: Mode::Http,
-            trusted_proxies: Vec::new(),
             accepts_proxy: false,
             forward: ForwardPolicy::new(ForwardOptions::default(), "http", 8080),
             timeouts,

@@ -5,7 +5,7 @@ use crate::strict::{self, Framing, Read};
 use crate::{corpus, mutate};
 use lb::error::Refusal;
 use lb::internal::http::{
-    BodyLength, Forward, ForwardPolicy, HeadLimits, HeadParser, Method, Parsed, RequestHead,
+    BodyLength, Forward, ForwardPolicy, HeadLimits, HeadParser, Method, Parsed, Peer, RequestHead,
     ResponseHead, ResponseRewrite,
 };
 
@@ -71,7 +71,7 @@ fn rewrite_request(parser: &mut HeadParser, input: &[u8]) {
     let forward = Forward {
         policy: &policy,
         client_ip: b"192.0.2.7",
-        is_trusted: false,
+        peer: Peer::Client,
         request_id: Some(b"id"),
         host: None,
     };

@@ -158,8 +158,9 @@ impl Blueprint {
         proxy::Listener {
             mode: config.mode,
             accepts_proxy: spec.accepts_proxy,
-            trusted_proxies: config.trusted_proxies.clone(),
-            forward: self.forward_policy(config.forward, bound),
+            forward: self
+                .forward_policy(config.forward, bound)
+                .with_trusted_proxies(config.trusted_proxies.clone()),
             timeouts: self.timeouts(config, config.pool),
             limits: config
                 .limits()

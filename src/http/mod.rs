@@ -76,7 +76,7 @@ pub(crate) use authority::is_authority;
 pub use error::{BadChunk, BadResponse};
 pub use forward::{
     ClientIp, ConnectionOption, DateLine, Forward, ForwardOptions, ForwardPolicy, ForwardedFor,
-    LoopToken, Reframe, ResponseRewrite,
+    LoopToken, Peer, Reframe, ResponseRewrite,
 };
 pub use h1::{
     Body, ChunkHead, ChunkedDecoder, ChunkedEncoder, FixedReply, HeadEdit, HeadParser, LocalReply,

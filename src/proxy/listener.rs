@@ -7,11 +7,10 @@
 //! proxy is made on one thread and run on another.
 
 use super::routes::Routes;
-use crate::address::{ClientAddress, Network};
+use crate::address::ClientAddress;
 use crate::config::{Limits, Mode, Timeouts};
 use crate::http::ForwardPolicy;
 use crate::pool::PoolId;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The settings of the client connections of one listener.
@@ -21,9 +20,8 @@ pub struct Listener {
     pub mode: Mode,
     /// True if each connection begins with a PROXY header.
     pub accepts_proxy: bool,
-    /// Networks of proxies in front whose PROXY and forwarding fields are trusted.
-    pub trusted_proxies: Vec<Network>,
-    /// The header fields that tell backends about the client.
+    /// The header fields that tell backends about the client, and the proxies in front whose PROXY
+    /// and forwarding fields are trusted.
     pub forward: ForwardPolicy,
     /// Time limits.
     pub timeouts: Timeouts,
@@ -50,21 +48,14 @@ impl Listener {
         }
     }
 
-    /// Returns whether `ip` is that of a trusted proxy.
-    pub(super) fn trusts(&self, ip: IpAddr) -> bool {
-        self.trusted_proxies
-            .iter()
-            .any(|network| network.contains(ip))
-    }
-
     /// Returns whether the forwarding fields of a request from `peer` are believed.
     pub(super) fn believes_fields(&self, peer: ClientAddress) -> bool {
-        !self.trusted_proxies.is_empty() && peer.ip().is_some_and(|ip| self.trusts(ip))
+        peer.ip().is_some_and(|ip| self.forward.trusts(ip))
     }
 
     /// Returns whether the addresses in a PROXY header from `peer` are believed: of every peer if
     /// no trusted ones are named. A peer on a UNIX socket is of this machine.
     pub(super) fn believes_proxy_header(&self, peer: ClientAddress) -> bool {
-        self.trusted_proxies.is_empty() || peer.ip().is_none_or(|ip| self.trusts(ip))
+        !self.forward.has_trusted_proxies() || peer.ip().is_none_or(|ip| self.forward.trusts(ip))
     }
 }

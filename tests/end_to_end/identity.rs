@@ -159,6 +159,35 @@ fn trusted_proxies_are_believed_and_carried_on() {
     );
 }
 
+/// A backend must not read in one field what another denies.
+#[test]
+fn what_a_trusted_proxy_says_in_forwarded_alone_is_in_all_fields() {
+    const CLAIM: &str = "Forwarded: for=203.0.113.9;proto=https;host=shop.example\r\n";
+    for (trusted, chain, host, proto) in [
+        (
+            "127.0.0.0/8",
+            "203.0.113.9, 127.0.0.1",
+            "shop.example",
+            "https",
+        ),
+        ("10.0.0.0/8", "127.0.0.1", "x", "http"),
+    ] {
+        let lines = forwarded(&["--trusted-proxies", trusted], CLAIM);
+        for line in [
+            CLAIM.trim_end().to_owned(),
+            format!("X-Forwarded-For: {chain}"),
+            format!("X-Forwarded-Host: {host}"),
+            format!("X-Forwarded-Proto: {proto}"),
+        ] {
+            assert!(lines.contains(&line), "{line} of {trusted}: {lines:?}");
+        }
+        let protos = lines
+            .iter()
+            .filter(|line| line.starts_with("X-Forwarded-Proto"));
+        assert_eq!(protos.count(), 1, "{lines:?}");
+    }
+}
+
 #[test]
 fn log_names_the_client_that_a_trusted_proxy_names() {
     let backend = Backend::echo();
@@ -167,9 +196,14 @@ fn log_names_the_client_that_a_trusted_proxy_names() {
     let mut lb = Lb::spawn(command.stdout(Stdio::piped()));
     let mut log = BufReader::new(lb.stdout.take().unwrap()).lines();
     let mut client = lb.connect();
-    client.get_with("/", "X-Forwarded-For: 1.1.1.1, 203.0.113.9\r\n");
-    let line = log.next().unwrap().unwrap();
-    assert!(line.contains("203.0.113.9:0"), "{line}");
+    for fields in [
+        "X-Forwarded-For: 1.1.1.1, 203.0.113.9\r\n",
+        "Forwarded: for=1.1.1.1, for=203.0.113.9;proto=https\r\n",
+    ] {
+        client.get_with("/", fields);
+        let line = log.next().unwrap().unwrap();
+        assert!(line.contains("203.0.113.9:0"), "{line}");
+    }
     client.get("/");
     let line = log.next().unwrap().unwrap();
     assert!(line.contains("127.0.0.1:"), "{line}");

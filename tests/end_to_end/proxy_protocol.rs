@@ -42,6 +42,43 @@ fn header_names_the_client_in_one_piece_or_many() {
     }
 }
 
+/// The extension about TLS is believed of the peers whose addresses are, and of no others.
+#[test]
+fn client_that_came_by_tls_came_by_https() {
+    let with_tls = |flags: u8| {
+        let mut header = V2.to_vec();
+        header[15] += 8;
+        header.extend([0x20, 0, 5, flags, 0, 0, 0, 0]);
+        header
+    };
+    for (trusted, header, is_https) in [
+        (&[][..], with_tls(1), true),
+        (&["--trusted-proxies", "127.0.0.0/8"], with_tls(5), true),
+        (&["--trusted-proxies", "10.0.0.0/8"], with_tls(1), false),
+        (&[], with_tls(2), false),
+        (&[], V2.to_vec(), false),
+    ] {
+        let backend = Backend::echo();
+        let args = [&["--sticky", "lb"], trusted].concat();
+        let lb = behind_a_proxy(backend.address, &args);
+        let mut client = lb.connect();
+        client.send([&header[..], GET].concat());
+        let response = client.receive();
+        let cookie = response.field("set-cookie").expect("a cookie");
+        assert_eq!(
+            cookie.contains("; Secure"),
+            is_https,
+            "{trusted:?} {cookie}"
+        );
+        // Of the connection, so of every request.
+        client.get("/again");
+        let proto = if is_https { "https" } else { "http" };
+        let line = format!("X-Forwarded-Proto: {proto}\r\n");
+        assert_eq!(backend.times_received(&line), 2, "{trusted:?} {header:?}");
+        assert_eq!(backend.times_received("X-Forwarded-Proto: "), 2);
+    }
+}
+
 #[test]
 fn client_without_a_required_header_is_closed() {
     let backend = Backend::echo();

@@ -175,19 +175,24 @@ fn redirects_and_fixed_responses_are_made_here() {
 #[test]
 fn a_redirect_keeps_the_scheme_that_a_trusted_proxy_names() {
     let routes = "[[route]]\nhost = \"old.example\"\nredirect = \"{scheme}://new.example{path}\"\n";
-    let request = "GET /x HTTP/1.1\r\nHost: old.example\r\nX-Forwarded-Proto: https\r\n\r\n";
-    for (trusted, expected) in [
-        ("trusted-proxies = \"127.0.0.0/8\"", "https://new.example/x"),
-        ("trusted-proxies = \"10.0.0.0/8\"", "http://new.example/x"),
-        ("", "http://new.example/x"),
+    for field in [
+        "X-Forwarded-Proto: https",
+        "Forwarded: for=192.0.2.7;proto=https",
     ] {
-        let site = Site::new(&format!("pool = \"web\"\n{trusted}"), routes);
-        let mut client = site.lb.connect();
-        client.send(request);
-        assert_eq!(
-            client.receive().field("location"),
-            Some(expected),
-            "{trusted}"
-        );
+        let request = format!("GET /x HTTP/1.1\r\nHost: old.example\r\n{field}\r\n\r\n");
+        for (trusted, expected) in [
+            ("trusted-proxies = \"127.0.0.0/8\"", "https://new.example/x"),
+            ("trusted-proxies = \"10.0.0.0/8\"", "http://new.example/x"),
+            ("", "http://new.example/x"),
+        ] {
+            let site = Site::new(&format!("pool = \"web\"\n{trusted}"), routes);
+            let mut client = site.lb.connect();
+            client.send(&request);
+            assert_eq!(
+                client.receive().field("location"),
+                Some(expected),
+                "{trusted} {field}"
+            );
+        }
     }
 }

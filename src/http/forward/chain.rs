@@ -3,6 +3,7 @@
 //! Any client can write these fields, so only the part is believed that trusted proxies have added:
 //! read from the end, up to and including the first address that is not trusted.
 
+use crate::http::authority::is_authority;
 use crate::http::fields::{FieldKind, FieldTable};
 use crate::http::syntax::{members, trim};
 use std::net::IpAddr;
@@ -13,54 +14,101 @@ pub(in crate::http) fn client(
     input: &[u8],
     is_trusted: impl Fn(IpAddr) -> bool,
 ) -> Option<IpAddr> {
-    let is_listed = fields.has(FieldKind::XForwardedFor);
-    let kind = match is_listed {
+    chain(fields, input, is_trusted).last()
+}
+
+/// The addresses that trusted proxies vouch for, the nearest first and the client last. To be asked
+/// only of requests from a trusted proxy, as all below.
+pub(in crate::http) fn chain<'i>(
+    fields: &'i FieldTable,
+    input: &'i [u8],
+    is_trusted: impl Fn(IpAddr) -> bool + 'i,
+) -> impl Iterator<Item = IpAddr> + 'i {
+    let kind = match fields.has(FieldKind::XForwardedFor) {
         true => FieldKind::XForwardedFor,
         false => FieldKind::Forwarded,
     };
-    let mut client = None;
-    for value in fields.values(kind, input).rev() {
-        for member in members(value).rev() {
-            let node = if is_listed {
-                Some(member)
-            } else {
-                node(member)
+    // After one that is obfuscated or malformed there is none.
+    vouched(kind, fields, input, is_trusted).filter_map(|hop| hop.address)
+}
+
+/// Returns whether the client came by https; `None` if nothing is said of it.
+///
+/// Of `X-Forwarded-Proto` the first member counts: few proxies make a list of it. Of `Forwarded` it
+/// is the element farthest away that has been vouched for, as any client can send one.
+pub(in crate::http) fn is_https(
+    fields: &FieldTable,
+    input: &[u8],
+    is_trusted: impl Fn(IpAddr) -> bool,
+) -> Option<bool> {
+    let proto = match fields.values(FieldKind::XForwardedProto, input).next() {
+        Some(value) => members(value).next(),
+        None => farthest(b"proto=", fields, input, is_trusted),
+    };
+    proto.map(|proto| unquoted(proto).eq_ignore_ascii_case(b"https"))
+}
+
+/// The host that the client asked for, if `Forwarded` says so in a form that can be passed on.
+pub(in crate::http) fn host<'i>(
+    fields: &'i FieldTable,
+    input: &'i [u8],
+    is_trusted: impl Fn(IpAddr) -> bool + 'i,
+) -> Option<&'i [u8]> {
+    let host = farthest(b"host=", fields, input, is_trusted).map(unquoted);
+    host.filter(|host| is_authority(host))
+}
+
+/// One member of a list of proxies.
+struct Hop<'i> {
+    member: &'i [u8],
+    /// The peer of the proxy that added it.
+    address: Option<IpAddr>,
+}
+
+/// The members of the lists of `kind` that trusted proxies have added, the nearest first.
+fn vouched<'i>(
+    kind: FieldKind,
+    fields: &'i FieldTable,
+    input: &'i [u8],
+    is_trusted: impl Fn(IpAddr) -> bool + 'i,
+) -> impl Iterator<Item = Hop<'i>> + 'i {
+    let values = fields.values(kind, input).rev();
+    let mut is_vouched = true;
+    let hops = values
+        .flat_map(|value| members(value).rev())
+        .map(move |member| {
+            let node = match kind {
+                FieldKind::Forwarded => parameter(member, b"for="),
+                _ => Some(member),
             };
-            let Some(ip) = node.and_then(address) else {
-                // Obfuscated or malformed: what is before it has been vouched for by nothing.
-                return client;
-            };
-            client = Some(ip);
-            if !is_trusted(ip) {
-                return client;
+            Hop {
+                member,
+                address: node.and_then(address),
             }
-        }
-    }
-    client
+        });
+    hops.take_while(move |hop| {
+        // What an untrusted, obfuscated or malformed node has written is vouched for by nothing.
+        std::mem::replace(&mut is_vouched, hop.address.is_some_and(&is_trusted))
+    })
 }
 
-/// Returns whether the first proxy says that the client came by https. To be asked only of requests
-/// from a trusted proxy.
-pub(in crate::http) fn is_https(fields: &FieldTable, input: &[u8]) -> bool {
-    let first = |kind| {
-        let value = fields.values(kind, input).next()?;
-        members(value).next()
-    };
-    let proto = match first(FieldKind::XForwardedProto) {
-        Some(proto) => Some(proto),
-        None => first(FieldKind::Forwarded).and_then(|element| parameter(element, b"proto=")),
-    };
-    let is_quote = |byte: &u8| *byte == b'"';
-    let proto = proto.map(|proto| match proto {
-        [b'"', inner @ .., b'"'] if !inner.iter().any(is_quote) => inner,
+/// The value of a parameter of `Forwarded` in the farthest element that is vouched for and has it.
+fn farthest<'i>(
+    name: &[u8],
+    fields: &'i FieldTable,
+    input: &'i [u8],
+    is_trusted: impl Fn(IpAddr) -> bool + 'i,
+) -> Option<&'i [u8]> {
+    let hops = vouched(FieldKind::Forwarded, fields, input, is_trusted);
+    hops.filter_map(|hop| parameter(hop.member, name)).last()
+}
+
+/// The text of a token or of a quoted string without escapes.
+fn unquoted(value: &[u8]) -> &[u8] {
+    match value {
+        [b'"', inner @ .., b'"'] if !inner.contains(&b'"') => inner,
         bare => bare,
-    });
-    proto.is_some_and(|proto| proto.eq_ignore_ascii_case(b"https"))
-}
-
-/// The value of `for` in one element of `Forwarded`.
-fn node(element: &[u8]) -> Option<&[u8]> {
-    parameter(element, b"for=")
+    }
 }
 
 /// The value of a parameter of one element of `Forwarded`, `name` ending with the equals sign.

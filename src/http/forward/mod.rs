@@ -9,19 +9,23 @@ mod chain;
 mod client_ip;
 mod connection;
 mod date;
+mod peer;
 mod response;
 
-pub(in crate::http) use chain::{client, is_https};
+pub(in crate::http) use chain::{chain, client, host, is_https};
 pub use client_ip::ClientIp;
 pub(in crate::http) use client_ip::NO_ADDRESS;
 pub use connection::ConnectionOption;
 pub use date::DateLine;
+pub use peer::Peer;
 pub(in crate::http) use response::HOP_BY_HOP;
 pub use response::{Reframe, ResponseRewrite};
 
+use crate::address::Network;
 use crate::http::fields::write::write_field;
-use crate::http::fields::{FieldKind, KindSet};
+use crate::http::fields::{FieldKind, FieldTable, KindSet};
 use crate::http::syntax::{members, trim};
+use std::net::IpAddr;
 
 /// Ways of passing on the client's address to the backend in `X-Forwarded-For`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -85,6 +89,7 @@ pub struct ForwardPolicy {
     pub(in crate::http) dropped: KindSet,
     pub(in crate::http) port: u16,
     pub(in crate::http) loop_token: Option<LoopToken>,
+    trusted_proxies: Vec<Network>,
 }
 
 impl ForwardPolicy {
@@ -99,7 +104,37 @@ impl ForwardPolicy {
             dropped: dropped(options),
             port,
             loop_token: None,
+            trusted_proxies: Vec::new(),
         }
+    }
+
+    /// The same policy, which believes the forwarding fields of proxies in these networks.
+    #[must_use]
+    pub fn with_trusted_proxies(mut self, networks: Vec<Network>) -> Self {
+        self.trusted_proxies = networks;
+        self
+    }
+
+    /// Returns whether it trusts any proxy.
+    #[must_use]
+    pub const fn has_trusted_proxies(&self) -> bool {
+        !self.trusted_proxies.is_empty()
+    }
+
+    /// Returns whether `ip` is that of a trusted proxy.
+    #[must_use]
+    pub fn trusts(&self, ip: IpAddr) -> bool {
+        let mut networks = self.trusted_proxies.iter();
+        networks.any(|network| network.contains(ip))
+    }
+
+    /// Returns whether the client of a request from `peer` came by https.
+    pub(in crate::http) fn is_https(&self, peer: Peer, fields: &FieldTable, input: &[u8]) -> bool {
+        let told = match peer.is_trusted_proxy() {
+            true => is_https(fields, input, |ip| self.trusts(ip)),
+            false => None,
+        };
+        told.unwrap_or(peer.is_tls() || self.proto == "https")
     }
 }
 
@@ -216,9 +251,8 @@ pub struct Forward<'a> {
     pub client_ip: &'a [u8],
     /// The `X-Request-Id` of a request that comes without.
     pub request_id: Option<&'a [u8]>,
-    /// True if the request came from a trusted proxy: what it says of its client is kept, and said
-    /// only where it is missing.
-    pub is_trusted: bool,
+    /// Decides which fields about the client are believed.
+    pub peer: Peer,
     /// The `Host` for the backend, instead of the client's.
     pub host: Option<&'a [u8]>,
 }

@@ -15,7 +15,7 @@
 use crate::error::Refusal;
 use crate::http::error::{BadResponse, ParseError};
 use crate::http::fields::{self, FieldKind, FieldTable};
-use crate::http::forward::{self, Forward, ForwardPolicy, ResponseRewrite};
+use crate::http::forward::{self, Forward, ForwardPolicy, Peer, ResponseRewrite};
 use crate::http::h1::repair::{Repair, repair};
 use crate::http::h1::scan::{StartLine, first_flaw};
 use crate::http::h1::write;
@@ -216,11 +216,10 @@ impl HeadParser {
         forward::client(&self.fields, input, is_trusted)
     }
 
-    /// Returns whether the client of the request read last, which came from a trusted proxy, came by
-    /// https.
+    /// Returns whether the client of the request read last, which came from `peer`, came by https.
     #[must_use]
-    pub fn is_https(&self, input: &[u8]) -> bool {
-        forward::is_https(&self.fields, input)
+    pub fn is_https(&self, input: &[u8], peer: Peer, policy: &ForwardPolicy) -> bool {
+        policy.is_https(peer, &self.fields, input)
     }
 
     /// Returns whether the request read last has come through here before, by the loop token of

@@ -1,7 +1,7 @@
 //! Whole, byte by byte and cut anywhere, an input leads to the same end.
 
 use super::super::h1::scan::{StartLine, first_flaw};
-use super::super::{BadChunk, Body, BodyLength, Forward, ForwardPolicy, MAX_FIELDS};
+use super::super::{BadChunk, Body, BodyLength, Forward, ForwardPolicy, MAX_FIELDS, Peer};
 use super::chunks::{BAD, BAD_OF_RESPONSE, CLEANED, GOOD, relay};
 use super::random::Random;
 use super::request_cases::{ACCEPTED, refused};
@@ -234,7 +234,7 @@ fn written_heads_are_accepted_again() {
     let forward = Forward {
         policy: &policy,
         client_ip: b"192.0.2.7",
-        is_trusted: false,
+        peer: Peer::Client,
         request_id: Some(b"id"),
         host: None,
     };

@@ -1,7 +1,7 @@
 //! The heads that are sent in place of those that came.
 
 use super::super::{
-    ConnectionOption, Forward, ForwardOptions, ForwardPolicy, ForwardedFor, Reframe,
+    ConnectionOption, Forward, ForwardOptions, ForwardPolicy, ForwardedFor, Peer, Reframe,
     ResponseRewrite,
 };
 use super::*;
@@ -19,11 +19,12 @@ const SILENT: ForwardOptions = ForwardOptions {
 };
 
 fn sent_with(input: &str, options: ForwardOptions, more: impl Fn(&mut Forward<'_>)) -> String {
-    let policy = ForwardPolicy::new(options, "http", 8080);
+    let trusted = vec!["10.0.0.0/8".parse().unwrap()];
+    let policy = ForwardPolicy::new(options, "http", 8080).with_trusted_proxies(trusted);
     let mut forward = Forward {
         policy: &policy,
         client_ip: b"192.0.2.7",
-        is_trusted: false,
+        peer: Peer::Client,
         request_id: None,
         host: None,
     };
@@ -372,14 +373,16 @@ fn response_without_date_gets_one() {
     }
 }
 
-/// The lines about the client in a request with `lines` from a trusted proxy.
-fn sent_by_trusted(lines: &str) -> Vec<String> {
+/// The lines about the client in a request with `lines` from `peer`, where 10.0.0.0/8 is trusted.
+fn told(peer: Peer, options: ForwardOptions, lines: &str) -> Vec<String> {
     let input = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
-    let sent = sent_with(&input, ForwardOptions::default(), |forward| {
-        forward.is_trusted = true;
-    });
+    let sent = sent_with(&input, options, |forward| forward.peer = peer);
     let lines = sent.lines().filter(|line| line.contains("orwarded"));
     lines.map(str::to_owned).collect()
+}
+
+fn sent_by_trusted(lines: &str) -> Vec<String> {
+    told(Peer::Proxy, ForwardOptions::default(), lines)
 }
 
 #[test]
@@ -405,6 +408,121 @@ fn trusted_proxy_is_carried_on() {
             "X-Forwarded-Port: 8080",
         ]
     );
+}
+
+/// A backend must not read in one field what another denies.
+#[test]
+fn what_forwarded_alone_says_is_said_in_all_fields() {
+    for (element, chain, host, proto) in [
+        ("for=203.0.113.9;proto=https", "203.0.113.9, ", "a", "https"),
+        ("for=203.0.113.9;proto=http", "203.0.113.9, ", "a", "http"),
+        (
+            "FOR=203.0.113.9; PROTO=\"HTTPS\"",
+            "203.0.113.9, ",
+            "a",
+            "https",
+        ),
+        ("for=203.0.113.9", "203.0.113.9, ", "a", "http"),
+        ("proto=https", "", "a", "https"),
+        ("for=_hidden;proto=https", "", "a", "https"),
+        (
+            "for=\"[2001:db8::2]:47\";host=b",
+            "2001:db8::2, ",
+            "b",
+            "http",
+        ),
+        (
+            "for=203.0.113.9;host=\"b:444\"",
+            "203.0.113.9, ",
+            "b:444",
+            "http",
+        ),
+        ("for=203.0.113.9;host=\"b c\"", "203.0.113.9, ", "a", "http"),
+        // The nearest proxy is trusted, and came by http.
+        (
+            "for=203.0.113.9;proto=https;host=b, for=10.0.0.1;proto=http;host=c",
+            "203.0.113.9, 10.0.0.1, ",
+            "b",
+            "https",
+        ),
+        // The client wrote the first itself.
+        (
+            "for=1.2.3.4;proto=https;host=evil, for=203.0.113.9;proto=http",
+            "203.0.113.9, ",
+            "a",
+            "http",
+        ),
+        ("for=1.2.3.4;proto=https, for=unknown", "", "a", "http"),
+    ] {
+        let field = format!("Forwarded: {element}");
+        assert_eq!(
+            sent_by_trusted(&format!("{field}\r\n")),
+            [
+                field,
+                format!("X-Forwarded-For: {chain}192.0.2.7"),
+                format!("X-Forwarded-Host: {host}"),
+                format!("X-Forwarded-Proto: {proto}"),
+                "X-Forwarded-Port: 8080".to_owned(),
+            ],
+        );
+    }
+}
+
+#[test]
+fn own_fields_of_a_trusted_proxy_come_before_its_forwarded() {
+    let lines = "Forwarded: for=1.1.1.1;proto=https;host=b\r\nX-Forwarded-For: 2.2.2.2\r\n\
+                 X-Forwarded-Proto: http\r\nX-Forwarded-Host: c\r\n";
+    assert_eq!(
+        sent_by_trusted(lines),
+        [
+            "Forwarded: for=1.1.1.1;proto=https;host=b",
+            "X-Forwarded-Proto: http",
+            "X-Forwarded-Host: c",
+            "X-Forwarded-For: 2.2.2.2, 192.0.2.7",
+            "X-Forwarded-Port: 8080",
+        ]
+    );
+}
+
+#[test]
+fn a_client_that_a_proxy_header_calls_tls_came_by_https() {
+    let options = ForwardOptions {
+        forwarded: true,
+        ..ForwardOptions::default()
+    };
+    let own = "Forwarded: for=192.0.2.7;host=\"a\";proto=https";
+    // What it says of itself is not believed.
+    let claims = "X-Forwarded-Proto: http\r\nX-Forwarded-Host: b\r\nX-Forwarded-For: 1.1.1.1\r\n";
+    assert_eq!(
+        told(Peer::TlsClient, options, claims),
+        [
+            "X-Forwarded-For: 1.1.1.1, 192.0.2.7",
+            "X-Forwarded-Host: a",
+            "X-Forwarded-Proto: https",
+            "X-Forwarded-Port: 8080",
+            own,
+        ]
+    );
+    let replacing = ForwardOptions {
+        x_forwarded_for: ForwardedFor::Replace,
+        ..options
+    };
+    let told_in_place = told(Peer::TlsClient, replacing, claims);
+    assert_eq!(told_in_place[0], "X-Forwarded-For: 192.0.2.7");
+    // A trusted proxy that came by TLS itself knows better how its client came.
+    for (claim, proto) in [("X-Forwarded-Proto: http\r\n", "http"), ("", "https")] {
+        let lines = told(Peer::TlsProxy, options, claim);
+        assert!(lines.contains(&format!("X-Forwarded-Proto: {proto}")));
+        assert!(lines.contains(&own.to_owned()), "{lines:?}");
+    }
+}
+
+#[test]
+fn no_field_is_made_that_is_switched_off() {
+    let forwarded = "Forwarded: for=203.0.113.9;proto=https;host=b";
+    let lines = told(Peer::Proxy, SILENT, &format!("{forwarded}\r\n"));
+    assert_eq!(lines, [forwarded]);
+    assert!(told(Peer::TlsClient, SILENT, "").is_empty());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::state::{Exchange, ExchangeStats, Phase, Request};
 use super::step::Step;
 use crate::address::{ClientAddress, UNIX_CLIENT};
 use crate::error::{Fault, Refusal};
-use crate::http::{Body, BodyLength, ClientIp, Forward, HeadParser, Parsed, RequestHead};
+use crate::http::{Body, BodyLength, ClientIp, Forward, HeadParser, Parsed, Peer, RequestHead};
 use crate::ids::{ClientConnId, ExchangeId, ExchangeTag, Table};
 use crate::pool::{Pool, PoolId, Pools};
 use crate::proxy::client_conn::ClientConn;
@@ -238,19 +238,19 @@ impl<'a> RequestContext<'a> {
     /// Returns where the request comes from: the peer, or the client that a trusted proxy names.
     #[inline]
     fn origin<T: Transport>(&self, client: &ClientConn<T>, input: &[u8]) -> Origin {
-        match client.listener.trusted_proxies.is_empty() {
-            true => Origin::PEER,
-            false => self.origin_behind_proxy(client, input),
+        match client.listener.forward.has_trusted_proxies() | client.is_tls {
+            false => Origin::PEER,
+            true => self.origin_behind_proxy(client, input),
         }
     }
 
     #[inline(never)]
     fn origin_behind_proxy<T: Transport>(&self, client: &ClientConn<T>, input: &[u8]) -> Origin {
-        let listener = &client.listener;
-        let is_trusted = listener.believes_fields(client.address);
-        let named = is_trusted.then(|| self.codec.parser.client(input, |ip| listener.trusts(ip)));
+        let policy = &client.listener.forward;
+        let is_trusted = client.listener.believes_fields(client.address);
+        let named = is_trusted.then(|| self.codec.parser.client(input, |ip| policy.trusts(ip)));
         Origin {
-            is_trusted,
+            peer: Peer::new(is_trusted, client.is_tls),
             named: named.flatten(),
         }
     }
@@ -279,7 +279,7 @@ impl<'a> RequestContext<'a> {
         let forward = Forward {
             policy: &client.listener.forward,
             client_ip: ip.as_bytes(),
-            is_trusted: origin.is_trusted,
+            peer: origin.peer,
             request_id,
             host: self.pool.connect.host.as_deref().map(str::as_bytes),
         };
@@ -324,8 +324,8 @@ impl<'a> RequestContext<'a> {
 
 /// The origin of a request.
 pub(super) struct Origin {
-    /// True if the peer is a trusted proxy.
-    is_trusted: bool,
+    /// Decides what is believed.
+    peer: Peer,
     /// The client it names.
     named: Option<IpAddr>,
 }
@@ -333,7 +333,7 @@ pub(super) struct Origin {
 impl Origin {
     /// The peer is the client.
     const PEER: Self = Self {
-        is_trusted: false,
+        peer: Peer::Client,
         named: None,
     };
 
@@ -342,14 +342,15 @@ impl Origin {
         self.named
     }
 
-    /// Returns whether the client came by TLS, to the word of a trusted proxy.
+    /// Returns whether the client came by TLS, by the word of a trusted proxy: what the backend is
+    /// told too.
     pub(super) fn is_https<T: Transport>(
         &self,
         client: &ClientConn<T>,
         parser: &HeadParser,
         input: &[u8],
     ) -> bool {
-        client.is_tls || self.is_trusted && parser.is_https(input)
+        parser.is_https(input, self.peer, &client.listener.forward)
     }
 
     /// The client's address, if its `peer` is not the client. Its port is not known: 0.

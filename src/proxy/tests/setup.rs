@@ -33,6 +33,7 @@ pub(super) struct Setup {
     /// The cookie that binds clients, if one does.
     pub(super) sticky: Option<&'static str>,
     pub(super) trusted_proxies: Vec<Network>,
+    pub(super) forward: ForwardOptions,
     pub(super) accepts_proxy: bool,
     /// Decides what the strategy leaves to chance, and when backends are checked.
     pub(super) seed: u64,
@@ -59,6 +60,7 @@ impl Setup {
             strategy: RoundRobin::ENTRY.spec(),
             sticky: None,
             trusted_proxies: Vec::new(),
+            forward: SILENT,
             accepts_proxy: false,
             seed: 0,
         }
@@ -87,9 +89,9 @@ impl Setup {
         let limits = PoolLimits::new(&self.limits, &self.timeouts);
         let listener = Listener {
             mode: self.mode,
-            trusted_proxies: self.trusted_proxies,
             accepts_proxy: self.accepts_proxy,
-            forward: ForwardPolicy::new(SILENT, "http", 80),
+            forward: ForwardPolicy::new(self.forward, "http", 80)
+                .with_trusted_proxies(self.trusted_proxies),
             timeouts: self.timeouts,
             limits: self.limits,
             abort_on_close: self.abort_on_close,

@@ -3,6 +3,7 @@
 mod edit;
 mod fixed_reply;
 mod local_reply;
+mod relayed;
 mod request;
 mod response;
 

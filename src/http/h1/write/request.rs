@@ -4,10 +4,11 @@
 //! name the client, the host and the protocol. Constant lines come from the listener's
 //! [`ForwardPolicy`](crate::http::ForwardPolicy).
 
+use super::relayed::{self, Relayed};
 use crate::http::fields::write::{copy_fields, write_field, write_length, write_members};
 use crate::http::fields::{FieldKind, FieldTable, KindSet};
 use crate::http::forward::ConnectionOption;
-use crate::http::forward::{self, Forward, ForwardPolicy, ForwardedFor, NO_ADDRESS};
+use crate::http::forward::{Forward, ForwardedFor, NO_ADDRESS, Peer};
 use crate::http::head::RequestHead;
 use crate::http::head::TargetForm;
 use crate::http::method::Method;
@@ -27,7 +28,7 @@ pub(in crate::http) fn write_request(
     out.reserve(head.len + ROOM_FOR_ADDITIONS);
     let host = new_host(fields, head, input, forward);
     let framing = Framing::new(fields, head, input);
-    let dropped = kept_if_trusted(fields, forward)
+    let dropped = dropped(fields, forward)
         .with_if(host.is_some(), FieldKind::Host)
         .with_if(!head.upgrade, FieldKind::Upgrade)
         .with_if(head.version == Version::Http10, FieldKind::Expect)
@@ -144,6 +145,16 @@ fn new_host<'a>(
         .or_else(|| (!is_field_meant).then(|| head.host.of(input)))
 }
 
+/// The kinds that are not copied.
+#[inline(always)]
+fn dropped(fields: &FieldTable, forward: &Forward<'_>) -> KindSet {
+    let dropped = forward.policy.dropped;
+    match forward.peer.is_trusted_proxy() {
+        true => relayed::without_told(fields, dropped),
+        false => dropped,
+    }
+}
+
 /// Writes the fields that name client, host and protocol.
 #[inline(always)]
 fn write_identity(
@@ -154,32 +165,37 @@ fn write_identity(
     out: &mut Vec<u8>,
 ) {
     let policy = forward.policy;
-    if policy.options.x_forwarded_for != ForwardedFor::Leave {
-        out.extend_from_slice(b"X-Forwarded-For: ");
-        if (policy.options.x_forwarded_for == ForwardedFor::Append || forward.is_trusted)
-            && fields.has(FieldKind::XForwardedFor)
-        {
-            // In one line: many recipients read only the first or the last of several.
-            write_members(fields.values(FieldKind::XForwardedFor, input), out);
+    if forward.peer == Peer::Client {
+        if policy.options.x_forwarded_for != ForwardedFor::Leave {
+            out.extend_from_slice(b"X-Forwarded-For: ");
+            if policy.options.x_forwarded_for == ForwardedFor::Append
+                && fields.has(FieldKind::XForwardedFor)
+            {
+                // In one line: many recipients read only the first or the last of several.
+                write_members(fields.values(FieldKind::XForwardedFor, input), out);
+            }
+            out.extend_from_slice(forward.client_ip);
+            out.extend_from_slice(b"\r\n");
         }
-        out.extend_from_slice(forward.client_ip);
-        out.extend_from_slice(b"\r\n");
-    }
-    let host = head.host.of(input);
-    let is_host_told = forward.is_trusted && fields.has(FieldKind::XForwardedHost);
-    if policy.options.x_forwarded_host && !host.is_empty() && !is_host_told {
-        write_field(b"X-Forwarded-Host: ", host, out);
-    }
-    if forward.is_trusted {
-        write_missing_lines(fields, head, policy, out);
-    } else {
+        let host = head.host.of(input);
+        if policy.options.x_forwarded_host && !host.is_empty() {
+            write_field(b"X-Forwarded-Host: ", host, out);
+        }
         out.extend_from_slice(match head.version {
             Version::Http11 => &policy.lines,
             Version::Http10 => &policy.lines_10,
         });
-    }
-    if policy.options.forwarded {
-        write_forwarded(policy.proto, host, forward.client_ip, out);
+        if policy.options.forwarded {
+            write_forwarded(policy.proto, host, forward.client_ip, out);
+        }
+    } else {
+        let relayed = Relayed {
+            fields,
+            input,
+            policy,
+            peer: forward.peer,
+        };
+        relayed.write(head, forward.client_ip, out);
     }
     if let Some(id) = forward.request_id
         && !fields.has(FieldKind::XRequestId)
@@ -188,48 +204,9 @@ fn write_identity(
     }
 }
 
-/// The kinds that are not copied: those of the policy, without what a trusted proxy has said.
-fn kept_if_trusted(fields: &FieldTable, forward: &Forward<'_>) -> KindSet {
-    let dropped = forward.policy.dropped;
-    if !forward.is_trusted {
-        return dropped;
-    }
-    [
-        FieldKind::XForwardedHost,
-        FieldKind::XForwardedProto,
-        FieldKind::XForwardedPort,
-        FieldKind::Forwarded,
-    ]
-    .into_iter()
-    .fold(dropped, |dropped, kind| {
-        dropped.without_if(fields.has(kind), kind)
-    })
-}
-
-/// The constant lines of the policy, without those a trusted proxy has said already.
-#[cold]
-fn write_missing_lines(
-    fields: &FieldTable,
-    head: &RequestHead,
-    policy: &ForwardPolicy,
-    out: &mut Vec<u8>,
-) {
-    let mut options = policy.options;
-    options.x_forwarded_proto &= !fields.has(FieldKind::XForwardedProto);
-    options.x_forwarded_port &= !fields.has(FieldKind::XForwardedPort);
-    let via = match head.version {
-        Version::Http11 => b"1.1 lb",
-        Version::Http10 => b"1.0 lb",
-    };
-    out.extend(forward::lines(options, policy.proto, policy.port, via));
-    if let Some(token) = &policy.loop_token {
-        write_field(b"CDN-Loop: ", token.as_bytes(), out);
-    }
-}
-
 /// One element of `Forwarded` (RFC 7239, section 4). What holds colons must be quoted; a host
 /// that was found well-formed holds neither quotes nor backslashes.
-fn write_forwarded(proto: &str, host: &[u8], client_ip: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write_forwarded(proto: &str, host: &[u8], client_ip: &[u8], out: &mut Vec<u8>) {
     // Section 6.2: a client without an address is unknown.
     let client_ip = if client_ip == NO_ADDRESS {
         b"unknown"

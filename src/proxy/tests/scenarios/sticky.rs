@@ -189,6 +189,44 @@ fn unbound_client_stays_connected_while_a_backend_drains() {
     assert_eq!(stage.fate(client), End::Open);
 }
 
+/// Both follow one reading of the PROXY header and the fields.
+#[test]
+fn backend_and_cookie_are_told_the_same_scheme() {
+    const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x14\
+        \xc0\0\x02\x07\xc6\x33\x64\x09\xc8\x7c\0\x50";
+    for (flags, fields, proto) in [
+        (1, "", "https"),
+        (0, "", "http"),
+        (1, "X-Forwarded-Proto: http\r\n", "http"),
+        (0, "X-Forwarded-Proto: https\r\n", "https"),
+        (1, "Forwarded: for=203.0.113.9;proto=http\r\n", "http"),
+        (0, "Forwarded: for=203.0.113.9;proto=https\r\n", "https"),
+        (1, "Forwarded: for=203.0.113.9\r\n", "https"),
+    ] {
+        let mut setup = Setup::new(crate::config::Mode::Http, 2);
+        setup.sticky = Some("lb");
+        setup.accepts_proxy = true;
+        setup.forward = crate::http::ForwardOptions::default();
+        setup.trusted_proxies = vec!["192.0.2.0/24".parse().unwrap()];
+        let mut stage = setup.raise();
+        let header = [V2, &[0x20, 0, 5, flags, 0, 0, 0, 0]].concat();
+        let request = format!("GET /a HTTP/1.1\r\nHost: x\r\n{fields}\r\n");
+        let client = stage.ask([&header[..], request.as_bytes()].concat());
+        let link = stage.link();
+        let asked = stage.heard(link);
+        let line = format!("X-Forwarded-Proto: {proto}\r\n");
+        assert!(asked.contains(&line), "{flags} {fields}: {asked}");
+        assert_eq!(asked.matches("X-Forwarded-Proto").count(), 1, "{asked}");
+        stage.send(link, OK);
+        let heard = stage.heard(client);
+        assert_eq!(
+            heard.contains("; Secure"),
+            proto == "https",
+            "{fields}: {heard}"
+        );
+    }
+}
+
 #[test]
 fn the_cookie_of_a_client_that_came_by_https_is_secure() {
     for (fields, trusts, is_secure) in [
@@ -199,6 +237,12 @@ fn the_cookie_of_a_client_that_came_by_https_is_secure() {
         ("Forwarded: for=192.0.2.7; proto=\"https\"\r\n", true, true),
         (
             "X-Forwarded-Proto: http\r\nForwarded: proto=https\r\n",
+            true,
+            false,
+        ),
+        // Of a proxy that is not trusted only its address is known.
+        (
+            "Forwarded: for=192.0.2.9;proto=https, for=203.0.113.9;proto=http\r\n",
             true,
             false,
         ),
