@@ -2,6 +2,8 @@
 # Everything about the dashboard: its sources, its build, and the page in a real browser before a
 # real lb (LB_BIN, or the release build). Installs what is missing: Node.js, Chromium, packages.
 set -euo pipefail
+# As it is from where this is called.
+[[ -z ${LB_BIN:-} ]] || LB_BIN=$(realpath -- "$LB_BIN")
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 fail() {

@@ -164,9 +164,10 @@ fn a_small_address_space_is_shared_out_and_not_exceeded() {
     const CLIENTS: usize = 1_000;
     const LIMIT_KIB: usize = 96 * 1024;
     let backend = Backend::echo();
+    // However slow the machine is, no body may be given up before all have come.
     let script = format!(
         "ulimit -v {LIMIT_KIB}; exec '{}' --listen 127.0.0.1:0 --health none --backends {} \
-         --max-connections 3000 --backend-max-connections 1",
+         --max-connections 3000 --backend-max-connections 1 --client-timeout 10m --min-body-rate 1",
         env!("CARGO_BIN_EXE_lb"),
         backend.address
     );
