@@ -691,28 +691,6 @@ impl<N: Network> Proxy<N> {
         )
     }
 
-    /// A snapshot of all workers as one, as of `now`; this is the first, `others` are the reports
-    /// of the rest.
-    #[must_use]
-    pub fn snapshot_of_all(&mut self, others: &[&Report], now: Timestamp) -> Snapshot {
-        if others.is_empty() {
-            return self.snapshot(now);
-        }
-        for pool in self.traffic.pools.ids() {
-            self.traffic.pools.get_mut(pool).backends.refresh_all();
-        }
-        let own = self.report(now);
-        let mut all = own.clone();
-        for other in others {
-            all.add(other);
-        }
-        let workers = std::iter::once(&own).chain(others.iter().copied());
-        Snapshot {
-            workers: workers.map(Report::summary).collect(),
-            ..self.show(&all.metrics, all.connections_open, &all.under_way, now)
-        }
-    }
-
     fn show(&self, metrics: &Metrics, open: u64, under_way: &UnderWay, now: Timestamp) -> Snapshot {
         let named: Vec<_> = self.live_backends().collect();
         let views = named.iter().map(|(candidate, name)| {

@@ -43,17 +43,36 @@ impl<N: Network> Proxy<N> {
         }
     }
 
+    /// A snapshot of all workers as one, as of `now`; this is the first, `others` are the reports
+    /// of the rest.
+    #[must_use]
+    pub fn snapshot_of_all(&mut self, others: &[&Report], now: Timestamp) -> Snapshot {
+        if others.is_empty() {
+            return self.snapshot(now);
+        }
+        self.refresh_backends();
+        self.combined(&self.report(now), others, now)
+    }
+
     /// A snapshot of all workers without response times; `others` are the reports of the rest.
     pub(crate) fn light_snapshot(&mut self, others: &[&Report], now: Timestamp) -> Snapshot {
+        self.refresh_backends();
+        self.combined(&self.light_report(now), others, now)
+    }
+
+    fn refresh_backends(&mut self) {
         for pool in self.traffic.pools.ids() {
             self.traffic.pools.get_mut(pool).backends.refresh_all();
         }
-        let own = self.light_report(now);
+    }
+
+    /// The reports of all workers, of which `own` is the first, as one snapshot.
+    fn combined(&self, own: &Report, others: &[&Report], now: Timestamp) -> Snapshot {
         let mut all = own.clone();
         for other in others {
             all.add(other);
         }
-        let workers = std::iter::once(&own).chain(others.iter().copied());
+        let workers = std::iter::once(own).chain(others.iter().copied());
         Snapshot {
             workers: workers.map(Report::summary).collect(),
             ..self.show(&all.metrics, all.connections_open, &all.under_way, now)
