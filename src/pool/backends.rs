@@ -1,54 +1,91 @@
 //! The backends of a pool: which may be picked, and what is in flight at each.
 //!
 //! [`Backends::pick`] returns a [`Lease`], [`Backends::settle`] takes it back; in between the
-//! exchange counts as in flight at its backend. Owns the strategy, keeps the candidates it chooses
-//! from, and reports to it and to the [life cycle](State) how each exchange ended. Does not know
-//! sockets, addresses or the clock, and allocates nothing once warm.
+//! exchange counts as in flight at its backend. Composed of the [selection](Selection) a pick is
+//! made from, the [life cycles](LifeCycles), the [evidence](Detection) of how exchanges ended, what
+//! is in flight, and the limit that is learned. What others say of backends comes in by
+//! [`commands`](super::commands), what they ask goes out by [`queries`](super::queries). Does not
+//! know sockets, addresses or the clock, and allocates nothing once warm.
 //!
-//! Invariant: after every call `candidates` agree with the leases held and with the life cycle.
+//! Invariant: after every call the candidates agree with the leases held and with the life cycle.
 //! Nothing is recomputed at a pick; an event that changes a backend changes its candidate.
 
 use super::in_flight::InFlight;
 use super::late_binding::{LateBinding, Served};
 use super::life_cycle::Event;
+use super::life_cycles::{LifeCycles, Verdict};
 use super::members::{Members, Seat};
-use super::membership::Departures;
-use super::pick::{PickFor, Picker};
-use super::sharing::{Place, Sharing};
-use super::signals::Detection;
-use super::slow_start::Ramps;
-use super::state_change::ChangeLog;
-use super::{Cause, EjectionPolicy, Lease, Sources, State};
+use super::pick::PickFor;
+use super::selection::Selection;
+use super::sharing::{Place, Refused};
+use super::signals::{Detection, judge_latency};
+use super::{Cause, Lease, Sources, State};
 use crate::ids::PoolId;
-use crate::strategy::{BackendId, Candidate, Outcome, Rating, Settlement, Strategy};
+use crate::strategy::{BackendId, Outcome, Settlement, Strategy};
 use crate::time::Timestamp;
 use std::mem;
-use std::time::Duration;
-
-/// After how long an exchange that was held back is looked at again, if nothing happens before.
-pub(super) const HELD_FOR: Duration = Duration::from_millis(10);
 
 /// All backends of a pool, and the strategy that chooses among them.
 pub struct Backends {
-    pub(super) members: Members,
-    pub(super) in_flight: InFlight,
-    pub(super) picker: Picker,
+    pub(super) selection: Selection,
+    pub(super) life_cycles: LifeCycles,
     pub(super) detection: Detection,
-    /// The backends that come back.
-    pub(super) ramps: Ramps,
-    pub(super) departures: Departures,
-    /// Time at which time alone next changes a state.
-    pub(super) next_change: Timestamp,
-    pub(super) change_log: ChangeLog,
+    pub(super) in_flight: InFlight,
     /// What it learns of how many exchanges backends work on at once, if it is to.
     pub(super) late_binding: Option<Box<LateBinding>>,
-    /// In flight at a picked backend from which on those ejected for their responses are tried
-    /// again; the maximum while there are none.
-    pub(super) crowded_from: u32,
-    /// The part of this worker in a pool shared by several; `None` if it is alone.
-    pub(super) sharing: Option<Sharing>,
 }
 
+impl Backends {
+    /// The first pool, of `backends`, each a name and a weight (1 to 256), in the order in which
+    /// ties are broken; above 8 of them that order starts at a backend that `seed` decides.
+    #[must_use]
+    pub fn new(
+        backends: impl IntoIterator<Item = (String, u32)>,
+        strategy: Box<dyn Strategy>,
+        seed: u64,
+    ) -> Self {
+        Self::of_pool(PoolId::FIRST, backends, strategy, seed)
+    }
+
+    /// The same for any pool.
+    #[must_use]
+    pub fn of_pool(
+        pool: PoolId,
+        backends: impl IntoIterator<Item = (String, u32)>,
+        strategy: Box<dyn Strategy>,
+        seed: u64,
+    ) -> Self {
+        Self::succeeding(pool, 0, backends, strategy, seed)
+    }
+
+    /// The same for a pool whose id others had before. The generations of its backends begin with
+    /// `generation`, so that none of their ids was used before.
+    #[must_use]
+    pub fn succeeding(
+        pool: PoolId,
+        generation: u32,
+        backends: impl IntoIterator<Item = (String, u32)>,
+        strategy: Box<dyn Strategy>,
+        seed: u64,
+    ) -> Self {
+        let mut members = Members::of(pool, generation);
+        for (name, weight) in backends {
+            let id = members.next_id();
+            let seat = Seat::new(name, weight, State::Initial, Timestamp::ZERO);
+            members.seat(id, seat);
+        }
+        members.rotate(seed);
+        Self {
+            selection: Selection::new(members, strategy),
+            life_cycles: LifeCycles::default(),
+            detection: Detection::default(),
+            in_flight: InFlight::default(),
+            late_binding: None,
+        }
+    }
+}
+
+/// Picking.
 impl Backends {
     /// Picks a backend for one exchange, or `None` if there is none to pick.
     ///
@@ -88,58 +125,67 @@ impl Backends {
     /// As [`pick_or_hold`](Self::pick_or_hold) where the limit of the backends is learned.
     #[inline(never)]
     fn pick_with_limit(&mut self, exchange: PickFor<'_>) -> Option<Lease> {
-        self.adjust_places(exchange.waiting.unwrap_or(0), exchange.now);
+        let (waiting, now) = (exchange.waiting.unwrap_or(0), exchange.now);
+        let selection = &mut self.selection;
+        if let Some(late_binding) = &mut self.late_binding {
+            late_binding.adjust_places(selection, waiting, now);
+        }
         match self.pick_for(exchange) {
-            None if self.lift_limit(exchange.now) => self.pick_for(exchange),
+            None if self.lift_limit(now) => self.pick_for(exchange),
             picked => picked,
         }
+    }
+
+    /// An exchange found no room. Returns whether there is now, because the learned limit was
+    /// lifted.
+    #[cold]
+    fn lift_limit(&mut self, now: Timestamp) -> bool {
+        let selection = &mut self.selection;
+        let late_binding = self.late_binding.as_mut();
+        late_binding.is_some_and(|known| known.lift_limit(selection, now))
     }
 
     /// Always inlined, as are the parts of it: a lease handed on by value through four calls costs
     /// 100 instructions.
     #[inline(always)]
     fn pick_for(&mut self, exchange: PickFor<'_>) -> Option<Lease> {
-        if self.sharing.is_some() {
+        if self.selection.sharing.is_some() {
             return self.pick_shared(exchange);
         }
-        let backend = self.choose(exchange)?;
+        let backend = self.selection.choose(exchange)?;
         self.lease(backend, exchange.key, exchange.now)
     }
 
-    #[inline(always)]
-    pub(super) fn choose(&mut self, exchange: PickFor<'_>) -> Option<BackendId> {
-        let (members, ramps) = (&mut self.members, &mut self.ramps);
-        let chosen = self.picker.choose(members, ramps, exchange)?;
-        if self.members.is_limited && self.holds(chosen, exchange) {
-            self.next_change = self.next_change.min(exchange.now + HELD_FOR);
-            return None;
+    /// Picks in a pool shared by several workers. Another one may be faster at the backend that was
+    /// chosen: its candidate then says so, and the next best is chosen.
+    #[inline(never)]
+    fn pick_shared(&mut self, exchange: PickFor<'_>) -> Option<Lease> {
+        let mut looked_at_all = self.selection.look();
+        for _ in 0..=self.selection.members.candidates.len() {
+            match self.selection.choose(exchange) {
+                Some(backend) if !looked_at_all && self.selection.has_changed(backend.slot()) => {}
+                Some(backend) => {
+                    if let Some(lease) = self.lease(backend, exchange.key, exchange.now) {
+                        return Some(lease);
+                    }
+                }
+                None if looked_at_all => return None,
+                None => {
+                    looked_at_all = true;
+                    self.selection.refresh_all();
+                }
+            }
         }
-        Some(chosen)
-    }
-
-    /// Returns whether the exchange should rather wait for a full backend than go to the chosen
-    /// one. One that has failed elsewhere goes where it can, and so does a trial.
-    fn holds(&self, chosen: BackendId, exchange: PickFor<'_>) -> bool {
-        let Some(waiting) = exchange.waiting.filter(|_| exchange.attempted.is_empty()) else {
-            return false;
-        };
-        let backend = self.members.backends.get(chosen.slot());
-        let candidates = &self.members.candidates;
-        let strategy = &self.picker.strategy;
-        !backend.is_some_and(|backend| backend.state.is_out())
-            && strategy.holds(candidates, chosen, waiting, exchange.now)
+        None
     }
 
     /// Picks this backend, to which a client is bound, if it may be picked. The strategy does not
     /// choose, but learns from the settled exchange all the same.
     pub fn pick_by_affinity(&mut self, backend: BackendId, now: Timestamp) -> Option<Lease> {
         self.pass_time(now);
-        self.refresh(backend.slot());
-        let may = self
-            .members
-            .candidate(backend)
-            .is_some_and(|c| c.live && c.pickable);
-        if !may {
+        self.selection.refresh(backend.slot());
+        let candidate = self.selection.members.candidate(backend);
+        if !candidate.is_some_and(|c| c.live && c.pickable) {
             return None;
         }
         let mut lease = self.lease(backend, 0, now)?;
@@ -147,227 +193,42 @@ impl Backends {
         Some(lease)
     }
 
-    /// Returns whether an exchange that is over is to be [attributed](Self::attribute) first.
-    #[inline]
-    #[must_use]
-    pub fn asks_for_source(&self, outcome: Outcome) -> bool {
-        match outcome {
-            Outcome::Failure | Outcome::TimedOut => true,
-            Outcome::Success { .. } | Outcome::ClientError => !self.detection.sources.is_empty(),
-            Outcome::Unreachable | Outcome::Inconclusive => false,
-        }
-    }
-
-    /// Says what an exchange that is over came from, before it is [settled](Self::settle): a failure
-    /// may follow that and not the backend.
-    #[cold]
-    pub fn attribute(
-        &mut self,
-        lease: &mut Lease,
-        outcome: Outcome,
-        mut from: Sources,
-        now: Timestamp,
-    ) {
-        let is_kept = self.picker.is_keyed && !self.picker.is_keyed_by_target;
-        from.key = if is_kept { lease.key } else { 0 };
-        let known = &mut self.detection.sources;
-        match outcome {
-            Outcome::Failure | Outcome::TimedOut => {
-                lease.follows_source = known.failed(from, lease.backend, is_kept, now);
-            }
-            Outcome::Success { .. } | Outcome::ClientError => {
-                known.succeeded(from, lease.backend, now);
-            }
-            Outcome::Unreachable | Outcome::Inconclusive => {}
-        }
-    }
-
-    /// Ends an exchange. The only way to end one.
-    pub fn settle(&mut self, lease: Lease, outcome: Outcome, now: Timestamp) {
-        let slot = lease.backend.slot();
-        let (Some(candidate), Some(backend)) = (
-            self.members.candidates.get_mut(slot),
-            self.members.backends.get_mut(slot),
-        ) else {
-            debug_assert!(false, "a lease of another pool");
-            return;
-        };
-        let overtook = self.in_flight.remove(&mut backend.queue, lease.node);
-        let row = self.sharing.as_ref().and_then(|s| s.shared_load.row(slot));
-        match row {
-            None => {
-                candidate.in_flight = candidate.in_flight.saturating_sub(1);
-                if candidate.in_flight == 0 {
-                    let busy = now.as_nanos().saturating_sub(backend.busy_since.as_nanos());
-                    backend.busy_nanos += busy;
-                }
-                candidate.oldest_dispatched_at = self.in_flight.oldest(&backend.queue);
-            }
-            Some(row) => {
-                row.show(candidate);
-                candidate.in_flight = row.leave(now);
-                candidate.oldest_dispatched_at = row.oldest(candidate.in_flight);
+    /// Takes a place in the row of the workers.
+    #[inline(never)]
+    fn take_place(&mut self, slot: usize, now: Timestamp) -> Option<Place> {
+        match self.selection.take_place(slot, now)? {
+            Ok(place) => Some(place),
+            Err(Refused::Taken) => None,
+            Err(Refused::Closed) => {
+                self.life_cycles
+                    .note_if_emptied(&mut self.selection, slot, now);
+                None
             }
         }
-        backend.judge(candidate);
-        let served = match (&self.late_binding, outcome.response_time()) {
-            (Some(_), Some(response_time)) => {
-                let nanos_since = |at: Timestamp| now.as_nanos().saturating_sub(at.as_nanos());
-                let began_at = candidate.last_completed_at.max(Some(lease.dispatched_at));
-                Some(Served {
-                    slot,
-                    in_service_nanos: nanos_since(began_at.unwrap_or(now)),
-                    life_nanos: nanos_since(lease.dispatched_at),
-                    response_nanos: response_time.as_nanos() as u64,
-                    ahead: lease.ahead,
-                    overtook,
-                })
-            }
-            _ => None,
-        };
-        let settlement = Settlement {
-            backend: lease.backend,
-            outcome,
-            dispatched_at: lease.dispatched_at,
-            ahead_at_dispatch: lease.ahead,
-            overtook,
-            remaining: candidate.in_flight,
-        };
-        if matches!(
-            outcome,
-            Outcome::Success { .. } | Outcome::ClientError | Outcome::Failure
-        ) {
-            candidate.last_completed_at = Some(now);
-            if let Some(row) = row {
-                row.completed(now);
-            }
-        }
-        self.judge(&lease, outcome, now);
-        if let Some(served) = served {
-            self.note_served(served, now);
-        }
-        self.note_latency(&lease, outcome, overtook, now);
-        let is_shared = self.sharing.is_some();
-        if is_shared {
-            self.recall(slot);
-        }
-        self.picker
-            .strategy
-            .settled(&self.members.candidates, &settlement, now);
-        if is_shared {
-            self.publish_pool();
-            self.publish(slot);
-        }
-        self.note_if_emptied(slot, now);
-    }
-
-    /// Returns whether a backend is given a limited number of exchanges at once, or was.
-    #[must_use]
-    pub const fn has_limits(&self) -> bool {
-        self.members.is_limited
-    }
-
-    /// Returns whether a backend that may be picked, and is not in `attempted`, is at its limit, or
-    /// one of any state has no room for a connection at this moment: an exchange for which none was
-    /// picked should wait.
-    #[must_use]
-    pub fn is_full(&self, attempted: &[BackendId]) -> bool {
-        self.members.is_full(attempted) || self.members.is_congested(attempted)
-    }
-
-    /// Returns whether a backend other than `this`, and not in `attempted`, is known to respond.
-    #[must_use]
-    pub fn has_another(&self, this: BackendId, attempted: &[BackendId]) -> bool {
-        let mut pool = self.members.candidates.iter().zip(&self.members.backends);
-        pool.any(|(candidate, backend)| {
-            let id = candidate.id;
-            backend.state.responds() && id != this && !attempted.contains(&id)
-        })
-    }
-
-    /// Returns the candidates, by slot; those of removed backends are not `live`.
-    #[must_use]
-    pub fn candidates(&self) -> &[Candidate] {
-        &self.members.candidates
-    }
-
-    /// Exchanges in flight over all backends: the leases held, here and not by other workers.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.in_flight.len()
-    }
-
-    /// Returns the number of picks of ineligible backends, for want of eligible ones.
-    #[must_use]
-    pub const fn panic_picks(&self) -> u64 {
-        self.picker.panic_picks
-    }
-
-    /// The rule by which backends are picked.
-    #[must_use]
-    pub fn strategy(&self) -> &dyn Strategy {
-        self.picker.strategy.as_ref()
-    }
-
-    /// Returns the strategy's rating of each backend at this moment: the one that
-    /// [`pick`](Self::pick) would pick, and why. For people; changes nothing.
-    #[must_use]
-    pub fn explain(&self, key: u64, now: Timestamp) -> Vec<Rating> {
-        self.picker
-            .strategy
-            .explain(&self.members.candidates, key, now)
-    }
-
-    /// Returns the configured name of a backend.
-    #[must_use]
-    pub fn name(&self, backend: BackendId) -> Option<&str> {
-        Some(&self.members.backend(backend)?.name)
-    }
-
-    /// Returns the address of a backend, in the user's notation.
-    #[must_use]
-    pub fn address(&self, backend: BackendId) -> Option<&str> {
-        Some(&self.members.backend(backend)?.address)
-    }
-
-    /// The backend at this address, if there is just one.
-    #[must_use]
-    pub fn find_by_address(&self, address: &str) -> Option<BackendId> {
-        self.members.find_by_address(address)
-    }
-
-    /// Returns where in its life a backend is.
-    #[inline]
-    #[must_use]
-    pub fn state(&self, backend: BackendId) -> Option<State> {
-        Some(self.members.backend(backend)?.state)
-    }
-
-    /// Returns whether the strategy has returned the id of an unknown or ineligible backend since
-    /// the last call.
-    pub(crate) fn take_invalid_pick(&mut self) -> bool {
-        mem::take(&mut self.picker.has_invalid_pick)
     }
 
     /// Counts an exchange at the backend that was chosen for it; `None` if another worker was
     /// faster.
     #[inline(always)]
-    pub(super) fn lease(&mut self, chosen: BackendId, key: u64, now: Timestamp) -> Option<Lease> {
+    fn lease(&mut self, chosen: BackendId, key: u64, now: Timestamp) -> Option<Lease> {
         let slot = chosen.slot();
-        let place = match self.sharing {
-            None => None,
-            Some(_) => Some(self.take_place(slot, now)?),
+        let is_shared = self.selection.sharing.is_some();
+        let place = match is_shared {
+            false => None,
+            true => Some(self.take_place(slot, now)?),
         };
-        let candidate = self.members.candidates.get_mut(slot);
+        let members = &mut self.selection.members;
+        let candidate = members.candidates.get_mut(slot);
         let candidate = candidate.filter(|c| c.id == chosen)?;
-        let backend = self.members.backends.get_mut(slot)?;
+        let backend = members.backends.get_mut(slot)?;
+        let picker = &mut self.selection.picker;
         let Place {
             ahead,
             pick,
             is_trial,
         } = place.unwrap_or(Place {
             ahead: candidate.in_flight,
-            pick: self.picker.next_pick,
+            pick: picker.next_pick,
             is_trial: backend.state.awaits_trial(),
         });
         let lease = Lease {
@@ -387,178 +248,149 @@ impl Backends {
         candidate.last_pick = pick;
         candidate.last_picked_at = now;
         candidate.oldest_dispatched_at.get_or_insert(now);
-        self.picker.next_pick += 1;
-        backend.is_barred |= is_trial && self.sharing.is_some();
+        picker.next_pick += 1;
+        backend.is_barred |= is_trial && is_shared;
         backend.judge(candidate);
-        if is_trial && self.sharing.is_none() {
-            self.advance(slot, Event::Picked, Cause::Responded, now);
+        if is_trial && !is_shared {
+            self.advance(slot, Verdict::new(Event::Picked, Cause::Responded), now);
         }
-        self.ramps.spend(slot);
-        if ahead >= self.crowded_from {
-            self.relieve(now);
+        self.selection.ramps.spend(slot);
+        if self.life_cycles.crowd.is_seen_at(ahead) {
+            self.life_cycles.relieve(&mut self.selection, now);
         }
         Some(lease)
     }
 }
 
-/// Membership.
+/// The end of an exchange.
 impl Backends {
-    /// The first pool, of `backends`, each a name and a weight (1 to 256), in the order in which
-    /// ties are broken; above 8 of them that order starts at a backend that `seed` decides.
-    #[must_use]
-    pub fn new(
-        backends: impl IntoIterator<Item = (String, u32)>,
-        strategy: Box<dyn Strategy>,
-        seed: u64,
-    ) -> Self {
-        Self::of_pool(PoolId::FIRST, backends, strategy, seed)
-    }
-
-    /// The same for any pool.
-    #[must_use]
-    pub fn of_pool(
-        pool: PoolId,
-        backends: impl IntoIterator<Item = (String, u32)>,
-        strategy: Box<dyn Strategy>,
-        seed: u64,
-    ) -> Self {
-        Self::succeeding(pool, 0, backends, strategy, seed)
-    }
-
-    /// The same for a pool whose id others had before. The generations of its backends begin with
-    /// `generation`, so that none of their ids was used before.
-    #[must_use]
-    pub fn succeeding(
-        pool: PoolId,
-        generation: u32,
-        backends: impl IntoIterator<Item = (String, u32)>,
-        strategy: Box<dyn Strategy>,
-        seed: u64,
-    ) -> Self {
-        let mut pool = Self {
-            members: Members::of(pool, generation),
-            in_flight: InFlight::default(),
-            picker: Picker::new(strategy),
-            detection: Detection::default(),
-            ramps: Ramps::default(),
-            departures: Departures::default(),
-            next_change: Timestamp::NEVER,
-            change_log: ChangeLog::default(),
-            crowded_from: u32::MAX,
-            late_binding: None,
-            sharing: None,
-        };
-        for (name, weight) in backends {
-            let id = pool.members.next_id();
-            let seat = Seat {
-                address: name.clone(),
-                name,
-                weight,
-                state: State::Initial,
-                at: Timestamp::ZERO,
-            };
-            pool.members.seat(id, seat);
+    /// The exchange of `lease` has shown that its backend is well, though it is not over: a
+    /// trial need not last as long as a tunnel or a large body.
+    pub fn proved(&mut self, lease: &mut Lease, now: Timestamp) {
+        if mem::take(&mut lease.trial) {
+            let event = Event::Responded { trial: true };
+            let verdict = Verdict::new(event, Cause::Responded);
+            self.advance(lease.backend.slot(), verdict, now);
         }
-        pool.members.rotate(seed);
-        pool.picker
-            .strategy
-            .changed(&pool.members.candidates, Timestamp::ZERO);
-        pool
     }
 
-    /// Sets what it takes to eject a backend, and how it comes back.
-    pub fn set_policy(&mut self, policy: EjectionPolicy) {
-        self.detection.policy = policy;
-    }
-
-    /// Exchanges that a backend is given at once, as it was set; `None`: any number.
-    pub(super) fn own_limit(&self, backend: BackendId) -> Option<u32> {
-        let known = self.members.backend(backend)?;
-        Some(known.own_max).filter(|max| *max != u32::MAX)
-    }
-
-    /// The backend called `name`.
-    #[must_use]
-    pub fn find(&self, name: &str) -> Option<BackendId> {
-        self.members.find(name)
-    }
-
-    /// The backend on this host, if there is just one.
-    #[must_use]
-    pub fn find_only_of_host(&self, host: &str) -> Option<BackendId> {
-        self.members.find_only_of_host(host)
-    }
-
-    /// Lets a backend finish what it has and gives it nothing new; when it has finished, it is
-    /// disabled. Returns whether there is such a backend.
-    pub fn drain(&mut self, backend: BackendId, now: Timestamp) -> bool {
-        let here = self.command(backend, Event::Drain, now);
-        self.note_if_emptied(backend.slot(), now);
-        here
-    }
-
-    /// Disables a backend, even with exchanges in flight. Returns whether it exists.
-    pub fn disable(&mut self, backend: BackendId, now: Timestamp) -> bool {
-        self.command(backend, Event::Disable, now)
-    }
-
-    /// Takes a drained or disabled backend back, on probation. Returns whether there is such a
-    /// backend.
-    pub fn undrain(&mut self, backend: BackendId, now: Timestamp) -> bool {
-        self.cancel_departure(backend);
-        self.command(backend, Event::Restore, now)
-    }
-
-    /// Returns whether the operator wants a backend to take part: it is not drained, disabled or
-    /// removed.
+    /// Returns whether an exchange that is over is to be [attributed](Self::attribute) first.
     #[inline]
     #[must_use]
-    pub fn is_member(&self, backend: BackendId) -> bool {
-        self.state(backend).is_some_and(State::is_member)
+    pub const fn asks_for_source(&self, outcome: Outcome) -> bool {
+        self.detection.asks_for_source(outcome)
     }
 
-    /// Gives a backend another share, 1 to 256. Returns whether there is such a backend.
-    pub fn set_weight(&mut self, backend: BackendId, weight: u32) -> bool {
-        let candidate = self.members.candidates.get_mut(backend.slot());
-        let Some(candidate) = candidate.filter(|c| c.live && c.id == backend) else {
-            return false;
+    /// Says what an exchange that is over came from, before it is [settled](Self::settle): a failure
+    /// may follow that and not the backend.
+    #[cold]
+    pub fn attribute(
+        &mut self,
+        lease: &mut Lease,
+        outcome: Outcome,
+        from: Sources,
+        now: Timestamp,
+    ) {
+        let picker = &self.selection.picker;
+        let is_kept = picker.is_keyed && !picker.is_keyed_by_target;
+        self.detection.attribute(lease, outcome, from, is_kept, now);
+    }
+
+    /// Ends an exchange. The only way to end one.
+    pub fn settle(&mut self, lease: Lease, outcome: Outcome, now: Timestamp) {
+        let slot = lease.backend.slot();
+        let Some((settlement, served)) = self.give_back(&lease, outcome, now) else {
+            debug_assert!(false, "a lease of another pool");
+            return;
         };
-        candidate.weight = weight.clamp(1, 256);
-        self.announce_later();
-        true
+        let selection = &mut self.selection;
+        let (policy, ended) = (self.life_cycles.policy, (&lease, outcome));
+        let verdict = self
+            .detection
+            .judge(selection, &self.in_flight, policy, ended, now);
+        if let Some(verdict) = verdict {
+            self.life_cycles.advance(selection, slot, verdict, now);
+        }
+        if let (Some(served), Some(late_binding)) = (served, &mut self.late_binding) {
+            late_binding.note_served(selection, served, now);
+        }
+        let overtook = settlement.overtook;
+        if let Some(verdict) = judge_latency(selection, policy, ended, overtook, now) {
+            self.life_cycles.advance(selection, slot, verdict, now);
+        }
+        selection.settled(&settlement, now);
+        self.life_cycles.note_if_emptied(selection, slot, now);
     }
 
-    /// Returns whether exchanges may have to wait for a place at a backend.
-    #[must_use]
-    pub const fn is_limited(&self) -> bool {
-        self.members.is_limited
-    }
-
-    /// Gives a backend at most so many exchanges at once: at least one, `u32::MAX` for no limit.
-    /// Returns whether there is such a backend.
-    pub fn set_max_in_flight(&mut self, backend: BackendId, max: u32) -> bool {
-        let slot = backend.slot();
-        let places = self.places_now();
-        match (
-            self.members.candidates.get_mut(slot),
-            self.members.backends.get_mut(slot),
-        ) {
-            (Some(candidate), Some(known)) if candidate.live && candidate.id == backend => {
-                known.own_max = max.max(1);
-                known.max_in_flight = known.own_max.min(places);
-                self.members.is_limited |= max != u32::MAX;
-                known.judge(candidate);
-                true
+    /// Takes an exchange out of those in flight. Returns the account of it for the strategy and, if
+    /// it is to be learned whether backends are serial, for that.
+    #[inline(always)]
+    fn give_back(
+        &mut self,
+        lease: &Lease,
+        outcome: Outcome,
+        now: Timestamp,
+    ) -> Option<(Settlement, Option<Served>)> {
+        let slot = lease.backend.slot();
+        let Selection {
+            members, sharing, ..
+        } = &mut self.selection;
+        let candidate = members.candidates.get_mut(slot)?;
+        let backend = members.backends.get_mut(slot)?;
+        let overtook = self.in_flight.remove(&mut backend.queue, lease.node);
+        let row = sharing.as_ref().and_then(|it| it.shared_load.row(slot));
+        match row {
+            None => {
+                candidate.in_flight = candidate.in_flight.saturating_sub(1);
+                if candidate.in_flight == 0 {
+                    let busy = now.as_nanos().saturating_sub(backend.busy_since.as_nanos());
+                    backend.busy_nanos += busy;
+                }
+                candidate.oldest_dispatched_at = self.in_flight.oldest(&backend.queue);
             }
-            _ => false,
+            Some(row) => {
+                row.show(candidate);
+                candidate.in_flight = row.leave(now);
+                candidate.oldest_dispatched_at = row.oldest(candidate.in_flight);
+            }
         }
+        backend.judge(candidate);
+        let served = match (&self.late_binding, outcome.response_time()) {
+            (Some(_), Some(response_time)) => {
+                let last_completed_at = candidate.last_completed_at;
+                Some(Served::new(
+                    lease,
+                    response_time,
+                    overtook,
+                    last_completed_at,
+                    now,
+                ))
+            }
+            _ => None,
+        };
+        if matches!(
+            outcome,
+            Outcome::Success { .. } | Outcome::ClientError | Outcome::Failure
+        ) {
+            candidate.last_completed_at = Some(now);
+            if let Some(row) = row {
+                row.completed(now);
+            }
+        }
+        let settlement = Settlement {
+            backend: lease.backend,
+            outcome,
+            dispatched_at: lease.dispatched_at,
+            ahead_at_dispatch: lease.ahead,
+            overtook,
+            remaining: candidate.in_flight,
+        };
+        Some((settlement, served))
     }
 
-    pub(super) fn command(&mut self, backend: BackendId, event: Event, now: Timestamp) -> bool {
-        let here = self.is_live(backend);
-        if here {
-            self.advance(backend.slot(), event, Cause::Operator, now);
-        }
-        here
+    #[inline]
+    fn advance(&mut self, slot: usize, verdict: Verdict, now: Timestamp) {
+        let selection = &mut self.selection;
+        self.life_cycles.advance(selection, slot, verdict, now);
     }
 }

@@ -7,8 +7,7 @@
 //! would be by TCP. The same holds for an address to which all local ports are taken, but that tells
 //! nothing of the backend however long it lasts.
 
-use super::Backends;
-use super::backends::HELD_FOR;
+use super::members::Members;
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -23,49 +22,53 @@ pub(super) struct Congestion {
     last_at: Timestamp,
 }
 
-impl Backends {
-    /// A backend had no room for a connection: for a moment it is given no exchange. Returns
-    /// whether it has been so for less than `patience`.
-    #[cold]
-    pub fn congested(&mut self, backend: BackendId, patience: Duration, now: Timestamp) -> bool {
-        let slot = backend.slot();
-        let (Some(candidate), Some(known)) = (
-            self.members.candidates.get_mut(slot),
-            self.members.backends.get_mut(slot),
-        ) else {
-            return false;
-        };
-        let before = known.congestion;
+impl Congestion {
+    /// It had no room once more; `None` if that has been so for as long as `patience`.
+    fn once_more(before: Option<Self>, patience: Duration, now: Timestamp) -> Option<Self> {
         let since = match before.filter(|it| now.since(it.last_at) < MEMORY) {
             Some(it) => it.since,
             None => now,
         };
-        if now.since(since) >= patience {
-            known.congestion = None;
+        let last_at = now;
+        (now.since(since) < patience).then_some(Self { since, last_at })
+    }
+}
+
+impl Members {
+    /// A backend had no room for a connection: for a moment it is given no exchange. Returns
+    /// whether it has been so for less than `patience`.
+    #[cold]
+    pub(super) fn congested(
+        &mut self,
+        backend: BackendId,
+        patience: Duration,
+        now: Timestamp,
+    ) -> bool {
+        let slot = backend.slot();
+        let (Some(candidate), Some(known)) =
+            (self.candidates.get_mut(slot), self.backends.get_mut(slot))
+        else {
             return false;
+        };
+        known.congestion = Congestion::once_more(known.congestion, patience, now);
+        if known.congestion.is_some() {
+            known.max_in_flight = 0;
+            known.judge(candidate);
         }
-        known.congestion = Some(Congestion {
-            since,
-            last_at: now,
-        });
-        known.max_in_flight = 0;
-        known.judge(candidate);
-        self.next_change = self.next_change.min(now + HELD_FOR);
-        true
+        known.congestion.is_some()
     }
 
     /// A backend has accepted a connection.
-    pub fn accepted(&mut self, backend: BackendId) {
-        if let Some(known) = self.members.backends.get_mut(backend.slot()) {
+    pub(super) fn accepted(&mut self, backend: BackendId) {
+        if let Some(known) = self.backends.get_mut(backend.slot()) {
             known.congestion = None;
         }
     }
 
     /// Lets backends that had no room be asked again.
     pub(super) fn end_congestion(&mut self) {
-        let places = self.places_now();
-        let members = &mut self.members;
-        for (known, candidate) in members.backends.iter_mut().zip(&mut members.candidates) {
+        let places = self.places;
+        for (known, candidate) in self.backends.iter_mut().zip(&mut self.candidates) {
             if known.is_congested() {
                 known.max_in_flight = known.own_max.min(places);
                 known.judge(candidate);

@@ -9,24 +9,40 @@
 //!
 //! A pick compares one number; all else is done when a backend is ejected or brought back.
 
-use super::life_cycle::Event;
-use super::members::Backend;
-use super::{Backends, Cause};
+use super::members::{Backend, Members};
 use crate::strategy::Candidate;
-use crate::time::Timestamp;
 
 /// Factor on the exchanges in flight before, from which there is no room.
 const TIMES: u32 = 2;
 /// ...and so many more besides.
 const MORE: u32 = 4;
 
-impl Backends {
+/// The crowd at the backends that are left.
+#[derive(Debug)]
+pub(super) struct Crowd {
+    /// In flight at a picked backend from which on those ejected for their responses are tried
+    /// again; the maximum while there are none.
+    from: u32,
+}
+
+impl Default for Crowd {
+    fn default() -> Self {
+        Self { from: u32::MAX }
+    }
+}
+
+impl Crowd {
+    /// Returns whether so many in flight at a backend show that the others have no room.
+    #[inline]
+    pub(super) const fn is_seen_at(&self, in_flight: u32) -> bool {
+        in_flight >= self.from
+    }
+
     /// A backend was ejected or has come back: from how many in flight on the others are crowded.
-    pub(super) fn measure_crowd(&mut self) {
-        let members = &self.members;
+    pub(super) fn measure(&mut self, members: &Members) {
         let mut pool = members.backends.iter().zip(&members.candidates);
         if !pool.clone().any(|(it, _)| it.state.is_out_for_answers()) {
-            self.crowded_from = u32::MAX;
+            self.from = u32::MAX;
             return;
         }
         let in_service = |(backend, candidate): (&Backend, &Candidate)| {
@@ -40,17 +56,6 @@ impl Backends {
         let mean = (sum / count.max(1)) as u32;
         let crowded_from = mean.saturating_mul(TIMES).saturating_add(MORE);
         // A second one that is ejected is no reason to bear longer queues than the first.
-        self.crowded_from = self.crowded_from.min(crowded_from);
-    }
-
-    /// A backend was picked where so many are in flight: the others are tried again.
-    #[cold]
-    pub(super) fn relieve(&mut self, now: Timestamp) {
-        for slot in 0..self.members.backends.len() {
-            let backend = self.members.backends.get(slot);
-            if backend.is_some_and(|backend| backend.state.is_out_for_answers()) {
-                self.advance(slot, Event::Crowded, Cause::Crowded, now);
-            }
-        }
+        self.from = self.from.min(crowded_from);
     }
 }

@@ -24,8 +24,8 @@ impl Backends {
     pub fn explain_candidates(&self, key: u64, now: Timestamp) -> Vec<Explained> {
         let ratings = self.explain(key, now).into_iter();
         let known = |id: BackendId| {
-            let candidate = self.members.candidate(id)?;
-            Some((candidate, self.members.backend(id)?))
+            let members = &self.selection.members;
+            Some((members.candidate(id)?, members.backend(id)?))
         };
         let explained = ratings.filter_map(|rating| {
             let (candidate, backend) = known(rating.backend)?;

@@ -25,7 +25,8 @@
 //!
 //! Refused: comparing throughput with and without the limit, which takes minutes of the worse one.
 
-use super::Backends;
+use super::Lease;
+use super::selection::{HELD_FOR, Selection};
 use crate::ids::PoolId;
 use crate::shared::Finding;
 use crate::time::Timestamp;
@@ -62,15 +63,37 @@ const STANDSTILL_MEANS: f32 = 16.0;
 /// One exchange that ended well.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Served {
-    pub(super) slot: usize,
+    slot: usize,
     /// From the later of its dispatch and the last completion there to its own.
-    pub(super) in_service_nanos: u64,
+    in_service_nanos: u64,
     /// From its dispatch to its end.
-    pub(super) life_nanos: u64,
-    pub(super) response_nanos: u64,
+    life_nanos: u64,
+    response_nanos: u64,
     /// Exchanges that were in flight there before it.
-    pub(super) ahead: u32,
-    pub(super) overtook: bool,
+    ahead: u32,
+    overtook: bool,
+}
+
+impl Served {
+    /// That of `lease`, `before` being when its backend last completed another.
+    pub(super) fn new(
+        lease: &Lease,
+        response_time: Duration,
+        overtook: bool,
+        before: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Self {
+        let nanos_since = |at: Timestamp| now.as_nanos().saturating_sub(at.as_nanos());
+        let began_at = before.map_or(lease.dispatched_at, |at| at.max(lease.dispatched_at));
+        Self {
+            slot: lease.backend.slot(),
+            in_service_nanos: nanos_since(began_at),
+            life_nanos: nanos_since(lease.dispatched_at),
+            response_nanos: response_time.as_nanos() as u64,
+            ahead: lease.ahead,
+            overtook,
+        }
+    }
 }
 
 /// A decayed mean.
@@ -148,8 +171,6 @@ pub(super) struct LateBinding {
     /// Exchanges that each backend is given at once while it is serial and few wait: 1, or 2 where
     /// the way to backends takes long beside the work.
     fewest: u32,
-    /// Exchanges that each backend is given at once.
-    places: u32,
     /// What was not told yet.
     change: Option<LimitChange>,
 }
@@ -166,7 +187,6 @@ impl Default for LateBinding {
             until_weighed: WEIGH_EVERY,
             finding: Finding::Unknown,
             fewest: 1,
-            places: u32::MAX,
             change: None,
         }
     }
@@ -255,150 +275,98 @@ impl LateBinding {
         *self = Self {
             completed_at: now,
             decayed_at: now,
-            places: self.places,
             change: self.change,
             ..Self::default()
         };
     }
 }
 
-/// Late binding in a pool.
-impl Backends {
-    /// Learns from now on whether the backends are serial, and holds them to one request at a time
-    /// each while they are.
-    pub fn learn_late_binding(&mut self) {
-        self.late_binding = Some(Box::default());
-    }
-
-    /// Begins to learn that, or ends it: each backend is then given what it was set to.
-    pub(super) fn learn_late_binding_if(&mut self, learns: bool, now: Timestamp) {
-        match (learns, self.late_binding.is_some()) {
-            (true, false) => self.learn_late_binding(),
-            (false, true) => {
-                self.conclude(Finding::Unknown);
-                self.set_places(u32::MAX, now);
-                self.late_binding = None;
-            }
-            (true, true) | (false, false) => {}
-        }
-    }
-
-    /// Whether each backend is given one request at a time because all seem to be serial.
-    #[must_use]
-    pub fn is_serial(&self) -> bool {
-        let late_binding = self.late_binding.as_ref();
-        late_binding.is_some_and(|late_binding| late_binding.places != u32::MAX)
-    }
-
-    /// Returns whether it learns how many exchanges backends work on at once.
-    #[must_use]
-    pub const fn learns_limit(&self) -> bool {
-        self.late_binding.is_some()
-    }
-
+/// What follows for the pool.
+impl LateBinding {
     /// Takes the last change of the limit that was not taken yet.
-    pub(crate) fn take_limit_change(&mut self) -> Option<LimitChange> {
-        self.late_binding.as_mut()?.change.take()
-    }
-
-    /// Returns how many exchanges each backend is given at once at present.
-    pub(super) fn places_now(&self) -> u32 {
-        let late_binding = self.late_binding.as_ref();
-        late_binding.map_or(u32::MAX, |late_binding| late_binding.places)
+    pub(super) const fn take_change(&mut self) -> Option<LimitChange> {
+        self.change.take()
     }
 
     /// An exchange ended well.
-    pub(super) fn note_served(&mut self, served: Served, now: Timestamp) {
-        let Some(late_binding) = &mut self.late_binding else {
-            return;
-        };
-        if late_binding.learn(served, now) {
-            let finding = late_binding.weigh(now);
-            self.conclude(finding);
+    pub(super) fn note_served(&mut self, selection: &Selection, served: Served, now: Timestamp) {
+        if self.learn(served, now) {
+            let finding = self.weigh(now);
+            self.conclude(selection, finding);
         }
     }
 
     /// This worker has come to a finding.
-    fn conclude(&mut self, finding: Finding) {
-        if let Some(late_binding) = &mut self.late_binding {
-            late_binding.finding = finding;
-        }
-        if let Some(sharing) = &self.sharing {
-            sharing.shared_load.say(sharing.worker, finding);
+    fn conclude(&mut self, selection: &Selection, finding: Finding) {
+        self.finding = finding;
+        if let Some(sharing) = &selection.sharing {
+            sharing.say(finding);
         }
     }
 
     /// How many exchanges each backend is to be given at once while so many wait.
-    fn places(&self, waiting: usize) -> u32 {
-        let Some(late_binding) = &self.late_binding else {
-            return u32::MAX;
-        };
-        let is_serial = match &self.sharing {
-            None => late_binding.finding == Finding::Serial,
+    fn places(&self, selection: &Selection, waiting: usize) -> u32 {
+        let is_serial = match &selection.sharing {
+            None => self.finding == Finding::Serial,
             Some(sharing) => sharing.shared_load.is_serial(),
         };
-        let count = self.members.candidates.len();
-        match late_binding.places {
+        let count = selection.members.candidates.len();
+        match selection.members.places {
             _ if !is_serial => u32::MAX,
             2 if waiting > count => 2,
             _ if waiting > 2 * count => 2,
-            _ => late_binding.fewest,
+            _ => self.fewest,
         }
     }
 
     /// Brings the limits in line with what is found, before a pick while so many wait.
     #[inline]
-    pub(super) fn adjust_places(&mut self, waiting: usize, now: Timestamp) {
-        let places = self.places(waiting);
-        let Some(late_binding) = &mut self.late_binding else {
-            return;
-        };
-        if places != late_binding.places {
-            self.set_places(places, now);
+    pub(super) fn adjust_places(
+        &mut self,
+        selection: &mut Selection,
+        waiting: usize,
+        now: Timestamp,
+    ) {
+        let places = self.places(selection, waiting);
+        if places != selection.members.places {
+            self.set_places(selection, places, now);
         }
     }
 
     #[cold]
-    fn set_places(&mut self, places: u32, now: Timestamp) {
-        let (pool, tells) = (self.members.pool, self.decides());
-        if let Some(late_binding) = &mut self.late_binding {
-            let was_serial = late_binding.places != u32::MAX;
-            let is_serial = places != u32::MAX;
-            late_binding.places = places;
-            late_binding.completed_at = now;
-            if was_serial != is_serial && tells {
-                let at = now;
-                late_binding.change = Some(LimitChange {
-                    at,
-                    pool,
-                    is_serial,
-                });
-            }
-        }
-        self.members.is_limited = true;
-        let backends = self.members.backends.iter_mut();
-        for (candidate, backend) in self.members.candidates.iter_mut().zip(backends) {
-            backend.max_in_flight = backend.own_max.min(places);
-            backend.judge(candidate);
+    fn set_places(&mut self, selection: &mut Selection, places: u32, now: Timestamp) {
+        let was_serial = selection.members.is_held();
+        selection.members.hold_all_to(places);
+        self.completed_at = now;
+        let is_serial = selection.members.is_held();
+        if was_serial != is_serial && selection.decides() {
+            self.change = Some(LimitChange {
+                at: now,
+                pool: selection.members.pool,
+                is_serial,
+            });
         }
     }
 
     /// An exchange found no room. Returns whether there is now, because the limit was lifted.
     #[cold]
-    pub(super) fn lift_limit(&mut self, now: Timestamp) -> bool {
-        let Some(late_binding) = &mut self.late_binding else {
-            return false;
-        };
-        if late_binding.places == u32::MAX {
+    pub(super) fn lift_limit(&mut self, selection: &mut Selection, now: Timestamp) -> bool {
+        if !selection.members.is_held() {
             return false;
         }
-        if !late_binding.stands_still(now) {
-            self.next_change = self.next_change.min(now + super::backends::HELD_FOR);
+        if !self.stands_still(now) {
+            selection.look_again_at(now + HELD_FOR);
             return false;
         }
-        late_binding.reset(now);
-        self.conclude(Finding::Parallel);
-        self.set_places(u32::MAX, now);
+        self.reset(now);
+        self.conclude(selection, Finding::Parallel);
+        self.set_places(selection, u32::MAX, now);
         true
+    }
+
+    /// Ends it: each backend is given what it was set to.
+    pub(super) fn end(&mut self, selection: &mut Selection, now: Timestamp) {
+        self.conclude(selection, Finding::Unknown);
+        self.set_places(selection, u32::MAX, now);
     }
 }

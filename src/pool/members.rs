@@ -28,6 +28,9 @@ pub(super) struct Members {
     vacant: Vec<u32>,
     /// True once a backend has had a limit.
     pub(super) is_limited: bool,
+    /// Exchanges that each backend is given at once, by what is learned of the pool;
+    /// [`u32::MAX`]: as many as it was set to.
+    pub(super) places: u32,
     /// Number of backends ever added, which orders those that were never picked.
     joined: u64,
     /// The generation of the first backend in a slot.
@@ -83,6 +86,19 @@ pub(super) struct Seat {
     pub(super) at: Timestamp,
 }
 
+impl Seat {
+    /// That of a backend which is at the address it is called by.
+    pub(super) fn new(name: String, weight: u32, state: State, at: Timestamp) -> Self {
+        Self {
+            address: name.clone(),
+            name,
+            weight,
+            state,
+            at,
+        }
+    }
+}
+
 impl Backend {
     /// Returns whether it may be picked, if it has room.
     pub(super) fn is_open(&self) -> bool {
@@ -108,12 +124,17 @@ impl Backend {
     pub(super) fn entered(&mut self, state: State, now: Timestamp) {
         self.is_spared = false;
         if state.is_out() {
-            self.evidence = OutlierDetector::default();
-            self.latency_outlier = LatencyOutlier::default();
+            self.forget_evidence();
         }
         if let State::Ejected { .. } = state {
             self.judged_from = now;
         }
+    }
+
+    /// Forgets what exchanges have shown of it.
+    pub(super) fn forget_evidence(&mut self) {
+        self.evidence = OutlierDetector::default();
+        self.latency_outlier = LatencyOutlier::default();
     }
 }
 
@@ -124,6 +145,7 @@ impl Members {
         Self {
             first_generation,
             is_limited: false,
+            places: u32::MAX,
             pool,
             candidates: Vec::new(),
             backends: Vec::new(),
@@ -142,6 +164,17 @@ impl Members {
     pub(super) fn backend(&self, backend: BackendId) -> Option<&Backend> {
         self.candidate(backend)?;
         self.backends.get(backend.slot())
+    }
+
+    /// The same, to change it.
+    pub(super) fn backend_mut(&mut self, backend: BackendId) -> Option<&mut Backend> {
+        self.candidate(backend)?;
+        self.backends.get_mut(backend.slot())
+    }
+
+    /// Returns whether a backend belongs to the pool: it is not removed.
+    pub(super) fn is_live(&self, backend: BackendId) -> bool {
+        self.candidate(backend).is_some_and(|c| c.live)
     }
 
     /// The backend called `name`.
@@ -211,7 +244,7 @@ impl Members {
         };
         let backend = Backend {
             queue: Queue::default(),
-            max_in_flight: u32::MAX,
+            max_in_flight: self.places,
             own_max: u32::MAX,
             unreachable_in_a_row: 0,
             state,
@@ -243,6 +276,57 @@ impl Members {
                 self.backends.push(backend);
             }
         }
+    }
+
+    /// Gives a backend another share, 1 to 256. Returns whether there is such a backend.
+    pub(super) fn set_weight(&mut self, backend: BackendId, weight: u32) -> bool {
+        let candidate = self.candidates.get_mut(backend.slot());
+        let Some(candidate) = candidate.filter(|c| c.live && c.id == backend) else {
+            return false;
+        };
+        candidate.weight = weight.clamp(1, 256);
+        true
+    }
+
+    /// Gives a backend at most so many exchanges at once: at least one, `u32::MAX` for no limit.
+    /// Returns whether there is such a backend.
+    pub(super) fn set_max_in_flight(&mut self, backend: BackendId, max: u32) -> bool {
+        let slot = backend.slot();
+        match (self.candidates.get_mut(slot), self.backends.get_mut(slot)) {
+            (Some(candidate), Some(known)) if candidate.live && candidate.id == backend => {
+                known.own_max = max.max(1);
+                known.max_in_flight = known.own_max.min(self.places);
+                self.is_limited |= max != u32::MAX;
+                known.judge(candidate);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Gives each backend at most so many exchanges at once, whatever it was set to.
+    pub(super) fn hold_all_to(&mut self, places: u32) {
+        self.places = places;
+        self.is_limited = true;
+        for (candidate, backend) in self.candidates.iter_mut().zip(&mut self.backends) {
+            backend.max_in_flight = backend.own_max.min(places);
+            backend.judge(candidate);
+        }
+    }
+
+    /// Returns whether each is given fewer exchanges at once than it may have been set to.
+    pub(super) const fn is_held(&self) -> bool {
+        self.places != u32::MAX
+    }
+
+    /// Returns whether one more may be ejected, so that at most so many percent are. Looks at every
+    /// backend; only for the rare cases.
+    pub(super) fn may_eject_one_more(&self, max_percent: u8) -> bool {
+        let members = self.backends.iter().filter(|b| b.state.is_member());
+        let (members, out) = members.fold((0, 0), |(members, out), backend| {
+            (members + 1, out + usize::from(backend.state.is_out()))
+        });
+        (out + 1) * 100 <= members * usize::from(max_percent)
     }
 
     /// Moves the start of the never-picked order to a backend that `seed` decides.

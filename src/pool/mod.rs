@@ -5,8 +5,10 @@
 //! the clock.
 
 mod backends;
+mod commands;
 mod congestion;
 mod crowding;
+mod departures;
 mod explained;
 mod failure_sources;
 mod hang_detection;
@@ -16,20 +18,22 @@ mod late_binding;
 mod latency_outlier;
 mod lease;
 mod life_cycle;
+mod life_cycles;
 mod members;
 mod membership;
 mod outlier;
 mod pick;
 mod pools;
+mod queries;
 mod queue;
 mod relocation;
 mod renewal;
 mod retry_budget;
+mod selection;
 mod sharing;
 mod signals;
 mod slow_start;
 mod state_change;
-mod steering;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -247,8 +251,8 @@ impl Pool {
         {
             return Some(lease);
         }
-        let has_limits = self.backends.has_limits();
-        let waiting = has_limits.then(|| self.queue.waiting());
+        let is_limited = self.backends.is_limited();
+        let waiting = is_limited.then(|| self.queue.waiting());
         self.backends.pick_or_hold(key, attempted, waiting, now)
     }
 

@@ -3,7 +3,8 @@
 //! The backend stays who it is: its name, counters, state and exchanges. New connections go to the
 //! new addresses. If the address in use is not among them, no connection to it is used again.
 
-use super::{Backends, Pool};
+use super::Pool;
+use super::members::Members;
 use crate::address::Address;
 use crate::ids::BackendConnId;
 use crate::strategy::BackendId;
@@ -38,7 +39,7 @@ impl Pool {
             address,
             addresses,
         } = moved;
-        if !self.backends.readdress(*backend, address) {
+        if !self.backends.selection.members.readdress(*backend, address) {
             return Relocated::Unknown;
         }
         let preferred = usize::from(self.connect.preferred(*backend));
@@ -55,13 +56,13 @@ impl Pool {
     }
 }
 
-impl Backends {
+impl Members {
     /// Notes the address of a backend as people write it. Returns whether there is such a backend.
     fn readdress(&mut self, backend: BackendId, address: &str) -> bool {
         if !self.is_live(backend) {
             return false;
         }
-        if let Some(known) = self.members.backends.get_mut(backend.slot()) {
+        if let Some(known) = self.backend_mut(backend) {
             address.clone_into(&mut known.address);
         }
         true

@@ -73,6 +73,12 @@ impl Pool {
         pool
     }
 
+    /// Picks by another strategy from now on.
+    pub(crate) fn set_strategy(&mut self, strategy: Box<dyn Strategy>, now: Timestamp) {
+        self.key_source = strategy.key_source();
+        self.backends.set_strategy(strategy, now);
+    }
+
     /// Goes on with other settings. Returns the idle connections to backends that are at other
     /// addresses now, to be closed.
     pub(crate) fn renew(&mut self, new: PoolRenewal, now: Timestamp) -> Vec<BackendConnId> {

@@ -59,7 +59,7 @@ fn slow_outlier_is_ejected() {
 #[test]
 fn outlier_that_stays_slow_is_ejected_for_longer_each_time() {
     let mut pool = watching(&RoundRobin::ENTRY.spec());
-    pool.detection.policy.slow_start = Duration::from_secs(10);
+    pool.life_cycles.policy.slow_start = Duration::from_secs(10);
     let changes = live(&mut pool, 60, second_is_slow);
     let cooldowns = changes.iter().map(|change| match change.to {
         State::Ejected { cooldown, .. } => cooldown.as_secs(),
@@ -135,6 +135,7 @@ fn no_more_are_ejected_for_it_than_may_be() {
     let mut pool = watching(&RoundRobin::ENTRY.spec());
     let told = serve(&mut pool, |slot, _| if slot > 0 { 9_000 } else { 1 });
     let out = pool
+        .selection
         .members
         .backends
         .iter()

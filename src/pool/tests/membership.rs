@@ -143,9 +143,14 @@ fn one_that_is_disabled_departs_too() {
 fn the_strategy_is_told_once_for_many_that_come() {
     let mut pool = pool(0, &"ip-maglev".parse().unwrap(), 0);
     for nth in 0..MAX_BACKENDS {
-        pool.admit(&newcomer(&format!("b{nth}")), at(0)).unwrap();
+        pool.selection
+            .admit(&newcomer(&format!("b{nth}")), at(0))
+            .unwrap();
     }
-    assert_eq!(pool.admit(&newcomer("more"), at(0)), Err(NotAdded::TooMany));
+    assert_eq!(
+        pool.selection.admit(&newcomer("more"), at(0)),
+        Err(NotAdded::TooMany)
+    );
     // One table is built, not 4,096.
     let lease = pool.pick(77, &[], at(0)).unwrap();
     pool.settle(lease, SUCCESS, at(1));

@@ -6,6 +6,7 @@ mod load;
 mod membership;
 mod recovery;
 mod sharing;
+mod steering;
 
 use super::*;
 use crate::health::CheckFailure;
@@ -191,9 +192,19 @@ fn in_flight_equals_leases_held_after_every_step() {
 /// drained or removed afterwards leaves a smaller pool.)
 fn check_changes(pool: &mut Backends) {
     let changes = pool.take_changes();
-    let members = pool.members.backends.iter().filter(|b| b.state.is_member());
+    let members = pool
+        .selection
+        .members
+        .backends
+        .iter()
+        .filter(|b| b.state.is_member());
     let members = members.count();
-    let out = pool.members.backends.iter().filter(|b| b.state.is_out());
+    let out = pool
+        .selection
+        .members
+        .backends
+        .iter()
+        .filter(|b| b.state.is_out());
     let out = out.count();
     for change in changes {
         let is_judged = matches!(

@@ -361,7 +361,7 @@ fn shares_and_response_times_are_as_with_one_worker() {
 fn follow(workers: &mut [Backends], admitted: &[(BackendId, NewBackend)], now: Timestamp) {
     for other in &mut workers[1..] {
         for (id, backend) in admitted {
-            other.follow_admission(*id, backend, now);
+            other.selection.follow_admission(*id, backend, now);
         }
     }
     deliver(workers, now);
@@ -406,13 +406,13 @@ fn a_slot_is_reused_only_when_every_worker_has_let_go_of_it() {
             .all(|worker| !worker.candidates()[old.slot()].live)
     );
     let other = newcomer("other");
-    let id = workers[0].admit(&other, at(101)).unwrap();
+    let id = workers[0].selection.admit(&other, at(101)).unwrap();
     assert_ne!(id.slot(), old.slot(), "an exchange is still at the old one");
     follow(&mut workers, &[(id, other)], at(101));
     workers[2].settle(lease, SUCCESS, at(102));
     follow(&mut workers, &[], at(102));
     let next = newcomer("next");
-    let id = workers[0].admit(&next, at(103)).unwrap();
+    let id = workers[0].selection.admit(&next, at(103)).unwrap();
     assert_eq!((id.slot(), id.generation()), (old.slot(), 1));
     follow(&mut workers, &[(id, next)], at(103));
     for worker in &mut workers {
