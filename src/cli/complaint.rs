@@ -39,6 +39,11 @@ pub(super) fn of(error: &Error, command: Option<&str>) -> ConfigError {
             let word = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
             unknown(command, word.to_owned())
         }
+        ErrorKind::MissingSubcommand => {
+            let command = command.unwrap_or_default();
+            let remedy = format!("lb {command} --help lists them");
+            ConfigError::new("a command is missing", remedy).with_value(format!("lb {command}"))
+        }
         ErrorKind::MissingRequiredArgument => missing(error),
         ErrorKind::InvalidUtf8 => ConfigError::new("an argument is not UTF-8", "write it in UTF-8"),
         _ => other(error),
@@ -77,17 +82,24 @@ fn conflict(error: &Error, flag: String) -> ConfigError {
 }
 
 fn unknown(command: Option<&str>, argument: String) -> ConfigError {
+    let root = Flags::command();
+    let known = command.and_then(|path| at_path(&root, path));
+    let flags = known.unwrap_or(&root);
     if !argument.starts_with('-') {
+        if let (Some(path), true) = (command, flags.has_subcommands()) {
+            let names = flags.get_subcommands().map(clap::Command::get_name);
+            let remedy = match nearest(&argument, names) {
+                Some(similar) => format!("did you mean {similar}?"),
+                None => format!("lb {path} --help lists them"),
+            };
+            return ConfigError::new("unknown command", remedy).with_value(argument);
+        }
         return ConfigError::new(
             "belongs to no flag",
             "separate the values of a flag by commas without spaces; see lb --help",
         )
         .with_value(argument);
     }
-    let flags = Flags::command();
-    let flags = command
-        .and_then(|name| flags.find_subcommand(name))
-        .unwrap_or(&flags);
     let names = flags.get_arguments().filter_map(|flag| flag.get_long());
     let remedy = match (nearest(argument.trim_start_matches('-'), names), command) {
         (Some(similar), _) => format!("did you mean --{similar}?"),
@@ -95,6 +107,12 @@ fn unknown(command: Option<&str>, argument: String) -> ConfigError {
         (None, None) => "lb --help shows the flags".to_owned(),
     };
     ConfigError::new("unknown flag", remedy).with_flag(argument)
+}
+
+/// The command of these words.
+fn at_path<'a>(root: &'a clap::Command, path: &str) -> Option<&'a clap::Command> {
+    let mut words = path.split(' ');
+    words.try_fold(root, |command, word| command.find_subcommand(word))
 }
 
 /// A flag that another one needs is not there.

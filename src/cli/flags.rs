@@ -3,6 +3,7 @@
 //! The flags of the balancer come from the library's table of settings; here are those that
 //! concern the command alone.
 
+use super::ctl::CtlFlags;
 use super::file_flags::{CheckFlags, ConfigFlags};
 use super::heartbeat::SenderFlags;
 use super::help;
@@ -62,6 +63,7 @@ pub(super) enum Command {
     Check(CheckFlags),
     Config(ConfigFlags),
     Reload(ReloadFlags),
+    Ctl(Box<CtlFlags>),
     Completions(CompletionFlags),
     Man(ManFlags),
 }

@@ -3,7 +3,9 @@
 //! Owns the flags of the commands, the help pages and the one-line form of every mistake. Settings
 //! of the balancer come from `lb::config`. Nothing is printed or run here.
 
+mod admin_flags;
 mod complaint;
+mod ctl;
 mod file_flags;
 mod flags;
 mod heartbeat;
@@ -16,6 +18,8 @@ mod simulate;
 mod strategy_choice;
 mod watch_flags;
 
+pub(crate) use admin_flags::AdminFlags;
+pub(crate) use ctl::{EventFlags, HealthWord, SetVerb, Steering, Verb};
 pub(crate) use file_flags::ConfigFile;
 pub(crate) use heartbeat::{LoadSource, ProcessName, Sending};
 pub(crate) use pages::write_manual;
@@ -45,6 +49,8 @@ pub(crate) enum Invocation {
     Watch(Box<Watching>),
     /// A reload of the process whose number is in this file.
     Reload(PathBuf),
+    /// Questions and orders to a running lb.
+    Steer(Box<Steering>),
     /// The manual, to be written into a folder.
     Manual(std::path::PathBuf),
     /// A page of clap's, such as the help, to be printed to stdout.
@@ -131,21 +137,35 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocatio
             Command::Check(flags) => flags.invocation(),
             Command::Config(flags) => flags.invocation(),
             Command::Reload(flags) => Ok(flags.invocation()),
+            Command::Ctl(flags) => Ok(flags.invocation()),
             Command::Completions(flags) => flags.invocation(),
             Command::Man(flags) => flags.invocation(),
         },
         Ok(flags) => invocation(flags),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Invocation::Show(error)),
-            _ => Err(complaint::of(&error, command(&args)).into()),
+            _ => Err(complaint::of(&error, command(&args).as_deref()).into()),
         },
     }
 }
 
-/// The command that the arguments are for, if it is not balancing.
-fn command(args: &[OsString]) -> Option<&str> {
-    let word = args.get(1)?.to_str()?;
-    Flags::command().find_subcommand(word).map(|_| word)
+/// The command that the arguments are for, if it is not balancing: its words, as in `ctl set put`.
+fn command(args: &[OsString]) -> Option<String> {
+    let mut words = args
+        .iter()
+        .skip(1)
+        .map(|it| it.to_str().unwrap_or_default());
+    let first = words.next()?;
+    let root = Flags::command();
+    let mut command = root.find_subcommand(first)?;
+    let mut path = first.to_owned();
+    for word in words {
+        if let Some(sub) = command.find_subcommand(word) {
+            path = format!("{path} {word}");
+            command = sub;
+        }
+    }
+    Some(path)
 }
 
 fn invocation(flags: Flags) -> Result<Invocation, Complaints> {

@@ -1,11 +1,15 @@
 //! The commands: each takes its arguments, runs, and returns an exit code.
 
+mod admin_client;
 mod balance;
+mod ctl;
 mod heartbeat;
 mod monitor;
 mod pid_file;
 #[cfg(feature = "simulate")]
 mod simulate;
+mod table;
+mod terminal;
 
 use crate::cli::{Invocation, write_manual};
 use crate::stderr::fail;
@@ -30,6 +34,7 @@ pub(crate) fn run(invocation: Invocation) -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error),
         },
+        Invocation::Steer(steering) => ctl::carry_out(&steering),
         Invocation::Manual(folder) => match write_manual(&folder) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&format!("{}: {error}; name a folder", folder.display())),

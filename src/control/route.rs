@@ -87,6 +87,8 @@ pub(crate) enum Shown {
     /// Whether every pool has a backend to pick.
     Ready,
     Metrics,
+    /// The whole, in short.
+    Status,
     Pools,
     /// The pool of this name.
     Pool(String),
@@ -112,6 +114,7 @@ pub(crate) fn route(request: &Request) -> Result<Call, Response> {
         ["healthz"] => get(request, Call::Health),
         ["readyz"] => get(request, Call::Show(Shown::Ready)),
         ["metrics"] => get(request, Call::Show(Shown::Metrics)),
+        ["v1", "status"] => get(request, Call::Show(Shown::Status)),
         ["v1", "pools"] => get(request, Call::Show(Shown::Pools)),
         ["v1", "listeners"] => get(request, Call::Listeners),
         ["v1", "routes"] => get(request, Call::Routes),

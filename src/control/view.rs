@@ -18,6 +18,25 @@ pub(crate) struct Origin<'a> {
     pub(crate) wall: Duration,
 }
 
+/// The whole, in short.
+pub(crate) fn status(origin: Origin<'_>, snapshot: &Snapshot) -> Value {
+    let under_way: u64 = snapshot.pools.iter().map(|it| it.activity.exchanges).sum();
+    json!({
+        "boot_id": origin.boot_id,
+        "seq": origin.seq,
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "uptime_seconds": seconds(snapshot.uptime),
+        "workers": snapshot.workers.len().max(1),
+        "connections_open": snapshot.connections_open,
+        "connections_accepted": snapshot.connections_accepted,
+        "in_flight": under_way,
+        "exchanges": snapshot.totals.exchanges,
+        "config_generation": snapshot.config_generation,
+        "config_loaded_at": seconds(snapshot.config_loaded_at),
+    })
+}
+
 /// All pools, in short.
 pub(crate) fn pools(origin: Origin<'_>, snapshot: &Snapshot) -> Value {
     let pools = snapshot.pools.iter().map(|pool| {

@@ -23,6 +23,7 @@ mod bulk;
 mod command_line;
 mod config_file;
 mod conformance;
+mod ctl;
 mod dashboard;
 mod examples;
 mod faults;

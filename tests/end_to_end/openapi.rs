@@ -86,6 +86,7 @@ fn every_operation_answers_as_it_is_described() {
         ("GET", "/healthz".into(), "", 200),
         ("GET", "/readyz".into(), "", 200),
         ("GET", "/metrics".into(), "", 200),
+        ("GET", "/v1/status".into(), "", 200),
         ("GET", "/v1/listeners".into(), "", 200),
         ("GET", "/v1/routes".into(), "", 200),
         ("GET", "/v1/workers".into(), "", 200),

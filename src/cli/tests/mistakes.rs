@@ -79,6 +79,22 @@ fn every_mistake_is_one_line_with_a_remedy() {
             "--intervall: unknown flag; did you mean --interval?",
         ),
         (
+            "lb ctl",
+            "'lb ctl': a command is missing; lb ctl --help lists them",
+        ),
+        (
+            "lb ctl drin x",
+            "'drin': unknown command; did you mean drain?",
+        ),
+        (
+            "lb ctl frobnicate",
+            "'frobnicate': unknown command; lb ctl --help lists them",
+        ),
+        (
+            "lb ctl events --folow",
+            "--folow: unknown flag; did you mean --follow?",
+        ),
+        (
             "lb --strategy least_conn --backends 1",
             "--strategy 'least_conn': unknown strategy; did you mean least-conn?",
         ),

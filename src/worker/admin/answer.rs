@@ -176,6 +176,7 @@ fn index() -> Response {
                 "GET /healthz",
                 "GET /readyz",
                 "GET /metrics",
+                "GET /v1/status",
                 "GET /v1/listeners",
                 "GET /v1/routes",
                 "GET /v1/workers",

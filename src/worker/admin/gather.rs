@@ -70,7 +70,7 @@ impl Shown {
     fn needs_times(&self) -> bool {
         match self {
             Self::Metrics | Self::Pool(_) => true,
-            Self::Ready | Self::Pools | Self::Workers => false,
+            Self::Ready | Self::Status | Self::Pools | Self::Workers => false,
             Self::Live(_) | Self::Explanation(..) => false,
         }
     }
@@ -202,6 +202,7 @@ impl EventLoop {
         match shown {
             Shown::Ready => readiness(all, self.shutdown.deadline.is_some()),
             Shown::Metrics => openmetrics::response(all),
+            Shown::Status => Response::json(200, &view::status(origin, all)),
             Shown::Pools => Response::json(200, &view::pools(origin, all)),
             Shown::Workers => Response::json(200, &view::workers(origin, all)),
             Shown::Pool(name) => {
