@@ -228,7 +228,7 @@ impl Case {
             self.run();
         }
         self.check_requests();
-        let snapshot = self.proxy.snapshot(self.now);
+        let snapshot = self.proxy.view().snapshot(self.now);
         let in_flight: u32 = snapshot.backends.iter().map(|b| b.in_flight).sum();
         let world = self.world.borrow();
         let open = world.wires.iter().filter(|wire| !wire.is_closed).count();

@@ -279,7 +279,7 @@ fn finished<T>(thread: JoinHandle<io::Result<T>>) -> io::Result<T> {
 fn ended(mut first: Finished, others: &[Finished], log: Option<AccessLogStats>) -> Ended {
     let report = |other: &Finished| WorkerReport {
         worker: other.proxy.worker(),
-        proxy: other.proxy.report(other.at),
+        proxy: other.proxy.view().report(other.at),
         loop_stats: other.stats.clone(),
         samples: Vec::new(),
         explained: Vec::new(),

@@ -19,7 +19,8 @@
 use crate::address::{Address, BackendAddress};
 use crate::config::{Host, MAX_BACKENDS, Weight};
 use crate::pool::{Entrance, Hold, NewBackend};
-use crate::proxy::{AdminCommand, Known};
+use crate::pool::Known;
+use crate::proxy::AdminCommand;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};

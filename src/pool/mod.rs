@@ -48,6 +48,7 @@ pub use late_binding::LimitChange;
 pub use lease::Lease;
 pub use life_cycle::{Grounds, Hold, State};
 pub use membership::{Admitted, Entrance, NewBackend, NotAdded};
+pub(crate) use pools::Known;
 pub use pools::Pools;
 pub(crate) use queue::WaitQueue;
 pub use relocation::Moved;

@@ -4,9 +4,20 @@
 //! place until nothing refers to it; then the place is vacant for another. The ids of the backends
 //! of the two differ by their generations.
 
-use super::{Pool, PoolId, PoolStanding};
-use crate::strategy::BackendId;
+use super::{Pool, PoolId, PoolStanding, State};
+use crate::strategy::{BackendId, KeySource};
 use std::borrow::Cow;
+
+/// A backend as the roster of its pool sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) name: String,
+    pub(crate) address: String,
+    /// Whether it may be picked.
+    pub(crate) is_pickable: bool,
+    /// Whether it drains to be removed.
+    pub(crate) is_departing: bool,
+}
 
 /// The pools of a proxy, by id. There is at least one.
 pub struct Pools {
@@ -155,5 +166,94 @@ impl Pools {
             None => &mut self.first,
             Some(other) => other,
         }
+    }
+}
+
+/// What is asked about pools and their backends. Nothing here changes them.
+impl Pools {
+    /// The id of the pool with this name.
+    pub(crate) fn pool_id(&self, name: &str) -> Option<PoolId> {
+        let mut ids = self.ids();
+        ids.find(|id| self.get(*id).name == name && self.is_current(*id))
+    }
+
+    /// All pools, by id.
+    pub(crate) fn pool_names(&self) -> impl Iterator<Item = (PoolId, &str)> {
+        self.ids().map(|id| (id, self.get(id).name.as_str()))
+    }
+
+    /// The name of a pool's strategy, and the part of a request it wants as a key.
+    pub(crate) fn strategy_of(&self, pool: PoolId) -> (&'static str, &KeySource) {
+        let pool = self.get(pool);
+        (pool.backends.strategy().name(), &pool.key_source)
+    }
+
+    /// The id of the backend with this name.
+    pub(crate) fn backend_id(&self, pool: PoolId, name: &str) -> Option<BackendId> {
+        self.get(pool).backends.find(name)
+    }
+
+    /// Returns whether a backend drains to be removed.
+    pub(crate) fn is_departing(&self, pool: PoolId, name: &str) -> bool {
+        let backends = &self.get(pool).backends;
+        let id = backends.find(name);
+        id.is_some_and(|id| backends.is_departing(id))
+    }
+
+    /// The name of a backend within its pool.
+    pub(crate) fn backend_name(&self, id: BackendId) -> Option<&str> {
+        self.get(id.pool()).backends.name(id)
+    }
+
+    /// The weight of a backend.
+    pub(crate) fn weight(&self, id: BackendId) -> u32 {
+        let candidates = self.get(id.pool()).backends.candidates();
+        candidates.get(id.slot()).map_or(0, |it| it.weight)
+    }
+
+    /// The backends of all pools, in the order of a snapshot.
+    pub(crate) fn backend_ids(&self) -> Vec<BackendId> {
+        let candidates = self.iter().flat_map(|pool| pool.backends.candidates());
+        let live = candidates.filter(|candidate| candidate.live);
+        live.map(|candidate| candidate.id).collect()
+    }
+
+    /// Where in its life a backend is.
+    pub(crate) fn backend_state(&self, id: BackendId) -> Option<State> {
+        self.get(id.pool()).backends.state(id)
+    }
+
+    /// The name of a backend within its pool, as a change of its state has it.
+    pub(crate) fn plain_name<'a>(&self, id: BackendId, name: &'a str) -> &'a str {
+        let pool = self.name(id.pool());
+        let plain = pool.and_then(|pool| name.strip_prefix(pool)?.strip_prefix('/'));
+        plain.unwrap_or(name)
+    }
+
+    /// Backends that can be added now.
+    pub(crate) fn free_slots(&self, pool: PoolId) -> usize {
+        self.get(pool).backends.free_slots()
+    }
+
+    /// The backends of a pool as its roster sees them.
+    pub(crate) fn known(&self, pool: PoolId) -> Vec<Known> {
+        let backends = &self.get(pool).backends;
+        let live = backends.candidates().iter().filter(|c| c.live);
+        let known = |id| Known {
+            name: backends.name(id).unwrap_or_default().to_owned(),
+            address: backends.address(id).unwrap_or_default().to_owned(),
+            is_pickable: backends.is_open(id),
+            is_departing: backends.is_departing(id),
+        };
+        live.map(|candidate| known(candidate.id)).collect()
+    }
+
+    /// The state of each backend of a pool, in one word, by name.
+    pub(crate) fn states(&self, pool: PoolId) -> Vec<(String, &'static str)> {
+        let backends = &self.get(pool).backends;
+        let live = backends.candidates().iter().filter(|c| c.live);
+        let state = |id| backends.state(id).map_or("removed", State::word);
+        let name = |id| backends.name(id).unwrap_or_default().to_owned();
+        live.map(|c| (name(c.id), state(c.id))).collect()
     }
 }

@@ -3,17 +3,19 @@
 //! The checker decides what is sent and when. This module gives it sockets, and gives its results
 //! to the pool. The first of several workers checks for all.
 
-use super::listener::Listener;
+use super::Message;
+use super::heartbeats::Heartbeats;
+use super::listeners::Listeners;
 use super::network::{Network, Token};
-use super::timers::Timer;
-use super::{Message, Proxy};
-use crate::config::{Health, Mode};
+use super::timers::{Timer, Timers};
+use super::traffic::Traffic;
+use crate::config::Health;
 use crate::health::{
     CheckAction, CheckFailure, CheckFinished, CheckId, CheckKind, CheckSettings, CheckStreak,
     CheckTarget, CheckTiming, CheckTransport, Checker, OpenSocket,
 };
 use crate::http::HeadLimits;
-use crate::pool::{ConnectSpec, PoolId, State};
+use crate::pool::{Backends, ConnectSpec, PoolId, State};
 use crate::proxy_protocol;
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
@@ -26,6 +28,8 @@ use std::time::Duration;
 /// The checks of all backends; without targets if backends are not checked.
 #[derive(Debug)]
 pub(super) struct HealthChecks<T> {
+    /// True in the first of several workers, or the only one.
+    checks_for_all: bool,
     /// Of each pool.
     settings: Vec<Health>,
     /// Spreads the checks in time.
@@ -39,9 +43,15 @@ pub(super) struct HealthChecks<T> {
 }
 
 impl<T: Transport> HealthChecks<T> {
-    /// `settings` of each pool.
-    pub(super) fn new(settings: Vec<Health>, seed: u64, now: Timestamp) -> Self {
+    /// `settings` of each pool. Checks backends only if this worker `checks_for_all`.
+    pub(super) fn new(
+        settings: Vec<Health>,
+        seed: u64,
+        checks_for_all: bool,
+        now: Timestamp,
+    ) -> Self {
         Self {
+            checks_for_all,
             settings,
             seed,
             checker: Checker::new(now),
@@ -109,162 +119,193 @@ const fn timing(settings: &Health) -> CheckTiming {
 
 /// Returns whether hanging backends can be told from busy ones: only with HTTP checks and HTTP
 /// traffic.
-pub(super) fn see_hangs(health: &Health, listeners: &[Option<Arc<Listener>>]) -> bool {
-    health.check.is_some_and(CheckKind::detects_hangs)
-        && listeners
-            .iter()
-            .flatten()
-            .any(|l| l.mode == Mode::Http && !l.is_closing)
+pub(super) fn see_hangs(health: &Health, listeners: &Listeners) -> bool {
+    health.check.is_some_and(CheckKind::detects_hangs) && listeners.take_http()
 }
 
-impl<N: Network> Proxy<N> {
+/// What is checked, and when.
+impl<T: Transport> HealthChecks<T> {
     /// Begins to check every backend, if they are to be checked.
-    pub(super) fn start_health_checks(&mut self, now: Timestamp) {
-        let pools = self.traffic.pools.iter();
-        let candidates = pools.flat_map(|pool| pool.backends.candidates());
-        for backend in candidates.map(|c| c.id).collect::<Vec<_>>() {
-            self.start_health_check(backend, now);
+    pub(super) fn start_all<N: Network<Stream = T>>(
+        &mut self,
+        traffic: &mut Traffic<N>,
+        limits: HeadLimits,
+        now: Timestamp,
+    ) {
+        let candidates = traffic.pools.iter().map(|pool| pool.backends.candidates());
+        for backend in candidates.flatten().map(|c| c.id).collect::<Vec<_>>() {
+            self.start(backend, traffic, limits, now);
         }
     }
 
-    /// Begins to check a backend, if backends are checked.
-    pub(super) fn start_health_check(&mut self, backend: BackendId, now: Timestamp) {
-        let pool = self.traffic.pools.get(backend.pool());
-        let limits = self.listeners.iter().flatten().next();
-        let limits = limits.map(|listener| listener.limits.head());
-        let checks = &mut self.health_checks;
-        let Some(health) = checks
-            .of(backend.pool())
-            .filter(|_| !self.traffic.continuity.is_stopping())
-        else {
+    /// Begins to check a backend, if backends are checked, by this worker. `limits` are those on
+    /// the heads of responses.
+    pub(super) fn start<N: Network<Stream = T>>(
+        &mut self,
+        backend: BackendId,
+        traffic: &mut Traffic<N>,
+        limits: HeadLimits,
+        now: Timestamp,
+    ) {
+        let pool = traffic.pools.get(backend.pool());
+        let is_on = self.checks_for_all && !traffic.continuity.is_stopping();
+        let Some(health) = self.of(backend.pool()).filter(|_| is_on) else {
             return;
         };
-        let settings = check_settings(health, &pool.connect, limits.unwrap_or_default());
-        let (timing, Some(settings)) = (timing(health), settings) else {
+        let (timing, Some(settings)) = (
+            timing(health),
+            check_settings(health, &pool.connect, limits),
+        ) else {
             return;
         };
+        let name = pool.backends.address(backend).unwrap_or_default();
         let target = CheckTarget {
-            name: pool
-                .backends
-                .address(backend)
-                .unwrap_or_default()
-                .to_owned(),
+            name: name.to_owned(),
             addresses: pool.connect.addresses(backend).to_vec(),
             settings: Arc::new(settings),
             timing,
         };
         let candidate = pool.backends.candidates().get(backend.slot());
-        let seed = checks.seed ^ candidate.map_or(0, |candidate| candidate.identity);
-        checks.checker.add(backend, target, seed, now);
-        self.arm_health_checks();
+        let seed = self.seed ^ candidate.map_or(0, |candidate| candidate.identity);
+        self.checker.add(backend, target, seed, now);
+        self.arm(&mut traffic.timers);
+    }
+
+    /// The same for one that is checked already: by other settings, or at another address.
+    pub(super) fn restart<N: Network<Stream = T>>(
+        &mut self,
+        backend: BackendId,
+        traffic: &mut Traffic<N>,
+        limits: HeadLimits,
+        now: Timestamp,
+    ) {
+        if self.checks_for_all {
+            self.forget(backend);
+            self.start(backend, traffic, limits, now);
+        }
     }
 
     /// A backend keeps an exchange waiting for too long: checks it soon. If the check meets silence
     /// as well, the backend hangs. The first of several workers does that.
-    pub(super) fn suspect(
+    pub(super) fn suspect<N: Network<Stream = T>>(
         &mut self,
-        pool: PoolId,
         backend: BackendId,
         waited: Duration,
+        traffic: &mut Traffic<N>,
         now: Timestamp,
     ) {
-        if !self.decides {
-            return self
-                .traffic
-                .tell_others(pool, Message::Suspected(pool, backend, waited));
+        let pool = backend.pool();
+        if !self.checks_for_all {
+            return traffic.tell_others(pool, Message::Suspected(pool, backend, waited));
         }
-        if self.health_checks.checker.contains(backend) {
-            self.health_checks.suspects.insert(backend, waited);
-            self.check_soon(backend, now);
+        if self.checker.contains(backend) {
+            self.suspects.insert(backend, waited);
+            self.hasten(backend, &mut traffic.timers, now);
         }
     }
 
     /// A backend may be gone: checks it soon, if it is checked at all.
-    pub(super) fn check_soon(&mut self, backend: BackendId, now: Timestamp) {
-        self.health_checks.checker.hasten(backend, now);
-        self.arm_health_checks();
+    pub(super) fn hasten(&mut self, backend: BackendId, timers: &mut Timers, now: Timestamp) {
+        self.checker.hasten(backend, now);
+        self.arm(timers);
     }
 
-    fn arm_health_checks(&mut self) {
-        let checks = &mut self.health_checks;
-        let next = checks.checker.next_wakeup().unwrap_or(Timestamp::NEVER);
-        if let Some(at) = checks.deadline.set(next) {
-            self.traffic.timers.arm(Timer::HealthChecks, at);
+    fn arm(&mut self, timers: &mut Timers) {
+        let next = self.checker.next_wakeup().unwrap_or(Timestamp::NEVER);
+        if let Some(at) = self.deadline.set(next) {
+            timers.arm(Timer::HealthChecks, at);
         }
     }
+}
 
+/// Checking. Heartbeats that are late have a backend checked again at once.
+impl<T: Transport> HealthChecks<T> {
     /// The timer of the checks has fired.
-    pub(super) fn health_checks_due(&mut self, now: Timestamp) {
-        match self.health_checks.deadline.fired(now) {
+    pub(super) fn due<N: Network<Stream = T>>(
+        &mut self,
+        traffic: &mut Traffic<N>,
+        heartbeats: &Heartbeats<T>,
+        now: Timestamp,
+    ) {
+        match self.deadline.fired(now) {
             Fired::Idle => {}
-            Fired::Rearm(at) => self.traffic.timers.arm(Timer::HealthChecks, at),
+            Fired::Rearm(at) => traffic.timers.arm(Timer::HealthChecks, at),
             Fired::Due => {
-                self.health_checks.checker.expire(now);
-                self.carry_out_checks(now);
+                self.checker.expire(now);
+                self.carry_out(traffic, heartbeats, now);
             }
         }
     }
 
     /// An event for the socket of a check.
-    pub(super) fn check_ready(&mut self, id: CheckId, ready: Readiness, now: Timestamp) {
-        let checker = &mut self.health_checks.checker;
-        checker.ready(id, ready, &mut self.traffic.io.scratch, now);
-        self.carry_out_checks(now);
+    pub(super) fn ready<N: Network<Stream = T>>(
+        &mut self,
+        (id, ready): (CheckId, Readiness),
+        traffic: &mut Traffic<N>,
+        heartbeats: &Heartbeats<T>,
+        now: Timestamp,
+    ) {
+        let scratch = &mut traffic.io.scratch;
+        self.checker.ready(id, ready, scratch, now);
+        self.carry_out(traffic, heartbeats, now);
     }
 
-    fn carry_out_checks(&mut self, now: Timestamp) {
-        while let Some(action) = self.health_checks.checker.next_action(now) {
+    fn carry_out<N: Network<Stream = T>>(
+        &mut self,
+        traffic: &mut Traffic<N>,
+        heartbeats: &Heartbeats<T>,
+        now: Timestamp,
+    ) {
+        while let Some(action) = self.checker.next_action(now) {
             match action {
-                CheckAction::Open(open) => self.open_check(&open, now),
-                CheckAction::Finished(finished) => self.check_finished(&finished, now),
+                CheckAction::Open(open) => self.open(&open, traffic, now),
+                CheckAction::Finished(finished) => {
+                    self.finished(&finished, traffic, heartbeats, now);
+                }
             }
         }
-        self.arm_health_checks();
+        self.arm(&mut traffic.timers);
     }
 
-    fn open_check(&mut self, open: &OpenSocket<BackendId>, now: Timestamp) {
-        match self
-            .traffic
-            .pools
-            .get(open.key.pool())
-            .backends
-            .state(open.key)
-        {
-            None | Some(State::Removed) => return self.health_checks.checker.remove(open.id),
-            Some(State::Disabled) if self.is_unused(open.key) => {
-                return self.health_checks.checker.postpone(open.id, now);
+    fn open<N: Network<Stream = T>>(
+        &mut self,
+        open: &OpenSocket<BackendId>,
+        traffic: &mut Traffic<N>,
+        now: Timestamp,
+    ) {
+        let backends = &mut traffic.pools.get_mut(open.key.pool()).backends;
+        match backends.state(open.key) {
+            None | Some(State::Removed) => return self.checker.remove(open.id),
+            Some(State::Disabled) if is_unused(backends, open.key) => {
+                return self.checker.postpone(open.id, now);
             }
             Some(_) => {}
         }
         let token = Token::Check(open.id);
-        let io = self
-            .traffic
-            .network
-            .open_check(&open.address, open.transport, token);
-        let checker = &mut self.health_checks.checker;
-        checker.opened(open.id, io, &mut self.traffic.io.scratch, now);
-    }
-
-    /// Returns whether nothing is in flight at a backend, in any worker.
-    fn is_unused(&mut self, backend: BackendId) -> bool {
-        let backends = &mut self.traffic.pools.get_mut(backend.pool()).backends;
-        backends.refresh_all();
-        let candidate = backends.candidates().get(backend.slot());
-        candidate.is_none_or(|candidate| candidate.in_flight == 0)
+        let network = &mut traffic.network;
+        let io = network.open_check(&open.address, open.transport, token);
+        let scratch = &mut traffic.io.scratch;
+        self.checker.opened(open.id, io, scratch, now);
     }
 
     /// Tells the pool of a result, and saves exchanges from a backend that is silent.
-    fn check_finished(&mut self, finished: &CheckFinished<BackendId>, now: Timestamp) {
+    fn finished<N: Network<Stream = T>>(
+        &mut self,
+        finished: &CheckFinished<BackendId>,
+        traffic: &mut Traffic<N>,
+        heartbeats: &Heartbeats<T>,
+        now: Timestamp,
+    ) {
         let (pool, backend) = (finished.key.pool(), finished.key);
-        let suspected = self.health_checks.suspects.remove(&backend);
+        let suspected = self.suspects.remove(&backend);
         let is_silent = finished.result.is_err_and(CheckFailure::is_silence);
-        let backends = &mut self.traffic.pools.get_mut(pool).backends;
+        let backends = &mut traffic.pools.get_mut(pool).backends;
         if let Some(waited) = suspected.filter(|_| is_silent) {
             backends.silent(backend, waited, now);
         }
         match finished.streak {
             CheckStreak::Passed(count) => {
-                let rise = self.health_checks.of(pool).map_or(1, |health| health.rise);
+                let rise = self.of(pool).map_or(1, |health| health.rise);
                 backends.check_passed(backend, count, rise, now);
             }
             CheckStreak::Failing(_) => {}
@@ -276,14 +317,20 @@ impl<N: Network> Proxy<N> {
         let has_fallen = matches!(finished.streak, CheckStreak::Fallen(..));
         // Whether or not that changes its state: it may be out already, or draining.
         if is_silent && (suspected.is_some() || is_out || has_fallen) {
-            self.traffic.redispatch_waiting(pool, backend, now);
-            self.traffic
-                .tell_others(pool, Message::Silent(pool, backend));
+            traffic.redispatch_waiting(pool, backend, now);
+            traffic.tell_others(pool, Message::Silent(pool, backend));
         }
-        if is_out || self.heartbeats.are_late(backend) {
-            self.health_checks.checker.hasten(backend, now);
+        if is_out || heartbeats.are_late(backend) {
+            self.checker.hasten(backend, now);
         }
     }
+}
+
+/// Returns whether nothing is in flight at a backend, in any worker.
+fn is_unused(backends: &mut Backends, backend: BackendId) -> bool {
+    backends.refresh_all();
+    let candidate = backends.candidates().get(backend.slot());
+    candidate.is_none_or(|candidate| candidate.in_flight == 0)
 }
 
 /// Returns how backends are checked, if they are.

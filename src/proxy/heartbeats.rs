@@ -3,10 +3,11 @@
 //! Datagrams and connections are handed over by the loop that owns the listening sockets. What the
 //! receiver finds out goes to the pool. The first of several workers receives for all.
 
-use super::Proxy;
+use super::health_checks::HealthChecks;
 use super::network::{Network, Token};
 use super::run_queue::Runnable;
 use super::timers::Timer;
+use super::traffic::Traffic;
 use crate::address::ClientAddress;
 use crate::heartbeat::{
     BackendFinding, BackendNames, Clocks, HeartbeatConnId, HeartbeatEvent, HeartbeatFinding,
@@ -14,7 +15,6 @@ use crate::heartbeat::{
 };
 use crate::pool::{Backends, Pools, State};
 use crate::strategy::BackendId;
-use crate::telemetry::Snapshot;
 use crate::time::Timestamp;
 use crate::timers::{Deadline, Fired};
 use crate::transport::{Readiness, Transport};
@@ -76,180 +76,170 @@ impl<T: Transport> Heartbeats<T> {
 }
 
 /// Input.
-impl<N: Network> Proxy<N> {
+impl<T: Transport> Heartbeats<T> {
     /// Accepts heartbeats from now on, on up to `max_conns` connections too. With a `key`, all
     /// that are not signed with it are rejected.
-    pub fn receive_heartbeats(
-        &mut self,
-        key: Option<HeartbeatKey>,
-        max_conns: usize,
-        now: Timestamp,
-    ) {
-        self.heartbeats.receiver = Some(Receiver::new(key, max_conns, now));
+    pub(super) fn receive(&mut self, key: Option<HeartbeatKey>, max_conns: usize, now: Timestamp) {
+        self.receiver = Some(Receiver::new(key, max_conns, now));
     }
 
     /// Accepts heartbeats signed with this key from now on, or unsigned ones without one.
-    pub(crate) fn set_heartbeat_key(&mut self, key: Option<HeartbeatKey>) {
-        if let Some(receiver) = &mut self.heartbeats.receiver {
+    pub(super) fn set_key(&mut self, key: Option<HeartbeatKey>) {
+        if let Some(receiver) = &mut self.receiver {
             receiver.set_key(key);
         }
     }
 
-    /// Takes a datagram. The wall clock must have been [set](Self::set_wall_clock) lately.
-    pub fn heartbeat_datagram(&mut self, datagram: &[u8], from: ClientAddress, now: Timestamp) {
-        let clocks = self.clocks(now);
-        if let Some(receiver) = &mut self.heartbeats.receiver {
-            let backends = &self.traffic.pools;
-            let found = receiver.datagram(datagram, from, backends, clocks);
-            self.follow_findings(found, now);
+    /// Takes a datagram.
+    pub(super) fn datagram<N: Network<Stream = T>>(
+        &mut self,
+        (datagram, from): (&[u8], ClientAddress),
+        traffic: &mut Traffic<N>,
+        checks: &mut HealthChecks<T>,
+        now: Timestamp,
+    ) {
+        let clocks = clocks(traffic, now);
+        if let Some(receiver) = &mut self.receiver {
+            let found = receiver.datagram(datagram, from, &traffic.pools, clocks);
+            self.follow(found, traffic, checks, now);
         }
     }
 
-    /// Takes over a connection that was accepted for heartbeats.
+    /// Takes over a connection that was accepted.
     ///
     /// # Errors
     /// The system has no room to watch the connection; it is closed.
-    pub fn heartbeat_conn_accepted(
+    pub(super) fn accepted<N: Network<Stream = T>>(
         &mut self,
-        mut io: N::Stream,
+        mut io: T,
         from: ClientAddress,
+        traffic: &mut Traffic<N>,
         now: Timestamp,
     ) -> io::Result<()> {
-        let receiver = self.heartbeats.receiver.as_mut();
-        if let Some(receiver) = receiver.filter(|_| !self.traffic.continuity.is_stopping())
+        let receiver = self.receiver.as_mut();
+        if let Some(receiver) = receiver.filter(|_| !traffic.continuity.is_stopping())
             && let Some(id) = receiver.make_room(from, now)
         {
-            self.traffic
-                .network
-                .register(&mut io, Token::HeartbeatConn(id))?;
+            let token = Token::HeartbeatConn(id);
+            traffic.network.register(&mut io, token)?;
             receiver.accepted(id, io, from, now);
-            self.arm_heartbeats(now);
+            self.arm(traffic, now);
         }
         Ok(())
     }
 
-    /// An event for a heartbeat connection.
-    pub(super) fn heartbeat_conn_ready(
+    /// An event for a connection.
+    pub(super) fn ready<N: Network<Stream = T>>(
         &mut self,
-        id: HeartbeatConnId,
-        ready: Readiness,
+        (id, ready): (HeartbeatConnId, Readiness),
+        traffic: &mut Traffic<N>,
+        checks: &mut HealthChecks<T>,
         now: Timestamp,
     ) {
-        let clocks = self.clocks(now);
-        if let Some(receiver) = &mut self.heartbeats.receiver {
-            let backends = &self.traffic.pools;
-            let scratch = &mut self.traffic.io.scratch;
-            let found = receiver.ready(id, ready, scratch, backends, clocks);
-            self.follow_findings(found, now);
+        let clocks = clocks(traffic, now);
+        if let Some(receiver) = &mut self.receiver {
+            let scratch = &mut traffic.io.scratch;
+            let found = receiver.ready(id, ready, scratch, &traffic.pools, clocks);
+            self.follow(found, traffic, checks, now);
         }
     }
 
-    /// The timer of the heartbeats has fired.
-    pub(super) fn heartbeats_due(&mut self, now: Timestamp) {
-        match self.heartbeats.deadline.fired(now) {
+    /// The timer has fired.
+    pub(super) fn due<N: Network<Stream = T>>(
+        &mut self,
+        traffic: &mut Traffic<N>,
+        checks: &mut HealthChecks<T>,
+        now: Timestamp,
+    ) {
+        match self.deadline.fired(now) {
             Fired::Idle => {}
-            Fired::Rearm(at) => self.traffic.timers.arm(Timer::Heartbeats, at),
-            Fired::Due => self.run_heartbeats(now),
+            Fired::Rearm(at) => traffic.timers.arm(Timer::Heartbeats, at),
+            Fired::Due => self.run(traffic, checks, now),
         }
     }
 
     /// Does what is due: reads on, closes connections, looks at silent senders.
-    pub(super) fn run_heartbeats(&mut self, now: Timestamp) {
-        let clocks = self.clocks(now);
-        self.heartbeats.is_queued = false;
-        if let Some(receiver) = &mut self.heartbeats.receiver {
-            let backends = &self.traffic.pools;
-            let found = receiver.run(&mut self.traffic.io.scratch, backends, clocks);
-            self.follow_findings(found, now);
-        }
-    }
-
-    fn clocks(&self, now: Timestamp) -> Clocks {
-        Clocks {
-            now,
-            wall: self.traffic.log.wall_clock(now),
+    pub(super) fn run<N: Network<Stream = T>>(
+        &mut self,
+        traffic: &mut Traffic<N>,
+        checks: &mut HealthChecks<T>,
+        now: Timestamp,
+    ) {
+        let clocks = clocks(traffic, now);
+        self.is_queued = false;
+        if let Some(receiver) = &mut self.receiver {
+            let scratch = &mut traffic.io.scratch;
+            let found = receiver.run(scratch, &traffic.pools, clocks);
+            self.follow(found, traffic, checks, now);
         }
     }
 
     /// Defers what is due now to the run queue, so that more input is read first.
-    fn arm_heartbeats(&mut self, now: Timestamp) {
-        let receiver = self.heartbeats.receiver.as_ref();
-        let next = receiver.and_then(Receiver::next_wakeup);
+    fn arm<N: Network<Stream = T>>(&mut self, traffic: &mut Traffic<N>, now: Timestamp) {
+        let next = self.receiver.as_ref().and_then(Receiver::next_wakeup);
         let next = next.unwrap_or(Timestamp::NEVER);
         if next > now {
-            if let Some(at) = self.heartbeats.deadline.set(next) {
-                self.traffic.timers.arm(Timer::Heartbeats, at);
+            if let Some(at) = self.deadline.set(next) {
+                traffic.timers.arm(Timer::Heartbeats, at);
             }
-        } else if !mem::replace(&mut self.heartbeats.is_queued, true) {
-            self.traffic.run_queue.push_yielded(Runnable::Heartbeats);
+        } else if !mem::replace(&mut self.is_queued, true) {
+            traffic.run_queue.push_yielded(Runnable::Heartbeats);
         }
     }
 
-    fn follow_findings(
+    fn follow<N: Network<Stream = T>>(
         &mut self,
         findings: impl IntoIterator<Item = BackendFinding>,
+        traffic: &mut Traffic<N>,
+        checks: &mut HealthChecks<T>,
         now: Timestamp,
     ) {
         for (backend, finding) in findings {
-            let backends = &self.traffic.pools.get(backend.pool()).backends;
-            if backends.state(backend).is_none()
-                && let Some(receiver) = &mut self.heartbeats.receiver
-            {
-                receiver.forget(backend);
+            let pools = &mut traffic.pools;
+            if pools.get(backend.pool()).backends.state(backend).is_none() {
+                self.forget(backend);
             }
-            for backend in self.namesakes(backend) {
+            for backend in namesakes(pools, backend) {
                 if finding == HeartbeatFinding::Suspect {
-                    self.check_soon(backend, now);
+                    checks.hasten(backend, &mut traffic.timers, now);
                 }
-                let backends = &mut self.traffic.pools.get_mut(backend.pool()).backends;
+                let backends = &mut pools.get_mut(backend.pool()).backends;
                 backends.heartbeats_show(backend, finding, now);
             }
         }
-        self.arm_heartbeats(now);
-    }
-}
-
-impl<N: Network> Proxy<N> {
-    /// This backend, and those of the same name in other pools: they are one server, of which one
-    /// sender tells.
-    fn namesakes(&self, backend: BackendId) -> Vec<BackendId> {
-        let name = self
-            .traffic
-            .pools
-            .get(backend.pool())
-            .backends
-            .name(backend);
-        let others = self
-            .traffic
-            .pools
-            .ids()
-            .filter(|pool| *pool != backend.pool());
-        let find = |pool| self.traffic.pools.get(pool).backends.find(name?);
-        [backend]
-            .into_iter()
-            .chain(others.filter_map(find))
-            .collect()
+        self.arm(traffic, now);
     }
 }
 
 /// Output.
-impl<N: Network> Proxy<N> {
-    /// Takes the events of heartbeats since the last time.
-    pub fn take_heartbeat_events(&mut self) -> Vec<HeartbeatEvent> {
-        let receiver = self.heartbeats.receiver.as_mut();
+impl<T: Transport> Heartbeats<T> {
+    /// Takes the events since the last time.
+    pub(super) fn take_events(&mut self) -> Vec<HeartbeatEvent> {
+        let receiver = self.receiver.as_mut();
         receiver.map_or_else(Vec::new, Receiver::take_events)
     }
 
-    /// Adds heartbeats to a snapshot.
-    pub(super) fn report_heartbeats(&self, snapshot: &mut Snapshot, now: Timestamp) {
-        let Some(receiver) = &self.heartbeats.receiver else {
-            return;
-        };
-        snapshot.heartbeats = Some(receiver.counts());
-        for (row, (candidate, _)) in snapshot.backends.iter_mut().zip(self.live_backends()) {
-            row.heartbeat = receiver.report(candidate.id, now);
-        }
+    /// What receives them, if anything does.
+    pub(super) const fn receiver(&self) -> Option<&Receiver<T>> {
+        self.receiver.as_ref()
     }
+}
+
+fn clocks<N: Network>(traffic: &Traffic<N>, now: Timestamp) -> Clocks {
+    Clocks {
+        now,
+        wall: traffic.log.wall_clock(now),
+    }
+}
+
+/// This backend, and those of the same name in other pools: they are one server, of which one
+/// sender tells.
+fn namesakes(pools: &Pools, backend: BackendId) -> Vec<BackendId> {
+    let name = pools.get(backend.pool()).backends.name(backend);
+    let others = pools.ids().filter(|pool| *pool != backend.pool());
+    let find = |pool| pools.get(pool).backends.find(name?);
+    let others = others.filter_map(find);
+    [backend].into_iter().chain(others).collect()
 }
 
 impl BackendNames for Pools {

@@ -18,15 +18,17 @@
 //! | `exchange/` | the automaton of one exchange |
 //! | `connections` | the tables of connections and exchanges, and closing |
 //! | `timers`, `run_queue`, `outbox`, `exchange_log`, `codec` | one concern each, lent for a call |
-//! | `activity` | what is under way, for a snapshot |
-//! | `steering` | a pool's strategy, changed while it serves |
-//! | `membership` | backends that come and go |
+//! | `turn` | the phases that end a turn, and stopping |
+//! | `backends` | commands, backends that come and go, and what follows from their changes |
+//! | `membership`, `steering` | which backends may come, and other strategies |
 //! | `renewal`, `continuity` | other settings, and connections under the settings before |
 //! | `health_checks`, `heartbeats` | what tells of backends besides exchanges |
+//! | `view`, `activity`, `report` | snapshots for people, and what other workers add to them |
 
 mod activity;
 mod admin_command;
 mod backend_conn;
+mod backends;
 mod client_conn;
 mod clients;
 mod codec;
@@ -39,6 +41,7 @@ mod exchange_log;
 mod health_checks;
 mod heartbeats;
 mod listener;
+mod listeners;
 mod membership;
 mod network;
 mod outbox;
@@ -50,14 +53,16 @@ mod run_queue;
 mod steering;
 mod timers;
 mod traffic;
+mod turn;
+mod view;
 mod worker_message;
 
 #[cfg(test)]
 mod tests;
 
 pub use admin_command::{AdminCommand, BackendRef};
+pub use backends::BackendControl;
 pub use listener::Listener;
-pub(crate) use membership::Known;
 pub use membership::MemberRules;
 pub use network::{Network, Token};
 use renewal::Generation;
@@ -66,73 +71,43 @@ pub use report::Report;
 pub use request_id::RequestIds;
 pub use routes::{Destination, Routes};
 pub use steering::NewStrategy;
+pub(crate) use steering::key_of_text;
+pub use turn::Progress;
+pub use view::View;
 pub use worker_message::Message;
 
 use crate::address::ClientAddress;
 use crate::config::Health;
+use crate::health::CheckId;
+use crate::heartbeat::{HeartbeatConnId, HeartbeatEvent, HeartbeatKey};
 use crate::http::{DateLine, HeadParser};
 use crate::ids::BackendConnId;
-use crate::pool::{LimitChange, Pool, PoolId, Pools, State, StateChange};
-use crate::strategy::{BackendId, Candidate};
-use crate::telemetry::{AccessLog, BackendView, Metrics, Snapshot};
+use crate::pool::{LimitChange, Pool, PoolId, Pools, StateChange};
+use crate::telemetry::{AccessLog, Metrics, Sample};
 use crate::time::Timestamp;
 use crate::transport::{IoContext, MemoryBudget, Readiness};
-use activity::UnderWay;
 use codec::Codec;
 use connections::Connections;
 use continuity::{Continuity, Superseded};
 use eviction::Evictions;
 use exchange_log::ExchangeLog;
-use health_checks::HealthChecks;
+use health_checks::{HealthChecks, see_hangs};
 use heartbeats::Heartbeats;
+use listeners::Listeners;
 use outbox::Outbox;
-use run_queue::{RunQueue, Runnable};
-use std::borrow::Cow;
+use run_queue::RunQueue;
 use std::io;
-use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
-use timers::{Timer, Timers};
+use timers::Timers;
 use traffic::Traffic;
-
-/// Deadlines, queued exchanges or closed connections dealt with in one call, after which the loop
-/// looks at its clock.
-const STEPS_AT_ONCE: usize = 16;
 
 /// How long a client that was served a moment ago may begin its last request when the proxy stops.
 const LAST_REQUEST_TIME: Duration = Duration::from_millis(500);
 
-/// Progress of a phase. A phase with more to do is called again: in this turn if there is time,
-/// else in the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Progress {
-    /// There was nothing to do.
-    Idle,
-    /// All is done.
-    Done,
-    /// There may be more to do at once.
-    More,
-}
-
-impl Progress {
-    /// All is done; `was_busy`: there was anything to do.
-    const fn all(was_busy: bool) -> Self {
-        match was_busy {
-            true => Self::Done,
-            false => Self::Idle,
-        }
-    }
-}
-
 /// All connections and exchanges of one loop.
 pub struct Proxy<N: Network> {
     traffic: Traffic<N>,
-    /// By number; `None` where one was removed.
-    listeners: Vec<Option<Arc<Listener>>>,
-    /// True if it decides about backends: it is the first or only one.
-    decides: bool,
-    /// The number of the worker, from 0.
-    worker: usize,
+    listeners: Listeners,
     rules: MemberRules,
     generation: Generation,
     health_checks: HealthChecks<N::Stream>,
@@ -170,26 +145,18 @@ pub struct Parts<N: Network> {
 impl<N: Network> Proxy<N> {
     /// A proxy without connections.
     pub fn new(parts: Parts<N>, now: Timestamp) -> Self {
-        let listeners: Vec<_> = parts
-            .listeners
-            .into_iter()
-            .map(Arc::new)
-            .map(Some)
-            .collect();
+        let listeners = Listeners::new(parts.listeners);
         let mut pools = parts.pools;
         for (pool, health) in pools.ids().zip(&parts.health) {
-            if health_checks::see_hangs(health, &listeners) {
+            if see_hangs(health, &listeners) {
                 pools.get_mut(pool).detect_hangs(health.interval, now);
             }
         }
-        let first = &pools.get(PoolId::FIRST).backends;
-        let (decides, worker) = (first.decides(), first.worker());
+        let decides = pools.get(PoolId::FIRST).backends.decides();
         let mut proxy = Self {
-            decides,
-            worker,
             rules: parts.rules,
             generation: Generation::default(),
-            health_checks: HealthChecks::new(parts.health, parts.seed, now),
+            health_checks: HealthChecks::new(parts.health, parts.seed, decides, now),
             listeners,
             heartbeats: Heartbeats::new(),
             evictions: Evictions::default(),
@@ -214,9 +181,10 @@ impl<N: Network> Proxy<N> {
                 superseded: Superseded::default(),
             },
         };
-        if decides {
-            proxy.start_health_checks(now);
-        }
+        let limits = proxy.listeners.head_limits();
+        proxy
+            .health_checks
+            .start_all(&mut proxy.traffic, limits, now);
         proxy
     }
 
@@ -231,7 +199,7 @@ impl<N: Network> Proxy<N> {
         listener: u16,
         now: Timestamp,
     ) -> io::Result<()> {
-        let Some(Some(listener)) = self.listeners.get(usize::from(listener)) else {
+        let Some(listener) = self.listeners.get(listener) else {
             return Ok(());
         };
         if listener.is_closing {
@@ -289,6 +257,19 @@ impl<N: Network> Proxy<N> {
         self.traffic.backend_ready_later(id, ready, now);
     }
 
+    #[inline(never)]
+    fn check_ready(&mut self, id: CheckId, ready: Readiness, now: Timestamp) {
+        let (traffic, heartbeats) = (&mut self.traffic, &self.heartbeats);
+        self.health_checks
+            .ready((id, ready), traffic, heartbeats, now);
+    }
+
+    #[inline(never)]
+    fn heartbeat_conn_ready(&mut self, id: HeartbeatConnId, ready: Readiness, now: Timestamp) {
+        let (traffic, checks) = (&mut self.traffic, &mut self.health_checks);
+        self.heartbeats.ready((id, ready), traffic, checks, now);
+    }
+
     /// Returns when the proxy must be called again at the latest, event or not.
     #[must_use]
     pub fn next_wakeup(&self) -> Timestamp {
@@ -306,307 +287,6 @@ impl<N: Network> Proxy<N> {
     /// exceeded. Before the first connection.
     pub fn limit_memory(&mut self, memory: MemoryBudget) {
         self.traffic.io.buffers.count_in(memory);
-    }
-}
-
-/// The phases that end a turn.
-impl<N: Network> Proxy<N> {
-    /// Runs all phases that follow the events to their ends, at one instant: for a driver without a
-    /// clock of its own, as in a simulation. The event loop calls each phase itself, to time and
-    /// bound it.
-    pub fn finish_turn(&mut self, now: Timestamp) {
-        for _ in 0..self.runnable() {
-            if !self.resume_new(now) {
-                self.resume_yielded(now);
-            }
-        }
-        while self.expire_deadlines(now) == Progress::More {}
-        self.follow_backends(now);
-        while self.serve_queue(now) == Progress::More {}
-        self.close_all();
-    }
-
-    /// Entries of the run queue. Work that yields again joins its end.
-    #[must_use]
-    pub fn runnable(&self) -> usize {
-        self.traffic.run_queue.len()
-    }
-
-    /// Takes up what has waited longest since an event for which there was no time. Returns whether
-    /// there was anything.
-    pub fn resume_new(&mut self, now: Timestamp) -> bool {
-        let runnable = self.traffic.run_queue.pop_new();
-        self.resume(runnable, now)
-    }
-
-    /// Goes on with what yielded first. Returns whether there was anything.
-    pub fn resume_yielded(&mut self, now: Timestamp) -> bool {
-        let runnable = self.traffic.run_queue.pop_yielded();
-        self.resume(runnable, now)
-    }
-
-    fn resume(&mut self, runnable: Option<Runnable>, now: Timestamp) -> bool {
-        match runnable {
-            None => return false,
-            Some(Runnable::Client(id)) => self.traffic.resume_client(id, now),
-            Some(Runnable::Exchange(id)) => self.traffic.resume_exchange(id, now),
-            Some(Runnable::Redispatch(id, pool, backend)) => {
-                self.traffic.redispatch(id, pool, backend, now);
-            }
-            Some(Runnable::Heartbeats) => self.run_heartbeats(now),
-        }
-        true
-    }
-
-    /// The deadline phase: ends some of the waits that are over.
-    pub fn expire_deadlines(&mut self, now: Timestamp) -> Progress {
-        match self.traffic.timers.is_any_due(now) {
-            true => self.expire_some(now),
-            false => Progress::Idle,
-        }
-    }
-
-    #[inline(never)]
-    fn expire_some(&mut self, now: Timestamp) -> Progress {
-        self.traffic.timers.expire(now);
-        for count in 0..STEPS_AT_ONCE {
-            let Some(timer) = self.traffic.timers.next_fired() else {
-                return Progress::all(count > 0);
-            };
-            if self.traffic.timers.is_due(timer, now) {
-                self.timer_due(timer, now);
-            }
-        }
-        Progress::More
-    }
-
-    /// The loop did not run for `pause` (the process was stopped, the machine frozen, a strategy
-    /// slept): moves all deadlines later by that. Nothing that arrived meanwhile was read, so no
-    /// peer is late for it.
-    pub fn postpone_deadlines(&mut self, pause: Duration) {
-        self.traffic.timers.postpone(pause);
-        for id in self.traffic.conns.exchanges.ids() {
-            let exchange = self.traffic.conns.exchanges.get_mut(id);
-            if let Some(timeout) = exchange.and_then(|exchange| exchange.timeout.as_mut()) {
-                timeout.postpone(pause);
-            }
-        }
-        self.health_checks.postpone(pause);
-        self.heartbeats.postpone(pause);
-    }
-
-    fn timer_due(&mut self, timer: Timer, now: Timestamp) {
-        match timer {
-            Timer::Client(slot) => {
-                if let Some(id) = self.traffic.conns.clients.occupant(slot as usize) {
-                    self.traffic.client_due(id, now);
-                }
-            }
-            Timer::Backend(slot) => {
-                if let Some(id) = self.traffic.conns.backends.occupant(slot as usize) {
-                    self.traffic.backend_due(id, now);
-                }
-            }
-            Timer::Exchange(slot) => {
-                if let Some(id) = self.traffic.conns.exchanges.occupant(slot as usize) {
-                    self.traffic.exchange_due(id, now);
-                }
-            }
-            Timer::HealthChecks => self.health_checks_due(now),
-            Timer::Heartbeats => self.heartbeats_due(now),
-        }
-    }
-
-    /// The health phase: looks for hanging backends, and follows changes of state. Returns whether
-    /// there was anything to do.
-    pub fn follow_backends(&mut self, now: Timestamp) -> bool {
-        self.traffic.pools.any(|pool| pool.is_due(now)) && self.follow_due(now)
-    }
-
-    #[inline(never)]
-    fn follow_due(&mut self, now: Timestamp) -> bool {
-        let mut has_looked = false;
-        for pool in self.traffic.pools.ids() {
-            if let Some(suspects) = self.traffic.pools.get_mut(pool).suspects(now) {
-                has_looked = true;
-                for (backend, waited) in suspects {
-                    if self.traffic.is_blamed(pool, backend) {
-                        self.suspect(pool, backend, waited, now);
-                    }
-                }
-            }
-            let backends = &mut self.traffic.pools.get_mut(pool).backends;
-            backends.pass_time(now);
-            if let Some(change) = backends.take_limit_change() {
-                self.traffic.outbox.limit_change(change);
-            }
-            has_looked |= self.follow_changes(pool, now);
-        }
-        has_looked
-    }
-
-    /// The queue phase: serves the queues as far as there is room, some of each. Comes after all
-    /// that releases a backend: nothing else would call those that wait for it.
-    pub fn serve_queue(&mut self, now: Timestamp) -> Progress {
-        match self.traffic.pools.any(|pool| !pool.queue.is_unused()) {
-            true => self.serve_some(now),
-            false => Progress::Idle,
-        }
-    }
-
-    #[inline(never)]
-    fn serve_some(&mut self, now: Timestamp) -> Progress {
-        let mut progress = Progress::Idle;
-        for pool in self.traffic.pools.ids() {
-            progress = progress.max(self.traffic.serve_queue_of(pool, STEPS_AT_ONCE, now));
-        }
-        progress
-    }
-
-    /// The closing phase: frees some of what was closed.
-    pub fn close_some(&mut self) -> Progress {
-        let traffic = &mut self.traffic;
-        match traffic.conns.has_closed() {
-            true => traffic.conns.close_some(STEPS_AT_ONCE, &mut traffic.timers),
-            false => Progress::Idle,
-        }
-    }
-
-    /// Frees all that was closed.
-    fn close_all(&mut self) {
-        while self.close_some() == Progress::More {}
-    }
-}
-
-/// Backends: commands, and what follows from changes.
-impl<N: Network> Proxy<N> {
-    /// Executes an admin command. Returns the id of the backend; `None` if there is no such
-    /// backend.
-    pub fn execute(
-        &mut self,
-        backend: &BackendRef,
-        command: AdminCommand,
-        now: Timestamp,
-    ) -> Option<BackendId> {
-        let backend = match backend {
-            BackendRef::Id(id) => *id,
-            BackendRef::Name(name) => self.traffic.pools.find(name)?,
-        };
-        let pool = backend.pool();
-        let backends = &mut self.traffic.pools.get_mut(pool).backends;
-        let is_here = match command {
-            AdminCommand::Drain => backends.drain(backend, now),
-            AdminCommand::Disable => backends.disable(backend, now),
-            AdminCommand::Enable => backends.undrain(backend, now),
-            AdminCommand::Weight(weight) => {
-                let is_here = backends.set_weight(backend, weight);
-                self.traffic
-                    .tell_others(pool, Message::Weighed(pool, backend, weight));
-                is_here
-            }
-            AdminCommand::MaxConnections(max) => {
-                let max = max.map(NonZeroU32::get);
-                let is_here = self.traffic.pools.get_mut(pool).limit(backend, max);
-                self.traffic
-                    .tell_others(pool, Message::Limited(pool, backend, max));
-                is_here
-            }
-            AdminCommand::Hold(hold) => backends.hold(backend, hold, now),
-            AdminCommand::Remove(drain) => backends.depart(backend, now + drain, now),
-        };
-        is_here.then_some(backend)
-    }
-
-    /// Follows the changes of a pool's backends. Returns whether there were any.
-    fn follow_changes(&mut self, pool: PoolId, now: Timestamp) -> bool {
-        let mut changes = self.traffic.pools.get_mut(pool).backends.take_changes();
-        if changes.is_empty() {
-            self.reclaim(pool);
-            return false;
-        }
-        for change in &changes {
-            self.follow(pool, change, now);
-            self.traffic
-                .tell_others(pool, Message::Changed(pool, change.clone()));
-        }
-        for change in &mut changes {
-            change.name = self
-                .traffic
-                .pools
-                .qualified(pool, &change.name)
-                .into_owned();
-        }
-        self.traffic.outbox.state_changes(changes);
-        self.reclaim(pool);
-        true
-    }
-
-    /// Does what follows from one change: a backend that is out loses its idle connections, and one
-    /// that is silent the exchanges that wait for it.
-    fn follow(&mut self, pool: PoolId, change: &StateChange, now: Timestamp) {
-        if change.cause.is_silence() {
-            self.traffic.redispatch_waiting(pool, change.backend, now);
-        }
-        match change.to {
-            State::Removed => self.removed(pool, change.backend, now),
-            State::Ejected { .. } | State::Draining | State::Disabled => {
-                for conn in self.traffic.pools.get(pool).idle.of(change.backend) {
-                    self.traffic.close_backend(conn);
-                }
-            }
-            State::Initial | State::Healthy => {}
-            State::Probation { .. } | State::SlowStart { .. } => {}
-        }
-    }
-
-    /// Takes a message of another worker.
-    pub fn receive(&mut self, message: Message, now: Timestamp) {
-        match message {
-            Message::Noticed(pool, signal) => {
-                self.traffic
-                    .pools
-                    .get_mut(pool)
-                    .backends
-                    .notice(signal, now);
-            }
-            Message::Verified(client) => self.traffic.verified(client, now),
-            Message::Suspected(pool, backend, waited) => self.suspect(pool, backend, waited, now),
-            Message::Silent(pool, backend) => self.traffic.redispatch_waiting(pool, backend, now),
-            Message::Changed(pool, change) => {
-                self.traffic
-                    .pools
-                    .get_mut(pool)
-                    .backends
-                    .adopt(&change, now);
-                self.follow(pool, &change, now);
-            }
-            Message::Weighed(pool, backend, weight) => {
-                let backends = &mut self.traffic.pools.get_mut(pool).backends;
-                backends.set_weight(backend, weight);
-            }
-            Message::Steered(pool, strategy) => self.follow_strategy(pool, &strategy, now),
-            Message::Limited(pool, backend, max) => {
-                self.traffic.pools.get_mut(pool).limit(backend, max);
-            }
-            Message::Added(pool, admitted) => {
-                if self.traffic.pools.holds(pool) {
-                    let pool = self.traffic.pools.get_mut(pool);
-                    pool.follow_admission(&admitted, now);
-                }
-            }
-            Message::Moved(pool, moved) => {
-                if self.traffic.pools.holds(pool) {
-                    self.moved(pool, &moved);
-                }
-            }
-            Message::LetGo(pool, backend) => {
-                self.traffic
-                    .pools
-                    .get_mut(pool)
-                    .backends
-                    .let_go_elsewhere(backend);
-            }
-        }
     }
 }
 
@@ -669,108 +349,102 @@ impl<N: Network> Proxy<N> {
         self.traffic.io.buffers.lent()
     }
 
-    /// Returns its counters, for the first worker to add up.
-    #[must_use]
-    pub fn report(&self, now: Timestamp) -> Report {
-        Report {
-            under_way: self.under_way(now),
-            metrics: self.traffic.log.metrics.clone(),
-            connections_open: self.open_clients() as u64,
-        }
-    }
-
-    /// A snapshot as of `now`.
-    #[must_use]
-    pub fn snapshot(&self, now: Timestamp) -> Snapshot {
-        let under_way = self.under_way(now);
-        self.show(
-            &self.traffic.log.metrics,
-            self.open_clients() as u64,
-            &under_way,
-            now,
-        )
-    }
-
-    fn show(&self, metrics: &Metrics, open: u64, under_way: &UnderWay, now: Timestamp) -> Snapshot {
-        let named: Vec<_> = self.live_backends().collect();
-        let views = named.iter().map(|(candidate, name)| {
-            let backends = &self.traffic.pools.get(candidate.id.pool()).backends;
-            BackendView {
-                id: candidate.id,
-                name,
-                state: backends.state(candidate.id).map_or("removed", |s| s.word()),
-                in_flight: candidate.in_flight,
-            }
-        });
-        let mut snapshot = metrics.snapshot(now, open, views);
-        self.show_standing(&mut snapshot, metrics, under_way, now);
-        self.report_heartbeats(&mut snapshot, now);
-        self.show_generation(&mut snapshot);
-        let pools = self.traffic.pools.iter().map(|pool| &pool.backends);
-        let learning: Vec<_> = pools.filter(|pool| pool.learns_limit()).collect();
-        if !learning.is_empty() {
-            let serial = learning.iter().filter(|pool| pool.is_serial()).count();
-            snapshot.serial_pools = Some(serial as u64);
-        }
-        snapshot
-    }
-
-    /// The backends of all pools, with the names by which people tell them apart.
-    fn live_backends(&self) -> impl Iterator<Item = (&Candidate, Cow<'_, str>)> {
-        self.traffic.pools.iter().flat_map(|pool| {
-            let candidates = pool.backends.candidates().iter().filter(|c| c.live);
-            candidates.map(|candidate| {
-                let name = pool.backends.name(candidate.id).unwrap_or("?");
-                (
-                    candidate,
-                    self.traffic.pools.qualified(candidate.id.pool(), name),
-                )
-            })
-        })
+    /// The exchanges that have ended since the last look.
+    pub(crate) fn look(&mut self, now: Timestamp) -> Vec<Sample> {
+        self.traffic.log.look(now)
     }
 }
 
-/// Stopping.
+/// What others ask.
 impl<N: Network> Proxy<N> {
-    /// Begins to stop: idle connections are closed now, the others after the exchange they serve.
-    /// Clients that were served a moment ago are given a moment for their next request, which may be on
-    /// its way: its response says that the connection closes, where closing at once would lose a
-    /// request that may not be repeated. No connection may be handed over from now on.
-    pub fn stop(&mut self, now: Timestamp) {
-        self.traffic.continuity = Continuity::Stopping;
-        self.health_checks.stop();
-        self.heartbeats.stop();
-        for id in self.traffic.conns.idle_clients() {
-            self.traffic.close_soon(id, now);
-        }
-        for id in self.traffic.conns.idle_backends() {
-            self.traffic.close_backend(id);
-        }
-    }
-
-    /// Cuts off what is still open. Every exchange gets its record.
-    pub fn abandon(&mut self, now: Timestamp) {
-        self.traffic.continuity = Continuity::Stopping;
-        for id in self.traffic.conns.exchanges.ids() {
-            if let Some(exchange) = self.traffic.conns.exchanges.get_mut(id) {
-                exchange.is_runnable = false;
-            }
-            // This tries once to deliver the reply that it makes.
-            self.traffic
-                .fail(id, crate::error::Fault::ShuttingDown, now);
-            self.traffic.finish(id, now);
-        }
-        for id in self.traffic.conns.clients.ids() {
-            self.traffic
-                .conns
-                .close_client(id, &mut self.traffic.io.buffers);
-        }
-        self.close_all();
-    }
-
-    /// Returns whether a stopped proxy has nothing left to finish.
+    /// A look at all of it, for people.
     #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.traffic.conns.clients.len() == 0
+    pub const fn view(&self) -> View<'_, N> {
+        View {
+            traffic: &self.traffic,
+            heartbeats: &self.heartbeats,
+            generation: &self.generation,
+        }
+    }
+
+    /// The same with candidates that show what the other workers have done up to now.
+    #[must_use]
+    pub fn fresh_view(&mut self) -> View<'_, N> {
+        for pool in self.traffic.pools.ids() {
+            self.traffic.pools.get_mut(pool).backends.refresh_all();
+        }
+        self.view()
+    }
+
+    /// Its pools.
+    #[must_use]
+    pub const fn pools(&self) -> &Pools {
+        &self.traffic.pools
+    }
+
+    /// The number of its worker, from 0.
+    pub(crate) fn worker(&self) -> usize {
+        self.traffic.pools.get(PoolId::FIRST).backends.worker()
+    }
+
+    /// Whether connections are balanced byte for byte by this pool.
+    pub(crate) fn serves_tcp(&self, pool: PoolId) -> bool {
+        self.listeners.serve_tcp(pool)
+    }
+}
+
+/// Backends and what tells of them.
+impl<N: Network> Proxy<N> {
+    /// Control of the backends, of all pools.
+    #[must_use]
+    pub fn backends(&mut self) -> BackendControl<'_, N> {
+        BackendControl {
+            traffic: &mut self.traffic,
+            health_checks: &mut self.health_checks,
+            heartbeats: &mut self.heartbeats,
+            rules: &self.rules,
+            limits: self.listeners.head_limits(),
+        }
+    }
+
+    /// Accepts heartbeats from now on, on up to `max_conns` connections too. With a `key`, all
+    /// that are not signed with it are rejected.
+    pub fn receive_heartbeats(
+        &mut self,
+        key: Option<HeartbeatKey>,
+        max_conns: usize,
+        now: Timestamp,
+    ) {
+        self.heartbeats.receive(key, max_conns, now);
+    }
+
+    /// Accepts heartbeats signed with this key from now on, or unsigned ones without one.
+    pub(crate) fn set_heartbeat_key(&mut self, key: Option<HeartbeatKey>) {
+        self.heartbeats.set_key(key);
+    }
+
+    /// Takes a datagram. The wall clock must have been [set](Self::set_wall_clock) lately.
+    pub fn heartbeat_datagram(&mut self, datagram: &[u8], from: ClientAddress, now: Timestamp) {
+        let (traffic, checks) = (&mut self.traffic, &mut self.health_checks);
+        self.heartbeats
+            .datagram((datagram, from), traffic, checks, now);
+    }
+
+    /// Takes over a connection that was accepted for heartbeats.
+    ///
+    /// # Errors
+    /// The system has no room to watch the connection; it is closed.
+    pub fn heartbeat_conn_accepted(
+        &mut self,
+        io: N::Stream,
+        from: ClientAddress,
+        now: Timestamp,
+    ) -> io::Result<()> {
+        self.heartbeats.accepted(io, from, &mut self.traffic, now)
+    }
+
+    /// Takes the events of heartbeats since the last time.
+    pub fn take_heartbeat_events(&mut self) -> Vec<HeartbeatEvent> {
+        self.heartbeats.take_events()
     }
 }

@@ -5,16 +5,17 @@
 //! its backends, checks and queue until no exchange is in it in any worker, so that what waits in
 //! its queue is served as well; only then it is [vacated](Proxy::vacate).
 
+use super::health_checks::see_hangs;
 use super::listener::Listener;
+use super::listeners::Replaced;
 use super::network::Network;
-use super::{Proxy, RequestIds, health_checks};
+use super::{Proxy, RequestIds};
 use crate::address::Address;
 use crate::config::Health;
 use crate::http::HeadParser;
 use crate::pool::{Pool, PoolId, PoolRenewal};
-use crate::telemetry::{AccessLog, AccessLogFormat, Snapshot};
+use crate::telemetry::{AccessLog, AccessLogFormat};
 use crate::time::Timestamp;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// What a proxy goes on with.
@@ -57,6 +58,16 @@ impl Default for Generation {
 }
 
 impl Generation {
+    /// Its number, from 1.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// When it was loaded, since the Unix epoch; `None` for the first.
+    pub(super) const fn loaded_at(&self) -> Option<Duration> {
+        self.loaded_at
+    }
+
     fn next(&mut self, wall: Duration) {
         self.number += 1;
         self.loaded_at = Some(wall);
@@ -64,13 +75,6 @@ impl Generation {
 }
 
 impl<N: Network> Proxy<N> {
-    /// Adds to a snapshot which configuration is in effect.
-    pub(super) fn show_generation(&self, snapshot: &mut Snapshot) {
-        snapshot.config_generation = self.generation.number;
-        let start = self.traffic.log.wall_clock(Timestamp::ZERO);
-        snapshot.config_loaded_at = self.generation.loaded_at.unwrap_or(start);
-    }
-
     /// Goes on with another configuration.
     pub fn renew(&mut self, new: Renewal, now: Timestamp) {
         self.traffic.codec.parser = new.parser;
@@ -85,10 +89,14 @@ impl<N: Network> Proxy<N> {
             self.add_pool(id, pool, health, now);
         }
         for (number, listener) in new.listeners {
-            self.put_listener(number, listener, now);
+            if let Some(Replaced { old, new }) = self.listeners.put(number, listener) {
+                self.traffic.supersede(old, &new, now);
+            }
         }
         for number in new.closing {
-            self.close_listener(number, now);
+            if let Some(Replaced { old, new }) = self.listeners.close(number) {
+                self.traffic.supersede(old, &new, now);
+            }
         }
         for (pool, health) in new.pools {
             self.renew_pool(pool, health, now);
@@ -100,48 +108,25 @@ impl<N: Network> Proxy<N> {
     }
 
     fn add_pool(&mut self, id: PoolId, mut pool: Pool, health: Health, now: Timestamp) {
-        if health_checks::see_hangs(&health, &self.listeners) {
+        if see_hangs(&health, &self.listeners) {
             pool.detect_hangs(health.interval, now);
         }
         let ids: Vec<_> = pool.backends.candidates().iter().map(|c| c.id).collect();
         self.health_checks.set(id, health);
-        if self.traffic.pools.place(id, pool) && self.decides {
+        if self.traffic.pools.place(id, pool) {
+            let limits = self.listeners.head_limits();
             for backend in ids {
-                self.start_health_check(backend, now);
+                self.health_checks
+                    .start(backend, &mut self.traffic, limits, now);
             }
         }
-    }
-
-    fn put_listener(&mut self, number: u16, listener: Listener, now: Timestamp) {
-        let new = Arc::new(listener);
-        let index = usize::from(number);
-        if index >= self.listeners.len() {
-            self.listeners.resize_with(index + 1, || None);
-        }
-        let Some(slot) = self.listeners.get_mut(index) else {
-            return;
-        };
-        if let Some(old) = slot.replace(Arc::clone(&new)) {
-            self.traffic.supersede(old, &new, now);
-        }
-    }
-
-    fn close_listener(&mut self, number: u16, now: Timestamp) {
-        let Some(Some(slot)) = self.listeners.get_mut(usize::from(number)) else {
-            return;
-        };
-        let mut closing = Listener::clone(slot);
-        closing.is_closing = true;
-        let closing = Arc::new(closing);
-        let old = std::mem::replace(slot, Arc::clone(&closing));
-        self.traffic.supersede(old, &closing, now);
     }
 
     fn renew_pool(&mut self, mut new: PoolRenewal, health: Option<Health>, now: Timestamp) {
         let id = new.id;
         let current = health.as_ref().or_else(|| self.health_checks.of(id));
         new.detects_hangs = current
-            .filter(|health| health_checks::see_hangs(health, &self.listeners))
+            .filter(|health| see_hangs(health, &self.listeners))
             .map(|health| health.interval);
         let pool = self.traffic.pools.get_mut(id);
         let moved: Vec<_> = new.moved.iter().map(|(name, _)| name.clone()).collect();
@@ -165,11 +150,10 @@ impl<N: Network> Proxy<N> {
         if let Some(health) = health {
             self.health_checks.set(id, health);
         }
-        if self.decides {
-            for backend in recheck {
-                self.health_checks.forget(backend);
-                self.start_health_check(backend, now);
-            }
+        let limits = self.listeners.head_limits();
+        for backend in recheck {
+            self.health_checks
+                .restart(backend, &mut self.traffic, limits, now);
         }
     }
 }
@@ -188,10 +172,7 @@ impl<N: Network> Proxy<N> {
     /// Nothing comes by these listeners any more.
     pub(crate) fn drop_listeners(&mut self, numbers: &[u16]) {
         for number in numbers {
-            if let Some(slot) = self.listeners.get_mut(usize::from(*number))
-                && slot.as_ref().is_some_and(|listener| listener.is_closing)
-                && let Some(listener) = slot.take()
-            {
+            if let Some(listener) = self.listeners.take_closed(*number) {
                 self.traffic.unlist(listener);
             }
         }

@@ -79,7 +79,9 @@ impl EventLoop {
             match self.control.inbox.message() {
                 None => return false,
                 Some(WorkerMessage::Serve(accepted)) => self.take_over(accepted, now),
-                Some(WorkerMessage::Backend(message)) => self.proxy.receive(*message, now),
+                Some(WorkerMessage::Backend(message)) => {
+                    self.proxy.backends().receive(*message, now)
+                }
                 Some(WorkerMessage::AskReport(asked)) => {
                     let (ticket, question) = *asked;
                     let report = self.report(&question, now);
@@ -131,18 +133,18 @@ impl EventLoop {
             Command::Add(pool, backend, reply) => {
                 let pool = match pool {
                     PoolRef::Id(pool) => Some(pool),
-                    PoolRef::Name(name) => self.proxy.pool_id(&name),
+                    PoolRef::Name(name) => self.proxy.pools().pool_id(&name),
                 };
-                let added = pool.map(|pool| self.proxy.add_backend(pool, *backend, now));
+                let added = pool.map(|pool| self.proxy.backends().add_backend(pool, *backend, now));
                 let _ = reply.send(added);
             }
             Command::Discovered(pool, change, reply) => {
                 let _ = reply.send(self.follow_discovery(pool, *change, now));
             }
             Command::Admin(backend, command, reply) => {
-                let id = self.proxy.execute(&backend, command, now);
+                let id = self.proxy.backends().execute(&backend, command, now);
                 if let (Some(admin), Some(id)) = (&mut self.admin, id)
-                    && let Some(name) = self.proxy.backend_name(id)
+                    && let Some(name) = self.proxy.pools().backend_name(id)
                 {
                     admin.note_command(id.pool(), name, command, self.clock.wall(), now);
                 }

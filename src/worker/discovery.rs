@@ -22,7 +22,7 @@ impl EventLoop {
         match change {
             Change::Add(backend, owner) => {
                 let name = backend.name.clone();
-                let added = self.proxy.add_backend(pool, backend, now);
+                let added = self.proxy.backends().add_backend(pool, backend, now);
                 if let (Some(admin), Ok(_)) = (&mut self.admin, &added) {
                     admin.note_owner(pool, &name, owner);
                 }
@@ -40,7 +40,7 @@ impl EventLoop {
                     address,
                     addresses,
                 };
-                match self.proxy.move_backend(moved, now) {
+                match self.proxy.backends().move_backend(moved, now) {
                     Ok(true) => Outcome::Done(backend),
                     Ok(false) => Outcome::Gone,
                     Err(reason) => refused(reason),
@@ -50,7 +50,10 @@ impl EventLoop {
     }
 
     fn command_found(&mut self, id: BackendId, command: AdminCommand, now: Timestamp) -> Outcome {
-        let found = self.proxy.execute(&BackendRef::Id(id), command, now);
+        let found = self
+            .proxy
+            .backends()
+            .execute(&BackendRef::Id(id), command, now);
         found.map_or(Outcome::Gone, Outcome::Done)
     }
 }

@@ -155,7 +155,7 @@ impl EventLoop {
         now: Timestamp,
     ) -> Option<String> {
         let name = backend.name.clone();
-        if self.proxy.is_departing(pool, &name) {
+        if self.proxy.pools().is_departing(pool, &name) {
             let max = backend.max_in_flight.and_then(NonZeroU32::new);
             for command in [
                 AdminCommand::Enable,
@@ -166,7 +166,7 @@ impl EventLoop {
             }
             return None;
         }
-        let added = self.proxy.add_backend(pool, backend, now);
+        let added = self.proxy.backends().add_backend(pool, backend, now);
         added.err().map(|reason| format!("{name}: {reason}"))
     }
 
@@ -178,8 +178,10 @@ impl EventLoop {
         command: AdminCommand,
         now: Timestamp,
     ) {
-        if let Some(id) = self.proxy.backend_id(pool, name) {
-            self.proxy.execute(&BackendRef::Id(id), command, now);
+        if let Some(id) = self.proxy.pools().backend_id(pool, name) {
+            self.proxy
+                .backends()
+                .execute(&BackendRef::Id(id), command, now);
         }
     }
 

@@ -42,15 +42,15 @@ impl WorkerReport {
     ) -> Self {
         let worker = proxy.worker();
         let explained = question.explains.iter();
-        let explained = explained.map(|(pool, key)| proxy.explain(*pool, *key, now));
+        let explained = explained.map(|(pool, key)| proxy.fresh_view().explain(*pool, *key, now));
         let explained = explained.collect();
         let samples = match question.looks {
             true => proxy.look(now),
             false => Vec::new(),
         };
         let (proxy, loop_stats) = match question.with_times {
-            true => (proxy.report(now), loop_stats.clone()),
-            false => (proxy.light_report(now), LoopStats::default()),
+            true => (proxy.view().report(now), loop_stats.clone()),
+            false => (proxy.view().light_report(now), LoopStats::default()),
         };
         Self {
             worker,
@@ -79,7 +79,7 @@ pub(crate) fn snapshot(
     Snapshot {
         turn_times: all_loops.report(),
         access_log,
-        ..proxy.snapshot_of_all(&reports, now)
+        ..proxy.fresh_view().snapshot_of_all(&reports, now)
     }
 }
 
@@ -90,5 +90,5 @@ pub(crate) fn light_snapshot(
     now: Timestamp,
 ) -> Snapshot {
     let reports: Vec<&Report> = others.iter().map(|other| &other.proxy).collect();
-    proxy.light_snapshot(&reports, now)
+    proxy.fresh_view().light_snapshot(&reports, now)
 }

@@ -234,7 +234,7 @@ impl Stage {
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
-        self.proxy.snapshot(self.now)
+        self.proxy.view().snapshot(self.now)
     }
 
     /// The lines of the access log since it was last read.

@@ -74,7 +74,7 @@ impl EventLoop {
                 Some(response) => response,
                 None => return,
             },
-            Call::Of(name, call) => match (self.proxy.pool_id(&name), call) {
+            Call::Of(name, call) => match (self.proxy.pools().pool_id(&name), call) {
                 (None, _) => no_pool(&name),
                 (Some(_), PoolCall::Show) => {
                     return admin.waiting.push((id, Shown::Pool(name)));

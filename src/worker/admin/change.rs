@@ -20,7 +20,7 @@ impl EventLoop {
         now: Timestamp,
     ) -> Response {
         let (name, address) = (backend.name.clone(), backend.address.clone());
-        match self.proxy.add_backend(pool, backend, now) {
+        match self.proxy.backends().add_backend(pool, backend, now) {
             Ok(_) => {
                 let what = json!({ "backend": name, "address": address, "what": "add" });
                 admin.note_action(pool, "admin", what, self.clock.wall(), now);
@@ -38,8 +38,10 @@ impl EventLoop {
         command: AdminCommand,
         now: Timestamp,
     ) -> Response {
-        let (Some(id), Some(roster)) = (self.proxy.backend_id(pool, name), admin.roster_mut(pool))
-        else {
+        let (Some(id), Some(roster)) = (
+            self.proxy.pools().backend_id(pool, name),
+            admin.roster_mut(pool),
+        ) else {
             let message = format!("there is no backend {name}");
             return Response::error(404, "no_backend", message);
         };
@@ -47,10 +49,16 @@ impl EventLoop {
             Ok(order) => order,
             Err(reason) => return refused(&reason),
         };
-        self.proxy.execute(&BackendRef::Id(id), order, now);
+        self.proxy
+            .backends()
+            .execute(&BackendRef::Id(id), order, now);
         let what = json!({ "backend": name, "what": describe(command) });
         admin.note_action(pool, "admin", what, self.clock.wall(), now);
-        let state = self.proxy.backend_state(id).map_or("removed", State::word);
+        let state = self
+            .proxy
+            .pools()
+            .backend_state(id)
+            .map_or("removed", State::word);
         let status = match command {
             AdminCommand::Remove(_) => 202,
             _ => 200,
@@ -66,7 +74,7 @@ impl EventLoop {
         set: Set,
         now: Timestamp,
     ) -> Response {
-        let known = self.proxy.known(pool);
+        let known = self.proxy.pools().known(pool);
         let (term, revision) = (set.term, set.revision);
         let Some(in_force) = admin.roster_mut(pool) else {
             return no_pool("");
@@ -81,7 +89,7 @@ impl EventLoop {
         }
         let changes = orders.len();
         self.carry_out(pool, orders, now);
-        let states = self.proxy.states(pool).into_iter();
+        let states = self.proxy.pools().states(pool).into_iter();
         let states = states.filter(|(name, _)| roster.owner(name) == Some(owner));
         let states: serde_json::Map<_, _> =
             states.map(|(name, state)| (name, json!(state))).collect();
@@ -103,22 +111,23 @@ impl EventLoop {
     }
 
     /// Checks that all backends can be added, before the first is.
-    fn check_additions(&self, pool: PoolId, orders: &[Order]) -> Result<(), Response> {
+    fn check_additions(&mut self, pool: PoolId, orders: &[Order]) -> Result<(), Response> {
         let mut count = 0;
         for order in orders {
             let Order::Add(backend) = order else {
                 continue;
             };
             count += 1;
-            if let Err(reason) = self
-                .proxy
-                .check_rules(pool, &backend.address, &backend.addresses)
+            if let Err(reason) =
+                self.proxy
+                    .backends()
+                    .check_rules(pool, &backend.address, &backend.addresses)
             {
                 let message = format!("{}: {reason}", backend.name);
                 return Err(crate::control::route::invalid(message));
             }
         }
-        if count > self.proxy.free_slots(pool) {
+        if count > self.proxy.pools().free_slots(pool) {
             let message = "too many backends: those that were removed are still letting go";
             return Err(Response::error(503, "no_slot", message).with_field("Retry-After", "1"));
         }
@@ -136,11 +145,13 @@ impl EventLoop {
             match order {
                 // It was checked; what was not, such as kept sets over changed flags, is left out.
                 Order::Add(backend) => {
-                    let _ = self.proxy.add_backend(pool, backend, now);
+                    let _ = self.proxy.backends().add_backend(pool, backend, now);
                 }
                 Order::Command(name, command) => {
-                    if let Some(id) = self.proxy.backend_id(pool, &name) {
-                        self.proxy.execute(&BackendRef::Id(id), command, now);
+                    if let Some(id) = self.proxy.pools().backend_id(pool, &name) {
+                        self.proxy
+                            .backends()
+                            .execute(&BackendRef::Id(id), command, now);
                     }
                 }
             }

@@ -11,6 +11,7 @@ use crate::control::route::{self, Shown, invalid};
 use crate::control::{openmetrics, view};
 use crate::net::LogWriter;
 use crate::pool::{PoolId, State};
+use crate::proxy::key_of_text;
 use crate::telemetry::Snapshot;
 use crate::time::Timestamp;
 use crate::worker::{EventLoop, Question, WorkerReport, light_snapshot, snapshot};
@@ -188,7 +189,7 @@ impl EventLoop {
                 wall: self.clock.wall(),
             },
             snapshot: all,
-            ids: &self.proxy.backend_ids(),
+            ids: &self.proxy.pools().backend_ids(),
             rosters: &admin.rosters,
             now,
         };
@@ -234,14 +235,16 @@ impl EventLoop {
     ) -> Result<Shown, Response> {
         let key = match &asked.key {
             None => 0,
-            Some(text) => self.proxy.key_of(pool, text).ok_or_else(|| {
-                invalid(format!(
-                    "key {text}: the strategy goes by the client's IP address"
-                ))
-            })?,
+            Some(text) => {
+                key_of_text(self.proxy.pools().strategy_of(pool).1, text).ok_or_else(|| {
+                    invalid(format!(
+                        "key {text}: the strategy goes by the client's IP address"
+                    ))
+                })?
+            }
         };
         if let Some(name) = &asked.backend
-            && self.proxy.backend_id(pool, name).is_none()
+            && self.proxy.pools().backend_id(pool, name).is_none()
         {
             let message = format!("there is no backend {name}");
             return Err(Response::error(404, "no_backend", message));
@@ -259,7 +262,7 @@ impl EventLoop {
         number: usize,
         now: Timestamp,
     ) -> Response {
-        let (strategy, key_source) = self.proxy.strategy_of(pool);
+        let (strategy, key_source) = self.proxy.pools().strategy_of(pool);
         let backend = asked.backend.as_deref();
         let asked = Asked {
             origin: admin.origin(self.clock.wall()),
@@ -268,14 +271,22 @@ impl EventLoop {
             strategy,
             key_source,
             key: asked.key.as_deref(),
-            backend: backend.and_then(|name| self.proxy.backend_id(pool, name)),
+            backend: backend.and_then(|name| self.proxy.pools().backend_id(pool, name)),
             now,
         };
         let explained = workers.iter().filter_map(|one| one.explained.get(number));
         let explained: Vec<_> = explained.map(Vec::as_slice).collect();
         let about = |id| {
-            let state = self.proxy.backend_state(id).map_or("removed", State::word);
-            Some((self.proxy.backend_name(id)?, state, self.proxy.weight(id)))
+            let state = self
+                .proxy
+                .pools()
+                .backend_state(id)
+                .map_or("removed", State::word);
+            Some((
+                self.proxy.pools().backend_name(id)?,
+                state,
+                self.proxy.pools().weight(id),
+            ))
         };
         let answer = explanation(&asked, &explained, &admin.live.recent, about);
         Response::json(200, &answer)

@@ -108,9 +108,9 @@ impl Admin {
             listener.register(&registry, Token(ADMIN | LISTENER_BIT | index))?;
         }
         let (mut rosters, mut orders) = (Vec::new(), Vec::new());
-        for (id, name) in proxy.pool_names() {
+        for (id, name) in proxy.pools().pool_names() {
             let kept = parts.kept.remove(name).unwrap_or_default();
-            let (roster, of_pool) = Roster::restored(kept, &proxy.known(id));
+            let (roster, of_pool) = Roster::restored(kept, &proxy.pools().known(id));
             rosters.push((name.to_owned(), roster));
             orders.push((id, of_pool));
         }

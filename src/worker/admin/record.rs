@@ -30,7 +30,7 @@ impl Admin {
     ) {
         for change in changes {
             let pool = change.backend.pool();
-            let name = proxy.plain_name(change.backend, &change.name);
+            let name = proxy.pools().plain_name(change.backend, &change.name);
             let details = json!({
                 "pool": self.pool_name(pool),
                 "backend": name,

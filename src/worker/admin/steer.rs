@@ -23,14 +23,14 @@ impl EventLoop {
         if let Err(response) = self.check_strategy(pool, &spec) {
             return response;
         }
-        let (before, _) = self.proxy.strategy_of(pool);
+        let (before, _) = self.proxy.pools().strategy_of(pool);
         self.steer(admin, pool, spec, false, now);
         if let Some(roster) = admin.roster_mut(pool) {
             roster.set_strategy(text.clone());
         }
         let what = json!({ "what": format!("strategy {text}"), "before": before });
         admin.note_action(pool, "admin", what, self.clock.wall(), now);
-        let (strategy, _) = self.proxy.strategy_of(pool);
+        let (strategy, _) = self.proxy.pools().strategy_of(pool);
         Response::json(200, &json!({ "strategy": strategy, "before": before }))
     }
 
@@ -59,7 +59,7 @@ impl EventLoop {
         pool: PoolId,
         now: Timestamp,
     ) -> Response {
-        let (strategy, _) = self.proxy.strategy_of(pool);
+        let (strategy, _) = self.proxy.pools().strategy_of(pool);
         let number = usize::from(pool.number());
         let spec = admin.strategies.get(number);
         let Some(spec) = spec.filter(|spec| spec.name() == strategy).cloned() else {
@@ -89,7 +89,7 @@ impl EventLoop {
             seed: net::seed(),
             forgets,
         };
-        self.proxy.set_strategy(pool, new, now);
+        self.proxy.backends().set_strategy(pool, new, now);
     }
 
     /// Gives the pools the strategies that the operator had chosen before a restart.
@@ -97,7 +97,12 @@ impl EventLoop {
         let Some(mut admin) = self.admin.take() else {
             return;
         };
-        let pools: Vec<_> = self.proxy.pool_names().map(|(pool, _)| pool).collect();
+        let pools: Vec<_> = self
+            .proxy
+            .pools()
+            .pool_names()
+            .map(|(pool, _)| pool)
+            .collect();
         for pool in pools {
             let kept = admin.roster_mut(pool).and_then(|roster| {
                 let text = roster.kept().strategy.as_deref()?;

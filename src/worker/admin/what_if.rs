@@ -104,9 +104,9 @@ impl EventLoop {
             );
             return Err(Response::error(409, "too_few", message));
         }
-        let known = self.proxy.known(pool);
+        let known = self.proxy.pools().known(pool);
         let servers = known.iter().filter(|it| it.is_pickable).count().max(1);
-        let (name, _) = self.proxy.strategy_of(pool);
+        let (name, _) = self.proxy.pools().strategy_of(pool);
         let strategy = admin.strategies.get(usize::from(pool.number()));
         let Some(strategy) = strategy.filter(|spec| spec.name() == name).cloned() else {
             let message = format!("{name} is a strategy of the program's own: it is not simulated");

@@ -62,6 +62,7 @@ fn disabling_a_hanging_backend_redispatches_its_requests() {
         assert!(
             stage
                 .proxy
+                .backends()
                 .execute(&name.as_str().into(), order, now)
                 .is_some()
         );
@@ -106,7 +107,7 @@ fn hang_found_by_the_first_worker_redispatches_in_all_workers() {
     let client = stage.ask(GET);
     let (link, hung) = asked(&stage)[0];
     let backend = stage.proxy.traffic.pools.first().backends.candidates()[hung].id;
-    stage.proxy.receive(
+    stage.proxy.backends().receive(
         Message::Silent(crate::pool::PoolId::FIRST, backend),
         stage.now,
     );

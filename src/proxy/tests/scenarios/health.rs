@@ -159,12 +159,14 @@ fn drained_backend_finishes_and_is_reported() {
     assert!(
         stage
             .proxy
+            .backends()
             .execute(&name.into(), AdminCommand::Drain, now)
             .is_some()
     );
     assert!(
         stage
             .proxy
+            .backends()
             .execute(&"nobody:1".into(), AdminCommand::Drain, now)
             .is_none()
     );
@@ -175,6 +177,7 @@ fn drained_backend_finishes_and_is_reported() {
     assert!(
         stage
             .proxy
+            .backends()
             .execute(&name.into(), AdminCommand::Enable, now)
             .is_some()
     );

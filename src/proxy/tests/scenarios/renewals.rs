@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Goes on with listener 0 changed by `change`, or, without it, removed.
 fn renew(stage: &mut Stage, change: Option<fn(&mut Listener)>) {
-    let mut listener = Listener::clone(stage.proxy.listeners[0].as_ref().unwrap());
+    let mut listener = Listener::clone(stage.proxy.listeners.get(0).unwrap());
     let renewal = Renewal {
         new_pools: Vec::new(),
         pools: Vec::new(),
@@ -118,7 +118,7 @@ fn connections_of_a_removed_listener_that_rest_are_closed() {
     renew(&mut stage, None);
     assert!(stage.is_closed(client));
     stage.proxy.drop_listeners(&[0]);
-    assert!(stage.proxy.listeners[0].is_none());
+    assert!(stage.proxy.listeners.get(0).is_none());
     assert_eq!(
         stage.proxy.traffic.continuity,
         crate::proxy::continuity::Continuity::Unchanged

@@ -17,6 +17,7 @@ fn order(stage: &mut Stage, number: usize, order: AdminCommand) {
     assert!(
         stage
             .proxy
+            .backends()
             .execute(&name.as_str().into(), order, stage.now)
             .is_some()
     );

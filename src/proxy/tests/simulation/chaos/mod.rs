@@ -292,7 +292,10 @@ impl Chaos {
             entrance: Entrance::Trial,
         };
         let proxy = &mut self.stage.proxy;
-        let id = proxy.add_backend(PoolId::FIRST, added, now).unwrap();
+        let id = proxy
+            .backends()
+            .add_backend(PoolId::FIRST, added, now)
+            .unwrap();
         let state = proxy.traffic.pools.first().backends.state(id).unwrap();
         self.shadow.added(number, state);
         self.machines[number].ordered(AdminCommand::Enable, now);
@@ -316,7 +319,12 @@ impl Chaos {
         tell(now, &format!("machine {number}: {order:?}"));
         self.machines[number].ordered(order, now);
         let proxy = &mut self.stage.proxy;
-        assert!(proxy.execute(&name.as_str().into(), order, now).is_some());
+        assert!(
+            proxy
+                .backends()
+                .execute(&name.as_str().into(), order, now)
+                .is_some()
+        );
     }
 
     /// The callers go, and hours pass. Nothing may be left of anything.
