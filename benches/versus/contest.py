@@ -71,10 +71,15 @@ class Contestant:
 
     def on_its_cpu(self):
         """The processes at work on the CPU of the proxy while it is loaded."""
-        return self._team() if self.setup.place == SHARED else [self.child]
+        return self.team() if self.setup.place == SHARED else [self.child]
 
-    def _team(self):
+    def team(self):
+        """All that take part: the proxy, its load and the origin."""
         return [self.child, self._load, self._origin.child]
+
+    def bytes_read(self):
+        """Bytes that the load has read so far."""
+        return self._load.bytes_read()
 
     def warm_up(self):
         with self.loaded():
@@ -94,7 +99,7 @@ class Contestant:
         # On a CPU that is shared, nothing interrupts: a process runs on until nothing is left to
         # do, and the proxy finds all connections waiting.
         policy = os.SCHED_BATCH if self.setup.place == SHARED else os.SCHED_OTHER
-        for child in self._team():
+        for child in self.team():
             child.set_policy(policy)
         self._load.resume()
         try:

@@ -1,7 +1,7 @@
 """The backends: one nginx worker that serves many ports, and counts.
 
-Owns the responses (128 bytes from memory, 1 MB from a file in the page cache). Requests are counted
-here, not by the load: local replies of a proxy must not pass for work.
+Owns the responses (128 bytes from memory, the long ones from files in the page cache). Requests are
+counted here, not by the load: local replies of a proxy must not pass for work.
 """
 
 import os
@@ -11,7 +11,8 @@ import processes
 
 PORTS = 512
 SMALL_BYTES = 128
-LARGE_BYTES = 1_000_000
+# Long bodies, by their paths.
+BODIES = {"64KB": 64_000, "1MB": 1_000_000, "100MB": 100_000_000}
 
 CONFIG = """\
 worker_processes 1;
@@ -35,7 +36,7 @@ http {{
     server {{
 {listens}
         location / {{ return 200 "{small}"; }}
-        location = /large {{ root {dir}; open_file_cache max=8; }}
+{bodies}
     }}
     server {{
         listen 127.0.0.1:{status} backlog=128;
@@ -57,7 +58,10 @@ class Origin:
         *self.ports, self._status = network.ports(PORTS + 1)
         self._asked = 0
         listens = (f"        listen 127.0.0.1:{port} backlog=4096;" for port in self.ports)
-        (directory / "large").write_bytes(os.urandom(LARGE_BYTES))
+        served = f"root {directory}; open_file_cache max=8;"
+        bodies = (f"        location = /{name} {{ {served} }}" for name in BODIES)
+        for name, size in BODIES.items():
+            (directory / name).write_bytes(os.urandom(size))
         config = directory / "origin.conf"
         config.write_text(
             CONFIG.format(
@@ -65,6 +69,7 @@ class Origin:
                 user=run_as_root(),
                 connections=2 * processes.most_connections(),
                 listens="\n".join(listens),
+                bodies="\n".join(bodies),
                 small="0123456789abcdef" * (SMALL_BYTES // 16),
                 status=self._status,
             )

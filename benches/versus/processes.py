@@ -112,6 +112,11 @@ class Child:
             system += int(fields[12]) * TICK_NS
         return total, user, system
 
+    def bytes_read(self):
+        """Bytes it has read so far by `read(2)`, wherever from."""
+        lines = Path(f"/proc/{self.pid}/io").read_text().splitlines()
+        return int(dict(line.split(": ") for line in lines)["rchar"])
+
     def resident_bytes(self):
         """Memory that is resident, without what is shared with other processes."""
         page = os.sysconf("SC_PAGE_SIZE")

@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import bulk
 import footprint
 import instructions
 import processes
@@ -31,6 +32,7 @@ SCENARIOS = [
     scenarios.OneConnection(),
     scenarios.BulkHttp(),
     scenarios.BulkTcp(),
+    bulk.Bulk(),
     scenarios.Workers(),
     scenarios.Active(),
     scenarios.Backends(),

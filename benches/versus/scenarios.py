@@ -12,7 +12,7 @@ from results import Row, differences, ratios
 STRATEGIES = ("n-to-1", "round-robin", "least-conn", "least-rt", "random", "p2c")
 BARE = "HAProxy without the fields"
 SPLICING = "HAProxy splicing"
-LARGE = Load(connections=16, path="/large", stretch=2)
+LARGE = Load(connections=16, path="/1MB", stretch=2)
 # For scenarios of many contestants.
 FEWER_ROUNDS = 9
 
