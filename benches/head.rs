@@ -64,6 +64,7 @@ fn requests(criterion: &mut Criterion) {
         policy: &policy,
         client_ip: b"192.0.2.7",
         peer: Peer::Client,
+        announced_port: None,
         request_id: None,
         host: None,
     };

@@ -72,6 +72,7 @@ fn rewrite_request(parser: &mut HeadParser, input: &[u8]) {
         policy: &policy,
         client_ip: b"192.0.2.7",
         peer: Peer::Client,
+        announced_port: None,
         request_id: Some(b"id"),
         host: None,
     };

@@ -86,9 +86,21 @@ impl ClientAddress {
     }
 }
 
+/// The network that one client has to itself, by which clients are counted: an IPv4 address, or the
+/// first 64 bits of an IPv6 address, of which a client may use all the rest (RFC 4291, section
+/// 2.5.1; RFC 8981). Addresses in one network give the same number.
+#[must_use]
+pub fn client_network(ip: IpAddr) -> u64 {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => u64::from(ip.to_bits()),
+        IpAddr::V6(ip) => (ip.to_bits() >> 64) as u64,
+    }
+}
+
 impl From<SocketAddr> for ClientAddress {
+    /// An IPv4 address that is written in IPv6 is kept as IPv4: it is the same client.
     fn from(address: SocketAddr) -> Self {
-        Self::Tcp(address)
+        Self::Tcp(SocketAddr::new(address.ip().to_canonical(), address.port()))
     }
 }
 
@@ -98,7 +110,7 @@ impl FromStr for ClientAddress {
     fn from_str(text: &str) -> Result<Self, AddrParseError> {
         match text {
             UNIX_CLIENT => Ok(Self::Unix),
-            _ => text.parse().map(Self::Tcp),
+            _ => text.parse().map(|address: SocketAddr| address.into()),
         }
     }
 }
@@ -109,5 +121,27 @@ impl Display for ClientAddress {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix => UNIX_CLIENT.fmt(f),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_counted_by_the_network_it_has_to_itself() {
+        let network = |text: &str| client_network(text.parse().unwrap());
+        assert_eq!(network("2001:db8:0:1::1"), network("2001:db8:0:1:ffff::9"));
+        assert_ne!(network("2001:db8:0:1::1"), network("2001:db8:0:2::1"));
+        assert_eq!(network("192.0.2.1"), network("::ffff:192.0.2.1"));
+        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
+        assert_ne!(network("::ffff:192.0.2.1"), network("::ffff:192.0.2.2"));
+    }
+
+    #[test]
+    fn an_ipv4_client_is_one_however_its_address_is_written() {
+        let mapped = "[::ffff:192.0.2.1]:7".parse::<ClientAddress>().unwrap();
+        assert_eq!(mapped, "192.0.2.1:7".parse().unwrap());
+        assert_eq!(mapped.to_string(), "192.0.2.1:7");
     }
 }

@@ -19,6 +19,13 @@ pub(crate) fn is_authority(text: &[u8]) -> bool {
     }
 }
 
+/// The port of an authority; `None` if it has none, or is malformed.
+pub(crate) fn port_of(text: &[u8]) -> Option<u16> {
+    let colon = text.iter().rposition(|&byte| byte == b':')?;
+    let digits = text.get(colon + 1..).filter(|_| is_authority(text))?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
 /// The text between brackets: an IPv6 address. Its digits and colons are checked, their
 /// arrangement is not: no recipient can take it for something else. Zones are refused.
 fn is_ip_literal(text: &[u8]) -> bool {
@@ -69,7 +76,23 @@ static NAME_BYTES: [bool; 256] = {
 
 #[cfg(test)]
 mod tests {
-    use super::is_authority;
+    use super::{is_authority, port_of};
+
+    #[test]
+    fn a_port_is_read_where_there_is_one() {
+        for (text, port) in [
+            ("a:81", Some(81)),
+            ("[::1]:82", Some(82)),
+            ("a", None),
+            ("a:", None),
+            ("[::1]", None),
+            ("::1:83", None),
+            ("a b:84", None),
+            ("a:65536", None),
+        ] {
+            assert_eq!(port_of(text.as_bytes()), port, "{text}");
+        }
+    }
 
     #[test]
     fn authorities_with_and_without_ports() {

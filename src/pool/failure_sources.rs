@@ -30,7 +30,8 @@ const KEYS: usize = 4;
 /// What a request came from, as hashes; 0 where that is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
-    /// The address of the client: the one that a trusted proxy names, or the peer's.
+    /// The network of the client, [`client_network`](crate::address::client_network): of the one
+    /// that a trusted proxy names, or of the peer. IPv6 clients in one /64 are one source.
     pub client: u64,
     /// The connection of the client, unless a proxy shares it out among several.
     pub connection: u64,

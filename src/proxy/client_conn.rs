@@ -23,8 +23,17 @@ pub(super) struct ClientConn<T> {
     pub(super) is_tls: bool,
     /// True if it is in the run queue.
     pub(super) is_runnable: bool,
-    /// The destination address, if a PROXY header names one.
-    pub(super) local: Option<SocketAddr>,
+    /// The client's own connection, if a PROXY header describes one.
+    pub(super) announced: Option<Box<Announced>>,
+}
+
+/// A connection that a PROXY header describes, but for its source.
+#[derive(Debug)]
+pub(super) struct Announced {
+    /// The address it was made to.
+    pub(super) destination: SocketAddr,
+    /// Extensions about it that are carried on to backends.
+    pub(super) extensions: Vec<u8>,
 }
 
 /// The state of a client connection.
@@ -63,14 +72,16 @@ impl<T: Transport> ClientConn<T> {
             address,
             is_tls: false,
             is_runnable: false,
-            local: None,
+            announced: None,
         }
     }
 
     /// The address it connected to.
     pub(super) fn local_address(&self) -> Option<SocketAddr> {
-        let io = self.conn.socket.io();
-        self.local.or_else(|| io.local_address())
+        match &self.announced {
+            Some(announced) => Some(announced.destination),
+            None => self.conn.socket.io().local_address(),
+        }
     }
 
     /// Returns whether it waits for a request of which nothing has arrived.

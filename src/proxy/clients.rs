@@ -1,6 +1,6 @@
 //! Client connections between exchanges: accepting, PROXY header, reading requests, lingering.
 
-use super::client_conn::{ClientConn, ClientConnState};
+use super::client_conn::{Announced, ClientConn, ClientConnState};
 use super::exchange::{Exchange, RequestContext, Step};
 use super::listener::Listener;
 use super::network::Network;
@@ -10,7 +10,8 @@ use crate::address::ClientAddress;
 use crate::config::Mode;
 use crate::error::{Fault, Refusal};
 use crate::ids::ClientConnId;
-use crate::proxy_protocol::{self, ProxyHeader};
+use crate::pool::Pool;
+use crate::proxy_protocol::{self, ProxyHeader, ProxyVersion};
 use crate::route::Credentials;
 use crate::time::Timestamp;
 use crate::transport::{Buffers, Gathered, Readiness, Transport};
@@ -353,7 +354,9 @@ impl<N: Network> Traffic<N> {
         let Some(client) = self.conns.clients.get_mut(id) else {
             return;
         };
-        match client.read_proxy_header(&mut self.io.scratch, &mut self.io.buffers) {
+        let (scratch, buffers) = (&mut self.io.scratch, &mut self.io.buffers);
+        let carries = |pool: &Pool| pool.connect.send_proxy == Some(ProxyVersion::V2);
+        match client.read_proxy_header(scratch, buffers, || self.pools.any(carries)) {
             HeaderProgress::Partial => {}
             HeaderProgress::Complete => self.begin_service(id, now),
             HeaderProgress::Left => self.conns.close_client(id, &mut self.io.buffers),
@@ -363,7 +366,13 @@ impl<N: Network> Traffic<N> {
 }
 
 impl<T: Transport> ClientConn<T> {
-    fn read_proxy_header(&mut self, scratch: &mut [u8], buffers: &mut Buffers) -> HeaderProgress {
+    /// Reads on. Its extensions are kept if something `carries` them on.
+    fn read_proxy_header(
+        &mut self,
+        scratch: &mut [u8],
+        buffers: &mut Buffers,
+        carries: impl Fn() -> bool,
+    ) -> HeaderProgress {
         loop {
             let input = match self.conn.gather(scratch, buffers, true) {
                 Gathered::Input(input) => input,
@@ -373,25 +382,31 @@ impl<T: Transport> ClientConn<T> {
                 }
                 Gathered::End | Gathered::Failed => return HeaderProgress::Malformed,
             };
-            let parsed = proxy_protocol::parse(input.bytes(scratch));
-            let used = match parsed {
-                Ok(ProxyHeader::Complete { len, .. }) => len,
-                Ok(ProxyHeader::Partial) | Err(_) => 0,
-            };
-            self.conn.used(input, used, scratch, buffers);
-            match parsed {
-                Err(_) => return HeaderProgress::Malformed,
-                Ok(ProxyHeader::Partial) => {}
-                Ok(ProxyHeader::Complete { ends, is_tls, .. }) => {
+            let bytes = input.bytes(scratch);
+            let (progress, used) = match proxy_protocol::parse(bytes) {
+                Err(_) => (HeaderProgress::Malformed, 0),
+                Ok(ProxyHeader::Partial) => (HeaderProgress::Partial, 0),
+                Ok(ProxyHeader::Complete { ends, is_tls, len }) => {
                     if let Some(ends) = ends
                         && self.listener.believes_proxy_header(self.address)
                     {
                         self.is_tls = is_tls;
                         self.address = ends.source.into();
-                        self.local = Some(ends.destination);
+                        self.announced = Some(Box::new(Announced {
+                            destination: ends.destination,
+                            extensions: match carries() {
+                                true => proxy_protocol::carried(bytes),
+                                false => Vec::new(),
+                            },
+                        }));
                     }
-                    return HeaderProgress::Complete;
+                    (HeaderProgress::Complete, len)
                 }
+            };
+            self.conn.used(input, used, scratch, buffers);
+            match progress {
+                HeaderProgress::Partial => {}
+                progress => return progress,
             }
         }
     }

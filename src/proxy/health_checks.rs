@@ -342,7 +342,7 @@ fn check_settings(
     let mut preamble = Vec::new();
     if let Some(version) = connect.send_proxy {
         // No client stands behind a check.
-        proxy_protocol::write(version, None, &mut preamble);
+        proxy_protocol::write(version, None, &[], &mut preamble);
     }
     Some(CheckSettings {
         kind: health.check?,

@@ -12,7 +12,7 @@ use super::connections::{Connections, Lent};
 use super::continuity::{Continuity, Superseded};
 use super::exchange::{
     Attempt, AttemptEnd, CloseMode, Cut, Exchange, ExchangeIo, Phase, Step, TimeoutStatus,
-    key_of_address,
+    source_of,
 };
 use super::exchange_log::ExchangeLog;
 use super::network::Network;
@@ -389,7 +389,7 @@ fn sources<T: Transport, Pipe>(
     let (client, connection) = match exchange.stats.named_client_key {
         0 => {
             let peer = clients.get(exchange.client);
-            let client = peer.map_or(0, |peer| key_of_address(peer.address));
+            let client = peer.map_or(0, |peer| source_of(peer.address));
             (client, exchange.client.to_bits())
         }
         named => (u64::from(named), 0),

@@ -70,11 +70,26 @@ pub fn parse(input: &[u8]) -> Result<ProxyHeader, BadProxyHeader> {
 }
 
 /// Appends a header of `version` to `out`; without `ends` one that says nothing of them.
-pub fn write(version: ProxyVersion, ends: Option<Ends>, out: &mut Vec<u8>) {
+///
+/// `extensions` are those [carried on](carried) from the header of the same client; only version 2
+/// has room for them.
+pub fn write(version: ProxyVersion, ends: Option<Ends>, extensions: &[u8], out: &mut Vec<u8>) {
     let ends = ends.map(of_one_family);
     match version {
         ProxyVersion::V1 => v1::write(ends, out),
-        ProxyVersion::V2 => v2::write(ends, out),
+        ProxyVersion::V2 => v2::write(ends, extensions, out),
+    }
+}
+
+/// The extensions of a complete `header` that describe the client's connection, as they came: its
+/// ALPN protocol, the host name it asked for, its unique id, and TLS with all that belongs to it
+/// (section 2.2 of the specification). A checksum or a network namespace are about one hop, and
+/// nobody knows what extensions of private types are about.
+#[must_use]
+pub fn carried(header: &[u8]) -> Vec<u8> {
+    match header.first() {
+        Some(b'P') | None => Vec::new(),
+        Some(_) => v2::carried(header),
     }
 }
 

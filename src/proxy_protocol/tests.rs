@@ -168,7 +168,7 @@ fn written_headers_are_read_back() {
     ] {
         for version in [ProxyVersion::V1, ProxyVersion::V2] {
             let mut header = Vec::new();
-            write(version, given, &mut header);
+            write(version, given, &[], &mut header);
             assert_eq!(parse(&header), complete(header.len(), read), "{version:?}");
         }
     }
@@ -177,11 +177,11 @@ fn written_headers_are_read_back() {
 #[test]
 fn without_a_client_the_header_is_local() {
     let mut out = Vec::new();
-    write(ProxyVersion::V2, None, &mut out);
+    write(ProxyVersion::V2, None, &[], &mut out);
     assert_eq!(out, v2(0x20, 0x00, &[]));
     out.clear();
     // Version 1 has no other word for it.
-    write(ProxyVersion::V1, None, &mut out);
+    write(ProxyVersion::V1, None, &[], &mut out);
     assert_eq!(out, b"PROXY UNKNOWN\r\n");
 }
 
@@ -193,7 +193,7 @@ fn version_2_says_whether_the_client_came_by_tls() {
             destination: "192.0.2.2:2".parse().unwrap(),
         };
         let mut header = Vec::new();
-        write(ProxyVersion::V2, Some(ends), &mut header);
+        write(ProxyVersion::V2, Some(ends), &[], &mut header);
         header.extend_from_slice(extensions);
         header[15] += extensions.len() as u8;
         header
@@ -208,4 +208,41 @@ fn version_2_says_whether_the_client_came_by_tls() {
     assert!(!is_tls(b"\x20\x00\x05\x00\x00\x00\x00\x00"), "not by TLS");
     assert!(!is_tls(b"\x20\x00\x09\x01"), "cut short");
     assert!(!is_tls(b"\x20\x00\x00"));
+}
+
+#[test]
+fn what_version_2_says_of_the_client_is_carried_on() {
+    let alpn = b"\x01\x00\x02h2";
+    let authority = b"\x02\x00\x03a.b";
+    let id = b"\x05\x00\x01x";
+    // TLS with its version within.
+    let tls = b"\x20\x00\x0c\x01\x00\x00\x00\x00\x21\x00\x04TLS1";
+    let of_one_hop = b"\x03\x00\x04\x01\x02\x03\x04\x30\x00\x01n\x04\x00\x02\0\0\xe1\x00\x01p";
+    let cut = b"\x01\x00\x09h2";
+    let given = [&tls[..], of_one_hop, alpn, authority, id, cut].concat();
+    let kept = [&tls[..], alpn, authority, id].concat();
+    for given_ends in [
+        ends("192.0.2.1:1", "192.0.2.2:2"),
+        ends("[2001:db8::1]:1", "192.0.2.2:2"),
+    ] {
+        let mut header = Vec::new();
+        write(ProxyVersion::V2, Some(given_ends), &given, &mut header);
+        let with_more = [&header[..], b"GET / HTTP/1.1\r\n"].concat();
+        assert!(matches!(parse(&with_more),
+            Ok(ProxyHeader::Complete { len, is_tls: true, ends: Some(_) }) if len == header.len()));
+        assert_eq!(carried(&header), kept);
+        let mut passed_on = Vec::new();
+        write(ProxyVersion::V2, Some(given_ends), &kept, &mut passed_on);
+        assert_eq!(carried(&passed_on), kept);
+        assert!(matches!(
+            parse(&passed_on),
+            Ok(ProxyHeader::Complete { is_tls: true, .. })
+        ));
+    }
+    // A proxy that connects for itself says nothing of a client; a line of text has no room.
+    assert_eq!(
+        carried(&v2(0x20, 0x11, &[&[0; 12][..], alpn].concat())),
+        b""
+    );
+    assert_eq!(carried(b"PROXY UNKNOWN\r\n"), b"");
 }

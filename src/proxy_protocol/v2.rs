@@ -5,9 +5,10 @@
 //! ```
 //!
 //! Extensions (TLVs) may follow the addresses within the length. Of them only the one about TLS is
-//! read (section 2.2.6), and that the client used it; the others are skipped.
+//! read (section 2.2.6), and that the client used it; the others are skipped, or carried on.
 
 use super::{BadProxyHeader, Ends, ProxyHeader, may_start_with};
+use std::iter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -25,6 +26,9 @@ const UNSPECIFIED: u8 = 0x00;
 const TCP_OVER_IPV4: u8 = 0x11;
 const TCP_OVER_IPV6: u8 = 0x21;
 const UNIX_STREAM: u8 = 0x31;
+const ALPN_EXTENSION: u8 = 0x01;
+const AUTHORITY_EXTENSION: u8 = 0x02;
+const UNIQUE_ID_EXTENSION: u8 = 0x05;
 /// The extension about TLS, which begins with a byte of flags.
 const TLS_EXTENSION: u8 = 0x20;
 /// Its flag that the client came by TLS.
@@ -51,16 +55,25 @@ pub(super) fn parse(input: &[u8]) -> Result<ProxyHeader, BadProxyHeader> {
         LOCAL => None,
         _ => ends(family, rest)?,
     };
-    let address_bytes = match family {
-        TCP_OVER_IPV4 => 12,
-        TCP_OVER_IPV6 => 36,
-        _ => rest_len,
-    };
     Ok(ProxyHeader::Complete {
         len: FIXED_BYTES + rest_len,
         ends,
-        is_tls: ends.is_some() && says_tls(rest.get(address_bytes..).unwrap_or_default()),
+        is_tls: ends.is_some() && extensions(family, rest).any(|it| it.says_tls()),
     })
+}
+
+/// The extensions that are carried on, of a header that is complete.
+pub(super) fn carried(header: &[u8]) -> Vec<u8> {
+    let Some((&[.., PROXY, family, high, low], rest)) = header.split_first_chunk::<FIXED_BYTES>()
+    else {
+        return Vec::new();
+    };
+    let len = usize::from(u16::from_be_bytes([high, low]));
+    let all = extensions(family, rest.get(..len).unwrap_or_default());
+    all.filter(Extension::is_carried)
+        .flat_map(|it| it.whole)
+        .copied()
+        .collect()
 }
 
 fn ends(family: u8, rest: &[u8]) -> Result<Option<Ends>, BadProxyHeader> {
@@ -84,20 +97,46 @@ fn ends(family: u8, rest: &[u8]) -> Result<Option<Ends>, BadProxyHeader> {
     }
 }
 
-/// Returns whether one of the extensions says that the client came by TLS. What is malformed says
-/// nothing.
-fn says_tls(mut extensions: &[u8]) -> bool {
-    while let Some((&[kind, high, low], rest)) = extensions.split_first_chunk::<3>() {
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        let Some((value, rest)) = rest.split_at_checked(length) else {
-            return false;
-        };
-        if kind == TLS_EXTENSION {
-            return value.first().is_some_and(|flags| flags & CLIENT_TLS != 0);
-        }
-        extensions = rest;
+/// One extension.
+struct Extension<'i> {
+    kind: u8,
+    value: &'i [u8],
+    /// Kind, length and value.
+    whole: &'i [u8],
+}
+
+impl Extension<'_> {
+    /// Returns whether it says that the client came by TLS.
+    fn says_tls(&self) -> bool {
+        let flags = self.value.first().copied().unwrap_or_default();
+        self.kind == TLS_EXTENSION && flags & CLIENT_TLS != 0
     }
-    false
+
+    const fn is_carried(&self) -> bool {
+        matches!(
+            self.kind,
+            ALPN_EXTENSION | AUTHORITY_EXTENSION | UNIQUE_ID_EXTENSION | TLS_EXTENSION
+        )
+    }
+}
+
+/// The extensions behind the addresses of this `family`, up to one that is cut short: that and what
+/// follows say nothing.
+fn extensions(family: u8, rest: &[u8]) -> impl Iterator<Item = Extension<'_>> {
+    let address_bytes = match family {
+        TCP_OVER_IPV4 => 12,
+        TCP_OVER_IPV6 => 36,
+        _ => rest.len(),
+    };
+    let mut left = rest.get(address_bytes..).unwrap_or_default();
+    iter::from_fn(move || {
+        let (&[kind, high, low], _) = left.split_first_chunk::<3>()?;
+        let len = 3 + usize::from(u16::from_be_bytes([high, low]));
+        let (whole, after) = left.split_at_checked(len)?;
+        left = after;
+        let value = whole.get(3..).unwrap_or_default();
+        Some(Extension { kind, value, whole })
+    })
 }
 
 fn with_ports([source, destination]: [IpAddr; 2], rest: &[u8]) -> Result<Ends, BadProxyHeader> {
@@ -108,21 +147,24 @@ fn with_ports([source, destination]: [IpAddr; 2], rest: &[u8]) -> Result<Ends, B
     })
 }
 
-pub(super) fn write(ends: Option<Ends>, out: &mut Vec<u8>) {
+pub(super) fn write(ends: Option<Ends>, extensions: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(SIGNATURE);
     let Some(ends) = ends else {
         // PROXY with no addresses may be rejected by the receiver, LOCAL may not (section 2.2).
         out.extend_from_slice(&[LOCAL, UNSPECIFIED, 0, 0]);
         return;
     };
+    let len = |addresses: usize| ((addresses + extensions.len()) as u16).to_be_bytes();
     match (ends.source.ip(), ends.destination.ip()) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            out.extend_from_slice(&[PROXY, TCP_OVER_IPV4, 0, 12]);
+            out.extend_from_slice(&[PROXY, TCP_OVER_IPV4]);
+            out.extend_from_slice(&len(12));
             out.extend_from_slice(&source.octets());
             out.extend_from_slice(&destination.octets());
         }
         (source, destination) => {
-            out.extend_from_slice(&[PROXY, TCP_OVER_IPV6, 0, 36]);
+            out.extend_from_slice(&[PROXY, TCP_OVER_IPV6]);
+            out.extend_from_slice(&len(36));
             for ip in [source, destination] {
                 out.extend_from_slice(&as_ipv6(ip).octets());
             }
@@ -131,6 +173,7 @@ pub(super) fn write(ends: Option<Ends>, out: &mut Vec<u8>) {
     for end in [ends.source, ends.destination] {
         out.extend_from_slice(&end.port().to_be_bytes());
     }
+    out.extend_from_slice(extensions);
 }
 
 fn as_ipv6(ip: IpAddr) -> Ipv6Addr {

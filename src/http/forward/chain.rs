@@ -3,7 +3,7 @@
 //! Any client can write these fields, so only the part is believed that trusted proxies have added:
 //! read from the end, up to and including the first address that is not trusted.
 
-use crate::http::authority::is_authority;
+use crate::http::authority::{is_authority, port_of};
 use crate::http::fields::{FieldKind, FieldTable};
 use crate::http::syntax::{members, trim};
 use std::net::IpAddr;
@@ -45,7 +45,25 @@ pub(in crate::http) fn is_https(
         Some(value) => members(value).next(),
         None => farthest(b"proto=", fields, input, is_trusted),
     };
-    proto.map(|proto| unquoted(proto).eq_ignore_ascii_case(b"https"))
+    // Some proxies name the protocol of a WebSocket.
+    let is_secure = |proto: &[u8]| {
+        [&b"https"[..], b"wss"]
+            .iter()
+            .any(|it| proto.eq_ignore_ascii_case(it))
+    };
+    proto.map(|proto| is_secure(unquoted(proto)))
+}
+
+/// The port in the host that the client asked for, if a proxy has passed that on with one.
+pub(in crate::http) fn port(
+    fields: &FieldTable,
+    input: &[u8],
+    is_trusted: impl Fn(IpAddr) -> bool,
+) -> Option<u16> {
+    match fields.values(FieldKind::XForwardedHost, input).next() {
+        Some(value) => members(value).next().and_then(port_of),
+        None => host(fields, input, is_trusted).and_then(port_of),
+    }
 }
 
 /// The host that the client asked for, if `Forwarded` says so in a form that can be passed on.
@@ -120,8 +138,13 @@ fn parameter<'i>(element: &'i [u8], name: &[u8]) -> Option<&'i [u8]> {
     })
 }
 
-/// An address, perhaps in quotes or brackets, perhaps with a port.
+/// An address, perhaps in quotes or brackets, perhaps with a port. IPv4 that is written in IPv6 is
+/// IPv4.
 fn address(text: &[u8]) -> Option<IpAddr> {
+    address_as_written(text).map(|ip| ip.to_canonical())
+}
+
+fn address_as_written(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
     let text = text.trim_matches('"');
     if let Some(rest) = text.strip_prefix('[') {

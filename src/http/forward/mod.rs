@@ -12,7 +12,7 @@ mod date;
 mod peer;
 mod response;
 
-pub(in crate::http) use chain::{chain, client, host, is_https};
+pub(in crate::http) use chain::{chain, client, host, is_https, port};
 pub use client_ip::ClientIp;
 pub(in crate::http) use client_ip::NO_ADDRESS;
 pub use connection::ConnectionOption;
@@ -48,7 +48,7 @@ pub struct ForwardOptions {
     pub x_forwarded_host: bool,
     /// True if `X-Forwarded-Proto` is replaced by the protocol the client spoke.
     pub x_forwarded_proto: bool,
-    /// True if `X-Forwarded-Port` is replaced by the port of the listener.
+    /// True if `X-Forwarded-Port` is replaced by the port the client connected to.
     pub x_forwarded_port: bool,
     /// True if `Forwarded` gets an element for this hop (RFC 7239).
     pub forwarded: bool,
@@ -126,6 +126,24 @@ impl ForwardPolicy {
     pub fn trusts(&self, ip: IpAddr) -> bool {
         let mut networks = self.trusted_proxies.iter();
         networks.any(|network| network.contains(ip))
+    }
+
+    /// The port that the client of a request from `peer` connected to. A trusted proxy that says by
+    /// which host or scheme the client came has said the port with it; otherwise it is the one that
+    /// the connection of `peer` was `announced` with, or that of the listener.
+    pub(in crate::http) fn client_port(
+        &self,
+        peer: Peer,
+        announced: Option<u16>,
+        fields: &FieldTable,
+        input: &[u8],
+    ) -> u16 {
+        let told = peer.is_trusted_proxy().then(|| {
+            let trusts = |ip| self.trusts(ip);
+            let by_scheme = || is_https(fields, input, trusts).map(|is| if is { 443 } else { 80 });
+            port(fields, input, trusts).or_else(by_scheme)
+        });
+        told.flatten().or(announced).unwrap_or(self.port)
     }
 
     /// Returns whether the client of a request from `peer` came by https.
@@ -253,6 +271,8 @@ pub struct Forward<'a> {
     pub request_id: Option<&'a [u8]>,
     /// Decides which fields about the client are believed.
     pub peer: Peer,
+    /// The port that the peer connected to, if a PROXY header says so.
+    pub announced_port: Option<u16>,
     /// The `Host` for the backend, instead of the client's.
     pub host: Option<&'a [u8]>,
 }

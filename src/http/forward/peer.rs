@@ -6,6 +6,8 @@ pub enum Peer {
     /// The client, or a proxy that is not trusted.
     #[default]
     Client,
+    /// The same, whose connection a PROXY header describes.
+    Announced,
     /// The same, who came by TLS, as a PROXY header says.
     TlsClient,
     /// A trusted proxy: what it says of its client is kept, and said only where it is missing.
@@ -15,10 +17,11 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// The peer of a connection.
+    /// The peer of a connection that a PROXY header describes, or that needs none.
     #[must_use]
-    pub const fn new(is_trusted_proxy: bool, is_tls: bool) -> Self {
+    pub const fn new(is_trusted_proxy: bool, is_announced: bool, is_tls: bool) -> Self {
         match (is_trusted_proxy, is_tls) {
+            (false, false) if is_announced => Self::Announced,
             (false, false) => Self::Client,
             (false, true) => Self::TlsClient,
             (true, false) => Self::Proxy,

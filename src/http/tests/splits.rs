@@ -235,6 +235,7 @@ fn written_heads_are_accepted_again() {
         policy: &policy,
         client_ip: b"192.0.2.7",
         peer: Peer::Client,
+        announced_port: None,
         request_id: Some(b"id"),
         host: None,
     };

@@ -25,6 +25,7 @@ fn sent_with(input: &str, options: ForwardOptions, more: impl Fn(&mut Forward<'_
         policy: &policy,
         client_ip: b"192.0.2.7",
         peer: Peer::Client,
+        announced_port: None,
         request_id: None,
         host: None,
     };
@@ -405,7 +406,7 @@ fn trusted_proxy_is_carried_on() {
             "X-Forwarded-Proto: https",
             "X-Forwarded-For: 192.0.2.7",
             "X-Forwarded-Host: a",
-            "X-Forwarded-Port: 8080",
+            "X-Forwarded-Port: 443",
         ]
     );
 }
@@ -413,37 +414,59 @@ fn trusted_proxy_is_carried_on() {
 /// A backend must not read in one field what another denies.
 #[test]
 fn what_forwarded_alone_says_is_said_in_all_fields() {
-    for (element, chain, host, proto) in [
-        ("for=203.0.113.9;proto=https", "203.0.113.9, ", "a", "https"),
-        ("for=203.0.113.9;proto=http", "203.0.113.9, ", "a", "http"),
+    for (element, chain, host, proto, port) in [
+        (
+            "for=203.0.113.9;proto=https",
+            "203.0.113.9, ",
+            "a",
+            "https",
+            443,
+        ),
+        (
+            "for=203.0.113.9;proto=http",
+            "203.0.113.9, ",
+            "a",
+            "http",
+            80,
+        ),
         (
             "FOR=203.0.113.9; PROTO=\"HTTPS\"",
             "203.0.113.9, ",
             "a",
             "https",
+            443,
         ),
-        ("for=203.0.113.9", "203.0.113.9, ", "a", "http"),
-        ("proto=https", "", "a", "https"),
-        ("for=_hidden;proto=https", "", "a", "https"),
+        ("for=203.0.113.9", "203.0.113.9, ", "a", "http", 8080),
+        ("proto=https", "", "a", "https", 443),
+        ("for=_hidden;proto=https", "", "a", "https", 443),
         (
             "for=\"[2001:db8::2]:47\";host=b",
             "2001:db8::2, ",
             "b",
             "http",
+            8080,
         ),
         (
             "for=203.0.113.9;host=\"b:444\"",
             "203.0.113.9, ",
             "b:444",
             "http",
+            444,
         ),
-        ("for=203.0.113.9;host=\"b c\"", "203.0.113.9, ", "a", "http"),
+        (
+            "for=203.0.113.9;host=\"b c\"",
+            "203.0.113.9, ",
+            "a",
+            "http",
+            8080,
+        ),
         // The nearest proxy is trusted, and came by http.
         (
             "for=203.0.113.9;proto=https;host=b, for=10.0.0.1;proto=http;host=c",
             "203.0.113.9, 10.0.0.1, ",
             "b",
             "https",
+            443,
         ),
         // The client wrote the first itself.
         (
@@ -451,8 +474,15 @@ fn what_forwarded_alone_says_is_said_in_all_fields() {
             "203.0.113.9, ",
             "a",
             "http",
+            80,
         ),
-        ("for=1.2.3.4;proto=https, for=unknown", "", "a", "http"),
+        (
+            "for=1.2.3.4;proto=https, for=unknown",
+            "",
+            "a",
+            "http",
+            8080,
+        ),
     ] {
         let field = format!("Forwarded: {element}");
         assert_eq!(
@@ -462,9 +492,50 @@ fn what_forwarded_alone_says_is_said_in_all_fields() {
                 format!("X-Forwarded-For: {chain}192.0.2.7"),
                 format!("X-Forwarded-Host: {host}"),
                 format!("X-Forwarded-Proto: {proto}"),
-                "X-Forwarded-Port: 8080".to_owned(),
+                format!("X-Forwarded-Port: {port}"),
             ],
         );
+    }
+}
+
+/// Port, host and scheme are one answer.
+#[test]
+fn port_agrees_with_what_is_told_of_host_and_scheme() {
+    for (lines, announced, port) in [
+        (
+            "X-Forwarded-Proto: https\r\nX-Forwarded-Host: b:8443\r\n",
+            None,
+            8443,
+        ),
+        (
+            "X-Forwarded-Proto: https\r\nX-Forwarded-Host: b, c:1\r\n",
+            None,
+            443,
+        ),
+        ("X-Forwarded-Proto: wss\r\n", None, 443),
+        ("X-Forwarded-Proto: ws\r\n", None, 80),
+        ("X-Forwarded-Host: [::1]\r\n", None, 8080),
+        ("X-Forwarded-Host: [::1]:81\r\n", None, 81),
+        ("X-Forwarded-Host: nonsense:x\r\n", None, 8080),
+        // What the nearest proxy connected to says less than what it says itself.
+        ("X-Forwarded-Proto: https\r\n", Some(8000), 443),
+        ("", Some(8000), 8000),
+        ("", None, 8080),
+    ] {
+        let input = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+        for (peer, expected) in [
+            (Peer::Proxy, port),
+            (Peer::Announced, announced.unwrap_or(8080)),
+            (Peer::TlsClient, announced.unwrap_or(8080)),
+        ] {
+            let sent = sent_with(&input, ForwardOptions::default(), |forward| {
+                forward.peer = peer;
+                forward.announced_port = announced;
+            });
+            let line = format!("\r\nX-Forwarded-Port: {expected}\r\n");
+            assert_eq!(sent.matches("X-Forwarded-Port").count(), 1, "{sent}");
+            assert!(sent.contains(&line), "{peer:?} {lines}: {sent}");
+        }
     }
 }
 
@@ -479,7 +550,7 @@ fn own_fields_of_a_trusted_proxy_come_before_its_forwarded() {
             "X-Forwarded-Proto: http",
             "X-Forwarded-Host: c",
             "X-Forwarded-For: 2.2.2.2, 192.0.2.7",
-            "X-Forwarded-Port: 8080",
+            "X-Forwarded-Port: 80",
         ]
     );
 }

@@ -38,7 +38,7 @@ mod tunnel;
 
 pub(super) use failure::{AttemptEnd, Cut};
 pub(super) use finish::CloseMode;
-pub(super) use request::{RequestContext, key_of_address};
+pub(super) use request::{RequestContext, key_of_address, source_of};
 #[cfg(test)]
 pub(super) use state::ExchangeStats;
 pub(super) use state::{Attempt, Exchange, Phase, Reuse};

@@ -6,7 +6,7 @@ use super::log_fields::LogFields;
 use super::routed::{Decision, plain_pool};
 use super::state::{Exchange, ExchangeStats, Phase, Request};
 use super::step::Step;
-use crate::address::{ClientAddress, UNIX_CLIENT};
+use crate::address::{ClientAddress, UNIX_CLIENT, client_network};
 use crate::error::{Fault, Refusal};
 use crate::http::{Body, BodyLength, ClientIp, Forward, HeadParser, Parsed, Peer, RequestHead};
 use crate::ids::{ClientConnId, ExchangeId, ExchangeTag, Table};
@@ -192,7 +192,7 @@ impl<'a> RequestContext<'a> {
         }
         if let Some(ip) = origin.named {
             let address = SocketAddr::new(ip, 0).into();
-            exchange.stats.named_client_key = (key_of_address(address) as u16).max(1);
+            exchange.stats.named_client_key = (source_of(address) as u16).max(1);
         }
         if let Some(sticky) = &self.pool.affinity {
             let value = self.codec.parser.cookie(input, sticky.cookie().as_bytes());
@@ -238,7 +238,7 @@ impl<'a> RequestContext<'a> {
     /// Returns where the request comes from: the peer, or the client that a trusted proxy names.
     #[inline]
     fn origin<T: Transport>(&self, client: &ClientConn<T>, input: &[u8]) -> Origin {
-        match client.listener.forward.has_trusted_proxies() | client.is_tls {
+        match client.listener.forward.has_trusted_proxies() | client.announced.is_some() {
             false => Origin::PEER,
             true => self.origin_behind_proxy(client, input),
         }
@@ -250,8 +250,9 @@ impl<'a> RequestContext<'a> {
         let is_trusted = client.listener.believes_fields(client.address);
         let named = is_trusted.then(|| self.codec.parser.client(input, |ip| policy.trusts(ip)));
         Origin {
-            peer: Peer::new(is_trusted, client.is_tls),
+            peer: Peer::new(is_trusted, client.announced.is_some(), client.is_tls),
             named: named.flatten(),
+            port: client.announced.as_ref().map(|it| it.destination.port()),
         }
     }
 
@@ -280,6 +281,7 @@ impl<'a> RequestContext<'a> {
             policy: &client.listener.forward,
             client_ip: ip.as_bytes(),
             peer: origin.peer,
+            announced_port: origin.port,
             request_id,
             host: self.pool.connect.host.as_deref().map(str::as_bytes),
         };
@@ -328,6 +330,8 @@ pub(super) struct Origin {
     peer: Peer,
     /// The client it names.
     named: Option<IpAddr>,
+    /// The port it connected to, as a PROXY header says.
+    port: Option<u16>,
 }
 
 impl Origin {
@@ -335,6 +339,7 @@ impl Origin {
     const PEER: Self = Self {
         peer: Peer::Client,
         named: None,
+        port: None,
     };
 
     /// The client that a trusted proxy names.
@@ -371,7 +376,21 @@ fn write_proxy_header<T: Transport>(
         source,
         destination,
     });
-    proxy_protocol::write(version, ends, out);
+    // They describe the connection of the client that the header names, and of no other.
+    let announced = client
+        .announced
+        .as_ref()
+        .filter(|_| source == client.address);
+    let extensions = announced.map_or(&[][..], |announced| &announced.extensions);
+    proxy_protocol::write(version, ends, extensions, out);
+}
+
+/// The client at an address, as failures are attributed to it.
+pub(crate) fn source_of(address: ClientAddress) -> u64 {
+    match address.ip() {
+        Some(ip) => key_of(&client_network(ip).to_be_bytes()),
+        None => key_of(UNIX_CLIENT.as_bytes()),
+    }
 }
 
 /// The key of a client address, where that is what a strategy wants.

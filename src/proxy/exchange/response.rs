@@ -92,8 +92,31 @@ impl<Pipe> Exchange<Pipe> {
             101 if self.request.upgrade && head.upgrade => self.upgrade(io, &head, input, buffers),
             101 => Err(Fault::BadResponse),
             100..200 => self.interim(io, &head, input, buffers),
+            408 if self.was_sent_too_late(&head, io) => {
+                // As if the connection had ended without it.
+                self.stats.first_byte_time = None;
+                Err(Fault::BackendGone)
+            }
             _ => self.respond(io, &head, input, buffers, now),
         }
+    }
+
+    /// Returns whether a 408 is about the idle connection that the request was sent on, and not about
+    /// the request: the backend gave the connection up before the request arrived. The client has
+    /// not been slow, so the request is repeated on a new connection, as RFC 9110, section 15.5.9
+    /// allows. A second 408 is passed on, as that connection has served nothing before.
+    #[cold]
+    fn was_sent_too_late<N: Network<Pipe = Pipe>>(
+        &self,
+        head: &ResponseHead,
+        io: &ExchangeIo<'_, N>,
+    ) -> bool {
+        let is_kept = matches!(self.attempt, Attempt::At { reused: true, .. });
+        let retries = self.max_retries(io.pool.limits.max_retries);
+        is_kept
+            && !head.persistent
+            && self.upload.is_done()
+            && self.may_retry(Fault::BackendGone, retries)
     }
 
     /// Passes on an interim response; an HTTP/1.0 client does not know them (RFC 9110, 15.2).

@@ -11,6 +11,7 @@ use crate::address::Network;
 use crate::config::{AccessLogFormat, Health, Limits, Mode, Timeouts};
 use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor, HeadParser};
 use crate::pool::{Backends, ConnectSpec, EjectionPolicy, Pool, PoolId, PoolLimits, Pools};
+use crate::proxy_protocol::ProxyVersion;
 use crate::strategy::{RoundRobin, Sticky, StrategySpec};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::time::Timestamp;
@@ -35,6 +36,7 @@ pub(super) struct Setup {
     pub(super) trusted_proxies: Vec<Network>,
     pub(super) forward: ForwardOptions,
     pub(super) accepts_proxy: bool,
+    pub(super) send_proxy: Option<ProxyVersion>,
     /// Decides what the strategy leaves to chance, and when backends are checked.
     pub(super) seed: u64,
 }
@@ -62,6 +64,7 @@ impl Setup {
             trusted_proxies: Vec::new(),
             forward: SILENT,
             accepts_proxy: false,
+            send_proxy: None,
             seed: 0,
         }
     }
@@ -84,6 +87,7 @@ impl Setup {
                     addresses.map(Into::into).collect()
                 })
                 .collect(),
+            send_proxy: self.send_proxy,
             ..ConnectSpec::default()
         };
         let limits = PoolLimits::new(&self.limits, &self.timeouts);

@@ -9,10 +9,10 @@
 //! has its place in one of eight slots of one set, by a hash with a random key that no client can
 //! aim at.
 
+use crate::address::client_network;
 use crate::route::Request;
 use crate::time::Timestamp;
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -86,8 +86,7 @@ impl RateLimiter {
         };
         let hash = match (field, request.client()) {
             (Some(value), _) => self.hash.hash_one(value),
-            (None, Some(IpAddr::V4(ip))) => self.hash.hash_one(ip.to_bits()),
-            (None, Some(IpAddr::V6(ip))) => self.hash.hash_one(ip.to_bits() >> 64),
+            (None, Some(ip)) => self.hash.hash_one(client_network(ip)),
             (None, None) => self.hash.hash_one(()),
         };
         self.take_for(hash.max(1), now.as_nanos())

@@ -17,6 +17,7 @@ pub(super) struct Relayed<'a> {
     pub(super) input: &'a [u8],
     pub(super) policy: &'a ForwardPolicy,
     pub(super) peer: Peer,
+    pub(super) announced_port: Option<u16>,
 }
 
 impl Relayed<'_> {
@@ -91,7 +92,8 @@ impl Relayed<'_> {
             Version::Http11 => b"1.1 lb",
             Version::Http10 => b"1.0 lb",
         };
-        out.extend(forward::lines(options, proto, policy.port, via));
+        let port = policy.client_port(self.peer, self.announced_port, self.fields, self.input);
+        out.extend(forward::lines(options, proto, port, via));
         if let Some(token) = &policy.loop_token {
             write_field(b"CDN-Loop: ", token.as_bytes(), out);
         }

@@ -194,6 +194,7 @@ fn write_identity(
             input,
             policy,
             peer: forward.peer,
+            announced_port: forward.announced_port,
         };
         relayed.write(head, forward.client_ip, out);
     }

@@ -164,6 +164,37 @@ fn behind_a_proxy_header_failures_follow_the_client_it_names() {
     }
 }
 
+/// A client of IPv6 has 2^64 addresses, and takes another for each request.
+#[test]
+fn a_client_with_many_addresses_ejects_nobody() {
+    for (named, trusted) in [(true, "192.0.2.0/24"), (false, "198.51.100.1")] {
+        let mut setup = Setup::new(Mode::Http, 3);
+        setup.accepts_proxy = !named;
+        setup.trusted_proxies = vec![trusted.parse().unwrap(), "192.0.2.1".parse().unwrap()];
+        let mut stage = setup.raise();
+        let by = |client: &str, path: &str| {
+            let request = GET.replace("/a", path);
+            match named {
+                true => request.replace(
+                    "\r\n\r\n",
+                    &format!("\r\nX-Forwarded-For: {client}\r\n\r\n"),
+                ),
+                false => format!("PROXY TCP6 {client} 2001:db8::1 1000 80\r\n{request}"),
+            }
+        };
+        for nth in 0..100 {
+            let address = format!("2001:db8:0:66::{nth:x}");
+            serve(&mut stage, &by(&address, &format!("/bad/{nth}")), |_| ERROR);
+            // The others are three clients, one of them with an IPv4 address written in IPv6.
+            for client in ["2001:db8:0:1::1", "2001:db8:0:2::1", "::ffff:203.0.113.9"] {
+                serve(&mut stage, &by(client, "/good"), |_| OK);
+            }
+            stage.pass(Duration::from_millis(10));
+        }
+        assert!(are_all_in(&stage, 3), "{named}: {:?}", told(&mut stage));
+    }
+}
+
 #[test]
 fn a_connection_of_which_each_request_fails_ejects_nobody() {
     let mut stage = Stage::http(2);

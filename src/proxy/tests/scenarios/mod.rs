@@ -1,5 +1,6 @@
 //! Whole sessions in a few lines each: actions of one peer, and what the others see of them.
 
+mod announced;
 mod bodies;
 mod caught;
 mod evidence;

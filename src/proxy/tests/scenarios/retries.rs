@@ -31,6 +31,63 @@ fn a_pooled_link_that_died_is_replaced_by_a_new_one() {
     );
 }
 
+const LATE_408: &str =
+    "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// The backend gave up a connection that was idle for too long and says so, while a request is on
+/// its way there.
+#[test]
+fn a_408_for_a_connection_that_was_idle_is_not_passed_on() {
+    for cut in [LATE_408.len(), 20] {
+        let (mut stage, client, link) = warmed_up(Stage::http(1));
+        stage.send(client, GET);
+        stage.send(link, &LATE_408[..cut]);
+        if cut < LATE_408.len() {
+            stage.send(link, &LATE_408[cut..]);
+        }
+        assert!(stage.is_closed(link));
+        let fresh = stage.link();
+        assert_ne!(fresh, link);
+        assert_eq!(stage.heard(fresh), GET);
+        stage.send(fresh, OK);
+        assert_eq!(stage.heard(client), OK);
+        assert!(stage.log().contains("retries=1 reason=ok"));
+        let counters = stage.snapshot().backends[0].counters;
+        assert_eq!(counters.errors, 0, "it is alive");
+    }
+}
+
+#[test]
+fn a_408_for_a_request_is_passed_on() {
+    // On a new connection, also after one that was given up.
+    let mut stage = Stage::http(1);
+    let client = stage.ask(GET);
+    stage.send(stage.link(), LATE_408);
+    assert_eq!(status(&stage.heard(client)), "HTTP/1.1 408 Request Timeout");
+    let (mut stage, client, link) = warmed_up(Stage::http(1));
+    stage.send(client, GET);
+    stage.send(link, LATE_408);
+    stage.send(stage.link(), LATE_408);
+    assert_eq!(status(&stage.heard(client)), "HTTP/1.1 408 Request Timeout");
+    assert_eq!(stage.backend_conns().len(), 2);
+    // The connection goes on, or the request may not be repeated.
+    let kept = LATE_408.replace("Connection: close\r\n", "");
+    for (request, response) in [(GET, &kept[..]), (POST, LATE_408)] {
+        let (mut stage, client, link) = warmed_up(Stage::http(1));
+        stage.send(client, request);
+        stage.send(link, response);
+        assert_eq!(status(&stage.heard(client)), "HTTP/1.1 408 Request Timeout");
+        assert_eq!(stage.backend_conns().len(), 1);
+    }
+    // The operator wants no retries.
+    let mut setup = Setup::new(Mode::Http, 1);
+    setup.limits.max_retries = 0;
+    let (mut stage, client, link) = warmed_up(setup.raise());
+    stage.send(client, GET);
+    stage.send(link, LATE_408);
+    assert_eq!(status(&stage.heard(client)), "HTTP/1.1 408 Request Timeout");
+}
+
 #[test]
 fn a_post_is_never_sent_twice() {
     let (mut stage, client, link) = warmed_up(Stage::http(1));
