@@ -22,8 +22,8 @@ mod words;
 pub use normal::{Ambiguous, Host, host as normal_host, path as normal_path};
 pub use policy::{
     Access, Authentication, BACKEND, BasicAuth, ConcurrencyLimit, Cors, Credentials, ErrorPage,
-    FieldEdits, Origins, PathRewrite, Policy, RateKey, RateLimit, RateLimiter, RouteTimeouts, Slot,
-    Verdict, fill_in,
+    FieldEdits, Origins, PathRewrite, Placed, Policy, RateKey, RateLimit, RateLimiter,
+    RouteTimeouts, Slot, Verdict, VerificationJob, VerificationQueue, fill_in,
 };
 pub use table::{MAX_DEPTH, RouteTable};
 pub use target::{

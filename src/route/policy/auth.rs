@@ -5,6 +5,7 @@
 //! verify, and the request waits. The verdict is kept for a while, by a keyed hash of the
 //! credentials and not by themselves, in a table of bounded size.
 
+use crate::address::client_network;
 use crate::route::Request;
 use crate::time::Timestamp;
 use std::collections::HashMap;
@@ -50,6 +51,8 @@ pub enum Authentication {
 /// Credentials to verify.
 pub struct Credentials {
     key: [u64; 2],
+    /// The client that came with them first.
+    client: u64,
     password: Vec<u8>,
     /// The hash to verify it by.
     hash: Box<str>,
@@ -113,6 +116,7 @@ impl BasicAuth {
         };
         Authentication::Unknown(Credentials {
             key,
+            client: request.client().map_or(0, client_network),
             password,
             hash: hash.clone(),
             is_known: own.is_some(),
@@ -129,8 +133,22 @@ impl BasicAuth {
 }
 
 impl Credentials {
-    /// Verifies them, which takes long, and keeps the verdict.
+    /// The same for the same credentials alone.
+    pub(super) const fn key(&self) -> [u64; 2] {
+        self.key
+    }
+
+    /// The network of the client that came with them first.
+    pub(super) const fn client(&self) -> u64 {
+        self.client
+    }
+
+    /// Verifies them, which takes long, and keeps the verdict. Nothing is to be done if there is one
+    /// since they were handed out.
     pub fn verify(self, now: Timestamp) {
+        if self.verdicts.find(self.key, now).is_some() {
+            return;
+        }
         let is_right = bcrypt::verify(&self.password, &self.hash).unwrap_or(false) && self.is_known;
         self.verdicts.keep(self.key, is_right, now);
     }
@@ -229,9 +247,21 @@ impl fmt::Debug for Credentials {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::route::tests::Asked;
+
+    /// Credentials of a client, told from its others by `number`.
+    pub(in crate::route::policy) fn credentials_of(client: u64, number: u64) -> Credentials {
+        Credentials {
+            key: [client, number],
+            client,
+            password: Vec::new(),
+            hash: "".into(),
+            is_known: false,
+            verdicts: users().verdicts,
+        }
+    }
 
     fn asked(authorization: &'static str) -> Asked {
         Asked {

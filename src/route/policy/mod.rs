@@ -10,6 +10,7 @@
 //! | `access` | networks of clients that are allowed or denied |
 //! | `rate_limit` | requests in a time, by client or header field |
 //! | `auth` | users and their passwords |
+//! | `verification_queue` | whose password is verified next |
 //! | `concurrency` | requests at once |
 //! | `cors` | requests of pages from elsewhere |
 //! | `fields` | header fields that are set, appended or removed |
@@ -22,6 +23,7 @@ mod cors;
 mod fields;
 mod path;
 mod rate_limit;
+mod verification_queue;
 
 pub use access::Access;
 pub use auth::{Authentication, BasicAuth, Credentials};
@@ -30,6 +32,7 @@ pub use cors::{Cors, Origins};
 pub use fields::{BACKEND, FieldEdits, fill_in};
 pub use path::PathRewrite;
 pub use rate_limit::{RateKey, RateLimit, RateLimiter};
+pub use verification_queue::{Placed, VerificationJob, VerificationQueue};
 
 use super::Request;
 use crate::time::Timestamp;
