@@ -4,7 +4,8 @@
 //! They have limits of their own, so that a slow or a flooding client costs traffic nothing:
 //! connections ([`MAX_CONNS`]), bytes of a request, time for a request and for taking a response,
 //! requests in a turn. A connection carries one request at a time; what is sent ahead waits unread
-//! in the system. At the limit of connections the one that has been idle longest makes room.
+//! in the system. At the limit of connections the one that has been idle longest makes room, or the one
+//! that has been sending a request longest.
 
 use super::request::{Found, Request, Unreadable, read};
 use super::response::Response;
@@ -19,6 +20,8 @@ use std::time::Duration;
 pub(crate) const MAX_CONNS: usize = 128;
 /// Time limit for a request to arrive, from its first byte.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// A request that has been arriving for longer gives way to a newcomer at the limit of connections.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(1);
 /// Time limit for a kept connection to bring the next request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time limit for a client to take what it is sent, from the last time it took some.
@@ -88,12 +91,16 @@ impl<T: Transport> AdminConns<T> {
         }
     }
 
-    /// An id for one more connection, if need be after closing one that is idle.
-    pub(crate) fn make_room(&mut self) -> Option<AdminConnId> {
+    /// An id for one more connection, if need be after closing one that is idle, or slow.
+    pub(crate) fn make_room(&mut self, now: Timestamp) -> Option<AdminConnId> {
         if self.conns.len() >= MAX_CONNS {
+            let is_slow =
+                |conn: &Conn<T>| conn.deadline + REQUEST_PATIENCE <= now + REQUEST_TIMEOUT;
             let conns = self.conns.iter();
-            let idle = conns.filter(|(_, it)| it.phase == Phase::Reading && it.input.is_empty());
-            let (oldest, _) = idle.min_by_key(|(_, conn)| conn.deadline)?;
+            let waiting = conns.filter(|(_, conn)| conn.phase == Phase::Reading);
+            let unneeded = waiting.filter(|(_, conn)| conn.input.is_empty() || is_slow(conn));
+            let (oldest, _) =
+                unneeded.min_by_key(|(_, conn)| (!conn.input.is_empty(), conn.deadline))?;
             let oldest = *oldest;
             self.conns.remove(&oldest);
         }
@@ -182,7 +189,8 @@ impl<T: Transport> AdminConns<T> {
                 conn.input.drain(..used);
                 conn.was_told_to_continue = false;
                 conn.phase = Phase::Answering {
-                    keeps: request.persistent,
+                    // Nothing would announce that it can be closed.
+                    keeps: request.persistent && !(is_over && conn.input.is_empty()),
                     is_for_head: request.method == Method::Head,
                 };
                 conn.deadline = Timestamp::NEVER;

@@ -119,7 +119,7 @@ impl Stage {
     }
 
     fn connect(&mut self, room: usize, now: Timestamp) -> (AdminConnId, Scripted) {
-        let id = self.conns.make_room().expect("room");
+        let id = self.conns.make_room(now).expect("room");
         let peer = Scripted::default();
         peer.0.borrow_mut().room = room;
         self.conns.accepted(id, peer.clone(), now);
@@ -225,8 +225,34 @@ fn at_the_limit_the_idlest_makes_room_and_no_other() {
     assert_eq!(stage.conns.len(), MAX_CONNS);
     assert_eq!(stage.send(&idle, GET, at(1)), 0, "it was closed");
     stage.send(&newcomer, &GET[..5], at(1));
-    assert!(stage.conns.make_room().is_none(), "all are at work");
-    assert_eq!(stage.send(&busy[0], &GET[5..], at(1)), 1);
+    assert!(stage.conns.make_room(at(0)).is_none(), "all are at work");
+    assert_eq!(stage.send(&busy[0], &GET[5..], at(0)), 1);
+    // The longest slow one gives way.
+    stage.send(&busy[0], &GET[..5], at(1));
+    stage.connect(usize::MAX, at(1));
+    assert_eq!(stage.send(&busy[1], &GET[5..], at(1)), 0, "it was closed");
+    assert_eq!(stage.send(&busy[2], &GET[5..], at(1)), 1);
+}
+
+#[test]
+fn a_client_that_ends_with_its_request_is_answered_and_closed() {
+    for requests in [1, 3] {
+        let mut stage = Stage::new();
+        let client = stage.connect(usize::MAX, at(0));
+        client.1.0.borrow_mut().has_ended = true;
+        client.1.0.borrow_mut().input.extend(GET.repeat(requests));
+        let with_end = Readiness {
+            read_closed: true,
+            ..READABLE
+        };
+        stage.conns.ready(client.0, with_end, at(0));
+        assert_eq!(stage.requests(at(0)), requests);
+        assert_eq!(stage.conns.len(), 0);
+        let written = client.1.0.borrow().written.clone();
+        let written = String::from_utf8(written).unwrap();
+        assert_eq!(written.matches("HTTP/1.1 200").count(), requests);
+        assert_eq!(written.matches("Connection: close").count(), 1);
+    }
 }
 
 #[test]

@@ -114,5 +114,5 @@ fn run(
 fn take(desk: &Mutex<Desk>, untold: &mut Vec<Waiter>) -> Option<VerificationJob<Waiter>> {
     let mut desk = lock(desk);
     untold.extend(mem::take(&mut desk.displaced));
-    desk.queue.next()
+    desk.queue.take_next()
 }

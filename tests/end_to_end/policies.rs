@@ -22,7 +22,11 @@ impl Site {
             "{more}\n[[listener]]\nlisten = \"127.0.0.1:0\"\npool = \"web\"\n\
              [[route]]\npath = \"/x\"\n{route}\n[pool.web]\nbackends = [\"{backend}\"]\n"
         );
-        let file = TempFile::new("policies", &config);
+        Self::of(&config)
+    }
+
+    fn of(config: &str) -> Self {
+        let file = TempFile::new("policies", config);
         let flags = ["--config", file.path()];
         let lb = Lb::spawn(Lb::command(&[], &flags).stdout(Stdio::null()));
         Self { lb, _file: file }
@@ -270,6 +274,29 @@ fn a_route_has_a_limit_of_requests_at_once() {
 }
 
 #[test]
+fn slow_uploads_take_no_place_of_a_route() {
+    let backend = Backend::echo();
+    let site = Site::new(backend.address, "", "max-concurrent = 1");
+    let half = "POST /x/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab";
+    let mut slow: Vec<Client> = (0..5).map(|_| site.connect()).collect();
+    for client in &mut slow {
+        client.send(half);
+    }
+    let mut innocent = site.connect();
+    crate::support::until("the uploads are held", || {
+        innocent.get("/x/2").status == 200
+    });
+    for _ in 0..20 {
+        assert_eq!(innocent.get("/x/2").status, 200);
+    }
+    assert_eq!(backend.times_received("POST /x/1 "), 0);
+    for client in &mut slow {
+        client.send("cd");
+        assert_eq!(client.receive().text(), "POST /x/1");
+    }
+}
+
+#[test]
 fn a_client_that_leaves_gives_its_place_back() {
     let gate = Gate::default();
     let backend = Backend::answering({
@@ -441,6 +468,75 @@ fn a_request_counts_once_though_it_is_judged_twice() {
         .map(|_| client.get_with("/x", right).status)
         .collect();
     assert_eq!(statuses, [200, 200, 429]);
+}
+
+/// An `Authorization` line for ada.
+fn as_ada(password: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut encoded = String::new();
+    for three in format!("ada:{password}").as_bytes().chunks(3) {
+        let bits = three
+            .iter()
+            .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+        let bits = bits << (8 * (3 - three.len()));
+        for nth in 0..=three.len() {
+            let digit = bits >> (18 - 6 * nth) & 63;
+            encoded.push(char::from(DIGITS[digit as usize]));
+        }
+    }
+    format!("Authorization: Basic {encoded}\r\n")
+}
+
+/// A site whose passwords take longer to verify, with 127.0.0.1 as a trusted proxy.
+fn slow_site(backend: &Backend, users: &TempFile) -> Site {
+    let (backend, users) = (backend.address, users.path());
+    Site::of(&format!(
+        "[[listener]]\nlisten = \"127.0.0.1:0\"\npool = \"web\"\ntrusted-proxies = \"127.0.0.1\"\n\
+         [[route]]\npath = \"/x\"\npool = \"web\"\nbasic-auth-file = \"{users}\"\n\
+         [pool.web]\nbackends = [\"{backend}\"]\n"
+    ))
+}
+
+fn slow_users() -> TempFile {
+    let hash = bcrypt::hash("sesame", 8).unwrap();
+    TempFile::with_end("users", "", &format!("ada:{hash}\n"))
+}
+
+#[test]
+fn many_requests_with_one_password_are_all_served() {
+    let backend = Backend::echo();
+    let users = slow_users();
+    let site = slow_site(&backend, &users);
+    let mut clients: Vec<Client> = (0..100).map(|_| site.connect()).collect();
+    for client in &mut clients {
+        client.send(format!(
+            "GET /x HTTP/1.1\r\nHost: x\r\n{}\r\n",
+            as_ada("sesame")
+        ));
+    }
+    for client in &mut clients {
+        assert_eq!(client.receive().status, 200);
+    }
+}
+
+#[test]
+fn a_client_that_guesses_passwords_keeps_no_other_out() {
+    let backend = Backend::echo();
+    let users = slow_users();
+    let site = slow_site(&backend, &users);
+    let mut guessing: Vec<Client> = (0..200).map(|_| site.connect()).collect();
+    for (nth, client) in guessing.iter_mut().enumerate() {
+        let guess = as_ada(&format!("guess {nth}"));
+        let by = "X-Forwarded-For: 203.0.113.66\r\n";
+        client.send(format!("GET /x HTTP/1.1\r\nHost: x\r\n{by}{guess}\r\n"));
+    }
+    // The last of them is told that there is no room.
+    let full = guessing.pop().map(|mut client| client.receive());
+    assert_eq!(full.map(|response| response.status), Some(503));
+    for nth in 0..3 {
+        let lines = format!("X-Forwarded-For: 203.0.113.{nth}\r\n{}", as_ada("sesame"));
+        assert_eq!(site.connect().get_with("/x", &lines).status, 200);
+    }
 }
 
 #[test]

@@ -25,8 +25,9 @@ pub(crate) struct Applied {
     timeouts: Timeouts,
     /// Field lines for the response, but for the name of the backend.
     lines: Vec<u8>,
-    /// Given back with the exchange.
-    _slot: Option<Slot>,
+    /// Its place among the requests of the route at once. Given back with the exchange, and while
+    /// its client sends a body that is read before a backend is picked.
+    slot: Option<Slot>,
 }
 
 /// The values of the variables of a request.
@@ -126,7 +127,7 @@ impl<Pipe> Exchange<Pipe> {
             policy: Arc::clone(policy),
             timeouts: limited(timeouts, &policy.timeouts),
             lines,
-            _slot: slot,
+            slot,
         }));
     }
 
@@ -134,6 +135,34 @@ impl<Pipe> Exchange<Pipe> {
     pub(crate) fn max_retries(&self, of_pool: u32) -> u32 {
         let applied = self.applied.as_ref();
         applied.map_or(of_pool, |applied| applied.max_retries(of_pool))
+    }
+
+    /// Returns whether its route limits the requests that are under way at once.
+    pub(super) fn is_counted_by_route(&self) -> bool {
+        let applied = self.applied.as_ref();
+        applied.is_some_and(|applied| applied.policy.concurrency.is_some())
+    }
+
+    /// Gives its place among the requests of its route back.
+    pub(super) fn leave_route(&mut self) {
+        if let Some(applied) = &mut self.applied {
+            applied.slot = None;
+        }
+    }
+
+    /// Takes a place among the requests of its route, unless it has one. Returns whether there is
+    /// one, or need not be.
+    pub(super) fn enter_route(&mut self) -> bool {
+        let Some(applied) = &mut self.applied else {
+            return true;
+        };
+        match &applied.policy.concurrency {
+            Some(limit) if applied.slot.is_none() => {
+                applied.slot = limit.enter();
+                applied.slot.is_some()
+            }
+            _ => true,
+        }
     }
 
     /// Returns whether its request has a longer body than its route allows. One whose head says

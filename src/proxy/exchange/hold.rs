@@ -1,8 +1,9 @@
 //! Request bodies that are taken in before a backend is picked.
 //!
-//! Where backends are given a limited number of exchanges, a client that sends slowly would hold a
-//! place for as long as it likes, and a few of them all places. So a short body is read to its end
-//! first, and of a long one as much; only then is a place taken. After that the rate of the body is
+//! Where backends are given a limited number of exchanges, or a route has a limited number of
+//! requests at once, a client that sends slowly would hold a place for as long as it likes, and a few
+//! of them all places. So a short body is read to its end first, and of a long one as much; only then
+//! is a place taken. After that the rate of the body is
 //! watched. What is held is bounded for each exchange and over all: an exchange for which there is
 //! no room takes its place at once, as each does while memory is short.
 
@@ -26,10 +27,10 @@ impl<Pipe> Exchange<Pipe> {
         let limit = io.client.listener.limits.held_body_bytes;
         // A client that waits for the backend's word sends nothing until a backend is asked.
         let is_exempt = self.request.awaits_continue || self.upload.is_touched();
-        let is_limited = limit > 0 && io.pool.backends.is_limited();
+        let is_limited = limit > 0 && (io.pool.backends.is_limited() || self.is_counted_by_route());
         let is_short = ctx.buffers.is_short();
         if is_exempt || !is_limited || is_short || !self.reserve(limit, io.pool) {
-            return Step::Dispatch;
+            return self.dispatch_held();
         }
         if io.client.conn.socket.is_broken() {
             return Step::Failed(Fault::ClientGone);
@@ -39,13 +40,24 @@ impl<Pipe> Exchange<Pipe> {
             Pumped::Done | Pumped::Blocked | Pumped::Yielded if self.is_too_large() => {
                 Step::Failed(Fault::Refused(Refusal::BodyTooLarge))
             }
-            Pumped::Done => Step::Dispatch,
-            Pumped::Blocked => Step::Wait,
+            Pumped::Done => self.dispatch_held(),
+            Pumped::Blocked => {
+                self.leave_route();
+                Step::Wait
+            }
             Pumped::Yielded => Step::Yield,
             Pumped::Broken(Break::BadFraming) => Step::Failed(Fault::Refused(Refusal::BadChunk)),
             Pumped::Broken(Break::Truncated | Break::SourceFailed | Break::SinkFailed) => {
                 Step::Failed(Fault::ClientGone)
             }
+        }
+    }
+
+    /// Looks for a backend, if its route has a place for it now.
+    fn dispatch_held(&mut self) -> Step {
+        match self.enter_route() {
+            true => Step::Dispatch,
+            false => Step::Failed(Fault::Refused(Refusal::RouteFull)),
         }
     }
 

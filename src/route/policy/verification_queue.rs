@@ -77,7 +77,7 @@ impl<W> VerificationQueue<W> {
     }
 
     /// The credentials whose turn it is.
-    pub fn next(&mut self) -> Option<VerificationJob<W>> {
+    pub fn take_next(&mut self) -> Option<VerificationJob<W>> {
         let turn = |job: &VerificationJob<W>| {
             let client = job.credentials.client();
             self.served.iter().position(|served| *served == client)
@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn next(queue: &mut VerificationQueue<u32>) -> Vec<u32> {
-        queue.next().map(|job| job.waiting).unwrap_or_default()
+        queue.take_next().map(|job| job.waiting).unwrap_or_default()
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
             assert_eq!(queue.add(credentials_of(1, 7), nth), Placed::Waiting);
         }
         assert_eq!(next(&mut queue).len(), 500);
-        assert!(queue.next().is_none());
+        assert!(queue.take_next().is_none());
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
         }
         assert_eq!(add(&mut queue, 900, 900), Placed::NoRoom);
         assert_eq!(queue.jobs.len(), MAX_WAITING);
-        while queue.next().is_some() {}
+        while queue.take_next().is_some() {}
         assert!(queue.served.len() <= MAX_WAITING);
     }
 }

@@ -213,7 +213,7 @@ impl Admin {
                     Ok(None) => break,
                     Ok(Some(accepted)) => {
                         let mut stream = accepted.stream;
-                        let Some(id) = self.conns.make_room() else {
+                        let Some(id) = self.conns.make_room(now) else {
                             continue;
                         };
                         let token = Token(ADMIN | id.0 as usize);
