@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # What `cargo test` leaves out. Runs from any folder; installs what is missing where it may.
 #
-#     controller/ci.sh [peers] [faults]
+#     controller/ci.sh [peers] [kafka] [faults]
 #
-# peers: a foreign gRPC peer both ways, in under two minutes once all is built. faults: a thousand
+# peers: a foreign gRPC peer both ways, in under two minutes once all is built. kafka: the status
+# bus over three brokers that go down, are slow and replay an hour, in two minutes. faults: a thousand
 # seeds of random faults, a crash at every named place of the real binary, and a thousand agents.
-# Both by default. LB_CONTROLLER_BINS is the folder of programs that are built already.
+# All by default. LB_CONTROLLER_BINS is the folder of programs that are built already. A part whose
+# peer cannot be had is skipped with the reason, or fails if LB_CI=1.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
@@ -36,7 +38,14 @@ finish() {
 }
 trap finish EXIT
 
-tools() {
+# A peer is missing: the part is left out, but never in CI.
+missing() {
+    [[ ${LB_CI:-} != 1 ]] || fail "$*"
+    echo "controller/ci.sh: skipped: $*"
+}
+
+# A Python environment with these packages.
+python_with() {
     if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
         if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
             fail "python3-venv is missing"
@@ -45,8 +54,12 @@ tools() {
             python3-venv ca-certificates >/dev/null
     fi
     python3 -m venv "$work/venv"
-    "$work/venv/bin/pip" install --quiet --disable-pip-version-check grpcio grpcio-tools ||
-        fail "grpcio cannot be installed"
+    "$work/venv/bin/pip" install --quiet --disable-pip-version-check "$@"
+}
+
+programs() {
+    [[ -n ${LB_CONTROLLER_BINS:-} ]] ||
+        cargo build --quiet --locked --package lb-controller --bins
 }
 
 # Ports that are free now: so many, one after the other.
@@ -158,15 +171,23 @@ watched() {
 }
 
 peers() {
-    tools
+    python_with grpcio grpcio-tools || fail "grpcio cannot be installed"
     cp controller/tests/peers/compat.py "$work"
     (cd controller/proto && "$work/venv/bin/python" -m grpc_tools.protoc -I. --python_out="$work" \
         --grpc_python_out="$work" s1_heartbeat.proto s1_connection.proto)
-    if [[ -z ${LB_CONTROLLER_BINS:-} ]]; then
-        cargo build --quiet --locked --package lb-controller --bins
-    fi
+    programs
     watched
     compatible
+}
+
+kafka() {
+    if ! python_with confluent-kafka; then
+        missing "kafka: confluent-kafka, whose mock cluster is the peer, cannot be installed"
+        return
+    fi
+    programs
+    timeout 300 "$work/venv/bin/python" controller/tests/peers/kafka.py "$bins" "$work" ||
+        fail "the status bus is not as it should be"
 }
 
 faults() {
@@ -179,11 +200,15 @@ faults() {
 }
 
 command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
-(($# > 0)) || set -- peers faults
+(($# > 0)) || set -- peers kafka faults
 for part; do
     case $part in
-        peers | faults) "$part" ;;
-        *) fail "there is no part $part: peers, faults" ;;
+        peers | kafka | faults)
+            started=$SECONDS
+            "$part"
+            echo "controller/ci.sh: $part took $((SECONDS - started)) s"
+            ;;
+        *) fail "there is no part $part: peers, kafka, faults" ;;
     esac
 done
 echo 'controller/ci.sh: all is well'

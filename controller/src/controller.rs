@@ -9,6 +9,7 @@ use crate::api::agents::Service as AgentService;
 use crate::api::compat::Compat;
 use crate::api::fleet::FleetService;
 use crate::api::http::{Api, guarded, router};
+use crate::bus::Counters;
 use crate::clock::Clock;
 use crate::ctl;
 use crate::failpoint;
@@ -244,6 +245,7 @@ async fn serve(file: PathBuf, mut spec: FleetSpec) -> Result<(), String> {
         sessions: Sessions::default(),
         term: Arc::new(AtomicU64::new(term.0)),
         clock: Clock::start(),
+        bus: Counters::default(),
     };
     let mut targets = BTreeMap::new();
     for lb in &own.lbs {
@@ -262,6 +264,7 @@ async fn serve(file: PathBuf, mut spec: FleetSpec) -> Result<(), String> {
         controller: listen,
         heartbeats: own.heartbeats.clone(),
         heartbeat_key_file: own.heartbeat_key_file.as_deref().map(absolute),
+        bus: own.bus.as_ref().map(|it| (it.at.to_string(), it.interval)),
         key: key.clone(),
     };
     let providers = providers(settings, &stored, &spec.services);

@@ -17,6 +17,7 @@
 //! | `store` | rows, and the receipt for a commit | rules |
 //! | `provider`, `unit` | units: launched, listed, stopped | why |
 //! | `agent` | one server from beside it | the fleet |
+//! | `bus` | statuses over a broker | what follows from them |
 //! | `lb_link` | the words of lb's admin API | rules |
 //! | `import` | files of existing fleets into `fleet.toml` | running fleets |
 //! | `api` | HTTP, sessions, compatible services | rules |
@@ -24,8 +25,14 @@
 //! | `shell` | commits, then acts, then feeds back | rules |
 //! | `simulate` | policies in virtual time | - |
 
+#![cfg_attr(
+    not(feature = "kafka"),
+    allow(dead_code, reason = "what only Kafka makes or reads")
+)]
+
 mod agent;
 mod api;
+mod bus;
 mod check;
 mod clock;
 mod controller;

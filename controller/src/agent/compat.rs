@@ -39,9 +39,17 @@ pub(super) struct Alone {
     /// Call onConnect of the monitor here until it accepts
     #[arg(long, value_name = "HOST:PORT", requires_all = ["compat_listen", "name"])]
     announce: Option<String>,
-    /// Address told to the monitor, which pings it [default: that of --compat-listen]
-    #[arg(long, value_name = "IP", requires = "announce")]
+    /// Address told to the monitor and on the bus [default: that of --compat-listen]
+    #[arg(long, value_name = "IP", requires = "compat_listen")]
     ip: Option<IpAddr>,
+    /// Say on this status bus that the server lives: kafka://HOST:PORT[,HOST:PORT...]/TOPIC
+    #[cfg(feature = "kafka")]
+    #[arg(long, value_name = "URL", requires = "compat_listen")]
+    bus: Option<crate::spec::BusUrl>,
+    /// Seconds from one status on the bus to the next
+    #[cfg(feature = "kafka")]
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = interval)]
+    bus_interval: Duration,
     /// Name told to the monitor: the id of the instance, or the token of the server
     #[arg(long, env = "LB_TOKEN", value_name = "NAME")]
     name: Option<String>,
@@ -78,7 +86,28 @@ pub(super) async fn run(args: Alone) -> Result<(), String> {
         slider.clone(),
         child.as_ref().and_then(tokio::process::Child::id),
     ));
-    let served = serve(listener, slider);
+    let served = serve(listener, slider.clone());
+    #[cfg(feature = "kafka")]
+    if let Some(bus) = args.bus {
+        let ip = args.ip.unwrap_or(address.ip());
+        if ip.is_unspecified() {
+            return Err("--bus needs --ip IP: the server listens at every address".to_owned());
+        }
+        let name = args.name.clone().unwrap_or_else(|| ip.to_string());
+        let report = move || {
+            Some(crate::bus::Report {
+                load: Some(slider.told(Instant::now()).load),
+                ..Default::default()
+            })
+        };
+        tokio::spawn(crate::bus::publish(
+            bus,
+            args.bus_interval,
+            name,
+            Some(ip),
+            report,
+        ));
+    }
     if let (Some(monitor), Some(name)) = (args.announce, args.name) {
         let ip = args.ip.unwrap_or(address.ip());
         tokio::spawn(announce(monitor, ip, name));
@@ -87,6 +116,17 @@ pub(super) async fn run(args: Alone) -> Result<(), String> {
         ended = served => ended.map_err(|error| format!("{address}: {error}")),
         ended = wait(child) => ended,
     }
+}
+
+#[cfg(feature = "kafka")]
+fn interval(text: &str) -> Result<Duration, String> {
+    let seconds = text
+        .parse::<f64>()
+        .ok()
+        .filter(|it| (0.1..=3_600.0).contains(it));
+    seconds
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "it is seconds, from 0.1 to 3600".to_owned())
 }
 
 fn start(command: &[String]) -> Result<Option<tokio::process::Child>, String> {

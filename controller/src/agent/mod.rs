@@ -74,6 +74,7 @@ mod tests {
             "lb-agent --run-dir d",
             "lb-agent --compat-listen 127.0.0.1:0 --load 0.5",
             "lb-agent --compat-listen 127.0.0.1:0 --announce h:1 --name i -- serve --port 1",
+            "lb-agent --compat-listen 127.0.0.1:0 --ip 10.0.0.7 --bus kafka://h:1/{ip}_status",
         ] {
             let parsed = Args::try_parse_from(line.split(' '));
             assert!(parsed.is_ok(), "{line}: {parsed:?}");
@@ -82,6 +83,9 @@ mod tests {
             "lb-agent",
             "lb-agent --run-dir d --compat-listen 127.0.0.1:0",
             "lb-agent --compat-listen 127.0.0.1:0 --announce h:1 --ip x --name i",
+            "lb-agent --bus kafka://h:1/t",
+            "lb-agent --compat-listen 127.0.0.1:0 --bus h:1",
+            "lb-agent --compat-listen 127.0.0.1:0 --bus kafka://h:1 --bus-interval 0",
             "lb-agent --compat-listen 127.0.0.1:0 --load 2",
         ] {
             assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");

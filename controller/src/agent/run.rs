@@ -5,6 +5,7 @@ use super::load::LoadMeter;
 use super::log;
 use super::server::{Server, reap, sweep};
 use super::session::{self, News};
+use crate::bus::Report;
 use crate::check;
 use crate::fleet::backoff;
 use crate::proto::v1::{
@@ -48,6 +49,8 @@ struct Agent {
     last_check: Option<Result<(), String>>,
     last_status: Instant,
     heartbeats: Option<Heartbeats>,
+    /// What is said over the status bus; `None`: nothing, since the server does not run.
+    report: Rc<RefCell<Option<Report>>>,
 }
 
 /// Runs the server of a run directory until it has ended for good.
@@ -100,6 +103,7 @@ pub(super) async fn run(path: PathBuf) -> Result<(), String> {
         last_check: None,
         last_status: Instant::now(),
         heartbeats,
+        report: Rc::default(),
         order,
     };
     agent.live().await
@@ -123,9 +127,32 @@ impl Agent {
         let keep = session::keep(controller, move || hello.borrow().clone(), send);
         let local = tokio::task::LocalSet::new();
         local.spawn_local(keep);
+        self.publish(&local);
         local
             .run_until(self.keep_running(&mut terminate, &mut news))
             .await
+    }
+
+    /// Says over the status bus how the server is, if there is one.
+    fn publish(&self, local: &tokio::task::LocalSet) {
+        let Some((url, interval)) = self.order.bus.clone() else {
+            return;
+        };
+        #[cfg(feature = "kafka")]
+        match url.parse() {
+            Ok(url) => {
+                let (name, report) = (self.order.token.to_string(), Rc::clone(&self.report));
+                let ip = self.order.request.address().map(|it| it.ip());
+                let report = move || report.borrow().clone();
+                local.spawn_local(crate::bus::publish(url, interval, name, ip, report));
+            }
+            Err(error) => eprintln!("lb-agent: bus {url}: {error}"),
+        }
+        #[cfg(not(feature = "kafka"))]
+        {
+            let _ = (local, interval);
+            eprintln!("lb-agent: {url}: this program was built without Kafka");
+        }
     }
 
     async fn keep_running(
@@ -201,6 +228,9 @@ impl Agent {
     }
 
     fn pulse(&self, is_alive: bool, load: Option<f64>) {
+        if !is_alive {
+            self.report.replace(None);
+        }
         if let Some(heartbeats) = &self.heartbeats {
             heartbeats.say(Pulse {
                 load,
@@ -301,6 +331,7 @@ impl Agent {
             None
         };
         self.pulse(true, load);
+        self.report(load);
         let port = self.order.request.address().map(|it| it.port());
         let status = Status {
             attempt: running.started.attempt,
@@ -317,6 +348,15 @@ impl Agent {
                 .map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
         };
         self.send(from_agent::Kind::Status(status));
+    }
+
+    /// What the bus is told next.
+    fn report(&self, load: Option<f64>) {
+        let mut report = self.report.borrow_mut();
+        let report = report.get_or_insert_default();
+        report.load = load.or(report.load);
+        report.check = self.last_check.as_ref().map(Result::is_ok);
+        report.reason = self.last_check.as_ref().and_then(|it| it.clone().err());
     }
 
     /// The server has ended. While a controller leads, it decides, and ends this agent by a signal;

@@ -6,12 +6,14 @@ use crate::fleet::view::{LbView, ServerView, ServiceView};
 use std::fmt::Write;
 
 /// Counters that the shell keeps.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Counts {
     pub(crate) term: u64,
     pub(crate) agents: usize,
     pub(crate) commits: u64,
     pub(crate) failed_commits: u64,
+    /// Records of the status bus, by what became of them; `None`: there is no bus.
+    pub(crate) statuses: Option<Vec<(&'static str, u64)>>,
 }
 
 /// One family: its name, help, type, and its lines.
@@ -158,5 +160,16 @@ pub(crate) fn text(
         "counter",
         &failed,
     );
+    if let Some(statuses) = &counts.statuses {
+        let line = |(kind, count): &(&str, u64)| (format!("{{kind=\"{kind}\"}}"), *count as f64);
+        let lines: Vec<_> = statuses.iter().map(line).collect();
+        family(
+            page,
+            "lb_fleet_statuses_total",
+            "Records read from the status bus: news, history (too old) or refused.",
+            "counter",
+            &lines,
+        );
+    }
     out
 }

@@ -5,7 +5,7 @@ use super::backoff;
 use super::commit::{EventKind, LaunchResult, ProviderError};
 use super::evidence::Vantage;
 use super::id::{ServerId, Token};
-use super::input::{AgentNews, Input};
+use super::input::{AgentNews, BusNews, Input};
 use super::server::{Cause, Phase, State};
 use super::time::Moment;
 use super::turn::Turn;
@@ -48,6 +48,7 @@ impl Turn<'_> {
                 provider.failing_since = Some((since, error));
             }
             Input::Agent { token, at, news } => self.agent(&token, at, news),
+            Input::Bus(news) => self.bus(news),
             Input::Checked { token, result } => {
                 let asked_at = result.asked_at();
                 if let (Some(id), Some(result)) =
@@ -187,6 +188,44 @@ impl Turn<'_> {
             Err(error) => {
                 let text = format!("stop failed: {}", error.text());
                 self.server_event(id, EventKind::State, text);
+            }
+        }
+    }
+
+    fn bus(&mut self, news: BusNews) {
+        let Some(statuses) = &mut self.fleet.statuses else {
+            return;
+        };
+        match news {
+            BusNews::Read { part, of, at } => statuses.read(&part, of, at),
+            BusNews::Failed { part, why, at } => statuses.failed(&part, why, at),
+            BusNews::Gone { part } => statuses.gone(&part),
+            BusNews::Status {
+                subject,
+                part,
+                at,
+                load,
+                check,
+            } => {
+                let servers = self.fleet.servers.values();
+                let tokens: Vec<Token> = servers
+                    .filter(|it| it.phase().may_exist() && it.subjects().contains(&subject))
+                    .map(|it| it.token.clone())
+                    .collect();
+                // What no server stands for is not kept: anybody can write to a bus.
+                if !tokens.is_empty()
+                    && let Some(statuses) = &mut self.fleet.statuses
+                {
+                    statuses.heard(subject, &part, at);
+                }
+                for token in tokens {
+                    let news = AgentNews::Status {
+                        load,
+                        check: check.clone(),
+                        connections: None,
+                    };
+                    self.agent(&token, at, news);
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use super::id::{Handle, LbName, PoolName, Revision, ServerId, TemplateId, Term, 
 use super::time::{Moment, Seen};
 use crate::spec::ProviderKind;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +41,8 @@ pub(crate) enum Input {
         at: Moment,
         news: AgentNews,
     },
+    /// What comes over the status bus.
+    Bus(BusNews),
     /// The controller's own check of a server without an agent.
     Checked {
         token: Token,
@@ -104,6 +106,41 @@ pub(crate) enum AgentNews {
     Exit { how: String },
     /// The session broke.
     Lost,
+}
+
+/// What servers call themselves on the status bus.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Subject {
+    /// A token, or the provider's name for the unit.
+    Name(String),
+    /// All servers at this address.
+    Ip(IpAddr),
+}
+
+/// What comes over the status bus, which is read in parts.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum BusNews {
+    Status {
+        subject: Subject,
+        part: String,
+        at: Moment,
+        load: Option<f64>,
+        check: Option<Result<(), String>>,
+    },
+    /// A part was read up to its end; `of` alone speaks in it.
+    Read {
+        part: String,
+        of: Option<Subject>,
+        at: Moment,
+    },
+    /// A part cannot be read.
+    Failed {
+        part: String,
+        why: String,
+        at: Moment,
+    },
+    /// A part does not exist any more.
+    Gone { part: String },
 }
 
 /// One pool as one lb shows it.

@@ -8,6 +8,7 @@ use super::id::{ServerId, ServiceName};
 use super::input::BackendState;
 use super::server::{Cause, Phase, Server};
 use super::sets::REACHABLE;
+use super::statuses::Silence;
 use super::time::Moment;
 use super::turn::Turn;
 use std::time::Duration;
@@ -58,10 +59,10 @@ impl Turn<'_> {
         }
     }
 
-    /// `None`: nothing can be said. `Some(None)`: the agent is heard.
+    /// `None`: nothing can be said. `Some(None)`: it is heard.
     fn silence(&self, server: &Server) -> Option<Option<String>> {
         if !server.provider.has_agents() {
-            return None;
+            return self.silence_on_bus(server);
         }
         let heard = self
             .fleet
@@ -71,6 +72,19 @@ impl Turn<'_> {
         let since = heard.unwrap_or(self.fleet.observing_since.max(server.since));
         let silent = self.now.since(since);
         Some((silent > SILENT).then(|| format!("agent silent for {} s", silent.as_secs())))
+    }
+
+    /// The same of a server that has no session and speaks over the bus.
+    fn silence_on_bus(&self, server: &Server) -> Option<Option<String>> {
+        let statuses = self.fleet.statuses.as_ref()?;
+        let floor = self.fleet.observing_since.max(server.since);
+        match statuses.silence(&server.subjects(), self.now, floor) {
+            Silence::Unknown | Silence::Within(_) => Some(None),
+            Silence::TooLong(silent) => {
+                let text = format!("no status on the bus for {} s", silent.as_secs());
+                Some(Some(text))
+            }
+        }
     }
 
     /// Every lb that can be reached has ejected it.
@@ -89,6 +103,7 @@ impl Turn<'_> {
         self.hold_while_observing(&mut holds);
         self.hold_when_cut_off(&mut holds);
         self.hold_by_provider(&mut holds);
+        self.hold_by_bus(&mut holds);
         self.hold_by_lb(&mut holds);
         for service in self.fleet.services.values() {
             if let Some(why) = &service.paused {
@@ -144,7 +159,12 @@ impl Turn<'_> {
                 .lbs
                 .values()
                 .any(|lb| lb.trouble.is_none() && lb.answered.is_none_or(|at| at < since));
-        if early || unheard_provider || unheard_lb {
+        let unheard_bus = self
+            .fleet
+            .statuses
+            .as_ref()
+            .is_some_and(|it| !it.is_known_since(since));
+        if early || unheard_provider || unheard_lb || unheard_bus {
             let why = if early {
                 "the controller just started or stood still"
             } else {
@@ -159,14 +179,14 @@ impl Turn<'_> {
             .fleet
             .servers
             .values()
-            .filter(|it| it.provider.has_agents() && it.phase() == Phase::Serving)
+            .filter(|it| it.phase() == Phase::Serving && self.silence(it).is_some())
             .collect();
         let silent = serving
             .iter()
             .filter(|it| self.silence(it).flatten().is_some())
             .count();
         if silent >= 2 && silent * 10 > serving.len() * 3 {
-            let why = format!("{silent} of {} agents are silent", serving.len());
+            let why = format!("{silent} of {} servers are silent", serving.len());
             holds.push(self.new_hold(HoldKind::CutOff, None, why));
         }
     }
@@ -181,6 +201,14 @@ impl Turn<'_> {
                 let why = format!("{} fails: {why}", spec.provider().word());
                 holds.push(self.new_hold(HoldKind::Provider, Some(&spec.name), why));
             }
+        }
+    }
+
+    /// Loads are old while the bus cannot be read. What it does not say counts for nothing anyway.
+    fn hold_by_bus(&self, holds: &mut Vec<Hold>) {
+        let statuses = self.fleet.statuses.as_ref();
+        if let Some(why) = statuses.and_then(|it| it.trouble(self.now)) {
+            holds.push(self.new_hold(HoldKind::Stale, None, why));
         }
     }
 

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `server`, `service` | the two automata and their rows |
 //! | `turn` | one step: transitions, events, acts |
+//! | `statuses` | what is heard over the status bus, and how far its silence can be trusted |
 //! | `hear` | inputs into observations, conclusive facts into transitions |
 //! | `advance` | the next step of each server |
 //! | `count` | how many there are and are to be; rollouts; which goes first |
@@ -37,6 +38,7 @@ mod rollout;
 pub(crate) mod server;
 pub(crate) mod service;
 mod sets;
+mod statuses;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod time;
@@ -51,8 +53,10 @@ use input::{Input, Listing, PoolSnapshot};
 use serde::{Deserialize, Serialize};
 use server::Server;
 use service::Service;
+use statuses::Statuses;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 use time::{Moment, Seen};
 use turn::Turn;
 
@@ -104,6 +108,8 @@ pub(crate) struct Fleet {
     launches: BTreeMap<ServiceName, Vec<Moment>>,
     /// Addresses at which something foreign listens, and when that was seen.
     taken: BTreeMap<SocketAddr, Moment>,
+    /// `None`: there is no status bus.
+    statuses: Option<Statuses>,
     holds: Vec<Hold>,
     observing_since: Moment,
     last_step: Moment,
@@ -200,6 +206,7 @@ impl Fleet {
             scalers: BTreeMap::new(),
             launches: BTreeMap::new(),
             taken: BTreeMap::new(),
+            statuses: None,
             holds: Vec::new(),
             observing_since: now,
             last_step: now,
@@ -208,6 +215,11 @@ impl Fleet {
         fleet.adjust_to(now);
         fleet.respecify(specs);
         fleet
+    }
+
+    /// Listens to a status bus, on which a server is suspected once it is silent for longer.
+    pub(crate) fn listen_to_bus(&mut self, silent: Duration) {
+        self.statuses = Some(Statuses::new(silent));
     }
 
     /// Deadlines of a clock that has since been set back are not waited for longer than they can

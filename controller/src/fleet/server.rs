@@ -1,6 +1,7 @@
 //! The automaton of a server: its states, which may follow which, and the row that is stored.
 
 use super::id::{Handle, ServerId, ServiceName, TemplateId, Token};
+use super::input::Subject;
 use super::time::Moment;
 use crate::spec::{ProviderKind, Request};
 use serde::{Deserialize, Serialize};
@@ -257,6 +258,14 @@ impl Server {
     /// same address is another backend.
     pub(crate) fn backend_name(&self) -> String {
         format!("{}-{}.{}", self.service, self.id, self.incarnation)
+    }
+
+    /// What it is called on a status bus.
+    pub(crate) fn subjects(&self) -> Vec<Subject> {
+        let mut names = vec![Subject::Name(self.token.to_string())];
+        names.extend(self.handle.as_ref().map(|it| Subject::Name(it.to_string())));
+        names.extend(self.address.map(|it| Subject::Ip(it.ip())));
+        names
     }
 
     /// Short name for people.

@@ -145,6 +145,12 @@ impl Shell {
                 }
             });
         }
+        #[cfg(feature = "kafka")]
+        if let Some(bus) = self.spec.controller.bus.clone() {
+            let wires = self.wires.clone();
+            let watch = crate::bus::watch(bus, wires.clock, wires.inputs, wires.bus);
+            tokio::task::spawn_local(watch);
+        }
         let mut pools: Vec<_> = self
             .spec
             .services

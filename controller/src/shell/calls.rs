@@ -183,6 +183,10 @@ impl Shell {
                     agents: self.wires.sessions.count(),
                     commits: self.commits,
                     failed_commits: self.failed_commits,
+                    statuses: self.spec.controller.bus.as_ref().map(|_| {
+                        let read = |(kind, word)| (word, self.wires.bus.read(kind));
+                        crate::bus::Kind::ALL.map(read).to_vec()
+                    }),
                 };
                 let (lbs, holds) = (fleet.lbs_view(now), fleet.holds_view());
                 Value::String(crate::api::metrics::text(

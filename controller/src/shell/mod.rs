@@ -15,6 +15,7 @@ mod sessions;
 pub(crate) use calls::{Call, Failure, Read, event_json};
 pub(crate) use sessions::Sessions;
 
+use crate::bus::Counters;
 use crate::clock::Clock;
 use crate::failpoint::{self, Side};
 use crate::fleet::Fleet;
@@ -50,6 +51,7 @@ pub(crate) struct Wires {
     pub(crate) sessions: Sessions,
     pub(crate) term: Arc<AtomicU64>,
     pub(crate) clock: Clock,
+    pub(crate) bus: Counters,
 }
 
 /// The controller at work.
@@ -85,7 +87,11 @@ impl Shell {
         let now = self.wires.clock.now();
         let lbs: Vec<LbName> = self.targets.keys().cloned().collect();
         let services = self.spec.services.clone();
-        self.fleet = Some(Fleet::load(stored, services, lbs, now));
+        let mut fleet = Fleet::load(stored, services, lbs, now);
+        if let Some(bus) = &self.spec.controller.bus {
+            fleet.listen_to_bus(bus.silent);
+        }
+        self.fleet = Some(fleet);
         Ok(())
     }
 
@@ -229,7 +235,8 @@ fn is_urgent_input(input: &Input) -> bool {
         Input::Agent {
             news: AgentNews::Status { .. } | AgentNews::Load { .. } | AgentNews::Lost,
             ..
-        } => false,
+        }
+        | Input::Bus(_) => false,
         Input::Tick
         | Input::Launched { .. }
         | Input::Stopped { .. }

@@ -12,6 +12,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What an agent is to run, written once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub(crate) struct Order {
     /// Where heartbeats go, and the key that signs them.
     pub(crate) heartbeats: Vec<String>,
     pub(crate) heartbeat_key_file: Option<PathBuf>,
+    /// The status bus, and from one status to the next.
+    #[serde(default)]
+    pub(crate) bus: Option<(String, Duration)>,
     pub(crate) made_at: u64,
 }
 

@@ -1,5 +1,6 @@
 //! The rules under simulation: crashes, lost and late messages, dying servers, failing providers.
 
+mod bus;
 mod crash;
 mod rules;
 mod world;

@@ -44,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) controller: SocketAddr,
     pub(crate) heartbeats: Vec<String>,
     pub(crate) heartbeat_key_file: Option<PathBuf>,
+    /// Where agents say how their servers are, beside their sessions, and how often.
+    pub(crate) bus: Option<(String, Duration)>,
     /// Makes the secrets of agents.
     pub(crate) key: Vec<u8>,
 }
@@ -134,6 +136,7 @@ impl Process {
                 secret: secret(&self.settings.key, token),
                 heartbeats: self.settings.heartbeats.clone(),
                 heartbeat_key_file: self.settings.heartbeat_key_file.clone(),
+                bus: self.settings.bus.clone(),
                 made_at: now(),
             };
             dir.write_order(&order)

@@ -2,9 +2,10 @@
 
 use super::raw::RawController;
 use super::{ControllerSpec, LbSpec, Reader};
-use crate::spec::ServiceSpec;
+use crate::spec::{BusSpec, BusUrl, ServiceSpec, Topics};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use toml::Spanned;
 
 impl Reader<'_> {
@@ -17,7 +18,7 @@ impl Reader<'_> {
             Some(at) => self.address(at, "listen")?,
             None => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9091),
         };
-        let token_file = raw.token_file.map(|path| self.path(&path));
+        let token_file = raw.token_file.as_ref().map(|path| self.path(path));
         if let (Some(at), None, false) = (&raw.listen, &token_file, listen.ip().is_loopback()) {
             self.wrong(at, "the API listens beyond loopback only with token_file");
         }
@@ -32,20 +33,20 @@ impl Reader<'_> {
                 }
             },
         };
-        let lb_token = raw.lb_token_file.map(|path| self.path(&path));
+        let lb_token = raw.lb_token_file.as_ref().map(|path| self.path(path));
         let lbs: Vec<LbSpec> = raw
             .lbs
             .iter()
             .filter_map(|at| self.lb(at, lb_token.clone()))
             .collect();
-        let compat_service = raw.compat_service.and_then(|at| {
+        let compat_service = raw.compat_service.as_ref().and_then(|at| {
             let known = services.iter().find(|it| it.name.as_str() == at.get_ref());
             if known.is_none() {
                 let text = format!(
                     "compat_service is {:?}: there is no such service",
                     at.get_ref()
                 );
-                self.wrong(&at, text);
+                self.wrong(at, text);
             }
             known.map(|service| service.name.clone())
         });
@@ -64,6 +65,7 @@ impl Reader<'_> {
                 "compat_listen needs compat_service: the service that it is about",
             );
         }
+        let bus = self.bus(&raw);
         for at in &raw.heartbeats {
             if at
                 .get_ref()
@@ -91,6 +93,48 @@ impl Reader<'_> {
             compat_listen,
             compat_service,
             compat_agent_port: raw.compat_agent_port.unwrap_or(8080),
+            bus,
+        })
+    }
+
+    fn bus(&mut self, raw: &RawController) -> Option<BusSpec> {
+        let Some(at) = &raw.bus else {
+            for (key, given) in [
+                ("bus_interval", &raw.bus_interval),
+                ("bus_silent", &raw.bus_silent),
+            ] {
+                if let Some(given) = given {
+                    self.wrong(given, format!("{key} is about a bus, and no bus is given"));
+                }
+            }
+            return None;
+        };
+        let url = match at.get_ref().parse::<BusUrl>() {
+            Ok(url) => url,
+            Err(why) => {
+                self.wrong(at, format!("bus is {:?}: {why}", at.get_ref()));
+                return None;
+            }
+        };
+        if cfg!(not(feature = "kafka")) {
+            self.wrong(at, "bus is given, and this program was built without Kafka");
+        }
+        let second = Duration::from_secs(1);
+        let interval = self.span("bus_interval", raw.bus_interval.as_ref(), 5 * second);
+        let usual = match url.topics {
+            Topics::Keyed(_) => 3 * interval,
+            // What existing fleets go by.
+            Topics::PerServer { .. } => 16 * interval,
+        };
+        let silent = self.span("bus_silent", raw.bus_silent.as_ref(), usual);
+        if let Some(given) = raw.bus_silent.as_ref().filter(|_| silent < 2 * interval) {
+            let text = "bus_silent is at least two intervals: one status may be late";
+            self.wrong(given, text);
+        }
+        Some(BusSpec {
+            at: url,
+            interval,
+            silent,
         })
     }
 

@@ -11,6 +11,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+use super::bus::BusSpec;
 use super::service::{ServiceSpec, Template};
 use super::span::{Problem, Report, nearest};
 use crate::fleet::id::ServiceName;
@@ -46,6 +47,8 @@ pub(crate) struct ControllerSpec {
     pub(crate) compat_service: Option<ServiceName>,
     /// The port at which compatible agents answer `ping`.
     pub(crate) compat_agent_port: u16,
+    /// Where servers say how they are, beside the sessions of their agents.
+    pub(crate) bus: Option<BusSpec>,
 }
 
 /// The admin API of one lb.

@@ -30,6 +30,9 @@ pub(super) struct RawController {
     pub(super) compat_listen: Option<Spanned<String>>,
     pub(super) compat_service: Option<Spanned<String>>,
     pub(super) compat_agent_port: Option<u16>,
+    pub(super) bus: Option<Spanned<String>>,
+    pub(super) bus_interval: Option<Spanned<f64>>,
+    pub(super) bus_silent: Option<Spanned<f64>>,
 }
 
 #[derive(Deserialize)]
