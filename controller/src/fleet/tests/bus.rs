@@ -142,7 +142,7 @@ impl Bench {
                 of,
                 at,
             }));
-            if self.speak[nth] && self.now.0 / 1_000 % 5 == 0 {
+            if self.speak[nth] && (self.now.0 / 1_000).is_multiple_of(5) {
                 let status = BusNews::Status {
                     subject: ip,
                     part,
