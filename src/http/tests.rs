@@ -1,10 +1,12 @@
 //! The http module as its callers see it: tables of named cases, and inputs cut everywhere.
 
 mod chunks;
+mod forwarding;
 mod random;
 mod request_cases;
 mod requests;
 mod responses;
+mod rewriting;
 mod splits;
 mod writing;
 

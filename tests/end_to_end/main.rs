@@ -17,6 +17,7 @@ mod support;
 
 mod access_log;
 mod admin;
+mod admission;
 mod backends_file;
 mod balance;
 mod bulk;

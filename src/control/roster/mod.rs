@@ -20,6 +20,8 @@ mod order;
 mod overlay;
 mod set;
 mod syntax;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use order::Order;
 pub(crate) use overlay::{Overlay, Overlays};
