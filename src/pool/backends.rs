@@ -10,11 +10,12 @@
 //! Invariant: after every call the candidates agree with the leases held and with the life cycle.
 //! Nothing is recomputed at a pick; an event that changes a backend changes its candidate.
 
+use super::backend::Seat;
 use super::in_flight::InFlight;
 use super::late_binding::{LateBinding, Served};
 use super::life_cycle::Event;
 use super::life_cycles::{LifeCycles, Verdict};
-use super::members::{Members, Seat};
+use super::members::Members;
 use super::pick::PickFor;
 use super::selection::Selection;
 use super::sharing::{Place, Refused};
@@ -242,7 +243,7 @@ impl Backends {
             follows_source: false,
         };
         if ahead == 0 {
-            backend.busy_since = now;
+            backend.busy.begin(now);
         }
         candidate.in_flight = ahead + 1;
         candidate.last_pick = pick;
@@ -343,8 +344,7 @@ impl Backends {
             None => {
                 candidate.in_flight = candidate.in_flight.saturating_sub(1);
                 if candidate.in_flight == 0 {
-                    let busy = now.as_nanos().saturating_sub(backend.busy_since.as_nanos());
-                    backend.busy_nanos += busy;
+                    backend.busy.end(now);
                 }
                 candidate.oldest_dispatched_at = self.in_flight.oldest(&backend.queue);
             }

@@ -3,9 +3,9 @@
 //!
 //! Each word is handed to the part it concerns; none is kept here.
 
+use super::backend::Seat;
 use super::life_cycle::{Event, FIRST_COOLDOWN};
 use super::life_cycles::Verdict;
-use super::members::Seat;
 use super::selection::HELD_FOR;
 use super::sharing::Sharing;
 use super::{Backends, Cause, EjectionPolicy, Hold, LimitChange, Signal, State, StateChange};

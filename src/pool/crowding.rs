@@ -9,7 +9,8 @@
 //!
 //! A pick compares one number; all else is done when a backend is ejected or brought back.
 
-use super::members::{Backend, Members};
+use super::backend::Backend;
+use super::members::Members;
 use crate::strategy::Candidate;
 
 /// Factor on the exchanges in flight before, from which there is no room.

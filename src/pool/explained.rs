@@ -2,7 +2,7 @@
 //!
 //! For people. It looks and changes nothing, and no pick pays for it.
 
-use super::members::Backend;
+use super::backend::Backend;
 use super::{Backends, Cause, State};
 use crate::strategy::{BackendId, Candidate, Rating};
 use crate::time::Timestamp;
@@ -40,7 +40,7 @@ impl Backends {
 }
 
 fn note(candidate: &Candidate, backend: &Backend, now: Timestamp) -> Option<String> {
-    let cause = backend.changed.map(|(_, cause)| cause);
+    let cause = backend.history.changed.map(|(_, cause)| cause);
     let because = |word: &str| match cause {
         Some(cause) => format!("{word}: {cause}"),
         None => word.to_owned(),

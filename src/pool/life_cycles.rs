@@ -97,8 +97,7 @@ impl LifeCycles {
         selection.look_again_at(to.ends_at());
         if mem::discriminant(&from) != mem::discriminant(&to) {
             if let Some(backend) = selection.members.backends.get_mut(slot) {
-                backend.changed = Some((now, verdict.cause));
-                backend.ejections += u64::from(matches!(to, State::Ejected { .. }));
+                backend.history.note(to, verdict.cause, now);
             }
             self.tell(selection, slot, [from, to], verdict.cause, now);
         }
@@ -194,7 +193,7 @@ impl LifeCycles {
             self.change_log.push(|missed| StateChange {
                 at: now,
                 backend: candidate.id,
-                name: backend.name.clone(),
+                name: backend.history.name.clone(),
                 from,
                 to,
                 cause,

@@ -3,14 +3,9 @@
 //! A slot is given to another backend, under a new generation, only after the last lease at the
 //! old one was settled; so a lease always finds its own list.
 
-use super::congestion::Congestion;
-use super::failure_sources::FailedKeys;
-use super::in_flight::Queue;
-use super::latency_outlier::LatencyOutlier;
-use super::outlier::OutlierDetector;
-use super::{Cause, Hold, State};
+use super::backend::{Backend, Seat};
 use crate::ids::PoolId;
-use crate::strategy::{BackendId, Candidate, Memory, Rng, key};
+use crate::strategy::{BackendId, Candidate, Rng, key};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -35,107 +30,6 @@ pub(super) struct Members {
     joined: u64,
     /// The generation of the first backend in a slot.
     first_generation: u32,
-}
-
-/// The order is that of memory: the lines that each exchange needs come first.
-#[repr(C, align(64))]
-pub(super) struct Backend {
-    pub(super) queue: Queue,
-    /// Exchanges it is given at once, at most.
-    pub(super) max_in_flight: u32,
-    /// The same, as it was set; what is learned of the pool may hold it to fewer.
-    pub(super) own_max: u32,
-    pub(super) unreachable_in_a_row: u32,
-    pub(super) state: State,
-    /// Outcomes of exchanges dispatched before are about the past, and no evidence.
-    pub(super) judged_from: Timestamp,
-    /// Time at which it last went from idle to busy. Of one worker; several see it in the shared
-    /// row.
-    pub(super) busy_since: Timestamp,
-    /// Time it was busy before.
-    pub(super) busy_nanos: u64,
-    /// True if it was said that it is not ejected because too many are.
-    pub(super) is_spared: bool,
-    /// True if the other workers keep it from being picked here: its trial is under way there, or a
-    /// change of its state is on the way.
-    pub(super) is_barred: bool,
-    /// What the strategies of all workers have learned of it, as it was last seen.
-    pub(super) memory: Memory,
-    pub(super) evidence: OutlierDetector,
-    /// The keys of the last failures, if the strategy is keyed.
-    pub(super) failed_keys: FailedKeys,
-    pub(super) latency_outlier: LatencyOutlier,
-    pub(super) name: String,
-    pub(super) address: String,
-    /// Time and cause of its state.
-    pub(super) changed: Option<(Timestamp, Cause)>,
-    pub(super) seated_at: Timestamp,
-    pub(super) ejections: u64,
-    /// Whether it has had no room for a connection lately.
-    pub(super) congestion: Option<Congestion>,
-    /// The operator's word on how well it is. Of the worker that decides.
-    pub(super) hold: Option<Hold>,
-}
-
-/// The first settings of a backend.
-pub(super) struct Seat {
-    pub(super) name: String,
-    pub(super) address: String,
-    pub(super) weight: u32,
-    pub(super) state: State,
-    pub(super) at: Timestamp,
-}
-
-impl Seat {
-    /// That of a backend which is at the address it is called by.
-    pub(super) fn new(name: String, weight: u32, state: State, at: Timestamp) -> Self {
-        Self {
-            address: name.clone(),
-            name,
-            weight,
-            state,
-            at,
-        }
-    }
-}
-
-impl Backend {
-    /// Returns whether it may be picked, if it has room.
-    pub(super) fn is_open(&self) -> bool {
-        self.state.pickable() && !self.is_barred
-    }
-
-    /// Returns whether it is passed over for a moment, because it has no room for a connection.
-    pub(super) const fn is_congested(&self) -> bool {
-        self.max_in_flight == 0
-    }
-
-    /// Says in its candidate whether it may be picked.
-    #[inline]
-    pub(super) fn judge(&self, candidate: &mut Candidate) {
-        let (is_open, has_room) = (self.is_open(), candidate.in_flight < self.max_in_flight);
-        candidate.pickable = is_open && has_room;
-        candidate.full = is_open && !has_room;
-    }
-}
-
-impl Backend {
-    /// It has come to another state: what was held against it in the one before counts no more.
-    pub(super) fn entered(&mut self, state: State, now: Timestamp) {
-        self.is_spared = false;
-        if state.is_out() {
-            self.forget_evidence();
-        }
-        if let State::Ejected { .. } = state {
-            self.judged_from = now;
-        }
-    }
-
-    /// Forgets what exchanges have shown of it.
-    pub(super) fn forget_evidence(&mut self) {
-        self.evidence = OutlierDetector::default();
-        self.latency_outlier = LatencyOutlier::default();
-    }
 }
 
 impl Members {
@@ -181,7 +75,8 @@ impl Members {
     #[must_use]
     pub(super) fn find(&self, name: &str) -> Option<BackendId> {
         let mut pool = self.candidates.iter().zip(&self.backends);
-        let found = pool.find(|(candidate, backend)| candidate.live && backend.name == name);
+        let found =
+            pool.find(|(candidate, backend)| candidate.live && backend.history.name == name);
         found.map(|(candidate, _)| candidate.id)
     }
 
@@ -191,7 +86,7 @@ impl Members {
         let mut pool = self.candidates.iter().zip(&self.backends);
         let mut next = || {
             let is_there = |at: &str| at.rsplit_once(':').is_some_and(|(h, _)| h == host);
-            pool.find(|(candidate, backend)| candidate.live && is_there(&backend.address))
+            pool.find(|(candidate, backend)| candidate.live && is_there(&backend.history.address))
         };
         match (next(), next()) {
             (Some((candidate, _)), None) => Some(candidate.id),
@@ -202,7 +97,8 @@ impl Members {
     /// The backend at this address, if there is just one.
     pub(super) fn find_by_address(&self, address: &str) -> Option<BackendId> {
         let pool = self.candidates.iter().zip(&self.backends);
-        let mut found = pool.filter(|(candidate, it)| candidate.live && it.address == address);
+        let mut found =
+            pool.filter(|(candidate, it)| candidate.live && it.history.address == address);
         match (found.next(), found.next()) {
             (Some((candidate, _)), None) => Some(candidate.id),
             (Some(_), Some(_)) | (None, _) => None,
@@ -221,50 +117,21 @@ impl Members {
 
     /// Puts a backend into the slot of its id.
     pub(super) fn seat(&mut self, id: BackendId, seat: Seat) {
-        let Seat {
-            name,
-            address,
-            weight,
-            state,
-            at,
-        } = seat;
         let slot = id.slot();
         let candidate = Candidate {
             id,
-            identity: key::key_of(name.as_bytes()),
+            identity: key::key_of(seat.name.as_bytes()),
             live: true,
-            pickable: state.pickable(),
+            pickable: seat.state.pickable(),
             full: false,
-            weight: weight.clamp(1, 256),
+            weight: seat.weight.clamp(1, 256),
             in_flight: 0,
             last_pick: self.joined,
             last_picked_at: Timestamp::ZERO,
             last_completed_at: None,
             oldest_dispatched_at: None,
         };
-        let backend = Backend {
-            queue: Queue::default(),
-            max_in_flight: self.places,
-            own_max: u32::MAX,
-            unreachable_in_a_row: 0,
-            state,
-            judged_from: Timestamp::ZERO,
-            busy_since: Timestamp::ZERO,
-            busy_nanos: 0,
-            is_spared: false,
-            is_barred: false,
-            memory: Memory::default(),
-            evidence: OutlierDetector::default(),
-            failed_keys: FailedKeys::default(),
-            latency_outlier: LatencyOutlier::default(),
-            name,
-            address,
-            changed: None,
-            seated_at: at,
-            ejections: 0,
-            congestion: None,
-            hold: None,
-        };
+        let backend = Backend::new(seat, self.places);
         self.joined += 1;
         match (self.candidates.get_mut(slot), self.backends.get_mut(slot)) {
             (Some(old_candidate), Some(old_backend)) => {
@@ -347,7 +214,7 @@ impl Members {
         let others = self.backends.iter().enumerate();
         let others = others.filter(|(other, backend)| *other != slot && !backend.state.is_out());
         let mut medians: Vec<_> = others
-            .filter_map(|(_, it)| it.latency_outlier.typical(now))
+            .filter_map(|(_, it)| it.evidence.latency.typical(now))
             .collect();
         let middle = medians.len() / 2;
         if medians.is_empty() {

@@ -5,8 +5,8 @@
 //! decides, and gives the slots: the others follow by [`Admitted`] and
 //! [`StateChange`](super::StateChange), in the order of the decisions.
 
+use super::backend::Seat;
 use super::life_cycle::FIRST_COOLDOWN;
-use super::members::Seat;
 use super::selection::Selection;
 use super::{ConnectSpec, Pool, State};
 use crate::address::Address;

@@ -4,6 +4,7 @@
 //! for one, the retry budget, affinity, and how connections are opened. It does not know sockets or
 //! the clock.
 
+mod backend;
 mod backends;
 mod commands;
 mod congestion;

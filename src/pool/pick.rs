@@ -6,7 +6,8 @@
 //! when all are healthy and nothing was attempted before, the strategy is asked once and that is
 //! all.
 
-use super::members::{Backend, Members};
+use super::backend::Backend;
+use super::members::Members;
 use super::slow_start::Ramps;
 use crate::shared::FIRST_PICK;
 use crate::strategy::{BackendId, Candidate, KeySource, Strategy};

@@ -163,13 +163,13 @@ impl Backends {
     /// Returns the configured name of a backend.
     #[must_use]
     pub fn name(&self, backend: BackendId) -> Option<&str> {
-        Some(&self.selection.members.backend(backend)?.name)
+        Some(&self.selection.members.backend(backend)?.history.name)
     }
 
     /// Returns the address of a backend, in the user's notation.
     #[must_use]
     pub fn address(&self, backend: BackendId) -> Option<&str> {
-        Some(&self.selection.members.backend(backend)?.address)
+        Some(&self.selection.members.backend(backend)?.history.address)
     }
 
     /// Returns where in its life a backend is.
@@ -219,21 +219,21 @@ impl Backends {
             return Standing::default();
         };
         let row = self.selection.row(backend.slot());
-        let (nanos, since) = row.map_or((known.busy_nanos, known.busy_since), BackendLoad::busy);
+        let (nanos, since) = row.map_or_else(|| known.busy.parts(), BackendLoad::busy);
         let current = match candidate.in_flight {
             0 => Duration::ZERO,
             _ => now.since(since),
         };
-        let at = known.changed.map_or(known.seated_at, |(at, _)| at);
+        let history = &known.history;
         Standing {
             pool: String::new(),
-            name: known.name.clone(),
-            address: known.address.clone(),
+            name: history.name.clone(),
+            address: history.address.clone(),
             weight: candidate.weight,
             max_in_flight: self.own_limit(backend),
-            cause: known.changed.map(|(_, cause)| cause.to_string()),
-            in_state: now.since(at),
-            ejections: known.ejections,
+            cause: history.changed.map(|(_, cause)| cause.to_string()),
+            in_state: now.since(history.in_state_since()),
+            ejections: history.ejections,
             busy: Duration::from_nanos(nanos) + current,
             tunnels: 0,
             is_departing: self.is_departing(backend),

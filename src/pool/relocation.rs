@@ -63,7 +63,7 @@ impl Members {
             return false;
         }
         if let Some(known) = self.backend_mut(backend) {
-            address.clone_into(&mut known.address);
+            address.clone_into(&mut known.history.address);
         }
         true
     }

@@ -9,7 +9,8 @@
 //! The strategy is told once for all that changed in a turn: rebuilding a hash ring for each of
 //! five hundred backends would hold up traffic for seconds.
 
-use super::members::{Members, Seat};
+use super::backend::Seat;
+use super::members::Members;
 use super::pick::{PickFor, Picker};
 use super::sharing::{Place, Refused, Sharing};
 use super::slow_start::Ramps;

@@ -20,9 +20,10 @@
 //! backends that do so now and then, and 20 % with sixteen workers.
 
 use super::State;
+use super::backend::Backend;
 use super::life_cycle::Event;
 use super::life_cycles::Verdict;
-use super::members::{Backend, Members};
+use super::members::Members;
 use crate::shared::{Admission, BackendLoad, Finding, SharedLoad};
 use crate::strategy::{BackendId, Candidate, Memory, Strategy};
 use crate::time::Timestamp;

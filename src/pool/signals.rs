@@ -77,7 +77,7 @@ impl Detection {
     pub(super) fn forget_times(&mut self, members: &mut Members) {
         self.slow_response_nanos = 0;
         for backend in &mut members.backends {
-            backend.forget_evidence();
+            backend.evidence.forget();
         }
     }
 
@@ -96,7 +96,7 @@ impl Detection {
         let members = &mut selection.members;
         let is_late = outcome == Outcome::TimedOut && is_late(members, in_flight, lease, now);
         let backend = members.backends.get_mut(slot)?;
-        let is_evidence = lease.dispatched_at >= backend.judged_from;
+        let is_evidence = lease.dispatched_at >= backend.evidence.judged_from;
         let outcome = if is_late {
             Outcome::Inconclusive
         } else {
@@ -111,8 +111,8 @@ impl Detection {
                     let before = self.slow_response_nanos;
                     self.slow_response_nanos = nanos.max(before - before / FORGETTING);
                 }
-                backend.unreachable_in_a_row = 0;
-                backend.evidence.good(now);
+                backend.evidence.unreachable_in_a_row = 0;
+                backend.evidence.outcomes.good(now);
                 self.recent.add(false, now);
                 // It nearly always is, and one more good response changes nothing.
                 let changes = backend.state != State::Healthy || trial;
@@ -123,13 +123,14 @@ impl Detection {
                 // Where the target or a cookie decides on the backend, failures follow the request:
                 // one page that always fails would eject one healthy backend after another. Those of
                 // different pages tell of the backend all the same.
-                let repeats = is_keyed_by_target && backend.failed_keys.note(lease.key, now);
+                let repeats =
+                    is_keyed_by_target && backend.evidence.failed_keys.note(lease.key, now);
                 let follows_request = repeats || lease.by_affinity || lease.follows_source;
                 if !follows_request {
                     self.recent.add(true, now);
                 }
                 if is_evidence && !follows_request {
-                    backend.evidence.bad(now);
+                    backend.evidence.outcomes.bad(now);
                     self.weigh(members, policy, lease, now)
                 } else {
                     Some(inconclusive)
@@ -137,8 +138,8 @@ impl Detection {
             }
             Outcome::Unreachable => {
                 self.recent.add(true, now);
-                backend.unreachable_in_a_row = backend.unreachable_in_a_row.saturating_add(1);
-                let count = backend.unreachable_in_a_row;
+                let count = backend.evidence.unreachable_in_a_row.saturating_add(1);
+                backend.evidence.unreachable_in_a_row = count;
                 let event = match policy.passive && is_evidence {
                     true => Event::Unreachable { trial },
                     false => Event::Inconclusive { trial },
@@ -166,7 +167,7 @@ impl Detection {
         if trial {
             return Some(Verdict::new(Event::TrialFailed, Cause::TrialFailed));
         }
-        let cause = backend.evidence.is_outlier(pool, now)?;
+        let cause = backend.evidence.outcomes.is_outlier(pool, now)?;
         Some(Verdict::new(Event::Outlier(Grounds::Answers), cause).if_few_are_out())
     }
 }
@@ -205,7 +206,7 @@ pub(super) fn judge_latency(
     let time = outcome.response_time()?;
     let slot = lease.backend().slot();
     let backend = selection.members.backends.get_mut(slot)?;
-    if lease.dispatched_at < backend.judged_from {
+    if lease.dispatched_at < backend.evidence.judged_from {
         return None;
     }
     let response = Response {
@@ -213,7 +214,7 @@ pub(super) fn judge_latency(
         ahead: lease.ahead,
         overtook,
     };
-    let median = backend.latency_outlier.add(response, now)?;
+    let median = backend.evidence.latency.add(response, now)?;
     // Looking at all the others is for the rare case.
     if median <= MIN_EXCESS {
         return None;
