@@ -126,8 +126,8 @@ impl Selection {
         self.picker.replace(strategy);
         let candidates = &self.members.candidates;
         self.picker.strategy.changed(candidates, now);
-        if let Some(sharing) = &self.sharing {
-            sharing.forget_memory(&mut self.members);
+        if let Some(sharing) = &mut self.sharing {
+            sharing.begin_era(&mut self.members);
         }
     }
 

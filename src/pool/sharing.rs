@@ -44,6 +44,9 @@ pub(super) struct Sharing {
     pub(super) decides: bool,
     pub(super) worker: usize,
     signals: Vec<Signal>,
+    /// The number of its strategy. A worker that has not changed yet, or has before the first, neither
+    /// tells nor hears what is learned.
+    era: u32,
     /// The slot it looks at next, in a pool that is too large to look at all of it.
     next_look: usize,
 }
@@ -53,6 +56,7 @@ impl Sharing {
     pub(super) fn new(shared_load: Arc<SharedLoad>, worker: usize) -> Self {
         shared_load.join();
         Self {
+            era: shared_load.era(),
             shared_load,
             decides: worker == 0,
             worker,
@@ -206,6 +210,7 @@ impl Sharing {
     ) {
         let candidates = members.candidates.get_mut(from..to).unwrap_or_default();
         let backends = members.backends.get_mut(from..to).unwrap_or_default();
+        let hears = self.is_of_its_era();
         let mut slots = candidates.iter_mut().zip(backends);
         let mut slot = from;
         while slot < to {
@@ -216,7 +221,9 @@ impl Sharing {
             slot += rows.len();
             for (row, (candidate, backend)) in rows.iter().zip(slots.by_ref()) {
                 see(row, candidate, backend);
-                recall(row, candidate.id, backend, strategy);
+                if hears {
+                    recall(row, candidate.id, backend, strategy);
+                }
             }
         }
         strategy.refreshed(candidates);
@@ -228,6 +235,9 @@ impl Sharing {
     /// Has the strategy take over what its like in the other workers have learned of the pool and
     /// of one backend.
     pub(super) fn recall(&self, slot: usize, members: &mut Members, strategy: &mut dyn Strategy) {
+        if !self.is_of_its_era() {
+            return;
+        }
         strategy.recall(None, self.shared_load.memory().recall());
         let candidate = members.candidates.get(slot);
         let backend = members.backends.get_mut(slot);
@@ -240,11 +250,16 @@ impl Sharing {
     /// Tells the other workers what the strategy has learned of the pool. It has just taken over
     /// what they knew.
     pub(super) fn publish_pool(&self, strategy: &dyn Strategy) {
-        self.shared_load.memory().remember(strategy.memory(None));
+        if self.is_of_its_era() {
+            self.shared_load.memory().remember(strategy.memory(None));
+        }
     }
 
     /// The same of one backend.
     pub(super) fn publish(&self, slot: usize, members: &mut Members, strategy: &dyn Strategy) {
+        if !self.is_of_its_era() {
+            return;
+        }
         let candidate = members.candidates.get(slot);
         let backend = members.backends.get_mut(slot);
         let row = self.shared_load.row(slot);
@@ -254,12 +269,24 @@ impl Sharing {
         }
     }
 
-    /// What the strategies of all workers have learned together is of the one before, or to be
-    /// forgotten.
-    pub(super) fn forget_memory(&self, members: &mut Members) {
-        self.shared_load.memory().remember(Memory::default());
-        for (slot, backend) in members.backends.iter_mut().enumerate() {
+    fn is_of_its_era(&self) -> bool {
+        self.era == self.shared_load.era()
+    }
+
+    /// This worker has another strategy: what was learned for the one before is to be forgotten. All
+    /// workers change one after another, and those that have not yet would bring it back; so they
+    /// are not listened to once the first has.
+    pub(super) fn begin_era(&mut self, members: &mut Members) {
+        self.era = self.era.wrapping_add(1);
+        for backend in &mut members.backends {
             backend.memory = Memory::default();
+        }
+        if !self.decides {
+            return;
+        }
+        self.shared_load.begin_era(self.era);
+        self.shared_load.memory().remember(Memory::default());
+        for slot in 0..members.backends.len() {
             if let Some(row) = self.shared_load.row(slot) {
                 row.memory().remember(Memory::default());
             }

@@ -46,6 +46,8 @@ struct PoolRow {
     picks: AtomicU64,
     /// What the workers' strategies have learned of the pool.
     memory: SharedMemory,
+    /// How often what was learned was forgotten: the number of the strategy that all learn for.
+    era: AtomicU32,
 }
 
 /// A [`Memory`] that workers write, each as often as it likes.
@@ -136,6 +138,7 @@ impl SharedLoad {
             pool: PoolRow {
                 picks: AtomicU64::new(FIRST_PICK),
                 memory: SharedMemory::default(),
+                era: AtomicU32::new(0),
             },
             findings: Findings::default(),
         }
@@ -182,6 +185,19 @@ impl SharedLoad {
     /// What is learned of the pool.
     pub(crate) const fn memory(&self) -> &SharedMemory {
         &self.pool.memory
+    }
+}
+
+/// Eras: what was learned for one strategy is nothing to the next.
+impl SharedLoad {
+    /// The strategy that all learn for.
+    pub(crate) fn era(&self) -> u32 {
+        self.pool.era.load(Relaxed)
+    }
+
+    /// Begins an era. What those of the one before learn is kept out from now on.
+    pub(crate) fn begin_era(&self, era: u32) {
+        self.pool.era.store(era, SeqCst);
     }
 }
 

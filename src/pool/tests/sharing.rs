@@ -3,7 +3,9 @@
 use super::*;
 use crate::shared::SharedLoad;
 use crate::strategy::Outcome;
-use crate::strategy::{LeastConnections, LeastResponseTime, NToOne, RoundRobin, StrategySpec};
+use crate::strategy::{
+    LeastConnections, LeastResponseTime, Memory, NToOne, RoundRobin, StrategySpec,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -441,4 +443,36 @@ fn a_departing_backend_goes_when_the_last_worker_has_finished() {
     assert_eq!(workers[0].state(leaving), Some(State::Removed));
     assert_eq!(workers[1].state(leaving), Some(State::Removed));
     assert_eq!(workers[0].vacant_slots(), 1);
+}
+
+#[test]
+fn what_is_forgotten_is_not_brought_back_by_workers_that_hear_of_it_later() {
+    let spec: StrategySpec = "least-rt".parse().unwrap();
+    let mut workers = workers(2, 3, &spec);
+    let serve = |worker: &mut Backends, from: u64| {
+        for nth in from..from + 200 {
+            let lease = worker.pick(0, &[], at(nth)).unwrap();
+            worker.settle(lease, SUCCESS, at(nth));
+        }
+    };
+    let memories = |worker: &Backends| -> Vec<Memory> {
+        let ids = worker.candidates().iter().map(|c| Some(c.id));
+        ids.chain([None])
+            .map(|id| worker.strategy().memory(id))
+            .collect()
+    };
+    serve(&mut workers[0], 0);
+    serve(&mut workers[1], 200);
+    let learned = memories(&workers[0]);
+    workers[0].set_strategy(spec.build(1), at(400));
+    let nothing = memories(&workers[0]);
+    assert_ne!(learned, nothing);
+    // The other has not heard of it, serves on and learns.
+    serve(&mut workers[1], 400);
+    workers[0].refresh_all();
+    assert_eq!(memories(&workers[0]), nothing, "it came back");
+    workers[1].set_strategy(spec.build(2), at(600));
+    serve(&mut workers[1], 600);
+    workers[0].refresh_all();
+    assert_ne!(memories(&workers[0]), nothing, "they do not learn together");
 }
