@@ -18,6 +18,8 @@ pub(super) struct BackendConn<T> {
     pub(super) pool: PoolId,
     /// Which of the backend's addresses it leads to.
     pub(super) address: AddressTry,
+    /// True if its backend has left the address it leads to.
+    is_disowned: bool,
     opened_at: Timestamp,
 }
 
@@ -80,6 +82,7 @@ impl<T: Transport> BackendConn<T> {
             backend,
             pool,
             address,
+            is_disowned: false,
             opened_at: now,
         }
     }
@@ -89,13 +92,15 @@ impl<T: Transport> BackendConn<T> {
         matches!(self.state, BackendConnState::Connecting(_))
     }
 
-    /// Its backend has left the address it leads to: what it serves is finished, and it is not kept
-    /// after that.
-    pub(super) fn disown(&mut self) {
-        if let BackendConnState::Busy(_) = self.state {
-            // No backend has this id, so it is no member when the connection could be kept.
-            self.backend = BackendId::new(u16::MAX, u32::MAX - 1).of_pool(self.pool);
-        }
+    /// Its backend has left the address it leads to: what it serves, or is opened for, is finished,
+    /// and it is not kept after that.
+    pub(super) const fn disown(&mut self) {
+        self.is_disowned = true;
+    }
+
+    /// Returns whether its backend has left the address it leads to.
+    pub(super) const fn is_disowned(&self) -> bool {
+        self.is_disowned
     }
 
     /// Marks it established. Returns how long that took, the first time.

@@ -324,7 +324,12 @@ impl<N: Network> Traffic<N> {
         let Some(conn) = self.conns.backends.get(id) else {
             return;
         };
-        let (pool, backend, next) = (conn.pool, conn.backend, conn.address.next());
+        let (pool, backend) = (conn.pool, conn.backend);
+        let next = match conn.is_disowned() {
+            // The round was over addresses that are not the backend's any more.
+            true => AddressTry::from(self.pools.get(pool).connect.preferred(backend)),
+            false => conn.address.next(),
+        };
         match self.connect(pool, backend, next, exchange, now) {
             Ok(other) => {
                 self.close_backend(id);
@@ -372,7 +377,9 @@ impl<N: Network> Traffic<N> {
             && !conn.conn.socket.is_read_closed()
             && !conn.conn.socket.is_broken()
             && conn.conn.socket.is_drained(&mut self.io.scratch);
-        let is_wanted = !self.continuity.is_stopping() && pool.backends.is_member(backend);
+        let is_wanted = !self.continuity.is_stopping()
+            && !conn.is_disowned()
+            && pool.backends.is_member(backend);
         if !(has_room && is_clean && is_wanted) {
             return self.close_backend(id);
         }

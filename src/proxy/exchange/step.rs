@@ -222,9 +222,13 @@ impl<Pipe> Exchange<Pipe> {
             return;
         };
         self.stats.connect_time = Some(connect_time);
-        io.pool.backends.accepted(backend.backend);
+        let is_its_own = !backend.is_disowned();
+        if is_its_own {
+            io.pool.backends.accepted(backend.backend);
+        }
         let addresses = io.pool.connect.addresses(backend.backend).len();
-        if let Some(index) = backend.address.index(addresses).filter(|_| addresses > 1) {
+        let index = backend.address.index(addresses);
+        if let Some(index) = index.filter(|_| is_its_own && addresses > 1) {
             io.pool.connect.prefer(backend.backend, index);
         }
         // A tunnel may last for hours: its trial is won by the connection.

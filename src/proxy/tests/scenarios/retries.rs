@@ -1,8 +1,10 @@
 //! Retries: which attempts are repeated, and which never.
 
+use super::super::stage::backend;
 use super::health::live;
 use super::*;
 use crate::config::{CheckKind, Mode};
+use crate::pool::Moved;
 use std::time::Duration;
 
 #[test]
@@ -368,5 +370,51 @@ fn a_second_address_follows_a_connect_timeout_and_is_remembered() {
     let (third, number) = *stage.backend_conns().last().unwrap();
     assert_eq!(number, 100, "the address that worked comes first");
     stage.send(third, OK);
+    assert_eq!(stage.heard(client), OK);
+}
+
+/// Says that the only backend is at the addresses of these numbers now.
+fn move_to(stage: &mut Stage, numbers: &[usize]) {
+    let id = stage.proxy.pools().find(&backend(0).to_string()).unwrap();
+    let moved = Moved {
+        backend: id,
+        address: backend(numbers[0]).to_string(),
+        addresses: numbers.iter().map(|nth| backend(*nth).into()).collect(),
+    };
+    let now = stage.now;
+    assert_eq!(stage.proxy.backends().move_backend(moved, now), Ok(true));
+    stage.run();
+}
+
+#[test]
+fn connection_still_connecting_when_its_backend_moves_serves_once() {
+    let mut stage = Stage::http(1);
+    stage.dial(0, Dial::Later);
+    let client = stage.ask(GET);
+    let old = stage.link();
+    move_to(&mut stage, &[7, 8]);
+    stage.establish(old);
+    stage.send(old, OK);
+    assert_eq!(stage.heard(client), OK);
+    assert!(stage.is_closed(old), "kept for the next request");
+    stage.send(client, GET);
+    let (new, number) = *stage.backend_conns().last().unwrap();
+    assert_eq!(number, 7);
+    stage.send(new, OK);
+    assert_eq!(stage.heard(client), OK);
+    assert!(!stage.is_closed(new));
+}
+
+#[test]
+fn connection_refused_after_its_backend_has_moved_is_made_to_the_new_address() {
+    let mut stage = Stage::http(1);
+    stage.dial(0, Dial::Later);
+    let client = stage.ask(GET);
+    let old = stage.link();
+    move_to(&mut stage, &[7, 8]);
+    stage.refuse(old);
+    let (new, number) = *stage.backend_conns().last().unwrap();
+    assert_eq!(number, 7, "a round of the new addresses begins");
+    stage.send(new, OK);
     assert_eq!(stage.heard(client), OK);
 }
