@@ -205,6 +205,11 @@ impl Roster {
         self.kept.strategy = Some(strategy);
     }
 
+    /// The configuration has chosen another strategy since the operator did.
+    pub(crate) fn clear_strategy(&mut self) {
+        self.kept.strategy = None;
+    }
+
     /// The weight that the set of a backend gives it, when the operator takes the word back.
     pub(crate) fn weight_of_set(&self, name: &str) -> Option<u32> {
         self.wanted(name).map(|(_, wanted)| wanted.weight)

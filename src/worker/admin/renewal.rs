@@ -60,7 +60,12 @@ impl Admin {
             if let Some(known) = self.strategies.get_mut(number) {
                 *known = spec;
             }
+            // The pool picks by it now: after a restart, too.
+            if let Some(roster) = self.roster_mut(pool) {
+                roster.clear_strategy();
+            }
         }
+        self.keep();
     }
 
     /// Notes that a configuration was loaded, or refused.
