@@ -77,27 +77,46 @@ impl Display for RefusedLatecomer {
     }
 }
 
-/// Backends that wait for their names to be resolved. A reload may take some back.
+/// Backends that wait for their names to be resolved, and those that have joined since. A reload may
+/// take some back.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Waiting(Arc<Mutex<Vec<(PoolId, BackendSpec)>>>);
+pub(super) struct Waiting(Arc<Mutex<Lists>>);
+
+#[derive(Debug, Default)]
+struct Lists {
+    late: Vec<(PoolId, BackendSpec)>,
+    /// Those that are not part of the configuration in effect yet, with their addresses.
+    joined: Vec<(PoolId, BackendSpec, Vec<Address>)>,
+}
 
 impl Waiting {
-    pub(super) fn new(backends: Vec<(PoolId, BackendSpec)>) -> Self {
-        Self(Arc::new(Mutex::new(backends)))
+    pub(super) fn new(late: Vec<(PoolId, BackendSpec)>) -> Self {
+        let joined = Vec::new();
+        Self(Arc::new(Mutex::new(Lists { late, joined })))
     }
 
     /// A thread that panicked has left whole what it had.
-    fn lock(&self) -> MutexGuard<'_, Vec<(PoolId, BackendSpec)>> {
+    fn lock(&self) -> MutexGuard<'_, Lists> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.lock().late.is_empty()
     }
 
-    /// Leaves out those that are not to be kept.
+    /// The addresses of a backend that has joined.
+    pub(super) fn addresses(&self, pool: PoolId, backend: &BackendSpec) -> Option<Vec<Address>> {
+        let lists = self.lock();
+        let mut joined = lists.joined.iter();
+        let found = joined.find(|(at, it, _)| *at == pool && it.address == backend.address);
+        found.map(|(_, _, addresses)| addresses.clone())
+    }
+
+    /// Leaves out those that are not to be kept: they are in effect, or not wanted any more.
     pub(super) fn retain(&self, keep: impl Fn(PoolId, &BackendSpec) -> bool) {
-        self.lock().retain(|(pool, backend)| keep(*pool, backend));
+        let mut lists = self.lock();
+        lists.late.retain(|(pool, it)| keep(*pool, it));
+        lists.joined.retain(|(pool, it, _)| keep(*pool, it));
     }
 }
 
@@ -118,31 +137,32 @@ pub(super) fn admit(
         }
         pause = (pause * 2).min(MAX_PAUSE);
         // Nothing is locked while a name is looked up, which may take long.
-        let names = waiting.lock().clone();
+        let names = waiting.lock().late.clone();
         for late in names {
             let Ok(addresses) = resolve(&late.1) else {
                 continue;
             };
-            let mut waiting = waiting.lock();
-            let Some(index) = waiting.iter().position(|it| *it == late) else {
+            let mut lists = waiting.lock();
+            let Some(index) = lists.late.iter().position(|it| *it == late) else {
                 continue;
             };
             let (pool, backend) = &late;
             match handle.add_at(
                 PoolRef::Id(*pool),
                 backend,
-                addresses,
+                addresses.clone(),
                 None,
                 Entrance::Trial,
             ) {
                 Err(AdminError::Busy) => continue,
-                Ok(_) | Err(AdminError::Ended) => {}
+                Ok(_) => lists.joined.push((*pool, backend.clone(), addresses)),
+                Err(AdminError::Ended) => {}
                 Err(error) => {
                     let backend = backend.clone();
                     refused(RefusedLatecomer { backend, error });
                 }
             }
-            waiting.remove(index);
+            lists.late.remove(index);
         }
     }
 }

@@ -196,25 +196,30 @@ impl Balancer {
             leaving: Vec::new(),
         };
         // Nothing waits for these two: a look-up may block for long.
-        thread::Builder::new()
-            .name("lb-reload".to_owned())
-            .spawn(move || reloader.run())?;
-        if !waiting.is_empty() {
-            let (handle, refused) = (self.handle.clone(), self.refused_latecomers);
-            thread::Builder::new()
-                .name("lb-resolve".to_owned())
-                .spawn(move || admit_resolved(&handle, &waiting, &has_ended, refused.as_ref()))?;
-        }
+        let reloading = start_named("lb-reload", move || reloader.run());
+        let resolving = match waiting.is_empty() {
+            true => Ok(()),
+            false => {
+                let (handle, refused) = (self.handle.clone(), self.refused_latecomers);
+                let admit = move || admit_resolved(&handle, &waiting, &has_ended, refused.as_ref());
+                start_named("lb-resolve", admit)
+            }
+        };
         let reloads = EndReloads(self.handle.reloads.clone());
         let discovery = self.discovery;
         let discovery = discovery.map(|it| it.start(self.handle.clone()));
-        let discovery = discovery.transpose()?;
-        let stop = StopAll(self.handle);
-        // Workers that were started are to end before an error is returned.
-        let first = match threads.iter().any(Result::is_err) {
-            true => Err(io::Error::other("a worker's thread cannot be started")),
-            false => self.first.run(),
+        let (discovery, discovering) = match discovery.transpose() {
+            Ok(discovery) => (discovery, Ok(())),
+            Err(error) => (None, Err(error)),
         };
+        let stop = StopAll(self.handle);
+        let workers = match threads.iter().any(Result::is_err) {
+            true => Err(io::Error::other("a worker's thread cannot be started")),
+            false => Ok(()),
+        };
+        // What was started is to end before an error is returned.
+        let started = reloading.and(resolving).and(discovering).and(workers);
+        let first = started.and_then(|()| self.first.run());
         drop((stop, end, reloads, discovery));
         let others: Vec<_> = threads
             .into_iter()
@@ -267,6 +272,12 @@ fn start<T: Send + 'static>(
     thread::Builder::new()
         .name(format!("lb-{worker}"))
         .spawn(run)
+}
+
+/// Starts a thread that ends by itself.
+fn start_named(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = thread::Builder::new().name(name.to_owned());
+    thread.spawn(run).map(drop)
 }
 
 /// Waits for a thread.

@@ -21,7 +21,7 @@ use crate::worker::{
     Command, Leftovers, Mailbox, ReloadAnswer, ReloadRequest, Untaken, WorkerReload,
 };
 use plan::{ListenerPlan, Present, plan};
-use prepare::is_late;
+use prepare::is_absent;
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -202,7 +202,7 @@ impl Reloader {
         self.leaving.extend(&plan.leaving);
         let blueprint = &self.blueprint;
         self.waiting
-            .retain(|pool, backend| is_late(blueprint, pool, backend));
+            .retain(|pool, backend| is_absent(blueprint, pool, backend));
         self.let_go(Leftovers {
             listeners: plan.closing.clone(),
             pools: Vec::new(),

@@ -23,8 +23,9 @@ pub(super) struct Prepared {
     pub(super) workers: Vec<WorkerReload>,
 }
 
-/// Returns whether a backend is wanted whose name could not be resolved yet.
-pub(super) fn is_late(blueprint: &Blueprint, pool: PoolId, backend: &BackendSpec) -> bool {
+/// Returns whether a backend is wanted, but not part of the configuration in effect: its name could
+/// not be resolved then.
+pub(super) fn is_absent(blueprint: &Blueprint, pool: PoolId, backend: &BackendSpec) -> bool {
     let has = |config: &Config| {
         let pool = config.pool(pool);
         pool.is_some_and(|pool| {
@@ -90,7 +91,7 @@ impl Reloader {
             let mut found = Vec::new();
             pool.retain_backends(|backend| match net::resolve(&backend.address) {
                 Ok(all) => {
-                    let is_waiting = is_late(&self.blueprint, id, backend);
+                    let is_waiting = self.is_late(id, backend);
                     if !is_waiting {
                         found.push(all);
                     }
@@ -102,7 +103,7 @@ impl Reloader {
                         true
                     }
                     None => {
-                        if !is_late(&self.blueprint, id, backend) {
+                        if !self.is_late(id, backend) {
                             errors.push(error);
                         }
                         false
@@ -114,8 +115,19 @@ impl Reloader {
         (present, addresses)
     }
 
+    /// Returns whether a backend of the file still waits for its name to be resolved.
+    fn is_late(&self, pool: PoolId, backend: &BackendSpec) -> bool {
+        is_absent(&self.blueprint, pool, backend) && self.waiting.addresses(pool, backend).is_none()
+    }
+
     /// The addresses of a backend that is in effect.
     fn known_addresses(&self, pool: PoolId, backend: &BackendSpec) -> Option<Vec<Address>> {
+        self.configured_addresses(pool, backend)
+            .or_else(|| self.waiting.addresses(pool, backend))
+    }
+
+    /// The same of one that did not join later.
+    fn configured_addresses(&self, pool: PoolId, backend: &BackendSpec) -> Option<Vec<Address>> {
         let pools = self
             .blueprint
             .config
