@@ -3,8 +3,9 @@
 //! For people. It looks and changes nothing, and no pick pays for it.
 
 use super::backend::Backend;
-use super::{Backends, Cause, State};
-use crate::strategy::{BackendId, Candidate, Rating};
+use super::members::Members;
+use super::{Cause, State};
+use crate::strategy::{Candidate, Rating};
 use crate::time::Timestamp;
 
 /// A backend as the pool and its strategy see it at one moment.
@@ -18,25 +19,18 @@ pub struct Explained {
     pub note: Option<String>,
 }
 
-impl Backends {
-    /// Explains each backend, in the order of the candidates.
-    #[must_use]
-    pub fn explain_candidates(&self, key: u64, now: Timestamp) -> Vec<Explained> {
-        let ratings = self.explain(key, now).into_iter();
-        let known = |id: BackendId| {
-            let members = &self.selection.members;
-            Some((members.candidate(id)?, members.backend(id)?))
-        };
-        let explained = ratings.filter_map(|rating| {
-            let (candidate, backend) = known(rating.backend)?;
-            Some(Explained {
-                rating,
-                in_flight: candidate.in_flight,
-                note: note(candidate, backend, now),
-            })
-        });
-        explained.collect()
-    }
+/// Explains each backend of a `rating`, in its order.
+pub(super) fn explain(members: &Members, ratings: Vec<Rating>, now: Timestamp) -> Vec<Explained> {
+    let explained = ratings.into_iter().filter_map(|rating| {
+        let candidate = members.candidate(rating.backend)?;
+        let backend = members.backend(rating.backend)?;
+        Some(Explained {
+            rating,
+            in_flight: candidate.in_flight,
+            note: note(candidate, backend, now),
+        })
+    });
+    explained.collect()
 }
 
 fn note(candidate: &Candidate, backend: &Backend, now: Timestamp) -> Option<String> {
@@ -81,6 +75,7 @@ fn note(candidate: &Candidate, backend: &Backend, now: Timestamp) -> Option<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::Backends;
     use crate::strategy::LeastConnections;
 
     #[test]

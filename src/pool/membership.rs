@@ -8,7 +8,7 @@
 use super::backend::Seat;
 use super::life_cycle::FIRST_COOLDOWN;
 use super::selection::Selection;
-use super::{ConnectSpec, Pool, State};
+use super::{ConnectSpec, Moved, Pool, Relocated, State};
 use crate::address::Address;
 use crate::config::MAX_BACKENDS;
 use crate::ids::BackendConnId;
@@ -154,6 +154,29 @@ impl Pool {
         let Admitted { id, backend } = admitted;
         self.backends.selection.follow_admission(*id, backend, now);
         self.equip(*id, backend);
+    }
+
+    /// Gives a backend other addresses. The one in use stays first, if it is among them.
+    pub(crate) fn move_backend(&mut self, moved: &Moved) -> Relocated {
+        let Moved {
+            backend,
+            address,
+            addresses,
+        } = moved;
+        if !self.backends.selection.members.readdress(*backend, address) {
+            return Relocated::Unknown;
+        }
+        let preferred = usize::from(self.connect.preferred(*backend));
+        let in_use = self.connect.addresses(*backend).get(preferred);
+        let place = in_use.and_then(|in_use| addresses.iter().position(|it| it == in_use));
+        self.connect.place(*backend, addresses.clone());
+        match place {
+            Some(place) => {
+                self.connect.prefer(*backend, place);
+                Relocated::Stays
+            }
+            None => Relocated::Left(self.idle.of(*backend)),
+        }
     }
 
     fn equip(&mut self, id: BackendId, backend: &NewBackend) {

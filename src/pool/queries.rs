@@ -1,6 +1,7 @@
 //! What is asked about the backends of a pool. Nothing here changes them.
 
-use super::{Backends, State};
+use super::explained::explain;
+use super::{Backends, Explained, State};
 use crate::config::MAX_BACKENDS;
 use crate::shared::BackendLoad;
 use crate::strategy::{BackendId, Candidate, Rating, Strategy};
@@ -83,8 +84,7 @@ impl Backends {
     /// followed or slots may be [reclaimed](Self::reclaim).
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         let lives = &self.life_cycles;
-        let is_told = lives.change_log.is_empty() && !lives.departures.has_removed();
-        now >= self.next_change() || !is_told
+        now >= self.next_change() || !lives.change_log.is_empty() || lives.departures.has_removed()
     }
 
     /// Returns when [`pass_time`](Self::pass_time) has something to do.
@@ -118,6 +118,12 @@ impl Backends {
     #[must_use]
     pub fn explain(&self, key: u64, now: Timestamp) -> Vec<Rating> {
         self.strategy().explain(self.candidates(), key, now)
+    }
+
+    /// Explains each backend, in the order of the candidates.
+    #[must_use]
+    pub fn explain_candidates(&self, key: u64, now: Timestamp) -> Vec<Explained> {
+        explain(&self.selection.members, self.explain(key, now), now)
     }
 
     /// Returns whether no backend belongs to the pool but those that are about to leave it.

@@ -3,7 +3,6 @@
 //! The backend stays who it is: its name, counters, state and exchanges. New connections go to the
 //! new addresses. If the address in use is not among them, no connection to it is used again.
 
-use super::Pool;
 use super::members::Members;
 use crate::address::Address;
 use crate::ids::BackendConnId;
@@ -31,34 +30,9 @@ pub(crate) enum Relocated {
     Left(Vec<BackendConnId>),
 }
 
-impl Pool {
-    /// Gives a backend other addresses. The one in use stays first, if it is among them.
-    pub(crate) fn move_backend(&mut self, moved: &Moved) -> Relocated {
-        let Moved {
-            backend,
-            address,
-            addresses,
-        } = moved;
-        if !self.backends.selection.members.readdress(*backend, address) {
-            return Relocated::Unknown;
-        }
-        let preferred = usize::from(self.connect.preferred(*backend));
-        let in_use = self.connect.addresses(*backend).get(preferred);
-        let place = in_use.and_then(|in_use| addresses.iter().position(|it| it == in_use));
-        self.connect.place(*backend, addresses.clone());
-        match place {
-            Some(place) => {
-                self.connect.prefer(*backend, place);
-                Relocated::Stays
-            }
-            None => Relocated::Left(self.idle.of(*backend)),
-        }
-    }
-}
-
 impl Members {
     /// Notes the address of a backend as people write it. Returns whether there is such a backend.
-    fn readdress(&mut self, backend: BackendId, address: &str) -> bool {
+    pub(super) fn readdress(&mut self, backend: BackendId, address: &str) -> bool {
         if !self.is_live(backend) {
             return false;
         }
