@@ -305,16 +305,19 @@ impl Backends {
             return;
         };
         let selection = &mut self.selection;
-        let (policy, ended) = (self.life_cycles.policy, (&lease, outcome));
-        let verdict = self
+        let ended = (&lease, outcome);
+        let policy = &self.life_cycles.policy;
+        let in_flight = &self.in_flight;
+        if let Some(verdict) = self
             .detection
-            .judge(selection, &self.in_flight, policy, ended, now);
-        if let Some(verdict) = verdict {
+            .judge(selection, in_flight, policy, ended, now)
+        {
             self.life_cycles.advance(selection, slot, verdict, now);
         }
         if let (Some(served), Some(late_binding)) = (served, &mut self.late_binding) {
             late_binding.note_served(selection, served, now);
         }
+        let policy = &self.life_cycles.policy;
         let overtook = settlement.overtook;
         if let Some(verdict) = judge_latency(selection, policy, ended, overtook, now) {
             self.life_cycles.advance(selection, slot, verdict, now);

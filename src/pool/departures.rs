@@ -136,17 +136,22 @@ impl LifeCycles {
         }
     }
 
-    /// Ends draining when nothing is in flight any more.
+    /// Ends draining when nothing is in flight any more. Hardly any backend drains.
+    #[inline(always)]
     pub(super) fn note_if_emptied(
         &mut self,
         selection: &mut Selection,
         slot: usize,
         now: Timestamp,
     ) {
-        let state = selection.members.backends.get(slot).map(|it| it.state);
-        if state != Some(State::Draining) {
-            return;
+        let backend = selection.members.backends.get(slot);
+        if backend.is_some_and(|backend| backend.state == State::Draining) {
+            self.end_draining(selection, slot, now);
         }
+    }
+
+    #[cold]
+    fn end_draining(&mut self, selection: &mut Selection, slot: usize, now: Timestamp) {
         selection.refresh(slot);
         let candidate = selection.members.candidates.get(slot);
         let Some(id) = candidate.filter(|c| c.in_flight == 0).map(|c| c.id) else {

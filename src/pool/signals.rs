@@ -87,7 +87,7 @@ impl Detection {
         &mut self,
         selection: &mut Selection,
         in_flight: &InFlight,
-        policy: EjectionPolicy,
+        policy: &EjectionPolicy,
         (lease, outcome): (&Lease, Outcome),
         now: Timestamp,
     ) -> Option<Verdict> {
@@ -102,9 +102,9 @@ impl Detection {
         } else {
             outcome
         };
-        let inconclusive = Verdict::new(Event::Inconclusive { trial }, Cause::Responded);
+        let inconclusive = || Verdict::new(Event::Inconclusive { trial }, Cause::Responded);
         match outcome {
-            Outcome::Inconclusive => Some(inconclusive),
+            Outcome::Inconclusive => Some(inconclusive()),
             Outcome::Success { .. } | Outcome::ClientError => {
                 if let Some(response_time) = outcome.response_time() {
                     let nanos = u64::try_from(response_time.as_nanos()).unwrap_or(u64::MAX);
@@ -133,7 +133,7 @@ impl Detection {
                     backend.evidence.outcomes.bad(now);
                     self.weigh(members, policy, lease, now)
                 } else {
-                    Some(inconclusive)
+                    Some(inconclusive())
                 }
             }
             Outcome::Unreachable => {
@@ -153,7 +153,7 @@ impl Detection {
     fn weigh(
         &mut self,
         members: &mut Members,
-        policy: EjectionPolicy,
+        policy: &EjectionPolicy,
         lease: &Lease,
         now: Timestamp,
     ) -> Option<Verdict> {
@@ -196,7 +196,7 @@ fn is_late(members: &Members, in_flight: &InFlight, lease: &Lease, now: Timestam
 #[inline]
 pub(super) fn judge_latency(
     selection: &mut Selection,
-    policy: EjectionPolicy,
+    policy: &EjectionPolicy,
     (lease, outcome): (&Lease, Outcome),
     overtook: bool,
     now: Timestamp,
