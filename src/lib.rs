@@ -130,7 +130,9 @@ pub use balancer::{
     Reloaded, Running,
 };
 pub use discovery::DiscoveryEvent;
-pub use net::{BindError, BindErrorKind, HeartbeatSender, Reachability, SenderHandle, Vitals};
+pub use net::{
+    BindError, BindErrorKind, HeartbeatSender, Passed, Reachability, SenderHandle, Sockets, Vitals,
+};
 pub use pool::{Entrance, Hold, NotAdded};
 pub use proxy::BackendRef;
 

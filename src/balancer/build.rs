@@ -12,8 +12,8 @@ use crate::control::state;
 use crate::control::topology::Topology;
 use crate::http::LoopToken;
 use crate::net::{
-    self, BindError, BindErrorKind, HeartbeatListener, Listener, Log, StateFile, SystemNetwork,
-    Verifier, events, no_events, read_state, seed,
+    self, BindError, BindErrorKind, HeartbeatListener, Listener, Log, Purpose, Sockets, StateFile,
+    SystemNetwork, Verifier, events, no_events, read_state, seed,
 };
 use crate::pool::{PoolId, Pools};
 use crate::proxy::Message;
@@ -60,6 +60,7 @@ struct Party {
 pub(super) fn build(
     config: &Config,
     has_own_strategies: bool,
+    sockets: &mut Sockets,
     mut strategies: impl FnMut(usize) -> Vec<Box<dyn Strategy>>,
 ) -> Result<Balancer, BindError> {
     net::share_heap();
@@ -82,8 +83,12 @@ pub(super) fn build(
     for (pool, addresses) in config.pools().iter().zip(&addresses) {
         net::allow_check(pool.health().check, addresses)?;
     }
-    let (bound, mut listeners) = bind(config, workers)?;
-    let mut admin = config.admin.as_ref().map(admin).transpose()?;
+    let (bound, mut listeners) = bind(config, workers, sockets)?;
+    let mut admin = config
+        .admin
+        .as_ref()
+        .map(|it| admin(it, sockets))
+        .transpose()?;
     let admin_listeners = admin.iter().flat_map(|admin| &admin.listeners);
     let admin_addresses: Vec<_> = admin_listeners.map(|it| it.address().clone()).collect();
     let plan = Blueprint {
@@ -118,7 +123,7 @@ pub(super) fn build(
     }
     let heartbeats = config.heartbeats.as_ref();
     let mut heartbeats = heartbeats
-        .map(|settings| HeartbeatListener::bind(settings.address))
+        .map(|settings| HeartbeatListener::bind_from(settings.address, sockets))
         .transpose()?;
     let heartbeat_address = heartbeats.as_ref().map(HeartbeatListener::address);
     let has_log = config.access_log != AccessLogFormat::Off;
@@ -180,10 +185,11 @@ fn tcp<'a>(addresses: impl Iterator<Item = &'a Address>) -> Vec<SocketAddr> {
 }
 
 /// Binds the admin interface, and reads what was kept.
-fn admin(settings: &Admin) -> Result<AdminParts, BindError> {
+fn admin(settings: &Admin, sockets: &mut Sockets) -> Result<AdminParts, BindError> {
     let mut listeners = Vec::new();
     for (number, address) in (0..).zip(settings.listeners()) {
-        let bound = net::bind(number, address, 1, None);
+        let inherited = sockets.take_listening(Purpose::Admin, address);
+        let bound = net::bind_by(number, address, 1, None, inherited);
         listeners.extend(bound.map_err(|error| error.with_flag("--admin"))?);
     }
     let (kept, state_file) = match &settings.state {
@@ -277,18 +283,22 @@ fn resolve(config: &Config) -> Result<Resolved, BindError> {
 fn bind(
     config: &Config,
     workers: usize,
+    sockets: &mut Sockets,
 ) -> Result<(Vec<BoundListener>, Vec<Vec<Listener>>), BindError> {
     let mut bound = Vec::new();
     let mut sorted: Vec<Vec<Listener>> = (0..workers).map(|_| Vec::new()).collect();
     for (number, (of, spec)) in (0..).zip(specs(config)) {
-        let listeners = net::bind(number, &spec.address, workers, of.listen_mode)?;
+        let mode = of.listen_mode;
+        let listeners = net::bind_from(number, &spec.address, workers, mode, sockets)?;
         bound.extend(listeners.first().map(|first| BoundListener {
             number,
             spec: spec.clone(),
             address: first.address().clone(),
         }));
-        for (listener, of_worker) in listeners.into_iter().zip(&mut sorted) {
-            of_worker.push(listener);
+        for (count, listener) in listeners.into_iter().enumerate() {
+            if let Some(of_worker) = sorted.get_mut(count % workers.max(1)) {
+                of_worker.push(listener);
+            }
         }
     }
     Ok((bound, sorted))

@@ -10,7 +10,7 @@ use crate::config::{BackendSpec, Config};
 use crate::discovery::{Change, DiscoveryEvent, Outcome};
 use crate::heartbeat::HeartbeatEvent;
 use crate::ids::PoolId;
-use crate::net::{LogStatus, resolve};
+use crate::net::{LogStatus, Sockets, resolve};
 use crate::pool::{Entrance, Hold, LimitChange, NewBackend, StateChange};
 use crate::proxy::{AdminCommand, BackendRef};
 use crate::strategy::BackendId;
@@ -18,6 +18,7 @@ use crate::telemetry::{AccessLogEvent, Snapshot, Stall};
 use crate::worker::{
     Command, Mailbox, PoolRef, ReloadAnswer, ReloadRequest, ReloadSender, Untaken,
 };
+use std::io;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -341,6 +342,30 @@ impl Handle {
     /// address not be bound; too many reloads wait already, or the balancer has ended.
     pub fn reload_with(&self, config: Config) -> Result<Reloaded, ReloadError> {
         self.ask_reload(Some(Box::new(config)))
+    }
+
+    /// Returns whether every loop turns: waits until each has answered; `false` if one has ended.
+    #[must_use]
+    pub fn is_turning(&self) -> bool {
+        self.mailboxes.iter().all(|worker| {
+            let count = |reply| Command::CountExchanges(Vec::new(), reply);
+            request(worker, count).is_ok_and(|reply| reply.recv().is_ok())
+        })
+    }
+
+    /// Shares the listening sockets, for a process that is to take the place of this one. Both
+    /// accept what comes, until one of them stops.
+    ///
+    /// # Errors
+    /// No descriptor is left, or the balancer has ended.
+    pub fn share_sockets(&self) -> io::Result<Sockets> {
+        let mut all = Vec::new();
+        for worker in self.mailboxes.iter() {
+            let ended = || io::Error::other("the balancer has ended or is busy");
+            let reply = request(worker, Command::ShareSockets).map_err(|_| ended())?;
+            all.extend(reply.recv().map_err(|_| ended())??);
+        }
+        Ok(Sockets::of(all))
     }
 
     /// Asks for what [`reload`](Self::reload) does, and does not wait: its source is told how it

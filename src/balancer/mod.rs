@@ -19,7 +19,7 @@ pub use reload::{ReloadError, ReloadSource, Reloaded};
 pub use running::Running;
 
 use crate::config::Config;
-use crate::net::{BindError, DEFAULT_CONNECTIONS, Log, seed};
+use crate::net::{BindError, DEFAULT_CONNECTIONS, Log, Sockets, seed};
 use crate::strategy::{Guarded, Strategy};
 use crate::telemetry::{AccessLogStats, Snapshot};
 use crate::worker::{EventLoop, Finished, ReloadRequest, ReloadSender, WorkerReport, snapshot};
@@ -85,7 +85,16 @@ impl Balancer {
     /// One of these is refused by the system, or no name at all can be resolved; says which setting,
     /// why, and what to do.
     pub fn bind(config: &Config) -> Result<Self, BindError> {
-        build(config, false, |_| {
+        Self::bind_from(config, &mut Sockets::none())
+    }
+
+    /// As [`bind`](Self::bind), with the listening sockets of another process, as far as it has those
+    /// that are needed. What is left of them was not.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub fn bind_from(config: &Config, sockets: &mut Sockets) -> Result<Self, BindError> {
+        build(config, false, sockets, |_| {
             let pools = config.pools().iter();
             pools.map(|pool| pool.strategy.build(seed())).collect()
         })
@@ -100,7 +109,7 @@ impl Balancer {
         config: &Config,
         mut strategy: impl FnMut(usize) -> Box<dyn Strategy>,
     ) -> Result<Self, BindError> {
-        build(config, true, |worker| {
+        build(config, true, &mut Sockets::none(), |worker| {
             let pools = config.pools().iter();
             let guarded = |_| -> Box<dyn Strategy> { Box::new(Guarded::new(strategy(worker))) };
             pools.map(guarded).collect()

@@ -8,7 +8,7 @@ use super::file_flags::{CheckFlags, ConfigFlags};
 use super::heartbeat::SenderFlags;
 use super::help;
 use super::pages::{CompletionFlags, ManFlags};
-use super::process_flags::ReloadFlags;
+use super::process_flags::{ReloadFlags, UpgradeFlags};
 use super::setting_flags::SettingFlags;
 use super::watch_flags::{MonitorFlags, PingFlags};
 use clap::Parser;
@@ -66,4 +66,5 @@ pub(super) enum Command {
     Ctl(Box<CtlFlags>),
     Completions(CompletionFlags),
     Man(ManFlags),
+    Upgrade(UpgradeFlags),
 }

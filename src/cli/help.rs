@@ -18,7 +18,7 @@ lb [OPTIONS] --backends HOST:PORT,HOST:PORT...
        lb [OPTIONS] --config FILE
        lb check FILE
        lb config --default | --effective FILE | --schema
-       lb reload --pid-file FILE
+       lb reload | upgrade --pid-file FILE
        lb ctl [OPTIONS] COMMAND
        lb heartbeat [OPTIONS] --to HOST:PORT --as NAME
        lb ping [OPTIONS] HOST...
@@ -49,8 +49,8 @@ const SECTIONS: [(&str, &str); 3] = [
   SIGINT, SIGTERM, SIGQUIT
                    Accept no more, let open exchanges finish, exit; a second one exits at once
   SIGHUP           Read the configuration file again
-  SIGUSR1          Print the table of backends
-  SIGHUP, SIGUSR2  Have no effect, and say so",
+  SIGUSR2          Be replaced by the binary that is at the same path now
+  SIGUSR1          Print the table of backends",
     ),
     (
         "Exit codes",

@@ -53,6 +53,8 @@ pub(crate) enum Invocation {
     Steer(Box<Steering>),
     /// The manual, to be written into a folder.
     Manual(std::path::PathBuf),
+    /// Its upgrade.
+    Upgrade(PathBuf),
     /// A page of clap's, such as the help, to be printed to stdout.
     Show(clap::Error),
     /// A page of our own, to be printed to stdout.
@@ -140,6 +142,7 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocatio
             Command::Ctl(flags) => Ok(flags.invocation()),
             Command::Completions(flags) => flags.invocation(),
             Command::Man(flags) => flags.invocation(),
+            Command::Upgrade(flags) => Ok(flags.invocation()),
         },
         Ok(flags) => invocation(flags),
         Err(error) => match error.kind() {

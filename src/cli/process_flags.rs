@@ -20,3 +20,22 @@ impl ReloadFlags {
         Invocation::Reload(self.pid_file)
     }
 }
+
+/// Have a running lb replaced by the binary that is at its path now
+///
+/// Sends SIGUSR2 to the process that --pid-file names. It starts the binary with the same arguments
+/// and hands its listening sockets over. When the new process serves, the old one finishes what is
+/// open, within --shutdown-timeout; if the new one fails, the old one goes on and says why.
+#[derive(Debug, clap::Args)]
+#[command(max_term_width = 100)]
+pub(super) struct UpgradeFlags {
+    /// The file that the running lb was given as --pid-file
+    #[arg(long, value_name = "FILE")]
+    pid_file: PathBuf,
+}
+
+impl UpgradeFlags {
+    pub(super) fn invocation(self) -> Invocation {
+        Invocation::Upgrade(self.pid_file)
+    }
+}

@@ -17,6 +17,7 @@ use crate::stderr::fail;
 use crate::stderr::refuse;
 use rustix::process::Signal;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Runs one command to its end.
@@ -30,10 +31,8 @@ pub(crate) fn run(invocation: Invocation) -> ExitCode {
         },
         Invocation::Send(sending) => heartbeat::carry_out(*sending),
         Invocation::Watch(watching) => monitor::carry_out(&watching),
-        Invocation::Reload(pid_file) => match pid_file::send(&pid_file, Signal::HUP) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error),
-        },
+        Invocation::Reload(pid_file) => send(&pid_file, Signal::HUP),
+        Invocation::Upgrade(pid_file) => send(&pid_file, Signal::USR2),
         Invocation::Steer(steering) => ctl::carry_out(&steering),
         Invocation::Manual(folder) => match write_manual(&folder) {
             Ok(()) => ExitCode::SUCCESS,
@@ -49,5 +48,13 @@ pub(crate) fn run(invocation: Invocation) -> ExitCode {
             let _ = write!(std::io::stdout(), "{page}");
             ExitCode::SUCCESS
         }
+    }
+}
+
+/// Sends a signal to a running lb.
+fn send(pid_file: &Path, signal: Signal) -> ExitCode {
+    match pid_file::send(pid_file, signal) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
     }
 }

@@ -25,6 +25,15 @@ impl PidFile {
     }
 }
 
+/// Writes a file of this process anew if it names another, which was to take its place and failed.
+pub(crate) fn restore(path: &Path) {
+    if read(path).is_ok_and(|pid| pid == own()) {
+        return;
+    }
+    // A file that cannot be written now is told by what fails to find the process.
+    let _ = replace(path);
+}
+
 impl Drop for PidFile {
     fn drop(&mut self) {
         if read(&self.0).is_ok_and(|pid| pid == own()) {

@@ -26,6 +26,9 @@ const REQUEST_PATIENCE: Duration = Duration::from_secs(1);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time limit for a client to take what it is sent, from the last time it took some.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for a client that has just connected, or was just answered, to send its request while lb
+/// stops.
+const LAST_REQUEST_TIME: Duration = Duration::from_millis(500);
 /// Bytes read from one connection in a turn.
 const READ_BYTES: usize = 64 * 1024;
 /// Bytes of events that wait for one subscriber.
@@ -42,6 +45,8 @@ pub(crate) struct AdminConns<T> {
     next_id: u64,
     /// Connections with input that was not looked at yet, in order.
     unread: VecDeque<AdminConnId>,
+    /// Whether lb stops: each response is the last of its connection.
+    is_stopping: bool,
 }
 
 #[derive(Debug)]
@@ -56,6 +61,8 @@ struct Conn<T> {
     /// Bytes that may wait for it, if it takes events.
     stream_limit: usize,
     deadline: Timestamp,
+    /// When it began to wait for a request.
+    idle_since: Timestamp,
     /// Whether it is in `unread`.
     is_queued: bool,
     was_told_to_continue: bool,
@@ -88,7 +95,25 @@ impl<T: Transport> AdminConns<T> {
             conns: BTreeMap::new(),
             next_id: 0,
             unread: VecDeque::new(),
+            is_stopping: false,
         }
+    }
+
+    /// lb stops. Requests that come now are answered, and their connections closed.
+    pub(crate) fn stop(&mut self) {
+        self.is_stopping = true;
+    }
+
+    /// When no request is under way or about to come any more: a time that has passed if that is so
+    /// already, never if an event or a deadline must come first. Streams go on until the end.
+    pub(crate) fn quiet_at(&self) -> Timestamp {
+        let at = |conn: &Conn<T>| match conn.phase {
+            Phase::Reading if conn.input.is_empty() => conn.idle_since + LAST_REQUEST_TIME,
+            Phase::Streaming(_) => Timestamp::ZERO,
+            Phase::Reading | Phase::Answering { .. } | Phase::Sending { .. } => Timestamp::NEVER,
+        };
+        let all = self.conns.values().map(at);
+        all.max().unwrap_or(Timestamp::ZERO)
     }
 
     /// An id for one more connection, if need be after closing one that is idle, or slow.
@@ -120,6 +145,7 @@ impl<T: Transport> AdminConns<T> {
             fixed: &[],
             stream_limit: 0,
             deadline: now + REQUEST_TIMEOUT,
+            idle_since: now,
             is_queued: false,
             was_told_to_continue: false,
         };
@@ -224,6 +250,7 @@ impl<T: Transport> AdminConns<T> {
         if let Some(conn) = self.conns.get_mut(&id)
             && let Phase::Answering { keeps, is_for_head } = conn.phase
         {
+            let keeps = keeps && !self.is_stopping;
             conn.output.extend(response.bytes(keeps, is_for_head));
             if !is_for_head {
                 conn.fixed = response.fixed_body();
@@ -309,6 +336,7 @@ impl<T: Transport> AdminConns<T> {
             Phase::Sending { keeps: true } if is_done => {
                 conn.phase = Phase::Reading;
                 conn.deadline = now + IDLE_TIMEOUT;
+                conn.idle_since = now;
                 let has_input = !conn.input.is_empty();
                 self.look_later(id, has_input);
             }

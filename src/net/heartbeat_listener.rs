@@ -3,7 +3,8 @@
 //! Edge-triggered like any socket: what an event tells is remembered until would-block.
 
 use super::BindError;
-use super::listener::{Accepted, Listener, bind, refusal};
+use super::inherited::{Purpose, SharedSocket, Sockets};
+use super::listener::{Accepted, Listener, bind_by, refusal};
 use crate::address::Address;
 use crate::heartbeat::MAX_BYTES;
 use mio::net::UdpSocket;
@@ -11,6 +12,7 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 
 /// Ports tried that are free for TCP, until one is for UDP too.
 const PORT_ATTEMPTS: usize = 16;
@@ -25,16 +27,21 @@ pub(crate) struct HeartbeatListener {
     has_datagrams: bool,
     connections: Listener,
     address: SocketAddr,
+    /// As it was asked for, with port 0 for any.
+    asked: SocketAddr,
     /// One byte more than a message may have, so that a longer one does not pass for it.
     buffer: [u8; MAX_BYTES + 1],
 }
 
 impl HeartbeatListener {
-    /// Binds both sockets.
+    /// Binds both sockets, or goes on by those of another process that are there already.
     ///
     /// # Errors
     /// One of them cannot be bound; says why and what to do.
-    pub(crate) fn bind(address: SocketAddr) -> Result<Self, BindError> {
+    pub(crate) fn bind_from(
+        address: SocketAddr,
+        inherited: &mut Sockets,
+    ) -> Result<Self, BindError> {
         const FLAG: &str = "--heartbeat-listen";
         let mut attempts = if address.port() == 0 {
             PORT_ATTEMPTS
@@ -42,19 +49,23 @@ impl HeartbeatListener {
             1
         };
         loop {
-            let listeners = bind(0, &Address::Tcp(address), 1, None);
+            let asked = Address::Tcp(address);
+            let taken = inherited.take_listening(Purpose::Heartbeats, &asked);
+            let listeners = bind_by(0, &asked, 1, None, taken);
             let Some(connections) = listeners.map_err(|error| error.with_flag(FLAG))?.pop() else {
                 return Err(refusal(io::ErrorKind::AddrNotAvailable.into()).with_flag(FLAG));
             };
             let bound = connections.address().tcp().unwrap_or(address);
             attempts -= 1;
-            match open(bound) {
+            let taken = inherited.take_datagrams(Purpose::Heartbeats, &asked);
+            match taken.map_or_else(|| open(bound), take_over) {
                 Ok(datagrams) => {
                     return Ok(Self {
                         datagrams,
                         has_datagrams: true,
                         connections,
                         address: bound,
+                        asked: address,
                         buffer: [0; MAX_BYTES + 1],
                     });
                 }
@@ -71,9 +82,26 @@ impl HeartbeatListener {
         self.address
     }
 
+    /// Shares both sockets, for another process.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub(crate) fn share(&self) -> io::Result<[SharedSocket; 2]> {
+        let asked = Address::Tcp(self.asked);
+        let datagrams = SharedSocket::of(&self.datagrams, Purpose::Heartbeats, &asked)?;
+        Ok([self.connections.share(Purpose::Heartbeats)?, datagrams])
+    }
+
     pub(crate) fn register(&mut self, registry: &Registry) -> io::Result<()> {
         registry.register(&mut self.datagrams, DATAGRAMS, Interest::READABLE)?;
         self.connections.register(registry, CONNECTIONS)
+    }
+
+    /// Asks for events no more, as [`Listener::deregister`] does.
+    pub(crate) fn deregister(&mut self, registry: &Registry) {
+        // As there.
+        let _ = registry.deregister(&mut self.datagrams);
+        self.connections.deregister(registry);
     }
 
     /// Notes an event. Returns whether it was for one of the two.
@@ -127,6 +155,13 @@ impl HeartbeatListener {
             false => Ok(None),
         }
     }
+}
+
+/// Goes on by the socket of another process.
+fn take_over(inherited: OwnedFd) -> io::Result<UdpSocket> {
+    let socket = Socket::from(inherited);
+    socket.set_nonblocking(true)?;
+    Ok(UdpSocket::from_std(socket.into()))
 }
 
 fn open(address: SocketAddr) -> io::Result<UdpSocket> {

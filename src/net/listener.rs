@@ -1,5 +1,6 @@
 //! Addresses clients connect to.
 
+use super::inherited::{Purpose, SharedSocket, Sockets};
 use super::socket_file::{self, SocketFile};
 use super::stream::Stream;
 use super::{BindError, BindErrorKind};
@@ -11,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 
 /// Bytes of a response that the system takes before it can send them: as many as are moved at once.
 const UNSENT_BYTES: u32 = 256 * 1024;
@@ -41,6 +43,8 @@ pub(crate) struct Listener {
     number: u16,
     socket: ListeningSocket,
     address: Address,
+    /// As it was asked for, with port 0 for any.
+    asked: Address,
     /// Edge-triggered like any socket: true from an event until nothing is left to accept.
     pub(crate) ready: bool,
 }
@@ -56,11 +60,12 @@ enum ListeningSocket {
 }
 
 impl Listener {
-    fn new(number: u16, socket: ListeningSocket, address: Address) -> Self {
+    fn new(number: u16, socket: ListeningSocket, address: Address, asked: Address) -> Self {
         Self {
             number,
             socket,
             address,
+            asked,
             ready: true,
         }
     }
@@ -75,6 +80,17 @@ impl Listener {
         &self.address
     }
 
+    /// Shares its socket, for another process.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub(crate) fn share(&self, purpose: Purpose) -> io::Result<SharedSocket> {
+        match &self.socket {
+            ListeningSocket::Tcp(socket) => SharedSocket::of(socket, purpose, &self.asked),
+            ListeningSocket::Unix { socket, .. } => SharedSocket::of(socket, purpose, &self.asked),
+        }
+    }
+
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match &mut self.socket {
             ListeningSocket::Tcp(socket) => registry.register(socket, token, Interest::READABLE),
@@ -82,6 +98,16 @@ impl Listener {
                 registry.register(socket, token, Interest::READABLE)
             }
         }
+    }
+
+    /// Asks for events no more. Closing alone does not do that where another process shares the
+    /// socket.
+    pub(crate) fn deregister(&mut self, registry: &Registry) {
+        // What is not registered needs none of it.
+        let _ = match &mut self.socket {
+            ListeningSocket::Tcp(socket) => registry.deregister(socket),
+            ListeningSocket::Unix { socket, .. } => registry.deregister(socket),
+        };
     }
 
     /// Takes the next connection, if there is one, and asks whether it was the last: accepting in
@@ -140,26 +166,64 @@ pub(crate) fn bind(
     workers: usize,
     mode: Option<FileMode>,
 ) -> Result<Vec<Listener>, BindError> {
+    bind_by(number, address, workers, mode, Vec::new())
+}
+
+/// As [`bind`], for clients, with the sockets of another process that listen there already, if any
+/// do. There are more than one for each worker if that had more workers: closing one would cut off
+/// the connections that wait in its queue.
+///
+/// # Errors
+/// As those of [`bind`].
+pub(crate) fn bind_from(
+    number: u16,
+    address: &Address,
+    workers: usize,
+    mode: Option<FileMode>,
+    inherited: &mut Sockets,
+) -> Result<Vec<Listener>, BindError> {
+    let inherited = inherited.take_listening(Purpose::Clients, address);
+    bind_by(number, address, workers, mode, inherited)
+}
+
+/// As [`bind`], by those sockets that were `inherited`.
+///
+/// # Errors
+/// As those of [`bind`].
+pub(crate) fn bind_by(
+    number: u16,
+    address: &Address,
+    workers: usize,
+    mode: Option<FileMode>,
+    inherited: Vec<OwnedFd>,
+) -> Result<Vec<Listener>, BindError> {
+    let listener = |socket, at| Listener::new(number, socket, at, address.clone());
     match address {
-        Address::Tcp(at) => match open(*at, workers) {
+        Address::Tcp(at) => match open(*at, workers, inherited) {
             Ok(sockets) => {
-                let listener = |(socket, at)| {
-                    Listener::new(number, ListeningSocket::Tcp(socket), Address::Tcp(at))
-                };
+                let listener =
+                    |(socket, at)| listener(ListeningSocket::Tcp(socket), Address::Tcp(at));
                 Ok(sockets.into_iter().map(listener).collect())
             }
             Err(error) => Err(refusal(error).with_address(at)),
         },
-        Address::Unix(path) => match socket_file::listen(path.as_path(), BACKLOG, mode) {
-            Ok((socket, file)) => {
-                let socket = ListeningSocket::Unix {
-                    socket,
-                    _file: file,
-                };
-                Ok(vec![Listener::new(number, socket, address.clone())])
+        Address::Unix(path) => {
+            let path = path.as_path();
+            let opened = match inherited.into_iter().next() {
+                Some(inherited) => socket_file::take_over(path, inherited),
+                None => socket_file::listen(path, BACKLOG, mode),
+            };
+            match opened {
+                Ok((socket, file)) => {
+                    let socket = ListeningSocket::Unix {
+                        socket,
+                        _file: file,
+                    };
+                    Ok(vec![listener(socket, address.clone())])
+                }
+                Err(error) => Err(path_refusal(error).with_address(address)),
             }
-            Err(error) => Err(path_refusal(error).with_address(path)),
-        },
+        }
     }
 }
 
@@ -207,16 +271,33 @@ pub(crate) fn refusal(error: io::Error) -> BindError {
 
 /// Opens so many sockets at one address, over which the system spreads connections. Only the
 /// first is bound as if it were alone, so that an address another process listens on is in use.
-fn open(address: SocketAddr, count: usize) -> io::Result<Vec<(TcpListener, SocketAddr)>> {
-    let first = bound(address, false)?;
-    // With the port that the system chose for port 0.
-    let address = first.local_addr()?.as_socket().unwrap_or(address);
-    if count > 1 {
-        first.set_reuse_port(true)?;
+/// Those that are `inherited` come first; where others cannot be bound beside them, as those of
+/// another user, workers share one.
+fn open(
+    address: SocketAddr,
+    count: usize,
+    inherited: Vec<OwnedFd>,
+) -> io::Result<Vec<(TcpListener, SocketAddr)>> {
+    let mut sockets: Vec<Socket> = inherited.into_iter().map(Socket::from).collect();
+    let is_inherited = !sockets.is_empty();
+    for socket in &sockets {
+        prepare(socket)?;
     }
-    let mut sockets = vec![first];
-    for _ in 1..count {
-        sockets.push(bound(address, true)?);
+    if !is_inherited {
+        sockets.push(bound(address, false)?);
+    }
+    // With the port that the system chose for port 0.
+    let local = sockets.first().map(Socket::local_addr).transpose()?;
+    let address = local.and_then(|local| local.as_socket()).unwrap_or(address);
+    for socket in sockets.iter().filter(|_| count > 1) {
+        socket.set_reuse_port(true)?;
+    }
+    while sockets.len() < count {
+        let socket = match (bound(address, true), sockets.first()) {
+            (Err(_), Some(first)) if is_inherited => first.try_clone()?,
+            (socket, _) => socket?,
+        };
+        sockets.push(socket);
     }
     let listen = |socket: Socket| {
         socket.listen(BACKLOG)?;
@@ -236,14 +317,19 @@ fn bound(address: SocketAddr, is_shared: bool) -> io::Result<Socket> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    socket.set_tcp_nodelay(true)?;
-    bound_unsent(&socket)?;
-    socket.set_nonblocking(true)?;
+    prepare(&socket)?;
     if is_shared {
         socket.set_reuse_port(true)?;
     }
     socket.bind(&address.into())?;
     Ok(socket)
+}
+
+/// Sets what connections inherit of their listener.
+fn prepare(socket: &Socket) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    bound_unsent(socket)?;
+    socket.set_nonblocking(true)
 }
 
 /// Bounds what the system holds of a response that it cannot send yet, for all connections of a

@@ -44,6 +44,14 @@ pub(super) fn listen(
     Ok((listener, file))
 }
 
+/// Goes on listening on `path` by the socket of another process.
+pub(super) fn take_over(path: &Path, inherited: OwnedFd) -> io::Result<(UnixListener, SocketFile)> {
+    let socket = Socket::from(inherited);
+    socket.set_nonblocking(true)?;
+    let listener = UnixListener::from_std(OwnedFd::from(socket).into());
+    Ok((listener, SocketFile(path.to_owned())))
+}
+
 /// Returns whether `path` is a socket that refuses connections.
 fn is_dead(path: &Path) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());

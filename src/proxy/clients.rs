@@ -1,5 +1,6 @@
 //! Client connections between exchanges: accepting, PROXY header, reading requests, lingering.
 
+use super::LAST_REQUEST_TIME;
 use super::client_conn::{Announced, ClientConn, ClientConnState};
 use super::exchange::{Exchange, RequestContext, Step};
 use super::listener::Listener;
@@ -65,7 +66,12 @@ impl<N: Network> Traffic<N> {
     /// Begins to serve a client whose address is known.
     fn begin_service(&mut self, id: ClientConnId, now: Timestamp) {
         match self.listener_of(id).map(|listener| listener.mode) {
-            Some(Mode::Http) => self.await_request(id, now),
+            Some(Mode::Http) => {
+                self.await_request(id, now);
+                if self.continuity.is_stopping() {
+                    self.timers.set(id, now + LAST_REQUEST_TIME);
+                }
+            }
             Some(Mode::Tcp) => self.begin_tunnel(id, now),
             None => {}
         }
@@ -141,12 +147,21 @@ impl<N: Network> Traffic<N> {
         }
     }
 
-    /// Returns whether a client that waits for a request was served, or connected, a moment ago.
+    /// Returns whether a client that waits for a request, or a PROXY header, was served, or connected, a moment ago.
     pub(super) fn was_active(&self, id: ClientConnId, now: Timestamp) -> bool {
         let client = self.conns.clients.get(id);
         client.is_some_and(|client| {
-            let limit = client.listener.timeouts.keep_alive;
-            client.state == ClientConnState::Idle && self.timers.at(id) + RECENTLY >= now + limit
+            let timeouts = &client.listener.timeouts;
+            let limit = match client.state {
+                ClientConnState::Idle => timeouts.keep_alive,
+                ClientConnState::ProxyHeader => timeouts.head,
+                ClientConnState::Head
+                | ClientConnState::Verifying
+                | ClientConnState::Busy(_)
+                | ClientConnState::Lingering { .. }
+                | ClientConnState::Closed => return false,
+            };
+            self.timers.at(id) + RECENTLY >= now + limit
         })
     }
 

@@ -4,7 +4,7 @@
 use super::address_space::AddressSpace;
 use super::event_loop::{EventLoop, OWN_BIT, PHASE_TIME};
 use super::other_workers::OtherWorkers;
-use crate::net::{Accepted, HeartbeatListener, Listener};
+use crate::net::{Accepted, HeartbeatListener, Listener, Purpose, SharedSocket};
 use crate::telemetry::TurnPhase;
 use crate::time::Timestamp;
 use mio::{Registry, Token};
@@ -75,8 +75,8 @@ impl Arrivals {
             return;
         }
         let number = token.0 & !OWN_BIT;
-        let mut listeners = self.listeners.iter_mut();
-        if let Some(listener) = listeners.find(|it| usize::from(it.number()) == number) {
+        let listeners = self.listeners.iter_mut();
+        for listener in listeners.filter(|it| usize::from(it.number()) == number) {
             listener.ready = true;
             self.has_clients = true;
         }
@@ -98,8 +98,28 @@ impl Arrivals {
         Ok(())
     }
 
+    /// Shares all sockets, for another process.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub(super) fn share(&self) -> io::Result<Vec<SharedSocket>> {
+        let clients = self.listeners.iter();
+        let clients = clients.map(|it| it.share(Purpose::Clients));
+        let mut all = clients.collect::<io::Result<Vec<_>>>()?;
+        if let Some(heartbeats) = &self.heartbeats {
+            all.extend(heartbeats.share()?);
+        }
+        Ok(all)
+    }
+
     /// Closes all sockets.
-    pub(super) fn close(&mut self) {
+    pub(super) fn close(&mut self, registry: &Registry) {
+        for listener in &mut self.listeners {
+            listener.deregister(registry);
+        }
+        if let Some(heartbeats) = &mut self.heartbeats {
+            heartbeats.deregister(registry);
+        }
         self.listeners.clear();
         self.has_clients = false;
         self.heartbeats = None;
@@ -174,10 +194,13 @@ impl EventLoop {
     /// Accepts what waits at the listener with this number, and closes it: connections that the
     /// system has established are not lost.
     pub(super) fn accept_last(&mut self, number: u16, now: Timestamp) {
-        let mut listeners = self.arrivals.listeners.iter();
-        let Some(index) = listeners.position(|listener| listener.number() == number) else {
-            return;
-        };
+        let is_it = |listener: &Listener| listener.number() == number;
+        while let Some(index) = self.arrivals.listeners.iter().position(is_it) {
+            self.accept_last_on(index, now);
+        }
+    }
+
+    fn accept_last_on(&mut self, index: usize, now: Timestamp) {
         for _ in 0..MAX_LAST_ROUNDS {
             if let Some(listener) = self.arrivals.listeners.get_mut(index) {
                 listener.ready = true;
@@ -187,7 +210,8 @@ impl EventLoop {
                 break;
             }
         }
-        self.arrivals.listeners.remove(index);
+        let mut listener = self.arrivals.listeners.remove(index);
+        listener.deregister(self.poll.registry());
     }
 
     fn serve(&mut self, accepted: Accepted, now: Timestamp) -> io::Result<()> {
@@ -199,16 +223,13 @@ impl EventLoop {
         self.proxy.accepted(stream, address, listener, now)
     }
 
-    /// Serves a connection that another worker has accepted. One that comes while this worker
-    /// stops is closed, like those that wait to be accepted.
+    /// Serves a connection that another worker has accepted: once, if this worker stops by now.
     pub(super) fn take_over(&mut self, accepted: Accepted, now: Timestamp) {
         if let Some(other_workers) = &mut self.other_workers {
             other_workers.taken_over();
         }
-        if self.shutdown.deadline.is_none() {
-            // An error means that it is closed, and so it is counted.
-            let _ = self.serve(accepted, now);
-        }
+        // An error means that it is closed, and so it is counted.
+        let _ = self.serve(accepted, now);
     }
 }
 

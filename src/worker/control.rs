@@ -7,9 +7,10 @@ use super::event_loop::EventLoop;
 use super::mailbox::{Command, Inbox, PoolRef, WorkerMessage};
 use super::report::{Question, WorkerReport, snapshot};
 use super::subscribers::Subscribers;
-use crate::net::LogWriter;
+use crate::net::{LogWriter, SharedSocket};
 use crate::telemetry::TurnPhase;
 use crate::time::Timestamp;
+use std::io;
 use std::time::Duration;
 
 /// Commands executed in one turn. A snapshot copies histograms, which takes tens of microseconds.
@@ -157,6 +158,9 @@ impl EventLoop {
             Command::CountExchanges(pools, reply) => {
                 let _ = reply.send(self.proxy.exchanges_in(&pools));
             }
+            Command::ShareSockets(reply) => {
+                let _ = reply.send(self.share_sockets());
+            }
             Command::LetGo(leftovers, reply) => {
                 self.let_go(&leftovers, now);
                 let _ = reply.send(());
@@ -168,9 +172,18 @@ impl EventLoop {
         WorkerReport::of(question, &mut self.proxy, &self.stats, now)
     }
 
+    /// Shares the sockets that clients, heartbeats and the admin interface come by.
+    fn share_sockets(&self) -> io::Result<Vec<SharedSocket>> {
+        let mut all = self.arrivals.share()?;
+        if let Some(admin) = &self.admin {
+            all.extend(admin.share()?);
+        }
+        Ok(all)
+    }
+
     fn stop(&mut self, now: Timestamp) {
         if self.shutdown.deadline.is_none() {
-            self.arrivals.close();
+            self.arrivals.close(self.poll.registry());
             if let Some(admin) = &mut self.admin {
                 admin.stop();
             }

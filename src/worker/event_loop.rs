@@ -152,9 +152,17 @@ impl EventLoop {
 
     fn is_over(&self, now: Timestamp) -> bool {
         match self.shutdown.deadline {
-            Some(deadline) => self.proxy.is_idle() || now >= deadline,
+            Some(deadline) => {
+                now >= deadline || (self.proxy.is_idle() && now >= self.admin_quiet_at())
+            }
             None => false,
         }
+    }
+
+    /// When no client of the admin interface waits for an answer any more.
+    fn admin_quiet_at(&self) -> Timestamp {
+        let admin = self.admin.as_deref();
+        admin.map_or(Timestamp::ZERO, Admin::quiet_at)
     }
 
     /// Waits for events, no longer than until something is due. Returns when that is for the
@@ -179,6 +187,9 @@ impl EventLoop {
         }
         if let Some(deadline) = self.shutdown.deadline {
             due = due.min(deadline);
+            if self.proxy.is_idle() {
+                due = due.min(self.admin_quiet_at());
+            }
         }
         if self
             .other_workers

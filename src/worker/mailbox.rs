@@ -11,12 +11,13 @@ use super::report::{Question, WorkerReport};
 use crate::discovery::{Change, Outcome};
 use crate::heartbeat::HeartbeatEvent;
 use crate::ids::PoolId;
-use crate::net::Accepted;
+use crate::net::{Accepted, SharedSocket};
 use crate::pool::{LimitChange, NewBackend, NotAdded, StateChange};
 use crate::proxy::{AdminCommand, BackendRef, Message};
 use crate::strategy::BackendId;
 use crate::telemetry::{Snapshot, Stall};
 use mio::Waker;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     ReloadEnded(Option<u64>, Box<ReloadAnswer>),
     /// Counts the exchanges in each of these pools.
     CountExchanges(Vec<PoolId>, Sender<Vec<usize>>),
+    /// Shares its listening sockets, for another process.
+    ShareSockets(Sender<io::Result<Vec<SharedSocket>>>),
     /// Lets go of what nothing refers to any more.
     LetGo(Box<Leftovers>, Sender<()>),
     /// Adds a backend to a pool; replies with its id. For the first.

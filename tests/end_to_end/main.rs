@@ -57,5 +57,6 @@ mod tcp_mode;
 mod timeouts;
 mod turns;
 mod unix_sockets;
+mod upgrade;
 mod watching;
 mod workers;

@@ -5,6 +5,9 @@ use rustix::process::Signal;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 /// A backend whose responses say `name`.
 fn saying(name: &'static str) -> Backend {
@@ -418,4 +421,84 @@ fn a_pid_file_names_the_process_while_it_serves() {
     let said = String::from_utf8(sent.stderr).unwrap();
     assert_eq!(sent.status.code(), Some(1));
     assert!(said.contains("is lb running with it?"), "{said}");
+}
+
+/// A client that keeps its connection and sends each id once, until told to stop. Returns how many
+/// it has sent, all of which were served.
+fn post_ids(address: SocketAddr, name: usize, stop: &AtomicBool) -> usize {
+    let mut client = Client::connect(address);
+    let mut count = 0;
+    while !stop.load(Ordering::SeqCst) {
+        count += 1;
+        let response = client.post(&format!("/{name}-{count}-"), b"body");
+        assert_eq!(response.status, 200, "{response:?}");
+        if response.field("connection") == Some("close") {
+            client = Client::connect(address);
+        }
+    }
+    count
+}
+
+#[test]
+fn under_load_nothing_is_lost_doubled_or_cut() {
+    for workers in [1, 2] {
+        let ids = Arc::new(Mutex::new(Vec::new()));
+        let web = Backend::answering({
+            let ids = Arc::clone(&ids);
+            move |request| {
+                ids.lock().unwrap().push(request.start.clone());
+                b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec()
+            }
+        });
+        let tunnels = tunnelling();
+        let config = |number: usize| {
+            format!(
+                "[[listener]]\nlisten = \"127.0.0.1:0\"\npool = \"web\"\n\
+                 [[route]]\npath = \"/tunnel\"\npool = \"tunnels\"\n\
+                 [[route]]\npath = \"/{number}\"\nrespond = 404\n\
+                 {}queue-limit = {}\n{}{}",
+                pool("web", &[web.address]),
+                100 + number,
+                pool("tunnels", &[tunnels.address]),
+                pool(&format!("spare{}", number % 3), &[web.address]),
+            )
+        };
+        let site = Site::new(workers, &config(0));
+        let mut wires: Vec<_> = (0..10).map(|_| site.lb.connect().into_wire()).collect();
+        let head = "GET /tunnel HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
+        for wire in &mut wires {
+            wire.send(head);
+            wire.read_through(b"\r\n\r\n").expect("a head");
+        }
+        let stop = AtomicBool::new(false);
+        let address = site.lb.address;
+        let sent: usize = thread::scope(|scope| {
+            let clients = [0, 1, 2].map(|name| {
+                let stop = &stop;
+                scope.spawn(move || post_ids(address, name, stop))
+            });
+            for number in 1..=10 {
+                let is_broken = number % 2 == 0;
+                let more = if is_broken { "nonsense = 1\n" } else { "" };
+                let said = site.load(&format!("{}{more}", config(number)));
+                assert_eq!(said.status, if is_broken { 422 } else { 200 }, "{said:?}");
+                for wire in &mut wires {
+                    let mut bytes = Vec::new();
+                    wire.send("ping");
+                    wire.read_exact(4, &mut bytes).expect("an echo");
+                }
+            }
+            stop.store(true, Ordering::SeqCst);
+            clients.map(|client| client.join().unwrap()).iter().sum()
+        });
+        assert!(sent > 30, "{sent}");
+        let mut ids = ids.lock().unwrap().clone();
+        assert_eq!(ids.len(), sent);
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), sent, "none is doubled");
+        drop(wires);
+        until("pools that are removed go", || site.pools().len() == 3);
+        assert_eq!(site.lb.terminate().code, Some(0));
+    }
 }

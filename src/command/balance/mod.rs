@@ -1,8 +1,10 @@
 //! `lb --backends ...`: runs a balancer until a signal stops it.
 
 mod event_log;
+mod notify;
 mod reload;
 mod start_line;
+mod upgrade;
 
 use super::pid_file::PidFile;
 use crate::cli::Order;
@@ -11,19 +13,27 @@ use crate::stderr::{fail, refuse_start, say};
 use lb::config::HumanDuration;
 use lb::internal::plural::Counted;
 use lb::telemetry::Summary;
-use lb::{Balancer, Handle};
+use lb::{Balancer, Handle, Sockets};
+use notify::Notifier;
 use reload::FileSource;
 use start_line::{AdminLine, HeartbeatLine, StartLine};
 use std::process::ExitCode;
+use std::sync::mpsc::channel;
+use upgrade::Upgrader;
 
 /// Binds, runs and reports.
 pub(super) fn run(order: &Order) -> ExitCode {
-    let mut balancer = match Balancer::bind(&order.config) {
+    let mut sockets = match Sockets::from_environment() {
+        Ok(sockets) => sockets,
+        Err(error) => return fail(&format!("inherited sockets cannot be used: {error}")),
+    };
+    let notifier = Notifier::from_environment();
+    let mut balancer = match Balancer::bind_from(&order.config, &mut sockets) {
         Ok(balancer) => balancer,
         Err(error) => return refuse_start(&error),
     };
     if let Some(file) = order.file.clone() {
-        balancer.reload_from(FileSource::new(file, order.quiet));
+        balancer.reload_from(FileSource::new(file, order.quiet, notifier.clone()));
     }
     let (stopped, asked) = (balancer.handle(), balancer.handle());
     let shutdown = HumanDuration(order.config.timeouts().shutdown);
@@ -35,11 +45,27 @@ pub(super) fn run(order: &Order) -> ExitCode {
     };
     let has_file = order.file.is_some();
     let reloaded = balancer.handle();
+    let upgrader = Upgrader::new(balancer.handle(), notifier.clone(), order.pid_file.clone());
+    let given_up = upgrader.clone();
     let change = move |change| match change {
         Change::Reload => request_reload(&reloaded, has_file),
-        Change::Upgrade => signals::no_change(change),
+        Change::Upgrade => {
+            let (stopped, quiet) = (reloaded.clone(), quiet);
+            upgrader.begin(move || {
+                stopped.stop();
+                if !quiet {
+                    report_open_work(&stopped, shutdown);
+                }
+            });
+        }
     };
-    if let Err(error) = signals::obey(move || stopped.stop(), change, answer) {
+    let told = notifier.clone();
+    let stop = move || {
+        given_up.give_up();
+        stopped.stop();
+        told.stopping();
+    };
+    if let Err(error) = signals::obey(stop, change, answer) {
         return fail(&format!("signals cannot be watched: {error}"));
     }
     let pid_file = order.pid_file.as_deref().map(PidFile::write);
@@ -77,6 +103,19 @@ pub(super) fn run(order: &Order) -> ExitCode {
         // It ends with the balancer; events it does not log are counted.
         let _ = event_log::start_heartbeats(balancer.handle().heartbeat_events());
     }
+    for address in sockets.addresses() {
+        say(&format!(
+            "lb: warning: the inherited socket {address} is not in the configuration"
+        ));
+    }
+    let (_end, has_ended) = channel();
+    if let Err(error) = notifier.keep_watchdog(balancer.handle(), has_ended) {
+        return fail(&format!("no thread can be started: {error}"));
+    }
+    // The one that waits for it may have given up: then two serve, until one is stopped.
+    let _ = sockets.say_ready();
+    drop(sockets);
+    notifier.ready();
     let ended = balancer.run();
     if let Some(event_log) = event_log {
         // It ends with the balancer; a panic there is nothing to stop for.

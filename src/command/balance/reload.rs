@@ -1,6 +1,7 @@
 //! Reads the configuration file again when a reload is asked for, and tells how that ended.
 
 use super::event_log::Lines;
+use super::notify::Notifier;
 use crate::cli::ConfigFile;
 use lb::config::Config;
 use lb::{ReloadError, ReloadSource, Reloaded};
@@ -11,24 +12,28 @@ pub(super) struct FileSource {
     /// True if changes are kept to itself.
     quiet: bool,
     lines: Lines,
+    notifier: Notifier,
 }
 
 impl FileSource {
-    pub(super) fn new(file: ConfigFile, quiet: bool) -> Self {
+    pub(super) fn new(file: ConfigFile, quiet: bool, notifier: Notifier) -> Self {
         Self {
             file,
             quiet,
             lines: Lines::start(),
+            notifier,
         }
     }
 }
 
 impl ReloadSource for FileSource {
     fn read(&mut self) -> Result<(Config, Vec<String>), Vec<String>> {
+        self.notifier.reloading();
         self.file.read()
     }
 
     fn ended(&mut self, outcome: &Result<Reloaded, ReloadError>) {
+        self.notifier.ready();
         match outcome {
             Ok(reloaded) => {
                 self.file.accept();

@@ -198,9 +198,19 @@ impl Admin {
         }
     }
 
-    /// Accepts no more connections. Those there are may watch lb end.
+    /// Accepts no more connections. Those there are may watch lb end, and have their last request
+    /// answered.
     pub(in crate::worker) fn stop(&mut self) {
+        for listener in &mut self.listeners {
+            listener.deregister(&self.registry);
+        }
         self.listeners.clear();
+        self.conns.stop();
+    }
+
+    /// When no client waits for an answer any more, as [`AdminConns::quiet_at`] has it.
+    pub(in crate::worker) fn quiet_at(&self) -> Timestamp {
+        self.conns.quiet_at()
     }
 
     fn accept(&mut self, now: Timestamp) {

@@ -10,10 +10,12 @@ use crate::control::guard::Guard;
 use crate::control::response::Response;
 use crate::control::roster::Roster;
 use crate::control::topology::Topology;
+use crate::net::{Purpose, SharedSocket};
 use crate::pool::PoolId;
 use crate::time::Timestamp;
 use crate::worker::reload::{ReloadAnswer, ReloadRequest, ReloadSender};
 use serde_json::{Value, json};
+use std::io;
 use std::sync::mpsc::TrySendError;
 use std::time::Duration;
 
@@ -43,6 +45,15 @@ impl Admin {
             }
         }
         self.keep();
+    }
+
+    /// Shares its listening sockets, for another process.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub(in crate::worker) fn share(&self) -> io::Result<Vec<SharedSocket>> {
+        let listeners = self.listeners.iter();
+        listeners.map(|it| it.share(Purpose::Admin)).collect()
     }
 
     /// Shows these from now on.
