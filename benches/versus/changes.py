@@ -3,9 +3,10 @@
 
     cargo build --release && benches/versus/changes.py --reloads 30 --upgrades 10
 
-A backend of its own serves `lb`: requests, slow downloads, WebSocket-like tunnels, and POSTs whose
-ids it counts. Half of the reloads are of broken files, which must change nothing. Needs `wrk` for
-the flood; without it, the other clients are the load.
+A backend of its own serves `lb`: requests on kept and on fresh connections, slow downloads,
+WebSocket-like tunnels, and POSTs whose ids it counts. Half of the reloads are of broken files, which
+must change nothing. An id that fails is not sent again, so that every loss shows. Needs `wrk` for the
+flood; without it, the other clients are the load.
 """
 
 import argparse
@@ -76,6 +77,7 @@ class Clients:
         self.posts = 0
         self.pings = 0
         self.downloads = 0
+        self.fresh = 0
 
     async def open(self):
         return await asyncio.open_connection("127.0.0.1", self.port)
@@ -109,6 +111,18 @@ class Clients:
                     raise ValueError("not what was sent")
             self.downloads += 1
             writer.close()
+
+    async def connect_often(self):
+        """Each request comes by a connection of its own."""
+        while not self.done.is_set():
+            reader, writer = await self.open()
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            response = await asyncio.wait_for(reader.read(), 30)
+            if not response.startswith(b"HTTP/1.1 200") or not response.endswith(b"ok"):
+                raise ValueError(response[:40])
+            self.fresh += 1
+            writer.close()
+            await asyncio.sleep(0.002)
 
     async def post(self, name):
         """Each id is sent once: a request that fails is not repeated."""
@@ -157,6 +171,14 @@ backends = ["127.0.0.1:{port}"]
 """
 
 
+def is_running(pid):
+    """Whether a process has not ended; one that nobody waits for stays as a name alone."""
+    try:
+        return ") Z " not in pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
 def usage(pid):
     fields = pathlib.Path(f"/proc/{pid}/status").read_text().split("\n")
     rss = next(int(line.split()[1]) for line in fields if line.startswith("VmRSS"))
@@ -189,6 +211,7 @@ async def run(args):
     ready = asyncio.Semaphore(0)
     tasks = [clients.guarded("tunnel", clients.tunnel(ready)) for _ in range(args.tunnels)]
     tasks += [clients.guarded("download", clients.download()) for _ in range(args.downloads)]
+    tasks += [clients.guarded("fresh", clients.connect_often()) for _ in range(args.fresh)]
     tasks += [clients.guarded("post", clients.post(f"p{n}")) for n in range(args.posts)]
     tasks = [asyncio.create_task(task) for task in tasks]
     for _ in range(args.tunnels):
@@ -203,6 +226,7 @@ async def run(args):
     await asyncio.sleep(2)
     pid = lambda: int(pid_file.read_text())
     before = usage(pid())
+    usages = [before]
     for number in range(args.reloads):
         broken = number % 2 == 1
         seen = said()
@@ -211,8 +235,10 @@ async def run(args):
         word = "reload refused: the configuration" if broken else "reloaded: "
         await until(word, lambda: said().count(word) > seen.count(word))
         await asyncio.sleep(args.pause)
+        usages.append(usage(pid()))
     await asyncio.sleep(2)
     after = usage(pid())
+    usages.append(after)
     file.write_text(config(port, 1000))
     old = []
     for number in range(args.upgrades):
@@ -229,16 +255,26 @@ async def run(args):
             if word in flood:
                 clients.failures.append(f"wrk: {word}")
     clients.done.set()
-    await asyncio.wait(tasks, timeout=DOWNLOAD_SECONDS + 60)
-    os.kill(pid(), signal.SIGTERM)
+    _, unfinished = await asyncio.wait(tasks, timeout=DOWNLOAD_SECONDS + 60)
+    if unfinished:
+        clients.failures.append(f"{len(unfinished)} clients did not finish")
+    # Each old process ends by itself when its last connection has.
+    await until("the old processes end", lambda: not any(map(is_running, old[:-1])) and (
+        not old or process.poll() is not None))
+    newest = pid()
+    os.kill(newest, signal.SIGTERM)
+    await until("the last process ends", lambda: process.poll() is not None and not is_running(newest))
     doubled = [name for name, count in backend.ids.items() if count > 1]
     print(f"reloads     {args.reloads}, half of them refused; upgrades {args.upgrades}")
     print(f"posts       {clients.posts}, at the backend {len(backend.ids)}, doubled {len(doubled)}")
     print(f"tunnels     {args.tunnels} with {clients.pings} echoes; downloads {clients.downloads}")
-    print(f"memory KiB  {before[0]} -> {after[0]} after reloads; {last[0]} after upgrades")
-    print(f"descriptors {before[1]} -> {after[1]} after reloads; {last[1]} after upgrades")
+    print(f"fresh       {clients.fresh} requests on connections of their own")
+    for index, name in enumerate(["memory KiB ", "descriptors"]):
+        most = max(of[index] for of in usages)
+        print(f"{name} {before[index]} -> {after[index]} after reloads (at most {most}); "
+              f"{last[index]} after upgrades")
     print(f"failures    {len(clients.failures)} {clients.failures[:5]}")
-    process.wait(timeout=60)
+    backend.server.close()
     if clients.failures or doubled or clients.posts != len(backend.ids):
         print(f"the log is {log}")
         return 1
@@ -254,6 +290,7 @@ if __name__ == "__main__":
     parser.add_argument("--tunnels", type=int, default=200)
     parser.add_argument("--downloads", type=int, default=20)
     parser.add_argument("--posts", type=int, default=8)
+    parser.add_argument("--fresh", type=int, default=4)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--pause", type=float, default=1.0)
     args = parser.parse_args()
