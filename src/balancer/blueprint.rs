@@ -103,7 +103,7 @@ impl Blueprint {
                 .collect(),
             seed: seed(),
             metrics: Metrics::new(now),
-            access_log: AccessLog::new(config.access_log),
+            access_log: AccessLog::new(config.access_log_options()),
         };
         let mut proxy = Proxy::new(parts, now);
         proxy.set_wall_clock(self.fixed.clock.wall(), now);

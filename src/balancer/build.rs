@@ -127,8 +127,9 @@ pub(super) fn build(
         .transpose()?;
     let heartbeat_address = heartbeats.as_ref().map(HeartbeatListener::address);
     let has_log = config.access_log != AccessLogFormat::Off;
-    let log = has_log.then(Log::to_stdout).transpose();
-    let log = log.map_err(no_events)?;
+    let log = has_log
+        .then(|| Log::open(&config.access_log_to))
+        .transpose()?;
 
     let ends = (0..workers).map(|_| ends()).collect::<io::Result<Vec<_>>>();
     let (mailboxes, ends): (Vec<_>, Vec<_>) = ends.map_err(no_events)?.into_iter().unzip();

@@ -188,7 +188,7 @@ impl Draft {
         let mut config = Config::of(listeners, pools)?;
         config.admin = self.admin.clone().admin()?;
         config.workers = self.traffic.workers;
-        config.access_log = self.output.access_log;
+        self.output.give(&mut config)?;
         config.dns = self.dns.clone().checked()?;
         config.heartbeats = self.heartbeats.heartbeats()?;
         config.timeouts = self.timeouts.checked()?;

@@ -40,6 +40,7 @@ mod heartbeats;
 mod limits;
 mod listener;
 mod listener_config;
+mod log_target;
 mod monitor;
 mod number;
 mod output;
@@ -83,6 +84,7 @@ pub(crate) use internal::*;
 pub use limits::Limits;
 pub use listener::ListenerSpec;
 pub use listener_config::ListenerConfig;
+pub use log_target::{LogFieldName, LogTarget, SyslogAddress};
 pub use monitor::{AddressKind, MAX_TARGETS, MonitorConfig, Plan};
 pub use pool_config::{DEFAULT_POOL, PoolConfig};
 pub(crate) use route::RouteConfig;
@@ -95,9 +97,11 @@ pub use tokens::Tokens;
 pub use traffic::FileMode;
 pub use workers::Workers;
 
+use crate::telemetry::{AccessLogOptions, LogFieldSet};
 use listener_config::check_unique;
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::num::NonZeroU32;
 
 /// The default listener: this machine alone, port 8080.
 pub const DEFAULT_LISTENER: SocketAddr =
@@ -116,6 +120,12 @@ pub struct Config {
     pub workers: Workers,
     /// Format of the access log. Default off.
     pub access_log: AccessLogFormat,
+    /// Where its lines go. Default standard output.
+    pub access_log_to: LogTarget,
+    /// The fields of a line; all, if there is none here. Default all.
+    pub access_log_fields: Vec<LogFieldName>,
+    /// Of so many exchanges that went well one is logged, and every other. Default 1.
+    pub access_log_sample: NonZeroU32,
     /// The admin interface. Default none.
     pub admin: Option<Admin>,
     /// Settings of the heartbeat receiver. Default none.
@@ -170,6 +180,9 @@ impl Config {
         Self {
             workers: Workers::default(),
             access_log: AccessLogFormat::default(),
+            access_log_to: LogTarget::default(),
+            access_log_fields: Vec::new(),
+            access_log_sample: NonZeroU32::MIN,
             admin: None,
             heartbeats: None,
             dns: Dns::default(),
@@ -178,6 +191,15 @@ impl Config {
             listeners,
             ids: (0..pools.len() as u16).map(PoolId::new).collect(),
             pools,
+        }
+    }
+
+    /// What is written of the access log.
+    pub(crate) fn access_log_options(&self) -> AccessLogOptions {
+        AccessLogOptions {
+            format: self.access_log,
+            fields: LogFieldSet::of(self.access_log_fields.iter().map(|it| it.place())),
+            one_of: self.access_log_sample,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Writes the access log without ever making a loop wait.
 //!
-//! Standard output may be a pipe without a reader, or a file on a full disk. So a thread of its own
+//! It may go to a pipe without a reader, a file on a full disk, or a syslog that hangs. So a thread of its own
 //! writes, each loop hands over its lines once a turn, and when the writer is too far behind, lines
 //! are dropped. When a write fails, the rest of the batch is dropped and the next batch is tried
 //! again: a full disk is emptied some day. A line that was torn by the failure is closed by a line
@@ -8,6 +8,10 @@
 //!
 //! Invariant: every line handed over is written or counted as dropped.
 
+use super::log_file::LogFile;
+use super::syslog::Syslog;
+use super::{BindError, BindErrorKind, no_events};
+use crate::config::LogTarget;
 use crate::telemetry::{AccessLogEvent, AccessLogStats};
 use rustix::event::{PollFd, PollFlags, poll};
 use std::fs::File;
@@ -83,15 +87,36 @@ impl LogStatus {
 }
 
 impl Log {
-    /// Starts to write to standard output.
+    /// Starts to write.
     ///
     /// # Errors
-    /// The thread cannot be started, or standard output is closed.
-    pub(crate) fn to_stdout() -> io::Result<Self> {
-        // Not through the standard library's buffer, which would keep what failed to be written
-        // and could not say how much that was.
-        let stdout = io::stdout().as_fd().try_clone_to_owned()?;
-        Self::to(Unbuffered(File::from(stdout)))
+    /// The thread cannot be started, standard output is closed, the file cannot be written to, or the
+    /// name of a server cannot be resolved.
+    pub(crate) fn open(target: &LogTarget) -> Result<Self, BindError> {
+        let refused = |error: BindError| error.with_flag("--access-log-to").with_value(target);
+        match target {
+            // Not through the standard library's buffer, which would keep what failed to be written
+            // and could not say how much that was.
+            LogTarget::Stdout => io::stdout()
+                .as_fd()
+                .try_clone_to_owned()
+                .and_then(|stdout| Self::to(Unbuffered(File::from(stdout))))
+                .map_err(no_events),
+            LogTarget::File(path) => {
+                let file = LogFile::open(path.clone()).map_err(|error| {
+                    let problem = format!("cannot be written to: {error}");
+                    let remedy = "name a file in a directory that lb may write to";
+                    let error =
+                        BindError::new(BindErrorKind::System, problem, remedy).with_source(error);
+                    refused(error)
+                })?;
+                Self::to(file).map_err(no_events)
+            }
+            LogTarget::Syslog(address) => {
+                let syslog = Syslog::open(address).map_err(refused)?;
+                Self::to(syslog).map_err(no_events)
+            }
+        }
     }
 
     fn to(out: impl Write + Send + 'static) -> io::Result<Self> {

@@ -16,6 +16,7 @@ mod heartbeat_resolver;
 mod heartbeat_sender;
 mod inherited;
 mod listener;
+mod log_file;
 mod log_writer;
 mod memory;
 mod network;
@@ -26,6 +27,7 @@ mod resolve;
 mod socket_file;
 mod state_file;
 mod stream;
+mod syslog;
 mod verifier;
 
 pub use bind_error::{BindError, BindErrorKind};

@@ -26,7 +26,7 @@ fn resolve_name(backend: &HostPort) -> Result<Vec<SocketAddr>, BindError> {
 }
 
 /// All addresses of a host, each once.
-fn look_up(host: &Host, port: u16) -> Result<Vec<SocketAddr>, BindError> {
+pub(super) fn look_up(host: &Host, port: u16) -> Result<Vec<SocketAddr>, BindError> {
     let name = match host {
         Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, port)]),
         Host::Name(name) => name,

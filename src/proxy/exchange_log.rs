@@ -55,7 +55,7 @@ impl ExchangeLog {
         if !self.is_followed {
             return;
         }
-        if self.access_log.is_on() {
+        if self.access_log.is_on() && self.access_log.takes(record) {
             let wall = self.wall_clock(now);
             self.access_log
                 .append(&mut self.lines, wall, record, &request(), served_by());

@@ -14,7 +14,7 @@ use crate::address::Address;
 use crate::config::Health;
 use crate::http::HeadParser;
 use crate::pool::{Pool, PoolId, PoolRenewal};
-use crate::telemetry::{AccessLog, AccessLogFormat};
+use crate::telemetry::{AccessLog, AccessLogOptions};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -36,8 +36,8 @@ pub struct Renewal {
     pub request_ids: Option<RequestIds>,
     /// Addresses of lb's own listeners.
     pub own_addresses: Vec<Address>,
-    /// The format of the access log.
-    pub access_log: AccessLogFormat,
+    /// What is written of the access log.
+    pub access_log: AccessLogOptions,
 }
 
 /// Which configuration a proxy runs by.

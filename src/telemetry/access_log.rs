@@ -9,11 +9,14 @@
 
 mod json;
 mod line_format;
+mod selection;
 mod text;
 mod wall_time;
 
 use self::json::Json;
 use self::line_format::LineFormat;
+use self::selection::Sampler;
+pub use self::selection::{AccessLogOptions, LogFieldSet};
 use self::text::Text;
 pub use self::wall_time::WallTime;
 use super::log_fields::{LOG_FIELDS, LogContext, LogSource, LogValue, ServedBy};
@@ -55,15 +58,20 @@ impl AccessLogFormat {
 #[derive(Clone, Debug)]
 pub struct AccessLog {
     format: AccessLogFormat,
+    fields: LogFieldSet,
+    sampler: Sampler,
     time: WallTime,
 }
 
 impl AccessLog {
-    /// A log in `format`.
+    /// A log in a format, with all fields of all exchanges, or with these options.
     #[must_use]
-    pub fn new(format: AccessLogFormat) -> Self {
+    pub fn new(options: impl Into<AccessLogOptions>) -> Self {
+        let options = options.into();
         Self {
-            format,
+            format: options.format,
+            fields: options.fields,
+            sampler: Sampler::new(options.one_of),
             time: WallTime::default(),
         }
     }
@@ -72,6 +80,11 @@ impl AccessLog {
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.format != AccessLogFormat::Off
+    }
+
+    /// Returns whether a record belongs to the sample that is logged. To be asked once for each.
+    pub fn takes(&mut self, record: &Record) -> bool {
+        self.sampler.takes(record)
     }
 
     /// Appends the line of `record` to `out`, with its line feed; nothing if the log is off.
@@ -94,15 +107,15 @@ impl AccessLog {
         };
         match self.format {
             AccessLogFormat::Off => {}
-            AccessLogFormat::Text => write_fields(Text::begin(out), &context),
-            AccessLogFormat::Json => write_fields(Json::begin(out), &context),
+            AccessLogFormat::Text => write_fields(Text::begin(out), self.fields, &context),
+            AccessLogFormat::Json => write_fields(Json::begin(out), self.fields, &context),
         }
     }
 }
 
-fn write_fields(mut line: impl LineFormat, context: &LogContext<'_>) {
+fn write_fields(mut line: impl LineFormat, fields: LogFieldSet, context: &LogContext<'_>) {
     let mut headers = context.request.headers.iter();
-    for field in LOG_FIELDS {
+    for (place, field) in LOG_FIELDS.iter().enumerate() {
         let value = match field.source {
             LogSource::Exchange(get) => get(context),
             LogSource::Header(_) => LogValue::text(headers.next().copied().unwrap_or_default()),
@@ -111,8 +124,10 @@ fn write_fields(mut line: impl LineFormat, context: &LogContext<'_>) {
                 None => continue,
             },
         };
-        line.key(field.name);
-        line.value(value);
+        if fields.has(place) {
+            line.key(field.name);
+            line.value(value);
+        }
     }
     line.end();
 }

@@ -45,7 +45,7 @@ pub(crate) use watch::Watch;
 
 /// Items for the command, the benches and the tests.
 pub(crate) mod internal {
-    pub use super::access_log::{AccessLog, WallTime};
+    pub use super::access_log::{AccessLog, AccessLogOptions, LogFieldSet, WallTime};
     pub use super::log_fields::{LOG_FIELDS, LOGGED_HEADERS, LogField, ServedBy, logged_headers};
     pub use super::loop_stats::LoopStats;
     pub use super::metrics::Metrics;

@@ -6,6 +6,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -349,4 +351,115 @@ fn queue_time_is_logged() {
     assert_eq!(lines[1]["host"], "pi.example");
     assert_eq!(lines[1]["user_agent"], "probe");
     assert_eq!(lines[1]["referer"], Value::Null);
+}
+
+/// A folder of its own for each test.
+fn log_path(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("lb-{}-{name}", process::id()))
+}
+
+#[test]
+fn a_file_is_written_and_made_anew_when_it_is_rotated() {
+    let backend = Backend::echo();
+    let (path, rotated) = (log_path("access.log"), log_path("access.log.1"));
+    let named = path.display().to_string();
+    let args = [
+        "--access-log",
+        "text",
+        "--access-log-to",
+        &named,
+        "--access-log-fields",
+        "target,status",
+    ];
+    let lb = Lb::start(&[backend.address], &args);
+    let mut client = lb.connect();
+    assert_eq!(client.get("/before").status, 200);
+    let text = |path: &PathBuf| fs::read_to_string(path).unwrap_or_default();
+    until("a line is there", || {
+        text(&path) == "target=\"/before\" status=200\n"
+    });
+    fs::rename(&path, &rotated).expect("it is there");
+    let mut sent = 1;
+    until("it is made anew", || {
+        assert_eq!(client.get("/after").status, 200);
+        sent += 1;
+        text(&path).contains("target=\"/after\" status=200\n")
+    });
+    assert_eq!(lb.terminate().code, Some(0));
+    let lines = text(&rotated).lines().count() + text(&path).lines().count();
+    assert_eq!(lines, sent, "none is lost");
+    fs::remove_file(&path).expect("it is there");
+    fs::remove_file(&rotated).expect("it is there");
+}
+
+#[test]
+fn a_file_that_cannot_be_made_keeps_lb_from_starting() {
+    let args = [
+        "--backends",
+        "127.0.0.1:1",
+        "--listen",
+        "127.0.0.1:0",
+        "--access-log",
+        "text",
+        "--access-log-to",
+        "/no/such/folder/access.log",
+    ];
+    let output = Lb::run(&args);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    let expected = "lb: --access-log-to '/no/such/folder/access.log': cannot be written to: \
+                    No such file or directory (os error 2); name a file in a directory that lb may \
+                    write to\n";
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn a_syslog_gets_a_sample_and_all_that_fails_and_holds_nothing_up() {
+    let backend = Backend::answering(|request| {
+        let status = match request.start.contains("/bad") {
+            true => "500 Bad",
+            false => "200 OK",
+        };
+        format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+    });
+    let path = log_path("syslog");
+    let syslog = UnixDatagram::bind(&path).expect("a socket");
+    syslog.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    let to = format!("syslog:{}", path.display());
+    let args = [
+        "--access-log",
+        "json",
+        "--access-log-to",
+        &to,
+        "--access-log-fields",
+        "target",
+        "--access-log-fields",
+        "status",
+        "--access-log-sample",
+        "10",
+        "--passive",
+        "off",
+    ];
+    let lb = Lb::start(&[backend.address], &args);
+    let mut client = lb.connect();
+    for nth in 0..20 {
+        assert_eq!(client.get(&format!("/{nth}")).status, 200);
+    }
+    assert_eq!(client.get("/bad").status, 500);
+    let next = || {
+        let mut bytes = [0; 1024];
+        let count = syslog.recv(&mut bytes).expect("a datagram");
+        String::from_utf8(bytes[..count].to_vec()).expect("text")
+    };
+    let head = format!("<134>lb[{}]: ", lb.usage().0);
+    for (target, status) in [("/0", 200), ("/10", 200), ("/bad", 500)] {
+        let expected = format!("{head}{{\"target\":\"{target}\",\"status\":{status}}}");
+        assert_eq!(next(), expected);
+    }
+    // A daemon that reads no more.
+    for nth in 0..MANY {
+        assert_eq!(client.get("/bad").status, 500, "request {nth}");
+    }
+    assert_eq!(lb.terminate().code, Some(0));
+    fs::remove_file(&path).expect("it is there");
 }

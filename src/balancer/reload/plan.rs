@@ -121,6 +121,11 @@ fn fixed(old: &Config, new: &Config) -> Vec<ConfigError> {
         is_logged(old) == is_logged(new),
         new.access_log.name().to_owned(),
     );
+    check(
+        "access-log-to",
+        old.access_log_to == new.access_log_to || !is_logged(new),
+        new.access_log_to.to_string(),
+    );
     let admin = |config: &Config| config.admin.as_ref().map(|it| it.listeners().to_vec());
     let addresses = |all: Vec<Address>| {
         let all: Vec<_> = all.iter().map(ToString::to_string).collect();

@@ -276,7 +276,7 @@ fn renewal(blueprint: &Blueprint, plan: &Plan) -> Renewal {
         parser: blueprint.parser(),
         request_ids: blueprint.request_ids(),
         own_addresses: blueprint.own_addresses(),
-        access_log: blueprint.config.access_log,
+        access_log: blueprint.config.access_log_options(),
     }
 }
 

@@ -134,8 +134,9 @@ pub(super) fn run(order: &Order) -> ExitCode {
                     _ => "could not be written",
                 };
                 say(&format!(
-                    "lb: {} dropped: stdout {reason}",
-                    Counted(lines, "log line")
+                    "lb: {} dropped: {} {reason}",
+                    Counted(lines, "log line"),
+                    order.config.access_log_to
                 ));
             }
             ExitCode::SUCCESS

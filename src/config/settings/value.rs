@@ -3,9 +3,10 @@
 use crate::address::Network;
 use crate::config::{
     AccessLogFormat, BackendLimit, BackendSpec, CheckKind, ConfigError, Discover, FileMode,
-    ForwardedFor, HumanDuration, ListenerSpec, LoadBound, Mode, Nameserver, ProxyVersion, SameSite,
-    SecureAttribute, ServiceName, StrategySpec, Workers, parse_forwarded_for, parse_load_bound,
-    parse_number, parse_proxy_version, parse_strategy, parse_switch,
+    ForwardedFor, HumanDuration, ListenerSpec, LoadBound, LogFieldName, LogTarget, Mode,
+    Nameserver, ProxyVersion, SameSite, SecureAttribute, ServiceName, StrategySpec, Workers,
+    parse_forwarded_for, parse_load_bound, parse_number, parse_proxy_version, parse_strategy,
+    parse_switch,
 };
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -64,6 +65,8 @@ values! {
         |time| Some(HumanDuration(*time).to_string());
     Mode: str::parse, |mode| Some(mode.name().to_owned());
     AccessLogFormat: str::parse, |format| Some(format.name().to_owned());
+    LogTarget: str::parse, |it| Some(it.to_string());
+    LogFieldName: str::parse, |it| Some(it.to_string());
     Workers: str::parse, |workers| Some(workers.get().to_string());
     CheckKind: |text| crate::config::parse_check_kind(text)?.ok_or_else(not_a_kind),
         |check| Some(check.name().to_owned());

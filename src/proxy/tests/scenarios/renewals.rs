@@ -29,7 +29,7 @@ fn renew(stage: &mut Stage, change: Option<fn(&mut Listener)>) {
         parser: HeadParser::new(listener.limits.head()),
         request_ids: None,
         own_addresses: Vec::new(),
-        access_log: AccessLogFormat::Text,
+        access_log: AccessLogFormat::Text.into(),
     };
     let now = stage.now;
     stage.proxy.renew(renewal, now);
