@@ -64,6 +64,8 @@ pub(super) enum Command {
     Config(ConfigFlags),
     Reload(ReloadFlags),
     Ctl(Box<CtlFlags>),
+    #[cfg(feature = "top")]
+    Top(Box<super::top::TopFlags>),
     Completions(CompletionFlags),
     Man(ManFlags),
     Upgrade(UpgradeFlags),

@@ -16,6 +16,8 @@ mod setting_flags;
 #[cfg(feature = "simulate")]
 mod simulate;
 mod strategy_choice;
+#[cfg(feature = "top")]
+mod top;
 mod watch_flags;
 
 pub(crate) use admin_flags::AdminFlags;
@@ -25,6 +27,8 @@ pub(crate) use heartbeat::{LoadSource, ProcessName, Sending};
 pub(crate) use pages::write_manual;
 #[cfg(feature = "simulate")]
 pub(crate) use simulate::{Experiment, Source, Task};
+#[cfg(feature = "top")]
+pub(crate) use top::TopFlags;
 pub(crate) use watch_flags::Watching;
 
 use clap::error::ErrorKind;
@@ -51,6 +55,9 @@ pub(crate) enum Invocation {
     Reload(PathBuf),
     /// Questions and orders to a running lb.
     Steer(Box<Steering>),
+    /// A running lb, to be watched in the terminal.
+    #[cfg(feature = "top")]
+    Top(Box<TopFlags>),
     /// The manual, to be written into a folder.
     Manual(std::path::PathBuf),
     /// Its upgrade.
@@ -139,6 +146,8 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Invocatio
             Command::Check(flags) => flags.invocation(),
             Command::Config(flags) => flags.invocation(),
             Command::Reload(flags) => Ok(flags.invocation()),
+            #[cfg(feature = "top")]
+            Command::Top(flags) => Ok(Invocation::Top(flags)),
             Command::Ctl(flags) => Ok(flags.invocation()),
             Command::Completions(flags) => flags.invocation(),
             Command::Man(flags) => flags.invocation(),

@@ -3,6 +3,7 @@
 mod admin_client;
 mod balance;
 mod ctl;
+mod event_words;
 mod heartbeat;
 mod monitor;
 mod pid_file;
@@ -10,6 +11,8 @@ mod pid_file;
 mod simulate;
 mod table;
 mod terminal;
+#[cfg(feature = "top")]
+mod top;
 
 use crate::cli::{Invocation, write_manual};
 use crate::stderr::fail;
@@ -34,6 +37,8 @@ pub(crate) fn run(invocation: Invocation) -> ExitCode {
         Invocation::Reload(pid_file) => send(&pid_file, Signal::HUP),
         Invocation::Upgrade(pid_file) => send(&pid_file, Signal::USR2),
         Invocation::Steer(steering) => ctl::carry_out(&steering),
+        #[cfg(feature = "top")]
+        Invocation::Top(watched) => top::carry_out(&watched),
         Invocation::Manual(folder) => match write_manual(&folder) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&format!("{}: {error}; name a folder", folder.display())),

@@ -8,6 +8,8 @@ mod token;
 mod wire;
 
 pub(crate) use failure::Failure;
+#[cfg(feature = "top")]
+pub(crate) use stream::Event;
 pub(crate) use stream::Events;
 
 use crate::cli::AdminFlags;

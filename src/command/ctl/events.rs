@@ -3,6 +3,7 @@
 use super::put;
 use crate::cli::EventFlags;
 use crate::command::admin_client::{AdminClient, Failure};
+use crate::command::event_words::{wall_time, words};
 use lb::internal::telemetry::WallTime;
 use serde_json::Value;
 use std::thread::park_timeout;
@@ -90,43 +91,10 @@ fn read(client: &AdminClient, place: &mut Place, follows: bool, json: bool) -> R
 }
 
 /// An event in words.
-pub(crate) fn line(event: &Value) -> String {
+fn line(event: &Value) -> String {
     let at = wall_time(&event["at"]);
     let mut wall = WallTime::default();
     format!("{}  {}", wall.format(at), words(event))
-}
-
-/// A time of the wall clock, of which milliseconds are told.
-pub(super) fn wall_time(value: &Value) -> Duration {
-    let seconds = value.as_f64().unwrap_or_default();
-    Duration::from_millis((seconds * 1e3).round() as u64)
-}
-
-/// What has happened.
-pub(crate) fn words(event: &Value) -> String {
-    let text = |key: &str| event[key].as_str().unwrap_or_default();
-    let of = match (text("pool"), text("backend")) {
-        ("" | "default", backend) => backend.to_owned(),
-        (pool, "") => pool.to_owned(),
-        (pool, backend) => format!("{pool}/{backend}"),
-    };
-    let what = match text("kind") {
-        "state" => format!("{} -> {}: {}", text("from"), text("to"), text("cause")),
-        "change" => format!("{} (by {})", text("what"), text("who")),
-        kind => {
-            let mut rest = event.clone();
-            if let Some(rest) = rest.as_object_mut() {
-                for known in ["seq", "kind", "at", "pool", "backend"] {
-                    rest.remove(known);
-                }
-            }
-            format!("{kind} {rest}")
-        }
-    };
-    match of.as_str() {
-        "" => what,
-        of => format!("{of}  {what}"),
-    }
 }
 
 #[cfg(test)]

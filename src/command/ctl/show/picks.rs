@@ -1,7 +1,7 @@
 //! Why backends are picked, what was picked last, and what would be otherwise.
 
-use super::super::events::wall_time;
 use super::{Frame, each, seconds, text};
+use crate::command::event_words::wall_time;
 use crate::command::table::{Table, count, shortened, span};
 use lb::internal::telemetry::WallTime;
 use serde_json::Value;
