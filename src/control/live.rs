@@ -370,6 +370,7 @@ mod tests {
             counters: Counters::default(),
             faults: Default::default(),
             response_times: None,
+            times: Default::default(),
             heartbeat: None,
         }
     }

@@ -3,32 +3,46 @@
 //! Names and units are those of the tables, with `lb_` ahead; times are in seconds. The encoding is
 //! that of `prometheus-client`.
 
+mod labelled;
+mod plain;
+
 use super::response::Response;
-use super::view::shed;
 use crate::telemetry::{
     BACKEND_METRICS, BALANCER_METRICS, BackendSnapshot, Counters, Metric, MetricKind, MetricUnit,
-    Snapshot,
+    Snapshot, TimeBuckets,
 };
+use labelled::{LABELLED, Labelled, TIMES, Times};
+use plain::plain;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 use std::fmt;
+use std::time::Duration;
 
 /// The media type of the text (OpenMetrics 1.0, section "Text format").
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The response to a scrape.
-pub(crate) fn response(snapshot: &Snapshot) -> Response {
-    let mut registry = Registry::with_prefix("lb");
-    registry.register_collector(Box::new(All(snapshot.clone())));
-    let mut text = String::new();
-    match encode(&mut text, &registry) {
-        Ok(()) => Response::text(200, MEDIA_TYPE, text),
+/// The media type of the text format of before OpenMetrics.
+const PLAIN_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The response to a scrape, if so in the text format of before OpenMetrics.
+pub(crate) fn response(snapshot: &Snapshot, is_plain: bool) -> Response {
+    match text(snapshot) {
+        Ok(text) if is_plain => Response::text(200, PLAIN_TYPE, plain(&text)),
+        Ok(text) => Response::text(200, MEDIA_TYPE, text),
         // Writing to a string cannot fail.
         Err(_) => Response::error(503, "metrics", "the metrics cannot be written"),
     }
+}
+
+fn text(snapshot: &Snapshot) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("lb");
+    registry.register_collector(Box::new(All(snapshot.clone())));
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
 }
 
 #[derive(Debug)]
@@ -83,19 +97,13 @@ impl Family {
         }
     }
 
-    fn count(
-        name: &'static str,
-        help: &'static str,
-        kind: MetricKind,
-        numbers: impl IntoIterator<Item = (Labels, u64)>,
-    ) -> Self {
-        let numbers = numbers.into_iter();
+    fn labelled(row: &Labelled, all: &Snapshot) -> Self {
         Self {
-            name,
-            help,
-            kind,
-            unit: None,
-            numbers: numbers.map(|(labels, n)| (labels, n as f64)).collect(),
+            name: row.name,
+            help: row.help,
+            kind: row.kind,
+            unit: row.is_in_seconds.then_some(Unit::Seconds),
+            numbers: (row.get)(all),
         }
     }
 
@@ -117,6 +125,28 @@ impl Family {
     }
 }
 
+/// Writes a histogram.
+fn encode_times(times: &Times, all: &Snapshot, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let rows = (times.get)(all);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let (unit, kind) = (Some(&Unit::Seconds), MetricType::Histogram);
+    let mut family = encoder.encode_descriptor(times.name, times.help, unit, kind)?;
+    for (labels, buckets) in &rows {
+        encode_buckets(buckets, family.encode_family(labels)?)?;
+    }
+    Ok(())
+}
+
+fn encode_buckets(times: &TimeBuckets, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+    // The encoder adds up the buckets, and writes the largest number as infinity.
+    let bound = |time: Option<Duration>| time.map_or(f64::MAX, |time| time.as_secs_f64());
+    let buckets: Vec<_> = times.iter().map(|(at, n)| (bound(at), n)).collect();
+    let sum = times.sum().as_secs_f64();
+    encoder.encode_histogram::<NoLabelSet>(sum, times.count(), &buckets, None)
+}
+
 fn of_backend(backend: &BackendSnapshot) -> Labels {
     let standing = &backend.standing;
     vec![
@@ -129,6 +159,9 @@ impl Collector for All {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         for family in families(&self.0) {
             family.encode(&mut encoder)?;
+        }
+        for times in TIMES {
+            encode_times(times, &self.0, &mut encoder)?;
         }
         Ok(())
     }
@@ -156,7 +189,7 @@ fn families(all: &Snapshot) -> Vec<Family> {
         let numbers = numbers.map(|it| (of_backend(it), (metric.get)(&it.counters)));
         families.push(renamed(Family::of(metric, numbers)));
     }
-    families.extend(labelled(all));
+    families.extend(LABELLED.iter().map(|row| Family::labelled(row, all)));
     families
 }
 
@@ -179,109 +212,5 @@ fn renamed(family: Family) -> Family {
     Family { name, ..family }
 }
 
-/// What has labels of its own, or is of the pool.
-fn labelled(all: &Snapshot) -> Vec<Family> {
-    let pools = || {
-        let pools = all.pools.iter();
-        pools.map(|pool| (vec![("pool", pool.name.clone())], pool))
-    };
-    let with = |labels: Labels, name, value: String| {
-        let mut labels = labels;
-        labels.push((name, value));
-        labels
-    };
-    let classes = |labels: Labels, statuses: &crate::telemetry::StatusCounts| {
-        let classes: Vec<_> = statuses.iter().collect();
-        let with_class = move |(class, count)| {
-            let mut labels = labels.clone();
-            labels.push(("class", format!("{class}xx")));
-            (labels, count)
-        };
-        classes.into_iter().map(with_class).collect::<Vec<_>>()
-    };
-    let backends = all.backends.iter();
-    let (counter, gauge) = (MetricKind::Counter, MetricKind::Gauge);
-    vec![
-        Family::count(
-            "responses",
-            "Responses by the class of their status",
-            counter,
-            classes(Labels::new(), &all.totals.statuses),
-        ),
-        Family::count(
-            "faults",
-            "Exchanges that did not end well, by reason",
-            counter,
-            all.faults
-                .iter()
-                .map(|(fault, n)| (vec![("reason", fault.word().to_owned())], n)),
-        ),
-        Family::count(
-            "shed",
-            "Requests refused for lack of room or of a backend",
-            counter,
-            pools().map(|(labels, pool)| (labels, shed(pool))),
-        ),
-        Family::count(
-            "queue_length",
-            "Requests that wait for a backend",
-            gauge,
-            pools().map(|(labels, pool)| (labels, pool.activity.queued)),
-        ),
-        Family::count(
-            "backend_responses",
-            "Responses of a backend by the class of their status",
-            counter,
-            backends
-                .clone()
-                .flat_map(|it| classes(of_backend(it), &it.counters.statuses)),
-        ),
-        Family::count(
-            "backend_state",
-            "1 for the state of a backend",
-            gauge,
-            backends
-                .clone()
-                .map(|it| (with(of_backend(it), "state", it.state.to_owned()), 1)),
-        ),
-        Family::count(
-            "backend_weight",
-            "Share of a backend relative to the others",
-            gauge,
-            backends
-                .clone()
-                .map(|it| (of_backend(it), it.standing.weight.into())),
-        ),
-        Family::count(
-            "backend_tunnels",
-            "Tunnels through a backend",
-            gauge,
-            backends
-                .clone()
-                .map(|it| (of_backend(it), it.standing.tunnels)),
-        ),
-        Family::count(
-            "backend_ejections",
-            "How often a backend was ejected",
-            counter,
-            backends
-                .clone()
-                .map(|it| (of_backend(it), it.standing.ejections)),
-        ),
-        Family {
-            name: "backend_busy",
-            help: "Time in which anything was in flight at a backend",
-            kind: counter,
-            unit: Some(Unit::Seconds),
-            numbers: backends
-                .map(|it| (of_backend(it), it.standing.busy.as_secs_f64()))
-                .collect(),
-        },
-        Family::count(
-            "build",
-            "Version of lb",
-            gauge,
-            [(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1)],
-        ),
-    ]
-}
+#[cfg(test)]
+mod tests;

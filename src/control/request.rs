@@ -30,6 +30,8 @@ pub(crate) struct Request {
     pub(crate) last_event_id: Option<String>,
     /// Whether it is a browser's, for a page.
     pub(crate) accepts_html: bool,
+    /// Whether it wants metrics in the text format of before OpenMetrics.
+    pub(crate) wants_plain_text: bool,
     /// The tags of what the client has already.
     pub(crate) if_none_match: Option<String>,
     pub(crate) body: Vec<u8>,
@@ -100,6 +102,7 @@ pub(crate) fn read(input: &[u8]) -> Result<Found, Unreadable> {
     let Some(path) = segments(path) else {
         return Err(unreadable(400, "the path is not valid"));
     };
+    let accept = field(b"Accept").unwrap_or_default();
     let request = Request {
         method: head.method,
         path,
@@ -110,7 +113,8 @@ pub(crate) fn read(input: &[u8]) -> Result<Found, Unreadable> {
         authorization: field(b"Authorization"),
         content_type: field(b"Content-Type"),
         last_event_id: field(b"Last-Event-ID"),
-        accepts_html: field(b"Accept").is_some_and(|kinds| kinds.contains("text/html")),
+        accepts_html: accept.contains("text/html"),
+        wants_plain_text: accept.contains("text/plain") && !accept.contains("openmetrics"),
         if_none_match: field(b"If-None-Match"),
         body: body.to_vec(),
         persistent: head.persistent,

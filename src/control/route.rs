@@ -86,7 +86,10 @@ pub(crate) struct Otherwise {
 pub(crate) enum Shown {
     /// Whether every pool has a backend to pick.
     Ready,
-    Metrics,
+    /// The metrics, if so as plain text.
+    Metrics {
+        is_plain: bool,
+    },
     /// The whole, in short.
     Status,
     Pools,
@@ -113,7 +116,10 @@ pub(crate) fn route(request: &Request) -> Result<Call, Response> {
         [] => get(request, Call::Index),
         ["healthz"] => get(request, Call::Health),
         ["readyz"] => get(request, Call::Show(Shown::Ready)),
-        ["metrics"] => get(request, Call::Show(Shown::Metrics)),
+        ["metrics"] => {
+            let is_plain = request.wants_plain_text;
+            get(request, Call::Show(Shown::Metrics { is_plain }))
+        }
         ["v1", "status"] => get(request, Call::Show(Shown::Status)),
         ["v1", "pools"] => get(request, Call::Show(Shown::Pools)),
         ["v1", "listeners"] => get(request, Call::Listeners),

@@ -128,15 +128,17 @@ fn backend(origin: Origin<'_>, it: &BackendSnapshot, roster: &Roster) -> Value {
     })
 }
 
+/// Why requests are refused for lack of room or of a backend.
+pub(crate) const SHED_FAULTS: [Fault; 4] = [
+    Fault::QueueFull,
+    Fault::QueueTimeout,
+    Fault::NoBackend,
+    Fault::Overloaded,
+];
+
 /// Requests that were refused for lack of room or of a backend.
 pub(crate) fn shed(pool: &PoolSnapshot) -> u64 {
-    let reasons = [
-        Fault::QueueFull,
-        Fault::QueueTimeout,
-        Fault::NoBackend,
-        Fault::Overloaded,
-    ];
-    reasons.map(|fault| pool.faults.of(fault)).iter().sum()
+    SHED_FAULTS.map(|fault| pool.faults.of(fault)).iter().sum()
 }
 
 fn classes(statuses: &crate::telemetry::StatusCounts) -> Value {

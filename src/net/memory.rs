@@ -31,6 +31,12 @@ pub(crate) fn address_space_taken() -> Option<usize> {
     usize::try_from(kibibytes(&status, "VmSize:")?).ok()
 }
 
+/// Resident memory of this process in bytes.
+pub(crate) fn resident_memory() -> Option<u64> {
+    let status = fs::read_to_string(PROCESS).ok()?;
+    kibibytes(&status, "VmRSS:")
+}
+
 /// Has all threads allocate from one heap, if the address space is limited. By default the C
 /// library reserves 64 MiB of it for each of several threads, which are then missing elsewhere: an
 /// allocation fails, and ends the process, while most of what is taken is unused. To be called

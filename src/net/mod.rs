@@ -31,7 +31,7 @@ mod syslog;
 mod verifier;
 
 pub use bind_error::{BindError, BindErrorKind};
-pub(crate) use descriptors::{DEFAULT_CONNECTIONS, allow_connections};
+pub(crate) use descriptors::{DEFAULT_CONNECTIONS, allow_connections, open_descriptors};
 pub(crate) use dns_sockets::{Arrived, DnsSockets, has_route};
 pub(crate) use echo::{allow_check, allow_echo};
 pub(crate) use file_watch::{FileWatch, FollowedFile, Look};
@@ -42,7 +42,9 @@ pub use inherited::{Passed, Sockets};
 pub(crate) use inherited::{Purpose, SharedSocket};
 pub(crate) use listener::{Accepted, Listener, bind, bind_by, bind_from};
 pub(crate) use log_writer::{Log, LogStatus, LogWriter};
-pub(crate) use memory::{address_space_limit, address_space_taken, available_memory, share_heap};
+pub(crate) use memory::{
+    address_space_limit, address_space_taken, available_memory, resident_memory, share_heap,
+};
 pub(crate) use network::SystemNetwork;
 pub(crate) use own_address::refuse_own_address;
 pub(crate) use pipe::SystemPipes;

@@ -122,7 +122,7 @@ impl<N: Network> View<'_, N> {
     /// Adds the pools, where each backend stands, and what is under way.
     fn show_standing(&self, snapshot: &mut Snapshot, report: &Report, now: Timestamp) {
         let pools = self.traffic.pools.present().map(|(id, pool)| {
-            let (counters, faults) = report.metrics.of_whole_pool(id);
+            let (counters, faults, times) = report.metrics.of_whole_pool(id);
             PoolSnapshot {
                 name: pool.name.clone(),
                 number: id.number(),
@@ -130,6 +130,7 @@ impl<N: Network> View<'_, N> {
                 activity: report.under_way.of(id),
                 counters,
                 faults,
+                times,
             }
         });
         snapshot.pools = pools.collect();

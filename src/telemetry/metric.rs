@@ -168,6 +168,62 @@ pub const BALANCER_METRICS: &[Metric<Snapshot>] = &[
         Place::line("access log", "write errors"),
         |all| Some(all.access_log?.write_errors),
     ),
+    row(
+        "memory",
+        "resident memory of the process",
+        (MetricKind::Gauge, MetricUnit::Bytes),
+        Place::NONE,
+        |all| all.memory_bytes,
+    ),
+    row(
+        "descriptors_open",
+        "open file descriptors of the process",
+        GAUGE,
+        Place::NONE,
+        |all| all.descriptors_open,
+    ),
+    row(
+        "loop_turns",
+        "turns of the event loops",
+        COUNTER,
+        Place::NONE,
+        |all| Some(all.turn_times?.turns),
+    ),
+    row(
+        "loop_stalls",
+        "turns of 50 ms or more",
+        COUNTER,
+        Place::NONE,
+        |all| Some(all.turn_times?.stalls),
+    ),
+    row(
+        "loop_turn_time_p99",
+        "99th percentile of turn times",
+        TIME,
+        Place::NONE,
+        |all| nanos(all.turn_times?.p99),
+    ),
+    row(
+        "loop_turn_time_max",
+        "longest turn",
+        TIME,
+        Place::NONE,
+        |all| nanos(all.turn_times?.longest.turn_time),
+    ),
+    row(
+        "loop_lag_p99",
+        "99th percentile of how late a deadline fired",
+        TIME,
+        Place::NONE,
+        |all| nanos(all.turn_times?.deadline_lag_p99),
+    ),
+    row(
+        "loop_lag_max",
+        "the latest a deadline fired",
+        TIME,
+        Place::NONE,
+        |all| nanos(all.turn_times?.deadline_lag_max),
+    ),
 ];
 
 /// Metrics of one backend, beside its [`Counters`](super::Counters): those that the table shows

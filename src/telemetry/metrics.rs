@@ -7,7 +7,9 @@
 
 use super::backend_stats::BackendStats;
 use super::response_times::ResponseTimeHistogram;
-use super::{BackendSnapshot, BackendView, Counters, FaultCounts, Record, Snapshot, Standing};
+use super::{
+    BackendSnapshot, BackendView, Counters, ExchangeTimes, FaultCounts, Record, Snapshot, Standing,
+};
 use crate::error::Fault;
 use crate::ids::PoolId;
 use crate::strategy::BackendId;
@@ -37,6 +39,8 @@ pub struct Metrics {
 struct PoolCounts {
     /// Of exchanges that reached no backend, and of backends that were removed.
     others: Counters,
+    /// Times of the same.
+    times: ExchangeTimes,
     faults: FaultCounts,
 }
 
@@ -50,13 +54,10 @@ struct Counted {
 
 impl Counted {
     fn without_times(&self) -> Self {
-        let stats = BackendStats {
-            picks: self.stats.picks,
-            counters: self.stats.counters,
-            response_times: ResponseTimeHistogram::default(),
-            faults: self.stats.faults.clone(),
-        };
-        Self { id: self.id, stats }
+        Self {
+            id: self.id,
+            stats: self.stats.without_times(),
+        }
     }
 }
 
@@ -122,6 +123,7 @@ impl Metrics {
             pool.faults.observe(fault);
             if record.backend.is_none() {
                 pool.others.observe(record);
+                pool.times.total.record(record.total_time);
             }
         });
     }
@@ -136,17 +138,18 @@ impl Metrics {
         }
     }
 
-    /// What was counted of a pool: its exchanges, and why some did not end well.
+    /// What was counted of a pool: its exchanges, why some did not end well, and their times.
     #[must_use]
-    pub fn of_whole_pool(&self, pool: PoolId) -> (Counters, FaultCounts) {
+    pub fn of_whole_pool(&self, pool: PoolId) -> (Counters, FaultCounts, ExchangeTimes) {
         let own = self.pools.get(usize::from(pool.number()));
         let own = own.cloned().unwrap_or_default();
-        let mut counters = own.others;
+        let (mut counters, mut times) = (own.others, own.times);
         let of_pool = BackendId::new(0, 0).of_pool(pool);
         for counted in self.of_pool(of_pool).into_iter().flatten() {
             counters.add(&counted.stats.counters);
+            times.add(&counted.stats.times());
         }
-        (counters, own.faults)
+        (counters, own.faults, times)
     }
 
     /// Forgets a backend that was removed, but for what counts for the whole.
@@ -156,7 +159,10 @@ impl Metrics {
         if let Some(counted) = counted.filter(|counted| counted.id == Some(backend)) {
             let Counted { stats, .. } = std::mem::take(counted);
             self.removed.add(&stats.response_times);
-            self.with_pool(backend.pool(), |pool| pool.others.add(&stats.counters));
+            self.with_pool(backend.pool(), |pool| {
+                pool.others.add(&stats.counters);
+                pool.times.add(&stats.times());
+            });
         }
     }
 
@@ -177,6 +183,7 @@ impl Metrics {
         for (number, pool) in (0..).zip(&other.pools) {
             self.with_pool(PoolId::new(number), |own| {
                 own.others.add(&pool.others);
+                own.times.add(&pool.times);
                 own.faults.add(&pool.faults);
             });
         }
@@ -236,6 +243,8 @@ impl Metrics {
             config_loaded_at: Duration::ZERO,
             access_log: None,
             heartbeats: None,
+            memory_bytes: None,
+            descriptors_open: None,
             workers: Vec::new(),
         }
     }
@@ -254,6 +263,7 @@ impl Metrics {
             counters: stats.map(|stats| stats.counters).unwrap_or_default(),
             faults: stats.map(|stats| stats.faults.clone()).unwrap_or_default(),
             response_times: stats.and_then(|stats| stats.response_times.quantiles()),
+            times: stats.map(BackendStats::times).unwrap_or_default(),
             heartbeat: None,
         }
     }

@@ -9,6 +9,7 @@
 //! | [`access_log`](AccessLog) | one line for each exchange, as text or JSON |
 //! | [`metrics`](Metrics) | the counters, of the whole balancer and of each backend |
 //! | [`counters`](Counters) | what is counted, in the same words for both |
+//! | [`time_buckets`](TimeBuckets) | counts of times in fixed buckets |
 //! | [`response_times`](ResponseTimes) | quantiles of response times |
 //! | [`loop_stats`](LoopStats) | turn times of an event loop, stalls and the phases to blame |
 //! | [`snapshot`](Snapshot) | everything above at one moment, as plain data |
@@ -28,6 +29,7 @@ mod record;
 mod response_times;
 mod snapshot;
 mod summary;
+mod time_buckets;
 mod watch;
 
 pub use access_log::AccessLogFormat;
@@ -38,9 +40,12 @@ pub use loop_stats::{Stall, TurnPhase, TurnTimes};
 pub use metric::{BACKEND_METRICS, BALANCER_METRICS, Metric, MetricKind, MetricUnit};
 pub(crate) use response_times::ResponseTimeHistogram;
 pub use response_times::ResponseTimes;
-pub use snapshot::{Activity, BackendSnapshot, PoolSnapshot, Snapshot, Standing, WorkerSnapshot};
+pub use snapshot::{
+    Activity, BackendSnapshot, ExchangeTimes, PoolSnapshot, Snapshot, Standing, WorkerSnapshot,
+};
 pub use summary::Summary;
 pub(crate) use summary::{Table, count, share, span};
+pub use time_buckets::{BUCKET_BOUNDS_MICROS, TimeBuckets};
 pub(crate) use watch::Watch;
 
 /// Items for the command, the benches and the tests.

@@ -3,6 +3,7 @@
 //! It does not know which backend. Invariant: a histogram takes any duration, and its memory is
 //! bounded.
 
+use super::time_buckets::{BUCKET_BOUNDS_MICROS, TimeBuckets};
 use hdrhistogram::Histogram;
 use std::time::Duration;
 
@@ -61,6 +62,22 @@ impl ResponseTimeHistogram {
             p99: at(0.99),
             max,
         })
+    }
+
+    /// Its samples in fixed buckets, of whose bounds it knows three digits.
+    pub(super) fn buckets(&self) -> TimeBuckets {
+        let Some(histogram) = &self.0 else {
+            return TimeBuckets::default();
+        };
+        let mut from = 0;
+        let counts = BUCKET_BOUNDS_MICROS.into_iter().chain([MAX_MICROS]);
+        let counts = counts.map(|bound| {
+            // A value is counted with those that look the same to three digits.
+            let low = std::mem::replace(&mut from, histogram.next_non_equivalent(bound));
+            histogram.count_between(low, bound)
+        });
+        let sum = Duration::from_secs_f64(histogram.mean() * histogram.len() as f64 / 1e6);
+        TimeBuckets::of(counts, sum)
     }
 
     /// `None` only if the crate supported no such number of digits.
@@ -158,6 +175,25 @@ mod tests {
         for quantile in [shown.p90, shown.p99] {
             assert!(close(quantile, Duration::from_millis(2)));
         }
+    }
+
+    #[test]
+    fn every_sample_is_in_one_bucket() {
+        let mut histogram = ResponseTimeHistogram::default();
+        assert_eq!(histogram.buckets(), TimeBuckets::default());
+        for millis in 1..=12_000 {
+            histogram.record(Duration::from_millis(millis));
+        }
+        let buckets = histogram.buckets();
+        assert_eq!(buckets.count(), 12_000);
+        let mut below = 0;
+        for (bound, count) in buckets.iter() {
+            below += count;
+            let expected = bound.map_or(12_000, |bound| bound.as_millis() as u64);
+            let slack = expected / 1_000 + 1;
+            assert!(below.abs_diff(expected) <= slack, "{bound:?}: {below}");
+        }
+        assert!(close(buckets.sum(), Duration::from_millis(72_006_000)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! It owns no rule: [`Metrics`](super::Metrics) fills it in, [`Summary`](super::Summary) shows it,
 //! and users of the library read it.
 
-use super::{AccessLogStats, Counters, FaultCounts, ResponseTimes, TurnTimes};
+use super::{AccessLogStats, Counters, FaultCounts, ResponseTimes, TimeBuckets, TurnTimes};
 use crate::heartbeat;
 use crate::strategy::BackendId;
 use std::time::Duration;
@@ -42,6 +42,10 @@ pub struct Snapshot {
     pub access_log: Option<AccessLogStats>,
     /// Counts of heartbeats, if they are received.
     pub heartbeats: Option<heartbeat::HeartbeatCounts>,
+    /// Resident memory of the process in bytes; `None` where it is not known.
+    pub memory_bytes: Option<u64>,
+    /// Open file descriptors of the process; `None` where they are not known.
+    pub descriptors_open: Option<u64>,
     /// Shares of the workers, if there are several; empty with one.
     pub workers: Vec<WorkerSnapshot>,
 }
@@ -62,6 +66,29 @@ pub struct PoolSnapshot {
     pub counters: Counters,
     /// Why exchanges did not end well.
     pub faults: FaultCounts,
+    /// Times of the exchanges that are over, backends included that were removed.
+    pub times: ExchangeTimes,
+}
+
+/// Times of exchanges in fixed buckets; all zero in snapshots without response times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExchangeTimes {
+    /// Time to connect, of those that made a connection.
+    pub connect: TimeBuckets,
+    /// From dispatch to the first byte of the response.
+    pub first_byte: TimeBuckets,
+    /// From the first byte of the request to the last of the response.
+    pub total: TimeBuckets,
+}
+
+impl ExchangeTimes {
+    /// Adds the times of `other`.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.connect.add(&other.connect);
+        self.first_byte.add(&other.first_byte);
+        self.total.add(&other.total);
+    }
 }
 
 /// Open work of a pool at one moment, over all workers.
@@ -135,6 +162,8 @@ pub struct BackendSnapshot {
     pub faults: FaultCounts,
     /// Response times; `None` before its first response.
     pub response_times: Option<ResponseTimes>,
+    /// Its times in fixed buckets.
+    pub times: ExchangeTimes,
     /// Its own report by heartbeats; `None` if it never sent any.
     pub heartbeat: Option<heartbeat::HeartbeatReport>,
 }

@@ -254,6 +254,7 @@ fn sum(snapshot: &Snapshot) -> BackendSnapshot {
         counters,
         faults: super::FaultCounts::default(),
         response_times: snapshot.response_times,
+        times: super::ExchangeTimes::default(),
         heartbeat: None,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Joins what a proxy has counted with the statistics of its loop; neither knows the other.
 
-use crate::net::SystemNetwork;
+use crate::net::{SystemNetwork, open_descriptors, resident_memory};
 use crate::pool::{Explained, PoolId};
 use crate::proxy::{Proxy, Report};
 use crate::telemetry::{AccessLogStats, LoopStats, Sample, Snapshot};
@@ -78,6 +78,8 @@ pub(crate) fn snapshot(
     }
     Snapshot {
         turn_times: all_loops.report(),
+        memory_bytes: resident_memory(),
+        descriptors_open: open_descriptors(),
         access_log,
         ..proxy.fresh_view().snapshot_of_all(&reports, now)
     }

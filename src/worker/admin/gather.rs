@@ -70,7 +70,7 @@ impl Shown {
     /// Whether it shows response times since the start.
     fn needs_times(&self) -> bool {
         match self {
-            Self::Metrics | Self::Pool(_) => true,
+            Self::Metrics { .. } | Self::Pool(_) => true,
             Self::Ready | Self::Status | Self::Pools | Self::Workers => false,
             Self::Live(_) | Self::Explanation(..) => false,
         }
@@ -202,7 +202,7 @@ impl EventLoop {
         let origin = admin.origin(self.clock.wall());
         match shown {
             Shown::Ready => readiness(all, self.shutdown.deadline.is_some()),
-            Shown::Metrics => openmetrics::response(all),
+            Shown::Metrics { is_plain } => openmetrics::response(all, *is_plain),
             Shown::Status => Response::json(200, &view::status(origin, all)),
             Shown::Pools => Response::json(200, &view::pools(origin, all)),
             Shown::Workers => Response::json(200, &view::workers(origin, all)),
