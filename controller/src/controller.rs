@@ -21,7 +21,7 @@ use crate::proto::compat::connection_service_server::ConnectionServiceServer;
 use crate::proto::v1::agents_server::AgentsServer;
 use crate::proto::v1::fleet_server::FleetServer;
 use crate::provider::{Exec, Fixed, Process, Provider, Settings};
-use crate::shell::{Sessions, Shell, Stop, Wires};
+use crate::shell::{Live, Sessions, Shell, Stop, Wires};
 use crate::spec::{self, FleetSpec, ProviderKind, ServiceSpec};
 use crate::store::{Sqlite, Store};
 use axum::Router;
@@ -242,6 +242,7 @@ async fn serve(file: PathBuf, mut spec: FleetSpec) -> Result<(), String> {
         inputs,
         calls,
         events: broadcast::channel(1_024).0,
+        live: broadcast::channel(64).0,
         sessions: Sessions::default(),
         term: Arc::new(AtomicU64::new(term.0)),
         clock: Clock::start(),
@@ -282,6 +283,7 @@ async fn serve(file: PathBuf, mut spec: FleetSpec) -> Result<(), String> {
         last_minute: 0,
         commits: 0,
         failed_commits: 0,
+        live: Live::new(wires.live.clone()),
         spec,
     };
     shell.load().map_err(|error| error.to_string())?;

@@ -102,7 +102,7 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
     })?;
     if !(200..300).contains(&answer.status) {
         let text = value
-            .get("error")
+            .pointer("/error/message")
             .and_then(Value::as_str)
             .unwrap_or("refused");
         return Err(text.to_owned());

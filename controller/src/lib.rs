@@ -21,6 +21,7 @@
 //! | `lb_link` | the words of lb's admin API | rules |
 //! | `import` | files of existing fleets into `fleet.toml` | running fleets |
 //! | `api` | HTTP, sessions, compatible services | rules |
+//! | `page` | the built pages of controller and agent | what they show |
 //! | `failpoint` | places to crash at, for tests | why |
 //! | `shell` | commits, then acts, then feeds back | rules |
 //! | `simulate` | policies in virtual time | - |
@@ -42,6 +43,8 @@ mod fleet;
 mod http_client;
 mod import;
 mod lb_link;
+mod page;
+mod problem;
 mod proto;
 mod provider;
 mod scale;

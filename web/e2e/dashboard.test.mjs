@@ -1,26 +1,10 @@
 // The dashboard in a real browser before a real lb. Each test has parts of its own.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
-import { open, Parts, until } from "./parts.mjs";
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-/** Where screenshots go, if they are wanted. */
-const SHOTS = process.env.SHOTS;
-
-function check(name, run) {
-  test(name, { timeout: 120_000 }, async () => {
-    const parts = new Parts();
-    try {
-      await run(parts);
-    } finally {
-      await parts.end();
-    }
-  });
-}
+import { check, seriousFindings, shot } from "./checks.mjs";
+import { open, until } from "./parts.mjs";
 
 /** Finds the row of a backend. */
 const row = (page, port) => page.locator(`[data-backend="127.0.0.1:${port}"]`);
@@ -29,18 +13,6 @@ const stateOf = (page, port) => row(page, port).locator(".c-state").innerText();
 
 const rateOf = async (page, port) =>
   Number((await row(page, port).locator(".c-rate").innerText()).replace(",", ""));
-
-async function seriousFindings(page) {
-  // The policy of the page allows no script but its own; this one goes in by the debugger.
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document));
-  const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-  return serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" | ")}`);
-}
-
-async function shot(page, name) {
-  if (SHOTS) await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
-}
 
 check("loads without faults, in both themes, and asks nobody else", async (parts) => {
   const { ports } = await parts.servers(4, 3);

@@ -48,8 +48,8 @@ export class Parts {
   async lb(ports, args = [], { listen = 0, admin = 0, seed = "" } = {}) {
     const child = spawn(
       LB,
-      ["--backends", ports.map((port) => `127.0.0.1:${port}`).join(","), "--listen",
-        `127.0.0.1:${listen}`, "--admin", `127.0.0.1:${admin}`, "--access-log", "off", ...args],
+      [...(ports.length > 0 ? ["--backends", ports.map((port) => `127.0.0.1:${port}`).join(",")] : []),
+        "--listen", `127.0.0.1:${listen}`, "--admin", `127.0.0.1:${admin}`, "--access-log", "off", ...args],
       { stdio: ["ignore", "inherit", "pipe"] },
     );
     this.add(() => stopped(child));
@@ -106,8 +106,14 @@ export class Parts {
 }
 
 /** The lines a process writes, kept from its start. */
-class Lines {
+export class Lines {
   #text = "";
+
+  /** All that was written. */
+  get text() {
+    return this.#text;
+  }
+
   #waiting = new Set();
 
   constructor(stream) {
@@ -141,7 +147,7 @@ function line(stream, pattern) {
   return new Lines(stream).find(new RegExp(pattern, "m"));
 }
 
-async function stopped(child) {
+export async function stopped(child) {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise((resolve) => child.once("exit", resolve));
   child.kill("SIGKILL");

@@ -1,23 +1,18 @@
 //! The agent of an existing fleet: answers `HeartbeatService/ping` with the load of its server,
-//! calls `ConnectionService/onConnect` until it is accepted, and lets people set the load by HTTP.
+//! calls `ConnectionService/onConnect` until it is accepted, and lets people set the load.
 //!
 //! It runs beside a server, or with the server's command as its child, and needs no run directory:
 //! any monitor of that kind can watch it. The roles are those of the two services: the monitor
 //! calls `ping`, the agent calls `onConnect`.
 
+use super::http::{self, About, Shared};
 use super::load::LoadMeter;
-use super::slider::{MEASURE, Slider, Source, Start};
+use super::slider::{MEASURE, Slider, Start};
 use crate::proto::compat::connection_service_client::ConnectionServiceClient;
 use crate::proto::compat::heartbeat_service_server::{HeartbeatService, HeartbeatServiceServer};
 use crate::proto::compat::{HeartbeatResponse, OnConnectRequest, Request as Ping};
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Router;
 use rustix::process::{Pid, Signal, kill_process};
-use serde::Deserialize;
-use serde_json::json;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -33,7 +28,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// Settings of an agent that stands alone.
 #[derive(Debug, clap::Args)]
 pub(super) struct Alone {
-    /// Answer pings, and HTTP at /load, at this address
+    /// Answer pings, and show a page with the load to set, at this address
     #[arg(long, value_name = "IP:PORT")]
     compat_listen: Option<SocketAddr>,
     /// Call onConnect of the monitor here until it accepts
@@ -81,12 +76,20 @@ pub(super) async fn run(args: Alone) -> Result<(), String> {
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let slider = Slider::new(args.load);
     let child = start(&args.command)?;
-    println!("lb-agent answers pings on {address}");
+    println!("lb-agent answers pings on {address}, and shows its page at http://{address}/");
     tokio::spawn(measure(
         slider.clone(),
         child.as_ref().and_then(tokio::process::Child::id),
     ));
-    let served = serve(listener, slider.clone());
+    let about = About {
+        name: args.name.clone(),
+        pid: child.as_ref().and_then(tokio::process::Child::id),
+        command: args.command,
+        monitor: args.announce.clone(),
+        announced: None,
+    };
+    let shared = Shared::new(slider.clone(), about);
+    let served = serve(listener, slider, http::router(shared.clone()));
     #[cfg(feature = "kafka")]
     if let Some(bus) = args.bus {
         let ip = args.ip.unwrap_or(address.ip());
@@ -110,7 +113,7 @@ pub(super) async fn run(args: Alone) -> Result<(), String> {
     }
     if let (Some(monitor), Some(name)) = (args.announce, args.name) {
         let ip = args.ip.unwrap_or(address.ip());
-        tokio::spawn(announce(monitor, ip, name));
+        tokio::spawn(announce(monitor, ip, name, shared));
     }
     tokio::select! {
         ended = served => ended.map_err(|error| format!("{address}: {error}")),
@@ -192,12 +195,14 @@ async fn measure(slider: Slider, child: Option<u32>) {
 }
 
 /// Calls `onConnect` until it is accepted; a monitor may start later than its servers.
-async fn announce(monitor: String, ip: IpAddr, name: String) {
+async fn announce(monitor: String, ip: IpAddr, name: String, shared: Shared) {
     let mut told = None;
     loop {
         let trouble = match connect(&monitor, ip, &name).await {
             Ok(true) => {
-                eprintln!("lb-agent: {monitor} accepts {name} at {ip}");
+                let word = format!("{monitor} accepts {name} at {ip}");
+                eprintln!("lb-agent: {word}");
+                shared.announced(word);
                 return;
             }
             Ok(false) => format!("{monitor} refuses {name} at {ip}: asked again"),
@@ -205,6 +210,7 @@ async fn announce(monitor: String, ip: IpAddr, name: String) {
         };
         if told.as_ref() != Some(&trouble) {
             eprintln!("lb-agent: {trouble}");
+            shared.announced(trouble.clone());
             told = Some(trouble);
         }
         tokio::time::sleep(AGAIN).await;
@@ -235,62 +241,8 @@ impl HeartbeatService for Slider {
     }
 }
 
-async fn serve(listener: TcpListener, slider: Slider) -> std::io::Result<()> {
-    let grpc = tonic::service::Routes::new(HeartbeatServiceServer::new(slider.clone()));
-    // Existing pages write the path with a slash at the end.
-    let http = Router::new()
-        .route("/load", get(show).post(change))
-        .route("/load/", get(show).post(change))
-        .layer(axum::extract::DefaultBodyLimit::max(1_024))
-        .with_state(slider);
+async fn serve(listener: TcpListener, slider: Slider, http: Router) -> std::io::Result<()> {
+    let grpc = tonic::service::Routes::new(HeartbeatServiceServer::new(slider));
     let app = http.merge(grpc.into_axum_router().reset_fallback());
     axum::serve(listener, app).await
-}
-
-async fn show(State(slider): State<Slider>) -> Response {
-    Json(slider.told(Instant::now())).into_response()
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Change {
-    load: Option<f64>,
-    source: Option<Source>,
-}
-
-async fn change(State(slider): State<Slider>, headers: HeaderMap, body: String) -> Response {
-    let problem = |status, text: String| (status, Json(json!({ "error": text }))).into_response();
-    if !is_own(&headers) {
-        let text = "pages of other sites may not set the load".to_owned();
-        return problem(StatusCode::FORBIDDEN, text);
-    }
-    let change = match serde_json::from_str(&body) {
-        Ok(Change {
-            load: None,
-            source: None,
-        }) => Err("it is {\"load\": NUMBER} or {\"source\": \"cpu\"}".to_owned()),
-        Ok(change) => Ok(change),
-        Err(error) => Err(error.to_string()),
-    };
-    let change = match change {
-        Ok(change) => change,
-        Err(error) => return problem(StatusCode::BAD_REQUEST, error),
-    };
-    if let Some(Err(error)) = change.load.map(|load| slider.set(load)) {
-        return problem(StatusCode::UNPROCESSABLE_ENTITY, error);
-    }
-    if let Some(source) = change.source {
-        slider.follow(source);
-    }
-    show(State(slider)).await
-}
-
-/// No browser sends it on behalf of another site.
-fn is_own(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|it| it.to_str().ok());
-    let Some(origin) = text(header::ORIGIN) else {
-        return true;
-    };
-    let host = origin.split_once("://").map(|(_, host)| host);
-    host.is_some() && host == text(header::HOST)
 }

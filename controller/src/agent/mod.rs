@@ -12,6 +12,7 @@
 
 mod compat;
 mod heartbeat;
+mod http;
 mod load;
 mod log;
 mod run;

@@ -55,6 +55,8 @@ pub(super) struct Slider(Arc<Mutex<State>>);
 pub(super) struct Told {
     pub(super) load: f64,
     pub(super) source: Source,
+    /// What was measured last, from 0 to 1, told or not.
+    pub(super) measured: f64,
     /// Seconds since a monitor last read it; absent if none did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) read_seconds_ago: Option<f64>,
@@ -112,6 +114,7 @@ impl Slider {
             Told {
                 load,
                 source: state.source,
+                measured: state.measured,
                 read_seconds_ago,
             }
         })

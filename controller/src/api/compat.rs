@@ -10,6 +10,7 @@ use crate::fleet::id::{ServiceName, Token};
 use crate::fleet::input::{AgentNews, Input};
 use crate::fleet::operate::Command;
 use crate::fleet::time::Seen;
+use crate::problem::problem;
 use crate::proto::compat::connection_service_server::ConnectionService;
 use crate::proto::compat::heartbeat_service_client::HeartbeatServiceClient;
 use crate::proto::compat::{OnConnectRequest, OnConnectResponse, Request as Ping};
@@ -232,11 +233,7 @@ async fn remove(State(compat): State<Compat>, Path(wanted): Path<String>) -> Res
         .find(|it| address(&compat, it).as_deref() == Some(wanted.as_str()));
     let id = found.and_then(|it| it.get("id")).and_then(Value::as_u64);
     let Some(id) = id else {
-        return (
-            StatusCode::NOT_FOUND,
-            axum::Json(json!({ "error": "no such server" })),
-        )
-            .into_response();
+        return problem(StatusCode::NOT_FOUND, "no such server");
     };
     let server = crate::fleet::id::ServerId(id);
     answer(
@@ -259,7 +256,7 @@ async fn answer(compat: &Compat, command: Command, done: StatusCode) -> Response
                 Failure::Conflict(text) | Failure::Invalid(text) => (StatusCode::CONFLICT, text),
                 Failure::Unavailable(text) => (StatusCode::SERVICE_UNAVAILABLE, text),
             };
-            (status, axum::Json(json!({ "error": text }))).into_response()
+            problem(status, &text)
         }
     }
 }

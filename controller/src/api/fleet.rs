@@ -2,7 +2,8 @@
 //!
 //! A reply is read from the same JSON that HTTP answers with, so that the two cannot disagree.
 
-use super::http::{Api, Place, ask};
+use super::http::{Api, ask};
+use super::stream::Place;
 use crate::fleet::id::{ServerId, ServiceName};
 use crate::fleet::operate::Command;
 use crate::proto::v1::fleet_server::Fleet;

@@ -1,35 +1,30 @@
-//! The HTTP API: JSON, events by server-sent events, metrics, health.
+//! The HTTP API: JSON, metrics, health, and the page.
 //!
 //! Every route is in `openapi.json`, which a test holds against the router.
 
-use crate::fleet::commit::Event;
+use super::stream;
 use crate::fleet::id::{ServerId, ServiceName};
 use crate::fleet::operate::Command;
-use crate::shell::{Call, Failure, Read, Wires, event_json};
+use crate::page;
+use crate::problem::problem;
+use crate::shell::{Call, Failure, Read, Wires};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use serde::Deserialize;
-use serde_json::{Value, json};
-use std::convert::Infallible;
+use serde_json::Value;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
 /// Time limit for an answer of the shell.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Streams of events open at a time.
-const STREAMS: usize = 200;
-/// Events told to a stream that begins in the past.
-const PAST: u64 = 1_000;
 /// Events in one answer.
 const MOST_EVENTS: u64 = 5_000;
 
@@ -47,7 +42,7 @@ pub(crate) struct Api {
     pub(crate) streams: AtomicUsize,
 }
 
-type Shared = State<Arc<Api>>;
+pub(super) type Shared = State<Arc<Api>>;
 
 /// All routes, behind the check of token and host.
 pub(crate) fn router(api: Arc<Api>) -> Router {
@@ -58,7 +53,8 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/v1/lbs", get(|api: Shared| read(api, Read::Lbs)))
         .route("/v1/holds", get(|api: Shared| read(api, Read::Holds)))
         .route("/v1/events", get(events))
-        .route("/v1/events/stream", get(stream))
+        .route("/v1/events/stream", get(stream::events))
+        .route("/v1/live", get(stream::live))
         .route("/v1/services/{service}/decisions", get(decisions))
         .route("/v1/services/{service}/minutes", get(minutes))
         .route("/v1/services/{service}/{verb}", post(service_verb))
@@ -78,6 +74,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
+        .merge(page::router(&page::FLEET))
         .layer(axum::extract::DefaultBodyLimit::max(64 * 1024))
         .with_state(api)
 }
@@ -141,15 +138,11 @@ pub(crate) fn is_same(shown: &str, expected: &str) -> bool {
     shown.len() == expected.len() && differing == 0
 }
 
-fn problem(status: StatusCode, text: &str) -> Response {
-    (status, axum::Json(json!({ "error": text }))).into_response()
-}
-
 fn json_text(text: &'static str) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
-fn failed(failure: Failure) -> Response {
+pub(super) fn failed(failure: Failure) -> Response {
     match failure {
         Failure::NotFound(text) => problem(StatusCode::NOT_FOUND, &text),
         Failure::Conflict(text) => problem(StatusCode::CONFLICT, &text),
@@ -192,9 +185,10 @@ async fn act(State(api): Shared, command: Command) -> Response {
     }
 }
 
+/// What part of a history is asked for.
 #[derive(Deserialize)]
-struct Since {
-    after: Option<u64>,
+pub(super) struct Since {
+    pub(super) after: Option<u64>,
     limit: Option<u64>,
     since: Option<u64>,
 }
@@ -222,77 +216,6 @@ async fn decisions(api: Shared, Path(name): Path<String>, Query(query): Query<Si
 async fn minutes(api: Shared, Path(name): Path<String>, Query(query): Query<Since>) -> Response {
     let (service, since) = (ServiceName::new(name), query.since.unwrap_or(0));
     read(api, Read::Minutes { service, since }).await
-}
-
-/// One of the streams of events that may be open; given back when its client is gone.
-pub(crate) struct Place(Arc<Api>);
-
-impl Place {
-    /// `None`: too many streams are open.
-    pub(crate) fn take(api: &Arc<Api>) -> Option<Self> {
-        api.streams.fetch_add(1, Ordering::Relaxed);
-        let place = Self(Arc::clone(api));
-        // One too many is given back as it is dropped.
-        (api.streams.load(Ordering::Relaxed) <= STREAMS).then_some(place)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.streams.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-async fn stream(State(api): Shared, headers: HeaderMap, Query(query): Query<Since>) -> Response {
-    let Some(place) = Place::take(&api) else {
-        return problem(StatusCode::SERVICE_UNAVAILABLE, "too many streams are open");
-    };
-    let last = headers
-        .get("last-event-id")
-        .and_then(|it| it.to_str().ok()?.parse().ok());
-    let after: Option<u64> = last.or(query.after);
-    // Subscribed first, read then: nothing falls between; what is in both is told once.
-    let receiver = api.wires.events.subscribe();
-    let past = match after {
-        None => Vec::new(),
-        Some(after) => {
-            let what = Read::Events { after, limit: PAST };
-            match ask(&api.wires, |answer| Call::Read(what, answer)).await {
-                Ok(value) => value
-                    .get("events")
-                    .and_then(|it| it.as_array().cloned())
-                    .unwrap_or_default(),
-                Err(failure) => return failed(failure),
-            }
-        }
-    };
-    let sse = Sse::new(told(past, receiver, place))
-        .keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
-    sse.into_response()
-}
-
-fn told(
-    past: Vec<Value>,
-    receiver: tokio::sync::broadcast::Receiver<(u64, Event)>,
-    place: Place,
-) -> impl Stream<Item = Result<axum::response::sse::Event, Infallible>> {
-    let seq = |value: &Value| value.get("seq").and_then(Value::as_u64).unwrap_or(0);
-    let last = past.last().map_or(0, seq);
-    let live = tokio_stream::wrappers::BroadcastStream::new(receiver)
-        // A client too slow for the buffer is cut off, and resumes by its last event.
-        .map_while(Result::ok)
-        .filter(move |(seq, _)| *seq > last)
-        .map(|(seq, event)| event_json(seq, &event));
-    tokio_stream::iter(past).chain(live).map(move |value| {
-        let _ = &place;
-        let id = value
-            .get("seq")
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        Ok(axum::response::sse::Event::default()
-            .id(id)
-            .data(value.to_string()))
-    })
 }
 
 #[derive(Default, Deserialize)]

@@ -12,3 +12,4 @@ pub(crate) mod compat;
 pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod metrics;
+pub(crate) mod stream;

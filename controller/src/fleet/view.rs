@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A server.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct ServerView {
     pub(crate) id: ServerId,
     pub(crate) name: String,
@@ -38,6 +38,9 @@ pub(crate) struct ServerView {
     pub(crate) load: Option<f64>,
     pub(crate) in_flight: u64,
     pub(crate) tunnels: u64,
+    /// Whether its agent is heard: `connected` or `lost`; absent if it has none, or none yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) agent: Option<&'static str>,
     /// What is held against it now.
     pub(crate) suspicions: Vec<String>,
     /// Moment at which its state is left by itself.
@@ -146,6 +149,13 @@ impl Fleet {
             load: agent.and_then(|agent| agent.load).and_then(fresh),
             in_flight,
             tunnels,
+            agent: agent.filter(|_| server.provider.has_agents()).map(|agent| {
+                if agent.is_connected {
+                    "connected"
+                } else {
+                    "lost"
+                }
+            }),
             suspicions,
             deadline,
         }

@@ -163,7 +163,8 @@ mod tests {
                 boot_id: "b".into()
             }
         );
-        let fenced = r#"{"error":"older","fleet":"f","term":4,"revision":9}"#;
+        let fenced = r#"{"error":{"code":"fenced","message":"older"},"fleet":"f","term":4,
+            "revision":9}"#;
         let expected = PutResult::Fenced {
             term: Some(Term(4)),
             revision: Some(Revision(9)),

@@ -1,5 +1,6 @@
 //! What is read and asked from outside, over HTTP and gRPC.
 
+use super::live::Live;
 use super::{Shell, Stop};
 use crate::fleet::commit::Event;
 use crate::fleet::id::ServiceName;
@@ -32,11 +33,22 @@ pub(crate) enum Read {
     Servers,
     Lbs,
     Holds,
-    Events { after: u64, limit: u64 },
-    Decisions { service: ServiceName, limit: u64 },
-    Minutes { service: ServiceName, since: u64 },
+    Events {
+        after: u64,
+        limit: u64,
+    },
+    Decisions {
+        service: ServiceName,
+        limit: u64,
+    },
+    Minutes {
+        service: ServiceName,
+        since: u64,
+    },
     Metrics,
     Ready,
+    /// Everything that a page is told at first.
+    Live,
 }
 
 /// Why a call is not answered as hoped.
@@ -74,6 +86,7 @@ impl Shell {
                     }
                     Ok((commit, text)) => {
                         let stop = self.commit(commit).err();
+                        self.tell(now);
                         let is_stored = self.fleet.is_some() && stop.is_none();
                         let said = if is_stored {
                             Ok(json!({ "done": text }))
@@ -165,11 +178,15 @@ impl Shell {
             | Read::Lbs
             | Read::Holds
             | Read::Metrics
-            | Read::Ready => {}
+            | Read::Ready
+            | Read::Live => {}
         }
         let Some(fleet) = &self.fleet else {
             return Err(database_away());
         };
+        if read == Read::Live {
+            return Ok(Live::whole(fleet, now, self.wires.sessions.count()));
+        }
         let (services, servers) = (fleet.services_view(), fleet.servers_view(now));
         Ok(match read {
             Read::Services => json!({ "services": services }),
@@ -193,7 +210,11 @@ impl Shell {
                     &services, &servers, &lbs, holds, &counts,
                 ))
             }
-            Read::Fleet | Read::Events { .. } | Read::Decisions { .. } | Read::Minutes { .. } => {
+            Read::Fleet
+            | Read::Live
+            | Read::Events { .. }
+            | Read::Decisions { .. }
+            | Read::Minutes { .. } => {
                 json!({
                     "fleet": fleet.id(),
                     "term": fleet.term(),
@@ -209,8 +230,11 @@ impl Shell {
     }
 }
 
+/// Why nothing is done while there is no fleet.
+pub(super) const AWAY: &str = "the database cannot be used now: nothing is done until it is back";
+
 fn database_away() -> Failure {
-    Failure::Unavailable("the database cannot be used now: nothing is done until it is back".into())
+    Failure::Unavailable(AWAY.to_owned())
 }
 
 /// An event as the API shows it.

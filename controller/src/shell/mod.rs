@@ -10,9 +10,11 @@
 
 mod acts;
 mod calls;
+mod live;
 mod sessions;
 
 pub(crate) use calls::{Call, Failure, Read, event_json};
+pub(crate) use live::Live;
 pub(crate) use sessions::Sessions;
 
 use crate::bus::Counters;
@@ -48,6 +50,8 @@ pub(crate) struct Wires {
     pub(crate) inputs: mpsc::Sender<Input>,
     pub(crate) calls: mpsc::Sender<Call>,
     pub(crate) events: broadcast::Sender<(u64, Event)>,
+    /// How the fleet is, for pages: see [`Live`].
+    pub(crate) live: broadcast::Sender<Arc<str>>,
     pub(crate) sessions: Sessions,
     pub(crate) term: Arc<AtomicU64>,
     pub(crate) clock: Clock,
@@ -71,6 +75,7 @@ pub(crate) struct Shell {
     pub(crate) last_minute: u64,
     pub(crate) commits: u64,
     pub(crate) failed_commits: u64,
+    pub(crate) live: Live,
 }
 
 /// Why the shell stops.
@@ -145,7 +150,16 @@ impl Shell {
         let commit = fleet.step(now, inputs);
         let stop = self.commit(commit).err();
         self.keep_minutes(now);
+        self.tell(now);
         stop
+    }
+
+    /// Tells pages what has changed.
+    fn tell(&mut self, now: Moment) {
+        match &self.fleet {
+            Some(fleet) => self.live.tell(fleet, now, self.wires.sessions.count()),
+            None => self.live.away(calls::AWAY),
+        }
     }
 
     /// Stores a commit and carries out what it permits.

@@ -115,7 +115,7 @@ async fn put_set(
     if let Some(known) = &inner.set
         && (known["fleet"] != set["fleet"] || rank(known) > rank(&set))
     {
-        let body = json!({ "error": "a later set is here", "fleet": known["fleet"],
+        let body = json!({ "error": { "code": "fenced", "message": "a later set is here" }, "fleet": known["fleet"],
             "term": known["term"], "revision": known["revision"] });
         return (StatusCode::CONFLICT, Json(body)).into_response();
     }

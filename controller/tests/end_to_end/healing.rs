@@ -235,7 +235,8 @@ fn agents_that_are_alone_start_their_servers_again_and_report_it() {
 fn a_set_that_is_refused_is_shown_and_tried_again() {
     let fleet = Fleet::start("refused", &web(port_block(), "desired = 2, max = 3", ""));
     fleet.wait_serving(2);
-    let body = serde_json::json!({ "error": "1 of 3 would be left" });
+    let body =
+        serde_json::json!({ "error": { "code": "too_few", "message": "1 of 3 would be left" } });
     fleet.lb.inner.lock().unwrap().refuse = Some((422, body));
     fleet.call("POST", "/v1/services/web/scale", r#"{"want":3}"#);
     fleet.wait(20, "the refusal is shown", |it| {

@@ -217,7 +217,10 @@ fn a_specification_that_lets_all_go_is_refused_and_traffic_flows_on() {
     });
     fleet.write("", &web("min = 0, desired = 0, max = 0"));
     let (status, answer) = fleet.call("POST", "/v1/apply", "");
-    let why = answer["error"].as_str().unwrap_or_default().to_owned();
+    let why = answer["error"]["message"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     assert_eq!(status, 422, "{answer}");
     assert!(why.contains("from 10 servers to 0"), "{why}");
     println!("0 of 10: 422, {why}");

@@ -1,6 +1,6 @@
-// Requests to the admin interface this page was loaded from.
+// Requests to the program this page was loaded from.
 
-/** An answer that says no, in lb's words. */
+/** An answer that says no, in the words of what was asked. */
 export class Refused extends Error {
   constructor(
     readonly status: number,

@@ -1,42 +1,45 @@
-/** Seconds that are kept. */
+/** Seconds that are kept, unless more are wanted. */
 export const MINUTE = 60;
 
 /**
- * The last minute of some figures, a value a second. A second without a value is a gap (`null`),
+ * The last minute (or so) of some figures, a value a second. A second without a value is a gap (`null`),
  * so that a plot shows where nothing was known.
  */
 export class History {
   private readonly rows: (number | null)[][];
   private second = 0;
 
-  constructor(figures: number) {
-    this.rows = Array.from({ length: figures }, () => new Array<number | null>(MINUTE).fill(null));
+  constructor(
+    figures: number,
+    private readonly kept = MINUTE,
+  ) {
+    this.rows = Array.from({ length: figures }, () => new Array<number | null>(kept).fill(null));
   }
 
   /** Sets the values of the second that `at` (s) is in. */
   set(at: number, values: (number | null)[]): void {
     const second = Math.floor(at);
     if (second < this.second) return;
-    const missed = Math.min(second - this.second, MINUTE);
+    const missed = Math.min(second - this.second, this.kept);
     for (let back = missed - 1; back >= 0; back--) {
-      for (const row of this.rows) row[(second - back) % MINUTE] = null;
+      for (const row of this.rows) row[(second - back) % this.kept] = null;
     }
     this.second = second;
     this.rows.forEach((row, index) => {
-      row[second % MINUTE] = values[index] ?? null;
+      row[second % this.kept] = values[index] ?? null;
     });
   }
 
   /** The values of a figure, oldest first. */
   values(figure: number): (number | null)[] {
     const row = this.rows[figure] ?? [];
-    const start = (this.second + 1) % MINUTE;
+    const start = (this.second + 1) % this.kept;
     return [...row.slice(start), ...row.slice(0, start)];
   }
 
   /** The seconds (Unix time) of the values. */
   seconds(): number[] {
-    return Array.from({ length: MINUTE }, (_, index) => this.second - MINUTE + 1 + index);
+    return Array.from({ length: this.kept }, (_, index) => this.second - this.kept + 1 + index);
   }
 }
 

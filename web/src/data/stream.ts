@@ -4,8 +4,8 @@ import { type SseEvent, SseParser } from "./sse";
 export type Link = "connecting" | "live" | "lost" | "paused" | "locked";
 
 export interface StreamTarget {
-  /** The number of the last event that is known; 0 for none. */
-  lastSeq(): number;
+  /** Where the stream is; asked for anew at each connection. */
+  path(): string;
   take(events: SseEvent[]): void;
   link(link: Link, message?: string): void;
 }
@@ -72,7 +72,7 @@ export class LiveStream {
   }
 
   private async follow(signal: AbortSignal): Promise<void> {
-    const response = await ask("GET", `/v1/live?after=${this.target.lastSeq()}`, undefined, signal);
+    const response = await ask("GET", this.target.path(), undefined, signal);
     const body = response.body;
     if (!body) return;
     this.target.link("live");

@@ -18,11 +18,17 @@ interface Props {
   height?: number;
   /** Whether there are no values between whole numbers. */
   isCount?: boolean;
+  /** The span that is shown, in words. */
+  over?: string;
+  /** Its length in seconds; that of the values, if left out. */
+  length?: number;
+  /** The end of the scale; the largest value, if left out. */
+  top?: number;
 }
 
-/** A minute of one or two figures. */
+/** One or two figures over time. */
 export function Plot(props: Props) {
-  const { title, seconds, lines, unit, theme, height = 132 } = props;
+  const { title, seconds, lines, unit, theme, height = 132, over = "the last minute" } = props;
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const latest = useRef(props);
@@ -43,7 +49,7 @@ export function Plot(props: Props) {
       plot.current = null;
     };
     // A plot takes its colours and lines when it is made.
-  }, [theme, title, lines.length, height]);
+  }, [theme, title, lines.length, height, props.length]);
 
   useEffect(() => {
     plot.current?.setData([ago(seconds), ...lines.map((line) => line.values)]);
@@ -66,7 +72,7 @@ export function Plot(props: Props) {
           ))}
         </span>
       </figcaption>
-      <div ref={box} role="img" aria-label={`${title} over the last minute: ${now.join(", ")}`} />
+      <div ref={box} role="img" aria-label={`${title} over ${over}: ${now.join(", ")}`} />
     </figure>
   );
 }
@@ -79,7 +85,23 @@ function ago(seconds: number[]): number[] {
 
 const WHOLE = [1, 2, 5].flatMap((digit) => [0, 1, 2, 3, 4, 5].map((zeros) => digit * 10 ** zeros));
 
-function make(parent: HTMLElement, { seconds, lines, unit, height = 132, isCount }: Props): uPlot {
+/** Spans between marks of the axis of time, in seconds. */
+const SPANS = [
+  1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400,
+  172_800, 432_000,
+];
+
+/** How long before now, in the largest unit that is whole. */
+function before(second: number): string {
+  if (second === 0) return "now";
+  const [size, unit] = ([[86_400, "d"], [3_600, "h"], [60, "min"], [1, "s"]] as const).find(
+    ([size]) => second % size === 0,
+  ) ?? [1, "s"];
+  return `${second / size} ${unit}`;
+}
+
+function make(parent: HTMLElement, props: Props): uPlot {
+  const { seconds, lines, unit, height = 132, isCount, length, top } = props;
   const axis = {
     stroke: colour("--muted"),
     grid: { stroke: colour("--line"), width: 1 },
@@ -94,11 +116,11 @@ function make(parent: HTMLElement, { seconds, lines, unit, height = 132, isCount
       legend: { show: false },
       cursor: { show: false },
       scales: {
-        x: { time: false },
-        y: { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] },
+        x: { time: false, ...(length === undefined ? {} : { range: [-length, 0] as [number, number] }) },
+        y: { range: (_, __, most) => [0, top ?? (most > 0 ? most * 1.08 : 1)] },
       },
       axes: [
-        { ...axis, space: 70, size: 22, values: (_, at) => at.map((s) => (s === 0 ? "now" : `${s} s`)) },
+        { ...axis, incrs: SPANS, space: 70, size: 22, values: (_, at) => at.map(before) },
         {
           ...axis,
           ...(isCount ? { incrs: WHOLE.sort((a, b) => a - b) } : {}),
