@@ -12,6 +12,15 @@ pub(crate) enum Access {
     Write,
 }
 
+impl Access {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
 /// The shortest token, in bytes.
 const MIN_TOKEN_BYTES: usize = 16;
 

@@ -21,25 +21,25 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// Whether a request may have what it asks for.
+    /// Whether a request may have what it asks for, and what it might ask for.
     ///
     /// # Errors
     /// It may not: the response.
-    pub(crate) fn check(&self, request: &Request) -> Result<(), Response> {
+    pub(crate) fn check(&self, request: &Request) -> Result<Access, Response> {
         if is_read(request) && page::find(request).is_some() {
             // It is the same for everybody, and another site may lead to it. It may not look into
             // it: see the fields it is sent with.
             return match &self.tokens {
-                None => check_host(request),
-                Some(_) => Ok(()),
+                None => check_host(request).map(|()| Access::Read),
+                Some(_) => Ok(Access::Read),
             };
         }
         self.check_origin(request)?;
         if is_probe(request) {
-            return Ok(());
+            return Ok(Access::Read);
         }
         let Some(tokens) = &self.tokens else {
-            return check_host(request);
+            return check_host(request).map(|()| Access::Write);
         };
         let given = request.authorization.as_deref();
         let token = given.and_then(|field| {
@@ -62,7 +62,7 @@ impl Guard {
             let message = "this token may read, and not change anything";
             return Err(Response::error(403, "read_only", message));
         }
-        Ok(())
+        Ok(access)
     }
 
     fn check_origin(&self, request: &Request) -> Result<(), Response> {

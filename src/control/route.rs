@@ -6,6 +6,7 @@ use super::page::{self, Page};
 use super::request::Request;
 use super::response::Response;
 use super::roster::{Refused, Set};
+use crate::config::Access;
 use crate::http::Method;
 use crate::pool::{NewBackend, PoolId};
 use crate::proxy::AdminCommand;
@@ -26,6 +27,8 @@ pub(crate) enum Call {
     Listeners,
     /// Their routes.
     Routes,
+    /// What the asking side may do.
+    Access(Access),
     /// Whether the loop lives.
     Health,
     /// What needs the counts of all workers.
@@ -107,7 +110,7 @@ pub(crate) enum Shown {
 ///
 /// # Errors
 /// There is no such thing, or it is not asked for like this: the response.
-pub(crate) fn route(request: &Request) -> Result<Call, Response> {
+pub(crate) fn route(request: &Request, access: Access) -> Result<Call, Response> {
     if let Some(page) = page::find(request) {
         return get(request, Call::Page(page, request.if_none_match.clone()));
     }
@@ -124,6 +127,7 @@ pub(crate) fn route(request: &Request) -> Result<Call, Response> {
         ["v1", "pools"] => get(request, Call::Show(Shown::Pools)),
         ["v1", "listeners"] => get(request, Call::Listeners),
         ["v1", "routes"] => get(request, Call::Routes),
+        ["v1", "access"] => get(request, Call::Access(access)),
         ["v1", "workers"] => get(request, Call::Show(Shown::Workers)),
         ["v1", "live"] => get(request, Call::Show(Shown::Live(events_after(request)?))),
         ["v1", "events"] => get(request, Call::Events(events_after(request)?)),

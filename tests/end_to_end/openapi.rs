@@ -90,6 +90,7 @@ fn every_operation_answers_as_it_is_described() {
         ("GET", "/v1/listeners".into(), "", 200),
         ("GET", "/v1/routes".into(), "", 200),
         ("GET", "/v1/workers".into(), "", 200),
+        ("GET", "/v1/access".into(), "", 200),
         ("GET", "/v1/pools".into(), "", 200),
         ("GET", "/v1/pools/{pool}".into(), "", 200),
         ("POST", backends.into(), &new, 201),

@@ -120,8 +120,19 @@ check("changes the strategy, adds, weighs and removes, and shows what lb says", 
   await page.getByRole("button", { name: "Add", exact: true }).click();
   await row(page, ports[2]).click();
   await page.getByLabel("Weight").fill("7");
-  await page.getByRole("button", { name: "Set" }).click();
+  await page.getByRole("button", { name: "Set weight" }).click();
   await row(page, ports[2]).getByText("×7").waitFor();
+  await page.getByLabel("Most in flight").fill("3");
+  await page.getByRole("button", { name: "Set most in flight" }).click();
+  await page.getByText(`at most 3 in flight for 127.0.0.1:${ports[2]}`).waitFor();
+  const told = async () => {
+    const { backends } = await (await fetch(`http://127.0.0.1:${lb.admin}/v1/pools/default`)).json();
+    return backends.find(({ address }) => address.endsWith(`:${ports[2]}`)).max_in_flight;
+  };
+  await until("the limit holds", async () => (await told()) === 3);
+  await page.getByLabel("Most in flight").fill("");
+  await page.getByRole("button", { name: "Set most in flight" }).click();
+  await until("it is the default again", async () => (await told()) !== 3);
   await page.getByRole("button", { name: "Remove" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
   await row(page, ports[2]).waitFor({ state: "detached" });
@@ -177,12 +188,44 @@ check("survives a restart of lb, and is paused while hidden", async (parts) => {
   await page.getByText("live", { exact: true }).waitFor();
 });
 
-check("asks for a token where lb does", async (parts) => {
+check("reloads the configuration, and shows what is wrong with it", async (parts) => {
+  const { ports } = await parts.servers(2, 2);
+  const folder = mkdtempSync(join(tmpdir(), "lb-e2e-"));
+  parts.add(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "lb.toml");
+  const write = (count, more = "") => {
+    const list = ports.slice(0, count).map((port) => `"127.0.0.1:${port}"`);
+    writeFileSync(file, `${more}[pool.default]\nbackends = [${list.join(", ")}]\n`);
+  };
+  write(1);
+  const lb = await parts.lb([], ["--config", file]);
+  const { page, faults } = await open(await parts.browser(), `http://127.0.0.1:${lb.admin}/`);
+  await row(page, ports[0]).waitFor();
+  const reload = async () => {
+    await page.getByRole("button", { name: "Reload" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Reload" }).click();
+  };
+  write(2);
+  await reload();
+  await row(page, ports[1]).waitFor();
+  await page.getByText(/^configuration 2: /).waitFor();
+  assert.deepEqual(faults, []);
+  write(1, "wrokers = 2\n");
+  await reload();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText(/wrokers/).first().waitFor();
+  assert.deepEqual(await seriousFindings(page), []);
+  await shot(page, "reload-refused");
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await row(page, ports[1]).waitFor();
+});
+
+check("asks for a token where lb does, and says what it may", async (parts) => {
   const { ports } = await parts.servers(1, 2);
   const folder = mkdtempSync(join(tmpdir(), "lb-e2e-"));
   parts.add(() => rmSync(folder, { recursive: true }));
   const file = join(folder, "tokens");
-  writeFileSync(file, "a-token-of-some-length\n");
+  writeFileSync(file, "a-token-of-some-length\nread one-that-may-only-read\n");
   const lb = await parts.lb(ports, ["--admin-token-file", file]);
   const context = await parts.browser();
   const page = await context.newPage();
@@ -194,6 +237,16 @@ check("asks for a token where lb does", async (parts) => {
   await page.getByLabel("Token").fill("a-token-of-some-length");
   await page.getByRole("button", { name: "Open" }).click();
   await row(page, ports[0]).waitFor();
+  assert.equal(await page.getByText("read-only token").count(), 0);
+  const { page: reader } = await open(context, `http://127.0.0.1:${lb.admin}/`);
+  await reader.getByLabel("Token").fill("one-that-may-only-read");
+  await reader.getByRole("button", { name: "Open" }).click();
+  await reader.getByText("read-only token").waitFor();
+  assert.deepEqual(await seriousFindings(reader), []);
+  await row(reader, ports[0]).click();
+  await reader.getByRole("button", { name: "Why?" }).first().waitFor();
+  await reader.getByRole("button", { name: "Hold up" }).click();
+  await reader.getByText(/this token may read, and not change anything/).waitFor();
 });
 
 check("500 backends at 2,000 requests a second", async (parts) => {

@@ -42,7 +42,8 @@ impl EventLoop {
                 continue;
             };
             left -= 1;
-            match admin.guard.check(&request).and_then(|()| route(&request)) {
+            let access = admin.guard.check(&request);
+            match access.and_then(|access| route(&request, access)) {
                 Ok(call) => self.answer(&mut admin, id, call, now),
                 Err(response) => admin.conns.respond(id, &response, now),
             }
@@ -69,6 +70,7 @@ impl EventLoop {
             Call::Listeners => {
                 Response::json(200, &json!({ "listeners": admin.topology.listeners }))
             }
+            Call::Access(access) => Response::json(200, &json!({ "access": access.word() })),
             Call::Routes => Response::json(200, &json!({ "routes": admin.topology.routes })),
             Call::Reload => match admin.ask_reload(id, self.reloads.as_ref()) {
                 Some(response) => response,
@@ -180,6 +182,7 @@ fn index() -> Response {
                 "GET /v1/listeners",
                 "GET /v1/routes",
                 "GET /v1/workers",
+                "GET /v1/access",
                 "GET /v1/pools",
                 "GET, PUT /v1/pools/{pool}",
                 "GET /v1/pools/{pool}/explain?key=KEY&backend=NAME",

@@ -5,6 +5,8 @@ export class Refused extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** What else the answer says. */
+    readonly details: Record<string, unknown> = {},
   ) {
     super(message);
   }
@@ -40,16 +42,17 @@ export async function ask(
   if (body !== undefined) init.body = JSON.stringify(body);
   if (signal) init.signal = signal;
   const response = await fetch(path, init);
-  if (!response.ok) throw new Refused(response.status, await reason(response));
+  if (!response.ok) throw await refused(response);
   return response;
 }
 
-async function reason(response: Response): Promise<string> {
+async function refused(response: Response): Promise<Refused> {
+  const { status } = response;
   try {
     const body = (await response.json()) as { error?: { message?: string } };
-    return body.error?.message ?? `HTTP ${response.status}`;
+    return new Refused(status, body.error?.message ?? `HTTP ${status}`, { ...body });
   } catch {
-    return `HTTP ${response.status}`;
+    return new Refused(status, `HTTP ${status}`);
   }
 }
 

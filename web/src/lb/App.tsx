@@ -14,6 +14,7 @@ import { type Asked, Detail, hurts } from "./views/Detail";
 import { Events } from "./views/Events";
 import { Flow } from "./views/Flow";
 import { PoolHead } from "./views/PoolHead";
+import { Reload } from "./views/Reload";
 import { Totals } from "./views/Totals";
 import { Why } from "./views/Why";
 
@@ -24,7 +25,7 @@ interface Chosen {
 
 export function App() {
   const model = useModel();
-  const { link, message } = useLink();
+  const { link, message, isReadOnly } = useLink();
   const [theme, setTheme, themeKey] = useTheme();
   const [poolName, setPoolName] = useState("");
   const [chosen, setChosen] = useState<Chosen | null>(null);
@@ -61,6 +62,12 @@ export function App() {
           {model.version !== "" && `${model.version} · up ${span(model.uptime)}`}
           {model.workers > 1 && ` · ${model.workers} workers`}
         </span>
+        {isReadOnly && (
+          <span className="hint" title="lb refuses what this page would change: enter a token that may.">
+            read-only token
+          </span>
+        )}
+        {link !== "locked" && <Reload />}
       </Top>
       {link === "locked" ? (
         <Gate

@@ -12,6 +12,13 @@ export function setWeight(pool: string, backend: string, weight: number): Promis
   return act(`weight ${weight} for ${backend}`, "PUT", path, { weight });
 }
 
+/** `null`: as many as the flags or the file say. */
+export function setMaxInFlight(pool: string, backend: string, most: number | null): Promise<boolean> {
+  const path = poolPath(pool, "backends", backend, "max_in_flight");
+  const what = most === null ? "no own limit" : `at most ${most} in flight`;
+  return act(`${what} for ${backend}`, "PUT", path, { max_in_flight: most });
+}
+
 export function setHealth(
   pool: string,
   backend: string,

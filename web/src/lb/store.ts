@@ -9,6 +9,8 @@ import type { Listener, Route } from "./types";
 /** The model of lb. */
 class Store extends Feed {
   readonly model = new Model();
+  /** Whether the token may read alone. */
+  isReadOnly = false;
 
   protected path(): string {
     return `/v1/live?after=${this.model.lastSeq}`;
@@ -26,8 +28,10 @@ class Store extends Feed {
     Promise.all([
       get<{ listeners: Listener[] }>("/v1/listeners"),
       get<{ routes: Route[] }>("/v1/routes"),
+      get<{ access: "read" | "write" }>("/v1/access"),
     ]).then(
-      ([{ listeners }, { routes }]) => {
+      ([{ listeners }, { routes }, { access }]) => {
+        this.isReadOnly = access === "read";
         model.listeners = listeners;
         model.routes = routes;
         this.draw();
@@ -46,8 +50,8 @@ export function useModel(): Model {
   return store.model;
 }
 
-/** The link to lb, and what is wrong with it. */
-export function useLink(): { link: Link; message: string } {
+/** The link to lb, what is wrong with it, and whether it allows no changes. */
+export function useLink(): { link: Link; message: string; isReadOnly: boolean } {
   useFeed(store);
-  return { link: store.link, message: store.message };
+  return { link: store.link, message: store.message, isReadOnly: store.isReadOnly };
 }

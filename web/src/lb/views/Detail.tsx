@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { command, remove, setHealth, setWeight } from "../actions";
+import { command, remove, setHealth, setMaxInFlight, setWeight } from "../actions";
 import { type Backend, IN_FLIGHT, type Model, P50, P99, RATE } from "../model";
 import { Badge } from "../Badge";
 import { Confirm } from "../../shared/Dialog";
@@ -140,7 +140,10 @@ export function Detail({ model, backend, theme, onClose, onWhy }: Props) {
           Why?
         </button>
       </div>
-      <Weight backend={backend} key={`${about.id}-${about.weight}`} />
+      <div className="limits">
+        <Weight backend={backend} key={`${about.id}-${about.weight}`} />
+        <MaxInFlight backend={backend} key={`${about.id}-most-${about.max_in_flight}`} />
+      </div>
       <Plot
         title="Requests/s"
         theme={theme}
@@ -226,7 +229,45 @@ function Weight({ backend }: { backend: Backend }) {
           onChange={(event) => setValue(event.target.value)}
         />
       </label>
-      <button type="submit" disabled={!isValid || number === about.weight}>
+      <button type="submit" aria-label="Set weight" disabled={!isValid || number === about.weight}>
+        Set
+      </button>
+    </form>
+  );
+}
+
+/** The largest limit that lb takes. */
+const MOST = 4_294_967_295;
+
+function MaxInFlight({ backend }: { backend: Backend }) {
+  const { about, pool } = backend;
+  const [text, setText] = useState(about.max_in_flight === null ? "" : String(about.max_in_flight));
+  const wanted = text === "" ? null : Number(text);
+  const isValid = wanted === null || (Number.isInteger(wanted) && wanted >= 1 && wanted <= MOST);
+  return (
+    <form
+      className="inline"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (isValid) void setMaxInFlight(pool, about.name, wanted);
+      }}
+    >
+      <label>
+        Most in flight
+        <input
+          type="number"
+          min={1}
+          max={MOST}
+          placeholder="default"
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+        />
+      </label>
+      <button
+        type="submit"
+        aria-label="Set most in flight"
+        disabled={!isValid || wanted === about.max_in_flight}
+      >
         Set
       </button>
     </form>
