@@ -119,10 +119,10 @@ check("changes the strategy, adds, weighs and removes, and shows what lb says", 
   await page.getByLabel("Address", { exact: true }).fill(`127.0.0.1:${ports[2]}`);
   await page.getByRole("button", { name: "Add", exact: true }).click();
   await row(page, ports[2]).click();
-  await page.getByLabel("Weight").fill("7");
+  await page.getByRole("spinbutton", { name: "Weight" }).fill("7");
   await page.getByRole("button", { name: "Set weight" }).click();
   await row(page, ports[2]).getByText("×7").waitFor();
-  await page.getByLabel("Most in flight").fill("3");
+  await page.getByRole("spinbutton", { name: "Most in flight" }).fill("3");
   await page.getByRole("button", { name: "Set most in flight" }).click();
   await page.getByText(`at most 3 in flight for 127.0.0.1:${ports[2]}`).waitFor();
   const told = async () => {
@@ -130,7 +130,7 @@ check("changes the strategy, adds, weighs and removes, and shows what lb says", 
     return backends.find(({ address }) => address.endsWith(`:${ports[2]}`)).max_in_flight;
   };
   await until("the limit holds", async () => (await told()) === 3);
-  await page.getByLabel("Most in flight").fill("");
+  await page.getByRole("spinbutton", { name: "Most in flight" }).fill("");
   await page.getByRole("button", { name: "Set most in flight" }).click();
   await until("it is the default again", async () => (await told()) !== 3);
   await page.getByRole("button", { name: "Remove" }).click();
