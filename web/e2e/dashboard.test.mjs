@@ -218,6 +218,7 @@ check("reloads the configuration, and shows what is wrong with it", async (parts
   await shot(page, "reload-refused");
   await dialog.getByRole("button", { name: "Close" }).click();
   await row(page, ports[1]).waitFor();
+  await page.getByText(/configuration refused: .*wrokers/).waitFor();
 });
 
 check("asks for a token where lb does, and says what it may", async (parts) => {

@@ -70,6 +70,8 @@ export interface JournalEvent {
   who?: string;
   what?: string;
   message?: string;
+  changes?: string[];
+  errors?: string[];
 }
 
 export interface Listener {

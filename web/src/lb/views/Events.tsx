@@ -18,7 +18,8 @@ function kindOf(event: JournalEvent): string {
 }
 
 function toneOf(event: JournalEvent): string {
-  if (event.kind !== "state") return event.kind === "state_file" ? "--bad" : "--accent";
+  if (event.kind === "state_file" || event.errors !== undefined) return "--bad";
+  if (event.kind !== "state") return "--accent";
   switch (event.to) {
     case "ejected":
       return "--bad";
@@ -40,6 +41,11 @@ function words(event: JournalEvent): string {
     return from === to ? `not ejected: ${cause}` : `${from} → ${to}: ${cause}`;
   }
   if (event.kind === "change") return `${event.what ?? "change"} · by ${event.who ?? "?"}`;
+  if (event.kind === "reload") {
+    const { what, changes, errors } = event;
+    const more = (errors ?? changes ?? []).join("; ");
+    return `configuration ${what ?? "reloaded"}${more === "" ? "" : `: ${more}`}`;
+  }
   return event.text ?? event.message ?? event.kind;
 }
 
