@@ -30,6 +30,8 @@ const STABLE: Duration = Duration::from_secs(120);
 /// By how many standard deviations of the measured work the want must be too great before it falls:
 /// at the edge between two numbers, noise alone would change it for ever.
 const HYSTERESIS: f64 = 3.0;
+/// Squared coefficient of variation that service times are taken to have: that of exponential ones.
+const VARIATION: f64 = 1.0;
 /// Responses that a measured service time must rest on.
 const ENOUGH: f64 = 20.0;
 /// Samples older than this say nothing.
@@ -124,13 +126,12 @@ impl Tracking {
             self.utilisation,
             self.beyond()
         ));
-        let noise = self.noise(&work, memory);
+        let noise = HYSTERESIS * self.noise(&work, memory);
         let needed = whole(staffed);
-        let keeps = whole(staffed + HYSTERESIS * noise).min(memory.steady);
+        let keeps = whole(self.staff(work.steady + noise)).min(memory.steady);
         if keeps > needed {
             reasons.push(format!(
-                "{keeps} is not too many by {:.2}",
-                HYSTERESIS * noise
+                "{keeps} is not too many: the work may be {noise:.2} more"
             ));
         }
         let steady = memory.greatest(now, counts.clamp(needed.max(keeps)));
@@ -215,11 +216,17 @@ impl Tracking {
         STAFFING * (1.0 - self.utilisation)
     }
 
-    /// Standard deviation of the measured work: arrivals within the window are Poisson.
+    /// Standard deviation of the measured work: that of a compound Poisson sum, whose variance is the
+    /// number of arrivals times the mean square of what each takes. A service time that is given
+    /// adds none of its own.
     fn noise(&self, work: &Work, memory: &Memory) -> f64 {
         let seconds = self.service_seconds.or(memory.service_seconds);
         let per_arrival = seconds.unwrap_or(0.0) / self.concurrency;
-        (work.steady * per_arrival / LENGTH.as_secs_f64()).sqrt()
+        let square = match self.service_seconds {
+            Some(_) => 1.0,
+            None => 1.0 + VARIATION,
+        };
+        (work.steady * per_arrival * square / LENGTH.as_secs_f64()).sqrt()
     }
 }
 
