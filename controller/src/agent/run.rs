@@ -297,10 +297,14 @@ impl Agent {
                         return Over::Deserted;
                     }
                     let address = self.order.request.address();
-                    let result = tokio::select! {
-                        how = running.ended() => return Over::Ended(how),
-                        _ = terminate.recv() => return Over::Told,
-                        result = check::check(&self.check, address) => result,
+                    // One that is stopped is not asked: it would take the time limit to say less.
+                    let result = match is_stopped(running.pid()) {
+                        Some(what) => Some(Err(what.to_owned())),
+                        None => tokio::select! {
+                            how = running.ended() => return Over::Ended(how),
+                            _ = terminate.recv() => return Over::Told,
+                            result = check::check(&self.check, address) => result,
+                        },
                     };
                     let stopped = is_stopped(running.pid()).map(|what| Err(what.to_owned()));
                     let result = stopped.or(result);

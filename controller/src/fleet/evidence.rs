@@ -42,7 +42,7 @@ pub(crate) struct Opinion {
 
 /// Opinions older than this say nothing any more.
 const STALE: Duration = Duration::from_secs(15);
-/// Answers seen by lb within this time rule a verdict out.
+/// Answers seen by lb within this time, or within `hang_after` if that is longer, rule a verdict out.
 const ANSWERS: Duration = Duration::from_secs(4);
 
 /// All that is held against one server.
@@ -111,8 +111,10 @@ impl Evidence {
         hang_after: Duration,
         trust_silence: bool,
     ) -> Option<String> {
-        // Busy is not dead: while answers come, more servers are the remedy, not fewer.
-        if self.answered.is_some_and(|at| now.since(at) <= ANSWERS) {
+        // Busy is not dead: while answers come, more servers are the remedy, not fewer. What lb has
+        // given up on and asked of others goes on being worked at, and checks wait behind it.
+        let answers = ANSWERS.max(hang_after);
+        if self.answered.is_some_and(|at| now.since(at) <= answers) {
             return None;
         }
         let standing: Vec<String> = self
@@ -170,11 +172,11 @@ mod tests {
     #[test]
     fn busy_is_not_dead() {
         let mut evidence = Evidence::default();
-        heard(&mut evidence, Vantage::Agent, 0..=20);
-        heard(&mut evidence, Vantage::Beside, 0..=20);
+        heard(&mut evidence, Vantage::Agent, 0..=29);
+        heard(&mut evidence, Vantage::Beside, 0..=29);
         evidence.answered(Moment(18_000));
-        assert_eq!(evidence.verdict(Moment(20_000), HANG, true), None);
-        assert!(evidence.verdict(Moment(23_000), HANG, true).is_some());
+        assert_eq!(evidence.verdict(Moment(28_000), HANG, true), None);
+        assert!(evidence.verdict(Moment(28_001), HANG, true).is_some());
     }
 
     #[test]
