@@ -16,7 +16,7 @@ hang, and keeps between 2 and twice N_BACKENDS of them as the load needs.
 Environment:
   BASE_PORT  port of the first backend (5000)
   LB_PORT    port of lb (8080)
-  TERM_US    what one term of Pi costs a backend, in microseconds (1000)
+  TERM_US    what one term of Pi costs a backend, in microseconds (1000; with --fleet 100)
   LB_ARGS    more arguments for lb, split at blanks, such as "--access-log text"
   LB_BIN     another lb to start; only the backends are built then
   ADMIN_PORT port of lb's admin interface and dashboard (9090, or a free one if that is in use)
@@ -50,7 +50,8 @@ backends=${1:-4}
 strategy=${2:-least-rt}
 base_port=${BASE_PORT:-5000}
 lb_port=${LB_PORT:-8080}
-term_us=${TERM_US:-1000}
+# Long requests one after the other make a check wait, and a busy backend look like one that hangs.
+term_us=${TERM_US:-$([[ -n $fleet ]] && echo 100 || echo 1000)}
 admin_port=${ADMIN_PORT:-9090}
 fleet_port=${FLEET_PORT:-9091}
 whole N_BACKENDS "$backends" 1 64
@@ -311,10 +312,10 @@ if [[ -n $fleet ]]; then
   lb-controller keeps $backends backends behind lb ($strategy), $((backends < 2 ? backends : 2)) to $((2 * backends)) as the load needs.
 
   In a browser   http://localhost:$lb_port/100
+  The fleet      http://localhost:$fleet_port/
   Dashboard      http://localhost:$admin_port/
-  The fleet      $bin/lb-controller ctl --controller 127.0.0.1:$fleet_port status
-  Its API        http://localhost:$fleet_port/v1/fleet   of lb: http://localhost:$admin_port/v1/pools/default
-  Under load     ./stress_test.sh 2000 30 200   watch it grow; kill a pi-backend, watch it return
+  In a terminal  $bin/lb-controller ctl --controller 127.0.0.1:$fleet_port status
+  Under load     ./stress_test.sh 3000 30 200   watch it grow; kill a pi-backend, watch it return
 
   Ctrl-C stops everything.
 

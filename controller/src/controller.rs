@@ -287,7 +287,14 @@ async fn serve(file: PathBuf, mut spec: FleetSpec) -> Result<(), String> {
         spec,
     };
     shell.load().map_err(|error| error.to_string())?;
-    listen_for_calls(listener, listen, &wires, key, token);
+    let api = Arc::new(Api {
+        wires: wires.clone(),
+        token,
+        hosts: hosts(listen),
+        streams: AtomicUsize::new(0),
+        state: own.state.clone(),
+    });
+    listen_for_calls(listener, &api, key);
     println!(
         "lb-controller leads fleet {} as term {} on http://{listen}",
         stored.fleet, term.0
@@ -331,27 +338,15 @@ fn providers(
     providers
 }
 
-fn listen_for_calls(
-    listener: TcpListener,
-    address: SocketAddr,
-    wires: &Wires,
-    key: Vec<u8>,
-    token: Option<String>,
-) {
-    let api = Arc::new(Api {
-        wires: wires.clone(),
-        token,
-        hosts: hosts(address),
-        streams: AtomicUsize::new(0),
-    });
+fn listen_for_calls(listener: TcpListener, api: &Arc<Api>, key: Vec<u8>) {
     let agents = AgentService {
-        wires: wires.clone(),
+        wires: api.wires.clone(),
         key,
         sessions: AtomicU64::new(0),
     };
     let agents = tonic::service::Routes::new(AgentsServer::new(agents)).into_axum_router();
-    let app = router(Arc::clone(&api))
-        .merge(guarded(&api, fleet_services(&api).reset_fallback()))
+    let app = router(Arc::clone(api))
+        .merge(guarded(api, fleet_services(api).reset_fallback()))
         .merge(agents.reset_fallback());
     tokio::spawn(async move { axum::serve(listener, app).await });
 }

@@ -78,7 +78,7 @@ check("a death is seen within 2 s, and the server comes back", async (parts) => 
 check("creates, scales, deletes after a drain, pauses, and releases from quarantine", async (parts) => {
   const [first, other] = [await freePorts(12), await freePorts(2)];
   const bad = `[service.bad]
-command = ["/bin/false", "{port}"]
+command = ["/bin/sh", "-c", "echo it never does; exit 1", "{port}"]
 ports = "${other}-${other + 1}"
 check = "/ping"
 servers = { min = 1, desired = 1, max = 1 }
@@ -124,6 +124,10 @@ scale = { policy = "fixed" }
   // What never starts is quarantined by now, or soon.
   const broken = page.getByRole("region", { name: "Service bad" });
   await broken.getByText("quarantined", { exact: true }).waitFor({ timeout: 45_000 });
+  await broken.getByRole("button", { name: "Log" }).click();
+  await page.getByRole("dialog").getByText(/never does/).waitFor();
+  assert.deepEqual(await seriousFindings(page), []);
+  await page.getByRole("button", { name: "Close" }).click();
   await broken.getByRole("button", { name: "Release" }).click();
   await page.getByText(/is started again/).first().waitFor();
   // A specification that lets most go is refused, with the reason.

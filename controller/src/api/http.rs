@@ -2,7 +2,7 @@
 //!
 //! Every route is in `openapi.json`, which a test holds against the router.
 
-use super::stream;
+use super::{log, stream};
 use crate::fleet::id::{ServerId, ServiceName};
 use crate::fleet::operate::Command;
 use crate::page;
@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use serde::Deserialize;
 use serde_json::Value;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub(crate) struct Api {
     /// Hosts by which callers may address this server: keeps pages of other sites out.
     pub(crate) hosts: Vec<String>,
     pub(crate) streams: AtomicUsize,
+    /// The controller's folder, with the logs of servers that it launches itself.
+    pub(crate) state: PathBuf,
 }
 
 pub(super) type Shared = State<Arc<Api>>;
@@ -59,6 +62,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/v1/services/{service}/minutes", get(minutes))
         .route("/v1/services/{service}/{verb}", post(service_verb))
         .route("/v1/servers/{server}/{verb}", post(server_verb))
+        .route("/v1/servers/{server}/log", get(log::log))
         .route("/v1/servers/{server}", delete(remove))
         .route(
             "/v1/pause",

@@ -11,5 +11,6 @@ pub(crate) mod agents;
 pub(crate) mod compat;
 pub(crate) mod fleet;
 pub(crate) mod http;
+mod log;
 pub(crate) mod metrics;
 pub(crate) mod stream;

@@ -178,11 +178,11 @@ fn a_thousand_agents_and_pages_that_never_read_cost_little() {
     std::fs::remove_dir_all(fleet.folder.join("fleet-state/run")).expect("is removed");
 }
 
-/// Two clients of the stream of events that never read, with a thousand events each to come.
+/// Two pages that never read: a thousand events, the whole fleet and every change are for them.
 fn open_pages(address: &str) -> Vec<TcpStream> {
     let open = |_| {
         let mut stream = TcpStream::connect(address).expect("connects");
-        let head = format!("GET /v1/events/stream?after=0 HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        let head = format!("GET /v1/live?after=0 HTTP/1.1\r\nHost: {address}\r\n\r\n");
         stream.write_all(head.as_bytes()).expect("is sent");
         stream
     };

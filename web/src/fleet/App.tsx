@@ -10,7 +10,7 @@ import { Events } from "./views/Events";
 import { Holds } from "./views/Holds";
 import { Hosts } from "./views/Hosts";
 import { Lbs } from "./views/Lbs";
-import { ServicePanel } from "./views/ServicePanel";
+import { inOrder, ServicePanel } from "./views/ServicePanel";
 import { Totals } from "./views/Totals";
 
 export function App() {
@@ -37,7 +37,7 @@ export function App() {
           <Totals model={model} />
           <div className="fleet">
             <div className="stack">
-              {model.services.map((service) => (
+              {inOrder(model.services).map((service) => (
                 <ServicePanel key={service.name} model={model} service={service} theme={themeKey} />
               ))}
               {model.services.length === 0 && model.fleet !== "" && (

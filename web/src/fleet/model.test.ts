@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isUnwell, LOAD, Model, SERVING } from "./model";
+import { isSuspect, isUnwell, LOAD, Model, SERVING } from "./model";
 import type { About, FleetEvent, Service } from "./types";
 
 const about = (id: number, state: About["state"] = "serving"): About => ({
@@ -63,15 +63,17 @@ describe("Model", () => {
 });
 
 describe("isUnwell", () => {
-  const of = (changes: Partial<About>) =>
-    isUnwell({ about: { ...about(1), ...changes }, load: 0, inFlight: 0, tunnels: 0 });
+  const of = (changes: Partial<About>) => {
+    const server = { about: { ...about(1), ...changes }, load: 0, inFlight: 0, tunnels: 0 };
+    return [isUnwell(server), isSuspect(server)];
+  };
 
-  it("tells trouble from orders", () => {
-    expect(of({})).toBe(false);
-    expect(of({ state: "terminating", cause: "scale-in" })).toBe(false);
-    expect(of({ state: "terminating", cause: "died" })).toBe(true);
-    expect(of({ suspicions: ["agent: silent"] })).toBe(true);
-    expect(of({ agent: "lost" })).toBe(true);
-    expect(of({ state: "quarantined" })).toBe(true);
+  it("tells trouble from orders, and what is known from what is suspected", () => {
+    expect(of({})).toEqual([false, false]);
+    expect(of({ state: "terminating", cause: "scale-in" })).toEqual([false, false]);
+    expect(of({ state: "terminating", cause: "died" })).toEqual([true, false]);
+    expect(of({ suspicions: ["agent: silent"] })).toEqual([false, true]);
+    expect(of({ agent: "lost" })).toEqual([false, true]);
+    expect(of({ state: "quarantined" })).toEqual([true, false]);
   });
 });

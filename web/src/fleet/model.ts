@@ -147,11 +147,14 @@ export function meanLoad(servers: Server[]): number | null {
   return known.length === 0 ? null : known.reduce((sum, load) => sum + load, 0) / known.length;
 }
 
-/** Whether something is wrong with a server. */
+/** Whether something is held against a server, which may be busy and no more. */
+export function isSuspect({ about }: Server): boolean {
+  return about.suspicions.length > 0 || about.agent === "lost";
+}
+
+/** Whether a server is dead or on its way to that. */
 export function isUnwell({ about }: Server): boolean {
   return (
-    about.suspicions.length > 0 ||
-    about.agent === "lost" ||
     ["backoff", "quarantined"].includes(about.state) ||
     (about.state === "terminating" && ["died", "verdict", "failed start"].includes(about.cause ?? ""))
   );

@@ -6,6 +6,7 @@ import { release, remove, restart, takeBack } from "../actions";
 import type { Server } from "../model";
 import type { Service } from "../types";
 import { toneOf } from "../words";
+import { Log } from "./Log";
 
 interface Props {
   server: Server;
@@ -17,6 +18,7 @@ interface Props {
 /** A server: how it is, and what can be done with it. */
 export function ServerCard({ server, service, now }: Props) {
   const [isAsked, setAsked] = useState(false);
+  const [isLogOpen, setLogOpen] = useState(false);
   const { about, load, inFlight, tunnels } = server;
   const tone = toneOf(about);
   const until = about.deadline === undefined ? 0 : Math.ceil((about.deadline - now) / 1e3);
@@ -50,7 +52,8 @@ export function ServerCard({ server, service, now }: Props) {
           {text}
         </p>
       ))}
-      <Buttons server={server} onDelete={() => setAsked(true)} />
+      <Buttons server={server} onDelete={() => setAsked(true)} onLog={() => setLogOpen(true)} />
+      {isLogOpen && <Log about={about} onClose={() => setLogOpen(false)} />}
       {isAsked && <Delete server={server} service={service} onClose={() => setAsked(false)} />}
     </article>
   );
@@ -77,7 +80,13 @@ function Load({ load }: { load: number | null }) {
 
 const RUNNING = ["starting", "registering", "warming", "serving"];
 
-function Buttons({ server: { about }, onDelete }: { server: Server; onDelete: () => void }) {
+interface ButtonsProps {
+  server: Server;
+  onDelete: () => void;
+  onLog: () => void;
+}
+
+function Buttons({ server: { about }, onDelete, onLog }: ButtonsProps) {
   const { id, name, state } = about;
   return (
     <div className="buttons">
@@ -94,6 +103,11 @@ function Buttons({ server: { about }, onDelete }: { server: Server; onDelete: ()
       {state === "quarantined" && (
         <button type="button" onClick={() => void release(id, name)}>
           Release
+        </button>
+      )}
+      {about.provider === "process" && state !== "planned" && (
+        <button type="button" onClick={onLog}>
+          Log
         </button>
       )}
       {state !== "terminating" && (

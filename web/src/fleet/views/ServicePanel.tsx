@@ -2,7 +2,7 @@ import { useState } from "react";
 import { Confirm } from "../../shared/Dialog";
 import { count, span } from "../../shared/format";
 import { create, pause, resume, scale, start, stop } from "../actions";
-import { isUnwell, type Model, type Server } from "../model";
+import { isSuspect, isUnwell, type Model, type Server } from "../model";
 import type { Rollout, Service } from "../types";
 import { toneOfService } from "../words";
 import { Decisions } from "./Decisions";
@@ -42,10 +42,15 @@ export function ServicePanel({ model, service, theme }: Props) {
       </div>
       {service.rollout && <RolloutLine rollout={service.rollout} servers={servers} now={model.now} />}
       {isWhyOpen && <Decisions service={service} />}
-      <LoadHistory model={model} service={service} theme={theme} />
+      {service.max > 1 && <LoadHistory model={model} service={service} theme={theme} />}
       <Cards servers={servers} service={service} now={model.now} />
     </section>
   );
+}
+
+/** Services as they are shown: those that scale first. */
+export function inOrder(services: Service[]): Service[] {
+  return [...services].sort((a, b) => Number(b.max > 1) - Number(a.max > 1) || a.name.localeCompare(b.name));
 }
 
 /** How many there are of how many, within which bounds, and how to change that. */
@@ -180,7 +185,7 @@ function Cards({ servers, service, now }: CardsProps) {
   const word = text.toLowerCase();
   const fits = (server: Server) => {
     const { about } = server;
-    if (isUnwellOnly && !isUnwell(server)) return false;
+    if (isUnwellOnly && !isUnwell(server) && !isSuspect(server)) return false;
     return `${about.name} ${about.address ?? ""} ${about.state}`.toLowerCase().includes(word);
   };
   const found = servers.filter(fits);

@@ -1,7 +1,7 @@
 import { Spark } from "../../shared/Spark";
 import { Tile } from "../../shared/Tile";
 import { count, percent } from "../../shared/format";
-import { IN_FLIGHT, isUnwell, LOAD, meanLoad, type Model, SERVING } from "../model";
+import { IN_FLIGHT, isSuspect, isUnwell, LOAD, meanLoad, type Model, SERVING } from "../model";
 
 const COMING = ["planned", "launching", "starting", "registering", "warming"];
 
@@ -13,6 +13,7 @@ export function Totals({ model }: { model: Model }) {
   const want = model.services.reduce((sum, service) => sum + service.want, 0);
   const coming = servers.filter(({ about }) => COMING.includes(about.state)).length;
   const unwell = servers.filter(isUnwell).length;
+  const suspects = servers.filter((it) => isSuspect(it) && !isUnwell(it)).length;
   const inFlight = servers.reduce((sum, server) => sum + server.inFlight, 0);
   const reached = model.lbs.filter((lb) => lb.is_reachable).length;
   const { totals } = model;
@@ -36,7 +37,7 @@ export function Totals({ model }: { model: Model }) {
         label="Unwell"
         value={count(unwell)}
         isBad={unwell > 0}
-        note={unwell > 0 ? "dead, suspect or quarantined" : "nothing is held against any"}
+        note={suspects > 0 ? `${count(suspects)} more suspect` : "nothing is held against the rest"}
       />
       <Tile
         label="lb"
