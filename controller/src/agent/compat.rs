@@ -89,7 +89,7 @@ pub(super) async fn run(args: Alone) -> Result<(), String> {
         announced: None,
     };
     let shared = Shared::new(slider.clone(), about);
-    let served = serve(listener, slider, http::router(shared.clone()));
+    let served = serve(listener, slider.clone(), http::router(shared.clone()));
     #[cfg(feature = "kafka")]
     if let Some(bus) = args.bus {
         let ip = args.ip.unwrap_or(address.ip());
