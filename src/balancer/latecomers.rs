@@ -211,14 +211,20 @@ mod tests {
         };
         let (_end, ended) = channel();
         let late: BackendSpec = "late.example:2=7".parse().unwrap();
+        let waiting = Waiting::new(vec![(PoolId::FIRST, late.clone())]);
+        assert_eq!(waiting.addresses(PoolId::FIRST, &late), None);
         admit(
             &running.handle(),
-            &Waiting::new(vec![(PoolId::FIRST, late)]),
+            &waiting,
             &ended,
             PAUSE,
             resolve,
             |refused| panic!("{refused}"),
         );
+        let at = vec![Address::Tcp("127.0.0.1:2".parse().unwrap())];
+        assert_eq!(waiting.addresses(PoolId::FIRST, &late), Some(at));
+        waiting.retain(|_, _| false);
+        assert_eq!(waiting.addresses(PoolId::FIRST, &late), None, "in effect");
         let snapshot = running.stop().unwrap().snapshot;
         let names: Vec<_> = snapshot.backends.iter().map(|it| it.name.clone()).collect();
         assert_eq!(names, ["127.0.0.1:1", "late.example:2"]);

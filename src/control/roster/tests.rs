@@ -176,6 +176,10 @@ fn what_is_kept_comes_back() {
     assert_eq!(again.owner("a"), Some("o"));
     assert_eq!(state::read(b" \n"), Ok(state::Pools::new()));
     assert!(state::read(b"[]").is_err());
+    roster.set_strategy("random".to_owned());
+    assert_eq!(roster.kept().strategy.as_deref(), Some("random"));
+    roster.clear_strategy();
+    assert_eq!(roster.kept().strategy, None, "a reload has brought another");
     let later = br#"{"version": 2, "pools": {}}"#;
     assert_eq!(
         state::read(later),
