@@ -69,8 +69,9 @@ use crate::time::Timestamp;
 use hang_detection::HangDetector;
 use std::time::Duration;
 
-/// Limits on waiting, kept and retried exchanges, in number and time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Limits on waiting, kept and retried exchanges, in number and time. By default nothing waits, is
+/// kept or retried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PoolLimits {
     /// Exchanges that wait for a backend, over all workers.
     pub queue_limit: usize,

@@ -58,15 +58,7 @@ impl Pool {
     /// What is left where a pool was: it has no backends, and nothing comes to it.
     pub(super) fn gone(id: PoolId) -> Self {
         let strategy = Box::new(RoundRobin::default());
-        let limits = PoolLimits {
-            queue_limit: 0,
-            backend_max_in_flight: None,
-            max_idle_per_backend: 0,
-            max_retries: 0,
-            retry_budget_percent: 0,
-            connect_timeout: Duration::ZERO,
-            idle_timeout: Duration::ZERO,
-        };
+        let limits = PoolLimits::default();
         let backends = Backends::of_pool(id, [], strategy, 0);
         let mut pool = Self::new(backends, None, ConnectSpec::default(), limits).named("");
         pool.standing = PoolStanding::Gone;
