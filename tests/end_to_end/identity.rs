@@ -29,6 +29,25 @@ fn a_request_without_an_id_gets_one_of_its_own_and_others_keep_theirs() {
 }
 
 #[test]
+fn a_trace_context_is_passed_on_as_it_came() {
+    let backend = Backend::answering(|request| {
+        let field = |name: &str| request.field(name).unwrap_or("-").to_owned();
+        let (parent, state) = (field("traceparent"), field("tracestate"));
+        let head = format!("HTTP/1.1 200 OK\r\nX-Parent: {parent}\r\nX-State: {state}\r\n");
+        (head + "Content-Length: 0\r\n\r\n").into_bytes()
+    });
+    let lb = Lb::start(&[backend.address], &[]);
+    let mut client = lb.connect();
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let lines = format!("Traceparent: {parent}\r\nTracestate: a=1,b=2\r\n");
+    let answer = client.get_with("/", &lines);
+    assert_eq!(answer.field("x-parent"), Some(parent));
+    assert_eq!(answer.field("x-state"), Some("a=1,b=2"));
+    // None is made for a request that has none.
+    assert_eq!(client.get("/").field("x-parent"), Some("-"));
+}
+
+#[test]
 fn the_log_names_the_request_as_the_backend_knows_it() {
     let backend = Backend::echo();
     let args = ["--access-log", "text"];
