@@ -147,6 +147,16 @@ impl<N: Network> Traffic<N> {
         }
     }
 
+    /// Closes a client that serves no exchange for a newcomer. One that has sent part of a head is told
+    /// and logged as one whose time is over; it lingers, and is then the first to close.
+    pub(super) fn evict(&mut self, id: ClientConnId, now: Timestamp) {
+        let client = self.conns.clients.get(id);
+        match client.map(|client| client.state) {
+            Some(ClientConnState::Head | ClientConnState::ProxyHeader) => self.client_due(id, now),
+            _ => self.conns.close_client(id, &mut self.io.buffers),
+        }
+    }
+
     /// Returns whether a client that waits for a request, or a PROXY header, was served, or connected, a moment ago.
     pub(super) fn was_active(&self, id: ClientConnId, now: Timestamp) -> bool {
         let client = self.conns.clients.get(id);

@@ -208,8 +208,8 @@ impl<N: Network> Proxy<N> {
         self.traffic.accepted(stream, address.into(), listener, now)
     }
 
-    /// Closes one client connection that serves no exchange, at the end of this turn, for one that
-    /// waits to be accepted. Returns whether there was one.
+    /// Closes one client connection that serves no exchange, at the end of this turn or of the next,
+    /// for one that waits to be accepted. Returns whether there was one.
     pub fn make_room(&mut self, now: Timestamp) -> bool {
         let traffic = &mut self.traffic;
         let Some(id) = self
@@ -218,7 +218,7 @@ impl<N: Network> Proxy<N> {
         else {
             return false;
         };
-        traffic.conns.close_client(id, &mut traffic.io.buffers);
+        traffic.evict(id, now);
         true
     }
 

@@ -235,6 +235,12 @@ impl Template {
         Ok(Self(pieces))
     }
 
+    /// Returns whether the host of the request is part of the text.
+    #[must_use]
+    pub fn names_host(&self) -> bool {
+        self.0.contains(&Piece::Variable(Variable::Host))
+    }
+
     /// Appends the text, with the value of each variable.
     pub fn write<'a>(&self, value: impl Fn(Variable) -> &'a [u8], out: &mut Vec<u8>) {
         for piece in &self.0 {
@@ -329,6 +335,8 @@ mod tests {
         };
         template.write(value, &mut out);
         assert_eq!(out, b"https://a.example/x?q=1#x");
+        assert!(template.names_host());
+        assert!(!Template::parse("https://a{path}", |_| true).unwrap().names_host());
         assert_eq!(Template::parse("{hots}", |_| true), Err("hots".to_owned()));
         assert_eq!(Template::parse("{host", |_| true), Err(String::new()));
         let known = Variable::is_of_target;

@@ -74,16 +74,16 @@ fn connections_beyond_the_limit_wait_until_one_is_closed() {
     let lb = Lb::start(&[backend.address], &["--max-connections", "2"]);
     let mut open = [lb.connect(), lb.connect()];
     for client in &mut open {
-        // Connections on which a request has begun do not make room for newcomers.
+        // Connections on which a request is under way do not make room for newcomers.
         assert_eq!(client.get("/in").status, 200);
-        client.send("GET /in HTTP/1.1\r\n");
+        client.send("POST /in HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na");
     }
     let mut third = lb.connect();
     third.send("GET /third HTTP/1.1\r\nHost: x\r\n\r\n");
     stays("the third waits", WHILE, || {
         backend.times_received("/third") == 0
     });
-    open[0].send("Host: x\r\n\r\n");
+    open[0].send("b");
     assert_eq!(open[0].receive().status, 200, "the others are served");
     let [_first, second] = open;
     drop(second);

@@ -173,6 +173,31 @@ fn redirects_and_fixed_responses_are_made_here() {
 }
 
 #[test]
+fn a_redirect_to_the_host_that_was_asked_is_refused_if_none_was() {
+    let routes = r#"
+        [[route]]
+        path = "/other"
+        redirect = "https://new.example{path}"
+        [[route]]
+        redirect = "https://{host}{path}"
+        "#;
+    let site = Site::new("pool = \"web\"", routes);
+    for (request, status, location) in [
+        ("GET /x HTTP/1.0\r\n\r\n", 400, None),
+        ("GET /x HTTP/1.1\r\nHost:\r\n\r\n", 400, None),
+        ("GET /other HTTP/1.0\r\n\r\n", 302, Some("https://new.example/other")),
+        ("GET /x HTTP/1.0\r\nHost: a.example:81\r\n\r\n", 302, Some("https://a.example/x")),
+        ("GET http://b.example/x HTTP/1.0\r\n\r\n", 302, Some("https://b.example/x")),
+    ] {
+        let mut client = site.lb.connect();
+        client.send(request);
+        let response = client.receive();
+        let found = (response.status, response.field("location"));
+        assert_eq!(found, (status, location), "{request}");
+    }
+}
+
+#[test]
 fn a_redirect_keeps_the_scheme_that_a_trusted_proxy_names() {
     let routes = "[[route]]\nhost = \"old.example\"\nredirect = \"{scheme}://new.example{path}\"\n";
     for field in [

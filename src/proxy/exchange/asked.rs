@@ -73,6 +73,11 @@ impl<'a, T: Transport> Asked<'a, T> {
         }
     }
 
+    /// Returns whether it names no host: HTTP/1.0 has none, and that of HTTP/1.1 may be empty.
+    pub(super) fn is_without_host(&self) -> bool {
+        self.host.as_bytes().is_empty()
+    }
+
     /// The field lines of a redirect.
     pub(super) fn location(&self, redirect: &Redirect) -> Vec<u8> {
         let mut fields = b"Location: ".to_vec();

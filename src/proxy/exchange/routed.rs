@@ -114,6 +114,10 @@ impl Destination {
         match &self.target {
             Target::Pool(pool) => Routed::Pool(*pool, admitted),
             Target::Split(split) => by_share(split, asked, admitted, now),
+            // `https:///path` leads nowhere, and the own address is not for clients to learn.
+            Target::Redirect(to) if to.location.names_host() && asked.is_without_host() => {
+                Routed::Refused(Refusal::BadHost)
+            }
             Target::Redirect(to) => {
                 let fields = asked.location(to);
                 Routed::Reply(Reply::new(to.status, fields, &b""[..]))

@@ -263,11 +263,15 @@ impl<Pipe> Exchange<Pipe> {
         }
     }
 
+    /// Bytes of the request moved so far.
+    pub(crate) fn uploaded(&self) -> u64 {
+        self.upload.received() + self.upload.passed()
+    }
+
     /// Bytes moved so far, in either direction: they tell progress from mere events.
     pub(crate) fn moved(&self) -> u64 {
-        let flows = [&self.upload, &self.download];
-        let moved = flows.map(|flow| flow.received() + flow.passed());
-        self.stats.interim_bytes + moved.iter().sum::<u64>()
+        let downloaded = self.download.received() + self.download.passed();
+        self.stats.interim_bytes + self.uploaded() + downloaded
     }
 
     /// Returns whether the client came with a cookie that names the backend that responds.

@@ -1,7 +1,8 @@
 //! Tracks what an exchange waits for, its timeout, and the minimum body rate.
 //!
 //! Pure bookkeeping. Invariant: only bytes that move extend a timeout. An event alone (a pipelined
-//! request, say, while the backend is silent) does not.
+//! request, say, while the backend is silent) does not. Interim responses are no progress of the
+//! request: they extend nothing but their own delivery to the client, however many there are.
 
 use super::applied::timeouts;
 use super::state::{Attempt, Exchange, Phase};
@@ -70,6 +71,14 @@ impl WaitReason {
         }
     }
 
+    /// Returns whether progress is that of the request alone.
+    const fn is_of_request(self) -> bool {
+        matches!(
+            self,
+            Self::ResponseHead | Self::RequestBody | Self::BackendRoom
+        )
+    }
+
     /// The time limit; `None` if something else limits it.
     const fn limit(self, timeouts: &Timeouts) -> Option<Duration> {
         match self {
@@ -104,6 +113,8 @@ pub(crate) struct Timeout {
     /// Bytes the exchange had moved when the wait was last extended.
     moved: u64,
     until: Timestamp,
+    /// End of the wait for the response head that the delivery of an interim response interrupts.
+    interrupted: Option<Timestamp>,
     rate: Option<Rate>,
 }
 
@@ -133,7 +144,11 @@ impl<Pipe> Exchange<Pipe> {
         io: &ExchangeIo<'_, N>,
         now: Timestamp,
     ) -> Option<Timestamp> {
-        let (reason, moved) = (WaitReason::of(self, is_connecting(io)), self.moved());
+        let reason = WaitReason::of(self, is_connecting(io));
+        let moved = match reason.is_of_request() {
+            true => self.uploaded(),
+            false => self.moved(),
+        };
         let is_same = |timeout: &Timeout| timeout.reason == reason && timeout.moved == moved;
         if self.timeout.as_ref().is_some_and(is_same) {
             return None;
@@ -146,13 +161,14 @@ impl<Pipe> Exchange<Pipe> {
                 timeout.extend(moved, timeouts, now);
                 timeout
             }
-            timeout => timeout.insert(Timeout::begin(
-                reason,
-                moved,
-                timeouts,
-                min_body_rate > 0,
-                now,
-            )),
+            timeout => {
+                let begun = Timeout::begin(reason, moved, timeouts, min_body_rate > 0, now);
+                let begun = match timeout {
+                    Some(before) => begun.after(before),
+                    None => begun,
+                };
+                timeout.insert(begun)
+            }
         };
         Some(timeout.next_look())
     }
@@ -186,6 +202,7 @@ impl Timeout {
             reason,
             moved,
             until: Timestamp::NEVER,
+            interrupted: None,
             rate: None,
         };
         if measured && reason == WaitReason::RequestBody {
@@ -199,6 +216,20 @@ impl Timeout {
         timeout
     }
 
+    /// Keeps the end of a wait for the response head, over the delivery of an interim response.
+    fn after(mut self, before: &Self) -> Self {
+        match (before.reason, self.reason) {
+            (WaitReason::ResponseHead, WaitReason::ClientRoom) => {
+                self.interrupted = Some(before.until);
+            }
+            (WaitReason::ClientRoom, WaitReason::ResponseHead) => {
+                self.until = before.interrupted.unwrap_or(self.until);
+            }
+            _ => {}
+        }
+        self
+    }
+
     /// Restarts the time limit.
     fn extend(&mut self, moved: u64, timeouts: &Timeouts, now: Timestamp) {
         self.moved = moved;
@@ -210,6 +241,9 @@ impl Timeout {
     pub(crate) fn postpone(&mut self, by: Duration) {
         if self.until != Timestamp::NEVER {
             self.until = self.until + by;
+        }
+        if let Some(until) = &mut self.interrupted {
+            *until = *until + by;
         }
         if let Some(rate) = &mut self.rate {
             rate.ends_at = rate.ends_at + by;

@@ -1,6 +1,7 @@
 //! Interim responses: 100 Continue and other 1xx.
 
 use super::*;
+use std::time::Duration;
 
 const EXPECTING: &str = "POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\
     Content-Length: 5\r\n\r\n";
@@ -68,4 +69,81 @@ fn nothing_is_retried_after_an_interim_response() {
     let heard = stage.heard(client);
     let answer = heard.strip_prefix(HINTS).unwrap();
     assert_eq!(status(answer), "HTTP/1.1 502 Bad Gateway");
+}
+
+/// Sends an interim response every 4 seconds, until `client` is closed. Returns the seconds it took.
+fn hinted_until_closed(stage: &mut Stage, client: WireId, interim: &str) -> u64 {
+    for seconds in 1..=100 {
+        if seconds % 4 == 0 && !stage.is_closed(stage.link()) {
+            stage.send(stage.link(), interim);
+        }
+        stage.seconds(1);
+        if stage.is_closed(client) {
+            return seconds;
+        }
+    }
+    panic!("held for 100 s");
+}
+
+fn with_short_timeouts() -> Stage {
+    let mut setup = Setup::new(Mode::Http, 1);
+    setup.timeouts.first_byte = Duration::from_secs(10);
+    setup.timeouts.body = Duration::from_secs(20);
+    setup.raise()
+}
+
+#[test]
+fn interim_responses_do_not_extend_the_wait_for_the_final_one() {
+    const PROCESSING: &str = "HTTP/1.1 102 Processing\r\n\r\n";
+    for interim in [HINTS, CONTINUE, PROCESSING, "HTTP/1.1 199 Odd\r\n\r\n"] {
+        for request in [GET, GET_10, POST] {
+            let mut stage = with_short_timeouts();
+            let client = stage.ask(request);
+            let took = hinted_until_closed(&mut stage, client, interim);
+            assert_eq!(took, 10, "{request} {interim}");
+            assert_eq!(stage.reason(), "backend_timeout");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_is_slow_to_take_interim_responses_does_not_extend_it() {
+    let mut stage = with_short_timeouts();
+    let client = stage.ask(GET);
+    let mut seconds = 0;
+    while !stage.is_closed(client) {
+        assert!(seconds < 30, "held");
+        stage.stall(client, 10);
+        if !stage.is_closed(stage.link()) {
+            stage.send(stage.link(), HINTS);
+        }
+        stage.seconds(1);
+        stage.resume(client);
+        stage.seconds(1);
+        seconds += 2;
+    }
+    assert!((10..=12).contains(&seconds), "{seconds}");
+    assert_eq!(stage.reason(), "backend_timeout");
+}
+
+#[test]
+fn interim_responses_do_not_extend_the_wait_for_the_body() {
+    let mut stage = with_short_timeouts();
+    let client = stage.ask("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
+    assert_eq!(hinted_until_closed(&mut stage, client, HINTS), 20);
+    assert_eq!(stage.reason(), "client_timeout");
+}
+
+#[test]
+fn a_continue_begins_the_wait_for_the_body_and_its_end_that_for_the_response() {
+    let mut stage = with_short_timeouts();
+    let client = stage.ask(EXPECTING);
+    stage.seconds(9);
+    stage.send(stage.link(), CONTINUE);
+    stage.seconds(19);
+    stage.send(client, "hello");
+    stage.seconds(9);
+    assert!(!stage.is_closed(client));
+    stage.send(stage.link(), OK);
+    assert_eq!(stage.heard(client), [CONTINUE, OK].concat());
 }

@@ -14,6 +14,7 @@ mod pressure;
 mod renewals;
 mod responses;
 mod retries;
+mod room;
 mod sticky;
 mod stopping;
 mod timeouts;
