@@ -45,10 +45,10 @@ settings! {
     "date" <"on|off"> date: bool = true, with { section: &PER_LISTENER, http_only: true };
 
     /// CDN-Loop, by which requests that come back are refused (RFC 8586): on or off
-    "loop-detection" <"on|off"> loop_detection: bool = true, with { section: &PER_LISTENER, http_only: true };
+    "loop-detection" <"on|off"> loop_detection: bool = true, with { section: &PER_LISTENER };
 
     /// X-Request-Id for requests that come without: on or off
-    "request-id" <"on|off"> request_id: bool = true, with { section: &PER_LISTENER, http_only: true };
+    "request-id" <"on|off"> request_id: bool = true, with { section: &PER_LISTENER };
 
     /// Networks of trusted proxies in front, separated by commas
     ///

@@ -3,6 +3,7 @@
 use super::listener::Listener;
 use crate::address::ClientAddress;
 use crate::ids::ExchangeId;
+use crate::proxy_protocol;
 use crate::time::Timestamp;
 use crate::transport::{BufferedConn, Transport};
 use std::net::SocketAddr;
@@ -82,6 +83,15 @@ impl<T: Transport> ClientConn<T> {
             Some(announced) => Some(announced.destination),
             None => self.conn.socket.io().local_address(),
         }
+    }
+
+    /// Returns whether it has come through here before, by the loop token in its PROXY header.
+    pub(super) fn is_looping(&self) -> bool {
+        let token = self.listener.forward.loop_token();
+        let announced = self.announced.as_ref();
+        announced.zip(token).is_some_and(|(announced, token)| {
+            proxy_protocol::has_loop_token(&announced.extensions, token)
+        })
     }
 
     /// Returns whether it waits for a request of which nothing has arrived.

@@ -353,11 +353,13 @@ impl<N: Network> Traffic<N> {
             now,
         };
         let is_led = ctx.route_connection(client);
+        let is_looping = client.is_looping();
         let exchange = Exchange::tunnel_from(id, client, &mut ctx);
         let exchange = self.conns.exchanges.insert(exchange);
         client.state = ClientConnState::Busy(exchange);
         match self.io.buffers.is_short() {
             true => self.fail(exchange, Fault::Overloaded, now),
+            false if is_looping => self.fail(exchange, Fault::Refused(Refusal::Loop), now),
             false if !is_led => self.fail(exchange, Fault::Refused(Refusal::Rejected), now),
             false => self.drive(exchange, now),
         }

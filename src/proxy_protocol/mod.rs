@@ -84,13 +84,27 @@ pub fn write(version: ProxyVersion, ends: Option<Ends>, extensions: &[u8], out: 
 /// The extensions of a complete `header` that describe the client's connection, as they came: its
 /// ALPN protocol, the host name it asked for, its unique id, and TLS with all that belongs to it
 /// (section 2.2 of the specification). A checksum or a network namespace are about one hop, and
-/// nobody knows what extensions of private types are about.
+/// nobody knows what extensions of private types are about, but for the [loop tokens](loop_token) of
+/// balancers.
 #[must_use]
 pub fn carried(header: &[u8]) -> Vec<u8> {
     match header.first() {
         Some(b'P') | None => Vec::new(),
         Some(_) => v2::carried(header),
     }
+}
+
+/// The extension by which a balancer marks connections that pass through it. Its kind is one of
+/// those that the specification leaves to applications (section 2.2.8).
+#[must_use]
+pub fn loop_token(token: &[u8]) -> Vec<u8> {
+    v2::loop_token(token)
+}
+
+/// Returns whether `extensions`, as they are [carried on](carried), have this loop token.
+#[must_use]
+pub fn has_loop_token(extensions: &[u8], token: &[u8]) -> bool {
+    v2::has_loop_token(extensions, token)
 }
 
 /// IPv4 where both ends are, however they are written, and IPv6 otherwise: a header has room for

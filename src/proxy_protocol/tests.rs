@@ -246,3 +246,23 @@ fn what_version_2_says_of_the_client_is_carried_on() {
     );
     assert_eq!(carried(b"PROXY UNKNOWN\r\n"), b"");
 }
+
+#[test]
+fn loop_tokens_are_carried_on_and_found() {
+    let [ours, theirs] = [&b"lb-1"[..], b"lb-2"].map(loop_token);
+    let mut header = Vec::new();
+    let way = ends("192.0.2.1:1", "192.0.2.2:2");
+    write(
+        ProxyVersion::V2,
+        Some(way),
+        &[theirs, ours].concat(),
+        &mut header,
+    );
+    let passed_on = carried(&header);
+    assert!(has_loop_token(&passed_on, b"lb-1") && has_loop_token(&passed_on, b"lb-2"));
+    assert!(!has_loop_token(&passed_on, b"lb-") && !has_loop_token(b"", b"lb-1"));
+    assert!(
+        !has_loop_token(b"\x01\x00\x04lb-1", b"lb-1"),
+        "of another kind"
+    );
+}

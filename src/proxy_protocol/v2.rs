@@ -29,6 +29,8 @@ const UNIX_STREAM: u8 = 0x31;
 const ALPN_EXTENSION: u8 = 0x01;
 const AUTHORITY_EXTENSION: u8 = 0x02;
 const UNIQUE_ID_EXTENSION: u8 = 0x05;
+/// Ours, of the kinds for applications: 0xe0 to 0xef.
+const LOOP_EXTENSION: u8 = 0xe6;
 /// The extension about TLS, which begins with a byte of flags.
 const TLS_EXTENSION: u8 = 0x20;
 /// Its flag that the client came by TLS.
@@ -97,6 +99,15 @@ fn ends(family: u8, rest: &[u8]) -> Result<Option<Ends>, BadProxyHeader> {
     }
 }
 
+pub(super) fn loop_token(token: &[u8]) -> Vec<u8> {
+    let [high, low] = (token.len() as u16).to_be_bytes();
+    [&[LOOP_EXTENSION, high, low], token].concat()
+}
+
+pub(super) fn has_loop_token(extensions: &[u8], token: &[u8]) -> bool {
+    listed(extensions).any(|it| it.kind == LOOP_EXTENSION && it.value == token)
+}
+
 /// One extension.
 struct Extension<'i> {
     kind: u8,
@@ -115,7 +126,11 @@ impl Extension<'_> {
     const fn is_carried(&self) -> bool {
         matches!(
             self.kind,
-            ALPN_EXTENSION | AUTHORITY_EXTENSION | UNIQUE_ID_EXTENSION | TLS_EXTENSION
+            ALPN_EXTENSION
+                | AUTHORITY_EXTENSION
+                | UNIQUE_ID_EXTENSION
+                | TLS_EXTENSION
+                | LOOP_EXTENSION
         )
     }
 }
@@ -128,7 +143,10 @@ fn extensions(family: u8, rest: &[u8]) -> impl Iterator<Item = Extension<'_>> {
         TCP_OVER_IPV6 => 36,
         _ => rest.len(),
     };
-    let mut left = rest.get(address_bytes..).unwrap_or_default();
+    listed(rest.get(address_bytes..).unwrap_or_default())
+}
+
+fn listed(mut left: &[u8]) -> impl Iterator<Item = Extension<'_>> {
     iter::from_fn(move || {
         let (&[kind, high, low], _) = left.split_first_chunk::<3>()?;
         let len = 3 + usize::from(u16::from_be_bytes([high, low]));

@@ -195,6 +195,12 @@ impl ForwardPolicy {
         self
     }
 
+    /// The token of this process, if it marks what passes through it.
+    #[must_use]
+    pub fn loop_token(&self) -> Option<&[u8]> {
+        self.loop_token.as_ref().map(LoopToken::as_bytes)
+    }
+
     /// Returns whether `value`, of `CDN-Loop`, has the token of this process.
     pub(in crate::http) fn is_own_loop(&self, value: &[u8]) -> bool {
         let own = self.loop_token.as_ref();

@@ -131,7 +131,7 @@ impl<Pipe> Exchange<Pipe> {
         let mut upload = Flow::tunnel();
         if let Some(version) = ctx.pool.connect.send_proxy {
             let mut first = ctx.buffers.take(0);
-            write_proxy_header(client, client.address, version, first.as_vec_mut());
+            write_tunnel_header(client, version, first.as_vec_mut());
             // Fails only on malformed framing, and a tunnel has none.
             let _ = upload.prepare(first, b"", false);
         }
@@ -383,6 +383,26 @@ fn write_proxy_header<T: Transport>(
         .filter(|_| source == client.address);
     let extensions = announced.map_or(&[][..], |announced| &announced.extensions);
     proxy_protocol::write(version, ends, extensions, out);
+}
+
+/// Appends the PROXY header of a tunnel. One that came with a header is marked besides, as it may come
+/// back: in TCP mode there is no other place for a mark.
+fn write_tunnel_header<T: Transport>(
+    client: &ClientConn<T>,
+    version: ProxyVersion,
+    out: &mut Vec<u8>,
+) {
+    let (Some(announced), Some(token)) = (&client.announced, client.listener.forward.loop_token())
+    else {
+        return write_proxy_header(client, client.address, version, out);
+    };
+    let ends = client.address.tcp().map(|source| Ends {
+        source,
+        destination: announced.destination,
+    });
+    let token = proxy_protocol::loop_token(token);
+    let extensions = [&announced.extensions[..], &token].concat();
+    proxy_protocol::write(version, ends, &extensions, out);
 }
 
 /// The client at an address, as failures are attributed to it.

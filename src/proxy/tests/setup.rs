@@ -9,7 +9,7 @@ use super::stage::{Stage, backend};
 use super::world::World;
 use crate::address::Network;
 use crate::config::{AccessLogFormat, Health, Limits, Mode, Timeouts};
-use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor, HeadParser};
+use crate::http::{ForwardOptions, ForwardPolicy, ForwardedFor, HeadParser, LoopToken};
 use crate::pool::{Backends, ConnectSpec, EjectionPolicy, Pool, PoolId, PoolLimits, Pools};
 use crate::proxy_protocol::ProxyVersion;
 use crate::strategy::{RoundRobin, Sticky, StrategySpec};
@@ -69,6 +69,15 @@ impl Setup {
         }
     }
 
+    fn forward_policy(&self) -> ForwardPolicy {
+        let policy = ForwardPolicy::new(self.forward, "http", 80)
+            .with_trusted_proxies(self.trusted_proxies.clone());
+        match self.forward.loop_token {
+            true => policy.with_loop_token(LoopToken::new(self.seed)),
+            false => policy,
+        }
+    }
+
     pub(super) fn raise(self) -> Stage {
         let now = Timestamp::from_nanos(1_000_000_000);
         let world: Shared = Rc::new(RefCell::new(World::default()));
@@ -94,8 +103,7 @@ impl Setup {
         let listener = Listener {
             mode: self.mode,
             accepts_proxy: self.accepts_proxy,
-            forward: ForwardPolicy::new(self.forward, "http", 80)
-                .with_trusted_proxies(self.trusted_proxies),
+            forward: self.forward_policy(),
             timeouts: self.timeouts,
             limits: self.limits,
             abort_on_close: self.abort_on_close,

@@ -77,3 +77,32 @@ fn the_port_of_a_header_is_the_one_the_client_connected_to() {
         assert!(heard.contains(&lines), "{heard}");
     }
 }
+
+/// Two balancers in TCP mode, each the backend of the other.
+#[test]
+fn a_connection_that_comes_back_is_closed() {
+    let raise = |seed| {
+        let mut setup = Setup::new(Mode::Tcp, 1);
+        setup.accepts_proxy = true;
+        setup.send_proxy = Some(ProxyVersion::V2);
+        setup.forward = ForwardOptions::default();
+        setup.seed = seed;
+        setup.raise()
+    };
+    let (mut one, mut other) = (raise(1), raise(2));
+    let pass = |from: &mut Stage, to: &mut Stage| {
+        let heard = from.heard_bytes(from.link());
+        to.ask(heard)
+    };
+    one.ask([&header(EXTENSIONS)[..], b"hello"].concat());
+    let at_other = pass(&mut one, &mut other);
+    assert!(!other.is_closed(at_other), "it may pass two balancers");
+    let back = pass(&mut other, &mut one);
+    assert!(one.is_closed(back));
+    assert_eq!(one.heard(back), "");
+    assert_eq!(one.reason(), "loop");
+    assert_eq!(one.backend_conns().len(), 1);
+    // Another client of the same balancer is served.
+    let fresh = one.ask([&header(EXTENSIONS)[..], b"hello"].concat());
+    assert!(!one.is_closed(fresh));
+}
