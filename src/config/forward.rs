@@ -44,11 +44,11 @@ settings! {
     /// Date for responses that come without, local replies included: on or off
     "date" <"on|off"> date: bool = true, with { section: &PER_LISTENER, http_only: true };
 
-    /// CDN-Loop, by which requests that come back are refused (RFC 8586): on or off
+    /// Refusal of what comes back, by CDN-Loop (RFC 8586) or PROXY v2: on or off
     "loop-detection" <"on|off"> loop_detection: bool = true, with { section: &PER_LISTENER };
 
     /// X-Request-Id for requests that come without: on or off
-    "request-id" <"on|off"> request_id: bool = true, with { section: &PER_LISTENER };
+    "request-id" <"on|off"> request_id: bool = true, with { section: &PER_LISTENER, http_only: true };
 
     /// Networks of trusted proxies in front, separated by commas
     ///

@@ -82,7 +82,8 @@ settings! {
     "max-head-fields" <"N"> max_head_fields: usize = 100, check within(1..=128);
 
     /// Bytes of a request target
-    "max-target-bytes" <"BYTES"> max_target_bytes: usize = 8 * 1024, check within(1..=MIB);
+    "max-target-bytes" <"BYTES"> max_target_bytes: usize = 8 * 1024, check within(1..=MIB),
+        with { http_only: true };
 
     /// Minimum rate of a request body, in bytes per second [default: none, or 1024 where backends
     /// are limited]

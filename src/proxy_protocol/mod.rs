@@ -101,6 +101,12 @@ pub fn loop_token(token: &[u8]) -> Vec<u8> {
     v2::loop_token(token)
 }
 
+/// Returns whether a header with `extensions` is within [`MAX_HEADER_BYTES`], whatever its addresses.
+#[must_use]
+pub fn has_room(extensions: &[u8]) -> bool {
+    v2::MAX_ADDRESS_BYTES + extensions.len() <= v2::MAX_REST_BYTES
+}
+
 /// Returns whether `extensions`, as they are [carried on](carried), have this loop token.
 #[must_use]
 pub fn has_loop_token(extensions: &[u8], token: &[u8]) -> bool {

@@ -260,6 +260,7 @@ fn loop_tokens_are_carried_on_and_found() {
     );
     let passed_on = carried(&header);
     assert!(has_loop_token(&passed_on, b"lb-1") && has_loop_token(&passed_on, b"lb-2"));
+    assert!(has_room(&[0; 4060]) && !has_room(&[0; 4061]));
     assert!(!has_loop_token(&passed_on, b"lb-") && !has_loop_token(b"", b"lb-1"));
     assert!(
         !has_loop_token(b"\x01\x00\x04lb-1", b"lb-1"),

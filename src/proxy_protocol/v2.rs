@@ -15,7 +15,9 @@ const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 const FIXED_BYTES: usize = 16;
 /// Most bytes of addresses and extensions that are accepted: a certificate's common name and the
 /// like fit, a flood does not.
-const MAX_REST_BYTES: usize = 4096;
+pub(super) const MAX_REST_BYTES: usize = 4096;
+/// Bytes of two addresses of IPv6 with their ports.
+pub(super) const MAX_ADDRESS_BYTES: usize = 36;
 /// The longest header.
 pub(super) const MAX_BYTES: usize = FIXED_BYTES + MAX_REST_BYTES;
 
@@ -101,7 +103,7 @@ fn ends(family: u8, rest: &[u8]) -> Result<Option<Ends>, BadProxyHeader> {
 
 pub(super) fn loop_token(token: &[u8]) -> Vec<u8> {
     let [high, low] = (token.len() as u16).to_be_bytes();
-    [&[LOOP_EXTENSION, high, low], token].concat()
+    [&[LOOP_EXTENSION, high, low][..], token].concat()
 }
 
 pub(super) fn has_loop_token(extensions: &[u8], token: &[u8]) -> bool {

@@ -336,7 +336,11 @@ mod tests {
         template.write(value, &mut out);
         assert_eq!(out, b"https://a.example/x?q=1#x");
         assert!(template.names_host());
-        assert!(!Template::parse("https://a{path}", |_| true).unwrap().names_host());
+        assert!(
+            !Template::parse("https://a{path}", |_| true)
+                .unwrap()
+                .names_host()
+        );
         assert_eq!(Template::parse("{hots}", |_| true), Err("hots".to_owned()));
         assert_eq!(Template::parse("{host", |_| true), Err(String::new()));
         let known = Variable::is_of_target;

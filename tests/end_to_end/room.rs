@@ -92,3 +92,21 @@ fn lingering_connections_make_room_first() {
     assert_eq!(lb.connect().get("/new").status, 200);
     assert_eq!(kept.get("/still").status, 200, "the idle one was spared");
 }
+
+#[test]
+fn heads_that_never_end_do_not_keep_out_those_that_ask() {
+    for workers in ["1", "2"] {
+        let backend = Backend::echo();
+        let timeout = ["--head-timeout", "10m", "--workers", workers];
+        let lb = limited(&backend, &timeout);
+        let mut partial: Vec<_> = (0..8).map(|_| lb.connect()).collect();
+        for client in &mut partial {
+            client.send("GET /slow HTTP/1.1\r\nHost:");
+        }
+        let mut clients: Vec<_> = (0..4).map(|_| lb.connect()).collect();
+        for client in &mut clients {
+            assert_eq!(client.get("/new").status, 200, "{workers} workers");
+        }
+        drop(partial);
+    }
+}

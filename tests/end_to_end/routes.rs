@@ -185,9 +185,21 @@ fn a_redirect_to_the_host_that_was_asked_is_refused_if_none_was() {
     for (request, status, location) in [
         ("GET /x HTTP/1.0\r\n\r\n", 400, None),
         ("GET /x HTTP/1.1\r\nHost:\r\n\r\n", 400, None),
-        ("GET /other HTTP/1.0\r\n\r\n", 302, Some("https://new.example/other")),
-        ("GET /x HTTP/1.0\r\nHost: a.example:81\r\n\r\n", 302, Some("https://a.example/x")),
-        ("GET http://b.example/x HTTP/1.0\r\n\r\n", 302, Some("https://b.example/x")),
+        (
+            "GET /other HTTP/1.0\r\n\r\n",
+            302,
+            Some("https://new.example/other"),
+        ),
+        (
+            "GET /x HTTP/1.0\r\nHost: a.example:81\r\n\r\n",
+            302,
+            Some("https://a.example/x"),
+        ),
+        (
+            "GET http://b.example/x HTTP/1.0\r\n\r\n",
+            302,
+            Some("https://b.example/x"),
+        ),
     ] {
         let mut client = site.lb.connect();
         client.send(request);

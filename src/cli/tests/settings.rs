@@ -117,6 +117,7 @@ fn settings_without_effect_in_tcp_mode_are_refused() {
     for flags in [
         "--send-proxy v1 --connect-timeout 1s --client-timeout 9s --queue-limit 1",
         "--strategy ip-hash --max-retries 1 --tunnel-timeout 1m --slow-start 1s",
+        "--send-proxy v2 --loop-detection off",
     ] {
         ordered(&format!("lb --mode tcp --backends 1 {flags}"));
     }
@@ -125,7 +126,8 @@ fn settings_without_effect_in_tcp_mode_are_refused() {
         ("--x-forwarded-for leave", "--x-forwarded-for"),
         ("--via on", "--via"),
         ("--date off", "--date"),
-        ("--loop-detection off", "--loop-detection"),
+        ("--request-id off", "--request-id"),
+        ("--max-target-bytes 100", "--max-target-bytes"),
         ("--host a", "--host"),
         ("--first-byte-timeout 1s", "--first-byte-timeout"),
         ("--min-body-rate 1", "--min-body-rate"),

@@ -400,9 +400,13 @@ fn write_tunnel_header<T: Transport>(
         source,
         destination: announced.destination,
     });
-    let token = proxy_protocol::loop_token(token);
-    let extensions = [&announced.extensions[..], &token].concat();
-    proxy_protocol::write(version, ends, &extensions, out);
+    let mark = proxy_protocol::loop_token(token);
+    let marked = [&announced.extensions[..], &mark].concat();
+    let extensions = match proxy_protocol::has_room(&marked) {
+        true => &marked,
+        false => &announced.extensions,
+    };
+    proxy_protocol::write(version, ends, extensions, out);
 }
 
 /// The client at an address, as failures are attributed to it.

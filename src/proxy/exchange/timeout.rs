@@ -113,9 +113,18 @@ pub(crate) struct Timeout {
     /// Bytes the exchange had moved when the wait was last extended.
     moved: u64,
     until: Timestamp,
-    /// End of the wait for the response head that the delivery of an interim response interrupts.
-    interrupted: Option<Timestamp>,
-    rate: Option<Rate>,
+    aside: Aside,
+}
+
+/// What is watched besides a wait.
+#[derive(Clone, Copy, Debug)]
+enum Aside {
+    Nothing,
+    /// How fast the body comes in.
+    Rate(Rate),
+    /// The wait for the response head, up to this time, which the delivery of an interim response
+    /// interrupts.
+    Head(Timestamp),
 }
 
 /// A measurement of how fast a body comes in.
@@ -202,12 +211,11 @@ impl Timeout {
             reason,
             moved,
             until: Timestamp::NEVER,
-            interrupted: None,
-            rate: None,
+            aside: Aside::Nothing,
         };
         if measured && reason == WaitReason::RequestBody {
             let ends_at = now + RATE_GRACE;
-            timeout.rate = Some(Rate {
+            timeout.aside = Aside::Rate(Rate {
                 ends_at,
                 from: None,
             });
@@ -218,12 +226,12 @@ impl Timeout {
 
     /// Keeps the end of a wait for the response head, over the delivery of an interim response.
     fn after(mut self, before: &Self) -> Self {
-        match (before.reason, self.reason) {
-            (WaitReason::ResponseHead, WaitReason::ClientRoom) => {
-                self.interrupted = Some(before.until);
+        match (before.reason, self.reason, before.aside) {
+            (WaitReason::ResponseHead, WaitReason::ClientRoom, _) => {
+                self.aside = Aside::Head(before.until);
             }
-            (WaitReason::ClientRoom, WaitReason::ResponseHead) => {
-                self.until = before.interrupted.unwrap_or(self.until);
+            (WaitReason::ClientRoom, WaitReason::ResponseHead, Aside::Head(until)) => {
+                self.until = until;
             }
             _ => {}
         }
@@ -242,18 +250,19 @@ impl Timeout {
         if self.until != Timestamp::NEVER {
             self.until = self.until + by;
         }
-        if let Some(until) = &mut self.interrupted {
-            *until = *until + by;
-        }
-        if let Some(rate) = &mut self.rate {
-            rate.ends_at = rate.ends_at + by;
+        match &mut self.aside {
+            Aside::Nothing => {}
+            Aside::Rate(rate) => rate.ends_at = rate.ends_at + by,
+            Aside::Head(until) => *until = *until + by,
         }
     }
 
     /// Returns when it has to be looked at again.
     fn next_look(&self) -> Timestamp {
-        let measured = self.rate.map_or(Timestamp::NEVER, |rate| rate.ends_at);
-        self.until.min(measured)
+        match self.aside {
+            Aside::Rate(rate) => self.until.min(rate.ends_at),
+            Aside::Nothing | Aside::Head(_) => self.until,
+        }
     }
 
     /// Looks at it, `received` being the bytes of the body that have come in so far and `min_rate`
@@ -262,7 +271,7 @@ impl Timeout {
         if now >= self.until {
             return TimeoutStatus::Expired(self.reason.fault());
         }
-        if let Some(rate) = &mut self.rate
+        if let Aside::Rate(rate) = &mut self.aside
             && now >= rate.ends_at
         {
             let enough = min_rate.saturating_mul(RATE_WINDOW.as_secs());

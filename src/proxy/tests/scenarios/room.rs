@@ -1,6 +1,7 @@
 //! Room for newcomers at the limit of connections.
 
 use super::*;
+use crate::config::Mode;
 use std::time::Duration;
 
 impl Stage {
@@ -18,8 +19,9 @@ const PARTIAL: &str = "GET /a HTTP/1.1\r\nHost:";
 fn idle_connections_make_room_and_then_old_partial_heads() {
     let mut stage = Stage::http(1);
     let busy = stage.ask(GET);
+    let link = stage.link();
     let old = stage.ask(PARTIAL);
-    stage.seconds(1);
+    stage.pass(Duration::from_millis(1_000));
     let young = stage.ask(PARTIAL);
     let idle = stage.arrive();
     stage.pass(Duration::from_millis(990));
@@ -38,7 +40,7 @@ fn idle_connections_make_room_and_then_old_partial_heads() {
     stage.pass(Duration::from_millis(60));
     assert!(!stage.make_room(), "the other head is 1.1 s old");
     stage.send(young, " x\r\n\r\n");
-    stage.send(stage.link(), OK);
+    stage.send(link, OK);
     assert_eq!(stage.heard(busy), OK);
     stage.send(stage.link(), OK);
     assert_eq!(stage.heard(young), OK);
