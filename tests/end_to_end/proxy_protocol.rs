@@ -148,7 +148,9 @@ fn a_header_is_passed_on_in_the_other_version_in_tcp_mode() {
             }
         }
     });
-    let lb = behind_a_proxy(backend.address, &["--mode", "tcp", "--send-proxy", "v2"]);
+    let unmarked = ["--loop-detection", "off"];
+    let args = [&["--mode", "tcp", "--send-proxy", "v2"], &unmarked[..]].concat();
+    let lb = behind_a_proxy(backend.address, &args);
     let mut client: Client = lb.connect();
     client.send(V1);
     let mut greeting = Vec::new();
