@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # What `cargo test` leaves out. Runs from any folder; installs what is missing where it may.
 #
-#     controller/ci.sh [peers] [kafka] [faults]
+#     controller/ci.sh [peers] [kafka] [docker] [faults]
 #
 # peers: a foreign gRPC peer both ways, in under two minutes once all is built. kafka: the status
-# bus over three brokers that go down, are slow and replay an hour, in two minutes. faults: a thousand
+# bus over three brokers that go down, are slow and replay an hour, in two minutes.
+# docker: containers of an engine of its own, behind lb, in three minutes. faults: a thousand
 # seeds of random faults, a crash at every named place of the real binary, and a thousand agents.
 # All by default. LB_CONTROLLER_BINS is the folder of programs that are built already. A part whose
 # peer cannot be had is skipped with the reason, or fails if LB_CI=1.
@@ -190,6 +191,31 @@ kafka() {
         fail "the status bus is not as it should be"
 }
 
+docker() {
+    local tool
+    if ((EUID == 0)) && command -v apt-get >/dev/null && ! command -v dockerd >/dev/null; then
+        apt-get update --quiet >/dev/null || true
+        DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends \
+            docker.io iptables >/dev/null || true
+    fi
+    for tool in dockerd containerd runc ip unshare cc; do
+        command -v "$tool" >/dev/null || {
+            missing "docker: there is no $tool"
+            return
+        }
+    done
+    if ! unshare --net true 2>/dev/null; then
+        missing "docker: a network namespace cannot be made: run it as root"
+        return
+    fi
+    programs
+    [[ -n ${LB_CONTROLLER_BINS:-} ]] || cargo build --quiet --locked --package lb --bins
+    mkdir "$work/docker"
+    timeout 400 controller/tests/peers/dockerd.sh "$work/docker" python3 \
+        controller/tests/peers/docker.py "$bins" "$work/docker" ||
+        fail "containers are not as they should be"
+}
+
 faults() {
     LB_SEEDS=${LB_SEEDS:-1000} timeout 900 \
         cargo test --quiet --locked --package lb-controller --lib -- fleet::tests::crash
@@ -200,15 +226,15 @@ faults() {
 }
 
 command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
-(($# > 0)) || set -- peers kafka faults
+(($# > 0)) || set -- peers kafka docker faults
 for part; do
     case $part in
-        peers | kafka | faults)
+        peers | kafka | docker | faults)
             started=$SECONDS
             "$part"
             echo "controller/ci.sh: $part took $((SECONDS - started)) s"
             ;;
-        *) fail "there is no part $part: peers, kafka, faults" ;;
+        *) fail "there is no part $part: peers, kafka, docker, faults" ;;
     esac
 done
 echo 'controller/ci.sh: all is well'

@@ -20,7 +20,7 @@ use crate::proto::DESCRIPTORS;
 use crate::proto::compat::connection_service_server::ConnectionServiceServer;
 use crate::proto::v1::agents_server::AgentsServer;
 use crate::proto::v1::fleet_server::FleetServer;
-use crate::provider::{Exec, Fixed, Process, Provider, Settings};
+use crate::provider::{Docker, Exec, Fixed, Process, Provider, Settings};
 use crate::shell::{Live, Sessions, Shell, Stop, Wires};
 use crate::spec::{self, FleetSpec, ProviderKind, ServiceSpec};
 use crate::store::{Sqlite, Store};
@@ -334,6 +334,14 @@ fn providers(
     let exec = Exec::new(settings.fleet.clone(), requests);
     exec.respecify(services);
     providers.insert(ProviderKind::Exec, Rc::new(exec));
+    let requests = stored
+        .servers
+        .iter()
+        .filter(|it| it.phase().may_exist())
+        .filter_map(|it| it.request.clone());
+    let docker = Docker::new(settings.fleet.clone(), requests);
+    docker.respecify(services);
+    providers.insert(ProviderKind::Docker, Rc::new(docker));
     providers.insert(ProviderKind::Process, Rc::new(Process::new(settings)));
     providers
 }

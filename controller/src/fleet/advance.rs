@@ -186,7 +186,9 @@ impl Turn<'_> {
             .collect();
         let is_free = |at: &SocketAddr| !used.contains(at) && !self.fleet.taken.contains_key(at);
         match &spec.template {
-            Template::Process { ports: None, .. } | Template::Exec(_) => Ok(None),
+            Template::Process { ports: None, .. } | Template::Docker(_) | Template::Exec(_) => {
+                Ok(None)
+            }
             Template::Process {
                 ports: Some(range),
                 host,

@@ -129,7 +129,7 @@ impl Turn<'_> {
         };
         let fixed = match &spec.template {
             Template::Fixed { addresses } => Some(addresses.len()),
-            Template::Process { .. } | Template::Exec(_) => None,
+            Template::Process { .. } | Template::Docker(_) | Template::Exec(_) => None,
         };
         Counts {
             serving: phases(&[Phase::Serving]),

@@ -19,6 +19,8 @@ pub(crate) enum Vantage {
     Beside,
     /// The controller's own check.
     Remote,
+    /// The provider, which runs it: a container that is paused, or whose HEALTHCHECK fails.
+    Provider,
 }
 
 impl Vantage {
@@ -28,6 +30,7 @@ impl Vantage {
             Self::Agent => "agent",
             Self::Beside => "beside",
             Self::Remote => "remote check",
+            Self::Provider => "provider",
         }
     }
 }

@@ -87,6 +87,8 @@ pub(crate) struct Unit {
     pub(crate) alive: Result<(), String>,
     /// An agent looks after it.
     pub(crate) has_agent: bool,
+    /// It lives, and the provider sees that something is wrong with it.
+    pub(crate) wrong: Option<String>,
 }
 
 /// What comes from an agent.

@@ -2,6 +2,7 @@
 
 use super::Provider;
 use super::commit::{Deed, EventKind};
+use super::evidence::Vantage;
 use super::id::{ServerId, ServiceName, Token};
 use super::input::{Listing, Unit};
 use super::server::{Cause, Phase, Server, State};
@@ -88,6 +89,8 @@ impl Turn<'_> {
             self.confirmed_gone(id, how);
             return;
         }
+        let evidence = self.fleet.evidence.entry(id).or_default();
+        evidence.hear(Vantage::Provider, unit.wrong.clone(), now);
         let wants_agent = kind.has_agents() && !unit.has_agent;
         let asked = self.asked(id).adopt;
         if wants_agent

@@ -84,7 +84,7 @@ impl Exec {
             .into_iter()
             .filter_map(|(service, request)| match request {
                 Request::Exec(commands) => Some((service, commands)),
-                Request::Process { .. } | Request::Fixed { .. } => None,
+                Request::Process { .. } | Request::Docker(_) | Request::Fixed { .. } => None,
             });
         Self {
             fleet,
@@ -143,6 +143,7 @@ impl Exec {
                         template: unit.template,
                         alive: unit.ended.map_or(Ok(()), Err),
                         has_agent: false,
+                        wrong: None,
                     };
                     units.insert(token, unit);
                 }

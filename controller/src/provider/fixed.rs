@@ -38,6 +38,7 @@ impl Fixed {
             template: None,
             alive: Ok(()),
             has_agent: false,
+            wrong: None,
         };
         self.members.borrow_mut().insert(token.clone(), unit);
         LaunchResult::Launched {

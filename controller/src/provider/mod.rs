@@ -2,10 +2,12 @@
 //!
 //! A provider does as it is told and reports what there is; it knows no reason for either.
 
+mod docker;
 mod exec;
 mod fixed;
 mod process;
 
+pub(crate) use docker::Docker;
 pub(crate) use exec::Exec;
 pub(crate) use fixed::Fixed;
 pub(crate) use process::{Process, Settings, secret};

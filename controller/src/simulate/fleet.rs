@@ -192,6 +192,7 @@ impl World {
                 template: None,
                 alive: Ok(()),
                 has_agent: true,
+                wrong: None,
             });
             let answers = *ready_at <= seconds;
             let check = Some(if answers {

@@ -1,5 +1,6 @@
 //! A service: a template, a count, rules. Every value is within its range.
 
+use super::docker::DockerTemplate;
 use crate::fleet::id::{PoolName, ServiceName, TemplateId};
 use crate::scale::Policy;
 use serde::{Deserialize, Serialize};
@@ -105,6 +106,8 @@ pub(crate) enum Template {
     },
     /// Servers elsewhere, launched, listed and stopped by commands of the user.
     Exec(ExecCommands),
+    /// Containers of a Docker engine.
+    Docker(DockerTemplate),
     /// Servers that exist already: registered and watched, never launched.
     Fixed { addresses: Vec<SocketAddr> },
 }
@@ -124,6 +127,7 @@ pub(crate) struct ExecCommands {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ProviderKind {
     Process,
+    Docker,
     Exec,
     Fixed,
 }
@@ -132,6 +136,7 @@ impl ProviderKind {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Process => "process",
+            Self::Docker => "docker",
             Self::Exec => "exec",
             Self::Fixed => "fixed",
         }
@@ -140,7 +145,7 @@ impl ProviderKind {
     /// Whether a server of it can be replaced by a new one.
     pub(crate) fn launches(self) -> bool {
         match self {
-            Self::Process | Self::Exec => true,
+            Self::Process | Self::Docker | Self::Exec => true,
             Self::Fixed => false,
         }
     }
@@ -149,7 +154,7 @@ impl ProviderKind {
     pub(crate) fn has_agents(self) -> bool {
         match self {
             Self::Process => true,
-            Self::Exec | Self::Fixed => false,
+            Self::Docker | Self::Exec | Self::Fixed => false,
         }
     }
 }
@@ -180,6 +185,7 @@ pub(crate) enum Request {
         stop_grace_ms: u64,
         singleton: bool,
     },
+    Docker(DockerTemplate),
     Exec(ExecCommands),
     Fixed {
         address: SocketAddr,
@@ -191,7 +197,7 @@ impl Request {
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Process { address, .. } => *address,
-            Self::Exec(_) => None,
+            Self::Docker(_) | Self::Exec(_) => None,
             Self::Fixed { address } => Some(*address),
         }
     }
@@ -201,6 +207,7 @@ impl ServiceSpec {
     pub(crate) fn provider(&self) -> ProviderKind {
         match self.template {
             Template::Process { .. } => ProviderKind::Process,
+            Template::Docker(_) => ProviderKind::Docker,
             Template::Exec(_) => ProviderKind::Exec,
             Template::Fixed { .. } => ProviderKind::Fixed,
         }
@@ -212,8 +219,8 @@ impl ServiceSpec {
         let text = match &self.template {
             Template::Fixed { .. } => "fixed".to_owned(),
             // Serializing plain data to a string cannot fail.
-            process @ Template::Process { .. } => {
-                serde_json::to_string(&(process, &self.check)).unwrap_or_default()
+            whole @ (Template::Process { .. } | Template::Docker(_)) => {
+                serde_json::to_string(&(whole, &self.check)).unwrap_or_default()
             }
             // How units are listed and stopped says nothing about what they are.
             Template::Exec(exec) => {
@@ -260,6 +267,7 @@ impl ServiceSpec {
                     singleton: self.singleton,
                 })
             }
+            Template::Docker(template) => Some(Request::Docker(template.clone())),
             Template::Exec(commands) => Some(Request::Exec(commands.clone())),
             Template::Fixed { .. } => address.map(|address| Request::Fixed { address }),
         }

@@ -101,6 +101,7 @@ impl Bench {
             template: None,
             alive: Ok(()),
             has_agent: false,
+            wrong: None,
         });
         let result = LaunchResult::Launched {
             handle,

@@ -114,6 +114,7 @@ impl Process {
             template: Some(order.template.clone()),
             alive,
             has_agent,
+            wrong: None,
         }
     }
 

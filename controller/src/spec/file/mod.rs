@@ -5,6 +5,7 @@
 )]
 
 mod controller;
+mod docker;
 mod raw;
 mod scale;
 mod service;
@@ -178,6 +179,7 @@ impl Reader<'_> {
                     ..
                 } => Some((&it.name, host, ports)),
                 Template::Process { ports: None, .. }
+                | Template::Docker(_)
                 | Template::Exec(_)
                 | Template::Fixed { .. } => None,
             })

@@ -75,6 +75,9 @@ impl Reader<'_> {
 
     fn template(&mut self, raw: &RawService, place: &Range<usize>) -> Option<Template> {
         let provider = raw.provider.as_ref().map_or("process", |it| it.get_ref());
+        if provider != "docker" {
+            self.no_docker_keys(raw);
+        }
         match provider {
             "process" => self.process(raw, place),
             "fixed" => {
@@ -93,9 +96,10 @@ impl Reader<'_> {
                 }
                 Some(Template::Fixed { addresses })
             }
+            "docker" => self.docker(raw, place),
             "exec" => self.exec(raw, place),
             other => {
-                let known = ["process", "exec", "fixed"];
+                let known = ["process", "docker", "exec", "fixed"];
                 let meant = nearest(other, &known)
                     .map_or(format!("there are {}", known.join(", ")), |name| {
                         format!("did you mean {name}?")

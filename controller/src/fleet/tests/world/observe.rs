@@ -85,6 +85,7 @@ impl World {
                     Err("exited with 1".into())
                 },
                 has_agent: unit.has_agent,
+                wrong: None,
             });
         }
         let listing = Seen::new(
