@@ -268,6 +268,11 @@ async fn serve(file: PathBuf, mut spec: FleetSpec) -> Result<(), String> {
         bus: own.bus.as_ref().map(|it| (it.at.to_string(), it.interval)),
         key: key.clone(),
     };
+    let uploads = crate::shell::uploads(&own.state);
+    if let Err(why) = crate::provider::prepare(&mut spec.services, &uploads, None).await {
+        // Servers of the version before go on; the next apply tries again.
+        eprintln!("lb-controller: {why}");
+    }
     let providers = providers(settings, &stored, &spec.services);
     let mut shell = Shell {
         spec_path: file,

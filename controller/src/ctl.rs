@@ -6,6 +6,7 @@
 )]
 
 use crate::http_client::{self, Target};
+use crate::provider::pack;
 use clap::{Parser, Subcommand};
 use hyper::Method;
 use hyper::body::Bytes;
@@ -79,14 +80,29 @@ enum Verb {
         #[arg(long)]
         force: bool,
     },
+    /// Build the Dockerfile of a folder, and put it in the place of a service's image
+    Deploy {
+        /// A service with build = "upload"
+        service: String,
+        folder: PathBuf,
+    },
 }
 
 /// Makes the call and prints the answer.
 pub(crate) async fn run(args: Args) -> Result<(), String> {
     let target = target(&args)?;
     let (method, path, body) = request(&args.verb);
-    let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
-    let answer = http_client::call(&target, method, &path, body, LIMIT)
+    let mut body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+    let mut limit = LIMIT;
+    match &args.verb {
+        Verb::Apply { .. } => limit = crate::api::deploy::LIMIT,
+        Verb::Deploy { folder, .. } => {
+            limit = crate::api::deploy::LIMIT;
+            body = Bytes::from(pack(folder)?);
+        }
+        _ => {}
+    }
+    let answer = http_client::call(&target, method, &path, body, limit)
         .await
         .map_err(|error| {
             format!(
@@ -173,6 +189,7 @@ fn request(verb: &Verb) -> (Method, String, Option<Value>) {
         Verb::Stop { service } => post(format!("/v1/services/{service}/stop")),
         Verb::Start { service } => post(format!("/v1/services/{service}/start")),
         Verb::Apply { force } => post(format!("/v1/apply?force={force}")),
+        Verb::Deploy { service, .. } => post(format!("/v1/services/{service}/deploy")),
     }
 }
 
@@ -209,7 +226,13 @@ fn show(verb: &Verb, value: &Value) {
         | Verb::Resume { .. }
         | Verb::Stop { .. }
         | Verb::Start { .. }
-        | Verb::Apply { .. } => println!("{}", text(value, "done")),
+        | Verb::Apply { .. }
+        | Verb::Deploy { .. } => {
+            for built in list(value, "built") {
+                println!("{}\nbuilt {}", text(built, "log"), text(built, "image"));
+            }
+            println!("{}", text(value, "done"));
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A reply is read from the same JSON that HTTP answers with, so that the two cannot disagree.
 
-use super::http::{Api, ask};
+use super::http::{Api, ask, ask_within};
 use super::stream::Place;
 use crate::fleet::id::{ServerId, ServiceName};
 use crate::fleet::operate::Command;
@@ -129,7 +129,9 @@ impl Fleet for FleetService {
     async fn apply(&self, request: Request<ApplyRequest>) -> Reply<Done> {
         let (force, by) = (request.into_inner().force, BY.to_owned());
         let call = |answer| Call::Apply { force, by, answer };
-        let value = ask(&self.api.wires, call).await.map_err(status)?;
+        let value = ask_within(super::deploy::LIMIT, &self.api.wires, call)
+            .await
+            .map_err(status)?;
         Ok(Response::new(typed(value)?))
     }
 

@@ -41,7 +41,8 @@ pub(crate) struct Api {
     /// Hosts by which callers may address this server: keeps pages of other sites out.
     pub(crate) hosts: Vec<String>,
     pub(crate) streams: AtomicUsize,
-    /// The controller's folder, with the logs of servers that it launches itself.
+    /// The controller's folder, with the logs of servers that it launches itself, and archives that
+    /// were sent.
     pub(crate) state: PathBuf,
 }
 
@@ -73,6 +74,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
             post(|api: Shared| act(api, Command::Resume { service: None })),
         )
         .route("/v1/apply", post(apply))
+        .route("/v1/services/{service}/deploy", post(super::deploy::deploy))
         .route("/v1/openapi.json", get(|| async { json_text(OPENAPI) }))
         .layer(from_fn_with_state(Arc::clone(&api), guard))
         .route("/metrics", get(metrics))
@@ -160,13 +162,22 @@ pub(crate) async fn ask(
     wires: &Wires,
     call: impl FnOnce(oneshot::Sender<Result<Value, Failure>>) -> Call,
 ) -> Result<Value, Failure> {
+    ask_within(LIMIT, wires, call).await
+}
+
+/// The same for a call that may build images.
+pub(crate) async fn ask_within(
+    limit: Duration,
+    wires: &Wires,
+    call: impl FnOnce(oneshot::Sender<Result<Value, Failure>>) -> Call,
+) -> Result<Value, Failure> {
     let busy = || Failure::Unavailable("the controller does not answer".to_owned());
     let (send, answer) = oneshot::channel();
     let asked = async {
         wires.calls.send(call(send)).await.map_err(|_| busy())?;
         answer.await.map_err(|_| busy())?
     };
-    tokio::time::timeout(LIMIT, asked)
+    tokio::time::timeout(limit, asked)
         .await
         .unwrap_or_else(|_| Err(busy()))
 }
@@ -325,7 +336,7 @@ async fn remove(api: Shared, Path(id): Path<String>, Query(flags): Query<Flags>)
 
 async fn apply(State(api): Shared, Query(flags): Query<Flags>) -> Response {
     let by = "api".to_owned();
-    match ask(&api.wires, |answer| Call::Apply {
+    match ask_within(super::deploy::LIMIT, &api.wires, |answer| Call::Apply {
         force: flags.force,
         by,
         answer,

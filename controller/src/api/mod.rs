@@ -9,6 +9,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod compat;
+pub(crate) mod deploy;
 pub(crate) mod fleet;
 pub(crate) mod http;
 mod log;

@@ -7,7 +7,7 @@ mod exec;
 mod fixed;
 mod process;
 
-pub(crate) use docker::Docker;
+pub(crate) use docker::{Built, Docker, MAX_ARCHIVE, pack, prepare};
 pub(crate) use exec::Exec;
 pub(crate) use fixed::Fixed;
 pub(crate) use process::{Process, Settings, secret};

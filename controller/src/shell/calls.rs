@@ -7,9 +7,11 @@ use crate::fleet::id::ServiceName;
 use crate::fleet::input::Input;
 use crate::fleet::operate::{Command, Refusal};
 use crate::fleet::time::Moment;
-use crate::spec::{self, Report, ServiceSpec};
+use crate::provider::{Built, prepare};
+use crate::spec::{self, FleetSpec, ServiceSpec};
 use crate::store::StoreError;
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use tokio::sync::oneshot;
 
 /// What is asked of the shell from outside.
@@ -17,8 +19,23 @@ use tokio::sync::oneshot;
 pub(crate) enum Call {
     Read(Read, oneshot::Sender<Result<Value, Failure>>),
     Do(Command, String, oneshot::Sender<Result<Value, Failure>>),
-    /// Read the specification again.
+    /// Read the specification again, and build what is to be built.
     Apply {
+        force: bool,
+        by: String,
+        answer: oneshot::Sender<Result<Value, Failure>>,
+    },
+    /// Build an archive that was sent for a service, and take it over.
+    Deploy {
+        service: ServiceName,
+        archive: PathBuf,
+        by: String,
+        answer: oneshot::Sender<Result<Value, Failure>>,
+    },
+    /// Take a specification whose images are built.
+    Take {
+        new: Box<FleetSpec>,
+        built: Vec<Built>,
         force: bool,
         by: String,
         answer: oneshot::Sender<Result<Value, Failure>>,
@@ -98,8 +115,21 @@ impl Shell {
                     }
                 }
             }
-            Call::Apply { force, by, answer } => {
-                let _ = answer.send(self.apply(force, &by));
+            Call::Apply { force, by, answer } => self.build(None, force, by, answer),
+            Call::Deploy {
+                service,
+                archive,
+                by,
+                answer,
+            } => self.build(Some((service, archive)), false, by, answer),
+            Call::Take {
+                new,
+                built,
+                force,
+                by,
+                answer,
+            } => {
+                let _ = answer.send(self.apply(*new, &built, force, &by));
                 self.pending.push(Input::Tick);
                 return self.step();
             }
@@ -107,10 +137,53 @@ impl Shell {
         None
     }
 
-    /// Reads the file again, and takes it if it is right and lets not too much go.
-    fn apply(&mut self, force: bool, by: &str) -> Result<Value, Failure> {
-        let new = spec::read(&self.spec_path)
-            .map_err(|report: Report| Failure::Invalid(report.to_string()))?;
+    /// Reads the file again and builds the images of its services, beside everything else; what is
+    /// built comes back as a call. `sent` is an archive that is new for one of them.
+    fn build(
+        &self,
+        sent: Option<(ServiceName, PathBuf)>,
+        force: bool,
+        by: String,
+        answer: oneshot::Sender<Result<Value, Failure>>,
+    ) {
+        let mut new = match spec::read(&self.spec_path) {
+            Ok(new) => Box::new(new),
+            Err(report) => {
+                let _ = answer.send(Err(Failure::Invalid(report.to_string())));
+                return;
+            }
+        };
+        let (calls, uploads) = (
+            self.wires.calls.clone(),
+            uploads(&self.spec.controller.state),
+        );
+        tokio::task::spawn_local(async move {
+            match prepare(&mut new.services, &uploads, sent).await {
+                Ok(built) => {
+                    let take = Call::Take {
+                        new,
+                        built,
+                        force,
+                        by,
+                        answer,
+                    };
+                    let _ = calls.send(take).await;
+                }
+                Err(why) => {
+                    let _ = answer.send(Err(Failure::Invalid(why)));
+                }
+            }
+        });
+    }
+
+    /// Takes a specification if it lets not too much go.
+    fn apply(
+        &mut self,
+        new: FleetSpec,
+        built: &[Built],
+        force: bool,
+        by: &str,
+    ) -> Result<Value, Failure> {
         let Some(fleet) = &mut self.fleet else {
             return Err(database_away());
         };
@@ -142,7 +215,14 @@ impl Shell {
         }
         eprintln!("lb-controller: {} applied ({by})", self.spec_path.display());
         self.spec = new;
-        Ok(json!({ "done": "applied" }))
+        let logs: Vec<Value> = built
+            .iter()
+            .map(|it| json!({ "service": it.service, "image": it.image, "log": it.log }))
+            .collect();
+        if logs.is_empty() {
+            return Ok(json!({ "done": "applied" }));
+        }
+        Ok(json!({ "done": "applied", "built": logs }))
     }
 
     fn read(&mut self, read: Read) -> Result<Value, Failure> {
@@ -232,6 +312,11 @@ impl Shell {
 
 /// Why nothing is done while there is no fleet.
 pub(super) const AWAY: &str = "the database cannot be used now: nothing is done until it is back";
+
+/// Where archives that were sent are kept, one for each service.
+pub(crate) fn uploads(state: &Path) -> PathBuf {
+    state.join("uploads")
+}
 
 fn database_away() -> Failure {
     Failure::Unavailable(AWAY.to_owned())

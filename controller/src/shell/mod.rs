@@ -13,7 +13,7 @@ mod calls;
 mod live;
 mod sessions;
 
-pub(crate) use calls::{Call, Failure, Read, event_json};
+pub(crate) use calls::{Call, Failure, Read, event_json, uploads};
 pub(crate) use live::Live;
 pub(crate) use sessions::Sessions;
 

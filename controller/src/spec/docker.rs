@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// A container as it is asked for.
@@ -18,6 +19,17 @@ pub(crate) struct DockerTemplate {
     pub(crate) memory_mib: Option<u64>,
     /// A network of the engine; `None`: its default one.
     pub(crate) network: Option<String>,
+    /// Where the image is built from, if it is. What it is called says what is in it.
+    #[serde(skip)]
+    pub(crate) build: Option<BuildFrom>,
+}
+
+/// A folder with a Dockerfile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum BuildFrom {
+    Folder(PathBuf),
+    /// What was sent last over the API.
+    Upload,
 }
 
 /// The API of a Docker engine.

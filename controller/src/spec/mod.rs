@@ -10,7 +10,7 @@ mod service;
 mod span;
 
 pub(crate) use bus::{BusSpec, BusUrl, Topics};
-pub(crate) use docker::{DockerTemplate, EngineUrl};
+pub(crate) use docker::{BuildFrom, DockerTemplate, EngineUrl};
 pub(crate) use file::{FleetSpec, check, read};
 pub(crate) use service::{
     Bounds, Check, ExecCommands, Mode, PortRange, ProviderKind, Request, ServiceSpec, Template,

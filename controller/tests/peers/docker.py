@@ -68,9 +68,13 @@ class Process:
         self.process.wait(20)
 
 
+TOKEN = "a-token-of-the-tests"
+
+
 def fetch(url, limit=5):
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {TOKEN}"})
     try:
-        with urllib.request.urlopen(url, timeout=limit) as answer:
+        with urllib.request.urlopen(request, timeout=limit) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -101,20 +105,23 @@ class Fleet:
         self.bins, self.folder = bins, folder
         self.listen, self.admin, self.api = (f"127.0.0.1:{free_port()}" for _ in range(3))
         self.spec = folder / "fleet.toml"
+        self.token = folder / "token"
+        self.token.write_text(TOKEN)
         self.write('command = ["/serve", "{port}", "one"]')
         self.lb = Process("lb", folder, bins / "lb", "--listen", self.listen, "--admin", self.admin,
                           "--health", "http", "--state", folder / "lb.state")
         self.controller = Process("controller", folder, bins / "lb-controller", "run", self.spec)
 
-    def write(self, line, image="lbtest:1"):
+    def write(self, line, made_of='image = "lbtest:1"'):
         self.spec.write_text(f"""
 [controller]
 listen = "{self.api}"
+token_file = "token"
 lbs = ["http://{self.admin}"]
 [service.web]
 provider = "docker"
 engine = "unix://{self.folder}/engine.sock"
-image = "{image}"
+{made_of}
 {line}
 port = {PORT}
 memory_mib = 64
@@ -145,10 +152,16 @@ stop_grace = 2
         backends = json.loads(text).get("backends", [])
         return {it["address"] for it in backends if it["state"] in ("healthy", "slow-start")}
 
+    def ctl(self, *words):
+        """What it says, and whether it was done."""
+        command = [self.bins / "lb-controller", "ctl", "--controller", self.api, "--token-file",
+                   self.token, *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        return done.stdout + done.stderr, done.returncode == 0
+
     def apply(self):
-        done = subprocess.run([self.bins / "lb-controller", "ctl", "--controller", self.api, "apply"],
-                              capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr
+        said, done = self.ctl("apply")
+        assert done, said
 
 
 class Traffic(threading.Thread):
@@ -239,7 +252,51 @@ def scenario(engine, fleet):
     time.sleep(3)
     assert set(fleet.serving()) == serving and fetch(f"http://{fleet.listen}/")[1] == "two"
     told("a new template is rolled out; one that cannot start leaves the old ones serving")
+    builds(fleet, told)
     told(f"{traffic.answers} requests answered through lb, {len(traffic.lost)} lost")
+
+
+def builds(fleet, told):
+    app = fleet.folder / "app"
+    app.mkdir()
+    (app / "serve").write_bytes((fleet.folder / "serve").read_bytes())
+    (app / "serve").chmod(0o755)
+
+    def dockerfile(word, file="serve"):
+        text = f'FROM scratch\nCOPY {file} /serve\nCMD ["/serve", "{PORT}", "{word}"]\n'
+        (app / "Dockerfile").write_text(text)
+
+    def says(word):
+        """Two servers and no other, and each says it."""
+        def whole():
+            serving = fleet.serving().values()
+            said = {fetch(f"http://{it['address']}/")[1] for it in serving}
+            return said == {word} and len(serving) == len(fleet.servers()) == 2
+        return whole
+
+    dockerfile("three")
+    fleet.write("", 'build = "app"')
+    fleet.apply()
+    wait(60, "what was built serves", says("three"))
+    dockerfile("four", "missing")
+    said, done = fleet.ctl("apply")
+    assert not done and "failed at Step 2/3 : COPY missing" in said, said
+    assert says("three")()
+    told("a Dockerfile is built and rolled out; one that fails says at which step, and changes nothing")
+
+    fleet.write("", 'build = "upload"')
+    said, done = fleet.ctl("deploy", "web", app)
+    assert not done and "failed at Step 2/3" in said and says("three")(), said
+    dockerfile("five")
+    said, done = fleet.ctl("deploy", "web", app)
+    assert done and "Step 3/3" in said, said
+    wait(60, "what was sent serves", says("five"))
+    with open(app / "large", "wb") as large:
+        large.truncate((256 << 20) + 1)
+    said, done = fleet.ctl("deploy", "web", app)
+    assert not done and "larger than 256 MiB" in said and says("five")(), said
+    (app / "large").unlink()
+    told("an archive that is sent is built, shown and rolled out; one that is too large is refused")
 
 
 def main():

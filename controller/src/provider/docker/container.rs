@@ -244,6 +244,7 @@ mod tests {
             port: 80,
             memory_mib: Some(64),
             network: None,
+            build: None,
         }
     }
 

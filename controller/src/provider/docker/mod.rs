@@ -11,8 +11,13 @@
     reason = "this is shell: it speaks to engines"
 )]
 
+mod archive;
+mod build;
 mod container;
 mod engine;
+
+pub(crate) use archive::pack;
+pub(crate) use build::{Built, MAX_ARCHIVE, prepare};
 
 use super::{Call, Provider};
 use crate::fleet::commit::{LaunchResult, ProviderError};

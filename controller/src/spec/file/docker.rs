@@ -3,8 +3,9 @@
 use super::Reader;
 use super::raw::RawService;
 use crate::spec::span::Problem;
-use crate::spec::{DockerTemplate, EngineUrl, Template};
+use crate::spec::{BuildFrom, DockerTemplate, EngineUrl, Template};
 use std::ops::Range;
+use std::path::Path;
 use toml::Spanned;
 
 /// Below this no engine starts a container.
@@ -16,8 +17,15 @@ impl Reader<'_> {
             let text = format!("provider docker needs {key}");
             Problem::at(place.clone(), text)
         };
-        if raw.image.is_none() {
-            self.problems.push(missing("image = \"NAME:TAG\""));
+        match (&raw.image, &raw.build) {
+            (None, None) => {
+                let text = "image = \"NAME:TAG\", or build = \"FOLDER\" with a Dockerfile";
+                self.problems.push(missing(text));
+            }
+            (Some(at), Some(_)) => {
+                self.wrong(at, "an image that is built is called by its content")
+            }
+            (Some(_), None) | (None, Some(_)) => {}
         }
         if raw.port.is_none() {
             let text = "port = PORT, at which the container listens";
@@ -61,7 +69,12 @@ impl Reader<'_> {
         };
         Some(Template::Docker(DockerTemplate {
             engine,
-            image: raw.image.as_ref()?.get_ref().clone(),
+            image: match (&raw.image, &raw.build) {
+                (Some(image), _) => image.get_ref().clone(),
+                // Named once it is known what is in it.
+                (None, Some(_)) => String::new(),
+                (None, None) => return None,
+            },
             command: raw
                 .command
                 .as_ref()
@@ -71,12 +84,17 @@ impl Reader<'_> {
             port: *raw.port.as_ref()?.get_ref(),
             memory_mib: memory.map(|it| *it.get_ref()),
             network: raw.network.as_ref().map(|it| it.get_ref().clone()),
+            build: raw.build.as_ref().map(|at| match at.get_ref().as_str() {
+                "upload" => BuildFrom::Upload,
+                folder => BuildFrom::Folder(self.path(Path::new(folder))),
+            }),
         }))
     }
 
     /// Keys that say nothing to other providers.
     pub(super) fn no_docker_keys(&mut self, raw: &RawService) {
-        let places: [(&str, Option<Range<usize>>); 5] = [
+        let places: [(&str, Option<Range<usize>>); 6] = [
+            ("build", raw.build.as_ref().map(Spanned::span)),
             ("image", raw.image.as_ref().map(Spanned::span)),
             ("port", raw.port.as_ref().map(Spanned::span)),
             ("memory_mib", raw.memory_mib.as_ref().map(Spanned::span)),

@@ -49,6 +49,7 @@ pub(super) struct RawService {
     pub(super) list: Option<Spanned<Vec<String>>>,
     pub(super) stop: Option<Spanned<Vec<String>>>,
     pub(super) image: Option<Spanned<String>>,
+    pub(super) build: Option<Spanned<String>>,
     pub(super) port: Option<Spanned<u16>>,
     pub(super) memory_mib: Option<Spanned<u64>>,
     pub(super) network: Option<Spanned<String>>,
