@@ -6,7 +6,7 @@ use crate::fleet::commit::ProviderError;
 use crate::fleet::id::{FleetId, TemplateId, Token};
 use crate::spec::DockerTemplate;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -48,26 +48,31 @@ pub(super) fn create(
         .map(|(key, value)| format!("{key}={}", filled(value)))
         .chain([format!("LB_TOKEN={token}")])
         .collect();
-    let mut host = json!({ "RestartPolicy": { "Name": "no" } });
+    let mut host = Map::new();
+    host.insert("RestartPolicy".to_owned(), json!({ "Name": "no" }));
     if let Some(mib) = wanted.memory_mib {
         let bytes = mib.saturating_mul(1 << 20);
         // No swap beyond it: a server that swaps is neither dead nor alive.
-        host["Memory"] = json!(bytes);
-        host["MemorySwap"] = json!(bytes);
+        host.insert("Memory".to_owned(), json!(bytes));
+        host.insert("MemorySwap".to_owned(), json!(bytes));
     }
     if let Some(network) = &wanted.network {
-        host["NetworkMode"] = json!(network);
+        host.insert("NetworkMode".to_owned(), json!(network));
     }
-    let mut body = json!({
-        "Image": wanted.image,
-        "Env": environment,
-        "Labels": labels,
-        "HostConfig": host,
-    });
+    let mut body = Map::new();
+    for (key, value) in [
+        ("Image", json!(wanted.image)),
+        ("Env", json!(environment)),
+        ("Labels", json!(labels)),
+        ("HostConfig", Value::Object(host)),
+    ] {
+        body.insert(key.to_owned(), value);
+    }
     if !wanted.command.is_empty() {
-        body["Cmd"] = json!(wanted.command.iter().map(filled).collect::<Vec<_>>());
+        let command: Vec<String> = wanted.command.iter().map(filled).collect();
+        body.insert("Cmd".to_owned(), json!(command));
     }
-    body
+    Value::Object(body)
 }
 
 /// A container of a listing.
