@@ -6,8 +6,8 @@
 //! on by chance means nothing. A service manager uses `LISTEN_FDS` and `LISTEN_PID` (sd_listen_fds(3));
 //! its sockets are told apart by their addresses.
 //!
-//! This is the one module with `unsafe`: there is no safe way to take over a descriptor by its
-//! number. What is taken is taken once in the life of the process.
+//! There is no safe way to take over a descriptor by its number, hence `unsafe`. What is taken is
+//! taken once in the life of the process.
 
 #![allow(unsafe_code)]
 
