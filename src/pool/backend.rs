@@ -41,6 +41,8 @@ pub(super) struct Backend {
 pub(super) struct Evidence {
     /// Outcomes of exchanges dispatched before are about the past, and no evidence.
     pub(super) judged_from: Timestamp,
+    /// Duration of its last good response; zero before the first.
+    pub(super) last_response_nanos: u64,
     pub(super) unreachable_in_a_row: u32,
     pub(super) outcomes: OutlierDetector,
     /// The keys of the last failures, if the strategy is keyed.

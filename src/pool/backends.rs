@@ -25,6 +25,7 @@ use crate::ids::PoolId;
 use crate::strategy::{BackendId, Outcome, Settlement, Strategy};
 use crate::time::Timestamp;
 use std::mem;
+use std::time::Duration;
 
 /// All backends of a pool, and the strategy that chooses among them.
 pub struct Backends {
@@ -153,8 +154,36 @@ impl Backends {
         if self.selection.sharing.is_some() {
             return self.pick_shared(exchange);
         }
-        let backend = self.selection.choose(exchange)?;
+        let backend = self.choose(exchange)?;
         self.lease(backend, exchange.key, exchange.now)
+    }
+
+    #[inline(always)]
+    fn choose(&mut self, exchange: PickFor<'_>) -> Option<BackendId> {
+        let chosen = self.selection.choose(exchange)?;
+        match self.life_cycles.crowd.has_reserve() {
+            true => Some(self.overflow(chosen, exchange)),
+            false => Some(chosen),
+        }
+    }
+
+    /// Returns a backend that is out instead of the chosen one, if the queue there is long.
+    #[cold]
+    fn overflow(&mut self, chosen: BackendId, exchange: PickFor<'_>) -> BackendId {
+        let crowd = &self.life_cycles.crowd;
+        let Selection {
+            members, picker, ..
+        } = &mut self.selection;
+        let Some(backend) = members.backends.get(chosen.slot()) else {
+            return chosen;
+        };
+        let oldest = self.in_flight.oldest(&backend.queue);
+        let oldest = oldest.map_or(Duration::ZERO, |at| exchange.now.since(at));
+        let last_response = Duration::from_nanos(backend.evidence.last_response_nanos);
+        match crowd.is_long(oldest.min(last_response)) {
+            true => picker.choose_reserve(members, exchange).unwrap_or(chosen),
+            false => chosen,
+        }
     }
 
     /// Picks in a pool shared by several workers. Another one may be faster at the backend that was
@@ -163,7 +192,7 @@ impl Backends {
     fn pick_shared(&mut self, exchange: PickFor<'_>) -> Option<Lease> {
         let mut looked_at_all = self.selection.look();
         for _ in 0..=self.selection.members.candidates.len() {
-            match self.selection.choose(exchange) {
+            match self.choose(exchange) {
                 Some(backend) if !looked_at_all && self.selection.has_changed(backend.slot()) => {}
                 Some(backend) => {
                     if let Some(lease) = self.lease(backend, exchange.key, exchange.now) {
@@ -300,18 +329,21 @@ impl Backends {
     /// Ends an exchange. The only way to end one.
     pub fn settle(&mut self, lease: Lease, outcome: Outcome, now: Timestamp) {
         let slot = lease.backend.slot();
-        let Some((settlement, served)) = self.give_back(&lease, outcome, now) else {
+        let is_late = outcome == Outcome::TimedOut && self.is_late(&lease, now);
+        let Some((mut settlement, served)) = self.give_back(&lease, outcome, now) else {
             debug_assert!(false, "a lease of another pool");
             return;
         };
         let selection = &mut self.selection;
+        settlement.is_late = is_late;
         let ended = (&lease, outcome);
         let policy = &self.life_cycles.policy;
-        let in_flight = &self.in_flight;
-        if let Some(verdict) = self
-            .detection
-            .judge(selection, in_flight, policy, ended, now)
-        {
+        let evidence = match is_late {
+            true => (&lease, Outcome::Inconclusive),
+            false => ended,
+        };
+        let verdict = self.detection.judge(selection, policy, evidence, now);
+        if let Some(verdict) = verdict {
             self.life_cycles.advance(selection, slot, verdict, now);
         }
         if let (Some(served), Some(late_binding)) = (served, &mut self.late_binding) {
@@ -324,6 +356,17 @@ impl Backends {
         }
         selection.settled(&settlement, now);
         self.life_cycles.note_if_emptied(selection, slot, now);
+    }
+
+    /// Returns whether an exchange timed out because queues are long, and not because its backend is
+    /// broken.
+    #[cold]
+    fn is_late(&mut self, lease: &Lease, now: Timestamp) -> bool {
+        let waited = now.since(lease.dispatched_at);
+        self.life_cycles.crowd.timed_out(waited);
+        self.selection.refresh(lease.backend.slot());
+        let members = &self.selection.members;
+        self.detection.is_late(members, &self.in_flight, lease, now)
     }
 
     /// Takes an exchange out of those in flight. Returns the account of it for the strategy and, if
@@ -354,6 +397,11 @@ impl Backends {
             Some(row) => {
                 row.show(candidate);
                 candidate.in_flight = row.leave(now);
+                if candidate.in_flight == 0
+                    && let Some(sharing) = sharing.as_ref()
+                {
+                    sharing.note_idle(slot, true);
+                }
                 candidate.oldest_dispatched_at = row.oldest(candidate.in_flight);
             }
         }
@@ -387,6 +435,7 @@ impl Backends {
             ahead_at_dispatch: lease.ahead,
             overtook,
             remaining: candidate.in_flight,
+            is_late: false,
         };
         Some((settlement, served))
     }

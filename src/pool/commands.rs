@@ -8,7 +8,8 @@ use super::life_cycle::{Event, FIRST_COOLDOWN};
 use super::life_cycles::Verdict;
 use super::selection::HELD_FOR;
 use super::sharing::Sharing;
-use super::{Backends, Cause, EjectionPolicy, Hold, LimitChange, Signal, State, StateChange};
+use super::{Backends, Cause, EjectionPolicy, Hold, LimitChange, LineLimits, Signal};
+use super::{State, StateChange};
 use crate::health::CheckFailure;
 use crate::heartbeat::HeartbeatFinding;
 use crate::shared::SharedLoad;
@@ -40,6 +41,14 @@ impl Backends {
     /// each while they are.
     pub fn learn_late_binding(&mut self) {
         self.late_binding = Some(Box::default());
+    }
+
+    /// Sets the limits of the line in which exchanges wait for room: a limit that is learned yields
+    /// before one has waited in vain.
+    pub fn set_line(&mut self, line: LineLimits) {
+        if let Some(late_binding) = &mut self.late_binding {
+            late_binding.set_line(line);
+        }
     }
 
     /// Begins to learn that, or ends it: each backend is then given what it was set to.

@@ -9,6 +9,9 @@
 //!   completion there, as one that found it idle. Where backends do several things at once it
 //!   takes less.
 //!
+//! One backend that works on several at once speaks for all, however serial the others are: see
+//! [`service_times`](super::service_times).
+//!
 //! Times are compared as logarithms, and within each backend: a slow backend, which is found busy
 //! more often, must not look serial. The evidence is forgotten with a half-life of a minute. While
 //! the pool is held to one each, no request finds a backend busy: so after two minutes the evidence
@@ -17,6 +20,10 @@
 //! Streams, tunnels and long downloads hold a place for longer than the work takes: a pool with
 //! more than a few of them is not serial, and where nothing is completed for long while requests
 //! wait, the limit is lifted at once.
+//!
+//! What waits in the balancer would, without the limit, wait at the backends, where no queue is ever
+//! full. So the limit is no reason to refuse a request: before the line is half full, or half of the
+//! time is over that a request may wait in it, each backend is given twice as many, and again.
 //!
 //! Between a response and the next request a backend stands idle for a round trip. In the balancer's
 //! eyes that is part of the service of a request that found it idle, and not of one that found it
@@ -27,6 +34,8 @@
 
 use super::Lease;
 use super::selection::{HELD_FOR, Selection};
+use super::service_times::{Mean, Objection, ServiceTimes};
+use super::sharing::Sharing;
 use crate::ids::PoolId;
 use crate::shared::Finding;
 use crate::time::Timestamp;
@@ -96,38 +105,6 @@ impl Served {
     }
 }
 
-/// A decayed mean.
-#[derive(Clone, Copy, Debug, Default)]
-struct Mean {
-    sum: f32,
-    count: f32,
-}
-
-impl Mean {
-    fn add(&mut self, sample: f32) {
-        self.sum += sample;
-        self.count += 1.0;
-    }
-
-    fn decay(&mut self, left: f32) {
-        self.sum *= left;
-        self.count *= left;
-    }
-
-    fn value(self) -> f32 {
-        self.sum / self.count.max(f32::MIN_POSITIVE)
-    }
-}
-
-/// What is known of one backend.
-#[derive(Clone, Copy, Debug, Default)]
-struct Times {
-    /// Of requests that found it idle.
-    idle: Mean,
-    /// Of those that found it busy.
-    busy: Mean,
-}
-
 /// Each backend of a pool is given one exchange at a time from now on, or no longer.
 ///
 /// Displays as a line for the log.
@@ -158,7 +135,7 @@ impl Display for LimitChange {
 #[derive(Debug)]
 pub(super) struct LateBinding {
     /// Logarithms of times in service, by slot.
-    times: Vec<Times>,
+    times: Vec<ServiceTimes>,
     /// Responses, and those of them that overtook or lasted.
     responses: f32,
     overtaking: f32,
@@ -173,6 +150,32 @@ pub(super) struct LateBinding {
     fewest: u32,
     /// What was not told yet.
     change: Option<LimitChange>,
+    /// Responses a second, of late.
+    rate: f32,
+    line: LineLimits,
+}
+
+/// The line in which exchanges wait for room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineLimits {
+    /// Exchanges that may wait.
+    pub length: usize,
+    /// How long each may.
+    pub time: Duration,
+}
+
+impl LineLimits {
+    /// Any number, for ever.
+    const NONE: Self = Self {
+        length: usize::MAX,
+        time: Duration::MAX,
+    };
+
+    /// How many may wait before the limit yields, if so many a second are served.
+    fn comfortable(self, rate: f32) -> usize {
+        let in_time = rate * self.time.as_secs_f32() / 2.0;
+        (self.length / 2).min(in_time as usize)
+    }
 }
 
 impl Default for LateBinding {
@@ -188,6 +191,8 @@ impl Default for LateBinding {
             finding: Finding::Unknown,
             fewest: 1,
             change: None,
+            rate: f32::INFINITY,
+            line: LineLimits::NONE,
         }
     }
 }
@@ -197,19 +202,17 @@ impl LateBinding {
     fn learn(&mut self, served: Served, now: Timestamp) -> bool {
         let sample = (served.in_service_nanos.max(1).cast_signed() as f32).log2();
         if served.slot >= self.times.len() {
-            self.times.resize(served.slot + 1, Times::default());
+            self.times.resize(served.slot + 1, ServiceTimes::default());
         }
         let Some(times) = self.times.get_mut(served.slot) else {
             return false;
         };
-        match served.ahead {
-            0 => times.idle.add(sample),
-            _ => times.busy.add(sample),
-        }
         let lasts = served.life_nanos.saturating_sub(served.response_nanos);
         let is_stream = lasts > STREAM_NANOS.max(served.response_nanos);
+        let overtaking = f32::from(u8::from(served.overtook || is_stream));
+        times.add(sample, served.ahead == 0, overtaking);
         self.responses += 1.0;
-        self.overtaking += f32::from(u8::from(served.overtook || is_stream));
+        self.overtaking += overtaking;
         self.typical += (sample - self.typical) / self.responses.min(TYPICAL);
         self.completed_at = now;
         self.until_weighed = self.until_weighed.saturating_sub(1);
@@ -220,10 +223,10 @@ impl LateBinding {
     fn decay(&mut self, now: Timestamp) {
         let elapsed_s = now.since(self.decayed_at).as_secs_f32();
         let left = (-elapsed_s / HALF_LIFE_S).exp2();
+        self.rate = WEIGH_EVERY as f32 / elapsed_s.max(f32::MIN_POSITIVE);
         self.decayed_at = now;
         for times in &mut self.times {
-            times.idle.decay(left);
-            times.busy.decay(left);
+            times.decay(left);
         }
         self.responses *= left;
         self.overtaking *= left;
@@ -253,6 +256,11 @@ impl LateBinding {
         if busy < samples || idle < samples || excess.count < samples * COMPARED {
             return Finding::Unknown;
         }
+        match self.objection() {
+            Some(Objection::Parallel) => return Finding::Parallel,
+            Some(Objection::Unknown) => return Finding::Unknown,
+            None => {}
+        }
         let excess = excess.sum / excess.count;
         self.fewest = match excess >= -SHORTER_FOR_ONE.log2() {
             true => 1,
@@ -261,6 +269,21 @@ impl LateBinding {
         match excess >= -shorter.log2() {
             true => Finding::Serial,
             false => Finding::Parallel,
+        }
+    }
+
+    /// What the backends say, each alone, against the pool being serial.
+    fn objection(&self) -> Option<Objection> {
+        let known = self.times.iter();
+        let known = known.filter(|it| it.idle.count + it.busy.count > 0.0);
+        let each = self.responses / known.clone().count().max(1) as f32;
+        let was_serial = self.finding == Finding::Serial;
+        let mut objections = known.filter_map(|it| it.objection(each, was_serial));
+        let first = objections.next()?;
+        let is_parallel = |it: Objection| it == Objection::Parallel;
+        match is_parallel(first) || objections.any(is_parallel) {
+            true => Some(Objection::Parallel),
+            false => Some(Objection::Unknown),
         }
     }
 
@@ -276,6 +299,7 @@ impl LateBinding {
             completed_at: now,
             decayed_at: now,
             change: self.change,
+            line: self.line,
             ..Self::default()
         };
     }
@@ -283,6 +307,11 @@ impl LateBinding {
 
 /// What follows for the pool.
 impl LateBinding {
+    /// Sets the limits of the line in which exchanges wait for room.
+    pub(super) const fn set_line(&mut self, line: LineLimits) {
+        self.line = line;
+    }
+
     /// Takes the last change of the limit that was not taken yet.
     pub(super) const fn take_change(&mut self) -> Option<LimitChange> {
         self.change.take()
@@ -310,9 +339,13 @@ impl LateBinding {
             None => self.finding == Finding::Serial,
             Some(sharing) => sharing.shared_load.is_serial(),
         };
+        let workers = selection.sharing.as_ref().map_or(1, Sharing::workers);
+        let comfortable = self.line.comfortable(self.rate * workers as f32);
         let count = selection.members.candidates.len();
         match selection.members.places {
             _ if !is_serial => u32::MAX,
+            places if waiting > comfortable => places.saturating_mul(2),
+            places @ 3.. if waiting > comfortable / 2 => places,
             2 if waiting > count => 2,
             _ if waiting > 2 * count => 2,
             _ => self.fewest,

@@ -171,7 +171,7 @@ impl LifeCycles {
                 selection.announce_later();
             }
         }
-        if from.is_out_for_answers() || state.is_out_for_answers() {
+        if from.is_out() || state.is_out() {
             self.crowd.measure(&selection.members);
         }
     }

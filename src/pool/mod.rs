@@ -31,6 +31,7 @@ mod relocation;
 mod renewal;
 mod retry_budget;
 mod selection;
+mod service_times;
 mod sharing;
 mod signals;
 mod slow_start;
@@ -45,7 +46,7 @@ pub use backends::Backends;
 pub use explained::Explained;
 pub use failure_sources::Sources;
 pub(crate) use idle_conns::IdleConns;
-pub use late_binding::LimitChange;
+pub use late_binding::{LimitChange, LineLimits};
 pub use lease::Lease;
 pub use life_cycle::{Grounds, Hold, State};
 pub use membership::{Admitted, Entrance, NewBackend, NotAdded};
@@ -75,6 +76,8 @@ use std::time::Duration;
 pub struct PoolLimits {
     /// Exchanges that wait for a backend, over all workers.
     pub queue_limit: usize,
+    /// Time limit of their wait.
+    pub queue_timeout: Duration,
     /// Exchanges a backend is given at once unless it has a limit of its own; `None`: no limit.
     pub backend_max_in_flight: Option<u32>,
     /// Idle connections kept to each backend by this worker.
@@ -95,6 +98,7 @@ impl PoolLimits {
     pub const fn new(limits: &Limits, timeouts: &Timeouts) -> Self {
         Self {
             queue_limit: limits.queue_limit,
+            queue_timeout: timeouts.queue,
             backend_max_in_flight: match limits.backend_max_connections {
                 Some(limit) => limit.max(),
                 None => None,
@@ -185,7 +189,7 @@ impl Pool {
         connect: ConnectSpec,
         limits: PoolLimits,
     ) -> Self {
-        Self {
+        let mut pool = Self {
             name: DEFAULT_POOL.to_owned(),
             idle: IdleConns::new(backends.candidates().len()),
             queue: WaitQueue::default(),
@@ -198,7 +202,17 @@ impl Pool {
             held_bodies: 0,
             standing: PoolStanding::Current,
             backends,
-        }
+        };
+        pool.announce_line();
+        pool
+    }
+
+    /// Tells the backends of the line in which exchanges wait for room.
+    fn announce_line(&mut self) {
+        self.backends.set_line(LineLimits {
+            length: self.limits.queue_limit,
+            time: self.limits.queue_timeout,
+        });
     }
 
     /// Looks for hanging backends from now on. Exchanges and health checks are HTTP, the latter

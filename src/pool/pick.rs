@@ -108,6 +108,19 @@ impl Picker {
         Some(backend)
     }
 
+    /// Chooses among the backends that are out and do respond.
+    #[cold]
+    pub(super) fn choose_reserve(
+        &mut self,
+        members: &mut Members,
+        exchange: PickFor<'_>,
+    ) -> Option<BackendId> {
+        let is_reserve = |_, it: &Backend, _: &Candidate| it.state.is_out() && it.state.responds();
+        let backend = self.pick_where(members, exchange, is_reserve)?;
+        self.panic_picks += 1;
+        Some(backend)
+    }
+
     /// Picks among the backends that were not attempted and that `may` be picked, by lending the
     /// strategy candidates that say so. Looks at every backend; only for the rare cases.
     fn pick_where(

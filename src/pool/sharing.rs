@@ -24,7 +24,7 @@ use super::backend::Backend;
 use super::life_cycle::Event;
 use super::life_cycles::Verdict;
 use super::members::Members;
-use crate::shared::{Admission, BackendLoad, Finding, SharedLoad};
+use crate::shared::{Admission, BackendLoad, Finding, IDLE_WORDS, SharedLoad};
 use crate::strategy::{BackendId, Candidate, Memory, Strategy};
 use crate::time::Timestamp;
 use std::mem;
@@ -49,6 +49,8 @@ pub(super) struct Sharing {
     era: u32,
     /// The slot it looks at next, in a pool that is too large to look at all of it.
     next_look: usize,
+    /// The table of idle backends, as far as it has followed it.
+    idle: [u64; IDLE_WORDS],
 }
 
 impl Sharing {
@@ -62,6 +64,7 @@ impl Sharing {
             worker,
             signals: Vec::new(),
             next_look: 0,
+            idle: [0; IDLE_WORDS],
         }
     }
 
@@ -107,6 +110,11 @@ impl Sharing {
         }
     }
 
+    /// Workers that share the pool.
+    pub(super) fn workers(&self) -> usize {
+        self.shared_load.workers()
+    }
+
     /// Says what this worker makes of the pool.
     pub(super) fn say(&self, finding: Finding) {
         self.shared_load.say(self.worker, finding);
@@ -118,6 +126,10 @@ impl Sharing {
 /// again before a place there is taken. In simulation that is better than looking at four times as
 /// many: a hundred backends, sixteen workers.
 const LOOKED_AT: usize = 16;
+/// Of these, at most so many of backends that are idle since the last pick, or no more. Those are in
+/// a table of bits, in a line that each pick needs in any case. In simulation of a hundred backends
+/// with short and long requests sixteen workers then cost 6 % of the 99th percentile instead of 21.
+const FOLLOWED: usize = 12;
 
 /// The result of taking a place.
 pub(super) struct Place {
@@ -167,7 +179,9 @@ impl Sharing {
         let is_trial = !is_closed && backend.state.awaits_trial() && row.begin_trial();
         let is_late = backend.state.is_on_probation() && !is_trial && !backend.is_barred;
         if is_closed || is_late {
-            row.leave(now);
+            if row.leave(now) == 0 {
+                self.note_idle(slot, true);
+            }
             backend.is_barred = true;
             backend.judge(candidate);
             if is_closed {
@@ -176,6 +190,9 @@ impl Sharing {
                 return Err(Refused::Closed);
             }
             return Err(Refused::Taken);
+        }
+        if ahead == 0 {
+            self.note_idle(slot, false);
         }
         let pick = self.shared_load.next_pick();
         row.picked(pick, ahead, now);
@@ -193,11 +210,43 @@ impl Sharing {
             self.refresh(0, count, members, strategy);
             return true;
         }
+        let followed = self.follow_idle(members, strategy);
         let from = self.next_look;
-        let to = count.min(from + LOOKED_AT);
+        let to = count.min(from + LOOKED_AT - followed);
         self.next_look = if to == count { 0 } else { to };
         self.refresh(from, to, members, strategy);
         false
+    }
+
+    /// A backend is idle from now on, or is no more.
+    pub(super) fn note_idle(&self, slot: usize, is_idle: bool) {
+        self.shared_load.note_idle(slot, is_idle);
+    }
+
+    /// Looks at backends that are idle since the last pick, or no more: as many as there is time
+    /// for, idle ones first. Returns how many.
+    fn follow_idle(&mut self, members: &mut Members, strategy: &mut dyn Strategy) -> usize {
+        let now = self.shared_load.idle();
+        let (mut slots, mut count) = ([0; FOLLOWED], 0);
+        for is_idle in [true, false] {
+            for (word, (now, known)) in now.iter().zip(&mut self.idle).enumerate() {
+                let of_kind = if is_idle { *now } else { !*now };
+                let mut changed = (now ^ *known) & of_kind;
+                while changed != 0
+                    && let Some(slot) = slots.get_mut(count)
+                {
+                    let lowest = changed & changed.wrapping_neg();
+                    changed ^= lowest;
+                    *known ^= lowest;
+                    *slot = word * 64 + lowest.trailing_zeros() as usize;
+                    count += 1;
+                }
+            }
+        }
+        for &slot in slots.iter().take(count) {
+            self.refresh(slot, slot + 1, members, strategy);
+        }
+        count
     }
 
     /// Brings the candidates in these slots up to date.

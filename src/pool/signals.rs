@@ -86,7 +86,6 @@ impl Detection {
     pub(super) fn judge(
         &mut self,
         selection: &mut Selection,
-        in_flight: &InFlight,
         policy: &EjectionPolicy,
         (lease, outcome): (&Lease, Outcome),
         now: Timestamp,
@@ -94,14 +93,8 @@ impl Detection {
         let (slot, trial) = (lease.backend.slot(), lease.trial);
         let is_keyed_by_target = selection.picker.is_keyed_by_target;
         let members = &mut selection.members;
-        let is_late = outcome == Outcome::TimedOut && is_late(members, in_flight, lease, now);
         let backend = members.backends.get_mut(slot)?;
         let is_evidence = lease.dispatched_at >= backend.evidence.judged_from;
-        let outcome = if is_late {
-            Outcome::Inconclusive
-        } else {
-            outcome
-        };
         let inconclusive = || Verdict::new(Event::Inconclusive { trial }, Cause::Responded);
         match outcome {
             Outcome::Inconclusive => Some(inconclusive()),
@@ -110,6 +103,7 @@ impl Detection {
                     let nanos = u64::try_from(response_time.as_nanos()).unwrap_or(u64::MAX);
                     let before = self.slow_response_nanos;
                     self.slow_response_nanos = nanos.max(before - before / FORGETTING);
+                    backend.evidence.last_response_nanos = nanos;
                 }
                 backend.evidence.unreachable_in_a_row = 0;
                 backend.evidence.outcomes.good(now);
@@ -172,24 +166,37 @@ impl Detection {
     }
 }
 
-/// Returns whether the time of an exchange was up because queues are long, and not because its
-/// backend is broken: that has completed others since, or all other backends keep exchanges
-/// waiting for half as long, so that ejecting it would have more of them time out.
-#[cold]
-fn is_late(members: &Members, in_flight: &InFlight, lease: &Lease, now: Timestamp) -> bool {
-    let slot = lease.backend.slot();
-    let candidate = members.candidates.get(slot);
-    let completed_at = candidate.and_then(|candidate| candidate.last_completed_at);
-    if completed_at > Some(lease.dispatched_at) {
-        return true;
+/// Late is not broken.
+impl Detection {
+    /// Returns whether the time of an exchange was up because queues are long, and not because its
+    /// backend is broken:
+    /// * the backend has completed others since, or
+    /// * half of that time is nothing unusual for a response of this pool. What a server works on
+    ///   for those that have given it up is not seen here: behind it nothing is completed for long,
+    ///   though nothing is broken. Queues get there step by step, and a server that hangs does not;
+    /// * all other backends keep exchanges waiting for half as long, so that ejecting it would have
+    ///   more of them time out.
+    pub(super) fn is_late(
+        &self,
+        members: &Members,
+        in_flight: &InFlight,
+        lease: &Lease,
+        now: Timestamp,
+    ) -> bool {
+        let slot = lease.backend.slot();
+        let candidate = members.candidates.get(slot);
+        let completed_at = candidate.and_then(|candidate| candidate.last_completed_at);
+        let half = now.since(lease.dispatched_at) / 2;
+        if completed_at > Some(lease.dispatched_at) || self.slow_response_time() >= half {
+            return true;
+        }
+        let others = members.backends.iter().enumerate();
+        let mut others = others.filter(|(other, it)| *other != slot && it.is_open());
+        !others.any(|(_, other)| {
+            let oldest = in_flight.oldest(&other.queue);
+            oldest.is_none_or(|dispatched_at| now.since(dispatched_at) < half)
+        })
     }
-    let half = now.since(lease.dispatched_at) / 2;
-    let others = members.backends.iter().enumerate();
-    let mut others = others.filter(|(other, it)| *other != slot && it.is_open());
-    !others.any(|(_, other)| {
-        let oldest = in_flight.oldest(&other.queue);
-        oldest.is_none_or(|dispatched_at| now.since(dispatched_at) < half)
-    })
 }
 
 /// An exchange is over: its backend is an outlier if that shows that it is far too slow.

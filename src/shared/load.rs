@@ -26,6 +26,8 @@ pub(crate) const MAX_ROWS: usize = 4096;
 const FIRST_BLOCK: usize = 16;
 const BLOCKS: usize = 9;
 const _: () = assert!(FIRST_BLOCK << (BLOCKS - 1) == MAX_ROWS);
+/// Words of the table of idle backends, as many as the line of the pool has room for.
+pub(crate) const IDLE_WORDS: usize = 4;
 
 /// The rows of all backends.
 #[derive(Debug)]
@@ -48,6 +50,8 @@ struct PoolRow {
     memory: SharedMemory,
     /// How often what was learned was forgotten: the number of the strategy that all learn for.
     era: AtomicU32,
+    /// Which backends are idle, a bit for each of the first slots.
+    idle: [AtomicU64; IDLE_WORDS],
 }
 
 /// A [`Memory`] that workers write, each as often as it likes.
@@ -139,6 +143,7 @@ impl SharedLoad {
                 picks: AtomicU64::new(FIRST_PICK),
                 memory: SharedMemory::default(),
                 era: AtomicU32::new(0),
+                idle: [const { AtomicU64::new(0) }; IDLE_WORDS],
             },
             findings: Findings::default(),
         }
@@ -180,6 +185,35 @@ impl SharedLoad {
     /// Numbers a pick.
     pub(crate) fn next_pick(&self) -> u64 {
         self.pool.picks.fetch_add(1, Relaxed)
+    }
+
+    /// Says in the table of idle backends how the one in `slot` is. Two workers may do so at the same
+    /// time in the wrong order; so each looks once more at the row.
+    pub(crate) fn note_idle(&self, slot: usize, mut is_idle: bool) {
+        let (Some(word), Some(row)) = (self.pool.idle.get(slot / 64), self.row(slot)) else {
+            return;
+        };
+        let bit = 1 << (slot % 64);
+        for _ in 0..2 {
+            match is_idle {
+                true => word.fetch_or(bit, SeqCst),
+                false => word.fetch_and(!bit, SeqCst),
+            };
+            let is_idle_now = row.in_flight() == 0;
+            if is_idle_now == is_idle {
+                break;
+            }
+            is_idle = is_idle_now;
+        }
+    }
+
+    /// The backends that are idle, 64 a word.
+    pub(crate) fn idle(&self) -> [u64; IDLE_WORDS] {
+        let mut words = [0; IDLE_WORDS];
+        for (word, bits) in words.iter_mut().zip(&self.pool.idle) {
+            *word = bits.load(Relaxed);
+        }
+        words
     }
 
     /// What is learned of the pool.

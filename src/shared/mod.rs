@@ -9,5 +9,5 @@ mod queue;
 
 pub(crate) use connection_limit::ConnectionLimit;
 pub use load::SharedLoad;
-pub(crate) use load::{Admission, BackendLoad, FIRST_PICK, Finding};
+pub(crate) use load::{Admission, BackendLoad, FIRST_PICK, Finding, IDLE_WORDS};
 pub use queue::{QueueMember, SharedQueue};

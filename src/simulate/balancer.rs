@@ -5,11 +5,12 @@
 
 use super::scenario::{Scenario, ServerGroup};
 use super::traffic::Demand;
-use crate::pool::{Backends, EjectionPolicy, Lease};
+use crate::pool::{Backends, EjectionPolicy, Lease, LineLimits};
 use crate::shared::SharedLoad;
 use crate::strategy::{BackendId, Outcome, Rating, StrategySpec};
 use crate::time::Timestamp;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A balancer.
 pub(super) struct Balancer {
@@ -44,6 +45,10 @@ impl Balancer {
             pool.set_policy(policy);
             if scenario.learns_limit {
                 pool.learn_late_binding();
+                pool.set_line(LineLimits {
+                    length: scenario.queue_limit,
+                    time: Duration::from_secs_f64(scenario.queue_timeout_s),
+                });
             }
             if let Some(shared_load) = &shared_load {
                 pool.share(Arc::clone(shared_load), number);

@@ -172,6 +172,7 @@ mod tests {
             ahead_at_dispatch: 0,
             overtook: false,
             remaining: 0,
+            is_late: false,
         };
         guarded.settled(&[], &settlement, now);
         assert!(guarded.explain(&[], 0, now).is_empty());

@@ -144,6 +144,8 @@ pub struct Settlement {
     pub overtook: bool,
     /// Exchanges still in flight there, itself no longer counted.
     pub remaining: u32,
+    /// True if it timed out because queues are long, and not because its backend is broken.
+    pub is_late: bool,
 }
 
 /// The end of an exchange, as far as its backend is concerned.

@@ -128,3 +128,24 @@ fn what_is_learned_is_forgotten_with_the_backend() {
     assert_eq!(row.memory().recall(), Memory::default());
     assert_eq!(load.memory().recall(), Memory([3, 4]));
 }
+
+#[test]
+fn the_table_of_idle_backends_follows_the_rows() {
+    let load = SharedLoad::new();
+    assert_eq!(load.idle(), [0; IDLE_WORDS], "none was ever busy");
+    load.note_idle(3, true);
+    load.note_idle(64 * IDLE_WORDS - 1, true);
+    load.note_idle(64 * IDLE_WORDS, true);
+    assert_eq!(
+        load.idle(),
+        [1 << 3, 0, 0, 1 << 63],
+        "beyond it nothing is said"
+    );
+    load.row(3).unwrap().enter(u32::MAX).unwrap();
+    // Another worker was faster than the one that says so.
+    load.note_idle(3, true);
+    assert_eq!(load.idle(), [0, 0, 0, 1 << 63]);
+    load.row(3).unwrap().leave(Timestamp::ZERO);
+    load.note_idle(3, false);
+    assert_eq!(load.idle(), [1 << 3, 0, 0, 1 << 63]);
+}

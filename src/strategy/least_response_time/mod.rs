@@ -108,7 +108,7 @@ impl LeastResponseTime {
         self.aged_until = next.map_or(Timestamp::NEVER, History::fresh_until);
     }
 
-    /// An exchange timed out while others were completed: its backend is late, not broken. That it
+    /// An exchange timed out because queues are long: its backend is late, not broken. That it
     /// would have taken as long as it waited, at least, is a sample like any other.
     #[cold]
     fn learn_late(&mut self, settlement: &Settlement, now: Timestamp) {
@@ -202,9 +202,7 @@ impl Strategy for LeastResponseTime {
         };
         let in_service_s = seconds(score.since, now);
         score.since = cost::since(candidate);
-        if settlement.outcome == Outcome::TimedOut
-            && candidate.last_completed_at > Some(settlement.dispatched_at)
-        {
+        if settlement.is_late {
             return self.learn_late(settlement, now);
         }
         let (failed, response_time) = match settlement.outcome {
