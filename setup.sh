@@ -5,10 +5,13 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-Usage: ./setup.sh [--fleet] [N_BACKENDS] [STRATEGY]
+Usage: ./setup.sh [--fleet|--tls] [N_BACKENDS] [STRATEGY]
 
 Builds lb and the Pi backends, starts N_BACKENDS backends (4) on ports 5000, 5001, ... and lb on
 port 8080 with STRATEGY (least-rt). Ctrl-C stops everything.
+
+With --tls lb also speaks TLS on port 8443, with a certificate of a local authority that openssl makes in
+target/tls and that is kept for the next time.
 
 With --fleet a controller starts lb and the backends instead. It starts those again that die or
 hang, and keeps between 2 and twice N_BACKENDS of them as the load needs.
@@ -16,6 +19,7 @@ hang, and keeps between 2 and twice N_BACKENDS of them as the load needs.
 Environment:
   BASE_PORT  port of the first backend (5000)
   LB_PORT    port of lb (8080)
+  TLS_PORT   port of lb for TLS (8443), with --tls
   TERM_US    what one term of Pi costs a backend, in microseconds (1000; with --fleet 100)
   LB_ARGS    more arguments for lb, split at blanks, such as "--access-log text"
   LB_BIN     another lb to start; only the backends are built then
@@ -41,8 +45,12 @@ if [[ ${1:-} == -h || ${1:-} == --help ]]; then
     exit
 fi
 fleet=
+tls=
 if [[ ${1:-} == --fleet ]]; then
     fleet=yes
+    shift
+elif [[ ${1:-} == --tls ]]; then
+    tls=yes
     shift
 fi
 (($# <= 2)) || fail "at most two arguments, not $# (see --help)"
@@ -54,6 +62,7 @@ lb_port=${LB_PORT:-8080}
 term_us=${TERM_US:-$([[ -n $fleet ]] && echo 100 || echo 1000)}
 admin_port=${ADMIN_PORT:-9090}
 fleet_port=${FLEET_PORT:-9091}
+tls_port=${TLS_PORT:-8443}
 whole N_BACKENDS "$backends" 1 64
 # A fleet grows to twice as many, and needs one port more to replace one.
 ports=$backends
@@ -62,6 +71,7 @@ whole BASE_PORT "$base_port" 1 $((65536 - ports))
 whole LB_PORT "$lb_port" 1 65535
 whole ADMIN_PORT "$admin_port" 1 65535
 whole FLEET_PORT "$fleet_port" 1 65535
+whole TLS_PORT "$tls_port" 1 65535
 whole TERM_US "$term_us" 0 1000000
 # Which strategies there are is lb's to say; this only keeps flags and blanks out.
 [[ $strategy =~ ^[A-Za-z][A-Za-z0-9:_-]*$ ]] || fail "STRATEGY is a name such as least-rt, not \"$strategy\""
@@ -75,6 +85,8 @@ bin=${CARGO_TARGET_DIR:-target}/release
 lb=${LB_BIN:-$bin/lb}
 # What the controller remembers; servers that it finds alive are adopted.
 state=${CARGO_TARGET_DIR:-target}/fleet
+# The local authority and the certificate that it has signed.
+authority=${CARGO_TARGET_DIR:-target}/tls
 
 build() {
     [[ -z ${LB_BIN:-} || -x $LB_BIN ]] || fail "LB_BIN is no program: $LB_BIN"
@@ -84,6 +96,23 @@ build() {
     [[ -n ${LB_BIN:-} ]] || packages+=(--package lb)
     [[ -z $fleet ]] || packages+=(--package lb-controller)
     cargo build --release "${packages[@]}" --bins || fail "the build failed"
+}
+
+# A local authority, and a certificate for this machine, made once.
+certificates() {
+    [[ ! -f $authority/lb.pem ]] || return 0
+    command -v openssl >/dev/null || fail "openssl is missing, which makes the certificate"
+    mkdir -p "$authority"
+    local key=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes) log=$authority/openssl.log
+    {
+        openssl req -x509 "${key[@]}" -keyout "$authority/ca.key" -out "$authority/ca.pem" \
+            -days 825 -subj "/CN=lb local authority" -addext keyUsage=critical,keyCertSign
+        openssl req "${key[@]}" -keyout "$authority/lb.key" -out "$authority/lb.csr" -subj /CN=localhost
+        openssl x509 -req -in "$authority/lb.csr" -CA "$authority/ca.pem" -CAkey "$authority/ca.key" \
+            -CAcreateserial -days 825 -out "$authority/new.pem" \
+            -extfile <(echo 'subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1')
+        mv "$authority/new.pem" "$authority/lb.pem"
+    } >"$log" 2>&1 || fail "openssl could not make a certificate: see $log"
 }
 
 # Whether everything that the controller started has ended.
@@ -170,6 +199,8 @@ start_lb() {
     read -ra more <<<"${LB_ARGS:-}"
     [[ " ${more[*]:-} " == *" --access-log"* ]] || more+=(--access-log off)
     [[ -n $dashboard ]] || more+=(--admin "127.0.0.1:$admin_port")
+    [[ -z $tls ]] || more+=(--listen "tls+127.0.0.1:$tls_port" --tls-cert "$authority/lb.pem"
+        --tls-key "$authority/lb.key")
     start lb "$lb" --listen "127.0.0.1:$lb_port" --strategy "$strategy" --backends "$addresses" \
         "${more[@]}"
     lb_pid=${pids[${#pids[@]} - 1]}
@@ -225,6 +256,13 @@ dashboard_link() {
     else
         echo "http://localhost:$admin_port/"
     fi
+}
+
+# Where lb speaks TLS, and by which authority.
+tls_link() {
+    [[ -n $tls ]] || return 0
+    echo "  Over TLS       curl -i --cacert $authority/ca.pem https://localhost:$tls_port/100"
+    echo
 }
 
 # list WORD...: the words as strings of TOML.
@@ -284,6 +322,10 @@ for ((port = base_port; port < base_port + ports; port++)); do
     ! listening "$port" || fail "port $port is in use (set BASE_PORT to start elsewhere)"
 done
 ! listening "$lb_port" || fail "port $lb_port is in use (set LB_PORT for another)"
+if [[ -n $tls ]]; then
+    ! listening "$tls_port" || fail "port $tls_port is in use (set TLS_PORT for another)"
+    certificates
+fi
 # Another admin address may be among the arguments for lb.
 dashboard=
 [[ " ${LB_ARGS:-} " != *" --admin"[\ =]* ]] || dashboard="where LB_ARGS say"
@@ -333,7 +375,7 @@ cat <<TEXT
   Dashboard      ${dashboard:-$(dashboard_link)}
   With curl      curl -i http://localhost:$lb_port/100
   Under load     ./stress_test.sh
-
+$(tls_link)
   Ctrl-C stops everything.
 
 TEXT

@@ -161,6 +161,7 @@ impl<'a> Session<'a> {
         let listener = Listener {
             mode: Mode::Http,
             accepts_proxy: false,
+            tls: None,
             forward: ForwardPolicy::new(ForwardOptions::default(), "http", 8080),
             timeouts,
             limits,

@@ -86,6 +86,9 @@ pub enum Refusal {
     /// The PROXY header that the listener requires is missing, late or malformed
     /// (`proxy-protocol.txt`, section 2). The client is unknown, so there is no response.
     BadProxyHeader,
+    /// The TLS handshake failed, or was not over in time (RFC 8446, section 6.2). The client has an
+    /// alert, and no response.
+    TlsFailed,
     /// The request has come through this balancer before (RFC 5842, section 7.2; RFC 8586).
     Loop,
     /// `CONNECT` is not served here (RFC 9110, section 9.3.6).
@@ -122,7 +125,8 @@ impl Refusal {
             | Self::BadChunk
             | Self::NotHttp1
             | Self::AmbiguousTarget
-            | Self::BadProxyHeader => 400,
+            | Self::BadProxyHeader
+            | Self::TlsFailed => 400,
             Self::Unauthorized => 401,
             Self::Denied | Self::Rejected => 403,
             Self::ConnectMethod => 405,
@@ -157,6 +161,7 @@ impl Refusal {
             Self::HeadTimeout => "head_timeout",
             Self::ExpectationFailed => "expectation_failed",
             Self::BadProxyHeader => "bad_proxy_header",
+            Self::TlsFailed => "tls_failed",
             Self::ConnectMethod => "connect_method",
             Self::AmbiguousTarget => "ambiguous_target",
             Self::Loop => "loop",
@@ -196,7 +201,10 @@ impl Fault {
     #[must_use]
     pub const fn status(self) -> Option<u16> {
         match self {
-            Self::ClientGone | Self::Refused(Refusal::BadProxyHeader | Refusal::Rejected) => None,
+            Self::ClientGone
+            | Self::Refused(Refusal::BadProxyHeader | Refusal::TlsFailed | Refusal::Rejected) => {
+                None
+            }
             Self::Refused(refusal) => Some(refusal.status()),
             Self::ClientTimeout => Some(408),
             Self::BackendGone | Self::BadResponse => Some(502),

@@ -19,6 +19,7 @@ const LAYERS: &[&str] = &[
     // Pure parts.
     "http",
     "transport",
+    "tls",
     "strategy",
     "shared",
     "route",

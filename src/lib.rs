@@ -74,6 +74,7 @@
 //! | [`telemetry`] | records, metrics, access log, summary | their destination |
 //! | `route` | which pool, redirect or response a request is led to | pools, sockets |
 //! | `http` | the wire format of HTTP/1.1 | sockets, backends, time |
+//! | `tls` | TLS over a transport, certificates and the choice among them | listeners, requests |
 //! | `transport` | sockets as state, flows, buffers: bytes with bounded memory | heads, backends |
 //! | `shared` | what workers share: load, queue, connection limit | sockets, requests |
 //! | `net` | all system calls: sockets, events, pipes, descriptors | what the bytes mean |
@@ -87,7 +88,7 @@
 //! connections of its own on a thread of its own. They share only what `shared` holds. The first
 //! worker decides about backends; the others follow by `proxy::Message`.
 //!
-//! Only `net` and `clock` reach outside. Everything else takes bytes, readiness and `now`, and
+//! Only `net` and `clock` reach outside, and the library that `tls` stands on, for random bytes. Everything else takes bytes, readiness and `now`, and
 //! returns actions, so a test can drive a session byte by byte and simulate an hour in a second.
 //! The bans in `clippy.toml` enforce it.
 
@@ -122,6 +123,7 @@ mod syntax;
 pub mod telemetry;
 pub mod time;
 mod timers;
+mod tls;
 mod transport;
 mod worker;
 
@@ -201,6 +203,9 @@ pub mod internal {
     }
     pub mod timers {
         pub use crate::timers::*;
+    }
+    pub mod tls {
+        pub use crate::tls::*;
     }
     pub mod transport {
         pub use crate::transport::*;

@@ -3,6 +3,7 @@
 //! Holds what a balancer runs by, and what stays when that changes: the secret of its cookies, its
 //! clock, its memory. Opens nothing.
 
+use super::secured::Servers;
 use crate::address::Address;
 use crate::clock::Clock;
 use crate::config::{
@@ -15,7 +16,7 @@ use crate::net::{SystemNetwork, SystemPipes, seed};
 use crate::pool::{
     AffinitySpec, Backends, ConnectSpec, EjectionPolicy, Pool, PoolId, PoolLimits, Pools,
 };
-use crate::proxy::{self, Destination, MemberRules, Parts, Proxy, RequestIds, Routes};
+use crate::proxy::{self, Destination, ListenerTls, MemberRules, Parts, Proxy, RequestIds, Routes};
 use crate::route::RouteTable;
 use crate::shared::{QueueMember, SharedLoad};
 use crate::strategy::Strategy;
@@ -38,6 +39,8 @@ pub(super) struct Blueprint {
     pub(super) bound: Vec<BoundListener>,
     /// Of the admin interface.
     pub(super) admin: Vec<Address>,
+    /// Of each listener of `config`.
+    pub(super) servers: Servers,
     /// How many pools had each number, the present one included.
     pub(super) pools_before: Vec<u16>,
     pub(super) fixed: Fixed,
@@ -143,9 +146,28 @@ impl Blueprint {
 
     /// Every listener with its number.
     pub(super) fn listeners(&self) -> Vec<(u16, proxy::Listener)> {
-        let specs = specs(&self.config).zip(&self.bound);
+        let listeners = self.config.listeners().iter().zip(&self.servers);
+        let specs = listeners.flat_map(|(of, server)| {
+            let addresses = of.addresses().iter();
+            addresses.map(move |spec| (of, spec, server.as_ref().filter(|_| spec.is_tls)))
+        });
         specs
-            .map(|((of, spec), bound)| (bound.number, self.listener(of, spec, &bound.address)))
+            .zip(&self.bound)
+            .map(|((of, spec, server), bound)| {
+                let tls = of
+                    .tls
+                    .as_ref()
+                    .zip(server)
+                    .map(|(tls, server)| ListenerTls {
+                        server: Arc::clone(server),
+                        handshake_timeout: tls.handshake_timeout,
+                    });
+                let listener = proxy::Listener {
+                    tls,
+                    ..self.listener(of, spec, &bound.address)
+                };
+                (bound.number, listener)
+            })
             .collect()
     }
 
@@ -158,8 +180,9 @@ impl Blueprint {
         proxy::Listener {
             mode: config.mode,
             accepts_proxy: spec.accepts_proxy,
+            tls: None,
             forward: self
-                .forward_policy(config.forward, bound)
+                .forward_policy(config.forward, bound, spec.is_tls)
                 .with_trusted_proxies(config.trusted_proxies.clone()),
             timeouts: self.timeouts(config, config.pool),
             limits: config
@@ -220,10 +243,15 @@ impl Blueprint {
     }
 
     /// The forwarding policy of a listener. A UNIX socket has no port to pass on.
-    fn forward_policy(&self, mut options: ForwardOptions, bound: &Address) -> ForwardPolicy {
+    fn forward_policy(
+        &self,
+        mut options: ForwardOptions,
+        bound: &Address,
+        is_tls: bool,
+    ) -> ForwardPolicy {
         options.x_forwarded_port &= bound.tcp().is_some();
         let port = bound.tcp().map_or(0, |address| address.port());
-        let policy = ForwardPolicy::new(options, "http", port);
+        let policy = ForwardPolicy::new(options, if is_tls { "https" } else { "http" }, port);
         match options.loop_token {
             true => policy.with_loop_token(self.fixed.loop_token),
             false => policy,

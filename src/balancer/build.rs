@@ -2,7 +2,7 @@
 
 use super::blueprint::{Blueprint, BoundListener, Fixed, specs};
 use super::discovery::{Discovery, is_followed};
-use super::{Balancer, Handle, Latecomer};
+use super::{Balancer, Handle, Latecomer, secured};
 use crate::address::Address;
 use crate::clock::Clock;
 use crate::config::{AccessLogFormat, Admin, Config, Heartbeats, ListenerConfig};
@@ -83,6 +83,7 @@ pub(super) fn build(
     for (pool, addresses) in config.pools().iter().zip(&addresses) {
         net::allow_check(pool.health().check, addresses)?;
     }
+    let servers = secured::servers(config, None)?;
     let (bound, mut listeners) = bind(config, workers, sockets)?;
     let mut admin = config
         .admin
@@ -98,6 +99,7 @@ pub(super) fn build(
         addresses,
         bound,
         admin: admin_addresses,
+        servers,
         pools_before: vec![1; config.pools().len()],
         fixed: Fixed {
             max_connections,

@@ -11,6 +11,7 @@ mod handle;
 mod latecomers;
 mod reload;
 mod running;
+mod secured;
 
 pub use admin_error::AdminError;
 pub use handle::Handle;
@@ -27,7 +28,7 @@ use blueprint::Blueprint;
 use build::build;
 use discovery::Discovery;
 use latecomers::{Waiting, admit_resolved};
-use reload::Reloader;
+use reload::{Reloader, Seen};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -203,6 +204,7 @@ impl Balancer {
             waiting: waiting.clone(),
             generation: 1,
             leaving: Vec::new(),
+            seen: Seen::default(),
         };
         // Nothing waits for these two: a look-up may block for long.
         let reloading = start_named("lb-reload", move || reloader.run());

@@ -35,6 +35,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use flags::{Command, Flags};
 use lb::config::{Config, ConfigError};
+use lb::internal::config::Given;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -81,6 +82,8 @@ pub(crate) struct Order {
     pub(crate) pid_file: Option<PathBuf>,
     /// The configuration file, if it runs by one.
     pub(crate) file: Option<ConfigFile>,
+    /// The settings given by flags.
+    pub(crate) given: Given,
 }
 
 /// What is wrong with the command line, or with the file that it names.
@@ -201,6 +204,7 @@ fn invocation(flags: Flags) -> Result<Invocation, Complaints> {
         notes,
         file,
         pid_file: flags.pid_file,
+        given: given.clone(),
     })))
 }
 

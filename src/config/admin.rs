@@ -101,6 +101,12 @@ impl AdminSettings {
                 .with_flag("--admin")
                 .with_value(spec));
         }
+        if let Some(spec) = self.listen.iter().find(|spec| spec.is_tls) {
+            let problem = "the admin interface speaks no TLS";
+            return Err(ConfigError::new(problem, "leave tls+ out")
+                .with_flag("--admin")
+                .with_value(spec));
+        }
         let read = |path: PathBuf| secret::read("--admin-token-file", &path, Tokens::parse);
         let tokens = self.tokens.map(read).transpose()?;
         let listeners = self.listen.into_iter().map(|spec| spec.address).collect();

@@ -14,6 +14,7 @@ use super::output::OutputSettings;
 use super::pool::PoolSettings;
 use super::settings::{Setting, setting};
 use super::timeouts::Timeouts;
+use super::tls::TlsSettings;
 use super::traffic::TrafficSettings;
 use super::{
     BackendLimit, Config, ConfigError, ConfigErrorKind, DEFAULT_LISTENER, DEFAULT_POOL, Mode,
@@ -27,6 +28,7 @@ use crate::strategy::KeySource;
 pub(crate) struct Draft {
     pub(super) pool: PoolSettings,
     pub(super) traffic: TrafficSettings,
+    pub(super) tls: TlsSettings,
     pub(super) health: Health,
     pub(super) ejection: EjectionPolicy,
     pub(super) admin: AdminSettings,
@@ -212,6 +214,7 @@ impl Draft {
         listener.abort_on_close = self.traffic.abort_on_close;
         listener.listen_mode = self.traffic.listen_mode;
         listener.pool = pool;
+        listener.set_tls(self.tls.of_listener(self.traffic.mode)?)?;
         listener.timeouts = self.timeouts.checked()?;
         listener.limits = self.limits.checked()?;
         Ok(listener)

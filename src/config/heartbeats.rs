@@ -78,7 +78,7 @@ impl Heartbeats {
 pub fn parse_heartbeat_address(text: &str) -> Result<SocketAddr, ConfigError> {
     let spec: ListenerSpec = text.parse()?;
     match spec.address {
-        Address::Tcp(address) if !spec.accepts_proxy => Ok(address),
+        Address::Tcp(address) if !spec.accepts_proxy && !spec.is_tls => Ok(address),
         Address::Tcp(_) | Address::Unix(_) => {
             let remedy = "write IP:PORT, as in 10.0.0.5:7000, or *:PORT for every address";
             Err(ConfigError::new("not an address for heartbeats", remedy).with_value(text))

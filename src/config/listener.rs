@@ -12,6 +12,8 @@ use std::str::FromStr;
 
 /// Prefix of the address of a listener that requires PROXY headers.
 const PROXY: &str = "proxy+";
+/// Prefix of the address of a listener that speaks TLS.
+const TLS: &str = "tls+";
 
 /// The address of a listener, and whether another proxy stands in front.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +22,8 @@ pub struct ListenerSpec {
     pub address: Address,
     /// True if each connection begins with a PROXY header that names its client.
     pub accepts_proxy: bool,
+    /// True if clients speak TLS, behind the PROXY header if there is one.
+    pub is_tls: bool,
 }
 
 impl From<SocketAddr> for ListenerSpec {
@@ -28,6 +32,7 @@ impl From<SocketAddr> for ListenerSpec {
         Self {
             address: address.into(),
             accepts_proxy: false,
+            is_tls: false,
         }
     }
 }
@@ -35,20 +40,19 @@ impl From<SocketAddr> for ListenerSpec {
 impl FromStr for ListenerSpec {
     type Err = ConfigError;
 
-    /// Reads `ADDRESS` or `proxy+ADDRESS`.
+    /// Reads `ADDRESS`, `proxy+ADDRESS`, `tls+ADDRESS` or `proxy+tls+ADDRESS`.
     ///
     /// `IP:PORT` and `[IPv6]:PORT` mean what they say; a bare `PORT` and `localhost:PORT` mean
     /// 127.0.0.1, so that no omission opens a port to the world; `*:PORT` means every IPv4 address.
     /// Port 0 asks the system for a free one. `unix:PATH` is a UNIX socket.
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let (address, accepts_proxy) = match text.strip_prefix(PROXY) {
-            Some(address) => (address, true),
-            None => (text, false),
-        };
+        let (rest, accepts_proxy) = strip(text, PROXY);
+        let (address, is_tls) = strip(rest, TLS);
         match parse(address) {
             Ok(address) => Ok(Self {
                 address,
                 accepts_proxy,
+                is_tls,
             }),
             Err(error) => Err(ConfigError::from(error).with_value(text)),
         }
@@ -58,8 +62,17 @@ impl FromStr for ListenerSpec {
 impl Display for ListenerSpec {
     /// As it can be read again.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let prefix = if self.accepts_proxy { PROXY } else { "" };
-        write!(f, "{prefix}{}", self.address)
+        let proxy = if self.accepts_proxy { PROXY } else { "" };
+        let tls = if self.is_tls { TLS } else { "" };
+        write!(f, "{proxy}{tls}{}", self.address)
+    }
+}
+
+/// The text behind a prefix, and whether it was there.
+fn strip<'a>(text: &'a str, prefix: &str) -> (&'a str, bool) {
+    match text.strip_prefix(prefix) {
+        Some(rest) => (rest, true),
+        None => (text, false),
     }
 }
 
@@ -119,6 +132,7 @@ mod tests {
             let proxied = ListenerSpec {
                 address: address.into(),
                 accepts_proxy: true,
+                is_tls: false,
             };
             assert_eq!(
                 format!("proxy+{text}").parse(),
@@ -126,6 +140,13 @@ mod tests {
                 "{text}"
             );
             assert_eq!(proxied.to_string(), format!("proxy+{meaning}"));
+            let secure = ListenerSpec {
+                is_tls: true,
+                ..proxied
+            };
+            let spelled = format!("proxy+tls+{meaning}");
+            assert_eq!(spelled.parse(), Ok(secure.clone()));
+            assert_eq!(secure.to_string(), spelled);
         }
     }
 
@@ -165,6 +186,7 @@ mod tests {
         for text in [
             "127.0.0.1:",
             "proxy+1.1.1.1:x",
+            "tls+1.1.1.1:x",
             "*:http",
             "70000",
             "*:+80",

@@ -1,7 +1,7 @@
 //! Listeners that share their settings.
 
 use super::{ConfigError, DEFAULT_LISTENER, FileMode, ForwardOptions, ListenerSpec, Mode};
-use super::{Limits, Network, RouteConfig, Timeouts};
+use super::{ConfigErrorKind, Limits, ListenerTlsConfig, Network, RouteConfig, Timeouts};
 use crate::address::Address;
 use crate::ids::PoolId;
 use std::collections::HashSet;
@@ -27,6 +27,8 @@ pub struct ListenerConfig {
     pub(crate) routes: Vec<RouteConfig>,
     /// True if requests that no route fits get a 404 and do not go to `pool`. Default false.
     pub(crate) routes_only: bool,
+    /// The TLS of the addresses that speak it. Default none.
+    pub(crate) tls: Option<ListenerTlsConfig>,
     pub(super) addresses: Vec<ListenerSpec>,
     pub(super) timeouts: Timeouts,
     pub(super) limits: Limits,
@@ -45,6 +47,7 @@ impl Default for ListenerConfig {
             pool: PoolId::FIRST,
             routes: Vec::new(),
             routes_only: false,
+            tls: None,
             addresses: vec![DEFAULT_LISTENER.into()],
             timeouts: Timeouts::default(),
             limits: Limits::default(),
@@ -82,6 +85,38 @@ impl ListenerConfig {
     pub(crate) fn asks_for_credentials(&self) -> bool {
         let mut policies = self.routes.iter().filter_map(|route| route.policy.as_ref());
         policies.any(|policy| policy.auth.is_some())
+    }
+
+    /// Whether clients speak TLS at any of its addresses.
+    #[must_use]
+    pub const fn speaks_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Speaks TLS at the addresses that are written so, or at all if none is.
+    ///
+    /// # Errors
+    ///
+    /// An address is to speak TLS, and there is no certificate.
+    pub fn set_tls(&mut self, tls: Option<ListenerTlsConfig>) -> Result<(), ConfigError> {
+        let mut marked = self.addresses.iter().filter(|spec| spec.is_tls);
+        match (&tls, marked.next()) {
+            (None, Some(spec)) => {
+                let problem = "is to speak TLS, and there is no certificate";
+                let remedy = "name one with --tls-cert FILE --tls-key FILE";
+                return Err(ConfigError::new(problem, remedy)
+                    .with_kind(ConfigErrorKind::Missing)
+                    .with_flag("--listen")
+                    .with_value(spec));
+            }
+            (Some(_), None) => self
+                .addresses
+                .iter_mut()
+                .for_each(|spec| spec.is_tls = true),
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        self.tls = tls;
+        Ok(())
     }
 
     /// The addresses to accept clients on: at least one. Port 0 asks the system for a free port.

@@ -22,8 +22,8 @@ settings! {
     /// IP:PORT or [IPv6]:PORT; a bare PORT is on this machine alone, *:PORT is on every IPv4
     /// address, port 0 is any free one. unix:PATH is a UNIX socket. With proxy+ in front, as in
     /// proxy+*:80, each connection must begin with a PROXY header (version 1 or 2), which names
-    /// its client. The flag can be repeated.
-    "listen" <"[proxy+]IP:PORT|unix:PATH"> listen: Vec<ListenerSpec> = Vec::new();
+    /// its client; with tls+ clients speak TLS, which takes --tls-cert. The flag can be repeated.
+    "listen" <"[proxy+][tls+]IP:PORT|unix:PATH"> listen: Vec<ListenerSpec> = Vec::new();
 
     /// Permissions of UNIX sockets, in octal [default: by the umask]
     ///

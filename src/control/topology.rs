@@ -22,7 +22,11 @@ impl Topology {
         for (number, listener) in config.listeners().iter().enumerate() {
             let addresses = listener.addresses().iter().zip(bound.by_ref());
             let addresses = addresses.map(|(spec, at)| {
-                json!({ "address": at.to_string(), "accepts_proxy": spec.accepts_proxy })
+                json!({
+                    "address": at.to_string(),
+                    "accepts_proxy": spec.accepts_proxy,
+                    "tls": spec.is_tls,
+                })
             });
             all.listeners.push(json!({
                 "id": number,

@@ -4,6 +4,7 @@ use crate::ids::ExchangeId;
 use crate::pool::PoolId;
 use crate::strategy::BackendId;
 use crate::time::Timestamp;
+use crate::tls::Layer;
 use crate::transport::{BufferedConn, Transport};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct BackendConn<T> {
-    pub(super) conn: BufferedConn<T>,
+    pub(super) conn: BufferedConn<Layer<T>>,
     pub(super) state: BackendConnState,
     pub(super) backend: BackendId,
     pub(super) pool: PoolId,
@@ -77,7 +78,7 @@ impl<T: Transport> BackendConn<T> {
         now: Timestamp,
     ) -> Self {
         Self {
-            conn: BufferedConn::new(io),
+            conn: BufferedConn::new(Layer::plain(io)),
             state: BackendConnState::Connecting(exchange),
             backend,
             pool,

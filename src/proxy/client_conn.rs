@@ -5,6 +5,7 @@ use crate::address::ClientAddress;
 use crate::ids::ExchangeId;
 use crate::proxy_protocol;
 use crate::time::Timestamp;
+use crate::tls::Layer;
 use crate::transport::{BufferedConn, Transport};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,11 +17,11 @@ use std::sync::Arc;
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct ClientConn<T> {
-    pub(super) conn: BufferedConn<T>,
+    pub(super) conn: BufferedConn<Layer<T>>,
     pub(super) state: ClientConnState,
     pub(super) listener: Arc<Listener>,
     pub(super) address: ClientAddress,
-    /// True if a PROXY header says that the client came by TLS.
+    /// True if the client came by TLS: to this listener, or as a PROXY header says.
     pub(super) is_tls: bool,
     /// True if it is in the run queue.
     pub(super) is_runnable: bool,
@@ -42,6 +43,8 @@ pub(super) struct Announced {
 pub(super) enum ClientConnState {
     /// The PROXY header has not arrived completely.
     ProxyHeader,
+    /// The TLS handshake is not over, or has not begun.
+    Handshake,
     /// Nothing of a next request has arrived.
     Idle,
     /// Part of a request head has arrived and waits in `conn.unread`. The deadline is fixed when
@@ -67,7 +70,7 @@ impl<T: Transport> ClientConn<T> {
     /// A connection that was just accepted.
     pub(super) fn new(io: T, address: ClientAddress, listener: Arc<Listener>) -> Self {
         Self {
-            conn: BufferedConn::new(io),
+            conn: BufferedConn::new(Layer::plain(io)),
             state: ClientConnState::Idle,
             listener,
             address,

@@ -1,4 +1,5 @@
-//! Client connections between exchanges: accepting, PROXY header, reading requests, lingering.
+//! Client connections between exchanges: accepting, PROXY header, reading requests, lingering. The
+//! TLS handshake is the business of `handshakes`.
 
 use super::LAST_REQUEST_TIME;
 use super::client_conn::{Announced, ClientConn, ClientConnState};
@@ -58,13 +59,22 @@ impl<N: Network> Traffic<N> {
         self.log.metrics.accepted();
         match listener.accepts_proxy {
             true => self.await_proxy_header(id, now),
-            false => self.begin_service(id, now),
+            false => self.greet(id, now),
         }
         Ok(())
     }
 
-    /// Begins to serve a client whose address is known.
-    fn begin_service(&mut self, id: ClientConnId, now: Timestamp) {
+    /// Begins with a client whose address is known: by the TLS handshake, where there is one.
+    fn greet(&mut self, id: ClientConnId, now: Timestamp) {
+        let tls = self.listener_of(id).and_then(|it| it.tls.as_ref());
+        match tls.map(|tls| tls.handshake_timeout) {
+            Some(timeout) => self.await_hello(id, timeout, now),
+            None => self.begin_service(id, now),
+        }
+    }
+
+    /// Begins to serve a client.
+    pub(super) fn begin_service(&mut self, id: ClientConnId, now: Timestamp) {
         match self.listener_of(id).map(|listener| listener.mode) {
             Some(Mode::Http) => {
                 self.await_request(id, now);
@@ -93,6 +103,7 @@ impl<N: Network> Traffic<N> {
             // Its turn comes.
             _ if client.is_runnable => {}
             ClientConnState::ProxyHeader => self.read_proxy_header(id, now),
+            ClientConnState::Handshake => self.handshake_ready(id, now),
             ClientConnState::Idle | ClientConnState::Head => self.read_request(id, now),
             ClientConnState::Lingering { .. } => self.discard(id, now),
             ClientConnState::Verifying | ClientConnState::Closed => {}
@@ -108,6 +119,7 @@ impl<N: Network> Traffic<N> {
         match client.state {
             ClientConnState::Busy(exchange) => self.resume_soon(exchange),
             ClientConnState::Verifying | ClientConnState::Closed => {}
+            ClientConnState::Handshake => self.shake_hands_later(id),
             ClientConnState::ProxyHeader
             | ClientConnState::Idle
             | ClientConnState::Head
@@ -140,6 +152,7 @@ impl<N: Network> Traffic<N> {
                 self.conns.close_client(id, &mut self.io.buffers);
             }
             Some(ClientConnState::ProxyHeader) => self.refuse(id, Refusal::BadProxyHeader, now),
+            Some(ClientConnState::Handshake) => self.handshake_due(id, now),
             Some(ClientConnState::Head) => self.refuse(id, Refusal::HeadTimeout, now),
             Some(ClientConnState::Verifying) => self.refuse(id, Refusal::AuthBusy, now),
             // It was set before the exchange began, which has a deadline of its own.
@@ -165,6 +178,10 @@ impl<N: Network> Traffic<N> {
             let limit = match client.state {
                 ClientConnState::Idle => timeouts.keep_alive,
                 ClientConnState::ProxyHeader => timeouts.head,
+                ClientConnState::Handshake => match &client.listener.tls {
+                    Some(tls) => tls.handshake_timeout,
+                    None => return false,
+                },
                 ClientConnState::Head
                 | ClientConnState::Verifying
                 | ClientConnState::Busy(_)
@@ -183,6 +200,7 @@ impl<N: Network> Traffic<N> {
         client.is_runnable = false;
         match client.state {
             ClientConnState::ProxyHeader => self.read_proxy_header(id, now),
+            ClientConnState::Handshake => self.shake_hands(id, now),
             ClientConnState::Idle | ClientConnState::Head => self.read_request(id, now),
             ClientConnState::Lingering { .. } => self.discard(id, now),
             ClientConnState::Verifying | ClientConnState::Busy(_) | ClientConnState::Closed => {}
@@ -320,7 +338,7 @@ impl<N: Network> Traffic<N> {
     }
 
     /// Replies to what arrived so far with a refusal, and closes.
-    fn refuse(&mut self, id: ClientConnId, refusal: Refusal, now: Timestamp) {
+    pub(super) fn refuse(&mut self, id: ClientConnId, refusal: Refusal, now: Timestamp) {
         self.turn_away(id, Fault::Refused(refusal), now);
     }
 
@@ -385,7 +403,7 @@ impl<N: Network> Traffic<N> {
         let carries = |pool: &Pool| pool.connect.send_proxy == Some(ProxyVersion::V2);
         match client.read_proxy_header(scratch, buffers, || self.pools.any(carries)) {
             HeaderProgress::Partial => {}
-            HeaderProgress::Complete => self.begin_service(id, now),
+            HeaderProgress::Complete => self.greet(id, now),
             HeaderProgress::Left => self.conns.close_client(id, &mut self.io.buffers),
             HeaderProgress::Malformed => self.refuse(id, Refusal::BadProxyHeader, now),
         }

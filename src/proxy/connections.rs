@@ -93,7 +93,7 @@ impl<N: Network> Connections<N> {
     ) -> io::Result<ClientConnId> {
         let id = self.clients.insert(client);
         if let Some(client) = self.clients.get_mut(id) {
-            let stream = client.conn.socket.io_mut();
+            let stream = client.conn.socket.io_mut().io_mut();
             if let Err(error) = network.register(stream, Token::ClientConn(id)) {
                 self.clients.remove(id);
                 return Err(error);
@@ -134,7 +134,7 @@ impl<N: Network> Connections<N> {
     ) -> io::Result<BackendConnId> {
         let id = self.backends.insert(conn);
         if let Some(backend) = self.backends.get_mut(id) {
-            let stream = backend.conn.socket.io_mut();
+            let stream = backend.conn.socket.io_mut().io_mut();
             if let Err(error) = network.register(stream, Token::BackendConn(id)) {
                 self.backends.remove(id);
                 return Err(error);
@@ -153,6 +153,10 @@ impl<N: Network> Connections<N> {
         {
             if let ClientConnState::Lingering { .. } = client.state {
                 self.lingering_count -= 1;
+            }
+            // Between requests it is no break, and TLS says so.
+            if client.state == ClientConnState::Idle && client.conn.socket.io().is_secure() {
+                client.conn.socket.finish();
             }
             client.state = ClientConnState::Closed;
             buffers.give_some(client.conn.unread.take());
@@ -191,7 +195,7 @@ impl<N: Network> Connections<N> {
         let is_idle = |client: &ClientConn<_>| {
             matches!(
                 client.state,
-                ClientConnState::Idle | ClientConnState::ProxyHeader
+                ClientConnState::Idle | ClientConnState::ProxyHeader | ClientConnState::Handshake
             )
         };
         let clients = self.clients.iter();

@@ -11,7 +11,18 @@ use crate::address::ClientAddress;
 use crate::config::{Limits, Mode, Timeouts};
 use crate::http::ForwardPolicy;
 use crate::pool::PoolId;
+use crate::tls::Server;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The TLS of a listener.
+#[derive(Clone, Debug)]
+pub struct ListenerTls {
+    /// Certificates, versions and tickets; shared by all workers.
+    pub server: Arc<Server>,
+    /// Time for a handshake.
+    pub handshake_timeout: Duration,
+}
 
 /// The settings of the client connections of one listener.
 #[derive(Clone, Debug)]
@@ -20,6 +31,8 @@ pub struct Listener {
     pub mode: Mode,
     /// True if each connection begins with a PROXY header.
     pub accepts_proxy: bool,
+    /// The TLS that clients speak; `None`: they speak none.
+    pub tls: Option<ListenerTls>,
     /// The header fields that tell backends about the client, and the proxies in front whose PROXY
     /// and forwarding fields are trusted.
     pub forward: ForwardPolicy,

@@ -38,6 +38,7 @@ mod dispatch;
 mod eviction;
 mod exchange;
 mod exchange_log;
+mod handshakes;
 mod health_checks;
 mod heartbeats;
 mod listener;
@@ -62,7 +63,7 @@ mod tests;
 
 pub use admin_command::{AdminCommand, BackendRef};
 pub use backends::BackendControl;
-pub use listener::Listener;
+pub use listener::{Listener, ListenerTls};
 pub use membership::MemberRules;
 pub use network::{Network, Token};
 use renewal::Generation;
@@ -85,12 +86,14 @@ use crate::ids::BackendConnId;
 use crate::pool::{LimitChange, Pool, PoolId, Pools, StateChange};
 use crate::telemetry::{AccessLog, Metrics, Sample};
 use crate::time::Timestamp;
+use crate::tls::Vault;
 use crate::transport::{IoContext, MemoryBudget, Readiness};
 use codec::Codec;
 use connections::Connections;
 use continuity::{Continuity, Superseded};
 use eviction::Evictions;
 use exchange_log::ExchangeLog;
+use handshakes::Handshakes;
 use health_checks::{HealthChecks, see_hangs};
 use heartbeats::Heartbeats;
 use listeners::Listeners;
@@ -179,6 +182,8 @@ impl<N: Network> Proxy<N> {
                 outbox: Outbox::default(),
                 continuity: Continuity::Unchanged,
                 superseded: Superseded::default(),
+                handshakes: Handshakes::default(),
+                vault: Vault::default(),
             },
         };
         let limits = proxy.listeners.head_limits();
@@ -286,6 +291,7 @@ impl<N: Network> Proxy<N> {
     /// Counts the memory of its buffers in `memory` from now on, and sheds requests while that is
     /// exceeded. Before the first connection.
     pub fn limit_memory(&mut self, memory: MemoryBudget) {
+        self.traffic.vault.count_in(memory.clone());
         self.traffic.io.buffers.count_in(memory);
     }
 }
@@ -346,7 +352,7 @@ impl<N: Network> Proxy<N> {
     /// Buffers taken and not given back. Without connections there are none.
     #[must_use]
     pub fn buffers_lent(&self) -> usize {
-        self.traffic.io.buffers.lent()
+        self.traffic.io.buffers.lent() + self.traffic.vault.buffers_lent()
     }
 
     /// The exchanges that have ended since the last look.

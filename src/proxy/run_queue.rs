@@ -2,7 +2,8 @@
 //! what yielded because others have their turn first.
 //!
 //! The two wait apart, and each gets a share of every turn: a newcomer does not stand behind those
-//! that could go on for ever, and a flood of newcomers does not stop what has begun.
+//! that could go on for ever, and a flood of newcomers does not stop what has begun. So do TLS
+//! handshakes that begin, each of which costs as much as ten requests.
 
 use crate::ids::{ClientConnId, ExchangeId};
 use crate::pool::PoolId;
@@ -27,6 +28,7 @@ pub(super) enum Runnable {
 pub(super) struct RunQueue {
     new: VecDeque<Runnable>,
     yielded: VecDeque<Runnable>,
+    handshakes: VecDeque<Runnable>,
 }
 
 impl RunQueue {
@@ -40,6 +42,11 @@ impl RunQueue {
         self.yielded.push_back(runnable);
     }
 
+    /// Adds a client whose TLS handshake begins.
+    pub(super) fn push_handshake(&mut self, client: ClientConnId) {
+        self.handshakes.push_back(Runnable::Client(client));
+    }
+
     pub(super) fn pop_new(&mut self) -> Option<Runnable> {
         self.new.pop_front()
     }
@@ -48,16 +55,20 @@ impl RunQueue {
         self.yielded.pop_front()
     }
 
+    pub(super) fn pop_handshake(&mut self) -> Option<Runnable> {
+        self.handshakes.pop_front()
+    }
+
     pub(super) fn len(&self) -> usize {
-        self.new.len() + self.yielded.len()
+        self.new.len() + self.yielded.len() + self.handshakes.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.new.is_empty() && self.yielded.is_empty()
+        self.new.is_empty() && self.yielded.is_empty() && self.handshakes.is_empty()
     }
 
     #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Runnable> {
-        self.new.iter().chain(&self.yielded)
+        self.new.iter().chain(&self.yielded).chain(&self.handshakes)
     }
 }

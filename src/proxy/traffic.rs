@@ -15,6 +15,7 @@ use super::exchange::{
     source_of,
 };
 use super::exchange_log::ExchangeLog;
+use super::handshakes::Handshakes;
 use super::network::Network;
 use super::outbox::Outbox;
 use super::run_queue::{RunQueue, Runnable};
@@ -26,6 +27,7 @@ use crate::pool::{ConnectSpec, PoolId, Pools, Sources};
 use crate::strategy::{BackendId, Outcome};
 use crate::telemetry::ServedBy;
 use crate::time::Timestamp;
+use crate::tls::Vault;
 use crate::transport::{IoContext, Transport};
 use std::mem;
 
@@ -42,6 +44,9 @@ pub(super) struct Traffic<N: Network> {
     pub(super) outbox: Outbox,
     pub(super) continuity: Continuity,
     pub(super) superseded: Superseded,
+    pub(super) handshakes: Handshakes,
+    /// Shared by all connections with TLS.
+    pub(super) vault: Vault,
 }
 
 /// Stepping.

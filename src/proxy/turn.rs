@@ -45,8 +45,8 @@ impl<N: Network> Proxy<N> {
     /// bound it.
     pub fn finish_turn(&mut self, now: Timestamp) {
         for _ in 0..self.runnable() {
-            if !self.resume_new(now) {
-                self.resume_yielded(now);
+            if !self.resume_new(now) && !self.resume_yielded(now) {
+                self.resume_handshake(now);
             }
         }
         while self.expire_deadlines(now) == Progress::More {}
@@ -71,6 +71,12 @@ impl<N: Network> Proxy<N> {
     /// Goes on with what yielded first. Returns whether there was anything.
     pub fn resume_yielded(&mut self, now: Timestamp) -> bool {
         let runnable = self.traffic.run_queue.pop_yielded();
+        self.resume(runnable, now)
+    }
+
+    /// Begins the TLS handshake that has waited longest. Returns whether there was any.
+    pub fn resume_handshake(&mut self, now: Timestamp) -> bool {
+        let runnable = self.traffic.run_queue.pop_handshake();
         self.resume(runnable, now)
     }
 

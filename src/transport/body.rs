@@ -1,7 +1,7 @@
 //! The two ends of a [`Flow`](super::Flow): where bytes come from and where they go.
 //!
 //! Owns what a flow asks of either end, and nothing about what the end is: a whole connection in
-//! HTTP/1 and in TCP mode, a TLS layer or one stream of an HTTP/2 connection later. Each pair of
+//! HTTP/1 and in TCP mode, one stream of an HTTP/2 connection later. Each pair of
 //! ends is compiled on its own, so that an end which is not used costs the others nothing.
 
 use super::buffer::{Buffer, Buffers};
@@ -33,6 +33,9 @@ pub trait Source {
     /// Reads once.
     fn recv(&mut self, into: &mut [u8]) -> Received;
 
+    /// Returns whether its bytes may go through a pipe.
+    fn splices(&self) -> bool;
+
     /// Moves up to `max` bytes into `pipe`, once.
     fn fill(&mut self, pipe: &mut Self::Pipe, max: usize) -> Received;
 }
@@ -53,6 +56,9 @@ pub trait Sink {
     /// # Errors
     /// The connection failed.
     fn send_last(&mut self, parts: &[IoSlice<'_>]) -> Result<usize, SendFailed>;
+
+    /// Returns whether bytes may come to it through a pipe.
+    fn splices(&self) -> bool;
 
     /// Moves up to `held` bytes out of `pipe`, once.
     ///
@@ -88,6 +94,10 @@ impl<T: Transport> Source for BufferedConn<T> {
         self.socket.recv(into)
     }
 
+    fn splices(&self) -> bool {
+        self.socket.io().splices()
+    }
+
     fn fill(&mut self, pipe: &mut T::Pipe, max: usize) -> Received {
         self.socket.fill(pipe, max)
     }
@@ -102,6 +112,10 @@ impl<T: Transport> Sink for Socket<T> {
 
     fn send_last(&mut self, parts: &[IoSlice<'_>]) -> Result<usize, SendFailed> {
         Self::send_last(self, parts)
+    }
+
+    fn splices(&self) -> bool {
+        self.io().splices()
     }
 
     fn drain(&mut self, pipe: &mut T::Pipe, held: usize) -> Result<usize, SendFailed> {

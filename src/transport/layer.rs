@@ -2,12 +2,8 @@
 //!
 //! Owns the contract that real and scripted connections implement. Refuses to know messages.
 //!
-//! There is one layer today, the plain connection, and so no enum: `Socket<T>` holds a `T:
-//! Transport` directly, and the warm path has no branch. A TLS layer will sit beside the plain
-//! socket and implement [`Source`](super::Source) and [`Sink`](super::Sink), which is all a
-//! [`Flow`](super::Flow) asks of its two ends. Two rules hold for it: a sink that takes bytes it
-//! cannot write yet must report that it still holds them before a flow may be done, and only a
-//! plain source and a plain sink may be spliced.
+//! A plain connection is one layer; TLS is another that is laid over it, and keeps the same contract
+//! of what it has received and sent in plain.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -24,7 +20,14 @@ pub trait Transport {
     /// Those of `recv(2)`.
     fn recv(&mut self, into: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes from `parts`, in order, as much as fits.
+    /// Returns whether a read may bring more although the last one did not fill its buffer: bytes
+    /// wait above the system's socket, or more may be there than was read.
+    fn holds_more(&self) -> bool {
+        false
+    }
+
+    /// Writes from `parts`, in order, as much as fits. What was not taken is to be given again,
+    /// first.
     ///
     /// # Errors
     /// Those of `writev(2)`.
@@ -54,6 +57,11 @@ pub trait Transport {
     /// Our end of the connection, if it has an IP address.
     fn local_address(&self) -> Option<SocketAddr> {
         None
+    }
+
+    /// Returns whether its bytes may go through a pipe.
+    fn splices(&self) -> bool {
+        true
     }
 
     /// Moves up to `max` bytes from the connection into `pipe`; 0 means the peer will send no

@@ -138,7 +138,8 @@ impl<T: Transport> Socket<T> {
                 }
             }
             Ok(count) => {
-                self.readable = count >= asked || self.read_closed || self.broken;
+                self.readable =
+                    count >= asked || self.read_closed || self.broken || self.io.holds_more();
                 Received::Bytes(count)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

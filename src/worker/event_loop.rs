@@ -339,14 +339,15 @@ impl EventLoop {
         now
     }
 
-    /// The resume phase: takes up what events announced, then goes on with what yielded, each in
-    /// its turn and for a limited time.
+    /// The resume phase: takes up what events announced, goes on with what yielded, then begins TLS
+    /// handshakes, each in its turn and for a limited time.
     fn resume(&mut self, now: Timestamp) -> Timestamp {
         if self.proxy.runnable() == 0 {
             return now;
         }
         let now = self.resume_with(Proxy::resume_new, now);
         let now = self.resume_with(Proxy::resume_yielded, now);
+        let now = self.resume_with(Proxy::resume_handshake, now);
         self.stats.end_phase(TurnPhase::Resume, now);
         now
     }

@@ -349,7 +349,7 @@ fn what_there_is_is_shown() {
     let listeners = admin.get("/v1/listeners").body;
     let expected = json!([{
         "id": 0,
-        "addresses": [{"address": lb.address.to_string(), "accepts_proxy": false}],
+        "addresses": [{"address": lb.address.to_string(), "accepts_proxy": false, "tls": false}],
         "mode": "http",
         "default_pool": "default",
     }]);

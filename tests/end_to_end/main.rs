@@ -55,6 +55,8 @@ mod simulate;
 mod start_up;
 mod tcp_mode;
 mod timeouts;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(feature = "top")]
 mod top;
 mod turns;

@@ -9,17 +9,21 @@
 //! A pool that is removed stays until no exchange is in it in any worker; a look every second finds
 //! out. None can come after every worker has taken the command.
 
+mod certificates;
 mod plan;
 mod prepare;
 
 use super::blueprint::Blueprint;
 use super::build::asks_for_credentials;
 use super::latecomers::Waiting;
+use super::secured::renewed;
 use crate::config::{Config, ConfigError};
 use crate::ids::PoolId;
 use crate::worker::{
     Command, Leftovers, Mailbox, ReloadAnswer, ReloadRequest, Untaken, WorkerReload,
 };
+use certificates::CERTIFICATES_PAUSE;
+pub(super) use certificates::Seen;
 use plan::{ListenerPlan, Present, plan};
 use prepare::is_absent;
 use std::fmt::{self, Display, Formatter};
@@ -112,6 +116,7 @@ pub(super) struct Reloader {
     pub(super) generation: u64,
     /// Pools that have left and in which exchanges still are.
     pub(super) leaving: Vec<PoolId>,
+    pub(super) seen: Seen,
 }
 
 /// The balancer has ended.
@@ -121,14 +126,17 @@ impl Reloader {
     /// Carries out reloads until the balancer ends.
     pub(super) fn run(mut self) {
         loop {
-            let request = match self.leaving.is_empty() {
-                true => self.requests.recv().map_err(|_| HasEnded),
-                false => match self.requests.recv_timeout(LOOK_PAUSE) {
+            let request = match self.look_pause() {
+                None => self.requests.recv().map_err(|_| HasEnded),
+                Some(pause) => match self.requests.recv_timeout(pause) {
                     Ok(request) => Ok(request),
-                    Err(RecvTimeoutError::Timeout) => match self.vacate_pools() {
-                        Ok(()) => continue,
-                        Err(ended) => Err(ended),
-                    },
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.follow_certificates();
+                        match self.vacate_pools() {
+                            Ok(()) => continue,
+                            Err(ended) => Err(ended),
+                        }
+                    }
                     Err(RecvTimeoutError::Disconnected) => Err(HasEnded),
                 },
             };
@@ -136,6 +144,17 @@ impl Reloader {
             if served.is_err() {
                 return;
             }
+        }
+    }
+
+    /// Time until the next look at what changes by itself: pools that empty, and certificates. `None`:
+    /// there is nothing to look at.
+    fn look_pause(&self) -> Option<Duration> {
+        let has_certificates = self.blueprint.servers.iter().any(Option::is_some);
+        match (self.leaving.is_empty(), has_certificates) {
+            (false, _) => Some(LOOK_PAUSE),
+            (true, true) => Some(CERTIFICATES_PAUSE),
+            (true, false) => None,
         }
     }
 
@@ -198,6 +217,7 @@ impl Reloader {
         let prepared = self.prepare(config, &plan).map_err(Failed::refused)?;
         let problems = self.apply(prepared.workers)?;
         self.generation += 1;
+        let certificates = renewed(&self.blueprint.servers, &prepared.blueprint.servers);
         self.blueprint = prepared.blueprint;
         self.leaving.extend(&plan.leaving);
         let blueprint = &self.blueprint;
@@ -211,6 +231,7 @@ impl Reloader {
         let listeners = self.blueprint.bound.iter().zip(&plan.listeners);
         let new = listeners.filter(|(_, plan)| matches!(plan, ListenerPlan::New(_)));
         changes.extend(new.map(|(bound, _)| format!("listener {} added", bound.address)));
+        changes.extend(certificates);
         changes.extend(settings);
         changes.extend(problems);
         Ok(Reloaded {
@@ -236,6 +257,9 @@ impl Reloader {
 
     /// Lets go of pools in which no exchange is left.
     fn vacate_pools(&mut self) -> Result<(), HasEnded> {
+        if self.leaving.is_empty() {
+            return Ok(());
+        }
         let mut in_use = vec![0; self.leaving.len()];
         for mailbox in self.mailboxes.iter() {
             let pools = self.leaving.clone();

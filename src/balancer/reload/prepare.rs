@@ -5,6 +5,7 @@ use super::Reloader;
 use super::plan::{ListenerPlan, Plan, PoolChange, PoolDifference};
 use crate::address::Address;
 use crate::balancer::blueprint::{Blueprint, BoundListener, PoolPlan, specs};
+use crate::balancer::secured;
 use crate::config::{BackendSpec, Config};
 use crate::ids::PoolId;
 use crate::net::{self, BindError, Listener, seed};
@@ -44,6 +45,11 @@ impl Reloader {
         let mut errors: Vec<BindError> = Vec::new();
         let (present, addresses) = self.resolve(&config, &mut errors);
         let (bound, mut sockets) = self.bind(&config, plan, &mut errors);
+        let before = Some((&self.blueprint.config, &self.blueprint.servers));
+        let servers = secured::servers(&config, before).unwrap_or_else(|error| {
+            errors.push(error);
+            Vec::new()
+        });
         let mut pools_before = self.blueprint.pools_before.clone();
         for ((id, _), change) in present.pool_ids().zip(&plan.pools) {
             let number = usize::from(id.number());
@@ -61,6 +67,7 @@ impl Reloader {
             addresses,
             bound,
             admin: self.blueprint.admin.clone(),
+            servers,
             pools_before,
             fixed: self.blueprint.fixed.clone(),
         };

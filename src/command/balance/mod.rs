@@ -15,7 +15,7 @@ use lb::internal::plural::Counted;
 use lb::telemetry::Summary;
 use lb::{Balancer, Handle, Sockets};
 use notify::Notifier;
-use reload::FileSource;
+use reload::{FileSource, FlagSource};
 use start_line::{AdminLine, HeartbeatLine, StartLine};
 use std::process::ExitCode;
 use std::sync::mpsc::channel;
@@ -32,8 +32,12 @@ pub(super) fn run(order: &Order) -> ExitCode {
         Ok(balancer) => balancer,
         Err(error) => return refuse_start(&error),
     };
+    let speaks_tls = order.config.listeners().iter().any(|it| it.speaks_tls());
     if let Some(file) = order.file.clone() {
         balancer.reload_from(FileSource::new(file, order.quiet, notifier.clone()));
+    } else if speaks_tls {
+        let given = order.given.clone();
+        balancer.reload_from(FlagSource::new(given, order.quiet, notifier.clone()));
     }
     let (stopped, asked) = (balancer.handle(), balancer.handle());
     let shutdown = HumanDuration(order.config.timeouts().shutdown);
@@ -43,7 +47,7 @@ pub(super) fn run(order: &Order) -> ExitCode {
         Request::Stopping if quiet => {}
         Request::Stopping => report_open_work(&asked, shutdown),
     };
-    let has_file = order.file.is_some();
+    let has_file = order.file.is_some() || speaks_tls;
     let reloaded = balancer.handle();
     let upgrader = Upgrader::new(balancer.handle(), notifier.clone(), order.pid_file.clone());
     let given_up = upgrader.clone();

@@ -17,7 +17,7 @@ pub use value::Value;
 use super::draft::Draft;
 use super::{
     ConfigError, admin, dns, ejection, forward, health, heartbeats, limits, output, pool, timeouts,
-    traffic,
+    tls, traffic,
 };
 use std::borrow::Cow;
 
@@ -64,10 +64,11 @@ pub enum Scope {
 }
 
 /// The groups, in the order of the help page.
-static GROUPS: [&[Setting]; 12] = [
+static GROUPS: [&[Setting]; 13] = [
     pool::PoolSettings::SETTINGS,
     dns::Dns::SETTINGS,
     traffic::TrafficSettings::SETTINGS,
+    tls::TlsSettings::SETTINGS,
     health::Health::SETTINGS,
     ejection::EjectionPolicy::SETTINGS,
     heartbeats::HeartbeatSettings::SETTINGS,

@@ -8,6 +8,7 @@ use crate::config::{
     parse_forwarded_for, parse_load_bound, parse_number, parse_proxy_version, parse_strategy,
     parse_switch,
 };
+use crate::tls::Version;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -75,6 +76,8 @@ values! {
     ForwardedFor: parse_forwarded_for, |kind| crate::config::choice::forwarded_for_name(*kind);
     ProxyVersion: parse_proxy_version, |_| None;
     SocketAddr: crate::config::parse_heartbeat_address, |address| Some(address.to_string());
+    Version: crate::config::tls::parse_version,
+        |version| Some(crate::config::tls::show_version(*version).to_owned());
     Network: |text: &str| Ok(text.parse()?), |network| Some(network.to_string());
     SecureAttribute: str::parse, |secure| Some(secure.name().to_owned());
     SameSite: str::parse, |same_site| Some(same_site.name().to_owned());

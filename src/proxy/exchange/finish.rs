@@ -3,6 +3,7 @@
 use super::log_fields::LogFields;
 use super::state::{Exchange, Phase};
 use crate::address::ClientAddress;
+use crate::error::{Fault, Refusal};
 use crate::telemetry::{Record, RequestTexts};
 use crate::time::Timestamp;
 use crate::transport::{IoContext, Pipes};
@@ -65,6 +66,10 @@ impl<Pipe> Exchange<Pipe> {
             Phase::LocalReply { .. } if delivered => CloseMode::Linger,
             Phase::Responding { .. } if delivered && may_be_sending => CloseMode::Linger,
             Phase::Responding { .. } if delivered => CloseMode::Graceful,
+            // It has an alert to read.
+            Phase::AwaitingHead if self.stats.fault == Some(Fault::Refused(Refusal::TlsFailed)) => {
+                CloseMode::Linger
+            }
             Phase::AwaitingHead
             | Phase::Responding { .. }
             | Phase::LocalReply { .. }

@@ -102,6 +102,7 @@ fn clients_and_exchanges_belong_together(server: &Sim) {
                 assert!(client.conn.unread.is_some())
             }
             ClientConnState::ProxyHeader
+            | ClientConnState::Handshake
             | ClientConnState::Idle
             | ClientConnState::Lingering { .. } => {}
             ClientConnState::Closed => panic!("closed clients are gone at the end of a turn"),

@@ -3,7 +3,7 @@
 //! Settings are the defaults but for health: without checks and slow start, unless a test sets
 //! them.
 
-use super::super::{Listener, MemberRules, Parts, Proxy};
+use super::super::{Listener, ListenerTls, MemberRules, Parts, Proxy};
 use super::network::{Shared, SimNetwork, SimPipes};
 use super::stage::{Stage, backend};
 use super::world::World;
@@ -37,6 +37,7 @@ pub(super) struct Setup {
     pub(super) forward: ForwardOptions,
     pub(super) accepts_proxy: bool,
     pub(super) send_proxy: Option<ProxyVersion>,
+    pub(super) tls: Option<ListenerTls>,
     /// Decides what the strategy leaves to chance, and when backends are checked.
     pub(super) seed: u64,
 }
@@ -65,6 +66,7 @@ impl Setup {
             forward: SILENT,
             accepts_proxy: false,
             send_proxy: None,
+            tls: None,
             seed: 0,
         }
     }
@@ -103,6 +105,7 @@ impl Setup {
         let listener = Listener {
             mode: self.mode,
             accepts_proxy: self.accepts_proxy,
+            tls: self.tls,
             forward: self.forward_policy(),
             timeouts: self.timeouts,
             limits: self.limits,

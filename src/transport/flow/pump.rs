@@ -41,6 +41,10 @@ impl<Pipe> Sink for NoSink<Pipe> {
         Ok(0)
     }
 
+    fn splices(&self) -> bool {
+        false
+    }
+
     fn drain(&mut self, _: &mut Pipe, _: usize) -> Result<usize, SendFailed> {
         Ok(0)
     }
@@ -93,7 +97,7 @@ impl<Pipe> Flow<Pipe> {
         if let Some(step) = self.before_read(from, to, work)? {
             return Ok(step);
         }
-        let received = if self.is_bulk() {
+        let received = if self.is_bulk() && from.splices() && to.splices() {
             self.fill_pipe(from, work)
         } else {
             None

@@ -22,6 +22,8 @@ pub(crate) mod message;
 mod no_server;
 mod pi;
 mod process;
+#[cfg(feature = "tls")]
+mod secure;
 mod sender;
 mod site;
 mod temp_file;
@@ -39,6 +41,8 @@ pub(crate) use message::Response;
 pub(crate) use no_server::{Deaf, Refusing};
 pub(crate) use pi::Pi;
 pub(crate) use process::socket_buffer_bytes;
+#[cfg(feature = "tls")]
+pub(crate) use secure::{Identity, SecureClient};
 pub(crate) use sender::Sender;
 pub(crate) use site::{Site, refusal, verdict};
 pub(crate) use temp_file::TempFile;
