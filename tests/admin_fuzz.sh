@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-lb=${LB_BIN:-${CARGO_TARGET_DIR:-target}/debug/lb}
+lb=$(realpath -- "${LB_BIN:-${CARGO_TARGET_DIR:-target}/debug/lb}")
 venv=${VENV:-${TMPDIR:-/tmp}/lb-schemathesis}
 examples=${EXAMPLES:-15}
 seed=${SEED:-1}
@@ -59,7 +59,9 @@ set='{"fleet": "f", "term": 0, "revision": 0, "backends": [{"name": "b", "addres
 "$lb" ctl --admin "$admin" set put fleet - <<<"$set"
 
 # Streams have no end, and have tests of their own.
-timeout 110 "$venv/bin/schemathesis" --config-file "$work/schemathesis.toml" run docs/admin.openapi.json --url "$admin" \
+description=$PWD/docs/admin.openapi.json
+cd "$work"
+timeout 300 "$venv/bin/schemathesis" --config-file schemathesis.toml run "$description" --url "$admin" \
     --exclude-path /v1/events --exclude-path /v1/live \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,response_headers_conformance \
     --max-examples "$examples" --seed "$seed" --phases examples,coverage,fuzzing,stateful \
