@@ -60,6 +60,7 @@ impl Case {
         let listener = Listener {
             mode: Mode::Http,
             accepts_proxy: false,
+            tls: None,
             forward: ForwardPolicy::new(ForwardOptions::default(), "http", 8080),
             timeouts,
             limits,
