@@ -1,5 +1,10 @@
 //! TLS to clients: the real `lb` terminates it in both modes, and renews its certificates.
 
+#![allow(
+    clippy::disallowed_types,
+    reason = "a crowd that says nothing needs no client"
+)]
+
 use crate::support::{Backend, Client, Content, End, Identity, Lb, SecureClient, TempFile, Wire};
 use crate::support::{stays, until};
 use rustix::process::Signal;
