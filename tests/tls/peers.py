@@ -192,10 +192,11 @@ def check(port, chain, folder):
             b"no renegotiation",
         ),
     }
-    failures = 0
+    failures, skipped = 0, 0
     for name, (tool, work) in fetch.items():
         if not shutil.which(tool):
             print(f"{name}: not tried, {tool} is not installed")
+            skipped += 1
             continue
         got = work()
         good = BODY in got and b"roto: https" in got
@@ -210,7 +211,8 @@ def check(port, chain, folder):
         print(f"{name}: {'ok' if good else 'FAILED'}")
         if not good:
             print(got[-2000:].decode(errors="replace"))
-    print(f"{len(fetch) + len(told) - failures} passed, {failures} failed")
+    passed = len(fetch) + len(told) - failures - skipped
+    print(f"{passed} passed, {failures} failed, {skipped} skipped")
     return 1 if failures else 0
 
 
