@@ -32,7 +32,9 @@ mod spec;
 mod store;
 #[cfg(feature = "tls")]
 mod stream;
-#[cfg(all(test, feature = "tls"))]
+// Two conditions, not one of both: the lints know a test by the bare one.
+#[cfg(test)]
+#[cfg(feature = "tls")]
 mod tests;
 mod vault;
 

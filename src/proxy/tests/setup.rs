@@ -105,8 +105,8 @@ impl Setup {
         let listener = Listener {
             mode: self.mode,
             accepts_proxy: self.accepts_proxy,
-            tls: self.tls,
             forward: self.forward_policy(),
+            tls: self.tls,
             timeouts: self.timeouts,
             limits: self.limits,
             abort_on_close: self.abort_on_close,
