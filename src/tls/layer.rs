@@ -26,6 +26,10 @@ impl<T: Transport> Layer<T> {
     }
 
     /// Speaks TLS from now on. `received` was read already.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(unreachable_code, reason = "there is no session then")
+    )]
     pub fn secure(&mut self, session: Session, vault: &Vault, received: &[u8]) {
         self.tls = Some(Box::new(TlsStream::new(session, vault, received)));
     }

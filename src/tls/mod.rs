@@ -36,6 +36,10 @@ mod stream;
 #[cfg(test)]
 #[cfg(feature = "tls")]
 mod tests;
+#[cfg_attr(
+    not(feature = "tls"),
+    expect(dead_code, reason = "no connection needs it then")
+)]
 mod vault;
 
 #[cfg(not(feature = "tls"))]
