@@ -61,6 +61,7 @@ impl AsFd for Stream {
 impl Transport for Stream {
     type Pipe = Pipe;
 
+    #[inline]
     fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(_) | Self::Unix(_) => Ok(recv(self, into, RecvFlags::empty())?.0),
@@ -68,6 +69,7 @@ impl Transport for Stream {
         }
     }
 
+    #[inline]
     fn send(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         match parts {
             // Without the vector the kernel has less to look at.
