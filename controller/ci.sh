@@ -29,7 +29,7 @@ finish() {
     local file pid
     [[ -z $controller ]] || kill "$controller" 2>/dev/null || true
     [[ -z $agent ]] || kill "$agent" 2>/dev/null || true
-    for file in "$work"/fleet-state/run/*/agent.json; do
+    for file in "$work"/{,kafka/}fleet-state/run/*/agent.json; do
         [[ -f $file ]] || continue
         pid=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["pid"])' "$file")
         kill "$pid" 2>/dev/null || true
@@ -187,7 +187,8 @@ kafka() {
         return
     fi
     programs
-    timeout 300 "$work/venv/bin/python" controller/tests/peers/kafka.py "$bins" "$work" ||
+    mkdir "$work/kafka"
+    timeout 300 "$work/venv/bin/python" controller/tests/peers/kafka.py "$bins" "$work/kafka" ||
         fail "the status bus is not as it should be"
 }
 
