@@ -177,8 +177,8 @@ def check(port, chain, folder):
         "python, TLS 1.3": ("python3", lambda: python(port, chain, ssl.TLSVersion.TLSv1_3)),
         "python, byte by byte": ("python3", lambda: byte_by_byte(port, chain)),
         "node": ("node", lambda: run(["node", "-e", NODE, str(port), str(chain)])),
-        "gnutls, TLS 1.2": ("gnutls-cli", lambda: gnutls(port, chain, "NORMAL:-VERS-TLS1.3")),
-        "gnutls, TLS 1.3": ("gnutls-cli", lambda: gnutls(port, chain, "NORMAL:-VERS-TLS1.2")),
+        "gnutls, TLS 1.2": ("gnutls-cli", lambda: gnutls(port, chain, "NORMAL:-VERS-ALL:+VERS-TLS1.2")),
+        "gnutls, TLS 1.3": ("gnutls-cli", lambda: gnutls(port, chain, "NORMAL:-VERS-ALL:+VERS-TLS1.3")),
     }
     told = {
         "openssl resumes TLS 1.2": (lambda: resumed(port, chain, "-tls1_2", folder), b"Reused, TLSv1.2"),
