@@ -130,6 +130,8 @@ check("changes the strategy, adds, weighs and removes, and shows what lb says", 
     return backends.find(({ address }) => address.endsWith(`:${ports[2]}`)).max_in_flight;
   };
   await until("the limit holds", async () => (await told()) === 3);
+  // The field takes what lb says when the page hears of it, which may be after the reply.
+  await row(page, ports[2]).getByText("/3", { exact: true }).waitFor();
   await page.getByRole("spinbutton", { name: "Most in flight" }).fill("");
   await page.getByRole("button", { name: "Set most in flight" }).click();
   await until("it is the default again", async () => (await told()) !== 3);
